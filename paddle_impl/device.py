@@ -1,0 +1,75 @@
+"""Device, threads, versions, memory, and what precision the device really computes in."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from typing import Any
+
+import numpy as np
+import paddle
+
+from parity.precision import reference_problem, verdict
+
+_settings: dict[str, Any] = {"device": "cpu", "threads": 0}
+
+
+def setup(device: str, threads: int) -> dict[str, Any]:
+    """Choose the device ("cpu" or "gpu") and the number of CPU threads; before anything is computed.
+
+    Raises RuntimeError when the device is not there.
+    """
+    paddle.base.core.set_num_threads(threads)  # Paddle's own default is one
+    if device == "gpu" and not _gpus():
+        raise RuntimeError("--device gpu: Paddle sees no GPU; install paddlepaddle-gpu and see `parity doctor`")
+    paddle.device.set_device(device)
+    _settings.update(device=device, threads=threads)
+    return dict(_settings)
+
+
+def environment() -> dict[str, Any]:
+    """What the report says of this framework: version, device, threads, probed precision."""
+    name = platform.processor() or platform.machine()
+    if _settings["device"] == "gpu":
+        name = paddle.device.cuda.get_device_name()
+    return {
+        "version": paddle.__version__,
+        "device": _settings["device"],
+        "device_name": name,
+        "gpus": _gpus(),
+        "threads": _settings["threads"],
+        "precision": probe_precision(),
+    }
+
+
+def probe_precision() -> dict[str, Any]:
+    """Relative errors of a float32 matrix product and convolution against float64: flags lie, numbers do not."""
+    a, b, product, maps, kernel, convolved = reference_problem()
+    found = paddle.matmul(paddle.to_tensor(a), paddle.to_tensor(b)).numpy()
+    nchw, oihw = maps.transpose(0, 3, 1, 2), kernel.transpose(3, 2, 0, 1)
+    found_maps = paddle.nn.functional.conv2d(paddle.to_tensor(nchw), paddle.to_tensor(oihw)).numpy()
+    return verdict(np.asarray(found), product, found_maps.transpose(0, 2, 3, 1), convolved)
+
+
+def synchronize() -> None:
+    """Wait until the device has finished: before every reading of the clock."""
+    if _settings["device"] == "gpu":
+        paddle.device.synchronize()
+
+
+def peak_memory() -> int:
+    """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
+    if _settings["device"] == "gpu":
+        return int(paddle.device.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def settings() -> dict[str, Any]:
+    """Device and threads as set up."""
+    return dict(_settings)
+
+
+def _gpus() -> int:
+    return paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0

@@ -1,0 +1,180 @@
+"""The primitives in Paddle, with every default spelled out.
+
+Each function makes one layer. The layer carries a `spec`, which says in neutral terms what it is meant to compute, so
+that it can be probed alone against a numpy reference. Kernels start at zero: the canonical state is always transferred
+in. Maps are NCHW, Paddle's default and its faster layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import paddle
+from paddle import nn
+
+from parity.networks import BatchNorm, Hidden
+
+
+def conv(
+    in_channels: int, channels: int, kernel: int, *, stride: int = 1, padding: str = "same", bias: bool = True
+) -> nn.Layer:
+    """Square convolution, `padding` "same" or "valid"; SAME with stride 2 pads the bottom and the right."""
+    layer = nn.Conv2D(
+        in_channels,
+        channels,
+        kernel,
+        stride=stride,
+        padding=padding.upper(),  # an int would pad both sides alike, which is another network at stride 2
+        data_format="NCHW",
+        weight_attr=_zeros(),
+        bias_attr=_zeros() if bias else False,
+    )
+    return _mark(layer, kind="conv", stride=stride, padding=padding)
+
+
+def batch_norm(channels: int, facts: BatchNorm, *, maps: bool = True) -> nn.Layer:
+    """Batch normalisation over the channels, biased variance in the batch and in the running statistics."""
+    kind = nn.BatchNorm2D if maps else nn.BatchNorm1D
+    layer = kind(channels, momentum=facts.momentum, epsilon=facts.epsilon)
+    return _mark(layer, kind="batch_norm", epsilon=facts.epsilon)
+
+
+def relu() -> nn.Layer:
+    """max(x, 0)."""
+    return _mark(nn.ReLU(), kind="relu")
+
+
+def max_pool(window: int, stride: int, *, padding: str | int = "same") -> nn.Layer:
+    """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
+    sides = padding if isinstance(padding, int) else padding.upper()
+    layer = nn.MaxPool2D(window, stride=stride, padding=sides, ceil_mode=False)
+    return _mark(layer, kind="max_pool", window=window, stride=stride, padding=padding)
+
+
+def average_pool(window: int, stride: int) -> nn.Layer:
+    """Average pool without padding."""
+    layer = nn.AvgPool2D(window, stride=stride, padding=0, ceil_mode=False)
+    return _mark(layer, kind="average_pool", window=window, stride=stride, padding="valid")
+
+
+def global_max_pool() -> nn.Layer:
+    """The largest value of each channel's map, as a 1x1 map."""
+    return _mark(nn.AdaptiveMaxPool2D(1), kind="global_max_pool")
+
+
+def dense(in_features: int, width: int, *, maps: tuple[int, int, int] | None = None) -> nn.Layer:
+    """Fully connected layer with bias; `maps` (channels, height, width) where its input was flattened from maps."""
+    layer = nn.Linear(in_features, width, weight_attr=_zeros(), bias_attr=_zeros())
+    layer.maps = maps
+    return _mark(layer, kind="dense")
+
+
+def dropout(rate: float) -> nn.Layer:
+    """Inverted dropout whose mask both frameworks share; on maps, not on flattened ones."""
+    return _mark(SharedDropout(rate), kind="dropout")
+
+
+def flatten() -> nn.Layer:
+    """Maps to rows, in channel, height, width order: the transfer permutes the rows of the next kernel."""
+    return _mark(nn.Flatten(), kind="flatten")
+
+
+def add() -> nn.Layer:
+    """x + y."""
+    return _mark(Add(), kind="add")
+
+
+def concat() -> nn.Layer:
+    """The maps one after the other along the channels."""
+    return _mark(Concat(), kind="concat")
+
+
+def head(maps: tuple[int, int, int], hidden: Sequence[Hidden], classes: int, facts: BatchNorm) -> nn.Sequential:
+    """Flatten, hidden fully connected layers, logits; for maps of (channels, height, width)."""
+    layers: list[tuple[str, nn.Layer]] = [("flatten", flatten())]
+    rows: tuple[int, int, int] | None = maps
+    features = maps[0] * maps[1] * maps[2]
+    for number, layer in enumerate(hidden, start=1):
+        layers.append((f"fc{number}", dense(features, layer.width, maps=rows)))
+        features, rows = layer.width, None
+        if layer.batch_norm:
+            layers.append((f"bn{number}", batch_norm(features, facts, maps=False)))
+        if layer.relu:
+            layers.append((f"relu{number}", relu()))
+        if layer.dropout:
+            layers.append((f"drop{number}", dropout(layer.dropout)))
+    layers.append(("logits", dense(features, classes, maps=rows)))
+    return nn.Sequential(*layers)
+
+
+class Add(nn.Layer):
+    """x + y as a layer, so that it is a named stage."""
+
+    def forward(self, x: paddle.Tensor, y: paddle.Tensor) -> paddle.Tensor:
+        """Two tensors of one shape -> their sum."""
+        return x + y
+
+
+class Concat(nn.Layer):
+    """Concatenation along the channels as a layer, so that it is a named stage."""
+
+    def forward(self, *maps: paddle.Tensor) -> paddle.Tensor:
+        """Maps [n, c_i, h, w] -> [n, sum of c_i, h, w]."""
+        return paddle.concat(maps, axis=1)
+
+
+class Noise:
+    """The uniform numbers that dropout masks are cut from: one pool, and for the current step one offset a site."""
+
+    def __init__(self, pool: paddle.Tensor, sites: int) -> None:
+        self.pool = pool  # float32 [size], in [0, 1)
+        self.offsets = [0] * sites
+
+
+class SharedDropout(nn.Layer):
+    """Zeroes an activation where its uniform number is below `rate`, scales the others by 1 / (1 - rate)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.noise: Noise | None = None  # set by training, see `attach_noise`
+        self.site = 0
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """x [n, ...] -> the same shape; the identity outside of training."""
+        if not self.training:
+            return x
+        if self.noise is None:
+            raise RuntimeError(f"{self.full_name()}: dropout in training mode needs attach_noise() first")
+        begin = self.noise.offsets[self.site]
+        uniform = self.noise.pool[begin : begin + x.size]
+        if x.ndim == 4:  # the pool is read in canonical NHWC order
+            n, c, h, w = x.shape
+            uniform = uniform.reshape([n, h, w, c]).transpose([0, 3, 1, 2])
+        else:
+            uniform = uniform.reshape(x.shape)
+        return paddle.where(uniform >= self.rate, x * (1.0 / (1.0 - self.rate)), paddle.zeros([], x.dtype))
+
+
+def dropouts(model: nn.Layer) -> list[SharedDropout]:
+    """The model's dropout layers, in the order of the forward pass."""
+    return [layer for layer in model.sublayers() if isinstance(layer, SharedDropout)]
+
+
+def attach_noise(model: nn.Layer, pool: Any) -> Noise:
+    """Give every dropout layer its site in one pool of uniform numbers (float32 [size])."""
+    layers = dropouts(model)
+    noise = Noise(paddle.to_tensor(pool), len(layers))
+    for site, layer in enumerate(layers):
+        layer.noise, layer.site = noise, site
+    return noise
+
+
+def _zeros() -> paddle.ParamAttr:
+    return paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+
+
+def _mark(layer: nn.Layer, **spec: Any) -> nn.Layer:
+    layer.spec = spec
+    return layer

@@ -1,0 +1,40 @@
+"""From a network's name to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import paddle
+from paddle import nn
+
+from paddle_impl.googlenet import GoogLeNet, MiniInception
+from paddle_impl.lenet import LeNet
+from paddle_impl.resnet import ResNet
+from paddle_impl.vgg import Vgg
+from parity import networks
+
+FAMILIES: dict[type, Callable[[networks.Network], nn.Layer]] = {
+    networks.VGG: Vgg,
+    networks.GoogLeNet: GoogLeNet,
+    networks.MiniInception: MiniInception,
+    networks.ResNet: ResNet,
+    networks.LeNet: LeNet,
+}
+
+
+def build(name: str, dtype: str) -> nn.Layer:
+    """A new model of the catalogue's network, in "float32" or "float64"; its weights are still to be transferred."""
+    network = networks.network(name)
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype(dtype)
+    try:
+        return FAMILIES[type(network.design)](network)
+    finally:
+        paddle.set_default_dtype(before)
+
+
+@lru_cache(maxsize=2)
+def cached(name: str, dtype: str) -> nn.Layer:
+    """As `build`, the two last ones kept: for proofs, which set every weight anyway."""
+    return build(name, dtype)

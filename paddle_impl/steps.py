@@ -1,0 +1,89 @@
+"""What the proofs ask for: the model's description, a round trip of its state, its layers alone, its named stages."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddle_impl.models import build, cached
+from paddle_impl.weights import export_state, load_state, slots
+from parity.protocol import Arrays, unpack
+
+NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
+
+
+def describe(network: str) -> dict[str, Any]:
+    """The state's entries and every layer's spec, in the order of the forward pass."""
+    model = cached(network, "float32")
+    return {
+        "entries": [dataclasses.asdict(slot.entry) for slot in slots(model)],
+        "layers": [{"name": name} | dict(layer.spec) for name, layer in _layers(model).items()],
+    }
+
+
+def round_trip(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Load a float32 state into a fresh model and read it back."""
+    model = build(network, "float32")
+    load_state(model, arrays)
+    return {}, export_state(model)
+
+
+@paddle.no_grad()
+def probe_layers(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Every layer named in the group `input` alone, float64: canonical input -> canonical output."""
+    model = cached(network, "float64")
+    model.eval()
+    load_state(model, unpack(arrays, "state"))
+    layers = _layers(model)
+    return {}, {
+        name: _to_canonical(layers[name](_to_own(x, layers[name]))) for name, x in unpack(arrays, "input").items()
+    }
+
+
+@paddle.no_grad()
+def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
+    model = cached(network, dtype)
+    model.eval()
+    load_state(model, unpack(arrays, "state"))
+    outputs: Arrays = {}
+    hooks = [
+        layer.register_forward_post_hook(lambda _, __, output, name=name: outputs.update({name: _to_canonical(output)}))
+        for name, layer in _layers(model).items()
+        if _is_stage(layer)
+    ]
+    try:
+        model(_to_own(unpack(arrays, "images")["nhwc"].astype(dtype)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {}, outputs
+
+
+def _layers(model: nn.Layer) -> dict[str, nn.Layer]:
+    """The layers by canonical name."""
+    return {path.replace(".", "/"): layer for path, layer in model.named_sublayers() if hasattr(layer, "spec")}
+
+
+def _is_stage(layer: nn.Layer) -> bool:
+    return layer.spec["kind"] not in NOT_STAGES
+
+
+def _to_own(x: np.ndarray, layer: nn.Layer | None = None) -> paddle.Tensor:
+    """NHWC maps -> NCHW; rows that were flattened from maps -> the order that Paddle flattens in."""
+    if x.ndim == 4:
+        x = x.transpose(0, 3, 1, 2)
+    elif layer is not None and getattr(layer, "maps", None) is not None:
+        c, h, w = layer.maps
+        x = x.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(len(x), -1)
+    return paddle.to_tensor(np.ascontiguousarray(x))
+
+
+def _to_canonical(output: paddle.Tensor) -> np.ndarray:
+    """NCHW maps -> NHWC."""
+    array = output.numpy()
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == 4 else array

@@ -1,0 +1,73 @@
+"""Between a Paddle model and the canonical state: by name, one copy each way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from parity.weights import SAME, Entry, Layout, State, check_state
+
+# Paddle's names of a layer's arrays -> the canonical ones; a batch norm's scale is called weight, too
+KINDS = {
+    "conv": {"weight": "kernel", "bias": "bias"},
+    "dense": {"weight": "kernel", "bias": "bias"},
+    "batch_norm": {"weight": "gamma", "bias": "beta", "_mean": "mean", "_variance": "variance"},
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One array of the model: what it is called in the canonical state, and where and how it is stored."""
+
+    entry: Entry
+    tensor: paddle.Tensor
+    layout: Layout
+
+
+def slots(model: nn.Layer) -> list[Slot]:
+    """Every array of the model's state, in the order of the layers."""
+    found = []
+    for path, layer in model.named_sublayers():
+        for own_name, tensor in layer.state_dict(include_sublayers=False).items():
+            kind = layer.spec["kind"]
+            name = f"{path.replace('.', '/')}/{KINDS[kind][own_name]}"
+            layout = _layout(layer, own_name)
+            shape = layout.canonical_shape(tensor.shape)
+            dtype = str(tensor.dtype).removeprefix("paddle.")
+            found.append(Slot(Entry(name, shape, dtype, not tensor.stop_gradient), tensor, layout))
+    return found
+
+
+def export_state(model: nn.Layer) -> State:
+    """A copy of the model's state in canonical form."""
+    return {slot.entry.name: slot.layout.read(_memory(slot.tensor)) for slot in slots(model)}
+
+
+def load_state(model: nn.Layer, state: Mapping[str, np.ndarray]) -> None:
+    """Overwrite the model's whole state. Raises StateError, before anything is written, when it does not fit."""
+    places = slots(model)
+    check_state(state, [slot.entry for slot in places], receiver=f"the Paddle model {type(model).__name__}")
+    for slot in places:
+        memory = _memory(slot.tensor)
+        slot.layout.write(state[slot.entry.name], memory)
+        if not slot.tensor.place.is_cpu_place():
+            slot.tensor.set_value(memory)
+
+
+def _layout(layer: nn.Layer, own_name: str) -> Layout:
+    if own_name == "weight" and layer.spec["kind"] == "conv":
+        return Layout("OIHW")
+    if own_name == "weight" and layer.spec["kind"] == "dense" and layer.maps is not None:
+        return Layout("CHW rows", layer.maps)
+    return SAME
+
+
+def _memory(tensor: paddle.Tensor) -> np.ndarray:
+    """The tensor's own memory where numpy can see it (on the CPU), else a host copy."""
+    if tensor.place.is_cpu_place():
+        return np.from_dlpack(tensor.detach())
+    return tensor.numpy()

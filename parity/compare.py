@@ -1,0 +1,142 @@
+"""Named arrays against named arrays: how far apart, where, against which limit, and how much was compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+# Limit of the float64 proof, relative to each stage's scale. A stage's rounding errors are some tens of units of
+# 2**-53 = 1.1e-16 for the sums of up to 4,608 products here, and grow with depth; real differences of algorithm start
+# where float32 constants do, at 1e-8.
+FLOAT64_LIMIT = 1e-12
+
+# A correct twin is accused in one of a million proofs at most: the odds that the float32 limits are derived for.
+FALSE_ALARM = 1e-6
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference of one array, relative to the reference's largest absolute value."""
+
+    name: str
+    gap: float  # NaN or infinity wherever either side has one
+    limit: float
+    scale: float
+    elements: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gap is a number within the limit; written so that NaN fails."""
+        return self.gap <= self.limit
+
+    @property
+    def severity(self) -> float:
+        """The gap in units of its limit; infinite where that is no number."""
+        ratio = self.gap / self.limit if self.limit else math.inf
+        return math.inf if math.isnan(ratio) else ratio
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of comparing two sets of named arrays."""
+
+    gaps: tuple[Gap, ...]
+    problems: tuple[str, ...]  # everything but a gap over its limit: missing, extra, shape, nothing compared
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared and all of it agreed."""
+        return bool(self.gaps) and not self.problems and all(gap.passed for gap in self.gaps)
+
+    @property
+    def elements(self) -> int:
+        """How many pairs of numbers were compared."""
+        return sum(gap.elements for gap in self.gaps)
+
+    @cached_property
+    def worst(self) -> Gap | None:
+        """The gap that is largest in units of its limit; one that is not a number is worse than any."""
+        return max(self.gaps, key=lambda gap: gap.severity, default=None)
+
+    @property
+    def first_failure(self) -> Gap | None:
+        """The first gap over its limit, in the reference's order."""
+        return next((gap for gap in self.gaps if not gap.passed), None)
+
+    def explain(self) -> list[str]:
+        """One line for every problem, and one for the first gap over its limit."""
+        lines = list(self.problems)
+        if (first := self.first_failure) is not None:
+            failures = sum(not gap.passed for gap in self.gaps)
+            lines.append(
+                f"{failures} of {len(self.gaps)} stages differ; the first is {first.name!r}: "
+                f"gap {first.gap:.2e} of its scale {first.scale:.3g}, limit {first.limit:.1e}"
+            )
+        return lines
+
+
+def compare(
+    reference: Mapping[str, np.ndarray], candidate: Mapping[str, np.ndarray], limits: float | Mapping[str, float]
+) -> Comparison:
+    """Compare by name, element by element, in the reference's order.
+
+    Each array's gap is max |candidate - reference| / max |reference|, computed in float64. A missing or extra name,
+    another shape, an empty array, a reference that is zero everywhere (which would hide anything) or no array at all
+    is a problem; NaN and infinity are gaps over any limit.
+    """
+    problems = [f"missing stage {name!r}" for name in reference if name not in candidate]
+    problems += [f"extra stage {name!r}" for name in candidate if name not in reference]
+    gaps = []
+    for name, expected in reference.items():
+        found = candidate.get(name)
+        if found is None:
+            continue
+        limit = limits if isinstance(limits, float) else limits.get(name, math.nan)
+        if found.shape != expected.shape:
+            problems.append(f"stage {name!r}: expected shape {expected.shape}, found {found.shape}")
+        elif expected.size == 0:
+            problems.append(f"stage {name!r} is empty, shape {expected.shape}: nothing to compare")
+        else:
+            gap = _gap(name, expected, found, limit)
+            if gap.scale == 0:
+                problems.append(f"stage {name!r} is zero everywhere: it proves nothing")
+            gaps.append(gap)
+    if not gaps:
+        problems.append("nothing was compared")
+    return Comparison(tuple(gaps), tuple(problems))
+
+
+def derive_limits(
+    oracle: Mapping[str, np.ndarray], perturbed: Sequence[Mapping[str, np.ndarray]], false_alarm: float = FALSE_ALARM
+) -> dict[str, float]:
+    """float32 limits for every stage, relative to its scale, from float64 runs that were perturbed by float32 rounding.
+
+    Each of the `perturbed` runs moved every input and weight by the error that float32 sums make (see
+    `parity.evidence.perturb`). The largest distance that an element of the stage then had from the oracle estimates,
+    from above, the standard deviation of the rounding error of the stage's most sensitive element. Near enough normal
+    errors exceed `factor` deviations in one of N elements with a chance of at most N * 2 exp(-factor**2 / 2); the
+    factor is the one that makes this chance `false_alarm` over all stages together.
+    """
+    if not perturbed:
+        raise ValueError("no perturbed run: a tolerance cannot be derived from nothing")
+    elements = sum(array.size for array in oracle.values())
+    factor = math.sqrt(2 * math.log(2 * elements / false_alarm))
+    limits = {}
+    for name, exact in oracle.items():
+        noise = max(float(np.abs(run[name] - exact).max()) for run in perturbed)
+        scale = float(np.abs(exact).max())
+        limits[name] = factor * noise / scale if scale else math.nan
+    return limits
+
+
+def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float) -> Gap:
+    expected = expected.astype(np.float64, copy=False)
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(found.astype(np.float64, copy=False) - expected).max()
+        scale = np.abs(expected).max()
+    gap = float(difference / scale) if scale else float(difference)
+    return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)

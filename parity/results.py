@@ -1,0 +1,193 @@
+"""The records that a run saves and a report reads.
+
+pytest-benchmark's JSON is the one store: every record below rides in a benchmark's `extra_info` (as `as_dict()` gives
+it), and the environment in `machine_info["parity"]`. `parity train` writes the same form, so that a report can be made
+from any mixture of the two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+
+class RecordError(Exception):
+    """A saved run that cannot be read: the message names the file, what was expected and what was found."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of all records: a frozen dataclass of plain JSON values with a `kind`."""
+
+    kind: ClassVar[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """This record as plain JSON values, `kind` included."""
+        return {"kind": self.kind} | dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `as_dict` wrote; unknown keys are refused with a RecordError."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        given = {key: value for key, value in values.items() if key != "kind"}
+        if unknown := sorted(set(given) - known):
+            raise RecordError(f"a {cls.kind} record has unknown fields {unknown}; expected some of {sorted(known)}")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Proof(Record):
+    """One level of evidence for one network (levels: DESIGN of the suite, 'What counts as parity').
+
+    Gaps and limits are relative to the scale of their stage, which is its largest absolute value.
+    """
+
+    kind: ClassVar[str] = "proof"
+
+    network: str
+    level: int  # 1 transfer certificate, 2 float64 forward, 3 float32 forward
+    title: str
+    passed: bool
+    dataset: str  # title of the data set the inputs were drawn from
+    compared: dict[str, int]  # what was compared: {"stages": 31, "arrays": 62, "elements": 1234567}
+    gap: float | None = None  # the largest gap found, None where the check never got so far
+    limit: float | None = None  # what it had to stay below, at the stage of the largest gap/limit ratio
+    worst: str | None = None  # that stage (or array)
+    first_failure: str | None = None  # the first stage, in network order, over its limit
+    # level 3: per framework {"paddle": {"gap": 1e-7, "limit": 3e-6, "worst": "group5/conv3"}, "tensorflow": {...}}
+    frameworks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)  # why it failed, one line each; empty when passed
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Speed(Record):
+    """What a speed measurement was; the seconds a step themselves are the benchmark's `stats`."""
+
+    kind: ClassVar[str] = "speed"
+
+    network: str
+    framework: str
+    what: str  # "forward" (inference) or "train step"
+    batch: int
+    mode: str  # how the step ran: "tf.function", "eager", "to_static"
+    precision: str  # "float32"
+    device: str  # "cpu" or "gpu"
+    threads: int
+    steps_per_measurement: int
+    first_seconds: float  # the first step: tracing and compiling included
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a training run: losses in nats a sample, accuracies in 0..1, seconds without the evaluation."""
+
+    epoch: int  # counted from 1
+    learning_rate: float  # of the epoch's first step
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Training(Record):
+    """One network trained by one framework."""
+
+    kind: ClassVar[str] = "training"
+
+    network: str
+    framework: str
+    recipe: str
+    dataset: str  # title of the data set
+    train_images: int
+    test_images: int
+    batch: int
+    seed: int
+    mode: str  # "tf.function", "eager", "to_static"
+    precision: str
+    device: str
+    threads: int
+    epochs: list[dict[str, Any]]  # dataclasses.asdict(Epoch)
+    epochs_planned: int
+    seconds: float  # training steps of all epochs, evaluation and compilation apart
+    first_seconds: float  # the first step: tracing and compiling included
+    peak_memory: int  # bytes, the worker process's high-water mark
+    initial_digest: str  # sha256 of the initial weights in canonical form
+    batches_digest: str  # sha256 of every batch of the first epoch as the framework's device produced it
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def final(self) -> dict[str, Any] | None:
+        """The last finished epoch, or None when none was finished."""
+        return self.epochs[-1] if self.epochs else None
+
+
+@dataclass(frozen=True)
+class Overhead(Record):
+    """The suite's own training loop against a baseline loop in the same framework, interleaved in one run."""
+
+    kind: ClassVar[str] = "overhead"
+
+    network: str
+    framework: str
+    baseline: str  # "bare loop" or "Model.fit"
+    batch: int
+    threads: int
+    ratios: list[float]  # one an interleaved pair: baseline seconds / suite seconds; above 1 the suite is faster
+    target: float  # what the median ratio should reach
+
+
+KINDS: dict[str, type[Record]] = {cls.kind: cls for cls in (Proof, Speed, Training, Overhead)}
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """One saved run: where it came from, its environment, its records, and the timing statistics of each."""
+
+    path: Path
+    datetime: str
+    environment: dict[str, Any]  # machine_info["parity"]
+    machine: dict[str, Any]  # pytest-benchmark's machine_info
+    entries: list[tuple[Record, dict[str, Any]]]  # record, pytest-benchmark's stats (seconds): median, iqr, rounds, ...
+
+
+def load_run(path: Path) -> SavedRun:
+    """Read a saved run. Raises RecordError naming the file when it is not one."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read as a saved run (JSON of pytest-benchmark): {error}") from None
+    if not isinstance(saved, dict) or not isinstance(saved.get("benchmarks"), list):
+        raise RecordError(f"{path}: expected the JSON of `pytest --benchmark-save`, found no list named 'benchmarks'")
+    entries: list[tuple[Record, dict[str, Any]]] = []
+    for benchmark in saved["benchmarks"]:
+        info = benchmark.get("extra_info", {})
+        kind = KINDS.get(info.get("kind", ""))
+        if kind is None:
+            continue  # a benchmark that is not one of ours may share the file
+        try:
+            entries.append((kind.from_dict(info), benchmark.get("stats", {})))
+        except (RecordError, TypeError) as error:
+            raise RecordError(f"{path}: benchmark {benchmark.get('name')!r}: {error}") from None
+    machine = saved.get("machine_info", {})
+    return SavedRun(path, saved.get("datetime", ""), machine.get("parity", {}), machine, entries)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

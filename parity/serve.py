@@ -1,0 +1,79 @@
+"""The inside of a worker process: `python -m parity.serve FRAMEWORK`, called by `parity.workers` only.
+
+Reads a request from standard input, calls that verb of the framework's package, and writes the reply to standard
+output; anything else that prints is turned to standard error. Ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, BinaryIO
+
+from parity.protocol import read_message, write_message
+from parity.workers import FRAMEWORKS
+
+
+class ForeignImportBlocker(importlib.abc.MetaPathFinder):
+    """Refuses the other framework's packages: both in one process end in a segmentation fault."""
+
+    def __init__(self, framework: str, foreign: Sequence[str]) -> None:
+        self.framework, self.foreign = framework, foreign
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Raise ImportError for a foreign package, leave all others to the usual finders."""
+        if fullname.partition(".")[0] in self.foreign:
+            raise ImportError(f"{fullname} must not be imported in the {self.framework} worker")
+        return None
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    framework = sys.argv[1]
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)  # what a framework prints must not end up between the messages
+
+    foreign = [module for name, other in FRAMEWORKS.items() if name != framework for module in other.modules]
+    sys.meta_path.insert(0, ForeignImportBlocker(framework, foreign))
+    try:
+        verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
+    except ImportError as error:
+        write_message(replies, {"error": f"{type(error).__name__}: {error}", "missing": error.name})
+        return
+    write_message(replies, {"result": {"ready": True}})
+    while (request := read_message(requests)) is not None:
+        serve(verbs, request, replies)
+
+
+def serve(verbs: dict[str, Callable[..., Any]], request: tuple[dict[str, Any], Any], replies: BinaryIO) -> None:
+    """Answer one request: {"verb", "arguments"} and arrays in, {"result"} or {"error"} and arrays out."""
+    header, arrays = request
+    arguments = dict(header["arguments"])
+    if header["wants"] == "arrays":
+        arguments["arrays"] = arrays
+    if header["progress"]:
+        arguments["progress"] = lambda **news: write_message(replies, {"progress": news})
+    try:
+        answer = verbs[header["verb"]](**arguments)
+        result, out = answer if isinstance(answer, tuple) else (answer, {})
+        write_message(replies, {"result": result}, out)
+    except Exception as error:
+        write_message(
+            replies,
+            {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()},
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""THE weight-transfer layer: canonical state, layout rules, validation, safetensors files.
+
+A canonical state maps names to arrays. A name says place and kind (`group1/conv1/kernel`, `.../gamma`, `.../mean`); the
+layout is Keras's: kernels HWIO, dense kernels [in, out] with the rows of the first one in height, width, channel order.
+A transfer goes by name through an explicit `Layout`: no squeeze, no reshape to fit, no guessing by shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+State = dict[str, np.ndarray]
+
+
+class StateError(Exception):
+    """A state that does not fit: one message that lists every missing, extra, misshapen, wrongly typed or NaN entry."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a framework stores a canonical array.
+
+    `views` gives two views of one shape, on the stored and on the canonical memory; copying one to the other is the
+    whole transfer, either way, without a temporary array.
+    """
+
+    kind: str = "same"  # "same", "OIHW" (a kernel stored as [out, in, h, w]) or "CHW rows" (see `maps`)
+    maps: tuple[int, int, int] = (0, 0, 0)  # (channels, height, width) that a dense kernel's rows were flattened from
+
+    def views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Views on `stored` and `canonical` (C-contiguous) whose elements correspond. Raises StateError."""
+        if self.kind == "OIHW":
+            pair = stored.transpose(2, 3, 1, 0), canonical
+        elif self.kind == "CHW rows":
+            c, h, w = self.maps
+            out = canonical.shape[1]
+            pair = stored.reshape(c, h, w, out).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, out)
+        else:
+            pair = stored, canonical
+        if pair[0].shape != pair[1].shape:
+            raise StateError(f"layout {self.kind}: stored {stored.shape} does not correspond to {canonical.shape}")
+        return pair
+
+    def canonical_shape(self, stored: Sequence[int]) -> tuple[int, ...]:
+        """The canonical shape of an array that is stored with this shape."""
+        if self.kind == "OIHW":
+            out, into, height, width = stored
+            return height, width, into, out
+        return tuple(stored)
+
+    def read(self, stored: np.ndarray) -> np.ndarray:
+        """A new canonical array from the framework's memory: one copy."""
+        canonical = np.empty(self.canonical_shape(stored.shape), stored.dtype)
+        source, target = self.views(stored, canonical)
+        np.copyto(target, source)
+        return canonical
+
+    def write(self, canonical: np.ndarray, stored: np.ndarray) -> None:
+        """Into the framework's own memory: one copy."""
+        target, source = self.views(stored, np.ascontiguousarray(canonical))
+        np.copyto(target, source)
+
+
+SAME = Layout()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One array of a model's state, as the canonical state knows it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str  # "float32" or "float64"
+    trainable: bool
+
+
+def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, receiver: str) -> None:
+    """Raise one StateError that lists everything about `state` that does not fit `entries`; `receiver` names them."""
+    problems = [
+        f"duplicate in {receiver}: {name!r} stands for {count} arrays"
+        for name, count in Counter(entry.name for entry in entries).items()
+        if count > 1
+    ]
+    expected = {entry.name: entry for entry in entries}
+    problems += [f"missing: {name!r} {expected[name].shape}" for name in expected if name not in state]
+    problems += [f"extra: {name!r} {array.shape}" for name, array in state.items() if name not in expected]
+    for name, entry in expected.items():
+        array = state.get(name)
+        if array is None:
+            continue
+        if tuple(array.shape) != entry.shape:
+            problems.append(f"wrong shape: {name!r} expected {entry.shape}, found {tuple(array.shape)}")
+        if str(array.dtype) != entry.dtype:
+            problems.append(f"wrong dtype: {name!r} expected {entry.dtype}, found {array.dtype}")
+        elif not all_finite(array):
+            bad = np.count_nonzero(~np.isfinite(array))
+            problems.append(f"not finite: {name!r} holds {bad} NaN or infinite values")
+    if not entries:
+        problems.append(f"{receiver} has no arrays at all: there is nothing to transfer")
+    if problems:
+        raise StateError(f"the state does not fit {receiver} ({len(problems)} problems):\n  " + "\n  ".join(problems))
+
+
+def all_finite(array: np.ndarray) -> bool:
+    """Whether no element is NaN or infinite, without a temporary array of the same size in the usual case."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A NaN or an infinity survives any sum; a sum that merely overflowed is settled element by element.
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+
+
+def save_state(state: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write a canonical state as a safetensors file, by way of a temporary name beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        safetensors.numpy.save_file({name: np.ascontiguousarray(array) for name, array in state.items()}, temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load_state(path: Path) -> State:
+    """Read a canonical state from a safetensors file. Raises StateError that names the file."""
+    try:
+        _refuse_duplicates(path)
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except FileNotFoundError:
+        raise StateError(f"{path}: no such file") from None
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise StateError(f"{path}: not a whole safetensors file: {error}") from None
+
+
+def _refuse_duplicates(path: Path) -> None:
+    """A JSON header may name one array twice, and parsers silently keep the last."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError(f"the header claims {length} bytes, the file has {path.stat().st_size}")
+        header = stream.read(length)
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = Counter(name for name, _ in pairs)
+        if double := [name for name, count in names.items() if count > 1]:
+            raise ValueError(f"duplicate entries {double}")
+        return dict(pairs)
+
+    json.loads(header, object_pairs_hook=unique)
+
+
+def digest(state: Mapping[str, np.ndarray]) -> str:
+    """sha256 over every name, dtype, shape and byte, in name order."""
+    total = hashlib.sha256()
+    for name in sorted(state):
+        array = np.ascontiguousarray(state[name])
+        total.update(f"{name} {array.dtype} {array.shape};".encode())
+        total.update(array.data)
+    return total.hexdigest()
+
+
+def parameter_counts(entries: Sequence[Entry]) -> tuple[int, int]:
+    """(all, trainable) numbers of elements."""
+    sizes = [(math.prod(entry.shape), entry.trainable) for entry in entries]
+    return sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)

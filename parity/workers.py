@@ -1,0 +1,310 @@
+"""One process per framework; the only place that maps a framework's name to its package.
+
+The parent imports neither framework. A worker that is killed, hangs or raises costs one WorkerError that names the
+framework, the network and the step; the next call starts a fresh one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from parity.protocol import Arrays, read_message, write_message
+
+START_TIMEOUT = 180.0  # seconds; a cold import of a framework from a slow disk has been seen to take a minute
+CALL_TIMEOUT = 900.0  # seconds without a sign of life; calls that report progress may take as long as they like
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What the suite knows about a framework without importing it."""
+
+    title: str
+    package: str  # the twin's package
+    modules: tuple[str, ...]  # what must never be imported in the other worker
+    install: str
+    interpreter_variable: str  # names another Python, for frameworks that need environments of their own
+
+
+FRAMEWORKS: dict[str, Framework] = {
+    "paddle": Framework(
+        title="PaddlePaddle",
+        package="paddle_impl",
+        modules=("paddle",),
+        install="pip install paddlepaddle (or paddlepaddle-gpu)",
+        interpreter_variable="PARITY_PADDLE_PYTHON",
+    ),
+    "tensorflow": Framework(
+        title="TensorFlow",
+        package="tf_impl",
+        modules=("tensorflow", "keras"),
+        install="pip install tensorflow-cpu (or tensorflow[and-cuda])",
+        interpreter_variable="PARITY_TENSORFLOW_PYTHON",
+    ),
+}
+
+
+class WorkerError(Exception):
+    """A worker that did not answer.
+
+    `cause` is "missing" (framework not installed), "killed", "hang" or "raised"; the message names the rest.
+    """
+
+    def __init__(self, framework: str, network: str | None, step: str, cause: str, detail: str) -> None:
+        place = f"{FRAMEWORKS[framework].title}, network {network}" if network else FRAMEWORKS[framework].title
+        super().__init__(f"{place}, step {step!r}: {detail}")
+        self.framework, self.network, self.step, self.cause, self.detail = framework, network, step, cause, detail
+
+
+class WorkersError(WorkerError):
+    """Several workers that did not answer; the fields are the first one's, the message names all."""
+
+    def __init__(self, errors: Sequence[WorkerError]) -> None:
+        Exception.__init__(self, "\n".join(str(error) for error in errors))
+        first = errors[0]
+        self.framework, self.network, self.step = first.framework, first.network, first.step
+        self.cause, self.detail = first.cause, str(self)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a verb returned: plain JSON values and named arrays."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict)
+
+
+def default_threads() -> int:
+    """The number of CPUs this process may use: what both frameworks are given."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Worker:
+    """One framework's process, started by the first call and again by the call after it died."""
+
+    def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None) -> None:
+        self.framework = framework
+        self.device = device
+        self.threads = threads or default_threads()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
+        self._log: Any = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while the worker lives."""
+        return self._process.pid if self._process else None
+
+    def call(
+        self,
+        verb: str,
+        *,
+        network: str | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        timeout: float = CALL_TIMEOUT,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+        **arguments: Any,
+    ) -> Reply:
+        """Call a verb of the framework's package and wait for its reply.
+
+        `timeout` is in seconds without a sign of life. Raises WorkerError.
+        """
+        if self._process is None:
+            self._start(network, verb)
+        if network is not None:
+            arguments["network"] = network
+        header = {
+            "verb": verb,
+            "arguments": arguments,
+            "wants": "arrays" if arrays is not None else "",
+            "progress": on_progress is not None,
+        }
+        try:
+            assert self._process is not None
+            assert self._process.stdin is not None
+            write_message(self._process.stdin, header, arrays)  # type: ignore[arg-type]
+        except (BrokenPipeError, OSError):
+            raise self._died(network, verb) from None
+        while True:
+            message, out = self._next(network, verb, timeout)
+            if "progress" in message:
+                if on_progress is not None:
+                    on_progress(message["progress"])
+            elif "error" in message:
+                raise WorkerError(self.framework, network, verb, "raised", _indented(message))
+            else:
+                return Reply(message["result"], out)
+
+    def stop(self) -> None:
+        """End the process; a later call starts another."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, self._log):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def _start(self, network: str | None, verb: str) -> None:
+        interpreter = os.environ.get(FRAMEWORKS[self.framework].interpreter_variable, sys.executable)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
+        self._replies = queue.SimpleQueue()
+        try:
+            self._process = subprocess.Popen(
+                [interpreter, "-m", "parity.serve", self.framework],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=self._environment(),
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+        except OSError as error:
+            variable = FRAMEWORKS[self.framework].interpreter_variable
+            detail = f"cannot start {interpreter}: {error}; ${variable} names the interpreter"
+            raise WorkerError(self.framework, network, "start", "missing", detail) from None
+        threading.Thread(target=_pump, args=(self._process.stdout, self._replies), daemon=True).start()
+        message, _ = self._next(network, "start", START_TIMEOUT)
+        if "error" in message:
+            self.stop()
+            missing = message.get("missing")
+            if missing and missing.partition(".")[0] in FRAMEWORKS[self.framework].modules:
+                detail = f"not installed for {interpreter}; install it with: {FRAMEWORKS[self.framework].install}"
+            else:
+                detail = _indented(message)
+            raise WorkerError(self.framework, network, "start", "missing", detail)
+        if verb != "setup":
+            self.call("setup", device=self.device, threads=self.threads)
+
+    def _environment(self) -> dict[str, str]:
+        root = str(Path(__file__).resolve().parent.parent)
+        path = os.environ.get("PYTHONPATH")
+        return os.environ | {
+            "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root,
+            "OMP_NUM_THREADS": str(self.threads),
+            "MKL_NUM_THREADS": str(self.threads),
+            "NVIDIA_TF32_OVERRIDE": "0",  # float32 means float32 on both sides
+            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _next(self, network: str | None, step: str, timeout: float) -> tuple[dict[str, Any], Arrays]:
+        try:
+            message = self._replies.get(timeout=timeout)
+        except queue.Empty:
+            log = self._log_tail()
+            self.stop()
+            detail = f"no sign of life for {timeout:g} s; the worker was stopped{log}"
+            raise WorkerError(self.framework, network, step, "hang", detail) from None
+        except BaseException:  # Ctrl-C: the worker is in the middle of something, and nobody will read its reply
+            self.stop()
+            raise
+        if message is None:
+            raise self._died(network, step)
+        return message
+
+    def _died(self, network: str | None, step: str) -> WorkerError:
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = None
+        log = self._log_tail()
+        self.stop()
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (on a machine short of memory that is the kernel)" if name == "SIGKILL" else ""
+            detail = f"the worker was killed by {name}{hint}{log}"
+        else:
+            detail = f"the worker ended with exit code {code}{log}"
+        return WorkerError(self.framework, network, step, "killed", detail)
+
+    def _log_tail(self, lines: int = 8) -> str:
+        """The last lines of what the worker printed, as an indented addition to a message."""
+        self._log.seek(0)
+        tail = self._log.read()[-4000:].decode(errors="replace").strip().splitlines()[-lines:]
+        return "; it last printed:\n    " + "\n    ".join(tail) if tail else ""
+
+
+class Workers:
+    """The workers of both frameworks (or of those named), as a context manager that stops them."""
+
+    def __init__(
+        self, frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        self._workers = {name: Worker(name, device=device, threads=threads) for name in frameworks}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __getitem__(self, framework: str) -> Worker:
+        return self._workers[framework]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._workers)
+
+    def stop(self) -> None:
+        """End every process."""
+        for worker in self._workers.values():
+            worker.stop()
+
+    def each(self, verb: str, **arguments: Any) -> dict[str, Reply]:
+        """Call one verb of every framework at the same time. Raises WorkerError."""
+        return self.map(lambda worker: worker.call(verb, **arguments))
+
+    def map(self, job: Callable[[Worker], Reply]) -> dict[str, Reply]:
+        """Do one job with every framework's worker at the same time; all are waited for before an error is raised."""
+        with ThreadPoolExecutor(len(self._workers)) as pool:
+            futures = {name: pool.submit(job, worker) for name, worker in self._workers.items()}
+            try:
+                errors = [error for future in futures.values() if (error := future.exception()) is not None]
+            except BaseException:  # Ctrl-C: end the workers, which ends the threads that wait for them
+                self.stop()
+                raise
+        if len(errors) > 1 and all(isinstance(error, WorkerError) for error in errors):
+            raise WorkersError([error for error in errors if isinstance(error, WorkerError)])
+        if errors:
+            raise errors[0]
+        return {name: future.result() for name, future in futures.items()}
+
+
+def _pump(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:
+    """Move messages from a worker's pipe to a queue, which can be waited on with a timeout; None marks the end."""
+    with stream:
+        while True:
+            try:
+                message = read_message(stream)
+            except (OSError, ValueError):
+                message = None
+            replies.put(message)
+            if message is None:
+                return
+
+
+def _indented(message: Mapping[str, Any]) -> str:
+    """The error and the last frames of its traceback, indented for a message."""
+    frames = str(message.get("traceback", "")).strip().splitlines()[-7:-1]
+    return "\n    ".join([message["error"], *frames])

@@ -1,0 +1,76 @@
+"""Device, threads, versions, memory, and what precision the device really computes in."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from parity.precision import reference_problem, verdict
+
+_settings: dict[str, Any] = {"device": "cpu", "threads": 0}
+
+
+def setup(device: str, threads: int) -> dict[str, Any]:
+    """Choose the device ("cpu" or "gpu") and the number of CPU threads; before anything is computed.
+
+    Raises RuntimeError when the device is not there.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise RuntimeError("--device gpu: TensorFlow sees no GPU; install tensorflow[and-cuda] and see `parity doctor`")
+    if device == "gpu":
+        tf.config.experimental.set_memory_growth(gpus[0], True)
+    else:
+        tf.config.set_visible_devices([], "GPU")
+    _settings.update(device=device, threads=threads)
+    return dict(_settings)
+
+
+def environment() -> dict[str, Any]:
+    """What the report says of this framework: version, device, threads, probed precision."""
+    gpus = tf.config.list_physical_devices("GPU")
+    name = platform.processor() or platform.machine()
+    if _settings["device"] == "gpu":
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    return {
+        "version": tf.__version__,
+        "device": _settings["device"],
+        "device_name": name,
+        "gpus": len(gpus),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "precision": probe_precision(),
+    }
+
+
+def probe_precision() -> dict[str, Any]:
+    """Relative errors of a float32 matrix product and convolution against float64: flags lie, numbers do not."""
+    a, b, product, maps, kernel, convolved = reference_problem()
+    found = tf.matmul(tf.constant(a), tf.constant(b)).numpy()
+    found_maps = tf.nn.conv2d(tf.constant(maps), tf.constant(kernel), 1, "VALID").numpy()
+    return verdict(np.asarray(found), product, np.asarray(found_maps), convolved)
+
+
+def synchronize() -> None:
+    """Wait until the device has finished: before every reading of the clock."""
+    tf.test.experimental.sync_devices()
+
+
+def peak_memory() -> int:
+    """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
+    if _settings["device"] == "gpu":
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def settings() -> dict[str, Any]:
+    """Device and threads as set up."""
+    return dict(_settings)

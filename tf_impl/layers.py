@@ -1,0 +1,174 @@
+"""The primitives in Keras, with every default spelled out.
+
+Each function adds one named layer to a functional model. The layer carries a `spec`, which says in neutral terms what
+it is meant to compute, so that it can be probed alone against a numpy reference. Kernels start at zero: the canonical
+state is always transferred in.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from parity.networks import BatchNorm, Hidden
+
+
+def conv(
+    x: Any, name: str, channels: int, kernel: int, *, stride: int = 1, padding: str = "same", bias: bool = True
+) -> Any:
+    """Square convolution, `padding` "same" or "valid"; SAME with stride 2 pads the bottom and the right."""
+    layer = keras.layers.Conv2D(
+        channels,
+        kernel,
+        strides=stride,
+        padding=padding,
+        data_format="channels_last",
+        use_bias=bias,
+        kernel_initializer="zeros",
+        name=name,
+    )
+    return _apply(layer, x, kind="conv", stride=stride, padding=padding)
+
+
+def batch_norm(x: Any, name: str, facts: BatchNorm) -> Any:
+    """Batch normalisation over the channels, biased variance in the batch and in the running statistics."""
+    layer = keras.layers.BatchNormalization(
+        axis=-1, momentum=facts.momentum, epsilon=facts.epsilon, center=True, scale=True, name=name
+    )
+    return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon)
+
+
+def relu(x: Any, name: str) -> Any:
+    """max(x, 0)."""
+    return _apply(keras.layers.ReLU(name=name), x, kind="relu")
+
+
+def max_pool(x: Any, name: str, window: int, stride: int, *, padding: str | int = "same") -> Any:
+    """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
+    if isinstance(padding, int):
+        layer: keras.layers.Layer = ExplicitMaxPool(window, stride, padding, name=name)
+    else:
+        layer = keras.layers.MaxPooling2D(window, strides=stride, padding=padding, name=name)
+    return _apply(layer, x, kind="max_pool", window=window, stride=stride, padding=padding)
+
+
+def average_pool(x: Any, name: str, window: int, stride: int) -> Any:
+    """Average pool without padding."""
+    layer = keras.layers.AveragePooling2D(window, strides=stride, padding="valid", name=name)
+    return _apply(layer, x, kind="average_pool", window=window, stride=stride, padding="valid")
+
+
+def global_max_pool(x: Any, name: str) -> Any:
+    """The largest value of each channel's map, as a 1x1 map."""
+    return _apply(keras.layers.GlobalMaxPooling2D(keepdims=True, name=name), x, kind="global_max_pool")
+
+
+def dense(x: Any, name: str, width: int) -> Any:
+    """Fully connected layer with bias."""
+    return _apply(keras.layers.Dense(width, kernel_initializer="zeros", name=name), x, kind="dense")
+
+
+def dropout(x: Any, name: str, rate: float) -> Any:
+    """Inverted dropout whose mask both frameworks share; on maps, not on flattened ones."""
+    return _apply(SharedDropout(rate, name=name), x, kind="dropout")
+
+
+def flatten(x: Any, name: str) -> Any:
+    """Maps to rows, in height, width, channel order: the canonical order."""
+    return _apply(keras.layers.Flatten(name=name), x, kind="flatten")
+
+
+def add(x: Any, y: Any, name: str) -> Any:
+    """x + y."""
+    return _apply(keras.layers.Add(name=name), [x, y], kind="add")
+
+
+def concat(maps: Sequence[Any], name: str) -> Any:
+    """The maps one after the other along the channels."""
+    return _apply(keras.layers.Concatenate(axis=-1, name=name), list(maps), kind="concat")
+
+
+def head(x: Any, hidden: Sequence[Hidden], classes: int, facts: BatchNorm) -> Any:
+    """Flatten, hidden fully connected layers, logits."""
+    x = flatten(x, "head.flatten")
+    for number, layer in enumerate(hidden, start=1):
+        x = dense(x, f"head.fc{number}", layer.width)
+        if layer.batch_norm:
+            x = batch_norm(x, f"head.bn{number}", facts)
+        if layer.relu:
+            x = relu(x, f"head.relu{number}")
+        if layer.dropout:
+            x = dropout(x, f"head.drop{number}", layer.dropout)
+    return dense(x, "head.logits", classes)
+
+
+class ExplicitMaxPool(keras.layers.Layer):
+    """Max-pool with the same number of padding cells on every side; Keras itself knows only "same" and "valid"."""
+
+    def __init__(self, window: int, stride: int, padding: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.window, self.stride, self.padding = window, stride, padding
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """x [n, h, w, c] -> [n, (h + 2p - window) // stride + 1, ..., c]."""
+        sides = [self.padding, self.padding]
+        return tf.nn.max_pool2d(x, self.window, self.stride, [[0, 0], sides, sides, [0, 0]])
+
+
+class Noise:
+    """The uniform numbers that dropout masks are cut from: one pool, and for the current step one offset a site."""
+
+    def __init__(self, pool: tf.Tensor, sites: int) -> None:
+        self.pool = pool  # float32 [size], in [0, 1)
+        self.offsets = tf.Variable(tf.zeros([sites], tf.int32), trainable=False)
+
+
+class SharedDropout(keras.layers.Layer):
+    """Zeroes an activation where its uniform number is below `rate`, scales the others by 1 / (1 - rate)."""
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.noise: Noise | None = None  # set by training, see `attach_noise`
+        self.site = 0
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """x [n, ...] -> the same shape; the identity outside of training."""
+        if not training or isinstance(x, keras.KerasTensor):
+            return x
+        if self.noise is None:
+            raise RuntimeError(f"{self.name}: dropout in training mode needs attach_noise() first")
+        begin = self.noise.offsets[self.site : self.site + 1]
+        uniform = tf.reshape(tf.slice(self.noise.pool, begin, [tf.size(x)]), tf.shape(x))
+        return tf.where(uniform >= self.rate, x * tf.cast(1.0 / (1.0 - self.rate), x.dtype), tf.zeros((), x.dtype))
+
+
+def dropouts(model: keras.Model) -> list[SharedDropout]:
+    """The model's dropout layers, in the order of the forward pass."""
+    return [layer for layer in ordered(model) if isinstance(layer, SharedDropout)]
+
+
+def attach_noise(model: keras.Model, pool: Any) -> Noise:
+    """Give every dropout layer its site in one pool of uniform numbers (float32 [size])."""
+    layers = dropouts(model)
+    noise = Noise(tf.constant(pool), len(layers))
+    for site, layer in enumerate(layers):
+        layer.noise, layer.site = noise, site
+    return noise
+
+
+def ordered(model: keras.Model) -> list[keras.layers.Layer]:
+    """The model's layers as its definition made them; Keras itself sorts them by depth, which mixes the branches."""
+    return sorted((layer for layer in model.layers if hasattr(layer, "spec")), key=lambda layer: layer.number)
+
+
+_numbers = itertools.count()
+
+
+def _apply(layer: keras.layers.Layer, x: Any, **spec: Any) -> Any:
+    layer.spec, layer.number = spec, next(_numbers)
+    return layer(x)

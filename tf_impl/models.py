@@ -1,0 +1,42 @@
+"""From a network's name to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import keras
+
+from parity import networks
+from tf_impl.googlenet import googlenet, mini_inception
+from tf_impl.lenet import lenet
+from tf_impl.resnet import resnet
+from tf_impl.vgg import vgg
+
+FAMILIES: dict[type, Callable[[networks.Network, Any], Any]] = {
+    networks.VGG: vgg,
+    networks.GoogLeNet: googlenet,
+    networks.MiniInception: mini_inception,
+    networks.ResNet: resnet,
+    networks.LeNet: lenet,
+}
+
+
+def build(name: str, dtype: str) -> keras.Model:
+    """A new model of the catalogue's network, in "float32" or "float64"; its weights are still to be transferred."""
+    network = networks.network(name)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        images = keras.Input(network.image, name="images", dtype=dtype)
+        logits = FAMILIES[type(network.design)](network, images)
+        return keras.Model(images, logits, name=name)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@lru_cache(maxsize=2)
+def cached(name: str, dtype: str) -> keras.Model:
+    """As `build`, the two last ones kept: for proofs, which set every weight anyway."""
+    return build(name, dtype)

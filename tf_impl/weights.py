@@ -1,0 +1,55 @@
+"""Between a Keras model and the canonical state: by name, one copy each way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from parity.weights import SAME, Entry, Layout, State, check_state
+from tf_impl.layers import ordered
+
+# Keras's names of a layer's arrays -> the canonical ones
+KINDS = {
+    "kernel": "kernel",
+    "bias": "bias",
+    "gamma": "gamma",
+    "beta": "beta",
+    "moving_mean": "mean",
+    "moving_variance": "variance",
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One array of the model: what it is called in the canonical state, and where and how it is stored."""
+
+    entry: Entry
+    tensor: keras.Variable
+    layout: Layout
+
+
+def slots(model: keras.Model) -> list[Slot]:
+    """Every array of the model's state, in the order of the layers. Keras's layouts are the canonical ones."""
+    found = []
+    for layer in ordered(model):
+        for variable in layer.weights:
+            name = f"{layer.name.replace('.', '/')}/{KINDS[variable.name]}"
+            entry = Entry(name, tuple(variable.shape), str(variable.dtype), variable.trainable)
+            found.append(Slot(entry, variable, SAME))
+    return found
+
+
+def export_state(model: keras.Model) -> State:
+    """A copy of the model's state in canonical form."""
+    return {slot.entry.name: slot.tensor.numpy() for slot in slots(model)}
+
+
+def load_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    """Overwrite the model's whole state. Raises StateError, before anything is written, when it does not fit."""
+    places = slots(model)
+    check_state(state, [slot.entry for slot in places], receiver=f"the TensorFlow model {model.name}")
+    for slot in places:
+        slot.tensor.value.assign(state[slot.entry.name])
