@@ -127,10 +127,17 @@ def derive_limits(
     factor = math.sqrt(2 * math.log(2 * elements / false_alarm))
     limits = {}
     for name, exact in oracle.items():
-        noise = max(float(np.abs(run[name] - exact).max()) for run in perturbed)
-        scale = float(np.abs(exact).max())
+        noise = float(np.max([_distance(exact, run.get(name)) for run in perturbed]))  # unlike max(), keeps a NaN
+        scale = float(np.abs(exact).max(initial=0))
         limits[name] = factor * noise / scale if scale else math.nan
     return limits
+
+
+def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
+    """The largest distance; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
+    if moved is None or moved.shape != exact.shape:
+        return math.nan
+    return float(np.abs(moved - exact).max(initial=0))
 
 
 def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float) -> Gap:

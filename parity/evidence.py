@@ -57,7 +57,7 @@ class Evidence:
 
     def entries(self) -> list[Entry]:
         """The state's entries, as the first twin lists them; the certificate proves that the other's are the same."""
-        return _entries(next(iter(self.describe().values())))
+        return entries_of(next(iter(self.describe().values())))
 
     def images(self) -> np.ndarray:
         """float32 [n, h, w, 3]: real images of the data set, in -2..2, enlarged where the network is for larger."""
@@ -107,7 +107,7 @@ def certificate(evidence: Evidence) -> Proof:
     square kernel or two swapped arrays of one shape survive a round trip, but not that.
     """
     problems: list[str] = []
-    first, second = (_entries(description) for description in evidence.describe().values())
+    first, second = (entries_of(description) for description in evidence.describe().values())
     problems += _bijection(evidence, first, second)
     layers = [description["layers"] for description in evidence.describe().values()]
     if layers[0] != layers[1]:
@@ -274,7 +274,8 @@ def _stage_counts(comparison: Comparison) -> dict[str, int]:
     return {"stages": len(comparison.gaps), "elements": comparison.elements}
 
 
-def _entries(description: Mapping[str, Any]) -> list[Entry]:
+def entries_of(description: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a worker's `describe`."""
     return [Entry(**(entry | {"shape": tuple(entry["shape"])})) for entry in description["entries"]]
 
 

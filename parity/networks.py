@@ -185,7 +185,7 @@ _VGG16 = Network(
     ),
     params=15_264_074,
     trainable=15_254_602,
-    flops=0,
+    flops=627_451_904,
     recipe="paddle_vgg",
     batch_norm=PADDLE_BATCH_NORM,
     published=(
@@ -201,7 +201,7 @@ _VGG16_PLAIN = Network(
     design=VGG(groups=VGG16_WIDTHS, dropouts=NO_DROPOUT, hidden=(Hidden(2048, dropout=0.5),) * 2),
     params=19_982_154,
     trainable=19_982_154,
-    flops=0,
+    flops=636_919_808,
     recipe="plain_vgg",
     published=(
         Published(
@@ -217,7 +217,7 @@ _VGG16_IMAGENET = Network(
     design=VGG(groups=VGG16_WIDTHS, dropouts=NO_DROPOUT, hidden=(Hidden(4096, dropout=0.5),) * 2),
     params=138_357_544,
     trainable=138_357_544,
-    flops=0,
+    flops=30_940_528_640,
     recipe="plain_vgg",
     image=(224, 224, 3),
     classes=1000,
@@ -244,7 +244,7 @@ _GOOGLENET = Network(
     ),
     params=1_903_906,
     trainable=1_895_602,
-    flops=0,
+    flops=127_776_768,
     recipe="keras_vgg",
     published=(Published(KERAS_CIFAR_POST, 89.46, 150, train_accuracy=99.24, framework="tensorflow"),),
 )
@@ -267,7 +267,7 @@ _RESNET18 = Network(
     ),
     params=11_457_482,
     trainable=11_446_730,
-    flops=0,
+    flops=282_994_688,
     recipe="keras_vgg",
     published=(Published(KERAS_CIFAR_POST, 92.70, 150, train_accuracy=99.90, framework="tensorflow"),),
 )
@@ -284,7 +284,7 @@ _RESNET20_V1 = Network(
     ),
     params=274_442,
     trainable=273_066,
-    flops=0,
+    flops=81_626_368,
     recipe="keras_resnet",
     published=(
         Published(KERAS_RESNET_EXAMPLE, 92.16, 200, epoch_seconds=35, hardware="GTX 1080 Ti", framework="tensorflow"),
@@ -304,7 +304,7 @@ _MINI_INCEPTION = Network(
     ),
     params=107_608,
     trainable=107_596,
-    flops=0,
+    flops=24_156_896,
     recipe="mini",
     batch_norm=PADDLE_BATCH_NORM,
     published=(Published(SMALL_NETWORKS_POST, 80, 80, seconds=19 * 60, hardware="GTX 1050", framework="pytorch"),),
@@ -316,7 +316,7 @@ _LENET5 = Network(
     design=LeNet(convs=(6, 16), hidden=(Hidden(120), Hidden(84))),
     params=62_006,
     trainable=62_006,
-    flops=0,
+    flops=1_303_440,
     recipe="mini",
 )
 

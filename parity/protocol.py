@@ -1,6 +1,7 @@
 """What crosses the boundary between the suite and a worker: a JSON header and named numpy arrays, nothing else.
 
-A message is two little-endian 64-bit lengths, the header as JSON, and the arrays as safetensors.
+A message is two little-endian 64-bit lengths, the header as JSON, and the arrays as safetensors. The JSON also lists
+the arrays' names, because safetensors does not keep their order, and the order of the stages says which failed first.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _LENGTHS = struct.Struct("<QQ")
 
 def write_message(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> None:
     """Send one message and flush."""
-    head = json.dumps(header).encode()
+    head = json.dumps({"header": header, "names": list(arrays or ())}).encode()
     blob = b""
     if arrays:
-        blob = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        blob = safetensors.numpy.save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     stream.write(_LENGTHS.pack(len(head), len(blob)) + head)
     stream.write(blob)
     stream.flush()
@@ -38,7 +39,9 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], Arrays] | None:
     head, blob = _read(stream, head_length), _read(stream, blob_length)
     if head is None or blob is None:
         return None
-    return json.loads(head), safetensors.numpy.load(blob) if blob else {}
+    message = json.loads(head)
+    arrays = safetensors.numpy.load(blob) if blob else {}
+    return message["header"], {name: arrays[name] for name in message["names"]}
 
 
 def _read(stream: BinaryIO, count: int) -> bytes | None:

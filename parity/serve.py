@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.abc
+import inspect
 import os
 import sys
 import traceback
@@ -57,15 +58,21 @@ def main() -> None:
 
 
 def serve(verbs: dict[str, Callable[..., Any]], request: tuple[dict[str, Any], Any], replies: BinaryIO) -> None:
-    """Answer one request: {"verb", "arguments"} and arrays in, {"result"} or {"error"} and arrays out."""
+    """Answer one request: {"verb", "network", "arguments"} and arrays in, {"result"} or {"error"} and arrays out."""
     header, arrays = request
     arguments = dict(header["arguments"])
+    verb = verbs.get(header["verb"])
+    if verb is None:
+        write_message(replies, {"error": f"unknown verb {header['verb']!r}; known: {', '.join(verbs)}"})
+        return
+    if "network" in inspect.signature(verb).parameters:
+        arguments["network"] = header["network"]
     if header["wants"] == "arrays":
         arguments["arrays"] = arrays
     if header["progress"]:
         arguments["progress"] = lambda **news: write_message(replies, {"progress": news})
     try:
-        answer = verbs[header["verb"]](**arguments)
+        answer = verb(**arguments)
         result, out = answer if isinstance(answer, tuple) else (answer, {})
         write_message(replies, {"result": result}, out)
     except Exception as error:

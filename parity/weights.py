@@ -124,7 +124,7 @@ def save_state(state: Mapping[str, np.ndarray], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        safetensors.numpy.save_file({name: np.ascontiguousarray(array) for name, array in state.items()}, temporary)
+        safetensors.numpy.save_file({name: np.asarray(array, order="C") for name, array in state.items()}, temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
     """sha256 over every name, dtype, shape and byte, in name order."""
     total = hashlib.sha256()
     for name in sorted(state):
-        array = np.ascontiguousarray(state[name])
+        array = np.asarray(state[name], order="C")
         total.update(f"{name} {array.dtype} {array.shape};".encode())
         total.update(array.data)
     return total.hexdigest()

@@ -123,33 +123,34 @@ class Worker:
     ) -> Reply:
         """Call a verb of the framework's package and wait for its reply.
 
-        `timeout` is in seconds without a sign of life. Raises WorkerError.
+        `network` is what the step is about: handed to verbs that take it, and named in errors. `timeout` is in seconds
+        without a sign of life. Raises WorkerError.
         """
-        if self._process is None:
-            self._start(network, verb)
-        if network is not None:
-            arguments["network"] = network
         header = {
             "verb": verb,
+            "network": network,
             "arguments": arguments,
             "wants": "arrays" if arrays is not None else "",
             "progress": on_progress is not None,
         }
         try:
-            assert self._process is not None
-            assert self._process.stdin is not None
-            write_message(self._process.stdin, header, arrays)  # type: ignore[arg-type]
-        except (BrokenPipeError, OSError):
-            raise self._died(network, verb) from None
-        while True:
-            message, out = self._next(network, verb, timeout)
-            if "progress" in message:
-                if on_progress is not None:
-                    on_progress(message["progress"])
-            elif "error" in message:
-                raise WorkerError(self.framework, network, verb, "raised", _indented(message))
-            else:
-                return Reply(message["result"], out)
+            if self._process is None:
+                self._start(network, verb)
+            self._send(header, arrays, network, verb, timeout)
+            while True:
+                message, out = self._next(network, verb, timeout)
+                if "progress" in message:
+                    if on_progress is not None:
+                        on_progress(message["progress"])
+                elif "error" in message:
+                    raise WorkerError(self.framework, network, verb, "raised", _indented(message))
+                else:
+                    return Reply(message["result"], out)
+        except WorkerError:
+            raise
+        except BaseException:  # Ctrl-C, or `on_progress` raised: the next call must not read this one's reply
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End the process; a later call starts another."""
@@ -192,7 +193,11 @@ class Worker:
                 detail = _indented(message)
             raise WorkerError(self.framework, network, "start", "missing", detail)
         if verb != "setup":
-            self.call("setup", device=self.device, threads=self.threads)
+            try:
+                self.call("setup", device=self.device, threads=self.threads)
+            except WorkerError:
+                self.stop()  # the next call must not find a worker that was never set up
+                raise
 
     def _environment(self) -> dict[str, str]:
         root = str(Path(__file__).resolve().parent.parent)
@@ -206,20 +211,49 @@ class Worker:
             "PYTHONUNBUFFERED": "1",
         }
 
+    def _send(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray] | None,
+        network: str | None,
+        step: str,
+        timeout: float,
+    ) -> None:
+        """Write a request; a worker that hangs before it has read it all is killed, which ends the write."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        hung = threading.Event()
+
+        def give_up(pid: int) -> None:
+            hung.set()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+        watchdog = threading.Timer(timeout, give_up, [self._process.pid])
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            write_message(self._process.stdin, header, arrays)  # type: ignore[arg-type]
+        except OSError:
+            error = self._hung(network, step, timeout) if hung.is_set() else self._died(network, step)
+            raise error from None
+        finally:
+            watchdog.cancel()
+
     def _next(self, network: str | None, step: str, timeout: float) -> tuple[dict[str, Any], Arrays]:
         try:
             message = self._replies.get(timeout=timeout)
         except queue.Empty:
-            log = self._log_tail()
-            self.stop()
-            detail = f"no sign of life for {timeout:g} s; the worker was stopped{log}"
-            raise WorkerError(self.framework, network, step, "hang", detail) from None
-        except BaseException:  # Ctrl-C: the worker is in the middle of something, and nobody will read its reply
-            self.stop()
-            raise
+            raise self._hung(network, step, timeout) from None
         if message is None:
             raise self._died(network, step)
         return message
+
+    def _hung(self, network: str | None, step: str, timeout: float) -> WorkerError:
+        log = self._log_tail()
+        self.stop()
+        detail = f"no sign of life for {timeout:g} s; the worker was stopped{log}"
+        return WorkerError(self.framework, network, step, "hang", detail)
 
     def _died(self, network: str | None, step: str) -> WorkerError:
         assert self._process is not None

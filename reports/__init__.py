@@ -1,0 +1,67 @@
+"""The report generator: saved results in, Markdown and pictures out; it measures nothing.
+
+The one entry is `write_report`:
+
+    from pathlib import Path
+    from reports import write_report
+
+    write_report([Path("0001_parity.json"), Path("0002_training.json")], Path("parity-report.md"))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from parity.results import write_atomically
+from reports.evidence import read
+from reports.markdown import compose
+
+__all__ = ["write_report"]
+
+
+def write_report(runs: Sequence[Path], output: Path) -> Path:
+    """Write the report on saved runs: Markdown at `output`, its pictures in the folder `<stem>_files` beside it.
+
+    Where runs hold a record for the same key (see `reports.evidence`), the one of the later run counts; later is by
+    the runs' own dates, not by their order here. The same runs give the same bytes. Everything is made before
+    anything is written, and each file is replaced as a whole: a failure leaves the old report or none, never a half.
+
+    Args:
+        runs: JSON files of `pytest --benchmark-save` or `parity train`.
+        output: the Markdown file; its directory is made when it is missing.
+
+    Returns:
+        `output`.
+
+    Raises:
+        RecordError: a file cannot be read as a saved run, or the runs hold no record at all.
+        OSError: the report cannot be written.
+    """
+    output = Path(output)
+    folder = output.with_name(f"{output.stem}_files")
+    text, pictures = compose(read(runs), output.name, folder.name)
+    _write_pictures(folder, pictures)
+    write_atomically(output, text)
+    return output
+
+
+def _write_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
+    """Write all pictures under temporary names, then rename them; on failure nothing half-written stays."""
+    if not pictures:
+        return
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = {name: folder / f".{name}.{os.getpid()}.part" for name in pictures}
+    try:
+        for name, temporary in staged.items():
+            temporary.write_bytes(pictures[name])
+        for name, temporary in staged.items():
+            temporary.replace(folder / name)
+    except BaseException:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
