@@ -7,6 +7,7 @@ in. Maps are NCHW, Paddle's default and its faster layout.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -160,6 +161,26 @@ class SharedDropout(nn.Layer):
 def dropouts(model: nn.Layer) -> list[SharedDropout]:
     """The model's dropout layers, in the order of the forward pass."""
     return [layer for layer in model.sublayers() if isinstance(layer, SharedDropout)]
+
+
+def largest_dropout(model: nn.Layer, image: tuple[int, int, int]) -> int:
+    """Elements of one image's (height, width, channels) largest dropout input; 0 without dropout.
+
+    A Paddle layer knows its shapes only by running.
+    """
+    sizes = [0]
+    hooks = [
+        layer.register_forward_post_hook(lambda _, __, output: sizes.append(math.prod(output.shape[1:])))
+        for layer in dropouts(model)
+    ]
+    if hooks:
+        height, width, channels = image
+        model.eval()
+        with paddle.no_grad():
+            model(paddle.zeros([1, channels, height, width]))
+    for hook in hooks:
+        hook.remove()
+    return max(sizes)
 
 
 def attach_noise(model: nn.Layer, pool: Any) -> Noise:

@@ -9,19 +9,23 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddle_impl.layers import dropouts, largest_dropout
 from paddle_impl.models import build, cached
 from paddle_impl.weights import export_state, load_state, slots
+from parity import networks
 from parity.protocol import Arrays, unpack
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
 
 
 def describe(network: str) -> dict[str, Any]:
-    """The state's entries and every layer's spec, in the order of the forward pass."""
+    """The state's entries, every layer's spec, and the dropout layers; in the order of the forward pass."""
     model = cached(network, "float32")
+    image = networks.network(network).image
     return {
         "entries": [dataclasses.asdict(slot.entry) for slot in slots(model)],
         "layers": [{"name": name} | dict(layer.spec) for name, layer in _layers(model).items()],
+        "dropout": {"sites": len(dropouts(model)), "largest": largest_dropout(model, image)},
     }
 
 

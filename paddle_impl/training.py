@@ -10,10 +10,11 @@ import numpy as np
 import paddle
 
 from paddle_impl import device
-from paddle_impl.layers import attach_noise, dropouts
+from paddle_impl.layers import attach_noise, dropouts, largest_dropout
 from paddle_impl.models import build
 from paddle_impl.optimizers import Optimizer
 from paddle_impl.weights import export_state, load_state, slots
+from parity import networks
 from parity.plan import batch_digest, noise_pool
 from parity.protocol import Arrays, unpack
 from parity.recipes import decayed
@@ -30,9 +31,18 @@ class Trainer:
     """
 
     def __init__(
-        self, network: str, state: Arrays, data: Arrays, *, batch: int, optimizer: dict[str, Any], l2: float,
-        l2_scope: str, seed: int, mode: str = "auto",
-    ) -> None:  # fmt: skip
+        self,
+        network: str,
+        state: Arrays,
+        data: Arrays,
+        *,
+        batch: int,
+        optimizer: dict[str, Any],
+        l2: float,
+        l2_scope: str,
+        seed: int,
+        mode: str = "auto",
+    ) -> None:
         if mode not in ("auto", "eager", "to_static"):
             raise ValueError(f"mode: expected 'auto', 'eager' or 'to_static', found {mode!r}")
         self.model = build(network, "float32")
@@ -48,20 +58,21 @@ class Trainer:
         self.test_mean = paddle.to_tensor(data["test_mean"]) if "mean" in data else None
 
         trainable = [slot for slot in slots(self.model) if slot.entry.trainable]
-        kinds = {path.replace(".", "/"): layer.spec["kind"] for path, layer in self.model.named_sublayers()
-                 if hasattr(layer, "spec")}  # fmt: skip
+        kinds = {
+            path.replace(".", "/"): layer.spec["kind"]
+            for path, layer in self.model.named_sublayers()
+            if hasattr(layer, "spec")
+        }
         self.variables = [slot.tensor for slot in trainable]
         names = [slot.entry.name for slot in trainable]
         scope = [decayed(name, kinds[name.rpartition("/")[0]], l2_scope) for name in names]
         self.optimizer = Optimizer(optimizer, self.variables, [l2 if inside else 0.0 for inside in scope])
 
-        largest = _largest_dropout(self.model, data["test_images"].shape[1:]) * batch
-        self.spare = largest
+        largest = largest_dropout(self.model, networks.network(network).image) * batch
         self.noise = attach_noise(self.model, noise_pool(seed, 2 * largest))
-        self.sites = len(dropouts(self.model))
         # to_static costs time on the CPU; on a GPU it hides the launches. It would freeze the dropout offsets.
         wanted = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
-        self.mode = "eager" if self.sites else wanted
+        self.mode = "eager" if dropouts(self.model) else wanted
         self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model
         self.loss_sum = paddle.zeros([], "float32")
         self.correct = paddle.zeros([], "int64")
@@ -117,7 +128,7 @@ def start_training(network: str, seed: int, arrays: Arrays, **recipe: Any) -> di
     _trainer = None  # free the last one's memory first
     data = unpack(arrays, "data")
     _trainer = Trainer(network, unpack(arrays, "state"), data, seed=seed, **recipe)
-    return {"sites": _trainer.sites, "spare": _trainer.spare, "mode": _trainer.mode}
+    return {"mode": _trainer.mode}
 
 
 def warm_up(arrays: Arrays) -> dict[str, Any]:
@@ -177,6 +188,18 @@ def digest_batches(arrays: Arrays) -> dict[str, Any]:
     }
 
 
+def repeated_steps(arrays: Arrays) -> Callable[[int], None]:
+    """For timing: a function that trains so many steps, over and over through one epoch's plan."""
+    trainer = _current()
+    plan, rows = _on_device(arrays), len(arrays["order"])
+
+    def run(steps: int) -> None:
+        for index in range(steps):
+            trainer.step(plan, index % rows)
+
+    return run
+
+
 def export_training() -> tuple[dict[str, Any], Arrays]:
     """The weights as they are now, and the process's peak of memory in bytes."""
     return {"peak_memory": device.peak_memory()}, export_state(_current().model)
@@ -197,21 +220,6 @@ def _on_device(arrays: Arrays) -> dict[str, Any]:
     """Pixels' places as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""
     host = {"rate": arrays["rate"].tolist(), "dropout": arrays["dropout"].tolist()}
     return {name: paddle.to_tensor(array) for name, array in arrays.items() if name not in host} | host
-
-
-def _largest_dropout(model: paddle.nn.Layer, image: tuple[int, ...]) -> int:
-    """Elements of one image's largest dropout input; Paddle's layers know their shapes only by running."""
-    sizes = [0]
-    hooks = [
-        layer.register_forward_post_hook(lambda _, __, output: sizes.append(int(np.prod(output.shape[1:]))))
-        for layer in dropouts(model)
-    ]
-    model.eval()
-    with paddle.no_grad():
-        model(paddle.zeros([1, image[2], image[0], image[1]]))
-    for hook in hooks:
-        hook.remove()
-    return max(sizes)
 
 
 def _preprocessed(pixels: paddle.Tensor, mean: paddle.Tensor | None) -> paddle.Tensor:

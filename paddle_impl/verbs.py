@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paddle_impl import device, steps, training
+from paddle_impl import device, steps, timing, training
 
 VERBS = {
     verb.__name__: verb
@@ -20,5 +20,8 @@ VERBS = {
         training.evaluate,
         training.digest_batches,
         training.export_training,
+        timing.start_timing,
+        timing.time_steps,
+        timing.time_transfer,
     )
 }

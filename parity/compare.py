@@ -137,7 +137,8 @@ def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
     """The largest distance; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
     if moved is None or moved.shape != exact.shape:
         return math.nan
-    return float(np.abs(moved - exact).max(initial=0))
+    with np.errstate(invalid="ignore"):
+        return float(np.abs(moved - exact).max(initial=0))
 
 
 def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float) -> Gap:
@@ -145,5 +146,5 @@ def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float) -> Ga
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(found.astype(np.float64, copy=False) - expected).max()
         scale = np.abs(expected).max()
-    gap = float(difference / scale) if scale else float(difference)
+        gap = float(difference / scale) if scale else float(difference)
     return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)

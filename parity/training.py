@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -96,8 +96,8 @@ class _Run:
         self.peak_memory = 0
         self.first_seconds = 0.0
         self.digests = {"initial": "", "batches": ""}
-        self.session: dict[str, Any] = {}
-        self.settings: dict[str, Any] = {}
+        self.dropout: dict[str, int] = {}
+        self.step_mode = ""
 
     def prepare(self) -> None:
         """Data and weights to the device; compile; compare the first epoch's batches with the reference's."""
@@ -105,15 +105,15 @@ class _Run:
         description = self.worker.call("describe", network=self.name).result
         state = training_state(entries_of(description), self.recipe.init, self.seed)
         self.digests["initial"] = digest(state)
-        self.settings = self.worker.call("settings").result
-        self.session = self.worker.call(
+        self.dropout = description["dropout"]
+        self.step_mode = self.worker.call(
             "start_training",
             network=self.name,
             arrays=pack(state=state, data=prepared(self.dataset, self.recipe)),
             seed=self.seed,
             mode=self.mode,
             **(as_arguments(self.recipe) | {"batch": self.batch}),
-        ).result
+        ).result["mode"]
         plan = self._plan(0)
         self.first_seconds = self.worker.call("warm_up", network=self.name, arrays=plan).result["first_seconds"]
         found = self.worker.call("digest_batches", network=self.name, arrays=plan).result["digest"]
@@ -161,7 +161,7 @@ class _Run:
             test_images=len(self.dataset.test_images),
             batch=self.batch,
             seed=self.seed,
-            mode=self.session.get("mode", ""),
+            mode=self.step_mode,
             precision="float32",
             device=self.worker.device,
             threads=self.worker.threads,
@@ -181,11 +181,7 @@ class _Run:
         return len(self.dataset.train_images) // self.batch
 
     def _plan(self, epoch: int) -> Arrays:
-        plan = plan_of(
-            self.dataset, self.recipe, self.batch, self.seed, epoch, self.session["sites"], self.session["spare"]
-        )
-        rate = learning_rates(self.recipe.schedule, epoch, self.steps)
-        return {name: getattr(plan, name) for name in ("order", "dy", "dx", "flip", "dropout")} | {"rate": rate}
+        return plan_arrays(self.dataset, self.recipe, self.batch, self.seed, epoch, self.dropout)
 
     def _report(
         self, epoch: int, step: int, loss: float = 0.0, accuracy: float = 0.0, record: Epoch | None = None
@@ -195,19 +191,21 @@ class _Run:
         )
 
 
-def plan_of(
-    dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: int, sites: int = 0, spare: int = 0
-) -> EpochPlan:
-    """The plan of one epoch (counted from 0) of a training by this recipe."""
-    return epoch_plan(
+def plan_arrays(
+    dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: int, dropout: Mapping[str, int]
+) -> Arrays:
+    """The plan and the learning rates of one epoch (counted from 0); `dropout` as a worker describes it."""
+    plan = epoch_plan(
         seed,
         epoch,
         images=len(dataset.train_images),
         batch=batch,
         augmentation=recipe.augmentation,
-        dropout_sites=sites,
-        pool_spare=spare,
+        dropout_sites=dropout["sites"],
+        pool_spare=dropout["largest"] * batch,  # the pool is twice as long as the largest mask
     )
+    rate = learning_rates(recipe.schedule, epoch, len(plan.order))
+    return {name: getattr(plan, name) for name in ("order", "dy", "dx", "flip", "dropout")} | {"rate": rate}
 
 
 def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
@@ -229,7 +227,8 @@ def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
 @lru_cache(maxsize=4)
 def reference_digest(dataset: Dataset, recipe: Recipe, batch: int, seed: int) -> str:
     """The digest that both frameworks' first epoch must have, made in numpy."""
-    plan = plan_of(dataset, recipe, batch, seed, 0)
+    images = len(dataset.train_images)
+    plan = epoch_plan(seed, 0, images=images, batch=batch, augmentation=recipe.augmentation)
     return batch_digest(_reference_batches(prepared(dataset, recipe), plan))
 
 

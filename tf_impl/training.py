@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from parity import networks
 from parity.plan import batch_digest, noise_pool
 from parity.protocol import Arrays, unpack
 from parity.recipes import decayed
 from tf_impl import device
-from tf_impl.layers import attach_noise, dropouts
+from tf_impl.layers import attach_noise, largest_dropout
 from tf_impl.models import build
 from tf_impl.optimizers import Optimizer
 from tf_impl.weights import export_state, load_state, slots
@@ -30,9 +31,18 @@ class Trainer:
     """
 
     def __init__(
-        self, network: str, state: Arrays, data: Arrays, *, batch: int, optimizer: dict[str, Any], l2: float,
-        l2_scope: str, seed: int, mode: str = "auto",
-    ) -> None:  # fmt: skip
+        self,
+        network: str,
+        state: Arrays,
+        data: Arrays,
+        *,
+        batch: int,
+        optimizer: dict[str, Any],
+        l2: float,
+        l2_scope: str,
+        seed: int,
+        mode: str = "auto",
+    ) -> None:
         if mode not in ("auto", "tf.function"):
             raise ValueError(f"mode: expected 'auto' or 'tf.function', found {mode!r}")
         self.mode = "tf.function"
@@ -55,10 +65,8 @@ class Trainer:
         scope = [decayed(name, kinds[name.rpartition("/")[0]], l2_scope) for name in names]
         self.optimizer = Optimizer(optimizer, self.variables, [l2 if inside else 0.0 for inside in scope])
 
-        largest = max((int(np.prod(layer.output.shape[1:])) for layer in dropouts(self.model)), default=0) * batch
-        self.spare = largest
+        largest = largest_dropout(self.model, networks.network(network).image) * batch
         self.noise = attach_noise(self.model, noise_pool(seed, 2 * largest))
-        self.sites = len(dropouts(self.model))
         self.loss_sum = tf.Variable(0.0)
         self.correct = tf.Variable(0)
         self.reset()
@@ -111,7 +119,7 @@ def start_training(network: str, seed: int, arrays: Arrays, **recipe: Any) -> di
     _trainer = None  # free the last one's memory first
     data = unpack(arrays, "data")
     _trainer = Trainer(network, unpack(arrays, "state"), data, seed=seed, **recipe)
-    return {"sites": _trainer.sites, "spare": _trainer.spare, "mode": _trainer.mode}
+    return {"mode": _trainer.mode}
 
 
 def warm_up(arrays: Arrays) -> dict[str, Any]:
@@ -166,6 +174,18 @@ def digest_batches(arrays: Arrays) -> dict[str, Any]:
     make = tf.function(trainer.augmented, reduce_retracing=False)
     batches = (make(plan, tf.constant(index)) for index in range(len(arrays["order"])))
     return {"digest": batch_digest((images.numpy(), labels.numpy()) for images, labels in batches)}
+
+
+def repeated_steps(arrays: Arrays) -> Callable[[int], None]:
+    """For timing: a function that trains so many steps, over and over through one epoch's plan."""
+    trainer = _current()
+    plan, rows = _on_device(arrays), len(arrays["order"])
+
+    def run(steps: int) -> None:
+        for index in range(steps):
+            trainer.step(plan, tf.constant(index % rows))
+
+    return run
 
 
 def export_training() -> tuple[dict[str, Any], Arrays]:

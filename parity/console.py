@@ -1,0 +1,180 @@
+"""What the commands print: tables, one line per proof, verdicts. Nothing here computes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from parity.environment import Finding
+from parity.networks import Network
+from parity.results import Proof, Training
+from parity.workers import FRAMEWORKS
+
+STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+MIB = 1 << 20
+
+
+def stdout() -> Console:
+    """For results. Piped output is never wrapped: a row stays a line."""
+    return _console(sys.stdout.isatty(), stderr=False)
+
+
+def stderr() -> Console:
+    """For notes, progress and errors."""
+    return _console(sys.stderr.isatty(), stderr=True)
+
+
+def _console(terminal: bool, *, stderr: bool) -> Console:
+    # without markup: an install hint like tensorflow[and-cuda] holds brackets
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if terminal else 1000)
+
+
+def busy(console: Console, what: str) -> contextlib.AbstractContextManager[Any]:
+    """A sign of life on a terminal while something takes its time; nothing elsewhere."""
+    return console.status(Text(what)) if console.is_terminal else contextlib.nullcontext()
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output; numbers that JSON does not know (NaN, infinity) become null."""
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_table(console: Console, table: Table) -> None:
+    """A table; without the padding at the ends of its lines where no terminal shows it."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+
+
+def networks_table(networks: Sequence[Network]) -> Table:
+    """The catalogue."""
+    table = _table("network", "params", "trainable", "MFLOP", "published", "source", right=(1, 2, 3, 4))
+    for entry in networks:
+        table.add_row(
+            entry.name,
+            f"{entry.params:,}",
+            f"{entry.trainable:,}",
+            f"{entry.flops / 1e6:,.1f}",
+            ", ".join(f"{published.accuracy:.2f} %" for published in entry.published) or "-",
+            entry.source,
+        )
+    return table
+
+
+def network_facts(entry: Network) -> dict[str, Any]:
+    """One network for --json: FLOPs of one image's forward, accuracy in percent."""
+    return {
+        "name": entry.name,
+        "source": entry.source,
+        "params": entry.params,
+        "trainable": entry.trainable,
+        "flops": entry.flops,
+        "recipe": entry.recipe,
+        "checked_by_default": entry.in_profile,
+        "published": [
+            {"source": each.source, "accuracy": each.accuracy, "epochs": each.epochs} for each in entry.published
+        ],
+    }
+
+
+def print_proof(console: Console, proof: Proof) -> None:
+    """One line: level, outcome, the largest gap against its limit and where, what was compared; then each problem."""
+    gap = "nothing measured"
+    if proof.gap is not None and proof.limit is not None:
+        sign = "<" if proof.gap <= proof.limit else ">" if proof.gap > proof.limit else "against"  # NaN is neither
+        gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {proof.worst}"
+    counts = {what: number for what, number in proof.compared.items() if what != "elements"}
+    compared = ", ".join(f"{number:,} {what}" for what, number in counts.items()) or "nothing compared"
+    line = Text(f" {proof.level} {proof.title:<22}")
+    line.append(outcome(proof), "green" if proof.passed else "bold red")
+    line.append(f"  {gap}  ")
+    line.append(compared, "dim")
+    console.print(line, soft_wrap=True)
+    for problem in proof.problems:
+        console.print("   " + problem.replace("\n", "\n   "), soft_wrap=True)
+
+
+def outcome(proof: Proof) -> str:
+    """One word; a check that compared nothing says nothing about the networks."""
+    return "equal" if proof.passed else "different" if proof.compared else "no answer"
+
+
+def print_verdict(console: Console, name: str, proofs: Sequence[Proof]) -> None:
+    """One line for a network: equal, or where it first differs."""
+    failed = next((proof for proof in proofs if not proof.passed), None)
+    seconds = sum(proof.seconds for proof in proofs)
+    numbers = sum(proof.compared.get("elements", 0) for proof in proofs)
+    if failed is None and proofs:
+        words = ("EQUAL", f"on all {len(proofs)} levels, {numbers:,} numbers compared", "bold green")
+    elif failed is None or not failed.compared:
+        words = ("NOT PROVEN", "a framework did not answer; see above", "bold yellow")
+    else:
+        stage = f", first at {failed.first_failure}" if failed.first_failure else ""
+        words = ("DIFFERENT", f"from level {failed.level} on ({failed.title}{stage})", "bold red")
+    console.print(Text.assemble(f"{name}: ", (words[0], words[2]), f" {words[1]}, {seconds:.1f} s"), soft_wrap=True)
+
+
+def training_table(records: Sequence[Training]) -> Table:
+    """The frameworks' trainings side by side."""
+    columns = ("", "epochs", "train", "test", "seconds", "images/s", "first step", "peak memory")
+    table = _table(*columns, right=range(1, len(columns)))
+    for record in records:
+        final = record.final
+        images = len(record.epochs) * (record.train_images // record.batch) * record.batch
+        table.add_row(
+            FRAMEWORKS[record.framework].title,
+            f"{len(record.epochs)}/{record.epochs_planned}",
+            f"{final['train_accuracy']:.2%}" if final else "-",
+            f"{final['test_accuracy']:.2%}" if final else "-",
+            f"{record.seconds:,.1f}",
+            f"{images / record.seconds:,.0f}" if record.seconds else "-",
+            f"{record.first_seconds:.1f} s" if record.first_seconds else "-",
+            f"{record.peak_memory / MIB:,.0f} MiB" if record.peak_memory else "-",
+        )
+    return table
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """The doctor's findings, with what to do."""
+    table = _table("", "what", "found")
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    for finding in findings:
+        found = Text(finding.found)
+        if finding.advice:
+            found.append(f"\nwhat to do: {finding.advice}", STYLES[finding.state])
+        table.add_row(Text(finding.state, STYLES[finding.state]), finding.what, found)
+    return table
+
+
+def same(what: str, values: Mapping[str, str]) -> str:
+    """'what: yes' when all frameworks report the same digest, 'no' when not, 'unknown' when one did not get so far."""
+    answer = "unknown" if not all(values.values()) else "yes" if len(set(values.values())) == 1 else "NO"
+    return f"{what}: {answer}"
+
+
+def _table(*headings: str, right: Sequence[int] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index in right else "left", overflow="fold")
+    return table

@@ -1,0 +1,252 @@
+"""Where a run took place: the environment record that every saved run carries, and the doctor's findings."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from parity import data
+from parity.data import DataError, Dataset
+from parity.workers import FRAMEWORKS, Reply, Worker, WorkerError, Workers, default_threads
+
+PACKAGES = ("keras", "matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors", "scipy")
+OLDEST_PYTHON = (3, 11)
+GIB = 1 << 30
+MEMORY_WANTED = 4 * GIB  # both frameworks loaded and the larger networks' activations in one of them
+DISK_WANTED = 1 * GIB  # the archive of CIFAR-10 is 162 MiB; the weights of all networks are some 300 MiB
+FLAGS = {
+    "TF_ENABLE_ONEDNN_OPTS": "TensorFlow's oneDNN kernels; its default on x86 is 1 (on)",
+    "FLAGS_use_mkldnn": "Paddle's oneDNN kernels; its default is off",
+}
+
+State = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the doctor looked at. A problem stops the suite from working, a warning does not."""
+
+    what: str
+    state: State
+    found: str
+    advice: str = ""  # what to do about it; empty where there is nothing to do
+
+
+def collect(workers: Workers, *, dataset: Dataset | None, profile: str, seed: int, command: str) -> dict[str, Any]:
+    """The environment record of a run, as plain JSON values. Never fails: what cannot be found out is None.
+
+    Args:
+        workers: asked for their `environment`; one that cannot start is recorded as {"error": message}.
+        dataset: what was computed on; None where there was none.
+        profile: the name of the set of checks that ran.
+        seed: the run's seed.
+        command: the command line that started the run.
+    """
+    facts, errors = ask(workers)
+    return {
+        "profile": profile,
+        "seed": seed,
+        "command": command,
+        "dataset": {"title": dataset.title, "source": dataset.source} if dataset else None,
+        "cpu": cpu_model(),
+        "cores": default_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "code_version": code_version(),
+        "frameworks": {name: facts.get(name) or {"error": str(errors[name])} for name in workers},
+    }
+
+
+def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
+    """What each worker says of its environment, or the error of one that cannot, both by framework."""
+    errors: dict[str, WorkerError] = {}
+
+    def facts(worker: Worker) -> Reply:
+        try:
+            return worker.call("environment")
+        except WorkerError as error:
+            errors[worker.framework] = error
+            return Reply()
+
+    replies = workers.map(facts)
+    return {name: reply.result for name, reply in replies.items() if name not in errors}, errors
+
+
+def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have the workers start again on the GPU if every framework sees one; `facts` is what they said on the CPU."""
+    if all(facts[name]["gpus"] for name in workers):
+        workers.stop()
+        for name in workers:
+            workers[name].device = "gpu"  # holds from the next start on, which is the next call
+
+
+def cpu_model() -> str | None:
+    """The processor's model name; its architecture where the system does not tell the name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine() or None
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that results depend on, as far as they are installed here."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def code_version() -> str | None:
+    """The short commit hash of the suite's own checkout, "-dirty" after a change to it; None outside of one."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():  # an installed copy may lie inside somebody else's checkout
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def diagnose(workers: Workers) -> list[Finding]:
+    """Everything the doctor looks at: Python, both frameworks, data, memory, disk, settings."""
+    facts, errors = ask(workers)
+    findings = [_python()]
+    for name in workers:
+        if name in errors:
+            findings.append(_broken(name, errors[name]))
+        else:
+            findings += _framework(name, facts[name], workers[name].threads)
+    if not errors:
+        findings += [*_gpus(facts), _same_precision(facts)]
+    return [*findings, *_interpreters(), _data(), _memory(), _disk(), *_flags()]
+
+
+def _python() -> Finding:
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("Python", "problem", platform.python_version(), f"use Python {wanted} or later")
+    return Finding("Python", "ok", f"{platform.python_version()} ({wanted} or later is needed)")
+
+
+def _broken(framework: str, error: WorkerError) -> Finding:
+    """A framework whose worker did not answer."""
+    known = FRAMEWORKS[framework]
+    found = error.detail.splitlines()[0]
+    if error.step != "start":
+        return Finding(known.title, "problem", found, "see the message; `--device cpu` needs no GPU")
+    advice = known.install
+    if known.interpreter_variable in os.environ:
+        advice = f"correct or unset ${known.interpreter_variable}; in the environment it names: {known.install}"
+    return Finding(known.title, "problem", found, advice)
+
+
+def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[Finding]:
+    """Version and device, and whether the number of threads is the one that was asked for."""
+    title = FRAMEWORKS[framework].title
+    gpus = facts["gpus"]
+    seen = f"{gpus} {'GPU' if gpus == 1 else 'GPUs'} seen"
+    findings = [Finding(title, "ok", f"{facts['version']} on the {facts['device'].upper()}, {seen}")]
+    used = facts["threads"]
+    if used == threads:
+        findings.append(Finding(f"{title}, threads", "ok", f"{used}, as asked for"))
+    else:
+        findings.append(
+            Finding(
+                f"{title}, threads",
+                "warning",
+                f"asked for {threads}, it uses {used}",
+                "compare no times: set the same number with --threads for both",
+            )
+        )
+    return findings
+
+
+def _gpus(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """A GPU that one framework alone sees is of no use to a comparison."""
+    blind = [name for name, found in facts.items() if not found["gpus"]]
+    if not blind or len(blind) == len(facts):
+        return []
+    advice = "; ".join(FRAMEWORKS[name].install for name in blind)
+    missing = " and ".join(FRAMEWORKS[name].title for name in blind)
+    return [Finding("GPU", "warning", f"{missing} sees none, so both use the CPU", f"for the GPU: {advice}")]
+
+
+def _same_precision(facts: Mapping[str, Mapping[str, Any]]) -> Finding:
+    """Whether float32 is float32 everywhere: by the rounding that was found, not by a flag."""
+    verdicts = {FRAMEWORKS[name].title: found["precision"]["verdict"] for name, found in facts.items()}
+    if all(verdict == "float32" for verdict in verdicts.values()):
+        return Finding("precision (probed)", "ok", f"float32 in {' and '.join(verdicts)}")
+    listed = ", ".join(f"{title}: {verdict}" for title, verdict in verdicts.items())
+    advice = "switch TF32 and bfloat16 off, or use --device cpu: unlike precisions must not be compared"
+    return Finding("precision (probed)", "problem", listed, advice)
+
+
+def _interpreters() -> list[Finding]:
+    """The variables that give a framework a Python of its own, where they are in force."""
+    return [
+        Finding(f"${known.interpreter_variable}", "ok", os.environ[known.interpreter_variable])
+        for known in FRAMEWORKS.values()
+        if known.interpreter_variable in os.environ
+    ]
+
+
+def _data() -> Finding:
+    """CIFAR-10 as the suite would load it, read once, or where it was looked for."""
+    try:
+        if data.find() is None:
+            return Finding(
+                "CIFAR-10",
+                "warning",
+                f"not in {data.cache_dir()}; $PARITY_DATA is not set",
+                f"`parity train` downloads it (162 MiB); without a network: put {data.ARCHIVE} there or set "
+                "$PARITY_DATA, or use --dataset generated",
+            )
+        loaded = data.load("cifar10", download=False)
+    except DataError as error:
+        return Finding("CIFAR-10", "problem", str(error), "correct or unset $PARITY_DATA, or remove the damaged file")
+    return Finding("CIFAR-10", "ok" if loaded.title == data.OFFICIAL else "warning", f"{loaded.title}: {loaded.source}")
+
+
+def _memory() -> Finding:
+    memory = psutil.virtual_memory()
+    found = f"{memory.available / GIB:.1f} GiB free of {memory.total / GIB:.1f} GiB"
+    if memory.available < MEMORY_WANTED:
+        return Finding("memory", "warning", found, f"about {MEMORY_WANTED // GIB} GiB are wanted for large networks")
+    return Finding("memory", "ok", found)
+
+
+def _disk() -> Finding:
+    """Free space where a download would go; the directory itself may not exist yet."""
+    place = data.cache_dir()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    found = f"{free / GIB:.1f} GiB free for downloads ({data.cache_dir()})"
+    if free < DISK_WANTED:
+        return Finding("disk", "warning", found, "make room, or set $PARITY_DATA to a data set on another disk")
+    return Finding("disk", "ok", found)
+
+
+def _flags() -> list[Finding]:
+    """Variables that change which kernels run: for information."""
+    return [Finding(f"${name}", "ok", f"{os.environ.get(name, 'not set')} ({note})") for name, note in FLAGS.items()]

@@ -1,0 +1,71 @@
+"""The pytest plugin of the suite: its options, and `--benchmark-save` without a name.
+
+Loaded early (`-p parity.plugin` in pyproject.toml), so that `pytest parity/ --benchmark-save` works as it stands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parity.networks import NETWORKS
+
+DEFAULT_SAVE_NAME = "run"
+
+_parser: pytest.Parser | None = None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's options."""
+    global _parser
+    _parser = parser
+    group = parser.getgroup("parity", "parity of PaddlePaddle and TensorFlow")
+    group.addoption(
+        "--network", action="append", choices=list(NETWORKS), metavar="NAME",
+        help="prove and benchmark this network only (repeatable; default: all; names: `parity networks`)",
+    )  # fmt: skip
+    group.addoption(
+        "--profile", choices=("quick", "full"), default="quick",
+        help="quick: minutes on two CPU cores, a short training, generated images where there is no CIFAR-10; "
+        "full: batch 128, every training at its recipe's length, and the suite's own speed",
+    )  # fmt: skip
+    group.addoption(
+        "--dataset", metavar="cifar10|generated|PATH",
+        help="default: cifar10, which the quick profile does not download but replaces by generated images",
+    )  # fmt: skip
+    group.addoption(
+        "--device", choices=("auto", "cpu", "gpu"), default="auto",
+        help="auto: the GPU when both frameworks see one, else the CPU (default)",
+    )  # fmt: skip
+    group.addoption("--threads", type=int, metavar="N", help="CPU threads for each framework (default: all cores)")
+    group.addoption("--seed", type=int, default=0, metavar="N", help="of weights, inputs and epoch plans (default: 0)")
+    group.addoption(
+        "--train", action="append", choices=list(NETWORKS), metavar="NAME",
+        help="train this network (repeatable; default: lenet5 in the quick profile, the selected ones in the full one)",
+    )  # fmt: skip
+    group.addoption("--epochs", type=int, metavar="N", help="train for N epochs (default: quick 3, full the recipe's)")
+    group.addoption("--limit", type=int, metavar="N", help="train on N images (default: quick 5000, full all)")
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """pytest-benchmark insists on a name after --benchmark-save; make it optional once that option exists."""
+    if _parser is None or getattr(plugin, "__name__", "") != "pytest_benchmark.plugin":
+        return
+    actions = _parser.optparser._option_string_actions  # type: ignore[attr-defined]
+    actions["--benchmark-save"].nargs = "?"
+    actions["--benchmark-save"].const = DEFAULT_SAVE_NAME
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what argparse cannot: a path taken for the name of a saved run, and numbers below one."""
+    name = config.getoption("--benchmark-save", None)
+    if name and Path(name).exists():
+        raise pytest.UsageError(
+            f"--benchmark-save took the path {name!r} for the name of the saved run; "
+            f"write the path first (pytest {name} --benchmark-save) or give a name"
+        )
+    for option in ("--epochs", "--limit", "--threads"):
+        value = config.getoption(option)
+        if value is not None and value < 1:
+            raise pytest.UsageError(f"{option}: expected a number of at least 1, found {value}")

@@ -1,0 +1,140 @@
+"""Measure steps in the workers: compile time apart, many steps a reading, the frameworks taking turns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from parity.data import Dataset
+from parity.evidence import entries_of
+from parity.initial import training_state
+from parity.networks import network
+from parity.protocol import Arrays, pack
+from parity.recipes import RECIPES, as_arguments
+from parity.results import Overhead, Speed
+from parity.training import plan_arrays, prepared
+from parity.workers import Worker, WorkerError, Workers
+
+# The step that measures the suite's own loop, and what it should reach of each baseline's speed
+TARGETS = {
+    "tensorflow": {"bare loop": 0.95, "Model.fit": 1.6},
+    "paddle": {"bare loop": 0.95, "bare loop, to_static": 0.95, "Model.fit": 1.0},
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One subject's record and its seconds a step, one for each reading; or the error that prevented it."""
+
+    record: Speed | None
+    seconds: list[float]
+    error: WorkerError | None = None
+
+
+@dataclass
+class Stopwatch:
+    """Measures on the workers, once for each subject."""
+
+    workers: Workers
+    dataset: Dataset
+    seed: int = 0
+    full: bool = False
+
+    def __post_init__(self) -> None:
+        self.measured: dict[tuple[str, str], dict[str, Measurement]] = {}
+        self.batch = 128 if self.full else 32
+        self.rounds = 7 if self.full else 3
+        self.reading_seconds = 1.0 if self.full else 0.4  # how long one reading takes, at least
+
+    def measure(self, name: str, what: str) -> dict[str, Measurement]:
+        """Both frameworks' measurements of "forward" or "train step": readings in turn, A B A B."""
+        if (name, what) not in self.measured:
+            self.measured[name, what] = self._measure(name, what)
+        return self.measured[name, what]
+
+    def _measure(self, name: str, what: str) -> dict[str, Measurement]:
+        errors: dict[str, WorkerError] = {}
+        started: dict[str, tuple[Speed, list[float]]] = {}
+        for framework in self.workers:
+            try:
+                started[framework] = self._start(self.workers[framework], name, what), []
+            except WorkerError as error:
+                errors[framework] = error
+        for _ in range(self.rounds):
+            for framework, (record, seconds) in list(started.items()):
+                try:
+                    reading = self.workers[framework].call(
+                        "time_steps", network=name, steps=record.steps_per_measurement
+                    )
+                    seconds.append(reading.result["seconds"] / record.steps_per_measurement)
+                except WorkerError as error:
+                    errors[framework] = error
+                    del started[framework]
+        return {framework: Measurement(*found) for framework, found in started.items()} | {
+            framework: Measurement(None, [], error) for framework, error in errors.items()
+        }
+
+    def _start(self, worker: Worker, name: str, what: str) -> Speed:
+        arrays = timing_arrays(worker, name, self.dataset, self.batch, self.seed)
+        recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": self.batch}
+        begun = worker.call("start_timing", network=name, what=what, arrays=arrays, seed=self.seed, **recipe).result
+        return Speed(
+            network=name,
+            framework=worker.framework,
+            what=what,
+            batch=self.batch,
+            mode=begun["mode"],
+            precision="float32",
+            device=worker.device,
+            threads=worker.threads,
+            steps_per_measurement=max(1, math.ceil(self.reading_seconds / begun["step_seconds"])),
+            first_seconds=begun["first_seconds"],
+        )
+
+
+def overhead(
+    workers: Workers, framework: str, name: str, dataset: Dataset, *, batch: int, rounds: int, seed: int = 0
+) -> list[Overhead]:
+    """The suite's training loop against each baseline of one framework: seconds of both, in turn, as ratios.
+
+    The suite's loop and a baseline have a worker each, one of which rests while the other is timed; the other
+    framework's worker is stopped, so that nothing else computes.
+    """
+    for other in workers:
+        workers[other].stop()
+    own = workers[framework]
+    baseline = Worker(framework, device=own.device, threads=own.threads)
+    recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": batch}
+    arrays = timing_arrays(own, name, dataset, batch, seed)
+    begun = own.call("start_timing", network=name, what="train step", arrays=arrays, seed=seed, **recipe).result
+    steps = max(2, math.ceil(3.0 / begun["step_seconds"]))
+    records = []
+    try:
+        for what, target in TARGETS[framework].items():
+            baseline.call("start_timing", network=name, what=what, arrays=arrays, seed=seed, **recipe)
+            ratios = [_seconds(baseline, name, steps) / _seconds(own, name, steps) for _ in range(rounds)]
+            records.append(
+                Overhead(
+                    network=name, framework=framework, baseline=what, batch=batch, threads=own.threads, ratios=ratios,
+                    target=target,
+                )
+            )  # fmt: skip
+    finally:
+        baseline.stop()
+    return records
+
+
+def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed: int, steps: int = 16) -> Arrays:
+    """State, data and plan of a short training: enough images for `steps` batches."""
+    recipe = RECIPES[network(name).recipe]
+    few = dataset.limited(batch * steps)
+    description = worker.call("describe", network=name).result
+    return pack(
+        state=training_state(entries_of(description), recipe.init, seed),
+        data=prepared(few, recipe),
+        plan=plan_arrays(few, recipe, batch, seed, 0, description["dropout"]),
+    )
+
+
+def _seconds(worker: Worker, name: str, steps: int) -> float:
+    return float(worker.call("time_steps", network=name, steps=steps).result["seconds"])

@@ -1,0 +1,36 @@
+"""Evidence 1 to 3 for every network. Each proof rides in a benchmark's extra_info, so that it is saved with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from parity.data import Dataset
+from parity.evidence import LEVELS, Evidence, prove_level
+from parity.networks import network as entry
+from parity.workers import Workers
+
+
+@pytest.fixture(scope="session")
+def evidence_of(workers: Workers, dataset: Dataset, seed: int) -> Callable[[str], Evidence]:
+    """One network's evidence at a time: its levels share inputs and stages."""
+    last: list[Evidence] = []
+
+    def get(name: str) -> Evidence:
+        if not last or last[0].network.name != name:
+            last[:] = [Evidence(workers, entry(name), dataset, seed)]
+        return last[0]
+
+    return get
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: LEVELS[level].replace(" ", "-"))
+def test_proof(network: str, level: int, evidence_of: Callable[[str], Evidence], benchmark: Any) -> None:
+    """The twins are equal at this level, and something was compared."""
+    benchmark.group = f"proof {level}: {LEVELS[level]}"
+    proof = benchmark.pedantic(prove_level, args=(evidence_of(network), level), rounds=1)
+    benchmark.extra_info.update(proof.as_dict())
+    assert proof.passed, "\n".join([f"{network}: {proof.title}", *proof.problems])
+    assert all(count > 0 for count in proof.compared.values())

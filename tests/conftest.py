@@ -1,0 +1,146 @@
+"""What the tests share: both frameworks' workers, started once; a small data set; interpreters with a fault in them."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from parity import data
+from parity.workers import FRAMEWORKS, Workers
+
+MakePython = Callable[[Mapping[str, str]], Path]
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Workers]:
+    """Both frameworks' workers on the CPU. A test that harms one uses its own instead."""
+    with Workers(device="cpu") as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def dataset() -> data.Dataset:
+    """The first 300 images of the generated data set."""
+    return data.load("generated").limited(300)
+
+
+SITECUSTOMIZE = '''
+import importlib.abc, importlib.machinery, sys
+
+ADDITIONS = {additions!r}
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name not in ADDITIONS:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        spec.loader = Loader(spec.loader)
+        return spec
+
+class Loader(importlib.abc.Loader):
+    def __init__(self, own):
+        self.own = own
+    def create_module(self, spec):
+        return self.own.create_module(spec)
+    def exec_module(self, module):
+        self.own.exec_module(module)
+        exec(ADDITIONS[module.__name__], module.__dict__)
+
+sys.meta_path.insert(0, Finder())
+'''
+
+
+@pytest.fixture(scope="session")
+def altered_python(tmp_path_factory: pytest.TempPathFactory) -> MakePython:
+    """Makes a Python in which some modules of the project end with additional source: {module: source}.
+
+    Everything else is as in the tests' own interpreter, so that one worker can be given a real fault, a missing line or
+    an extra verb, while the product carries no switches for it.
+    """
+
+    def make(additions: Mapping[str, str]) -> Path:
+        folder = tmp_path_factory.mktemp("altered")
+        (folder / "sitecustomize.py").write_text(SITECUSTOMIZE.format(additions=dict(additions)))
+        python = folder / "python"
+        path, own = shlex.quote(str(folder)), shlex.quote(sys.executable)
+        python.write_text(f'#!/bin/sh\nPYTHONPATH={path}:"$PYTHONPATH" exec {own} "$@"\n')
+        python.chmod(0o755)
+        return python
+
+    return make
+
+
+# What only tests ask a worker for.
+SPY = """
+def modules():
+    import sys
+    return {"modules": sorted(sys.modules)}
+
+def import_module(name):
+    import importlib
+    importlib.import_module(name)
+
+def held(network):
+    from PACKAGE.models import cached
+    from PACKAGE.weights import export_state
+    return {}, export_state(cached(network, "float32"))
+
+def overwrite(network, arrays):
+    from PACKAGE.models import cached
+    from PACKAGE.weights import load_state
+    load_state(cached(network, "float32"), arrays)
+
+def crash():
+    import ctypes
+    ctypes.string_at(0)
+
+def leave(code):
+    import os
+    os._exit(code)
+
+def sleep(seconds):
+    import time
+    time.sleep(seconds)
+
+def report(steps, seconds, progress):
+    import time
+    for step in range(steps):
+        time.sleep(seconds)
+        progress(step=step)
+    return {"steps": steps}
+
+def shout():
+    import os, sys
+    print("printed", flush=True)
+    sys.stdout.write("written\\n")
+    os.write(1, b"\\x00" * 64 + b"raw bytes on descriptor 1\\n")
+    os.system("echo from a child")
+    return {"read": sys.stdin.read()}
+
+for verb in (modules, import_module, held, overwrite, crash, leave, sleep, report, shout):
+    VERBS[verb.__name__] = verb
+"""
+
+
+@pytest.fixture(scope="session")
+def _expendable(altered_python: MakePython) -> Iterator[tuple[Workers, dict[str, Path]]]:
+    pythons = {}
+    for framework in FRAMEWORKS.values():
+        additions = {f"{framework.package}.verbs": SPY.replace("PACKAGE", framework.package)}
+        pythons[framework.interpreter_variable] = altered_python(additions)
+    with Workers(device="cpu", threads=1) as both:
+        yield both, pythons
+
+
+@pytest.fixture
+def expendable(_expendable: tuple[Workers, dict[str, Path]], monkeypatch: pytest.MonkeyPatch) -> Workers:
+    """Both workers once more, one thread each, to look into and to kill: the product's verbs and those of `SPY`.
+
+    A test that uses these does not use `workers`, which must start with the interpreter of its own.
+    """
+    both, pythons = _expendable
+    for variable, python in pythons.items():
+        monkeypatch.setenv(variable, str(python))
+    return both

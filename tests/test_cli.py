@@ -1,0 +1,293 @@
+"""The command line as a user meets it: real processes, their output, their exit codes, their files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.numpy
+from typer.testing import CliRunner
+
+from parity import environment
+from parity.cli import app
+from parity.networks import NETWORKS
+from parity.results import SavedRun, Training, load_run
+from parity.workers import Reply, WorkerError
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_TENSORFLOW = {"PARITY_TENSORFLOW_PYTHON": "/nonexistent"}
+TRAIN = ("train", "lenet5", "--dataset", "generated")
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "parity.cli", *map(str, arguments)]
+
+
+def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's variables without those that steer the suite or the shape of its output."""
+    steering = ("PARITY_", "COLUMNS", "FORCE_COLOR", "PYTHONPATH")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    return kept | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
+
+
+def parity(
+    *arguments: str | Path, code: int = 0, extra: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, and require its exit code and that no traceback is shown."""
+    done = subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=120, env=surroundings(extra), cwd=cwd
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def test_networks_are_listed_with_their_numbers() -> None:
+    lines = parity("networks").stdout.splitlines()
+    rows = {line.split()[0]: line for line in lines if line}
+    assert set(NETWORKS) <= set(rows)
+    assert "15,264,074" in rows["vgg16"]
+    assert "89.11 %" in rows["vgg16"]
+    assert all(line == line.rstrip() for line in lines)
+
+    listed = json.loads(parity("networks", "--json").stdout)["networks"]
+    assert {entry["name"]: entry["flops"] for entry in listed} == {n: e.flops for n, e in NETWORKS.items()}
+
+
+def test_version_is_printed() -> None:
+    assert parity("--version").stdout.startswith("parity 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("check", "resnet81"), "Did you mean 'resnet18'?"),
+        (("train", "lenet"), "Did you mean 'lenet5'?"),
+        (("check", "lenet5", "--dataset", "/nonexistent"), "neither a known name nor an existing path"),
+        ((*TRAIN, "--epochs", "0"), "--epochs"),
+        ((*TRAIN, "--framework", "torch"), "expected both, or one of paddle, tensorflow"),
+        ((*TRAIN, "--limit", "50"), "batch of 100 images of its recipe is larger than the 50 training images"),
+        ((*TRAIN, "--batch", "6000"), "batch of 6000 images asked for is larger than the 5000 training images"),
+        ((*TRAIN, "--out", ROOT / "pyproject.toml"), "expected a directory that can be written to, found: a file"),
+        (("train", "vgg16_imagenet", "--dataset", "generated"), "(224, 224, 3) of 1000 classes"),
+        (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
+        (("report", "-o", ROOT), "found a directory"),
+    ],
+)
+def test_wrong_usage_is_one_clear_message(arguments: tuple[str | Path, ...], says: str) -> None:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 2
+    assert says in " ".join(done.output.split())
+
+
+def test_wrong_usage_keeps_standard_output_clean() -> None:
+    done = parity("check", "lenet", "--json", code=2)
+    assert done.stdout == ""
+    assert done.stderr.startswith("parity: no network named 'lenet'")
+
+
+def test_data_that_is_not_where_it_should_be_is_one_clear_message(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PARITY_DATA", str(tmp_path / "nowhere"))
+    for arguments in (["check", "lenet5"], ["train", "lenet5"]):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 2
+        assert "PARITY_DATA" in done.output
+        assert "Correct the path" in done.output
+
+
+def test_report_without_any_saved_run_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["report"])
+    assert done.exit_code == 2
+    assert "pytest parity/ --benchmark-save" in done.output
+
+
+def test_check_proves_and_counts() -> None:
+    done = parity("check", "lenet5", "--dataset", "generated", "--json")
+    found = json.loads(done.stdout)
+    lenet5 = found["networks"]["lenet5"]
+    assert lenet5["equal"]
+    assert [proof["level"] for proof in lenet5["proofs"]] == [1, 2, 3]
+    assert all(proof["compared"] and all(proof["compared"].values()) for proof in lenet5["proofs"])
+    assert set(found["environment"]["frameworks"]) == {"paddle", "tensorflow"}
+    for facts in found["environment"]["frameworks"].values():
+        assert facts["precision"]["verdict"] == "float32"
+    assert found["environment"]["command"] == "parity check lenet5 --dataset generated --json"
+    assert "lenet5: EQUAL on all 3 levels" in done.stderr
+
+
+def test_a_twin_that_differs_is_reported_with_its_place(tmp_path: Path) -> None:
+    """A Python for one framework in which LeNet-5 has lost the ReLU after its first fully connected layer."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from dataclasses import replace\n"
+        "from parity import networks\n"
+        "entry = networks.NETWORKS['lenet5']\n"
+        "hidden = (replace(entry.design.hidden[0], relu=False), entry.design.hidden[1])\n"
+        "networks.NETWORKS['lenet5'] = replace(entry, design=replace(entry.design, hidden=hidden))\n"
+    )
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    arguments = ("check", "lenet5", "--dataset", "generated")
+    done = parity(*arguments, code=1, extra={"PARITY_TENSORFLOW_PYTHON": str(python)})
+    assert "lenet5: DIFFERENT from level 1 on" in done.stdout
+    assert "2 float64 forward" in done.stdout
+
+
+def test_a_missing_framework_is_named_with_what_to_do() -> None:
+    done = parity("check", "lenet5", "--dataset", "generated", code=2, extra=NO_TENSORFLOW)
+    assert "TensorFlow" in done.stderr
+    assert "$PARITY_TENSORFLOW_PYTHON names the interpreter" in done.stderr
+    assert "parity doctor" in done.stderr
+
+    done = parity("doctor", "--json", code=2, extra=NO_TENSORFLOW)
+    found = json.loads(done.stdout)
+    assert not found["usable"]
+    findings = {finding["what"]: finding for finding in found["findings"]}
+    assert findings["PaddlePaddle"]["state"] == "ok"
+    assert findings["TensorFlow"]["state"] == "problem"
+    assert "pip install tensorflow" in findings["TensorFlow"]["advice"]
+    assert findings["$PARITY_TENSORFLOW_PYTHON"]["found"] == "/nonexistent"
+
+
+def test_doctor_finds_everything_needed(tmp_path: Path) -> None:
+    done = parity("doctor", "--threads", "1", extra={"XDG_CACHE_HOME": str(tmp_path)})
+    assert "everything needed is there" in done.stdout
+    for what in ("PaddlePaddle", "TensorFlow", "1, as asked for", "float32", "--dataset generated", "memory", "disk"):
+        assert what in done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The output directory of a short training, and what the command printed."""
+    out = tmp_path_factory.mktemp("train") / "new"
+    return out, parity(*TRAIN, "--limit", "400", "--epochs", "1", "--seed", "3", "--out", out)
+
+
+def records_of(path: Path) -> tuple[SavedRun, list[Training]]:
+    run = load_run(path)
+    return run, [record for record, _ in run.entries if isinstance(record, Training)]
+
+
+def test_train_compares_both_frameworks(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    _, done = trained
+    assert "batches identical (the whole first epoch): yes" in done.stdout
+    assert "initial weights identical: yes" in done.stdout
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "PaddlePaddle, epoch 1/1",
+        "TensorFlow, epoch 1/1",
+    ]
+
+
+def test_train_saves_records_and_weights(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, _ = trained
+    run, records = records_of(out / "lenet5-seed3.json")
+    assert [record.framework for record in records] == ["paddle", "tensorflow"]
+    assert len({record.batches_digest for record in records}) == 1
+    assert len({record.initial_digest for record in records}) == 1
+    assert all(len(record.epochs) == 1 and not record.problems and record.seconds > 0 for record in records)
+    assert [stats["median"] for _, stats in run.entries] == [record.seconds for record in records]
+    assert run.environment["dataset"]["title"] == "generated 10-class shapes, first 400 images"
+    assert run.environment["seed"] == 3
+    weights = [safetensors.numpy.load_file(out / f"lenet5-{r.framework}-seed3.safetensors") for r in records]
+    assert weights[0].keys() == weights[1].keys()
+    assert sum(array.size for array in weights[0].values()) == NETWORKS["lenet5"].params
+    assert len(list(out.iterdir())) == 3  # nothing half-written stays
+
+
+def test_report_is_written_from_what_train_saved(
+    trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    out, _ = trained
+    target = tmp_path / "found.md"
+    assert parity("report", out / "lenet5-seed3.json", "-o", target).stdout.strip() == str(target)
+    assert "lenet5" in target.read_text()
+
+    storage = tmp_path / ".benchmarks" / "machine"
+    storage.mkdir(parents=True)
+    (storage / "0001_old.json").write_text("not the newest")
+    os.utime(storage / "0001_old.json", (1, 1))
+    (storage / "0002_new.json").write_bytes((out / "lenet5-seed3.json").read_bytes())
+    assert parity("report", cwd=tmp_path).stdout.strip() == "parity-report.md"
+    assert (tmp_path / "parity-report.md").is_file()
+
+
+def test_ctrl_c_saves_what_there_is_as_partial(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(*TRAIN, "--limit", "400", "--epochs", "5000", "--out", tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=surroundings(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("PaddlePaddle, epoch 1/5000")
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, stdout + stderr
+    assert "Traceback" not in stderr
+    assert "this is a partial result" in stderr
+    assert not (tmp_path / "lenet5-seed0.json").exists()
+    _, (record,) = records_of(tmp_path / "lenet5-seed0-partial.json")
+    assert 1 <= len(record.epochs) < record.epochs_planned == 5000
+    assert "interrupted in epoch" in record.problems[0]
+
+
+class FakeWorkers(dict[str, Any]):
+    """Stands in for Workers: each framework's answer to `environment`, or the error that it raises."""
+
+    def map(self, job: Any) -> dict[str, Reply]:
+        return {name: job(worker) for name, worker in self.items()}
+
+
+class FakeWorker:
+    threads = 2
+
+    def __init__(self, framework: str, answer: dict[str, Any] | WorkerError) -> None:
+        self.framework, self.answer = framework, answer
+
+    def call(self, verb: str) -> Reply:
+        if isinstance(self.answer, WorkerError):
+            raise self.answer
+        return Reply(self.answer)
+
+
+def diagnosed(paddle: Any, tensorflow: Any) -> dict[str, environment.Finding]:
+    both = FakeWorkers(paddle=FakeWorker("paddle", paddle), tensorflow=FakeWorker("tensorflow", tensorflow))
+    return {finding.what: finding for finding in environment.diagnose(both)}  # type: ignore[arg-type]
+
+
+def facts(gpus: int = 0, threads: int = 2, verdict: str = "float32") -> dict[str, Any]:
+    return {"version": "1", "device": "cpu", "gpus": gpus, "threads": threads, "precision": {"verdict": verdict}}
+
+
+def test_doctor_accuses_unlike_threads_precisions_and_gpus() -> None:
+    found = diagnosed(facts(threads=1), facts(gpus=1, verdict="reduced precision"))
+    assert found["PaddlePaddle, threads"].state == "warning"
+    assert found["TensorFlow, threads"].state == "ok"
+    assert found["precision (probed)"].state == "problem"
+    assert "PaddlePaddle sees none" in found["GPU"].found
+
+
+def test_doctor_tells_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PARITY_PADDLE_PYTHON", raising=False)
+    found = diagnosed(WorkerError("paddle", None, "start", "missing", "not installed for python"), facts())
+    assert found["PaddlePaddle"].state == "problem"
+    assert found["PaddlePaddle"].advice.startswith("pip install paddlepaddle")
+    assert found["TensorFlow"].state == "ok"
+
+
+def test_doctor_shows_a_data_variable_that_points_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PARITY_DATA", str(tmp_path / "nowhere"))
+    assert diagnosed(facts(), facts())["CIFAR-10"].state == "problem"

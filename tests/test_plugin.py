@@ -1,0 +1,87 @@
+"""The pytest plugin: --benchmark-save with and without a name, options, profiles."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """pytest in `folder`, with the suite's plugin loaded as pyproject.toml does."""
+    command = [sys.executable, "-m", "pytest", "-p", "parity.plugin", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one real, tiny benchmark."""
+    (tmp_path / "test_tiny.py").write_text("def test_tiny(benchmark):\n    benchmark(sum, [1, 2])\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("test_tiny.py", "--benchmark-save"), "run"),
+        (("--benchmark-save", "--benchmark-max-time=0.1"), "run"),
+        (("test_tiny.py", "--benchmark-save", "mine"), "mine"),
+        (("test_tiny.py", "--benchmark-save=mine"), "mine"),
+    ],
+)
+def test_save_with_and_without_a_name(folder: Path, arguments: tuple[str, ...], name: str) -> None:
+    """The run is saved either way."""
+    done = run(folder, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (saved,) = folder.glob(f".benchmarks/*/0001_{name}.json")
+    assert len(json.loads(saved.read_text())["benchmarks"]) == 1
+
+
+def test_a_path_taken_for_the_name_is_refused(folder: Path) -> None:
+    """`--benchmark-save test_tiny.py` would otherwise run everything and save it as test_tiny.py."""
+    done = run(folder, "--benchmark-save", "test_tiny.py")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "write the path first" in done.stderr
+    assert not list(folder.glob(".benchmarks/*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--epochs", "0"), "--epochs: expected a number of at least 1"),
+        (("--network", "vgg17"), "invalid choice: 'vgg17'"),
+        (("--profile", "slow"), "invalid choice: 'slow'"),
+    ],
+)
+def test_bad_options_are_refused_with_a_reason(folder: Path, arguments: tuple[str, ...], message: str) -> None:
+    """Before anything runs."""
+    done = run(folder, *arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in done.stderr
+
+
+def test_help_explains_every_option(folder: Path) -> None:
+    """`pytest --help` lists them with texts."""
+    text = run(folder, "--help").stdout
+    for option in ("--network", "--profile", "--dataset", "--device", "--seed", "--train", "--epochs", "--limit"):
+        assert option in text
+
+
+def test_markers_and_profiles_select() -> None:
+    """The proofs run without the benchmarks, and the quick profile leaves the full one's measurements out."""
+    command = [sys.executable, "-m", "pytest", "parity/", "--collect-only", "-q", "--network", "lenet5"]
+
+    def listed(*more: str) -> str:
+        whole = [*command, "--dataset", "generated", *more]
+        return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    quick, full, proofs = listed(), listed("--profile", "full"), listed("-m", "not benchmark")
+    assert [quick.count(f"::{name}[") for name in ("test_proof", "test_speed", "test_training")] == [3, 4, 2]
+    assert "::test_overhead[" not in quick
+    assert "::test_overhead[" in full
+    assert proofs.count("::") == proofs.count("::test_proof[") == 3

@@ -1,0 +1,177 @@
+"""The numpy reference, which judges both frameworks, is judged by loops that share no code with it."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from parity import reference
+from parity.reference import Padding
+
+PADDINGS: tuple[Padding, ...] = ("same", "valid", 1, 2)
+
+
+def before_and_size(extent: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:
+    """Cells of padding before the first one, and how many windows: written from the definitions, case by case."""
+    if padding == "valid":
+        return 0, math.floor((extent - window) / stride) + 1
+    if isinstance(padding, int):
+        return padding, math.floor((extent + 2 * padding - window) / stride) + 1
+    size = math.ceil(extent / stride)
+    total = window - stride if extent % stride == 0 else window - extent % stride
+    return max(total, 0) // 2, size
+
+
+def by_loops(
+    x: np.ndarray,
+    window: int,
+    stride: int,
+    padding: Padding,
+    reduce: Callable[[list[tuple[int, int, np.ndarray]]], Any],
+) -> np.ndarray:
+    """Reduce, for every window, the cells (row and column in the window, values [n, c]) that lie inside the maps."""
+    height, width = x.shape[1:3]
+    top, rows = before_and_size(height, window, stride, padding)
+    left, columns = before_and_size(width, window, stride, padding)
+    outputs = []
+    for row in range(rows):
+        for column in range(columns):
+            cells = []
+            for i, j in itertools.product(range(window), range(window)):
+                y, z = row * stride + i - top, column * stride + j - left
+                if 0 <= y < height and 0 <= z < width:
+                    cells.append((i, j, x[:, y, z]))
+            outputs.append(reduce(cells))
+    return np.stack(outputs, axis=1).reshape(len(x), rows, columns, -1)
+
+
+def maps(height: int, width: int, channels: int = 2, *, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(2, height, width, channels))
+
+
+@pytest.mark.parametrize("size", [(7, 7), (8, 8), (9, 12)], ids=str)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("window", [1, 3, 5, 7])
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_convolution_against_loops(size: tuple[int, int], stride: int, window: int, padding: Padding) -> None:
+    x = maps(*size)
+    draw = np.random.default_rng(1)
+    kernel, bias = draw.normal(size=(window, window, 2, 3)), draw.normal(size=3)
+    nothing = np.zeros((2, 3))  # of a window that lies in the padding altogether
+    sums = by_loops(x, window, stride, padding, lambda cells: sum((v @ kernel[i, j] for i, j, v in cells), nothing))
+    expected = sums + bias
+    found = reference.conv2d(x, kernel, bias, stride=stride, padding=padding)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+    without = reference.conv2d(x, kernel, None, stride=stride, padding=padding)
+    np.testing.assert_allclose(without, sums, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("mode", ["same", "valid"])
+@pytest.mark.parametrize("window", [1, 3, 5, 7])
+def test_convolution_is_cross_correlation(mode: str, window: int) -> None:
+    """Not flipped: scipy's correlate2d, a sum over the input channels."""
+    x, kernel = maps(9, 11), np.random.default_rng(1).normal(size=(window, window, 2, 3))
+    found = reference.conv2d(x, kernel, None, stride=1, padding=mode)
+    for n, o in np.ndindex(2, 3):
+        expected = sum(correlate2d(x[n, ..., i], kernel[..., i, o], mode) for i in range(2))
+        np.testing.assert_allclose(found[n, ..., o], expected, rtol=0, atol=1e-12)
+
+
+def test_same_with_stride_two_pads_the_bottom_and_the_right() -> None:
+    """The trap itself: on an even size the symmetric padding has the same shape and other values."""
+    x = np.arange(16.0).reshape(1, 4, 4, 1)
+    first = np.zeros((3, 3, 1, 1))
+    first[0, 0] = 1  # picks each window's top left cell
+    same = reference.conv2d(x, first, None, stride=2, padding="same")
+    symmetric = reference.conv2d(x, first, None, stride=2, padding=1)
+    assert same[0, ..., 0].tolist() == [[0, 2], [8, 10]]
+    assert symmetric[0, ..., 0].tolist() == [[0, 0], [0, 5]]
+
+
+@pytest.mark.parametrize("extent", [15, 16, 17, 32])
+@pytest.mark.parametrize(("window", "stride"), [(3, 2), (2, 2), (2, 1), (3, 1)], ids=str)
+@pytest.mark.parametrize("padding", ["same", "valid", 1], ids=str)
+@pytest.mark.parametrize("shift", [0.0, -100.0], ids=["any sign", "all negative"])
+def test_max_pool_against_loops(extent: int, window: int, stride: int, padding: Padding, shift: float) -> None:
+    """Padding never wins, not even over negative values."""
+    x = maps(extent, extent) + shift
+    expected = by_loops(x, window, stride, padding, lambda cells: np.max([v for _, _, v in cells], axis=0))
+    found = reference.max_pool(x, window=window, stride=stride, padding=padding)
+    np.testing.assert_array_equal(found, expected)
+    assert np.isfinite(found).all()
+    if shift:
+        assert found.max() < 0
+
+
+@pytest.mark.parametrize("extent", [15, 16, 17, 32])
+def test_max_pool_sizes_of_same(extent: int) -> None:
+    found = reference.max_pool(maps(extent, extent), window=3, stride=2, padding="same")
+    assert found.shape == (2, {15: 8, 16: 8, 17: 9, 32: 16}[extent], {15: 8, 16: 8, 17: 9, 32: 16}[extent], 2)
+
+
+@pytest.mark.parametrize("extent", [7, 8, 16])
+@pytest.mark.parametrize(("window", "stride"), [(3, 2), (2, 2), (7, 7)], ids=str)
+def test_average_pool_against_loops(extent: int, window: int, stride: int) -> None:
+    x = maps(extent, extent)
+    expected = by_loops(x, window, stride, "valid", lambda cells: sum(v for _, _, v in cells) / window**2)
+    found = reference.average_pool(x, window=window, stride=stride, padding="valid")
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+def test_average_pool_with_padding_is_refused() -> None:
+    """Whether padding counts is a difference between frameworks that no network here needs."""
+    with pytest.raises(ValueError, match="without padding only, found 'same'"):
+        reference.average_pool(maps(4, 4), window=2, stride=2, padding="same")
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 4, 4, 3)], ids=["rows", "maps"])
+def test_batch_norm_number_by_number(shape: tuple[int, ...]) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=shape)
+    facts = {kind: draw.uniform(0.5, 1.5, 3) for kind in ("gamma", "beta", "mean", "variance")}
+    found = reference.batch_norm(x, facts, epsilon=1e-3)
+    for place in np.ndindex(shape):
+        gamma, beta, mean, variance = (float(facts[kind][place[-1]]) for kind in ("gamma", "beta", "mean", "variance"))
+        expected = (float(x[place]) - mean) / math.sqrt(variance + 1e-3) * gamma + beta
+        assert found[place] == pytest.approx(expected, rel=1e-14, abs=1e-14)
+
+
+def test_batch_norm_undoes_its_own_statistics() -> None:
+    x = maps(6, 6) * 3 + 5
+    facts = {"gamma": np.ones(2), "beta": np.zeros(2), "mean": x.mean((0, 1, 2)), "variance": x.var((0, 1, 2))}
+    found = reference.batch_norm(x, facts, epsilon=0.0)
+    np.testing.assert_allclose(found.mean((0, 1, 2)), 0, atol=1e-14)
+    np.testing.assert_allclose(found.var((0, 1, 2)), 1, rtol=1e-14)
+
+
+def test_a_layer_is_found_by_its_spec() -> None:
+    x = maps(8, 8)
+    draw = np.random.default_rng(2)
+    kernel, bias = draw.normal(size=(3, 3, 2, 4)), draw.normal(size=4)
+    facts = {kind: draw.uniform(0.5, 1.5, 2) for kind in ("gamma", "beta", "mean", "variance")}
+    rows, matrix = draw.normal(size=(3, 5)), draw.normal(size=(5, 4))
+    spec = {"kind": "conv", "stride": 2, "padding": "same"}
+    found = reference.layer(spec, x, {"kernel": kernel, "bias": bias})
+    np.testing.assert_array_equal(found, reference.conv2d(x, kernel, bias, stride=2, padding="same"))
+    found = reference.layer(spec, x, {"kernel": kernel})
+    np.testing.assert_array_equal(found, reference.conv2d(x, kernel, None, stride=2, padding="same"))
+    found = reference.layer({"kind": "dense"}, rows, {"kernel": matrix, "bias": bias})
+    expected = [[sum(r[i] * matrix[i, o] for i in range(5)) + bias[o] for o in range(4)] for r in rows]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+    found = reference.layer({"kind": "batch_norm", "epsilon": 0.5}, x, facts)
+    np.testing.assert_array_equal(found, reference.batch_norm(x, facts, 0.5))
+    found = reference.layer({"kind": "global_max_pool"}, x, {})
+    assert found.shape == (2, 1, 1, 2)
+    assert found[1, 0, 0, 1] == max(x[1, i, j, 1] for i, j in np.ndindex(8, 8))
+    for kind, function in (("max_pool", reference.max_pool), ("average_pool", reference.average_pool)):
+        found = reference.layer({"kind": kind, "window": 3, "stride": 2, "padding": "valid"}, x, {})
+        np.testing.assert_array_equal(found, function(x, window=3, stride=2, padding="valid"))
+
+
+def test_a_kind_without_reference_is_refused() -> None:
+    with pytest.raises(ValueError, match="no reference for a layer of kind 'lrn'"):
+        reference.layer({"kind": "lrn"}, maps(4, 4), {})

@@ -1,0 +1,144 @@
+"""Seconds of many steps, read in the worker: the suite's own steps, and what they are held against."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from parity.protocol import Arrays, unpack
+from parity.weights import load_state as load_file
+from parity.weights import save_state as save_file
+from tf_impl import device, training
+from tf_impl.layers import FusedBatchNorm, SharedDropout
+from tf_impl.models import build
+from tf_impl.weights import export_state, load_state
+
+_subject: Callable[[int], None] | None = None  # runs that many steps
+
+
+def start_timing(network: str, what: str, arrays: Arrays, **recipe: Any) -> dict[str, Any]:
+    """Prepare one subject and run its first step.
+
+    `what` is "forward", "train step" (the suite's, data pipeline included), "bare loop" (hand-written, on one
+    ready-made batch) or "Model.fit" (the framework's own loop on ready-made batches). `arrays` holds the groups
+    `state`, `data` and `plan` of a training.
+    """
+    global _subject
+    _subject = None
+    makers = {"forward": _forward, "train step": _train_step, "bare loop": _bare_loop, "Model.fit": _fit}
+    subject, mode = makers[what](network, arrays, recipe)
+    start = time.perf_counter()
+    subject(1)
+    device.synchronize()
+    first = time.perf_counter() - start
+    _subject = subject
+    return {"first_seconds": first, "mode": mode, "step_seconds": time_steps(2)["seconds"] / 2}
+
+
+def time_steps(steps: int) -> dict[str, float]:
+    """Seconds of so many further steps of the current subject."""
+    if _subject is None:
+        raise RuntimeError("no timing was started in this worker")
+    device.synchronize()
+    start = time.perf_counter()
+    _subject(steps)
+    device.synchronize()
+    return {"seconds": time.perf_counter() - start}
+
+
+def time_transfer(network: str, rounds: int) -> dict[str, Any]:
+    """Bytes of the state, and the seconds of each hop, `rounds` times, interleaved with plain copies of the state."""
+    model = build(network, "float32")
+    state = export_state(model)
+    seconds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.safetensors"
+        hops: dict[str, Callable[[], Any]] = {
+            "copy": lambda: {name: array.copy() for name, array in state.items()},
+            "export": lambda: export_state(model),
+            "load": lambda: load_state(model, state),
+            "save file": lambda: save_file(state, path),
+            "load file": lambda: load_file(path),
+        }
+        for _ in range(rounds):
+            for name, hop in hops.items():
+                start = time.perf_counter()
+                result = hop()
+                seconds.setdefault(name, []).append(time.perf_counter() - start)
+                del result
+    return {"bytes": sum(array.nbytes for array in state.values()), "seconds": seconds}
+
+
+def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+    model, images, _ = _ready_made(network, arrays, recipe["batch"])
+    infer = tf.function(lambda x: model(x, training=False))
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            infer(images)
+
+    return run, "tf.function"
+
+
+def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+    mode = training.start_training(network, arrays=arrays, **recipe)["mode"]
+    return training.repeated_steps(unpack(arrays, "plan")), mode
+
+
+def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+    model, images, labels = _ready_made(network, arrays, recipe["batch"])
+    optimizer = keras.optimizers.Adam(1e-3)
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = cross_entropy(labels, model(images, training=True))
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, model.trainable_weights), model.trainable_weights, strict=True)
+        )
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            step()
+
+    return run, "tf.function"
+
+
+def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
+    model = keras.models.clone_model(twin, clone_function=_stock)
+    model.compile(
+        keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+    )
+
+    def run(steps: int) -> None:
+        x, y = np.tile(images, (steps, 1, 1, 1)), np.tile(labels, steps)
+        model.fit(x, y, batch_size=recipe["batch"], epochs=1, verbose=0)
+
+    return run, "Model.fit"
+
+
+def _stock(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer that a Keras user would have instead of the suite's own."""
+    if isinstance(layer, FusedBatchNorm):
+        return keras.layers.BatchNormalization.from_config(layer.get_config())
+    if isinstance(layer, SharedDropout):
+        return keras.layers.Dropout(layer.rate, name=layer.name)
+    return type(layer).from_config(layer.get_config())
+
+
+def _ready_made(network: str, arrays: Arrays, batch: int) -> tuple[keras.Model, tf.Tensor, tf.Tensor]:
+    """The model with its weights, and one batch of preprocessed images and labels."""
+    model = build(network, "float32")
+    load_state(model, unpack(arrays, "state"))
+    data = unpack(arrays, "data")
+    images = data["test_images"][:batch].astype(np.float32) / 255
+    return model, tf.constant(images), tf.constant(data["test_labels"][:batch].astype(np.int32))
