@@ -50,13 +50,15 @@ class BasicBlock(nn.Layer):
 
     def __init__(self, in_channels: int, width: int, stride: int, project: bool, network: Network) -> None:
         super().__init__()
+        design = network.design
+        assert isinstance(design, ResNetDesign)
         self.conv1 = conv(in_channels, width, 3, stride=stride)
         self.bn1 = batch_norm(width, network.batch_norm)
         self.relu1 = relu()
         self.conv2 = conv(width, width, 3)
         self.bn2 = batch_norm(width, network.batch_norm)
         self.project = conv(in_channels, width, 1, stride=stride) if project else None
-        normed = project and network.design.projection_batch_norm
+        normed = project and design.projection_batch_norm
         self.project_bn = batch_norm(width, network.batch_norm) if normed else None
         self.add = add()
         self.relu2 = relu()

@@ -5,7 +5,6 @@ Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
@@ -19,7 +18,7 @@ from typer.core import TyperGroup
 
 from parity import __version__, console
 from parity.data import DataError, Dataset, find, load
-from parity.environment import ask, collect, diagnose, prefer_gpu
+from parity.environment import ask, collect, diagnose, prefer_gpu, start_workers, without_frames
 from parity.networks import NETWORKS, UnknownNetworkError, default_networks, network
 from parity.results import Proof, RecordError
 from parity.workers import FRAMEWORKS, WorkerError, Workers
@@ -82,9 +81,10 @@ def main() -> None:
     except Exception as error:
         if DEBUG in os.environ:
             raise
-        console.stderr().print(
+        console.say(
+            console.stderr(),
             f"parity: an error of the suite itself, {type(error).__name__}: {error}\n"
-            f"Please report it with the traceback that the same command shows with {DEBUG}=1."
+            f"Please report it with the traceback that the same command shows with {DEBUG}=1.",
         )
         sys.exit(UNUSABLE)
 
@@ -163,11 +163,8 @@ def _proofs(workers: Workers, name: str, images: Dataset, seed: int, out: Any) -
 def _images(dataset: str | None, seed: int) -> Dataset:
     """The data set asked for; when none was, CIFAR-10 if that needs no download, else drawn images."""
     if dataset is None and find() is None:
-        console.stderr().print(
-            "note: CIFAR-10 is not on this machine, so the inputs are generated images "
-            "(`--dataset cifar10` downloads it).",
-            soft_wrap=True,
-        )
+        note = "note: CIFAR-10 is not on this machine, so the inputs are generated images"
+        console.say(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
         dataset = "generated"
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
@@ -208,7 +205,9 @@ def train(
 def _conclude(result: Result, output: Output | None) -> int:
     """Print the comparison, and find the exit code."""
     out, err = console.stdout(), console.stderr()
-    console.print_table(out, console.training_table(result.records))
+    if result.records:
+        console.say(out, f"\n{console.training_title(result.records[0])}\n")
+        console.print_table(out, console.training_table(result.records))
     if len(result.records) > 1:
         batches = {record.framework: record.batches_digest for record in result.records}
         out.print(console.same("batches identical (the whole first epoch)", batches))
@@ -216,11 +215,11 @@ def _conclude(result: Result, output: Output | None) -> int:
         out.print(console.same("initial weights identical", initial))
     for record in result.records:
         for problem in record.problems:
-            err.print(f"{FRAMEWORKS[record.framework].title}: {problem}", soft_wrap=True)
+            console.say(err, f"{FRAMEWORKS[record.framework].title}: {problem}")
     if output is None:
         out.print("nothing was saved (`--out DIR` saves weights and results)")
     elif result.save_error:
-        err.print(result.save_error, style="bold red", soft_wrap=True)
+        console.say(err, result.save_error, "bold red")
     elif result.outcomes:
         kind = "the partial result" if result.partial else "results"
         out.print(f"saved {kind}: {output.run_path(partial=result.partial)}", soft_wrap=True)
@@ -275,21 +274,16 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
     else:
         out = console.stdout()
         console.print_table(out, console.findings_table(findings))
-        out.print(f"{len(problems)} to be solved" if problems else "everything needed is there")
+        out.print(f"problems to solve: {len(problems)}" if problems else "everything needed is there")
     if problems:
         raise typer.Exit(UNUSABLE)
 
 
-@contextlib.contextmanager
-def started(frameworks: Sequence[str], device: Device, threads: int | None) -> Iterator[Workers]:
-    """Workers that have answered once; "auto" puts them on the GPU when each of them sees one. Raises WorkerError."""
+def started(frameworks: Sequence[str], device: Device, threads: int | None) -> Workers:
+    """As `start_workers`, with a word to the user meanwhile."""
     titles = " and ".join(FRAMEWORKS[name].title for name in frameworks)
-    with Workers(frameworks, device="gpu" if device is Device.gpu else "cpu", threads=threads) as workers:
-        with console.busy(console.stderr(), f"starting {titles}"):
-            replies = workers.each("environment")
-            if device is Device.auto:
-                prefer_gpu(workers, {name: reply.result for name, reply in replies.items()})
-        yield workers
+    with console.busy(console.stderr(), f"starting {titles}"):
+        return start_workers(frameworks, device=device.value, threads=threads)
 
 
 def _command() -> str:
@@ -298,16 +292,13 @@ def _command() -> str:
 
 def _message(error: Exception) -> str:
     """What the user reads of an error."""
-    text = str(error)
-    if isinstance(error, WorkerError) and error.step in ("start", "setup"):
-        # the framework or the device is not there: the frames of the worker's traceback, indented, tell no user more
-        text = "\n".join(line for line in text.splitlines() if not line.startswith("    "))
-        text += "\n`parity doctor` shows what is missing and what to do."
-    return text
+    if isinstance(error, WorkerError) and error.step in ("start", "setup"):  # the framework or device is not there
+        return without_frames(str(error)) + "\n`parity doctor` shows what is missing and what to do."
+    return str(error)
 
 
 def _fail(message: str, code: int) -> None:
-    console.stderr().print(f"parity: {message}", style="red", soft_wrap=True)
+    console.say(console.stderr(), f"parity: {message}", "red")
     raise typer.Exit(code)
 
 

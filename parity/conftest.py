@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from parity.data import DataError, Dataset, find, load
-from parity.environment import collect
+from parity.environment import collect, start_workers
 from parity.networks import default_networks
+from parity.side_by_side import require_one_precision
 from parity.speed import Stopwatch
 from parity.training import Outcome
-from parity.workers import FRAMEWORKS, Workers, best_device
+from parity.workers import FRAMEWORKS, WorkerError, Workers
 
-ENVIRONMENT = pytest.StashKey[dict[str, Any]]()
+ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
 QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED = 3, 5000, ("lenet5",)
 
 
@@ -27,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         quick = config.getoption("--profile") == "quick"
         metafunc.parametrize("trained", config.getoption("--train") or (QUICK_TRAINED if quick else selected))
     if "network" in metafunc.fixturenames:
-        metafunc.parametrize("network", selected, scope="session")
+        metafunc.parametrize("network", selected)
     if "framework" in metafunc.fixturenames:
         metafunc.parametrize("framework", list(FRAMEWORKS))
 
@@ -87,10 +88,17 @@ def dataset(pytestconfig: pytest.Config, seed: int) -> Dataset:
 def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: int) -> Iterator[Workers]:
     """Both frameworks' workers; the environment that they report is saved with the run."""
     threads = pytestconfig.getoption("--threads")
-    device = best_device(pytestconfig.getoption("--device"))
-    with Workers(device=device, threads=threads) as pair:
+    try:
+        pair = start_workers(device=pytestconfig.getoption("--device"), threads=threads)
+    except WorkerError as error:
+        pytest.exit(f"{error}\nSee `parity doctor`.", returncode=2)
+    with pair:
         command = " ".join(["pytest", *pytestconfig.invocation_params.args])
         pytestconfig.stash[ENVIRONMENT] = collect(pair, dataset=dataset, profile=profile, seed=seed, command=command)
+        try:
+            require_one_precision(pytestconfig.stash[ENVIRONMENT])
+        except ValueError as error:
+            pytest.exit(str(error), returncode=2)
         yield pair
 
 

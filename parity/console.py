@@ -11,6 +11,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -36,6 +37,15 @@ def stderr() -> Console:
 def _console(terminal: bool, *, stderr: bool) -> Console:
     # without markup: an install hint like tensorflow[and-cuda] holds brackets
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if terminal else 1000)
+
+
+def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
+    """A message: wrapped between words on a terminal, as long lines elsewhere."""
+    if console.is_terminal:
+        console.print(Padding(Text(text, style), (0, 0, 0, indent)))
+    else:
+        margin = " " * indent
+        console.print(margin + text.replace("\n", f"\n{margin}"), soft_wrap=True)
 
 
 def busy(console: Console, what: str) -> contextlib.AbstractContextManager[Any]:
@@ -111,7 +121,7 @@ def print_proof(console: Console, proof: Proof) -> None:
     line.append(compared, "dim")
     console.print(line, soft_wrap=True)
     for problem in proof.problems:
-        console.print("   " + problem.replace("\n", "\n   "), soft_wrap=True)
+        say(console, problem, indent=3)
 
 
 def outcome(proof: Proof) -> str:
@@ -132,6 +142,14 @@ def print_verdict(console: Console, name: str, proofs: Sequence[Proof]) -> None:
         stage = f", first at {failed.first_failure}" if failed.first_failure else ""
         words = ("DIFFERENT", f"from level {failed.level} on ({failed.title}{stage})", "bold red")
     console.print(Text.assemble(f"{name}: ", (words[0], words[2]), f" {words[1]}, {seconds:.1f} s"), soft_wrap=True)
+
+
+def training_title(record: Training) -> str:
+    """What was trained on what, in one line."""
+    return (
+        f"{record.network} on {record.dataset} ({record.train_images:,} to train on), batch {record.batch}, "
+        f"seed {record.seed}, {record.device.upper()} with {record.threads} threads"
+    )
 
 
 def training_table(records: Sequence[Training]) -> Table:

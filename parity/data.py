@@ -38,7 +38,7 @@ RECORDS = 10_000  # in every file
 RECORD_BYTES = 1 + 3 * SIDE * SIDE
 
 OFFICIAL = "CIFAR-10 (official files)"
-UNOFFICIAL = "CIFAR-10 images (structure checked; checksums are not the official ones)"
+UNOFFICIAL = "CIFAR-10 images (structure checked; not the official checksums)"
 
 
 class DataError(Exception):
@@ -72,8 +72,6 @@ class Dataset:
     def limited(self, limit: int | None) -> "Dataset":
         """The first `limit` training and at most `limit` test images (views); None means all.
 
-        The title of a data set that got smaller says so.
-
         Raises:
             DataError: limit is below 1.
         """
@@ -85,7 +83,6 @@ class Dataset:
             return self
         return replace(
             self,
-            title=f"{self.title}, first {limit} images",
             train_images=self.train_images[:limit],
             train_labels=self.train_labels[:limit],
             test_images=self.test_images[:limit],

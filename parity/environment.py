@@ -8,7 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -84,6 +84,22 @@ def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerEr
     return {name: reply.result for name, reply in replies.items() if name not in errors}, errors
 
 
+def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
+    """Workers that have answered once; device "auto" is the GPU where each framework sees one, else the CPU.
+
+    Raises WorkerError, and leaves no process behind then.
+    """
+    workers = Workers(frameworks, device="gpu" if device == "gpu" else "cpu", threads=threads)
+    try:
+        replies = workers.each("environment")
+    except BaseException:
+        workers.stop()
+        raise
+    if device == "auto":
+        prefer_gpu(workers, {name: reply.result for name, reply in replies.items()})
+    return workers
+
+
 def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Have the workers start again on the GPU if every framework sees one; `facts` is what they said on the CPU."""
     if all(facts[name]["gpus"] for name in workers):
@@ -127,6 +143,12 @@ def code_version() -> str | None:
         return None
 
 
+def without_frames(message: str) -> str:
+    """A worker's message without the frames of its traceback, which tell nothing about an installation."""
+    lines = (line for line in message.splitlines() if not line.startswith(6 * " "))
+    return "\n".join(line for line in lines if not line.strip().startswith("Traceback"))
+
+
 def diagnose(workers: Workers) -> list[Finding]:
     """Everything the doctor looks at: Python, both frameworks, data, memory, disk, settings."""
     facts, errors = ask(workers)
@@ -151,7 +173,7 @@ def _python() -> Finding:
 def _broken(framework: str, error: WorkerError) -> Finding:
     """A framework whose worker did not answer."""
     known = FRAMEWORKS[framework]
-    found = error.detail.splitlines()[0]
+    found = without_frames(error.detail)
     if error.step != "start":
         return Finding(known.title, "problem", found, "see the message; `--device cpu` needs no GPU")
     advice = known.install

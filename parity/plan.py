@@ -124,8 +124,8 @@ def noise_pool(seed: int, size: int) -> npt.NDArray[np.float32]:
     return _generator(seed, _Purpose.NOISE).random(size, dtype=np.float32)
 
 
-def pad_images(images: npt.NDArray[np.uint8], augmentation: Augmentation) -> npt.NDArray[np.uint8]:
-    """Pad uint8 [N, H, W, C] to [N, H + 2 * pad, W + 2 * pad, C]; without padding the images themselves."""
+def pad_images(images: np.ndarray, augmentation: Augmentation) -> np.ndarray:
+    """Pad [N, H, W, C] of any dtype to [N, H + 2 * pad, W + 2 * pad, C]; without padding the images themselves."""
     pad = augmentation.pad
     if pad == 0:
         return images

@@ -52,7 +52,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
     """pytest-benchmark insists on a name after --benchmark-save; make it optional once that option exists."""
     if _parser is None or getattr(plugin, "__name__", "") != "pytest_benchmark.plugin":
         return
-    actions = _parser.optparser._option_string_actions  # type: ignore[attr-defined]
+    actions = _parser.optparser._option_string_actions
     actions["--benchmark-save"].nargs = "?"
     actions["--benchmark-save"].const = DEFAULT_SAVE_NAME
 

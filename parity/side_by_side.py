@@ -96,8 +96,7 @@ def run(
             result.outcomes.append(outcome)
             workers[framework].stop()  # its memory and threads belong to the next one now
             _save(result, output, environment)
-            problems = outcome.record.problems
-            if outcome.weights is None and any(problem.startswith("interrupted") for problem in problems):
+            if outcome.interrupted:
                 result.interrupted = True
                 break
     except KeyboardInterrupt:  # between two trainings, or while saving

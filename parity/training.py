@@ -42,6 +42,7 @@ class Outcome:
 
     record: Training
     weights: State | None
+    interrupted: bool = False  # by Ctrl-C
 
 
 def train(
@@ -61,6 +62,7 @@ def train(
     says why in `record.problems`. Raises ValueError when the data set is smaller than a batch.
     """
     recipe = RECIPES[network(name).recipe]
+    interrupted = False
     run = _Run(worker, name, dataset, recipe, epochs or recipe.epochs, batch or recipe.batch, seed, mode, on_progress)
     try:
         run.prepare()
@@ -71,8 +73,9 @@ def train(
         run.problems.append(str(error))
     except KeyboardInterrupt:
         worker.stop()
+        interrupted = True
         run.problems.append(f"interrupted in epoch {len(run.records) + 1} of {run.epochs}")
-    return Outcome(run.record(), run.weights)
+    return Outcome(run.record(), run.weights, interrupted)
 
 
 @dataclass
@@ -218,9 +221,7 @@ def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
     }
     if recipe.subtract_mean:
         mean = (dataset.train_images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
-        pad = recipe.augmentation.pad
-        mode = "edge" if recipe.augmentation.fill == "edge" else "constant"
-        arrays |= {"mean": np.pad(mean, ((pad, pad), (pad, pad), (0, 0)), mode=mode), "test_mean": mean}
+        arrays |= {"mean": pad_images(mean[None], recipe.augmentation)[0], "test_mean": mean}
     return arrays
 
 

@@ -124,7 +124,10 @@ def save_state(state: Mapping[str, np.ndarray], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the user's umask gives; safetensors alone makes the file private
         safetensors.numpy.save_file({name: np.asarray(array, order="C") for name, array in state.items()}, temporary)
+        temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

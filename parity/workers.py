@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -94,17 +93,6 @@ def default_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def best_device(wanted: str) -> str:
-    """ "cpu" or "gpu" for `--device`: auto takes the GPU when every framework sees one. Raises WorkerError."""
-    if wanted != "auto":
-        return wanted
-    if not (shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists()):
-        return "cpu"  # saves the start of both workers, only to hear that there is no driver
-    with Workers() as pair:
-        replies = pair.each("environment")
-    return "gpu" if all(reply.result["gpus"] for reply in replies.values()) else "cpu"
 
 
 class Worker:
@@ -192,7 +180,8 @@ class Worker:
             )
         except OSError as error:
             variable = FRAMEWORKS[self.framework].interpreter_variable
-            detail = f"cannot start {interpreter}: {error}; ${variable} names the interpreter"
+            install = FRAMEWORKS[self.framework].install
+            detail = f"cannot start {interpreter}: {error}; correct or unset ${variable}, and there: {install}"
             raise WorkerError(self.framework, network, "start", "missing", detail) from None
         threading.Thread(target=_pump, args=(self._process.stdout, self._replies), daemon=True).start()
         message, _ = self._next(network, "start", START_TIMEOUT)

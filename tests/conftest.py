@@ -26,7 +26,7 @@ def dataset() -> data.Dataset:
     return data.load("generated").limited(300)
 
 
-SITECUSTOMIZE = '''
+SITECUSTOMIZE = """
 import importlib.abc, importlib.machinery, sys
 
 ADDITIONS = {additions!r}
@@ -49,7 +49,7 @@ class Loader(importlib.abc.Loader):
         exec(ADDITIONS[module.__name__], module.__dict__)
 
 sys.meta_path.insert(0, Finder())
-'''
+"""
 
 
 @pytest.fixture(scope="session")

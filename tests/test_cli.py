@@ -147,14 +147,26 @@ def test_a_missing_framework_is_named_with_what_to_do() -> None:
     assert "$PARITY_TENSORFLOW_PYTHON names the interpreter" in done.stderr
     assert "parity doctor" in done.stderr
 
-    done = parity("doctor", "--json", code=2, extra=NO_TENSORFLOW)
-    found = json.loads(done.stdout)
+
+def test_doctor_names_both_frameworks_when_neither_starts() -> None:
+    nothing = {"PARITY_PADDLE_PYTHON": "/nonexistent", **NO_TENSORFLOW}
+    found = json.loads(parity("doctor", "--json", code=2, extra=nothing).stdout)
     assert not found["usable"]
     findings = {finding["what"]: finding for finding in found["findings"]}
-    assert findings["PaddlePaddle"]["state"] == "ok"
-    assert findings["TensorFlow"]["state"] == "problem"
-    assert "pip install tensorflow" in findings["TensorFlow"]["advice"]
+    for title, package in (("PaddlePaddle", "paddlepaddle"), ("TensorFlow", "tensorflow")):
+        assert findings[title]["state"] == "problem"
+        assert f"pip install {package}" in findings[title]["advice"]
     assert findings["$PARITY_TENSORFLOW_PYTHON"]["found"] == "/nonexistent"
+
+
+def test_an_interpreter_without_the_suite_s_own_needs_is_told_without_frames(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')  # -S: no installed packages, so no numpy
+    python.chmod(0o755)
+    bare = {"PARITY_PADDLE_PYTHON": str(python), "PARITY_TENSORFLOW_PYTHON": str(python)}
+    done = parity("check", "lenet5", "--dataset", "generated", code=2, extra=bare)
+    assert done.stderr.count("No module named 'numpy'") == 2
+    assert "File " not in done.stderr
 
 
 def test_doctor_finds_everything_needed(tmp_path: Path) -> None:
@@ -194,7 +206,7 @@ def test_train_saves_records_and_weights(trained: tuple[Path, subprocess.Complet
     assert len({record.initial_digest for record in records}) == 1
     assert all(len(record.epochs) == 1 and not record.problems and record.seconds > 0 for record in records)
     assert [stats["median"] for _, stats in run.entries] == [record.seconds for record in records]
-    assert run.environment["dataset"]["title"] == "generated 10-class shapes, first 400 images"
+    assert run.environment["dataset"]["title"] == "generated 10-class shapes"
     assert run.environment["seed"] == 3
     weights = [safetensors.numpy.load_file(out / f"lenet5-{r.framework}-seed3.safetensors") for r in records]
     assert weights[0].keys() == weights[1].keys()

@@ -265,7 +265,7 @@ def test_limited(full: data.Dataset) -> None:
     assert full.limited(None) is full
     assert full.limited(5000) is full
     few = full.limited(7)
-    assert few.title == "generated 10-class shapes, first 7 images"
+    assert few.title == "generated 10-class shapes"
     np.testing.assert_array_equal(few.train_images, full.train_images[:7])
     np.testing.assert_array_equal(few.test_labels, full.test_labels[:7])
     assert len(few.train_labels) == len(few.test_images) == 7

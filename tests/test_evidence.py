@@ -3,18 +3,23 @@
 The faults are put into one worker's interpreter from outside (`altered_python`): the twins carry no switches.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from conftest import MakePython
 
 from parity.data import Dataset
 from parity.evidence import LEVELS, Evidence, prove
 from parity.networks import NETWORKS, UnknownNetworkError
 from parity.results import Proof
 from parity.workers import FRAMEWORKS, Worker, Workers
+
+if TYPE_CHECKING:
+    from tests.conftest import MakePython
 
 # In each of these interpreters several networks are faulty, each in one way only.
 TENSORFLOW_LAYERS = """
@@ -215,8 +220,9 @@ def test_a_bias_that_is_not_added_is_found_at_its_layer(faulty: Faulty, dataset:
     found = proofs(faulty("tensorflow"), "resnet20_v1", dataset, 1, 2)
     assert not found[1].passed
     assert len(found[1].problems) == 1
-    assert "tensorflow, layers alone against numpy: 1 of 42 stages differ; the first is 'stage2/block1/project'" in (
-        found[1].problems[0]
+    assert (
+        "tensorflow, layers alone against numpy: 1 of 42 stages differ; the first is 'stage2/block1/project'"
+        in (found[1].problems[0])
     )
     assert not found[2].passed
     assert found[2].first_failure == "stage2/block1/project"
@@ -226,8 +232,9 @@ def test_symmetric_padding_at_stride_two_is_found_at_its_convolution(faulty: Fau
     """The shapes are the same: only values tell it."""
     found = proofs(faulty("paddle"), "resnet20_v1", dataset, 1, 2)
     assert not found[1].passed
-    assert "paddle, layers alone against numpy: 2 of 42 stages differ; the first is 'stage2/block1/conv1'" in (
-        found[1].problems[0]
+    assert (
+        "paddle, layers alone against numpy: 2 of 42 stages differ; the first is 'stage2/block1/conv1'"
+        in (found[1].problems[0])
     )
     assert not found[2].passed
     assert found[2].first_failure == "stage2/block1/conv1"
@@ -250,8 +257,8 @@ def test_a_transposed_square_kernel_survives_the_round_trip_but_not_the_certific
     assert not found[1].passed
     assert not any("round trip" in line for line in found[1].problems)
     assert len(found[1].problems) == 1
-    assert "paddle, layers alone against numpy: 2 of 7 stages differ; the first is 'group1/conv'" in (
-        found[1].problems[0]
+    assert (
+        "paddle, layers alone against numpy: 2 of 7 stages differ; the first is 'group1/conv'" in (found[1].problems[0])
     )
     assert found[1].first_failure == "group1/conv"
     assert found[2].first_failure == "group1/conv"
@@ -294,8 +301,8 @@ def test_a_worker_that_dies_fails_its_proofs_and_not_the_next_networks(faulty: F
         assert dead[level].compared == {}
         assert dead[level].gap is None
         assert len(dead[level].problems) == 1
-        assert "PaddlePaddle, network lenet5, step 'stages': the worker was killed by SIGKILL" in (
-            dead[level].problems[0]
+        assert (
+            "PaddlePaddle, network lenet5, step 'stages': the worker was killed by SIGKILL" in (dead[level].problems[0])
         )
         assert dead[level].seconds > 0
     for proof in proofs(pair, "mini_inception", dataset).values():

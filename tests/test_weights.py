@@ -367,6 +367,13 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     assert [file.name for file in tmp_path.iterdir()] == ["weights.safetensors"]
 
 
+def test_a_target_that_cannot_be_replaced_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        save_state({"a": numbered(3)}, tmp_path / "weights.safetensors")
+    assert [file.name for file in tmp_path.iterdir()] == ["weights.safetensors"]
+
+
 # Digests
 
 

@@ -345,7 +345,7 @@ def test_both_frameworks_compute_in_float32(workers: Workers) -> None:
 def test_what_a_worker_prints_does_not_reach_the_protocol(expendable: Workers, framework: str) -> None:
     """print, sys.stdout, descriptor 1 and a child's output; and reading standard input gets nothing."""
     worker = expendable[framework]
-    assert worker.call("shout").result == {"read": ""}
+    assert worker.call("shout", timeout=30).result == {"read": ""}
     assert describes(worker)
 
 

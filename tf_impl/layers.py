@@ -37,9 +37,7 @@ def conv(
 
 def batch_norm(x: Any, name: str, facts: BatchNorm) -> Any:
     """Batch normalisation over the channels, biased variance in the batch and in the running statistics."""
-    layer = FusedBatchNorm(
-        axis=-1, momentum=facts.momentum, epsilon=facts.epsilon, center=True, scale=True, name=name
-    )
+    layer = FusedBatchNorm(axis=-1, momentum=facts.momentum, epsilon=facts.epsilon, center=True, scale=True, name=name)
     return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon)
 
 

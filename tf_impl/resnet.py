@@ -27,6 +27,8 @@ def resnet(network: Network, images: Any) -> Any:
 
 def basic_block(x: Any, name: str, width: int, stride: int, project: bool, network: Network) -> Any:
     """relu(shortcut(x) + bn(conv(relu(bn(conv(x))))))."""
+    design = network.design
+    assert isinstance(design, ResNet)
     y = conv(x, f"{name}.conv1", width, 3, stride=stride)
     y = batch_norm(y, f"{name}.bn1", network.batch_norm)
     y = relu(y, f"{name}.relu1")
@@ -34,6 +36,6 @@ def basic_block(x: Any, name: str, width: int, stride: int, project: bool, netwo
     y = batch_norm(y, f"{name}.bn2", network.batch_norm)
     if project:
         x = conv(x, f"{name}.project", width, 1, stride=stride)
-        if network.design.projection_batch_norm:
+        if design.projection_batch_norm:
             x = batch_norm(x, f"{name}.project_bn", network.batch_norm)
     return relu(add(x, y, f"{name}.add"), f"{name}.relu2")
