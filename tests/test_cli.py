@@ -144,7 +144,7 @@ def test_a_twin_that_differs_is_reported_with_its_place(tmp_path: Path) -> None:
 def test_a_missing_framework_is_named_with_what_to_do() -> None:
     done = parity("check", "lenet5", "--dataset", "generated", code=2, extra=NO_TENSORFLOW)
     assert "TensorFlow" in done.stderr
-    assert "$PARITY_TENSORFLOW_PYTHON names the interpreter" in done.stderr
+    assert "correct or unset $PARITY_TENSORFLOW_PYTHON" in done.stderr
     assert "parity doctor" in done.stderr
 
 
