@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +12,8 @@ import paddle
 from paddle_impl import device, training
 from paddle_impl.models import build
 from paddle_impl.weights import export_state, load_state
+from parity.hops import time_hops
 from parity.protocol import Arrays, unpack
-from parity.weights import load_state as load_file
-from parity.weights import save_state as save_file
 
 _subject: Callable[[int], None] | None = None  # runs that many steps
 
@@ -58,26 +55,9 @@ def time_steps(steps: int) -> dict[str, float]:
 
 
 def time_transfer(network: str, rounds: int) -> dict[str, Any]:
-    """Bytes of the state, and the seconds of each hop, `rounds` times, interleaved with plain copies of the state."""
+    """Bytes of the network's state, and the seconds of every hop of the transfer layer."""
     model = build(network, "float32")
-    state = export_state(model)
-    seconds: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "state.safetensors"
-        hops: dict[str, Callable[[], Any]] = {
-            "copy": lambda: {name: array.copy() for name, array in state.items()},
-            "export": lambda: export_state(model),
-            "load": lambda: load_state(model, state),
-            "save file": lambda: save_file(state, path),
-            "load file": lambda: load_file(path),
-        }
-        for _ in range(rounds):
-            for name, hop in hops.items():
-                start = time.perf_counter()
-                result = hop()
-                seconds.setdefault(name, []).append(time.perf_counter() - start)
-                del result
-    return {"bytes": sum(array.nbytes for array in state.values()), "seconds": seconds}
+    return time_hops(lambda: export_state(model), lambda state: load_state(model, state), rounds)
 
 
 def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:

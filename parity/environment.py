@@ -47,7 +47,7 @@ def collect(workers: Workers, *, dataset: Dataset | None, profile: str, seed: in
 
     Args:
         workers: asked for their `environment`; one that cannot start is recorded as {"error": message}.
-        dataset: what was computed on; None where there was none.
+        dataset: what was computed on; None where there was none. A path is cut to its last part: records are shared.
         profile: the name of the set of checks that ran.
         seed: the run's seed.
         command: the command line that started the run.
@@ -57,7 +57,7 @@ def collect(workers: Workers, *, dataset: Dataset | None, profile: str, seed: in
         "profile": profile,
         "seed": seed,
         "command": command,
-        "dataset": {"title": dataset.title, "source": dataset.source} if dataset else None,
+        "dataset": {"title": dataset.title, "source": Path(dataset.source).name} if dataset else None,
         "cpu": cpu_model(),
         "cores": default_threads(),
         "memory_bytes": psutil.virtual_memory().total,

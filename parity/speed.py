@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 from parity.data import Dataset
@@ -20,6 +21,9 @@ TARGETS = {
     "tensorflow": {"bare loop": 0.95, "Model.fit": 1.6},
     "paddle": {"bare loop": 0.95, "bare loop, to_static": 0.95, "Model.fit": 1.0},
 }
+
+
+REST_SECONDS = 0.5  # OpenMP's threads keep a core busy for 0.2 s after their last work
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,9 @@ def overhead(
 ) -> list[Overhead]:
     """The suite's training loop against each baseline of one framework: seconds of both, in turn, as ratios.
 
-    The suite's loop and a baseline have a worker each, one of which rests while the other is timed; the other
-    framework's worker is stopped, so that nothing else computes.
+    The suite's loop and a baseline have a worker each, one of which rests while the other is timed; which of them
+    comes first changes from pair to pair, so that a drift of the machine favours neither. The other framework's worker
+    is stopped, so that nothing else computes.
     """
     for other in workers:
         workers[other].stop()
@@ -107,12 +112,16 @@ def overhead(
     recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": batch}
     arrays = timing_arrays(own, name, dataset, batch, seed)
     begun = own.call("start_timing", network=name, what="train step", arrays=arrays, seed=seed, **recipe).result
-    steps = max(2, math.ceil(3.0 / begun["step_seconds"]))
+    steps = max(2, math.ceil(2.0 / begun["step_seconds"]))
     records = []
     try:
         for what, target in TARGETS[framework].items():
             baseline.call("start_timing", network=name, what=what, arrays=arrays, seed=seed, **recipe)
-            ratios = [_seconds(baseline, name, steps) / _seconds(own, name, steps) for _ in range(rounds)]
+            ratios = []
+            for pair in range(rounds):
+                order = (baseline, own) if pair % 2 else (own, baseline)
+                seconds = {worker: _seconds(worker, name, steps) for worker in order}
+                ratios.append(seconds[baseline] / seconds[own])
             records.append(
                 Overhead(
                     network=name, framework=framework, baseline=what, batch=batch, threads=own.threads, ratios=ratios,
@@ -137,4 +146,5 @@ def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed:
 
 
 def _seconds(worker: Worker, name: str, steps: int) -> float:
+    time.sleep(REST_SECONDS)
     return float(worker.call("time_steps", network=name, steps=steps).result["seconds"])

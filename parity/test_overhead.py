@@ -12,7 +12,7 @@ from parity.results import Overhead
 from parity.speed import TARGETS, overhead
 from parity.workers import Workers
 
-NETWORK, BATCH, ROUNDS = "resnet20_v1", 128, 7
+NETWORK, BATCH, ROUNDS = "resnet20_v1", 128, 12
 LARGE, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 7, 0.5
 HOPS = ("export", "load", "save file", "load file")
 

@@ -6,10 +6,12 @@ whenever the rate changes, and its Adam places epsilon elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+Update = Callable[[int, tf.Variable, tf.Tensor], None]
 
 
 class Optimizer:
@@ -27,11 +29,11 @@ class Optimizer:
         """One step with the learning rate `rate` (a scalar)."""
         self.steps.assign_add(1.0)
         rate = tf.cast(rate, self.variables[0].dtype)
-        update = self._adam if self.rule["kind"] == "adam" else self._momentum
+        update = self._adam_update(rate) if self.rule["kind"] == "adam" else self._momentum_update(rate)
         for index, (variable, gradient, decay) in enumerate(zip(self.variables, gradients, self.decays, strict=True)):
             if decay:
                 gradient = gradient + tf.cast(decay, variable.dtype) * variable
-            update(index, variable, gradient, rate)
+            update(index, variable, gradient)
 
     def reset(self) -> None:
         """Forget every step."""
@@ -40,28 +42,38 @@ class Optimizer:
             for variable in slot:
                 variable.assign(tf.zeros_like(variable))
 
-    def _momentum(self, index: int, variable: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor) -> None:
-        tf.raw_ops.ResourceApplyMomentum(
-            var=variable.handle,
-            accum=self.slots[0][index].handle,
-            lr=rate,
-            grad=gradient,
-            momentum=tf.cast(self.rule["momentum"], variable.dtype),
-            use_nesterov=self.rule["kind"] == "nesterov",
-        )
+    def _momentum_update(self, rate: tf.Tensor) -> Update:
+        momentum = tf.cast(self.rule["momentum"], rate.dtype)
 
-    def _adam(self, index: int, variable: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor) -> None:
-        beta1, beta2, epsilon = (tf.cast(self.rule[name], variable.dtype) for name in ("beta1", "beta2", "epsilon"))
+        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
+            tf.raw_ops.ResourceApplyMomentum(
+                var=variable.handle,
+                accum=self.slots[0][index].handle,
+                lr=rate,
+                grad=gradient,
+                momentum=momentum,
+                use_nesterov=self.rule["kind"] == "nesterov",
+            )
+
+        return update
+
+    def _adam_update(self, rate: tf.Tensor) -> Update:
+        beta1, beta2, epsilon = (tf.cast(self.rule[name], rate.dtype) for name in ("beta1", "beta2", "epsilon"))
         power1, power2 = tf.pow(beta1, self.steps), tf.pow(beta2, self.steps)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self.slots[0][index].handle,
-            v=self.slots[1][index].handle,
-            beta1_power=power1,
-            beta2_power=power2,
-            lr=rate,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon * tf.sqrt(1.0 - power2),  # the kernel adds it to the uncorrected root
-            grad=gradient,
-        )
+        epsilon_hat = epsilon * tf.sqrt(1.0 - power2)  # the kernel adds it to the uncorrected root
+
+        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=self.slots[0][index].handle,
+                v=self.slots[1][index].handle,
+                beta1_power=power1,
+                beta2_power=power2,
+                lr=rate,
+                beta1=beta1,
+                beta2=beta2,
+                epsilon=epsilon_hat,
+                grad=gradient,
+            )
+
+        return update
