@@ -38,7 +38,7 @@ def batch_norm(channels: int, facts: BatchNorm, *, maps: bool = True) -> nn.Laye
     """Batch normalisation over the channels, biased variance in the batch and in the running statistics."""
     kind = nn.BatchNorm2D if maps else nn.BatchNorm1D
     layer = kind(channels, momentum=facts.momentum, epsilon=facts.epsilon)
-    return _mark(layer, kind="batch_norm", epsilon=facts.epsilon)
+    return _mark(layer, kind="batch_norm", epsilon=facts.epsilon, maps=maps)
 
 
 def relu() -> nn.Layer:

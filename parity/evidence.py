@@ -23,7 +23,7 @@ from parity.networks import Network, network
 from parity.protocol import Arrays, pack
 from parity.results import Proof
 from parity.weights import Entry, State, parameter_counts
-from parity.workers import WorkerError, Workers
+from parity.workers import Reply, Worker, WorkerError, Workers
 
 LEVELS = {1: "transfer certificate", 2: "float64 forward", 3: "float32 forward"}
 PROBED = ("conv", "dense", "batch_norm", "max_pool", "average_pool", "global_max_pool")
@@ -113,6 +113,8 @@ def certificate(evidence: Evidence) -> Proof:
     if layers[0] != layers[1]:
         different = [f"{a} / {b}" for a, b in zip(layers[0], layers[1], strict=False) if a != b]
         problems.append(f"the twins' layers differ ({len(layers[0])} and {len(layers[1])}): {'; '.join(different[:3])}")
+    if problems:  # no state fits both twins: there is nothing to send around
+        return _proof(evidence, 1, {"arrays": len(first)}, problems)
 
     state = evidence.state("float32")
     replies = evidence.workers.each("round_trip", network=evidence.network.name, arrays=state)
@@ -147,7 +149,7 @@ def float32_forward(evidence: Evidence) -> Proof:
     oracle = next(iter(float64.values()))
     state, images = evidence.state("float64"), evidence.images()
 
-    def perturbed(worker: Any) -> Any:
+    def perturbed(worker: Worker) -> Reply:
         draw = np.random.default_rng([evidence.seed, *worker.framework.encode()])
         arrays = pack(state=perturb(state, draw), images={"nhwc": perturb({"images": images}, draw)["images"]})
         return worker.call("stages", network=evidence.network.name, dtype="float64", arrays=arrays)
@@ -214,8 +216,8 @@ def _probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray])
     """A small input whose size is even, because an odd one hides a wrong SAME padding at stride 2."""
     if layer["kind"] == "dense":
         return 3, parameters["kernel"].shape[0]
-    if layer["kind"] == "batch_norm" and "/bn" in layer["name"] and layer["name"].startswith("head/"):
-        return 3, parameters["gamma"].shape[0]  # behind a fully connected layer: rows, not maps
+    if layer["kind"] == "batch_norm" and not layer["maps"]:
+        return 3, parameters["gamma"].shape[0]
     channels = 4
     if layer["kind"] == "conv":
         channels = parameters["kernel"].shape[2]

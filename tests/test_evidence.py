@@ -26,7 +26,7 @@ TENSORFLOW_LAYERS = """
 def batch_norm(x, name, facts):  # mini_inception: Keras's own epsilon instead of the catalogue's
     epsilon = 1e-3 if facts.epsilon < 1e-4 else facts.epsilon
     layer = keras.layers.BatchNormalization(momentum=facts.momentum, epsilon=epsilon, name=name)
-    return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon)
+    return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon, maps=len(x.shape) == 4)
 
 class Unbiased(keras.layers.Conv2D):
     def call(self, x):
@@ -287,6 +287,7 @@ def test_a_stage_that_one_twin_lacks_fails_every_level_and_raises_nowhere(faulty
     found = proofs(faulty("transfer"), "mini_inception", dataset)
     assert list(found) == [1, 2, 3]
     assert not any(proof.passed for proof in found.values())
+    assert any("layers differ" in line and "stem/max" in line for line in found[1].problems)
     for level in (2, 3):
         assert any("missing stage 'stem/max'" in line for line in found[level].problems)
         assert any("extra stage 'stem/pool'" in line for line in found[level].problems)

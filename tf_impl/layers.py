@@ -38,7 +38,7 @@ def conv(
 def batch_norm(x: Any, name: str, facts: BatchNorm) -> Any:
     """Batch normalisation over the channels, biased variance in the batch and in the running statistics."""
     layer = FusedBatchNorm(axis=-1, momentum=facts.momentum, epsilon=facts.epsilon, center=True, scale=True, name=name)
-    return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon)
+    return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon, maps=len(x.shape) == 4)
 
 
 def relu(x: Any, name: str) -> Any:
