@@ -15,18 +15,18 @@ from paddle_impl.weights import export_state, load_state
 from parity.hops import time_hops
 from parity.protocol import Arrays, unpack
 
-_subject: Callable[[int], None] | None = None  # runs that many steps
+_subjects: dict[str, Callable[[int], None]] = {}  # each runs so many steps
 
 
-def start_timing(network: str, what: str, arrays: Arrays, **recipe: Any) -> dict[str, Any]:
-    """Prepare one subject and run its first step.
+def start_timing(network: str, what: str, arrays: Arrays, beside: bool = False, **recipe: Any) -> dict[str, Any]:
+    """Prepare one subject and run its first step; the ones before it are dropped, unless it is to be timed `beside`.
 
     `what` is "forward", "train step" (the suite's, data pipeline included), "bare loop" (hand-written, on one
     ready-made batch), "bare loop, to_static" (the same, compiled) or "Model.fit" (the framework's own loop on
     ready-made batches). `arrays` holds the groups `state`, `data` and `plan` of a training.
     """
-    global _subject
-    _subject = None
+    if not beside:
+        _subjects.clear()
     makers = {
         "forward": _forward,
         "train step": _train_step,
@@ -39,17 +39,17 @@ def start_timing(network: str, what: str, arrays: Arrays, **recipe: Any) -> dict
     subject(1)
     device.synchronize()
     first = time.perf_counter() - start
-    _subject = subject
-    return {"first_seconds": first, "mode": mode, "step_seconds": time_steps(2)["seconds"] / 2}
+    _subjects[what] = subject
+    return {"first_seconds": first, "mode": mode, "step_seconds": time_steps(what, 2)["seconds"] / 2}
 
 
-def time_steps(steps: int) -> dict[str, float]:
-    """Seconds of so many further steps of the current subject."""
-    if _subject is None:
-        raise RuntimeError("no timing was started in this worker")
+def time_steps(what: str, steps: int) -> dict[str, float]:
+    """Seconds of so many further steps of a subject."""
+    if what not in _subjects:
+        raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
     device.synchronize()
     start = time.perf_counter()
-    _subject(steps)
+    _subjects[what](steps)
     device.synchronize()
     return {"seconds": time.perf_counter() - start}
 

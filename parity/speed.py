@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 from parity.data import Dataset
@@ -16,14 +15,26 @@ from parity.results import Overhead, Speed
 from parity.training import plan_arrays, prepared
 from parity.workers import Worker, WorkerError, Workers
 
-# The step that measures the suite's own loop, and what it should reach of each baseline's speed
-TARGETS = {
-    "tensorflow": {"bare loop": 0.95, "Model.fit": 1.6},
-    "paddle": {"bare loop": 0.95, "bare loop, to_static": 0.95, "Model.fit": 1.0},
+OWN = "train step"  # the suite's own loop
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the suite's loop is held against: the ratio to reach, and how it is read."""
+
+    target: float
+    pairs: int = 30  # of neighbouring readings
+    seconds: float = 1.0  # how long one reading takes, at least; a call of fit costs something of its own
+
+
+BASELINES = {
+    "tensorflow": {"bare loop": Baseline(0.95), "Model.fit": Baseline(1.6, pairs=12, seconds=4.0)},
+    "paddle": {
+        "bare loop": Baseline(0.95),
+        "bare loop, to_static": Baseline(0.95),
+        "Model.fit": Baseline(1.0, pairs=12, seconds=4.0),
+    },
 }
-
-
-REST_SECONDS = 0.5  # OpenMP's threads keep a core busy for 0.2 s after their last work
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class Stopwatch:
             for framework, (record, seconds) in list(started.items()):
                 try:
                     reading = self.workers[framework].call(
-                        "time_steps", network=name, steps=record.steps_per_measurement
+                        "time_steps", network=name, what=what, steps=record.steps_per_measurement
                     )
                     seconds.append(reading.result["seconds"] / record.steps_per_measurement)
                 except WorkerError as error:
@@ -97,39 +108,45 @@ class Stopwatch:
 
 
 def overhead(
-    workers: Workers, framework: str, name: str, dataset: Dataset, *, batch: int, rounds: int, seed: int = 0
+    workers: Workers, framework: str, name: str, dataset: Dataset, *, batch: int, seed: int = 0
 ) -> list[Overhead]:
-    """The suite's training loop against each baseline of one framework: seconds of both, in turn, as ratios.
+    """The suite's training loop against each baseline of one framework, as ratios of neighbouring readings.
 
-    The suite's loop and a baseline have a worker each, one of which rests while the other is timed; which of them
-    comes first changes from pair to pair, so that a drift of the machine favours neither. The other framework's worker
-    is stopped, so that nothing else computes.
+    Both loops live in one worker and take turns. Which of them comes first changes from pair to
+    pair, so that a drift of the machine favours neither. The other framework's worker is stopped meanwhile.
     """
-    for other in workers:
-        workers[other].stop()
-    own = workers[framework]
-    baseline = Worker(framework, device=own.device, threads=own.threads)
-    recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": batch}
-    arrays = timing_arrays(own, name, dataset, batch, seed)
-    begun = own.call("start_timing", network=name, what="train step", arrays=arrays, seed=seed, **recipe).result
-    steps = max(2, math.ceil(2.0 / begun["step_seconds"]))
+    workers.stop()
+    worker = workers[framework]
+    arrays = timing_arrays(worker, name, dataset, batch, seed)
+    recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": batch, "seed": seed}
+
+    def start(what: str, *, beside: bool) -> float:
+        begun = worker.call("start_timing", network=name, what=what, arrays=arrays, beside=beside, **recipe)
+        return float(begun.result["step_seconds"])
+
+    def seconds(what: str, steps: int) -> float:
+        return float(worker.call("time_steps", network=name, what=what, steps=steps).result["seconds"])
+
     records = []
-    try:
-        for what, target in TARGETS[framework].items():
-            baseline.call("start_timing", network=name, what=what, arrays=arrays, seed=seed, **recipe)
-            ratios = []
-            for pair in range(rounds):
-                order = (baseline, own) if pair % 2 else (own, baseline)
-                seconds = {worker: _seconds(worker, name, steps) for worker in order}
-                ratios.append(seconds[baseline] / seconds[own])
-            records.append(
-                Overhead(
-                    network=name, framework=framework, baseline=what, batch=batch, threads=own.threads, ratios=ratios,
-                    target=target,
-                )
-            )  # fmt: skip
-    finally:
-        baseline.stop()
+    for what, baseline in BASELINES[framework].items():
+        steps = math.ceil(baseline.seconds / start(OWN, beside=False))
+        start(what, beside=True)
+        ratios = []
+        for pair in range(baseline.pairs):
+            order = (OWN, what) if pair % 2 else (what, OWN)
+            found = {subject: seconds(subject, steps) for subject in order}
+            ratios.append(found[what] / found[OWN])
+        records.append(
+            Overhead(
+                network=name,
+                framework=framework,
+                baseline=what,
+                batch=batch,
+                threads=worker.threads,
+                ratios=ratios,
+                target=baseline.target,
+            )
+        )
     return records
 
 
@@ -143,8 +160,3 @@ def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed:
         data=prepared(few, recipe),
         plan=plan_arrays(few, recipe, batch, seed, 0, description["dropout"]),
     )
-
-
-def _seconds(worker: Worker, name: str, steps: int) -> float:
-    time.sleep(REST_SECONDS)
-    return float(worker.call("time_steps", network=name, steps=steps).result["seconds"])
