@@ -12,17 +12,16 @@ from parity.weights import State, load_state, save_state
 
 
 def time_hops(export: Callable[[], State], load: Callable[[State], None], rounds: int) -> dict[str, Any]:
-    """Bytes of the state, and the seconds of each hop, `rounds` times in turn.
+    """Bytes of the state, and for every hop `rounds` pairs of seconds: of the hop, and of a plain copy right before it.
 
-    `export` copies the model's state out, `load` writes one into the model. "copy" is the machine's own rate for the
-    same arrays: into fresh memory, as the hops that make a copy have to.
+    `export` copies the model's state out, `load` writes one into the model. The plain copy is of the same arrays into
+    fresh memory, as the hops that make a copy have to; it is the machine's rate at that moment.
     """
     state = export()
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
         hops: dict[str, Callable[[], Any]] = {
-            "copy": lambda: {name: array.copy() for name, array in state.items()},
             "export": export,
             "load": lambda: load(state),
             "save file": lambda: save_state(state, path),
@@ -30,8 +29,15 @@ def time_hops(export: Callable[[], State], load: Callable[[State], None], rounds
         }
         for _ in range(rounds):
             for name, hop in hops.items():
-                start = time.perf_counter()
-                result = hop()
-                seconds.setdefault(name, []).append(time.perf_counter() - start)
-                del result  # its memory must not weigh on the next hop
+                copied = _seconds(lambda: {key: array.copy() for key, array in state.items()})
+                seconds.setdefault(name, []).append((_seconds(hop), copied))
     return {"bytes": sum(array.nbytes for array in state.values()), "seconds": seconds}
+
+
+def _seconds(action: Callable[[], Any]) -> float:
+    """How long it takes; what it returns is freed after the clock was read, and before anything else is timed."""
+    start = time.perf_counter()
+    result = action()
+    elapsed = time.perf_counter() - start
+    del result
+    return elapsed
