@@ -42,9 +42,8 @@ class Evidence:
 
     @property
     def networks(self) -> list[str]:
-        """Every network that any record names."""
+        """Every network that was proven, timed or trained; the suite's own overhead says nothing about a network."""
         records: list[Record] = [*self.measured, *(item.record for item in self.proofs)]
-        records += [item.record for item in self.overheads]
         return sorted({_network(record) for record in records}, key=network_order)
 
     @property

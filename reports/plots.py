@@ -135,6 +135,7 @@ def speed_bars(groups: Sequence[Pair], what: str) -> bytes | None:
     figure = Figure(figsize=(8, 1.2 + 0.55 * len(rows)), layout="constrained")
     axes = figure.subplots()
     height = 0.36
+    longest = 100.0
     for place, (_, rates) in enumerate(rows):
         fastest = max(found.median for found in rates.values())
         for offset, framework in enumerate(TITLES):
@@ -145,10 +146,11 @@ def speed_bars(groups: Sequence[Pair], what: str) -> bytes | None:
             where = place + (offset - 0.5) * height
             error = {"ecolor": "#222222", "capsize": 2, "elinewidth": 1}
             axes.barh(where, share, height * 0.92, color=COLOURS[framework], xerr=spread, error_kw=error)
+            longest = max(longest, share + (spread or 0))
             axes.text(share + (spread or 0) + 1, where, figures(found.median), va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [f"{pair.network}\nbatch {pair.batch}" for pair, _ in rows], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlim(0, 112)
+    axes.set_xlim(0, longest * 1.12)
     axes.set_xlabel(
         f"{what}: percent of the faster framework (number: images/s; line: ± half the interquartile range)", fontsize=9
     )

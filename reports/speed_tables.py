@@ -113,7 +113,8 @@ def overhead_table(overheads: Sequence[Sourced[Overhead]]) -> str:
     for item in overheads:
         record = item.record
         sound = bool(record.ratios) and all(is_number(value) for value in record.ratios)
-        names = [code(record.network), framework_title(record.framework), plain(record.baseline), count(record.batch)]
+        names = [code(record.network), framework_title(record.framework), plain(record.baseline)]
+        names.append(count(record.batch) if record.batch else NOTHING)  # a transfer has no batches
         target = figures(record.target)
         if not sound:
             rows.append([*names, "**not a number**", NOTHING, str(len(record.ratios)), target, "**no**"])
