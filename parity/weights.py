@@ -15,12 +15,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 State = dict[str, np.ndarray]
+
+DTYPES = {"F32": "<f4", "F64": "<f8"}  # what a state is made of, by safetensors' names
 
 
 class StateError(Exception):
@@ -137,30 +140,47 @@ def save_state(state: Mapping[str, np.ndarray], path: Path) -> None:
 def load_state(path: Path) -> State:
     """Read a canonical state from a safetensors file. Raises StateError that names the file."""
     try:
-        _refuse_duplicates(path)
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        with path.open("rb") as stream:
+            header = _header(stream, path.stat().st_size)
+            with safetensors.safe_open(path, framework="numpy"):
+                pass  # the library has checked names, types, shapes and offsets against the file
+            start = stream.tell()
+            # Straight into each array's memory: the library's own get_tensor takes twice the time.
+            return {name: _read_array(stream, start, facts) for name, facts in header.items()}
     except FileNotFoundError:
         raise StateError(f"{path}: no such file") from None
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise StateError(f"{path}: not a whole safetensors file: {error}") from None
 
 
-def _refuse_duplicates(path: Path) -> None:
-    """A JSON header may name one array twice, and parsers silently keep the last."""
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > path.stat().st_size:
-            raise ValueError(f"the header claims {length} bytes, the file has {path.stat().st_size}")
-        header = stream.read(length)
+def _header(stream: BinaryIO, size: int) -> dict[str, Any]:
+    """The file's header by name, without its metadata. Raises ValueError.
 
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    A JSON header may name one array twice, of which parsers silently keep the last: that is refused.
+    """
+    length = int.from_bytes(stream.read(8), "little")
+    if length > size:
+        raise ValueError(f"the header claims {length} bytes, the file has {size}")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = Counter(name for name, _ in pairs)
         if double := [name for name, count in names.items() if count > 1]:
             raise ValueError(f"duplicate entries {double}")
         return dict(pairs)
 
-    json.loads(header, object_pairs_hook=unique)
+    header = json.loads(stream.read(length), object_pairs_hook=unique)
+    return {name: facts for name, facts in header.items() if name != "__metadata__"}
+
+
+def _read_array(stream: BinaryIO, start: int, facts: Mapping[str, Any]) -> np.ndarray:
+    """One array, by its entry in the header; `start` is where the header ends. Raises ValueError."""
+    if facts["dtype"] not in DTYPES:
+        raise ValueError(f"expected arrays of {' or '.join(DTYPES)}, found {facts['dtype']}")
+    array = np.empty(facts["shape"], DTYPES[facts["dtype"]])
+    stream.seek(start + facts["data_offsets"][0])
+    if stream.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:  # type: ignore[attr-defined]
+        raise ValueError("it ends in the middle of an array")
+    return array
 
 
 def digest(state: Mapping[str, np.ndarray]) -> str:
