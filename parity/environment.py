@@ -19,7 +19,7 @@ from parity import data
 from parity.data import DataError, Dataset
 from parity.workers import FRAMEWORKS, Reply, Worker, WorkerError, Workers, default_threads
 
-PACKAGES = ("keras", "matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors", "scipy")
+PACKAGES = ("keras", "matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors")
 OLDEST_PYTHON = (3, 11)
 GIB = 1 << 30
 MEMORY_WANTED = 4 * GIB  # both frameworks loaded and the larger networks' activations in one of them
