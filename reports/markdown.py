@@ -184,14 +184,15 @@ def _machine_facts(environment: dict[str, Any], moment: str) -> dict[str, str]:
 HOW_TO_READ = """\
 How to read it, for the person who signs:
 
-- **Level 1, transfer certificate.** Every array has exactly one counterpart by name, with the same shape, and comes
-  back bit for bit after the way there and back. From here on both frameworks hold the same weights.
+- **Level 1, transfer certificate.** Every array has exactly one counterpart by name, with the same shape, comes back
+  bit for bit after the way there and back, and means the same: every layer alone agrees with plain numpy. From here on
+  both frameworks hold the same weights.
 - **Level 2, float64 forward.** In double precision rounding almost vanishes. A gap near 1e-15 at every stage means the
   two sides compute the same thing on these inputs; a padding, an epsilon or an order of operations that differs shows
   as a gap many orders of magnitude larger, at the stage where it enters.
 - **Level 3, float32 forward.** The precision that will be used. The float64 run is the oracle; the tolerance is derived
-  from the noise that float32 rounding of input and weights alone would cause. Each framework's own error is given,
-  so that one is never judged by the other.
+  from float64 runs whose inputs and weights were moved by the rounding errors of float32 sums. Each framework's own
+  error is given, so that one is never judged by the other.
 
 Gaps and limits are relative to the largest absolute value of their stage; "at" names the stage of the largest gap.
 **Bold** is not within its limit. FLOP counts two for each multiply-add of convolutions and fully connected layers."""
