@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -124,4 +123,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Point at the next step after a saved run."""
     if terminalreporter.config.getoption("--benchmark-save", None):
         terminalreporter.write_line("Make the report of the saved run: parity report")
-    sys.stdout.flush()
