@@ -19,7 +19,7 @@ from parity.training import Outcome, Progress, plan_arrays, prepared, reference_
 from parity.weights import State
 from parity.workers import Workers
 
-FLOAT32_STEPS = 2e-4  # of an array's scale: how far two float32 runs may part in three steps; a wrong rule makes 1e-2
+FLOAT32_STEPS = 2e-4  # of an array's scale: how far two float32 runs may part in three steps; chosen, not derived
 
 
 def trained_weights(workers: Workers, dataset: Dataset, name: str, recipe_name: str, rates: list[float]) -> list[State]:
