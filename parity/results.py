@@ -50,16 +50,17 @@ class Proof(Record):
     kind: ClassVar[str] = "proof"
 
     network: str
-    level: int  # 1 transfer certificate, 2 float64 forward, 3 float32 forward
+    level: int  # see parity.evidence.LEVELS
     title: str
     passed: bool
     dataset: str  # title of the data set the inputs were drawn from
-    compared: dict[str, int]  # what was compared: {"stages": 31, "arrays": 62, "elements": 1234567}
+    compared: dict[str, int]  # what was compared: {"stages": 31, "arrays": 62, "elements": 1234567}; none may be 0
     gap: float | None = None  # the largest gap found, None where the check never got so far
     limit: float | None = None  # what it had to stay below, at the stage of the largest gap/limit ratio
     worst: str | None = None  # that stage (or array)
     first_failure: str | None = None  # the first stage, in network order, over its limit
-    # level 3: per framework {"paddle": {"gap": 1e-7, "limit": 3e-6, "worst": "group5/conv3"}, "tensorflow": {...}}
+    # where each framework was held against its own limit (level 3, float32 part of level 4):
+    # {"paddle": {"gap": 1e-7, "limit": 3e-6, "worst": "group5/conv3"}, "tensorflow": {...}}
     frameworks: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)  # why it failed, one line each; empty when passed
     seconds: float = 0.0
@@ -123,11 +124,22 @@ class Training(Record):
     initial_digest: str  # sha256 of the initial weights in canonical form
     batches_digest: str  # sha256 of every batch of the first epoch as the framework's device produced it
     problems: list[str] = field(default_factory=list)
+    # sha256 of everything that decides the outcome: recipe, data, seed, precision, device, threads, versions, code
+    configuration: str = ""
+    weights_digest: str = ""  # sha256 of the final weights in canonical form; empty before the end
+    # One for every process that worked on it, the first included: {"after_epochs": 12, "first_seconds": 0.9}. Only
+    # epochs that were finished and saved count in `epochs` and `seconds`; what a killed process lost does not.
+    sessions: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def final(self) -> dict[str, Any] | None:
         """The last finished epoch, or None when none was finished."""
         return self.epochs[-1] if self.epochs else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every planned epoch was trained and nothing was wrong with any."""
+        return len(self.epochs) == self.epochs_planned > 0 and not self.problems
 
 
 @dataclass(frozen=True)
@@ -145,7 +157,82 @@ class Overhead(Record):
     target: float  # what the median ratio should reach
 
 
-KINDS: dict[str, type[Record]] = {cls.kind: cls for cls in (Proof, Speed, Training, Overhead)}
+@dataclass(frozen=True)
+class Curves(Record):
+    """Evidence 7: the losses of several runs of one network on identical batches, step by step."""
+
+    kind: ClassVar[str] = "curves"
+
+    network: str
+    recipe: str
+    dataset: str
+    batch: int
+    seed: int
+    steps: int
+    # {"paddle float64": [2.30, ...], "paddle float64 nudged": ..., "tensorflow float32": ...}: nats, one a step. A
+    # nudged run began with weights that one rounding of its own precision had moved.
+    losses: dict[str, list[float]]
+    # {"one": "paddle float32", "other": "tensorflow float32", "meaning": "frameworks", "parted": 57, "largest": 0.02};
+    # meaning "frameworks" (both on the same batches) or "chaos" (one framework against its own nudged run); "parted"
+    # counts from 1 and is None where they stayed together; "largest" is the largest relative difference of a loss
+    pairs: list[dict[str, Any]]
+    together: float  # two losses part where they differ by more than this part of the larger one
+
+
+@dataclass(frozen=True)
+class Equivalence(Record):
+    """Evidence 8: final test accuracy over several seeds, tested for equivalence (two one-sided t-tests)."""
+
+    kind: ClassVar[str] = "equivalence"
+
+    network: str
+    recipe: str
+    dataset: str
+    train_images: int
+    epochs: int
+    seeds: list[int]
+    accuracies: dict[str, list[float]]  # per framework, in the order of the seeds; 0..1
+    difference: float  # of the means, in points of a percent, the first framework less the second
+    interval: list[float]  # [low, high] in points: equivalence holds where it lies within the margin on both sides
+    margin: float  # points
+    confidence: float  # 0.95: of each of the two one-sided tests
+    p_equivalent: float  # the larger p of the two one-sided tests
+    p_different: float  # of the two-sided test of no difference
+    verdict: str  # "equivalent", "different" or "undecided"
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CrossEvaluation(Record):
+    """Evidence 8: weights that one framework trained, evaluated by both over all test images in float32."""
+
+    kind: ClassVar[str] = "cross evaluation"
+
+    network: str
+    dataset: str
+    seed: int
+    trained_in: str  # framework
+    evaluated_in: str  # the other framework
+    images: int
+    accuracy_home: float  # 0..1, by the framework that trained
+    accuracy_abroad: float
+    largest_gap: float  # of any logit, relative to the largest absolute logit
+    # images of which the predicted class differs:
+    # {"image": 812, "home": 3, "abroad": 5, "margin": 1e-6, "float64_agree": True}
+    # "margin" is the home framework's largest logit less its second largest; "float64_agree" says that both frameworks
+    # predict the same class for this image in float64, so that rounding alone explains the difference
+    differing: list[dict[str, Any]]
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared, and every difference is a near-tie that float64 settles alike."""
+        return self.images > 0 and not self.problems and all(each["float64_agree"] for each in self.differing)
+
+
+KINDS: dict[str, type[Record]] = {
+    cls.kind: cls for cls in (Proof, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation)
+}
 
 
 @dataclass(frozen=True)
