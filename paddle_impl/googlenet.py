@@ -6,10 +6,10 @@ import paddle
 from paddle import nn
 
 from paddle_impl.layers import average_pool, batch_norm, concat, conv, dropout, global_max_pool, head, max_pool, relu
-from parity.networks import BatchNorm, Network
-from parity.networks import GoogLeNet as GoogLeNetDesign
-from parity.networks import Inception as InceptionWidths
-from parity.networks import MiniInception as MiniInceptionDesign
+from parity.designs import BatchNorm, Network, Padding
+from parity.designs import GoogLeNet as GoogLeNetDesign
+from parity.designs import Inception as InceptionWidths
+from parity.designs import MiniInception as MiniInceptionDesign
 
 
 class GoogLeNet(nn.Layer):
@@ -85,7 +85,7 @@ class Inception(nn.Layer):
     """Four branches side by side: 1x1; 1x1 to 3x3; 1x1 to 5x5; max-pool to 1x1."""
 
     def __init__(
-        self, in_channels: int, module: InceptionWidths, facts: BatchNorm | None, *, pool: int, padding: str | int
+        self, in_channels: int, module: InceptionWidths, facts: BatchNorm | None, *, pool: int, padding: Padding
     ) -> None:
         super().__init__()
         self.one = self._branch(
@@ -124,8 +124,8 @@ def _unit(
     name: str, in_channels: int, channels: int, kernel: int, facts: BatchNorm | None
 ) -> list[tuple[str, nn.Layer]]:
     """conv, batch norm where there is one, ReLU; with their names."""
-    layers = [(name, conv(in_channels, channels, kernel))]
-    if facts is not None:
-        layers.append((f"{name}_bn", batch_norm(channels, facts)))
-    layers.append((f"{name}_relu", relu()))
-    return layers
+    return [
+        (name, conv(in_channels, channels, kernel)),
+        (f"{name}_bn", batch_norm(channels, facts)),
+        (f"{name}_relu", relu()),
+    ]

@@ -7,6 +7,7 @@ in. Maps are NCHW, Paddle's default and its faster layout.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,19 +15,23 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from parity.networks import BatchNorm, Hidden
+from parity.designs import LRN, BatchNorm, Hidden, Padding
+from parity.plan import dropout_scale
 
 
 def conv(
-    in_channels: int, channels: int, kernel: int, *, stride: int = 1, padding: str = "same", bias: bool = True
+    in_channels: int, channels: int, kernel: int, *, stride: int = 1, padding: Padding = "same", bias: bool = True
 ) -> nn.Layer:
-    """Square convolution, `padding` "same" or "valid"; SAME with stride 2 pads the bottom and the right."""
+    """Square convolution, `padding` "same", "valid" or a number of cells on every side.
+
+    SAME with stride 2 pads the bottom and the right of an even map: a number there makes another network.
+    """
     layer = nn.Conv2D(
         in_channels,
         channels,
         kernel,
         stride=stride,
-        padding=padding.upper(),  # an int would pad both sides alike, which is another network at stride 2
+        padding=_sides(padding),
         data_format="NCHW",
         weight_attr=_zeros(),
         bias_attr=_zeros() if bias else False,
@@ -34,8 +39,10 @@ def conv(
     return _mark(layer, kind="conv", stride=stride, padding=padding)
 
 
-def batch_norm(channels: int, facts: BatchNorm, *, maps: bool = True) -> nn.Layer:
-    """Batch normalisation over the channels, biased variance in the batch and in the running statistics."""
+def batch_norm(channels: int, facts: BatchNorm | None, *, maps: bool = True) -> nn.Layer:
+    """Batch normalisation over the channels, biased variance in the batch and the running ones; None adds nothing."""
+    if facts is None:
+        return nn.Identity()  # without a spec: neither a layer of the network nor a stage
     kind = nn.BatchNorm2D if maps else nn.BatchNorm1D
     layer = kind(channels, momentum=facts.momentum, epsilon=facts.epsilon)
     return _mark(layer, kind="batch_norm", epsilon=facts.epsilon, maps=maps)
@@ -46,17 +53,29 @@ def relu() -> nn.Layer:
     return _mark(nn.ReLU(), kind="relu")
 
 
-def max_pool(window: int, stride: int, *, padding: str | int = "same") -> nn.Layer:
+def lrn(facts: LRN) -> nn.Layer:
+    """Local response normalisation across the channels."""
+    size = 2 * facts.radius + 1
+    # Paddle takes the mean over the window where the formula has the sum
+    layer = nn.LocalResponseNorm(size, alpha=facts.alpha * size, beta=facts.beta, k=facts.bias, data_format="NCHW")
+    return _mark(layer, kind="lrn", **dataclasses.asdict(facts))
+
+
+def max_pool(window: int, stride: int, *, padding: Padding = "same") -> nn.Layer:
     """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
-    sides = padding if isinstance(padding, int) else padding.upper()
-    layer = nn.MaxPool2D(window, stride=stride, padding=sides, ceil_mode=False)
+    layer = nn.MaxPool2D(window, stride=stride, padding=_sides(padding), ceil_mode=False)
     return _mark(layer, kind="max_pool", window=window, stride=stride, padding=padding)
 
 
 def average_pool(window: int, stride: int) -> nn.Layer:
     """Average pool without padding."""
-    layer = nn.AvgPool2D(window, stride=stride, padding=0, ceil_mode=False)
+    layer = AveragePool(window, stride=stride, padding=0, ceil_mode=False)
     return _mark(layer, kind="average_pool", window=window, stride=stride, padding="valid")
+
+
+def adaptive_average_pool(side: int) -> nn.Layer:
+    """Means over side x side windows that cover the map evenly; a map smaller than that is repeated."""
+    return _mark(nn.AdaptiveAvgPool2D(side), kind="adaptive_average_pool", side=side)
 
 
 def global_max_pool() -> nn.Layer:
@@ -91,7 +110,7 @@ def concat() -> nn.Layer:
     return _mark(Concat(), kind="concat")
 
 
-def head(maps: tuple[int, int, int], hidden: Sequence[Hidden], classes: int, facts: BatchNorm) -> nn.Sequential:
+def head(maps: tuple[int, int, int], hidden: Sequence[Hidden], classes: int, facts: BatchNorm | None) -> nn.Sequential:
     """Flatten, hidden fully connected layers, logits; for maps of (channels, height, width)."""
     layers: list[tuple[str, nn.Layer]] = [("flatten", flatten())]
     rows: tuple[int, int, int] | None = maps
@@ -125,6 +144,26 @@ class Concat(nn.Layer):
         return paddle.concat(maps, axis=1)
 
 
+class AveragePool(nn.AvgPool2D):
+    """Paddle's own, but in float64, where the kernel's gradient is scaled by a float32 number (1/9 is off by 7e-9).
+
+    There the cells of every window are added up one by one.
+    """
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """x [n, c, h, w] -> [n, c, h', w'], without padding."""
+        if x.dtype != paddle.float64:
+            return super().forward(x)
+        window, stride = self.ksize, self.stride
+        height, width = ((extent - window) // stride * stride + 1 for extent in x.shape[2:])
+        cells = [
+            x[:, :, row : row + height : stride, column : column + width : stride]
+            for row in range(window)
+            for column in range(window)
+        ]
+        return paddle.add_n(cells) / paddle.full([], window**2, x.dtype)
+
+
 class Noise:
     """The uniform numbers that dropout masks are cut from: one pool, and for the current step one offset a site."""
 
@@ -155,7 +194,7 @@ class SharedDropout(nn.Layer):
             uniform = uniform.reshape([n, h, w, c]).transpose([0, 3, 1, 2])
         else:
             uniform = uniform.reshape(x.shape)
-        return paddle.where(uniform >= self.rate, x * (1.0 / (1.0 - self.rate)), paddle.zeros([], x.dtype))
+        return paddle.where(uniform >= self.rate, x * dropout_scale(self.rate), paddle.zeros([], x.dtype))
 
 
 def dropouts(model: nn.Layer) -> list[SharedDropout]:
@@ -177,7 +216,7 @@ def largest_dropout(model: nn.Layer, image: tuple[int, int, int]) -> int:
         height, width, channels = image
         model.eval()
         with paddle.no_grad():
-            model(paddle.zeros([1, channels, height, width]))
+            model(paddle.zeros([1, channels, height, width], model.parameters()[0].dtype))
     for hook in hooks:
         hook.remove()
     return max(sizes)
@@ -194,6 +233,10 @@ def attach_noise(model: nn.Layer, pool: Any) -> Noise:
 
 def _zeros() -> paddle.ParamAttr:
     return paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+
+
+def _sides(padding: Padding) -> Padding:
+    return padding.upper() if isinstance(padding, str) else padding
 
 
 def _mark(layer: nn.Layer, **spec: Any) -> nn.Layer:

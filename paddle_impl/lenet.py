@@ -6,8 +6,8 @@ import paddle
 from paddle import nn
 
 from paddle_impl.layers import conv, head, max_pool, relu
-from parity.networks import LeNet as LeNetDesign
-from parity.networks import Network
+from parity.designs import LeNet as LeNetDesign
+from parity.designs import Network
 
 
 class LeNet(nn.Layer):

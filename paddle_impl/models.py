@@ -8,18 +8,21 @@ from functools import lru_cache
 import paddle
 from paddle import nn
 
+from paddle_impl.alexnet import AlexNet
 from paddle_impl.googlenet import GoogLeNet, MiniInception
 from paddle_impl.lenet import LeNet
-from paddle_impl.resnet import ResNet
+from paddle_impl.resnet import ResNet, ResNetV2
 from paddle_impl.vgg import Vgg
-from parity import networks
+from parity import designs, networks
 
-FAMILIES: dict[type, Callable[[networks.Network], nn.Layer]] = {
-    networks.VGG: Vgg,
-    networks.GoogLeNet: GoogLeNet,
-    networks.MiniInception: MiniInception,
-    networks.ResNet: ResNet,
-    networks.LeNet: LeNet,
+FAMILIES: dict[type, Callable[[designs.Network], nn.Layer]] = {
+    designs.VGG: Vgg,
+    designs.GoogLeNet: GoogLeNet,
+    designs.MiniInception: MiniInception,
+    designs.ResNet: ResNet,
+    designs.ResNetV2: ResNetV2,
+    designs.LeNet: LeNet,
+    designs.AlexNet: AlexNet,
 }
 
 

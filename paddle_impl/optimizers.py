@@ -5,37 +5,94 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import paddle
+
+from paddle_impl.weights import Slot, memory
+from parity.protocol import Arrays
+
+# what a kernel keeps of each parameter, by Paddle's names -> the slot's name
+KEPT: dict[str, dict[str, str]] = {
+    "sgd": {},
+    "momentum": {"velocity_0": "velocity"},
+    "nesterov": {"velocity_0": "velocity"},
+    "adam": {"moment1_0": "m", "moment2_0": "v", "beta1_pow_acc_0": "beta1_power", "beta2_pow_acc_0": "beta2_power"},
+}
 
 
 class Optimizer:
-    """Updates `variables` in place; `decays` holds the weight decay of each."""
+    """Updates the parameters of `slots` in place; `decays` holds the weight decay of each."""
 
-    def __init__(self, rule: Mapping[str, Any], variables: Sequence[paddle.Tensor], decays: Sequence[float]) -> None:
-        self.rule, self.variables, self.decays = rule, list(variables), list(decays)
-        for variable, decay in zip(self.variables, self.decays, strict=True):
+    def __init__(self, rule: Mapping[str, Any], slots: Sequence[Slot], decays: Sequence[float]) -> None:
+        self.rule, self.slots = rule, list(slots)
+        for slot, decay in zip(self.slots, decays, strict=True):
             # coupled: the regulariser adds decay * w to the gradient, for these parameters only
-            variable.regularizer = paddle.regularizer.L2Decay(decay) if decay else None
-        self.reset()
+            slot.tensor.regularizer = paddle.regularizer.L2Decay(decay) if decay else None
+        self.load({})
 
     def apply(self, rate: float) -> None:
         """One step with the learning rate `rate`, on the gradients that backward() left; clears them."""
         self.kernel.set_lr(rate)
-        self.kernel.step()
+        if self.stepped:
+            self.kernel.step()
+        else:
+            with paddle.utils.unique_name.guard():  # the first step names what is kept: as `KEPT` says, not numbered on
+                self.kernel.step()
+            self.stepped = True
+        self.clear_gradients()
+
+    def clear_gradients(self) -> None:
+        """Forget the gradients."""
         self.kernel.clear_grad(set_to_zero=False)
 
-    def reset(self) -> None:
-        """Forget every step."""
+    def export(self) -> Arrays:
+        """What is remembered, by slot and canonical name: `velocity/stem/conv/kernel`; empty before the first step."""
+        if not self.stepped:
+            return {}
+        kept = self.kernel.state_dict()
+        return {
+            name: slot.layout.read(memory(kept[own])) if kept[own].shape == slot.tensor.shape else kept[own].numpy()
+            for name, own, slot in self._places()
+        }
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
+        self.kernel, self.stepped = self._new_kernel(), False
+        if not state:
+            return
+        places = self._places()
+        if odd := sorted({name for name, _, _ in places} ^ set(state)):
+            raise ValueError(f"memory of {self.rule['kind']}: {len(odd)} arrays are missing or extra, first {odd[0]!r}")
+        kept = {}
+        for name, own, slot in places:
+            stored = state[name]
+            if stored.size != 1 or slot.tensor.shape == [1]:
+                stored = np.empty(slot.tensor.shape, state[name].dtype)
+                slot.layout.write(state[name], stored)
+            kept[own] = paddle.to_tensor(stored)
+        self.kernel.set_state_dict(kept)
+
+    def _new_kernel(self) -> paddle.optimizer.Optimizer:
+        parameters = [slot.tensor for slot in self.slots]
         if self.rule["kind"] == "adam":
-            self.kernel: paddle.optimizer.Optimizer = paddle.optimizer.Adam(
+            return paddle.optimizer.Adam(
                 beta1=self.rule["beta1"],
                 beta2=self.rule["beta2"],
                 epsilon=self.rule["epsilon"],
-                parameters=self.variables,
+                parameters=parameters,
             )
-        else:
-            self.kernel = paddle.optimizer.Momentum(
-                momentum=self.rule["momentum"],
-                use_nesterov=self.rule["kind"] == "nesterov",
-                parameters=self.variables,
-            )
+        if self.rule["kind"] == "sgd":
+            return paddle.optimizer.SGD(parameters=parameters)
+        return paddle.optimizer.Momentum(
+            momentum=self.rule["momentum"],
+            use_nesterov=self.rule["kind"] == "nesterov",
+            parameters=parameters,
+        )
+
+    def _places(self) -> list[tuple[str, str, Slot]]:
+        """(name in an exported state, Paddle's own name, parameter) of everything that is kept."""
+        return [
+            (f"{name}/{slot.entry.name}", f"{slot.tensor.name}_{own}", slot)
+            for own, name in KEPT[self.rule["kind"]].items()
+            for slot in self.slots
+        ]

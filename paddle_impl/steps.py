@@ -1,8 +1,9 @@
-"""What the proofs ask for: the model's description, a round trip of its state, its layers alone, its named stages."""
+"""What the proofs ask for: a model's description, a round trip of its state, single layers, named stages, logits."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from paddle_impl.layers import dropouts, largest_dropout
 from paddle_impl.models import build, cached
 from paddle_impl.weights import export_state, load_state, slots
 from parity import networks
+from parity.prediction import logits_of
 from parity.protocol import Arrays, unpack
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
@@ -49,11 +51,44 @@ def probe_layers(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
 
 
 @paddle.no_grad()
+def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Every batch norm named in the group `input` alone, in training mode: `<name>/output`, and the moved statistics.
+
+    The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
+    """
+    model = cached(network, dtype)
+    load_state(model, unpack(arrays, "state"))
+    model.train()
+    layers = _layers(model)
+    found: Arrays = {}
+    for name, x in unpack(arrays, "input").items():
+        found[f"{name}/output"] = _to_canonical(layers[name](_to_own(x)))
+        found[f"{name}/mean"] = layers[name]._mean.numpy()
+        found[f"{name}/variance"] = layers[name]._variance.numpy()
+    return {}, found
+
+
+@paddle.no_grad()
 def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
     model = cached(network, dtype)
     model.eval()
     load_state(model, unpack(arrays, "state"))
+    return {}, stage_outputs(model, _to_own(unpack(arrays, "images")["nhwc"].astype(dtype)))
+
+
+@paddle.no_grad()
+def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]) -> tuple[dict[str, Any], Arrays]:
+    """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
+    model = cached(network, dtype)
+    model.eval()
+    load_state(model, unpack(arrays, "state"))
+    logits = logits_of(lambda images: model(_to_own(images)).numpy(), unpack(arrays, "data"), dtype, progress)
+    return {}, {"logits": logits}
+
+
+def stage_outputs(model: nn.Layer, images: paddle.Tensor) -> Arrays:
+    """Every named stage's output, NHWC, in the mode that the model is in; images [n, c, h, w]."""
     outputs: Arrays = {}
     hooks = [
         layer.register_forward_post_hook(lambda _, __, output, name=name: outputs.update({name: _to_canonical(output)}))
@@ -61,11 +96,11 @@ def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Ar
         if _is_stage(layer)
     ]
     try:
-        model(_to_own(unpack(arrays, "images")["nhwc"].astype(dtype)))
+        model(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return {}, outputs
+    return outputs
 
 
 def _layers(model: nn.Layer) -> dict[str, nn.Layer]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,48 +9,12 @@ import numpy as np
 import paddle
 
 from paddle_impl import device, training
+from paddle_impl.layers import SharedDropout
 from paddle_impl.models import build
 from paddle_impl.weights import export_state, load_state
 from parity.hops import time_hops
 from parity.protocol import Arrays, unpack
-
-_subjects: dict[str, Callable[[int], None]] = {}  # each runs so many steps
-
-
-def start_timing(network: str, what: str, arrays: Arrays, beside: bool = False, **recipe: Any) -> dict[str, Any]:
-    """Prepare one subject and run its first step; the ones before it are dropped, unless it is to be timed `beside`.
-
-    `what` is "forward", "train step" (the suite's, data pipeline included), "bare loop" (hand-written, on one
-    ready-made batch), "bare loop, to_static" (the same, compiled) or "Model.fit" (the framework's own loop on
-    ready-made batches). `arrays` holds the groups `state`, `data` and `plan` of a training.
-    """
-    if not beside:
-        _subjects.clear()
-    makers = {
-        "forward": _forward,
-        "train step": _train_step,
-        "bare loop": _bare_loop,
-        "bare loop, to_static": _bare_loop_to_static,
-        "Model.fit": _fit,
-    }
-    subject, mode = makers[what](network, arrays, recipe)
-    start = time.perf_counter()
-    subject(1)
-    device.synchronize()
-    first = time.perf_counter() - start
-    _subjects[what] = subject
-    return {"first_seconds": first, "mode": mode, "step_seconds": time_steps(what, 2)["seconds"] / 2}
-
-
-def time_steps(what: str, steps: int) -> dict[str, float]:
-    """Seconds of so many further steps of a subject."""
-    if what not in _subjects:
-        raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
-    device.synchronize()
-    start = time.perf_counter()
-    _subjects[what](steps)
-    device.synchronize()
-    return {"seconds": time.perf_counter() - start}
+from parity.subjects import Steps, Subjects
 
 
 def time_transfer(network: str, rounds: int) -> dict[str, Any]:
@@ -60,7 +23,7 @@ def time_transfer(network: str, rounds: int) -> dict[str, Any]:
     return time_hops(lambda: export_state(model), lambda state: load_state(model, state), rounds)
 
 
-def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     model, images, _ = _ready_made(network, arrays, recipe["batch"])
     model.eval()
 
@@ -72,24 +35,25 @@ def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Call
     return run, "eager"
 
 
-def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
-    mode = training.start_training(network, arrays=arrays, **recipe)["mode"]
-    return training.repeated_steps(unpack(arrays, "plan")), mode
+def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
+    mode = training.loop.start_training(network, arrays=arrays, **recipe)["mode"]
+    return training.loop.repeated_steps(unpack(arrays, "plan")), mode
 
 
-def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     model, images, labels = _ready_made(network, arrays, recipe["batch"])
     return _loop(model, model, images, labels), "eager"
 
 
-def _bare_loop_to_static(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+def _bare_loop_to_static(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     model, images, labels = _ready_made(network, arrays, recipe["batch"])
     return _loop(model, paddle.jit.to_static(model), images, labels), "to_static"
 
 
 def _loop(
     model: paddle.nn.Layer, forward: Callable[..., paddle.Tensor], images: paddle.Tensor, labels: paddle.Tensor
-) -> Callable[[int], None]:
+) -> Steps:
+    _use_stock_dropout(model)
     model.train()
     optimizer = paddle.optimizer.Adam(1e-3, parameters=model.parameters())
 
@@ -102,8 +66,9 @@ def _loop(
     return run
 
 
-def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     layer, images, labels = _ready_made(network, arrays, recipe["batch"])
+    _use_stock_dropout(layer)
     model = paddle.Model(layer)
     model.prepare(
         paddle.optimizer.Adam(1e-3, parameters=layer.parameters()),
@@ -119,6 +84,14 @@ def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable
     return run, "Model.fit"
 
 
+def _use_stock_dropout(model: paddle.nn.Layer) -> None:
+    """Put the layer that a Paddle user would have in place of the suite's own dropout."""
+    for parent in model.sublayers(include_self=True):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, SharedDropout):
+                parent.add_sublayer(name, paddle.nn.Dropout(layer.rate))
+
+
 def _ready_made(network: str, arrays: Arrays, batch: int) -> tuple[paddle.nn.Layer, paddle.Tensor, paddle.Tensor]:
     """The model with its weights, and one batch of preprocessed images and labels."""
     model = build(network, "float32")
@@ -126,3 +99,17 @@ def _ready_made(network: str, arrays: Arrays, batch: int) -> tuple[paddle.nn.Lay
     data = unpack(arrays, "data")
     images = (data["test_images"][:batch].astype(np.float32) / 255).transpose(0, 3, 1, 2)
     return model, paddle.to_tensor(images), paddle.to_tensor(data["test_labels"][:batch].astype(np.int64))
+
+
+# "train step" is the suite's own, data pipeline included; the "bare loop" is hand-written and runs on one ready-made
+# batch; "Model.fit" is the framework's own loop on ready-made batches.
+subjects = Subjects(
+    {
+        "forward": _forward,
+        "train step": _train_step,
+        "bare loop": _bare_loop,
+        "bare loop, to_static": _bare_loop_to_static,
+        "Model.fit": _fit,
+    },
+    device.synchronize,
+)

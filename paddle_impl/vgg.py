@@ -5,8 +5,8 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
-from paddle_impl.layers import batch_norm, conv, dropout, head, max_pool, relu
-from parity.networks import VGG, Network
+from paddle_impl.layers import adaptive_average_pool, batch_norm, conv, dropout, head, max_pool, relu
+from parity.designs import VGG, Network
 
 
 class Vgg(nn.Layer):
@@ -18,12 +18,12 @@ class Vgg(nn.Layer):
         assert isinstance(design, VGG)
         height, width, channels = network.image
         self.groups = []
-        for g, (widths, rates) in enumerate(zip(design.groups, design.dropouts, strict=True), start=1):
+        for g, (widths, kernel) in enumerate(zip(design.groups, design.kernels, strict=True), start=1):
+            rates = design.dropouts[g - 1] if design.dropouts else (0.0,) * len(widths)
             layers: list[tuple[str, nn.Layer]] = []
             for i, (out_channels, rate) in enumerate(zip(widths, rates, strict=True), start=1):
-                layers.append((f"conv{i}", conv(channels, out_channels, design.kernel)))
-                if design.batch_norm:
-                    layers.append((f"bn{i}", batch_norm(out_channels, network.batch_norm)))
+                layers.append((f"conv{i}", conv(channels, out_channels, kernel)))
+                layers.append((f"bn{i}", batch_norm(out_channels, network.batch_norm)))
                 layers.append((f"relu{i}", relu()))
                 if rate:
                     layers.append((f"drop{i}", dropout(rate)))
@@ -31,6 +31,10 @@ class Vgg(nn.Layer):
             layers.append(("pool", max_pool(2, 2)))
             height, width = -(-height // 2), -(-width // 2)
             self.groups.append(self.add_sublayer(f"group{g}", nn.Sequential(*layers)))
+        self.pool = None
+        if design.average is not None:
+            self.pool = adaptive_average_pool(design.average)
+            height = width = design.average
         self.drop = dropout(design.input_dropout) if design.input_dropout else None
         self.head = head((channels, height, width), design.hidden, network.classes, network.batch_norm)
 
@@ -39,6 +43,8 @@ class Vgg(nn.Layer):
         x = images
         for group in self.groups:
             x = group(x)
+        if self.pool is not None:
+            x = self.pool(x)
         if self.drop is not None:
             x = self.drop(x)
         return self.head(x)

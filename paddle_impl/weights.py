@@ -44,7 +44,7 @@ def slots(model: nn.Layer) -> list[Slot]:
 
 def export_state(model: nn.Layer) -> State:
     """A copy of the model's state in canonical form."""
-    return {slot.entry.name: slot.layout.read(_memory(slot.tensor)) for slot in slots(model)}
+    return {slot.entry.name: slot.layout.read(memory(slot.tensor)) for slot in slots(model)}
 
 
 def load_state(model: nn.Layer, state: Mapping[str, np.ndarray]) -> None:
@@ -52,10 +52,10 @@ def load_state(model: nn.Layer, state: Mapping[str, np.ndarray]) -> None:
     places = slots(model)
     check_state(state, [slot.entry for slot in places], receiver=f"the Paddle model {type(model).__name__}")
     for slot in places:
-        memory = _memory(slot.tensor)
-        slot.layout.write(state[slot.entry.name], memory)
+        stored = memory(slot.tensor)
+        slot.layout.write(state[slot.entry.name], stored)
         if not slot.tensor.place.is_cpu_place():
-            slot.tensor.set_value(memory)
+            slot.tensor.set_value(stored)
 
 
 def _layout(layer: nn.Layer, own_name: str) -> Layout:
@@ -66,7 +66,7 @@ def _layout(layer: nn.Layer, own_name: str) -> Layout:
     return SAME
 
 
-def _memory(tensor: paddle.Tensor) -> np.ndarray:
+def memory(tensor: paddle.Tensor) -> np.ndarray:
     """The tensor's own memory where numpy can see it (on the CPU), else a host copy."""
     if tensor.place.is_cpu_place():
         return np.from_dlpack(tensor.detach())

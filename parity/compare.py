@@ -80,11 +80,16 @@ class Comparison:
 
 
 def compare(
-    reference: Mapping[str, np.ndarray], candidate: Mapping[str, np.ndarray], limits: float | Mapping[str, float]
+    reference: Mapping[str, np.ndarray],
+    candidate: Mapping[str, np.ndarray],
+    limits: float | Mapping[str, float],
+    *,
+    scales: Mapping[str, float] | None = None,
 ) -> Comparison:
     """Compare by name, element by element, in the reference's order.
 
-    Each array's gap is max |candidate - reference| / max |reference|, computed in float64. A missing or extra name,
+    Each array's gap is max |candidate - reference| / scale, computed in float64; the scale is max |reference| unless
+    `scales` gives it. A missing or extra name,
     another shape, an empty array, a reference that is zero everywhere (which would hide anything) or no array at all
     is a problem; NaN and infinity are gaps over any limit.
     """
@@ -101,7 +106,7 @@ def compare(
         elif expected.size == 0:
             problems.append(f"stage {name!r} is empty, shape {expected.shape}: nothing to compare")
         else:
-            gap = _gap(name, expected, found, limit)
+            gap = _gap(name, expected, found, limit, scales[name] if scales else None)
             if gap.scale == 0:
                 problems.append(f"stage {name!r} is zero everywhere: it proves nothing")
             gaps.append(gap)
@@ -141,10 +146,11 @@ def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
         return float(np.abs(moved - exact).max(initial=0))
 
 
-def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float) -> Gap:
+def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float, scale: float | None) -> Gap:
     expected = expected.astype(np.float64, copy=False)
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(found.astype(np.float64, copy=False) - expected).max()
-        scale = np.abs(expected).max()
+        if scale is None:
+            scale = float(np.abs(expected).max())
         gap = float(difference / scale) if scale else float(difference)
     return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)

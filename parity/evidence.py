@@ -1,34 +1,32 @@
-"""Evidence 1 to 3 for one network: transfer certificate, float64 forward, float32 forward.
-
-Each function asks both workers for the same thing and returns a `Proof`, which says what it compared. A worker that
-fails makes a proof that failed, with the worker's message.
-"""
+"""What the proofs of one network share: the same inputs and weights for both workers, asked for once."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from parity import reference
-from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
+from parity.compare import Comparison
 from parity.data import Dataset
 from parity.initial import proof_state
-from parity.networks import Network, network
+from parity.networks import Network
 from parity.protocol import Arrays, pack
 from parity.results import Proof
-from parity.weights import Entry, State, parameter_counts
-from parity.workers import Reply, Worker, WorkerError, Workers
+from parity.weights import Entry, State, entries_of
+from parity.workers import Workers
 
-LEVELS = {1: "transfer certificate", 2: "float64 forward", 3: "float32 forward"}
-PROBED = ("conv", "dense", "batch_norm", "max_pool", "average_pool", "global_max_pool")
-IMAGES = 8
-FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
+LEVELS = {
+    1: "transfer certificate",
+    2: "float64 forward",
+    3: "float32 forward",
+    4: "train-mode forward",
+    5: "gradients",
+    6: "optimizer steps",
+}
+BATCH = 8
 
 
 @dataclass
@@ -61,13 +59,27 @@ class Evidence:
 
     def images(self) -> np.ndarray:
         """float32 [n, h, w, 3]: real images of the data set, in -2..2, enlarged where the network is for larger."""
+        pixels = self.part(self.batch).train_images
+        return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
+
+    @property
+    def batch(self) -> int:
+        """How many images the proofs run at once."""
         height, width, _ = self.network.image
-        count = IMAGES if height * width <= 64 * 64 else 2
+        return BATCH if height * width <= 64 * 64 else 2
+
+    def part(self, count: int) -> Dataset:
+        """Some training images, in the network's size: enlarged or cut; labels within its classes."""
+        height, width, _ = self.network.image
         picks = np.random.default_rng(self.seed).choice(len(self.dataset.train_images), count, replace=False)
-        pixels = self.dataset.train_images[np.sort(picks)]
+        picks = np.sort(picks)
+        pixels = self.dataset.train_images[picks]
         scale = -(-height // pixels.shape[1])
         pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
-        return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
+        labels = self.dataset.train_labels[picks] % self.network.classes
+        return replace(
+            self.dataset, train_images=pixels, train_labels=labels, test_images=pixels[:1], test_labels=labels[:1]
+        )
 
     def stages(self, dtype: str) -> dict[str, Arrays]:
         """Both twins' eval-mode stages with the same weights and images; the float64 ones are kept."""
@@ -81,170 +93,7 @@ class Evidence:
         return found
 
 
-def prove(
-    workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, levels: Sequence[int] = tuple(LEVELS)
-) -> list[Proof]:
-    """The proofs of one network, in order; each stands for itself, so a failure does not hide the next."""
-    evidence = Evidence(workers, network(name), dataset, seed)
-    return [prove_level(evidence, level) for level in levels]
-
-
-def prove_level(evidence: Evidence, level: int) -> Proof:
-    """One proof, timed; a WorkerError becomes a failed proof."""
-    checks = {1: certificate, 2: float64_forward, 3: float32_forward}
-    start = time.perf_counter()
-    try:
-        proof = checks[level](evidence)
-    except WorkerError as error:
-        proof = _proof(evidence, level, {}, [str(error)])
-    return dataclasses.replace(proof, seconds=time.perf_counter() - start)
-
-
-def certificate(evidence: Evidence) -> Proof:
-    """Level 1. The two states are one-to-one by name, round trips are bit-exact, and every layer alone means the same.
-
-    The last part runs each layer with parameters alone on random maps, in both frameworks and in numpy: a transposed
-    square kernel or two swapped arrays of one shape survive a round trip, but not that.
-    """
-    problems: list[str] = []
-    first, second = (entries_of(description) for description in evidence.describe().values())
-    problems += _bijection(evidence, first, second)
-    layers = [description["layers"] for description in evidence.describe().values()]
-    if layers[0] != layers[1]:
-        different = [f"{a} / {b}" for a, b in zip(layers[0], layers[1], strict=False) if a != b]
-        problems.append(f"the twins' layers differ ({len(layers[0])} and {len(layers[1])}): {'; '.join(different[:3])}")
-    if problems:  # no state fits both twins: there is nothing to send around
-        return _proof(evidence, 1, {"arrays": len(first)}, problems)
-
-    state = evidence.state("float32")
-    replies = evidence.workers.each("round_trip", network=evidence.network.name, arrays=state)
-    for framework, reply in replies.items():
-        exact = [n for n, array in state.items() if n in reply.arrays and _same_bits(array, reply.arrays[n])]
-        if len(exact) != len(state) or len(reply.arrays) != len(state):
-            changed = sorted(set(state) - set(exact)) + sorted(set(reply.arrays) - set(state))
-            problems.append(f"{framework}: the round trip changed {len(changed)} arrays, first {changed[:3]}")
-
-    probes = _probe_comparisons(evidence, layers[0])
-    for framework, comparison in probes.items():
-        problems += [f"{framework}, layers alone against numpy: {line}" for line in comparison.explain()]
-    worst = _worst(probes.values())
-    compared = {
-        "arrays": len(state),
-        "layers": sum(len(comparison.gaps) for comparison in probes.values()),
-        "elements": 2 * sum(array.size for array in state.values()) + sum(c.elements for c in probes.values()),
-    }
-    return _proof(evidence, 1, compared, problems, worst)
-
-
-def float64_forward(evidence: Evidence) -> Proof:
-    """Level 2. Every named stage of the two twins agrees in float64: the algorithms are the same."""
-    first, second = evidence.stages("float64").values()
-    comparison = compare(first, second, FLOAT64_LIMIT)
-    return _proof(evidence, 2, _stage_counts(comparison), comparison.explain(), comparison)
-
-
-def float32_forward(evidence: Evidence) -> Proof:
-    """Level 3. Each framework's float32 stages against the float64 oracle, within the limit derived for each stage."""
-    float64 = evidence.stages("float64")
-    oracle = next(iter(float64.values()))
-    state, images = evidence.state("float64"), evidence.images()
-
-    def perturbed(worker: Worker) -> Reply:
-        draw = np.random.default_rng([evidence.seed, *worker.framework.encode()])
-        arrays = pack(state=perturb(state, draw), images={"nhwc": perturb({"images": images}, draw)["images"]})
-        return worker.call("stages", network=evidence.network.name, dtype="float64", arrays=arrays)
-
-    # Each twin is perturbed against itself: against the other's oracle, a fault would widen its own limit.
-    runs = evidence.workers.map(perturbed)
-    each = [derive_limits(float64[name], [reply.arrays]) for name, reply in runs.items()]
-    limits = {stage: float(np.max([found.get(stage, math.nan) for found in each])) for stage in oracle}
-    comparisons = {name: compare(oracle, stages, limits) for name, stages in evidence.stages("float32").items()}
-    problems = [f"{name}: {line}" for name, comparison in comparisons.items() for line in comparison.explain()]
-    compared = {
-        "stages": sum(len(comparison.gaps) for comparison in comparisons.values()),
-        "elements": sum(comparison.elements for comparison in comparisons.values()),
-    }
-    frameworks = {
-        name: {"gap": c.worst.gap, "limit": c.worst.limit, "worst": c.worst.name}
-        for name, c in comparisons.items()
-        if c.worst
-    }
-    return _proof(evidence, 3, compared, problems, _worst(comparisons.values()), frameworks)
-
-
-def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator) -> Arrays:
-    """Each number moved by the relative error that float32 arithmetic makes with it, in float64.
-
-    A float32 sum of n products rounds after every addition, so it is the exact sum of products of which the i-th is off
-    by the roundings of all additions from the i-th on: a random walk of up to n steps (backward error analysis; random
-    rather than worst roundings as in Higham and Mary 2019). Kernels move by such a walk along their fan-in, anything
-    else by four roundings, those of y = (x - mean) * scale + beta.
-    """
-    moved = {}
-    for name, array in arrays.items():
-        if name.endswith("/kernel"):
-            steps = draw.uniform(-FLOAT32_ROUNDING, FLOAT32_ROUNDING, (math.prod(array.shape[:-1]), array.shape[-1]))
-            errors = np.cumsum(steps, axis=0).reshape(array.shape)
-        else:
-            errors = draw.uniform(-FLOAT32_ROUNDING, FLOAT32_ROUNDING, (4, *array.shape)).sum(axis=0)
-        moved[name] = array * (1.0 + errors)
-    return moved
-
-
-def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) -> dict[str, Comparison]:
-    """Every layer that computes something, alone, against numpy: one comparison a framework."""
-    state = evidence.state("float64")
-    draw = np.random.default_rng(evidence.seed)
-    inputs, expected = {}, {}
-    for layer in layers:
-        if layer["kind"] not in PROBED:
-            continue
-        name = layer["name"]
-        parameters = {kind: state[f"{name}/{kind}"] for kind in _KINDS if f"{name}/{kind}" in state}
-        inputs[name] = draw.normal(size=_probe_shape(layer, parameters))
-        expected[name] = reference.layer(layer, inputs[name], parameters)
-    replies = evidence.workers.each(
-        "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)
-    )
-    return {name: compare(expected, reply.arrays, FLOAT64_LIMIT) for name, reply in replies.items()}
-
-
-_KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")
-
-
-def _probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> tuple[int, ...]:
-    """A small input whose size is even, because an odd one hides a wrong SAME padding at stride 2."""
-    if layer["kind"] == "dense":
-        return 3, parameters["kernel"].shape[0]
-    if layer["kind"] == "batch_norm" and not layer["maps"]:
-        return 3, parameters["gamma"].shape[0]
-    channels = 4
-    if layer["kind"] == "conv":
-        channels = parameters["kernel"].shape[2]
-    elif layer["kind"] == "batch_norm":
-        channels = parameters["gamma"].shape[0]
-    return 1, 8, 8, channels
-
-
-def _bijection(evidence: Evidence, first: Sequence[Entry], second: Sequence[Entry]) -> list[str]:
-    """What is wrong with the pairing of the two states, and with their sizes against the catalogue."""
-    names = list(evidence.descriptions)
-    problems = []
-    for framework, entries in zip(names, (first, second), strict=True):
-        counts = parameter_counts(entries)
-        wanted = (evidence.network.params, evidence.network.trainable)
-        if counts != wanted:
-            problems.append(f"{framework}: expected {wanted} parameters (all, trainable), found {counts}")
-        if len({entry.name for entry in entries}) != len(entries):
-            problems.append(f"{framework}: two arrays share a name")
-    one, other = ({entry.name: entry for entry in entries} for entries in (first, second))
-    for name in sorted(set(one) ^ set(other)):
-        problems.append(f"{name!r} exists in {names[0] if name in one else names[1]} only")
-    problems += [f"{n!r}: {one[n]} against {other[n]}" for n in one if n in other and one[n] != other[n]]
-    return problems
-
-
-def _proof(
+def make_proof(
     evidence: Evidence,
     level: int,
     compared: Mapping[str, int],
@@ -270,23 +119,10 @@ def _proof(
     )
 
 
-def _worst(comparisons: Iterable[Comparison]) -> Comparison:
+def worst_of(comparisons: Iterable[Comparison]) -> Comparison:
     """The comparison with the most severe gap; one that compared nothing is worse than any."""
     return max(comparisons, key=lambda comparison: comparison.worst.severity if comparison.worst else math.inf)
 
 
-def _stage_counts(comparison: Comparison) -> dict[str, int]:
-    return {"stages": len(comparison.gaps), "elements": comparison.elements}
-
-
-def entries_of(description: Mapping[str, Any]) -> list[Entry]:
-    """The entries of a worker's `describe`."""
-    return [Entry(**(entry | {"shape": tuple(entry["shape"])})) for entry in description["entries"]]
-
-
 def _retyped(entry: Entry, dtype: str) -> Entry:
     return Entry(entry.name, entry.shape, dtype, entry.trainable)
-
-
-def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

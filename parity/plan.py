@@ -119,6 +119,14 @@ def epoch_plan(
     )
 
 
+def dropout_scale(rate: float) -> float:
+    """What dropout multiplies the surviving activations by: a float32 number even in a float64 model.
+
+    Paddle multiplies by a float32 constant, so the other twin has to be given the same rounded value.
+    """
+    return float(np.float32(1.0 / (1.0 - rate)))
+
+
 def noise_pool(seed: int, size: int) -> npt.NDArray[np.float32]:
     """The numbers that shared dropout masks are cut from: float32 [size], uniform in [0, 1)."""
     return _generator(seed, _Purpose.NOISE).random(size, dtype=np.float32)

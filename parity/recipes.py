@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,20 @@ import numpy as np
 from parity.networks import KERAS_CIFAR_POST, KERAS_RESNET_EXAMPLE, PADDLE_VGG_POST, SMALL_NETWORKS_POST
 from parity.plan import NO_AUGMENTATION, Augmentation
 
+CONVERGENCE_POST = "Question: why VGG-16 needs fewer epochs than ResNet-20 (forum post)"
+
 
 @dataclass(frozen=True)
 class Optimizer:
     """An update rule; g is the gradient with weight decay added, lr the step's learning rate.
 
-    "momentum": v = momentum * v + g; w -= lr * v. "nesterov": the same v; w -= lr * (g + momentum * v).
+    "sgd": w -= lr * g. "momentum": v = momentum * v + g; w -= lr * v. "nesterov": the same v;
+    w -= lr * (g + momentum * v).
     "adam": Kingma and Ba (2015), algorithm 1, epsilon outside of the corrected root:
     w -= lr * m_hat / (sqrt(v_hat) + epsilon).
+
+    All numbers are float32 numbers even in a float64 model: Paddle stores some as float32 attributes, so the other
+    twin has to be given the same rounded values.
     """
 
     kind: str
@@ -25,6 +31,10 @@ class Optimizer:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        for name in ("momentum", "beta1", "beta2", "epsilon"):
+            object.__setattr__(self, name, float(np.float32(getattr(self, name))))
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,18 @@ class Recipe:
     schedule: Schedule
     epochs: int
     init: str  # scheme of parity.initial.training_state
-    l2: float = 0.0  # gradient += l2 * w
+    l2: float = 0.0  # gradient += l2 * w; a float32 number, as the optimizer's are
     l2_scope: str = "all"  # "all", "kernels" or "conv kernels"
     augmentation: Augmentation = NO_AUGMENTATION
     subtract_mean: bool = False  # the training images' mean of every pixel, after the division by 255
     note: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "l2", float(np.float32(self.l2)))
+
+
+KERAS_SHIFTS = Augmentation(pad=3, fill="edge", flip=True)  # up to 10 % of 32 pixels
+NO_AUGMENTATION_SUFFIX = "-noaug"
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -91,6 +107,16 @@ RECIPES: dict[str, Recipe] = {
             batch=128,
             optimizer=Optimizer("nesterov"),
             schedule=Schedule(0.01, inverse_time=1e-6),
+            epochs=100,
+            init="glorot_uniform",
+            note="Rate and decay are arguments of the listing; 0.01 and 1e-6 are this suite's choice.",
+        ),
+        Recipe(
+            name="keras_vgg_150",  # for GoogLeNet and ResNet-18
+            source=KERAS_CIFAR_POST,
+            batch=128,
+            optimizer=Optimizer("nesterov"),
+            schedule=Schedule(0.01, inverse_time=1e-6),
             epochs=150,
             init="glorot_uniform",
             note="Rate and decay are arguments of the listing; 0.01 and 1e-6 are this suite's choice.",
@@ -105,7 +131,7 @@ RECIPES: dict[str, Recipe] = {
             init="he_normal",
             l2=2e-4,  # Keras l2(1e-4): the gradient of 1e-4 * w**2
             l2_scope="conv kernels",
-            augmentation=Augmentation(pad=3, fill="edge", flip=True),
+            augmentation=KERAS_SHIFTS,
             subtract_mean=True,
             note="Shifts of up to 10 % are whole pixels here, up to 3.",
         ),
@@ -119,8 +145,36 @@ RECIPES: dict[str, Recipe] = {
             init="torch",
             augmentation=Augmentation(pad=4, fill="zero", flip=True),
         ),
+        Recipe(
+            name="convergence",
+            source=CONVERGENCE_POST,
+            batch=512,
+            optimizer=Optimizer("adam", epsilon=1e-7),
+            schedule=Schedule(1e-3),
+            epochs=20,
+            init="he_normal",
+            augmentation=KERAS_SHIFTS,
+            subtract_mean=True,
+            note="The document names Adam and 1e-3; epsilon is Keras's default.",
+        ),
     )
 }
+
+
+def recipe_of(name: str, *, augmentation: bool = True) -> Recipe:
+    """The recipe of that name; "mini-noaug", or `augmentation=False`, is "mini" without augmentation.
+
+    Raises ValueError that lists the recipes.
+    """
+    base = name.removesuffix(NO_AUGMENTATION_SUFFIX)
+    if base not in RECIPES:
+        raise ValueError(
+            f"no recipe named {name!r}; there are: {', '.join(RECIPES)}, each also with {NO_AUGMENTATION_SUFFIX!r}"
+        )
+    recipe = RECIPES[base]
+    if (base == name and augmentation) or recipe.augmentation == NO_AUGMENTATION:
+        return recipe
+    return replace(recipe, name=base + NO_AUGMENTATION_SUFFIX, augmentation=NO_AUGMENTATION)
 
 
 def learning_rates(schedule: Schedule, epoch: int, steps: int) -> np.ndarray:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from parity.checkpoint import Checkpoint
+from parity.configuration import configuration, fingerprint
 from parity.data import Dataset
-from parity.evidence import entries_of
 from parity.initial import training_state
 from parity.networks import network
 from parity.plan import EpochPlan, augment, batch_digest, epoch_plan, pad_images
-from parity.protocol import Arrays, pack
-from parity.recipes import RECIPES, Recipe, as_arguments, learning_rates
+from parity.protocol import Arrays, pack, unpack
+from parity.recipes import Recipe, as_arguments, learning_rates, recipe_of
 from parity.results import Epoch, Training
-from parity.weights import State, digest
+from parity.weights import State, digest, entries_of
 from parity.workers import Worker, WorkerError
 
 
@@ -34,6 +36,19 @@ class Progress:
     loss: float = 0.0
     accuracy: float = 0.0
     record: Epoch | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained; what is None is the recipe's own. `recipe` None: the network's."""
+
+    recipe: Recipe | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    seed: int = 0
+    mode: str = "auto"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -43,31 +58,31 @@ class Outcome:
     record: Training
     weights: State | None
     interrupted: bool = False  # by Ctrl-C
+    warnings: tuple[str, ...] = ()  # what did not touch the result: a checkpoint that could not be written
 
 
 def train(
     worker: Worker,
     name: str,
     dataset: Dataset,
+    settings: Settings = Settings(),
     *,
-    epochs: int | None = None,
-    batch: int | None = None,
-    seed: int = 0,
-    mode: str = "auto",
+    checkpoint: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda news: None,
 ) -> Outcome:
-    """Train the network by its recipe (or for another number of epochs, or with another batch).
+    """Train the network, and with a `checkpoint` go on from there when the file exists, and write it after each epoch.
 
     A worker that fails, and Ctrl-C, end the training early: the outcome then has the epochs so far, no weights, and
-    says why in `record.problems`. Raises ValueError when the data set is smaller than a batch.
+    says why in `record.problems`. Raises ValueError when the data set is smaller than a batch, and CheckpointError
+    when the checkpoint is damaged or another training's.
     """
-    recipe = RECIPES[network(name).recipe]
     interrupted = False
-    run = _Run(worker, name, dataset, recipe, epochs or recipe.epochs, batch or recipe.batch, seed, mode, on_progress)
+    run = _Run(worker, name, dataset, settings, checkpoint, on_progress)
     try:
         run.prepare()
-        for epoch in range(run.epochs):
+        for epoch in range(len(run.records), run.epochs):
             run.train_epoch(epoch)
+            run.save()
         run.finish()
     except WorkerError as error:
         run.problems.append(str(error))
@@ -75,7 +90,7 @@ def train(
         worker.stop()
         interrupted = True
         run.problems.append(f"interrupted in epoch {len(run.records) + 1} of {run.epochs}")
-    return Outcome(run.record(), run.weights, interrupted)
+    return Outcome(run.record(), run.weights, interrupted, tuple(run.warnings))
 
 
 @dataclass
@@ -85,28 +100,46 @@ class _Run:
     worker: Worker
     name: str
     dataset: Dataset
-    recipe: Recipe
-    epochs: int
-    batch: int
-    seed: int
-    mode: str
+    settings: Settings
+    checkpoint: Path | None
     on_progress: Callable[[Progress], None]
 
     def __post_init__(self) -> None:
+        self.recipe = self.settings.recipe or recipe_of(network(self.name).recipe)
+        self.epochs = self.settings.epochs or self.recipe.epochs
+        self.batch = self.settings.batch or self.recipe.batch
+        self.seed = self.settings.seed
+        self.configuration: dict[str, Any] = {}
         self.records: list[Epoch] = []
+        self.sessions: list[dict[str, Any]] = []
         self.problems: list[str] = []
+        self.warnings: list[str] = []
         self.weights: State | None = None
         self.peak_memory = 0
-        self.first_seconds = 0.0
         self.digests = {"initial": "", "batches": ""}
         self.dropout: dict[str, int] = {}
         self.step_mode = ""
 
     def prepare(self) -> None:
-        """Data and weights to the device; compile; compare the first epoch's batches with the reference's."""
+        """Data and weights to the device; compile; compare the first epoch's batches with the reference's.
+
+        With a checkpoint: go on from it, once the same has been set up.
+        """
         self._report(0, 0)
+        settings = self.settings
+        self.configuration = configuration(
+            self.worker,
+            self.name,
+            self.recipe,
+            self.dataset,
+            batch=self.batch,
+            seed=self.seed,
+            mode=settings.mode,
+            precision=settings.precision,
+        )
+        saved = Checkpoint.load(self.checkpoint, self.configuration, self.epochs) if self.checkpoint else None
         description = self.worker.call("describe", network=self.name).result
-        state = training_state(entries_of(description), self.recipe.init, self.seed)
+        state = initial_state(description, self.recipe, self.seed, settings.precision)
         self.digests["initial"] = digest(state)
         self.dropout = description["dropout"]
         self.step_mode = self.worker.call(
@@ -114,15 +147,25 @@ class _Run:
             network=self.name,
             arrays=pack(state=state, data=prepared(self.dataset, self.recipe)),
             seed=self.seed,
-            mode=self.mode,
+            mode=settings.mode,
+            precision=settings.precision,
             **(as_arguments(self.recipe) | {"batch": self.batch}),
         ).result["mode"]
         plan = self._plan(0)
-        self.first_seconds = self.worker.call("warm_up", network=self.name, arrays=plan).result["first_seconds"]
-        found = self.worker.call("digest_batches", network=self.name, arrays=plan).result["digest"]
-        self.digests["batches"] = found
-        if found != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
-            self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
+        first_seconds = self.worker.call("warm_up", network=self.name, arrays=plan).result["first_seconds"]
+        if saved is not None:
+            self._go_on(saved)
+        else:
+            found = self.worker.call("digest_batches", network=self.name, arrays=plan).result["digest"]
+            self.digests["batches"] = found
+            if found != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
+                self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
+        self.sessions.append({"after_epochs": len(self.records), "first_seconds": first_seconds})
+
+    def _go_on(self, saved: Checkpoint) -> None:
+        self.worker.call("load_training", network=self.name, arrays=saved.arrays)
+        self.digests, self.sessions, self.problems = dict(saved.digests), list(saved.sessions), list(saved.problems)
+        self.records = [Epoch(**values) for values in saved.epochs]
 
     def train_epoch(self, epoch: int) -> None:
         """Train and evaluate the epoch (counted from 0)."""
@@ -148,10 +191,28 @@ class _Run:
         self.records.append(record)
         self._report(epoch + 1, self.steps, record.train_loss, record.train_accuracy, record)
 
+    def save(self) -> None:
+        """Write the checkpoint; where that fails the training goes on, and the earlier checkpoint stays."""
+        if self.checkpoint is None:
+            return
+        arrays = self.worker.call("export_training", network=self.name, optimizer=True).arrays
+        saved = Checkpoint(
+            configuration=self.configuration,
+            arrays=arrays,
+            epochs=[asdict(record) for record in self.records],
+            sessions=self.sessions,
+            digests=self.digests,
+            problems=self.problems,
+        )
+        try:
+            saved.save(self.checkpoint)
+        except OSError as error:
+            self.warnings.append(f"the checkpoint after epoch {len(self.records)} could not be written: {error}")
+
     def finish(self) -> None:
         """Fetch the weights and the peak of memory."""
         reply = self.worker.call("export_training", network=self.name)
-        self.weights, self.peak_memory = reply.arrays, reply.result["peak_memory"]
+        self.weights, self.peak_memory = unpack(reply.arrays, "state"), reply.result["peak_memory"]
 
     def record(self) -> Training:
         """What is known so far."""
@@ -165,17 +226,20 @@ class _Run:
             batch=self.batch,
             seed=self.seed,
             mode=self.step_mode,
-            precision="float32",
+            precision=self.settings.precision,
             device=self.worker.device,
             threads=self.worker.threads,
             epochs=[asdict(record) for record in self.records],
             epochs_planned=self.epochs,
             seconds=sum(record.seconds for record in self.records),
-            first_seconds=self.first_seconds,
+            first_seconds=self.sessions[0]["first_seconds"] if self.sessions else 0.0,
             peak_memory=self.peak_memory,
             initial_digest=self.digests["initial"],
             batches_digest=self.digests["batches"],
             problems=self.problems,
+            configuration=fingerprint(self.configuration) if self.configuration else "",
+            weights_digest=digest(self.weights) if self.weights is not None else "",
+            sessions=self.sessions,
         )
 
     @property
@@ -189,9 +253,21 @@ class _Run:
     def _report(
         self, epoch: int, step: int, loss: float = 0.0, accuracy: float = 0.0, record: Epoch | None = None
     ) -> None:
-        self.on_progress(
-            Progress(self.name, self.worker.framework, epoch, self.epochs, step, self.steps, loss, accuracy, record)
-        )
+        place = self.name, self.worker.framework, epoch, self.epochs, step, self.steps
+        self.on_progress(Progress(*place, loss, accuracy, record, self.seed))
+
+
+def not_begun(worker: Worker, name: str, dataset: Dataset, settings: Settings, problem: str) -> Outcome:
+    """The outcome of a training that could not begin, for a record that says why."""
+    run = _Run(worker, name, dataset, settings, None, lambda news: None)
+    run.problems.append(problem)
+    return Outcome(run.record(), None)
+
+
+def initial_state(description: Mapping[str, Any], recipe: Recipe, seed: int, precision: str) -> State:
+    """The weights that a training begins with: the same float32 numbers in any precision."""
+    state = training_state(entries_of(description), recipe.init, seed)
+    return {name: array.astype(np.float64) for name, array in state.items()} if precision == "float64" else state
 
 
 def plan_arrays(
@@ -220,9 +296,14 @@ def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
         "test_labels": dataset.test_labels,
     }
     if recipe.subtract_mean:
-        mean = (dataset.train_images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
+        mean = mean_image(dataset)
         arrays |= {"mean": pad_images(mean[None], recipe.augmentation)[0], "test_mean": mean}
     return arrays
+
+
+def mean_image(dataset: Dataset) -> np.ndarray:
+    """float32 [h, w, c]: the training images' mean of every pixel, after the division by 255."""
+    return (dataset.train_images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
 
 
 @lru_cache(maxsize=4)

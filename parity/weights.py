@@ -88,6 +88,11 @@ class Entry:
     trainable: bool
 
 
+def entries_of(description: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a worker's `describe`."""
+    return [Entry(**(entry | {"shape": tuple(entry["shape"])})) for entry in description["entries"]]
+
+
 def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, receiver: str) -> None:
     """Raise one StateError that lists everything about `state` that does not fit `entries`; `receiver` names them."""
     problems = [
@@ -122,16 +127,20 @@ def all_finite(array: np.ndarray) -> bool:
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
-def save_state(state: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write a canonical state as a safetensors file, by way of a temporary name beside it."""
+def save_state(state: Mapping[str, np.ndarray], path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a canonical state as a safetensors file, by way of a temporary name beside it. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.touch()
         mode = temporary.stat().st_mode  # what the user's umask gives; safetensors alone makes the file private
-        safetensors.numpy.save_file({name: np.asarray(array, order="C") for name, array in state.items()}, temporary)
+        arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
+        safetensors.numpy.save_file(arrays, temporary, metadata=dict(metadata) if metadata else None)
         temporary.chmod(mode)
         temporary.replace(path)
+    except safetensors.SafetensorError as error:  # how the library puts a full disk
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path}: {error}") from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -150,6 +159,15 @@ def load_state(path: Path) -> State:
     except FileNotFoundError:
         raise StateError(f"{path}: no such file") from None
     except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise StateError(f"{path}: not a whole safetensors file: {error}") from None
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The texts that a safetensors file carries beside its arrays. Raises StateError that names the file."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
         raise StateError(f"{path}: not a whole safetensors file: {error}") from None
 
 

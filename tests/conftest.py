@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from parity import data
-from parity.workers import FRAMEWORKS, Workers
+from parity.workers import FRAMEWORKS, Worker, Workers
 
 MakePython = Callable[[Mapping[str, str]], Path]
+FaultyPair = Callable[[str, Mapping[str, str]], Workers]
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +71,33 @@ def altered_python(tmp_path_factory: pytest.TempPathFactory) -> MakePython:
         return python
 
     return make
+
+
+class Pair(Workers):
+    """A faulty worker beside the healthy one of the other framework."""
+
+    def __init__(self, healthy: Workers, faulty: Worker) -> None:
+        self._workers = {name: faulty if name == faulty.framework else healthy[name] for name in healthy}
+
+
+@pytest.fixture(scope="module")
+def faulty_pair(workers: Workers, altered_python: MakePython) -> Iterator[FaultyPair]:
+    """Makes a pair of workers of which one framework's runs with additional source, see `altered_python`."""
+    pairs: dict[str, Pair] = {}
+
+    def make(framework: str, additions: Mapping[str, str]) -> Workers:
+        key = f"{framework} {additions}"
+        if key not in pairs:
+            faulty = Worker(framework, threads=workers[framework].threads)
+            pairs[key] = Pair(workers, faulty)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(FRAMEWORKS[framework].interpreter_variable, str(altered_python(additions)))
+                faulty.call("settings")
+        return pairs[key]
+
+    yield make
+    for key, pair in pairs.items():
+        pair[key.partition(" ")[0]].stop()
 
 
 # What only tests ask a worker for.

@@ -6,20 +6,20 @@ The faults are put into one worker's interpreter from outside (`altered_python`)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from parity.data import Dataset
-from parity.evidence import LEVELS, Evidence, prove
+from parity.evidence import LEVELS, Evidence
 from parity.networks import NETWORKS, UnknownNetworkError
+from parity.proving import prove
 from parity.results import Proof
-from parity.workers import FRAMEWORKS, Worker, Workers
+from parity.workers import FRAMEWORKS, Workers
 
 if TYPE_CHECKING:
-    from tests.conftest import MakePython
+    from tests.conftest import FaultyPair
 
 # In each of these interpreters several networks are faulty, each in one way only.
 TENSORFLOW_LAYERS = """
@@ -104,46 +104,14 @@ FAULTS = {
 Faulty = Callable[[str], Workers]
 
 
-class Pair(Workers):
-    """A faulty worker beside the healthy one of the other framework."""
-
-    def __init__(self, healthy: Workers, faulty: Worker) -> None:
-        self._workers = {name: faulty if name == faulty.framework else healthy[name] for name in healthy}
-
-
-@pytest.fixture(scope="module")
-def pythons(altered_python: MakePython) -> dict[str, Path]:
-    return {name: altered_python(additions) for name, (_, additions) in FAULTS.items()}
-
-
-@pytest.fixture(scope="module")
-def faulty_workers() -> Iterator[dict[str, Worker]]:
-    workers = {name: Worker(framework) for name, (framework, _) in FAULTS.items()}
-    yield workers
-    for worker in workers.values():
-        worker.stop()
-
-
 @pytest.fixture
-def faulty(
-    workers: Workers,
-    faulty_workers: dict[str, Worker],
-    pythons: dict[str, Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Faulty:
+def faulty(faulty_pair: FaultyPair) -> Faulty:
     """faulty(name) are two workers of which one runs in that faulty interpreter."""
-
-    def choose(name: str) -> Workers:
-        workers.each("settings")  # the healthy ones start with the interpreter of their own
-        framework, _ = FAULTS[name]
-        monkeypatch.setenv(FRAMEWORKS[framework].interpreter_variable, str(pythons[name]))
-        return Pair(workers, faulty_workers[name])
-
-    return choose
+    return lambda name: faulty_pair(*FAULTS[name])
 
 
 def proofs(workers: Workers, name: str, dataset: Dataset, *levels: int) -> dict[int, Proof]:
-    found = prove(workers, name, dataset, levels=levels or tuple(LEVELS))
+    found = prove(workers, name, dataset, levels=levels or (1, 2, 3))
     return {proof.level: proof for proof in found}
 
 

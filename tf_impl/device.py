@@ -72,5 +72,5 @@ def peak_memory() -> int:
 
 
 def settings() -> dict[str, Any]:
-    """Device and threads as set up."""
-    return dict(_settings)
+    """Device and threads as set up, and the framework's version."""
+    return _settings | {"version": tf.__version__}

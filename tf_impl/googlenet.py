@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.networks import BatchNorm, GoogLeNet, Inception, MiniInception, Network
+from parity.designs import BatchNorm, GoogLeNet, Inception, MiniInception, Network, Padding
 from tf_impl.layers import average_pool, batch_norm, concat, conv, dropout, global_max_pool, head, max_pool, relu
 
 
@@ -42,7 +42,7 @@ def mini_inception(network: Network, images: Any) -> Any:
     return head(x, (), network.classes, network.batch_norm)
 
 
-def inception(x: Any, module: Inception, facts: BatchNorm | None, *, pool: int, padding: str | int) -> Any:
+def inception(x: Any, module: Inception, facts: BatchNorm | None, *, pool: int, padding: Padding) -> Any:
     """Four branches side by side: 1x1; 1x1 to 3x3; 1x1 to 5x5; max-pool to 1x1."""
     name = f"inception{module.name}"
     one = _unit(x, f"{name}.conv1", module.conv1, 1, facts)
@@ -58,6 +58,5 @@ def inception(x: Any, module: Inception, facts: BatchNorm | None, *, pool: int, 
 def _unit(x: Any, name: str, channels: int, kernel: int, facts: BatchNorm | None) -> Any:
     """conv, batch norm where there is one, ReLU."""
     x = conv(x, name, channels, kernel)
-    if facts is not None:
-        x = batch_norm(x, f"{name}_bn", facts)
+    x = batch_norm(x, f"{name}_bn", facts)
     return relu(x, f"{name}_relu")

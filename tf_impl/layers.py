@@ -7,6 +7,7 @@ state is always transferred in.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -15,14 +16,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from parity.networks import BatchNorm, Hidden
+from parity.designs import LRN, BatchNorm, Hidden, Padding
+from parity.plan import dropout_scale
 
 
 def conv(
-    x: Any, name: str, channels: int, kernel: int, *, stride: int = 1, padding: str = "same", bias: bool = True
+    x: Any, name: str, channels: int, kernel: int, *, stride: int = 1, padding: Padding = "same", bias: bool = True
 ) -> Any:
-    """Square convolution, `padding` "same" or "valid"; SAME with stride 2 pads the bottom and the right."""
-    layer = keras.layers.Conv2D(
+    """Square convolution, `padding` "same", "valid" or a number of cells on every side.
+
+    SAME with stride 2 pads the bottom and the right of an even map: a number there makes another network.
+    """
+    kind = ExplicitConv if isinstance(padding, int) else keras.layers.Conv2D
+    layer = kind(
         channels,
         kernel,
         strides=stride,
@@ -35,8 +41,10 @@ def conv(
     return _apply(layer, x, kind="conv", stride=stride, padding=padding)
 
 
-def batch_norm(x: Any, name: str, facts: BatchNorm) -> Any:
-    """Batch normalisation over the channels, biased variance in the batch and in the running statistics."""
+def batch_norm(x: Any, name: str, facts: BatchNorm | None) -> Any:
+    """Batch normalisation over the channels, biased variance in the batch and the running ones; None adds nothing."""
+    if facts is None:
+        return x
     layer = FusedBatchNorm(axis=-1, momentum=facts.momentum, epsilon=facts.epsilon, center=True, scale=True, name=name)
     return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon, maps=len(x.shape) == 4)
 
@@ -46,7 +54,12 @@ def relu(x: Any, name: str) -> Any:
     return _apply(keras.layers.ReLU(name=name), x, kind="relu")
 
 
-def max_pool(x: Any, name: str, window: int, stride: int, *, padding: str | int = "same") -> Any:
+def lrn(x: Any, name: str, facts: LRN) -> Any:
+    """Local response normalisation across the channels."""
+    return _apply(LocalResponseNorm(facts, name=name), x, kind="lrn", **dataclasses.asdict(facts))
+
+
+def max_pool(x: Any, name: str, window: int, stride: int, *, padding: Padding = "same") -> Any:
     """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
     if isinstance(padding, int):
         layer: keras.layers.Layer = ExplicitMaxPool(window, stride, padding, name=name)
@@ -59,6 +72,11 @@ def average_pool(x: Any, name: str, window: int, stride: int) -> Any:
     """Average pool without padding."""
     layer = keras.layers.AveragePooling2D(window, strides=stride, padding="valid", name=name)
     return _apply(layer, x, kind="average_pool", window=window, stride=stride, padding="valid")
+
+
+def adaptive_average_pool(x: Any, name: str, side: int) -> Any:
+    """Means over side x side windows that cover the map evenly; a map smaller than that is repeated."""
+    return _apply(AdaptiveAveragePool(side, name=name), x, kind="adaptive_average_pool", side=side)
 
 
 def global_max_pool(x: Any, name: str) -> Any:
@@ -91,7 +109,7 @@ def concat(maps: Sequence[Any], name: str) -> Any:
     return _apply(keras.layers.Concatenate(axis=-1, name=name), list(maps), kind="concat")
 
 
-def head(x: Any, hidden: Sequence[Hidden], classes: int, facts: BatchNorm) -> Any:
+def head(x: Any, hidden: Sequence[Hidden], classes: int, facts: BatchNorm | None) -> Any:
     """Flatten, hidden fully connected layers, logits."""
     x = flatten(x, "head.flatten")
     for number, layer in enumerate(hidden, start=1):
@@ -136,6 +154,43 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
         running.assign(running * self.momentum + batch * (1.0 - self.momentum))
 
 
+class ExplicitConv(keras.layers.Conv2D):
+    """Convolution with the same number of padding cells on every side; Keras itself knows only "same" and "valid"."""
+
+    def __init__(self, *args: Any, padding: int, **kwargs: Any) -> None:
+        super().__init__(*args, padding="valid", **kwargs)
+        self.cells = padding
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
+        """Maps [n, h, w, i] and kernel [k, k, i, o] -> [n, (h + 2p - k) // stride + 1, ..., o]."""
+        sides = [self.cells, self.cells]
+        return tf.nn.conv2d(inputs, kernel, self.strides, [[0, 0], sides, sides, [0, 0]])
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
+        """The shape that `convolution_op` gives."""
+        n, height, width, channels = input_shape
+        return super().compute_output_shape((n, height + 2 * self.cells, width + 2 * self.cells, channels))
+
+
+class LocalResponseNorm(keras.layers.Layer):
+    """y = x / (bias + alpha * s) ** beta, s the sum of x ** 2 over the channels up to `radius` away.
+
+    In float32 this is TensorFlow's own op. It has no float64 kernel, so float64 writes the formula out.
+    """
+
+    def __init__(self, facts: LRN, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.facts = facts
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """x [n, h, w, c] -> the same shape."""
+        facts = self.facts
+        if x.dtype == tf.float32:
+            return tf.nn.local_response_normalization(x, facts.radius, facts.bias, facts.alpha, facts.beta)
+        near = tf.linalg.band_part(tf.ones([x.shape[-1]] * 2, x.dtype), facts.radius, facts.radius)  # [c, c], 0 or 1
+        return x / (facts.bias + facts.alpha * tf.tensordot(x * x, near, 1)) ** facts.beta
+
+
 class ExplicitMaxPool(keras.layers.Layer):
     """Max-pool with the same number of padding cells on every side; Keras itself knows only "same" and "valid"."""
 
@@ -147,6 +202,22 @@ class ExplicitMaxPool(keras.layers.Layer):
         """x [n, h, w, c] -> [n, (h + 2p - window) // stride + 1, ..., c]."""
         sides = [self.padding, self.padding]
         return tf.nn.max_pool2d(x, self.window, self.stride, [[0, 0], sides, sides, [0, 0]])
+
+
+class AdaptiveAveragePool(keras.layers.Layer):
+    """The i-th of `side` windows along an axis of n cells is floor(i * n / side) .. ceil((i + 1) * n / side)."""
+
+    def __init__(self, side: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.side = side
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """x [n, h, w, c] -> [n, side, side, c]."""
+        rows = tf.stack([tf.reduce_mean(x[:, window], axis=1) for window in self._windows(x.shape[1])], axis=1)
+        return tf.stack([tf.reduce_mean(rows[:, :, window], axis=2) for window in self._windows(x.shape[2])], axis=2)
+
+    def _windows(self, extent: int) -> list[slice]:
+        return [slice(i * extent // self.side, -(-(i + 1) * extent // self.side)) for i in range(self.side)]
 
 
 class Noise:
@@ -174,7 +245,7 @@ class SharedDropout(keras.layers.Layer):
             raise RuntimeError(f"{self.name}: dropout in training mode needs attach_noise() first")
         begin = self.noise.offsets[self.site : self.site + 1]
         uniform = tf.reshape(tf.slice(self.noise.pool, begin, [tf.size(x)]), tf.shape(x))
-        return tf.where(uniform >= self.rate, x * tf.cast(1.0 / (1.0 - self.rate), x.dtype), tf.zeros((), x.dtype))
+        return tf.where(uniform >= self.rate, x * tf.cast(dropout_scale(self.rate), x.dtype), tf.zeros((), x.dtype))
 
 
 def dropouts(model: keras.Model) -> list[SharedDropout]:

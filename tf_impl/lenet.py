@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.networks import LeNet, Network
+from parity.designs import LeNet, Network
 from tf_impl.layers import conv, head, max_pool, relu
 
 

@@ -8,18 +8,21 @@ from typing import Any
 
 import keras
 
-from parity import networks
+from parity import designs, networks
+from tf_impl.alexnet import alexnet
 from tf_impl.googlenet import googlenet, mini_inception
 from tf_impl.lenet import lenet
-from tf_impl.resnet import resnet
+from tf_impl.resnet import resnet, resnet_v2
 from tf_impl.vgg import vgg
 
-FAMILIES: dict[type, Callable[[networks.Network, Any], Any]] = {
-    networks.VGG: vgg,
-    networks.GoogLeNet: googlenet,
-    networks.MiniInception: mini_inception,
-    networks.ResNet: resnet,
-    networks.LeNet: lenet,
+FAMILIES: dict[type, Callable[[designs.Network, Any], Any]] = {
+    designs.VGG: vgg,
+    designs.GoogLeNet: googlenet,
+    designs.MiniInception: mini_inception,
+    designs.ResNet: resnet,
+    designs.ResNetV2: resnet_v2,
+    designs.LeNet: lenet,
+    designs.AlexNet: alexnet,
 }
 
 

@@ -9,38 +9,73 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from parity.protocol import Arrays
+from tf_impl.weights import Slot
+
+# the slots that a rule keeps of each parameter
+KEPT: dict[str, tuple[str, ...]] = {
+    "sgd": (),
+    "momentum": ("velocity",),
+    "nesterov": ("velocity",),
+    "adam": ("m", "v"),
+}
 
 Update = Callable[[int, tf.Variable, tf.Tensor], None]
 
 
 class Optimizer:
-    """Updates `variables` in place; `decays` holds the weight decay of each."""
+    """Updates the parameters of `slots` in place; `decays` holds the weight decay of each."""
 
-    def __init__(self, rule: Mapping[str, Any], variables: Sequence[tf.Variable], decays: Sequence[float]) -> None:
-        self.rule, self.variables, self.decays = rule, list(variables), list(decays)
-        self.slots = [
-            [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
-            for _ in range(2 if rule["kind"] == "adam" else 1)
-        ]
+    def __init__(self, rule: Mapping[str, Any], slots: Sequence[Slot], decays: Sequence[float]) -> None:
+        self.rule, self.decays = rule, list(decays)
+        self.names = [slot.entry.name for slot in slots]
+        self.variables = [slot.tensor.value for slot in slots]
+        self.kept = {
+            name: [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
+            for name in KEPT[rule["kind"]]
+        }
         self.steps = tf.Variable(0.0, dtype=self.variables[0].dtype, trainable=False)
 
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
         """One step with the learning rate `rate` (a scalar)."""
         self.steps.assign_add(1.0)
         rate = tf.cast(rate, self.variables[0].dtype)
-        update = self._adam_update(rate) if self.rule["kind"] == "adam" else self._momentum_update(rate)
+        makers = {"sgd": self._sgd_update, "adam": self._adam_update}
+        update = makers.get(self.rule["kind"], self._momentum_update)(rate)
         for index, (variable, gradient, decay) in enumerate(zip(self.variables, gradients, self.decays, strict=True)):
             if decay:
                 gradient = gradient + tf.cast(decay, variable.dtype) * variable
             update(index, variable, gradient)
 
-    def reset(self) -> None:
-        """Forget every step."""
-        self.steps.assign(0.0)
-        for slot in self.slots:
-            for variable in slot:
-                variable.assign(tf.zeros_like(variable))
+    def export(self) -> Arrays:
+        """What is remembered, by slot and canonical name: `velocity/stem/conv/kernel`, and the number of `steps`."""
+        return {name: variable.numpy() for name, variable in self._places().items()}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
+        places = self._places()
+        if state and (odd := sorted(set(places) ^ set(state))):
+            raise ValueError(f"memory of {self.rule['kind']}: {len(odd)} arrays are missing or extra, first {odd[0]!r}")
+        for name, variable in places.items():
+            variable.assign(state[name] if state else tf.zeros_like(variable))
+
+    def _places(self) -> dict[str, tf.Variable]:
+        """Everything that is kept, by its name in an exported state."""
+        kept = {
+            f"{slot}/{name}": variable
+            for slot, variables in self.kept.items()
+            for name, variable in zip(self.names, variables, strict=True)
+        }
+        return kept | {"steps": self.steps}
+
+    def _sgd_update(self, rate: tf.Tensor) -> Update:
+        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
+            tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
+
+        return update
 
     def _momentum_update(self, rate: tf.Tensor) -> Update:
         momentum = tf.cast(self.rule["momentum"], rate.dtype)
@@ -48,7 +83,7 @@ class Optimizer:
         def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
             tf.raw_ops.ResourceApplyMomentum(
                 var=variable.handle,
-                accum=self.slots[0][index].handle,
+                accum=self.kept["velocity"][index].handle,
                 lr=rate,
                 grad=gradient,
                 momentum=momentum,
@@ -65,8 +100,8 @@ class Optimizer:
         def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
-                m=self.slots[0][index].handle,
-                v=self.slots[1][index].handle,
+                m=self.kept["m"][index].handle,
+                v=self.kept["v"][index].handle,
                 beta1_power=power1,
                 beta2_power=power2,
                 lr=rate,

@@ -1,8 +1,9 @@
-"""What the proofs ask for: the model's description, a round trip of its state, its layers alone, its named stages."""
+"""What the proofs ask for: a model's description, a round trip of its state, single layers, named stages, logits."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from parity import networks
+from parity.prediction import logits_of
 from parity.protocol import Arrays, unpack
 from tf_impl.layers import dropouts, largest_dropout, ordered
 from tf_impl.models import build, cached
@@ -46,15 +48,44 @@ def probe_layers(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     }
 
 
+def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Every batch norm named in the group `input` alone, in training mode: `<name>/output`, and the moved statistics.
+
+    The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
+    """
+    model = cached(network, dtype)
+    load_state(model, unpack(arrays, "state"))
+    layers = _layers(model)
+    found: Arrays = {}
+    for name, x in unpack(arrays, "input").items():
+        found[f"{name}/output"] = layers[name](tf.constant(x), training=True).numpy()
+        found[f"{name}/mean"] = layers[name].moving_mean.numpy()
+        found[f"{name}/variance"] = layers[name].moving_variance.numpy()
+    return {}, found
+
+
 def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
     model = cached(network, dtype)
     load_state(model, unpack(arrays, "state"))
+    return {}, stage_outputs(model, tf.constant(unpack(arrays, "images")["nhwc"].astype(dtype)), training=False)
+
+
+def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]) -> tuple[dict[str, Any], Arrays]:
+    """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
+    model = cached(network, dtype)
+    load_state(model, unpack(arrays, "state"))
+    infer = tf.function(lambda images: model(images, training=False))
+    logits = logits_of(lambda images: infer(tf.constant(images)).numpy(), unpack(arrays, "data"), dtype, progress)
+    return {}, {"logits": logits}
+
+
+def stage_outputs(model: keras.Model, images: tf.Tensor, *, training: bool) -> Arrays:
+    """Every named stage's output, NHWC; images [n, h, w, c]."""
     staged = keras.Model(
         model.inputs, {name: layer.output for name, layer in _layers(model).items() if _is_stage(layer)}
     )
-    images = tf.constant(unpack(arrays, "images")["nhwc"].astype(dtype))
-    return {}, {name: np.asarray(output) for name, output in staged(images, training=False).items()}
+    return {name: np.asarray(output) for name, output in staged(images, training=training).items()}
 
 
 def _layers(model: keras.Model) -> dict[str, keras.layers.Layer]:

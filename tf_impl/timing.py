@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,42 +10,11 @@ import tensorflow as tf
 
 from parity.hops import time_hops
 from parity.protocol import Arrays, unpack
+from parity.subjects import Steps, Subjects
 from tf_impl import device, training
 from tf_impl.layers import FusedBatchNorm, SharedDropout
 from tf_impl.models import build
 from tf_impl.weights import export_state, load_state
-
-_subjects: dict[str, Callable[[int], None]] = {}  # each runs so many steps
-
-
-def start_timing(network: str, what: str, arrays: Arrays, beside: bool = False, **recipe: Any) -> dict[str, Any]:
-    """Prepare one subject and run its first step; the ones before it are dropped, unless it is to be timed `beside`.
-
-    `what` is "forward", "train step" (the suite's, data pipeline included), "bare loop" (hand-written, on one
-    ready-made batch) or "Model.fit" (the framework's own loop on ready-made batches). `arrays` holds the groups
-    `state`, `data` and `plan` of a training.
-    """
-    if not beside:
-        _subjects.clear()
-    makers = {"forward": _forward, "train step": _train_step, "bare loop": _bare_loop, "Model.fit": _fit}
-    subject, mode = makers[what](network, arrays, recipe)
-    start = time.perf_counter()
-    subject(1)
-    device.synchronize()
-    first = time.perf_counter() - start
-    _subjects[what] = subject
-    return {"first_seconds": first, "mode": mode, "step_seconds": time_steps(what, 2)["seconds"] / 2}
-
-
-def time_steps(what: str, steps: int) -> dict[str, float]:
-    """Seconds of so many further steps of a subject."""
-    if what not in _subjects:
-        raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
-    device.synchronize()
-    start = time.perf_counter()
-    _subjects[what](steps)
-    device.synchronize()
-    return {"seconds": time.perf_counter() - start}
 
 
 def time_transfer(network: str, rounds: int) -> dict[str, Any]:
@@ -56,7 +23,7 @@ def time_transfer(network: str, rounds: int) -> dict[str, Any]:
     return time_hops(lambda: export_state(model), lambda state: load_state(model, state), rounds)
 
 
-def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     model, images, _ = _ready_made(network, arrays, recipe["batch"])
     infer = tf.function(lambda x: model(x, training=False))
 
@@ -67,13 +34,14 @@ def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Call
     return run, "tf.function"
 
 
-def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
-    mode = training.start_training(network, arrays=arrays, **recipe)["mode"]
-    return training.repeated_steps(unpack(arrays, "plan")), mode
+def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
+    mode = training.loop.start_training(network, arrays=arrays, **recipe)["mode"]
+    return training.loop.repeated_steps(unpack(arrays, "plan")), mode
 
 
-def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
-    model, images, labels = _ready_made(network, arrays, recipe["batch"])
+def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
+    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
+    model = keras.models.clone_model(twin, clone_function=_with_stock_dropout)
     optimizer = keras.optimizers.Adam(1e-3)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -92,7 +60,7 @@ def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Ca
     return run, "tf.function"
 
 
-def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable[[int], None], str]:
+def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     twin, images, labels = _ready_made(network, arrays, recipe["batch"])
     model = keras.models.clone_model(twin, clone_function=_stock)
     model.compile(
@@ -104,6 +72,11 @@ def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Callable
         model.fit(x, y, batch_size=recipe["batch"], epochs=1, verbose=0)
 
     return run, "Model.fit"
+
+
+def _with_stock_dropout(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer itself, weights and all, but Keras's own dropout for the suite's."""
+    return keras.layers.Dropout(layer.rate, name=layer.name) if isinstance(layer, SharedDropout) else layer
 
 
 def _stock(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -122,3 +95,11 @@ def _ready_made(network: str, arrays: Arrays, batch: int) -> tuple[keras.Model, 
     data = unpack(arrays, "data")
     images = data["test_images"][:batch].astype(np.float32) / 255
     return model, tf.constant(images), tf.constant(data["test_labels"][:batch].astype(np.int32))
+
+
+# "train step" is the suite's own, data pipeline included; the "bare loop" is hand-written and runs on one ready-made
+# batch; "Model.fit" is the framework's own loop on ready-made batches.
+subjects = Subjects(
+    {"forward": _forward, "train step": _train_step, "bare loop": _bare_loop, "Model.fit": _fit},
+    device.synchronize,
+)

@@ -1,0 +1,218 @@
+"""The training loop of a worker, written once: each framework brings a `Trainer`, which knows how one step is done.
+
+Runs inside the workers, so it imports no framework either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from parity.plan import batch_digest
+from parity.protocol import Arrays, pack, unpack
+
+PROGRESS_SECONDS = 0.5
+EVALUATION_BATCH = 500
+
+Plan = dict[str, Any]  # an epoch's plan on the device
+
+
+class Trainer(Protocol):
+    """A model, its optimizer and its data, all on one framework's device."""
+
+    mode: str  # how a step runs: "eager", "to_static", "tf.function"
+    batch: int
+    test_images: Any  # uint8 [n, h, w, c], with a length
+
+    def to_device(self, plan: Arrays) -> Plan:
+        """An epoch's plan and rates, in the form that `step` takes."""
+
+    def step(self, plan: Plan, index: int) -> None:
+        """One step of training with row `index` of the plan."""
+
+    def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
+        """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
+
+    def stages(self, plan: Plan, index: int) -> Arrays:
+        """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
+
+    def clear_sums(self) -> None:
+        """Start to add up losses and hits anew."""
+
+    def sums(self) -> tuple[float, int]:
+        """Sum of the steps' mean losses, and number of hits, since `clear_sums`; waits for the device."""
+
+    def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
+
+    def evaluate(self, part: slice) -> tuple[float, int]:
+        """Sum of the losses, and number of hits, of some test images."""
+
+    def load(self, state: Arrays) -> None:
+        """Overwrite the weights with a canonical state."""
+
+    def export(self) -> Arrays:
+        """The weights as a canonical state."""
+
+    def load_optimizer(self, state: Arrays) -> None:
+        """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
+
+    def export_optimizer(self) -> Arrays:
+        """What the optimizer remembers, by slot and canonical name."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished."""
+
+    def peak_memory(self) -> int:
+        """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
+
+
+class Loop:
+    """The verbs of training; `make` builds the framework's trainer, of which there is one at a time."""
+
+    def __init__(self, make: Callable[..., Trainer]) -> None:
+        self._make = make
+        self._trainer: Trainer | None = None
+        self._initial: Arrays = {}
+
+    @property
+    def verbs(self) -> tuple[Callable[..., Any], ...]:
+        """What a worker can be asked for."""
+        return (
+            self.start_training,
+            self.warm_up,
+            self.train_epoch,
+            self.train_steps,
+            self.training_stages,
+            self.gradients,
+            self.evaluate,
+            self.digest_batches,
+            self.export_training,
+            self.load_training,
+        )
+
+    def start_training(self, network: str, seed: int, arrays: Arrays, **settings: Any) -> dict[str, Any]:
+        """Put the groups `state` (initial weights) and `data` on the device. `settings` as the trainer takes them."""
+        self._trainer = None  # free the last one's memory first
+        self._initial = unpack(arrays, "state")
+        trainer = self._make(network, unpack(arrays, "data"), seed=seed, **settings)
+        trainer.load(self._initial)
+        self._trainer = trainer
+        return {"mode": trainer.mode}
+
+    def warm_up(self, arrays: Arrays) -> dict[str, Any]:
+        """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it."""
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+        seconds = []
+        for _ in range(2):
+            start = time.perf_counter()
+            trainer.step(plan, 0)
+            trainer.synchronize()
+            seconds.append(time.perf_counter() - start)
+        trainer.load(self._initial)
+        trainer.load_optimizer({})
+        return {"first_seconds": seconds[0], "second_seconds": seconds[1]}
+
+    def train_epoch(self, arrays: Arrays, progress: Callable[..., None]) -> dict[str, Any]:
+        """One epoch by its plan (order, dy, dx, flip [steps, batch], dropout [steps, sites], rate [steps])."""
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+        steps = len(arrays["order"])
+        trainer.clear_sums()
+        trainer.synchronize()
+        start = reported = time.perf_counter()
+        for index in range(steps):
+            trainer.step(plan, index)
+            if time.perf_counter() - reported > PROGRESS_SECONDS:
+                progress(step=index + 1, **_means(trainer, index + 1))
+                reported = time.perf_counter()
+        trainer.synchronize()
+        seconds = time.perf_counter() - start
+        return _means(trainer, steps) | {"seconds": seconds, "images": steps * trainer.batch}
+
+    def train_steps(self, arrays: Arrays, progress: Callable[..., None]) -> tuple[dict[str, Any], Arrays]:
+        """As `train_epoch`, with the loss of every step: float64 `losses` [steps]."""
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+        losses = []
+        for index in range(len(arrays["order"])):
+            trainer.clear_sums()
+            trainer.step(plan, index)
+            losses.append(trainer.sums()[0])
+            progress(step=index + 1)
+        return {}, {"losses": np.array(losses)}
+
+    def training_stages(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """Forward passes in training mode through all rows of a plan, without an update.
+
+        Returns the groups `stages`, of the first row, and `state`, the weights with the running statistics afterwards.
+        """
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+        stages = [trainer.stages(plan, index) for index in range(len(arrays["order"]))]
+        return {}, pack(stages=stages[0], state=trainer.export())
+
+    def gradients(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """The loss of a plan's first row, and its gradients by canonical name; the weights stay as they are."""
+        trainer = self._current()
+        loss, found = trainer.gradients(trainer.to_device(arrays), 0)
+        return {"loss": loss}, found
+
+    def evaluate(self) -> dict[str, Any]:
+        """Mean loss and accuracy over all test images."""
+        trainer = self._current()
+        count = len(trainer.test_images)
+        loss, hits = 0.0, 0
+        for begin in range(0, count, EVALUATION_BATCH):
+            losses, correct = trainer.evaluate(slice(begin, begin + EVALUATION_BATCH))
+            loss, hits = loss + losses, hits + correct
+        return {"loss": loss / count, "accuracy": hits / count, "images": count}
+
+    def digest_batches(self, arrays: Arrays) -> dict[str, Any]:
+        """sha256 of every batch of a plan, as the device makes it: float32 images NHWC and int32 labels."""
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+
+        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for index in range(len(arrays["order"])):
+                yield trainer.batch_of(plan, index)
+
+        return {"digest": batch_digest(batches())}
+
+    def export_training(self, optimizer: bool = False) -> tuple[dict[str, Any], Arrays]:
+        """The groups `state` and, on request, `optimizer` as they are now; and the peak of memory in bytes."""
+        trainer = self._current()
+        remembered = trainer.export_optimizer() if optimizer else {}
+        return {"peak_memory": trainer.peak_memory()}, pack(state=trainer.export(), optimizer=remembered)
+
+    def load_training(self, arrays: Arrays) -> dict[str, Any]:
+        """Go on from the groups `state` and `optimizer` that `export_training` gave."""
+        trainer = self._current()
+        trainer.load(unpack(arrays, "state"))
+        trainer.load_optimizer(unpack(arrays, "optimizer"))
+        return {}
+
+    def repeated_steps(self, arrays: Arrays) -> Callable[[int], None]:
+        """For timing: a function that trains so many steps, over and over through one epoch's plan."""
+        trainer = self._current()
+        plan, rows = trainer.to_device(arrays), len(arrays["order"])
+
+        def run(steps: int) -> None:
+            for index in range(steps):
+                trainer.step(plan, index % rows)
+
+        return run
+
+    def _current(self) -> Trainer:
+        if self._trainer is None:
+            raise RuntimeError("no training was started in this worker (a worker that died forgets its training)")
+        return self._trainer
+
+
+def _means(trainer: Trainer, steps: int) -> dict[str, float]:
+    loss, hits = trainer.sums()
+    return {"loss": loss / steps, "accuracy": hits / (steps * trainer.batch)}

@@ -1,0 +1,42 @@
+"""From a network to its proofs, level by level."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+from parity.data import Dataset
+from parity.evidence import LEVELS, Evidence, make_proof
+from parity.forward_proofs import certificate, float32_forward, float64_forward
+from parity.networks import network
+from parity.results import Proof
+from parity.training_proofs import gradients, optimizer_steps, train_mode_forward
+from parity.workers import WorkerError, Workers
+
+CHECKS: dict[int, Callable[[Evidence], Proof]] = {
+    1: certificate,
+    2: float64_forward,
+    3: float32_forward,
+    4: train_mode_forward,
+    5: gradients,
+    6: optimizer_steps,
+}
+
+
+def prove(
+    workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, levels: Sequence[int] = tuple(LEVELS)
+) -> list[Proof]:
+    """The proofs of one network, in order; each stands for itself, so a failure does not hide the next."""
+    evidence = Evidence(workers, network(name), dataset, seed)
+    return [prove_level(evidence, level) for level in levels]
+
+
+def prove_level(evidence: Evidence, level: int) -> Proof:
+    """One proof, timed; a WorkerError becomes a failed proof."""
+    start = time.perf_counter()
+    try:
+        proof = CHECKS[level](evidence)
+    except WorkerError as error:
+        proof = make_proof(evidence, level, {}, [str(error)])
+    return dataclasses.replace(proof, seconds=time.perf_counter() - start)
