@@ -1,4 +1,4 @@
-"""Evidence 1 to 3 for every network. Each proof rides in a benchmark's extra_info, so that it is saved with the run."""
+"""Evidence 1 to 6 for every network. Each proof rides in a benchmark's extra_info, so that it is saved with the run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from parity.data import Dataset
-from parity.evidence import LEVELS, Evidence, prove_level
+from parity.evidence import LEVELS, Evidence
 from parity.networks import network as entry
+from parity.proving import prove_level
+from parity.training_proofs import OPTIMIZERS, optimizer_steps, rule_recipe
 from parity.workers import Workers
+
+SMALL = "mini_resnet"  # on which every update rule is proven
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +38,13 @@ def test_proof(network: str, level: int, evidence_of: Callable[[str], Evidence],
     benchmark.extra_info.update(proof.as_dict())
     assert proof.passed, "\n".join([f"{network}: {proof.title}", *proof.problems])
     assert all(count > 0 for count in proof.compared.values())
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_update_rule(kind: str, workers: Workers, dataset: Dataset, seed: int, benchmark: Any) -> None:
+    """Every rule, also those that no recipe uses, comes to the same weights across a change of the learning rate."""
+    benchmark.group = "proof 6: optimizer steps"
+    evidence = Evidence(workers, entry(SMALL), dataset, seed)
+    proof = benchmark.pedantic(optimizer_steps, args=(evidence, rule_recipe(kind)), rounds=1)
+    benchmark.extra_info.update(proof.as_dict())
+    assert proof.passed, "\n".join([f"{SMALL}: {proof.title}", *proof.problems])
