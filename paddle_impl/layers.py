@@ -55,9 +55,7 @@ def relu() -> nn.Layer:
 
 def lrn(facts: LRN) -> nn.Layer:
     """Local response normalisation across the channels."""
-    size = 2 * facts.radius + 1
-    # Paddle takes the mean over the window where the formula has the sum
-    layer = nn.LocalResponseNorm(size, alpha=facts.alpha * size, beta=facts.beta, k=facts.bias, data_format="NCHW")
+    layer = LocalResponseNorm(facts)
     return _mark(layer, kind="lrn", **dataclasses.asdict(facts))
 
 
@@ -142,6 +140,30 @@ class Concat(nn.Layer):
     def forward(self, *maps: paddle.Tensor) -> paddle.Tensor:
         """Maps [n, c_i, h, w] -> [n, sum of c_i, h, w]."""
         return paddle.concat(maps, axis=1)
+
+
+class LocalResponseNorm(nn.LocalResponseNorm):
+    """y = x / (bias + alpha * s) ** beta, s the sum of x ** 2 over the channels up to `radius` away.
+
+    In float32 this is Paddle's own, which averages over the window, so that alpha is multiplied by its size. It does so
+    by an average pool, whose float64 gradient is off (see `AveragePool`), so float64 writes the formula out.
+    """
+
+    def __init__(self, facts: LRN) -> None:
+        size = 2 * facts.radius + 1
+        super().__init__(size, alpha=facts.alpha * size, beta=facts.beta, k=facts.bias, data_format="NCHW")
+        self.facts = facts
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """x [n, c, h, w] -> the same shape."""
+        if x.dtype != paddle.float64:
+            return super().forward(x)
+        facts, channels = self.facts, x.shape[1]
+        beyond = paddle.zeros([x.shape[0], facts.radius, *x.shape[2:]], x.dtype)
+        squares = paddle.concat([beyond, x * x, beyond], axis=1)
+        near = paddle.add_n([squares[:, begin : begin + channels] for begin in range(2 * facts.radius + 1)])
+        bias, alpha, beta = (paddle.full([], value, x.dtype) for value in (facts.bias, facts.alpha, facts.beta))
+        return x / (bias + alpha * near) ** beta
 
 
 class AveragePool(nn.AvgPool2D):

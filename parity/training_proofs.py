@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,6 +31,7 @@ STEPS = 10  # of the optimizer, half of them on either side of a change of the l
 GRADIENT_LIMIT = 1e-10
 UPDATE_LIMIT = 1e-9
 PERTURBED_RUNS = 3
+ALONE = "batch norms alone"
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 
 
@@ -56,7 +58,13 @@ def train_mode_forward(evidence: Evidence) -> Proof:
     if masks:
         compared["dropout masks"] = masks
     compared["elements"] = sum(comparison.elements for comparison in comparisons.values())
-    return make_proof(evidence, 4, compared, problems, worst_of(comparisons.values()))
+    exact = [comparison for what, comparison in comparisons.items() if not what.endswith("float32")]
+    frameworks = {
+        framework: {"gap": found.worst.gap, "limit": found.worst.limit, "worst": found.worst.name}
+        for framework in evidence.workers
+        if (found := comparisons.get(f"{ALONE}, {framework} float32")) and found.worst
+    }
+    return make_proof(evidence, 4, compared, problems, worst_of(exact), frameworks)
 
 
 def gradients(evidence: Evidence) -> Proof:
@@ -81,7 +89,7 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
 
     `recipe` stands in for the network's own. Adam divides a gradient that is smaller than its epsilon by epsilon, so
     that the rounding of a gradient that is zero (a bias before a batch norm) moves the array: by as much as follows
-    from the error that level 5 admits, the array's limit is larger.
+    from the error that level 5 admits, its limit is larger, and that of the running mean behind it, which moves along.
     """
     recipe = recipe or _recipe(evidence)
     plan = _start(evidence, recipe)
@@ -89,7 +97,11 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
     extra: dict[str, float] = {}
     if recipe.optimizer.kind == "adam":
         amplified = float(boundary_rates(recipe.schedule).sum()) / recipe.optimizer.epsilon
-        extra = {name: amplified * error for name, error in _zero_gradients(evidence, plan).items()}
+        extra = {key: amplified * error for key, error in _zero_gradients(evidence, plan).items()}
+        layers = next(iter(evidence.describe().values()))["layers"]
+        for layer, behind in pairwise(layers):
+            if behind["kind"] == "batch_norm" and f"{layer['name']}/bias" in extra:
+                extra[f"{behind['name']}/mean"] = extra[f"{layer['name']}/bias"]
     plan["rate"] = boundary_rates(recipe.schedule)
     steps = evidence.workers.each("train_steps", network=name, arrays=plan, on_progress=lambda news: None)
     replies = evidence.workers.each("export_training", network=name)
@@ -211,7 +223,7 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
         )
         replies = evidence.workers.each("probe_batch_norms", network=evidence.network.name, dtype=dtype, arrays=arrays)
         for framework, reply in replies.items():
-            what = f"batch norms alone, {framework} {dtype}"
+            what = f"{ALONE}, {framework} {dtype}"
             comparisons[what] = compare(expected, reply.arrays, limit)
             problems += [f"{what}, against numpy: {line}" for line in comparisons[what].explain()]
     return comparisons, problems
