@@ -1,144 +1,75 @@
-"""Load a data set as uint8 arrays: CIFAR-10 from its official binary files, or the generated shapes.
+"""Find and load a data set as uint8 arrays: CIFAR-10, CIFAR-100 or Tiny ImageNet from files, or the generated shapes.
 
-The binary version of CIFAR-10 is six files of 10,000 fixed records: one label byte, then the red, green and blue
-planes of a 32x32 image. Nothing is unpickled and no archive is unpacked to disk: the known files are read, their
-structure is checked, and anything else is an error that says what to do.
-
-Source of the format and the data: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky, 2009).
+A name stands for files in $PARITY_DATA, else in the user's cache, else downloaded into that cache with a checksum; a
+path says itself which data set it is, by what lies there.
 """
 
-import hashlib
 import os
-import tarfile
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import platformdirs
 
-from parity import generated
+from parity import archives, generated
+from parity.cifar import CIFAR10, CIFAR100
+from parity.dataset import DataError, Dataset, Known
+from parity.tiny_imagenet import TINY_IMAGENET
 
-URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-ARCHIVE = "cifar-10-binary.tar.gz"
-ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
-DIRECTORY = "cifar-10-batches-bin"
-FILE_SHA256 = {  # in reading order: five files of training images, then the test images
-    "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
-    "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
-    "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
-    "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
-    "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
-    "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-}
-CLASS_FILE = "batches.meta.txt"
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-SIDE = 32
-RECORDS = 10_000  # in every file
-RECORD_BYTES = 1 + 3 * SIDE * SIDE
-
-OFFICIAL = "CIFAR-10 (official files)"
-UNOFFICIAL = "CIFAR-10 images (structure checked; not the official checksums)"
-
-
-class DataError(Exception):
-    """A data set cannot be had: says what was expected, what was found, where, and what to do next."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images and labels of one data set, in the order of its files.
-
-    Attributes:
-        name: "cifar10" or "generated".
-        title: what a report's title line says; tells official files from others.
-        train_images: uint8 [N, 32, 32, 3], height, width, then RGB.
-        train_labels: uint8 [N], indices into `classes`.
-        test_images: uint8 [M, 32, 32, 3].
-        test_labels: uint8 [M].
-        classes: the class names, in label order.
-        source: where the images came from, for a reader.
-    """
-
-    name: str
-    title: str
-    train_images: npt.NDArray[np.uint8]
-    train_labels: npt.NDArray[np.uint8]
-    test_images: npt.NDArray[np.uint8]
-    test_labels: npt.NDArray[np.uint8]
-    classes: tuple[str, ...]
-    source: str
-
-    def limited(self, limit: int | None) -> "Dataset":
-        """The first `limit` training and at most `limit` test images (views); None means all.
-
-        Raises:
-            DataError: limit is below 1.
-        """
-        if limit is None:
-            return self
-        if limit < 1:
-            raise DataError(f"limit: expected at least 1 image, found {limit}. Leave the limit out to use all images.")
-        if limit >= max(len(self.train_images), len(self.test_images)):
-            return self
-        return replace(
-            self,
-            train_images=self.train_images[:limit],
-            train_labels=self.train_labels[:limit],
-            test_images=self.test_images[:limit],
-            test_labels=self.test_labels[:limit],
-        )
+KNOWN: dict[str, Known] = {known.name: known for known in (CIFAR10, CIFAR100, TINY_IMAGENET)}
+ARCHIVE, OFFICIAL = CIFAR10.archive, CIFAR10.official  # for `parity doctor`, which asks for CIFAR-10 alone
 
 
 def load(dataset: str = "cifar10", *, seed: int = 0, download: bool = True, progress: bool = False) -> Dataset:
     """Load a data set by name or from a path.
 
     Args:
-        dataset: "cifar10" ($PARITY_DATA, then the user's cache, then a download into that cache), "generated", or a
-            path: a directory with the .bin files, its parent, or the official cifar-10-binary.tar.gz.
-        seed: of the generated data set; CIFAR-10 does not depend on it.
-        download: whether "cifar10" may be downloaded (162 MiB) when it is not on this machine.
+        dataset: "cifar10", "cifar100" or "tiny-imagenet" ($PARITY_DATA, then the user's cache, then a download into
+            that cache), "generated", or a path: a data set's directory, its parent, or an archive.
+        seed: of the generated data set; the others do not depend on it.
+        download: whether a named data set may be downloaded (161 to 237 MiB) when it is not on this machine.
         progress: whether to draw a download's progress on stderr.
 
     Raises:
-        DataError: unknown name, nothing found, no network, or files that are not CIFAR-10's binary version.
+        DataError: unknown name, nothing found, no network, or files of another structure than the data set's.
     """
     if dataset == "generated":
         arrays = generated.generate(seed)
         return Dataset("generated", "generated 10-class shapes", *arrays, generated.CLASSES, f"drawn with seed {seed}")
-    if dataset != "cifar10":
-        path = Path(dataset).expanduser()
-        if not path.exists():
-            raise DataError(
-                f"data set {dataset!r}: neither a known name nor an existing path. "
-                f"Use 'cifar10', 'generated', or the path of {DIRECTORY}/, of its parent, or of {ARCHIVE}."
-            )
-        return _read(_locate_or_fail(path, "the path given as the data set"))
-
-    found = find()
+    if dataset not in KNOWN:
+        return _load_path(dataset)
+    known, found = KNOWN[dataset], find(dataset)
     if found is None:
         if not download:
             raise DataError(
-                f"CIFAR-10: not found in {cache_dir()}, PARITY_DATA is not set, and downloading is switched off. "
-                + way_out(URL, cache_dir() / ARCHIVE)
+                f"{known.title}: not found in {cache_dir()}, PARITY_DATA is not set, and downloading "
+                f"({known.mib} MiB) is switched off. " + way_out(known.url, cache_dir() / known.archive)
             )
         from parity.download import fetch  # here, because its HTTP libraries are slow to import and seldom needed
 
-        found = fetch(URL, cache_dir(), ARCHIVE_SHA256, progress=progress)
-    return _read(found)
+        found = fetch(known.url, cache_dir(), known.sha256, progress=progress)
+    return known.read(found)
 
 
-def find() -> Path | None:
-    """Where "cifar10" lies on this machine: a directory of .bin files or the archive; None if it must be downloaded.
+def find(name: str = "cifar10") -> Path | None:
+    """Where a data set lies on this machine: its directory or archive; None if it must be downloaded.
 
     Looks in $PARITY_DATA if that is set, else in the user's cache. Only looks: `load` checks the content.
 
+    Args:
+        name: "cifar10", "cifar100" or "tiny-imagenet".
+
     Raises:
-        DataError: $PARITY_DATA is set and holds no CIFAR-10. Falling back to other data would hide the mistake.
+        DataError: $PARITY_DATA is set and does not hold this data set. Falling back to other data would hide the
+            mistake.
     """
-    if chosen := os.environ.get("PARITY_DATA"):
-        return _locate_or_fail(Path(chosen).expanduser(), "the environment variable PARITY_DATA")
-    return _locate(cache_dir())
+    known, chosen = KNOWN[name], os.environ.get("PARITY_DATA")
+    if not chosen:
+        return _held(cache_dir()).get(name)
+    place = Path(chosen).expanduser()
+    held = _held(place)
+    if name not in held:
+        raise _missing(place, "the environment variable PARITY_DATA", [known], held)
+    return held[name]
 
 
 def cache_dir() -> Path:
@@ -154,105 +85,61 @@ def way_out(url: str, target: Path) -> str:
     )
 
 
-def _locate(place: Path) -> Path | None:
-    """The archive, or the directory with at least one .bin file, that `place` is or holds."""
+def _load_path(given: str) -> Dataset:
+    """Read the one data set that a path is or holds."""
+    path = Path(given).expanduser()
+    if not path.exists():
+        raise DataError(
+            f"data set {given!r}: neither a known name nor an existing path. Use {', '.join(map(repr, KNOWN))}, "
+            f"'generated', or the path of one of {', '.join(known.directory + '/' for known in KNOWN.values())}, of "
+            f"its parent, or of one of {', '.join(known.archive for known in KNOWN.values())}."
+        )
+    held = _held(path)
+    if not held:
+        raise _missing(path, "the path given as the data set", KNOWN.values(), held)
+    if len(held) > 1:
+        raise DataError(
+            f"{path}: expected one data set, found {', '.join(KNOWN[name].title for name in held)}. Give the path of "
+            f"one ({', '.join(map(str, held.values()))}), or set PARITY_DATA to {path} and give a name."
+        )
+    ((name, place),) = held.items()
+    return KNOWN[name].read(place)
+
+
+def _held(place: Path) -> dict[str, Path]:
+    """The data sets that `place` is or holds, by name: an archive, or a directory with at least one of the marks."""
     if place.is_file():
-        return place
-    for directory in (place, place / DIRECTORY):
-        if any((directory / name).is_file() for name in FILE_SHA256):
-            return directory
-    archive = place / ARCHIVE
-    return archive if archive.is_file() else None
+        return {known.name: place for known in _archived(place)}
+    held = {}
+    for known in KNOWN.values():
+        directories = [
+            directory
+            for directory in (place, place / known.directory)
+            if any((directory / mark).is_file() for mark in known.marks)
+        ]
+        found = directories + [place / name for name in known.archives if (place / name).is_file()]
+        if found:
+            held[known.name] = found[0]
+    return held
 
 
-def _locate_or_fail(place: Path, origin: str) -> Path:
-    found = _locate(place)
-    if found is None:
-        raise DataError(
-            f"{place} ({origin}): expected {', '.join(FILE_SHA256)} in it, in {DIRECTORY}/ under it, or {ARCHIVE}; "
-            f"found {'none of them' if place.is_dir() else 'no such directory'}. Correct the path."
-        )
-    return found
+def _archived(archive: Path) -> list[Known]:
+    """The data set that the archive's first known file belongs to, under whatever directory; or nothing."""
+    for name in archives.names(archive):
+        for known in KNOWN.values():
+            if any(f"/{name}".endswith(f"/{mark}") for mark in known.marks):
+                return [known]
+    return []
 
 
-def _read(found: Path) -> Dataset:
-    """Read the archive or the directory. Structure is required; a directory's checksums only decide the title."""
-    try:
-        files = _directory_files(found) if found.is_dir() else _archive_files(found)
-    except OSError as error:
-        raise DataError(f"{found}: cannot be read ({error}). Make it readable or choose another path.") from error
-    missing = [name for name in FILE_SHA256 if name not in files]
-    if missing:
-        raise DataError(
-            f"{found}: expected the six files of CIFAR-10's binary version; missing: {', '.join(missing)}. "
-            f"Extract {ARCHIVE} again."
-        )
-    official = found.is_file() or all(  # an archive has passed its own checksum
-        hashlib.sha256(files[name].data).hexdigest() == sha256 for name, sha256 in FILE_SHA256.items()
+def _missing(place: Path, origin: str, wanted: Iterable[Known], held: Mapping[str, Path]) -> DataError:
+    """What was expected in `place`, and what is there instead."""
+    expected = "; or ".join(
+        f"{known.title} ({', '.join(known.marks)} in it or in {known.directory}/ under it, or "
+        f"{', '.join(known.archives)})"
+        for known in wanted
     )
-    classes = _class_names(files[CLASS_FILE], found / CLASS_FILE) if CLASS_FILE in files else CLASSES
-    *train, (test_images, test_labels) = [_decode(files.pop(name), found / name) for name in FILE_SHA256]
-    train_images, train_labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
-    return Dataset(
-        name="cifar10",
-        title=OFFICIAL if official else UNOFFICIAL,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        classes=classes,
-        source=str(found),
-    )
-
-
-def _directory_files(directory: Path) -> dict[str, npt.NDArray[np.uint8]]:
-    """The bytes of those known files that are there, by name."""
-    return {
-        name: np.fromfile(directory / name, dtype=np.uint8)
-        for name in (*FILE_SHA256, CLASS_FILE)
-        if (directory / name).is_file()
-    }
-
-
-def _archive_files(archive: Path) -> dict[str, npt.NDArray[np.uint8]]:
-    """The same out of the archive, after its checksum; nothing is written and other members are passed over."""
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != ARCHIVE_SHA256:
-        raise DataError(
-            f"{archive}: expected the official {ARCHIVE} with SHA-256 {ARCHIVE_SHA256}, found a file of "
-            f"{archive.stat().st_size:,} bytes with {found}: incomplete, damaged or another file. "
-            f"Delete it and run again, or download it again from {URL}."
-        )
-    files = {}
-    with tarfile.open(archive, "r:gz") as tar:
-        for member in tar:
-            directory, _, name = member.name.rpartition("/")
-            known = directory == DIRECTORY and (name in FILE_SHA256 or name == CLASS_FILE)
-            if known and member.isfile() and (content := tar.extractfile(member)) is not None:
-                files[name] = np.frombuffer(content.read(), dtype=np.uint8)
-    return files
-
-
-def _decode(raw: npt.NDArray[np.uint8], where: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Split a file's bytes into images [10000, 32, 32, 3] and labels [10000]."""
-    again = f"Replace it with the file from {ARCHIVE} ({URL})."
-    if raw.size != RECORDS * RECORD_BYTES:
-        raise DataError(
-            f"{where}: expected {RECORDS * RECORD_BYTES:,} bytes ({RECORDS:,} records of {RECORD_BYTES}), "
-            f"found {raw.size:,}. {again}"
-        )
-    records = raw.reshape(RECORDS, RECORD_BYTES)
-    labels = records[:, 0].copy()
-    if labels.max() >= len(CLASSES):
-        bad = int(np.argmax(labels >= len(CLASSES)))
-        raise DataError(f"{where}: expected labels 0 to 9, found {labels[bad]} in record {bad}. {again}")
-    planes = records[:, 1:].reshape(RECORDS, 3, SIDE, SIDE)
-    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
-
-
-def _class_names(raw: npt.NDArray[np.uint8], where: Path) -> tuple[str, ...]:
-    names = tuple(raw.tobytes().decode(errors="replace").split())
-    if len(names) != len(CLASSES):
-        raise DataError(f"{where}: expected {len(CLASSES)} class names, found {len(names)}. Correct or delete it.")
-    return names
+    there = ", ".join(KNOWN[name].title for name in held)
+    found = there or ("none of them" if place.exists() else "no such file or directory")
+    other = f", or use `--dataset {'` or `--dataset '.join(held)}`" if there else ""
+    return DataError(f"{place} ({origin}): expected {expected}; found {found}. Correct the path{other}.")
