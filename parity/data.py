@@ -16,7 +16,6 @@ from parity.dataset import DataError, Dataset, Known
 from parity.tiny_imagenet import TINY_IMAGENET
 
 KNOWN: dict[str, Known] = {known.name: known for known in (CIFAR10, CIFAR100, TINY_IMAGENET)}
-ARCHIVE, OFFICIAL = CIFAR10.archive, CIFAR10.official  # for `parity doctor`, which asks for CIFAR-10 alone
 
 
 def load(dataset: str = "cifar10", *, seed: int = 0, download: bool = True, progress: bool = False) -> Dataset:
