@@ -10,8 +10,9 @@ from parity.data import Dataset
 from parity.evidence import LEVELS, Evidence, make_proof
 from parity.forward_proofs import certificate, float32_forward, float64_forward
 from parity.networks import network
+from parity.recipes import recipe_of
 from parity.results import Proof
-from parity.training_proofs import gradients, optimizer_steps, train_mode_forward
+from parity.training_proofs import gradients, optimizer_steps, steps_titled, train_mode_forward
 from parity.workers import WorkerError, Workers
 
 CHECKS: dict[int, Callable[[Evidence], Proof]] = {
@@ -39,4 +40,6 @@ def prove_level(evidence: Evidence, level: int) -> Proof:
         proof = CHECKS[level](evidence)
     except WorkerError as error:
         proof = make_proof(evidence, level, {}, [str(error)])
+        if level == 6:
+            proof = steps_titled(proof, recipe_of(evidence.network.recipe))
     return dataclasses.replace(proof, seconds=time.perf_counter() - start)

@@ -118,6 +118,11 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
     problems += [f"{name!r} did not move in {STEPS} steps" for name in _unmoved(before, first)]
     compared = {"arrays": len(weights.gaps), "elements": weights.elements, "steps": losses.elements}
     proof = make_proof(evidence, 6, compared, problems, worst_of([weights, losses]))
+    return steps_titled(proof, recipe)
+
+
+def steps_titled(proof: Proof, recipe: Recipe) -> Proof:
+    """The proof with the update rule in its title, by which proofs of several rules are told apart."""
     return replace(proof, title=f"{proof.title}: {recipe.optimizer.kind}")
 
 

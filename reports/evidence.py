@@ -1,7 +1,9 @@
 """Read saved runs and merge them: for each key, the record of the latest run.
 
-Keys: proofs by (network, level); speed by (network, framework, what, batch); training by (network, framework, seed);
-overhead by (network, framework, baseline).
+Keys: proofs by (network, level, title); speed by (network, framework, what, batch); training by its conditions (see
+`reports.experiments`), framework and seed; overhead by (network, framework, baseline); loss curves by (network, recipe,
+data set, batch, seed); equivalence by (network, recipe, data set, images, epochs); cross-evaluation by (network,
+data set, seed, both frameworks).
 """
 
 from __future__ import annotations
@@ -12,13 +14,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from parity.networks import NETWORKS
-from parity.results import Epoch, Overhead, Proof, Record, RecordError, SavedRun, Speed, Training, load_run
+from parity.results import (
+    CrossEvaluation,
+    Curves,
+    Equivalence,
+    Overhead,
+    Proof,
+    Record,
+    RecordError,
+    SavedRun,
+    Speed,
+    Training,
+    load_run,
+)
+from reports.catalogue import network_order
+from reports.experiments import conditions, epochs_of
 from reports.text import TITLES, framework_order
 
 R = TypeVar("R", bound=Record)
 
-SHAPES: dict[str, type] = {"compared": dict, "frameworks": dict, "problems": list, "ratios": list}
+SHAPES: dict[str, type] = {
+    "accuracies": dict,
+    "compared": dict,
+    "differing": list,
+    "frameworks": dict,
+    "interval": list,
+    "losses": dict,
+    "pairs": list,
+    "problems": list,
+    "ratios": list,
+    "seeds": list,
+    "sessions": list,
+}
+ITEMS: dict[str, type] = {"accuracies": list, "differing": dict, "losses": list, "pairs": dict, "sessions": dict}
 
 
 @dataclass(frozen=True)
@@ -39,17 +67,25 @@ class Evidence:
     speeds: list[Sourced[Speed]]
     trainings: list[Sourced[Training]]
     overheads: list[Sourced[Overhead]]
+    curves: list[Curves]
+    equivalences: list[Equivalence]
+    cross_evaluations: list[CrossEvaluation]
 
     @property
     def networks(self) -> list[str]:
         """Every network that was proven, timed or trained; the suite's own overhead says nothing about a network."""
-        records: list[Record] = [*self.measured, *(item.record for item in self.proofs)]
-        return sorted({_network(record) for record in records}, key=network_order)
+        records = [*self._with_data, *(item.record for item in self.speeds)]
+        return sorted({record.network for record in records}, key=network_order)
 
     @property
     def measured(self) -> list[Speed | Training]:
         """The records of speed and training: what was timed."""
-        return [*(item.record for item in self.speeds), *(item.record for item in self.trainings)]
+        return [*(item.record for item in self.speeds), *self.trained]
+
+    @property
+    def trained(self) -> list[Training]:
+        """The records of training."""
+        return [item.record for item in self.trainings]
 
     @property
     def frameworks(self) -> list[str]:
@@ -66,8 +102,7 @@ class Evidence:
     @property
     def datasets(self) -> list[str]:
         """The titles of all data sets that were used, each once; drawn images are marked if their title does not."""
-        titles = [*(item.record.dataset for item in self.proofs), *(item.record.dataset for item in self.trainings)]
-        recorded = dict.fromkeys(title for title in titles if title)
+        recorded = dict.fromkeys(record.dataset for record in self._with_data if record.dataset)
         drawn = set()
         for run in self.runs:
             title, source = (lookup(run.environment, "dataset", key) for key in ("title", "source"))
@@ -75,6 +110,12 @@ class Evidence:
                 recorded.setdefault(str(title))
                 drawn |= {str(title)} if is_drawn(f"{title} {source}") else set()
         return [f"{title} (generated data)" if title in drawn and not is_drawn(title) else title for title in recorded]
+
+    @property
+    def _with_data(self) -> list[Proof | Training | Curves | Equivalence | CrossEvaluation]:
+        """The records that name a data set."""
+        proofs = [item.record for item in self.proofs]
+        return [*proofs, *self.trained, *self.curves, *self.equivalences, *self.cross_evaluations]
 
 
 def is_drawn(title: str) -> bool:
@@ -91,17 +132,6 @@ def lookup(environment: Any, *keys: str) -> Any:
     return environment
 
 
-def network_order(network: str) -> tuple[int, str]:
-    """Sort key: the catalogue's order, then names that it does not hold."""
-    known = list(NETWORKS)
-    return (known.index(network) if network in known else len(known), network)
-
-
-def epochs_of(record: Training) -> list[Epoch]:
-    """The finished epochs of a training record. Raises TypeError when one lacks a field or has one too many."""
-    return [Epoch(**values) for values in record.epochs]
-
-
 def read(paths: Sequence[Path]) -> Evidence:
     """Read and merge saved runs. "Later" is by the runs' own date; runs without one come first, in the order given.
 
@@ -115,12 +145,18 @@ def read(paths: Sequence[Path]) -> Evidence:
             f"nothing to report: expected records of proofs, speed or training, found none ({names}). "
             "Save some with `pytest parity/ --benchmark-save=NAME` or `parity train`."
         )
+    curves = _merge(runs, Curves, lambda r: (r.network, r.recipe, r.dataset, r.batch, r.seed))
+    equivalences = _merge(runs, Equivalence, lambda r: (r.network, r.recipe, r.dataset, r.train_images, r.epochs))
+    crossed = _merge(runs, CrossEvaluation, lambda r: (r.network, r.dataset, r.seed, r.trained_in, r.evaluated_in))
     return Evidence(
         runs,
-        _merge(runs, Proof, lambda record: (record.network, record.level)),
+        _merge(runs, Proof, lambda record: (record.network, record.level, record.title)),
         _merge(runs, Speed, lambda record: (record.network, record.framework, record.what, record.batch)),
-        _merge(runs, Training, lambda record: (record.network, record.framework, record.seed)),
+        _merge(runs, Training, lambda record: (*conditions(record), record.framework, record.seed)),
         _merge(runs, Overhead, lambda record: (record.network, record.framework, record.baseline)),
+        [item.record for item in curves],
+        [item.record for item in equivalences],
+        [item.record for item in crossed],
     )
 
 
@@ -132,12 +168,21 @@ def _load(path: Path) -> SavedRun:
             if isinstance(record, Training):
                 epochs_of(record)
             for name, shape in SHAPES.items():
-                value: Any = getattr(record, name, shape())
-                if not isinstance(value, shape):
-                    raise TypeError(f"{name!r} of a {record.kind} record: expected a {shape.__name__}, found {value!r}")
+                _check_shape(record, name, shape)
     except (AttributeError, TypeError) as error:  # JSON of another shape: a list where an object belongs, and so on
         raise RecordError(f"{path}: not in the form of a saved run: {error}") from None
     return run
+
+
+def _check_shape(record: Record, name: str, shape: type) -> None:
+    """Raise TypeError where the record has a field of that name that is not of that shape, all through."""
+    value: Any = getattr(record, name, shape())
+    items: Any = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, shape):
+        raise TypeError(f"{name!r} of a {record.kind} record: expected a {shape.__name__}, found {value!r}")
+    inner = ITEMS.get(name, object)
+    if not all(isinstance(item, inner) for item in items):
+        raise TypeError(f"{name!r} of a {record.kind} record: expected it to hold {inner.__name__}s, found {value!r}")
 
 
 def _moment(run: SavedRun) -> datetime:
@@ -158,11 +203,8 @@ def _merge(runs: Sequence[SavedRun], kind: type[R], key: Callable[[R], tuple[Has
                 latest[key(record)] = Sourced(record, stats if isinstance(stats, dict) else {}, run)
 
     def order(item: Sourced[R]) -> tuple[tuple[int, str], tuple[int, str]]:
-        return network_order(_network(item.record)), framework_order(getattr(item.record, "framework", ""))
+        # every kind has a network, though their base class does not say so
+        framework = framework_order(getattr(item.record, "framework", ""))
+        return network_order(str(getattr(item.record, "network", ""))), framework
 
     return sorted(latest.values(), key=order)
-
-
-def _network(record: Record) -> str:
-    """The network of a record: every kind has one, though their base class does not say so."""
-    return str(getattr(record, "network", ""))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.networks import NETWORKS, default_networks
+from parity.networks import default_networks
+from reports.catalogue import published
 from reports.evidence import Evidence, is_drawn, lookup
+from reports.experiments import Experiment
+from reports.failures import DIFFERENT, same
+from reports.outcomes import Tested, holds
 from reports.speed_tables import pairs, unlike
 from reports.text import TITLES, code, framework_title, listed, plain, some
-from reports.training_tables import DIFFERENT, races, same
 from reports.verdict import LEVELS, REQUIRED, State, Verdict
+
+CHOSEN = ("bfloat16",)  # a precision that a training was told to use, whatever the device does with float32
+FEW = 10  # seeds below which the shape of the errors matters to a t-test
 
 
 def unexamined(evidence: Evidence) -> list[str]:
@@ -17,22 +23,37 @@ def unexamined(evidence: Evidence) -> list[str]:
     return [name for name in default_networks() if name not in evidence.networks]
 
 
-def lines(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[str]:
-    """One Markdown line a limit."""
-    return _of_proofs(evidence, verdicts) + _of_data(evidence) + _of_machine(evidence) + _of_training(evidence)
+def lines(
+    evidence: Evidence, verdicts: Sequence[Verdict], groups: Sequence[Experiment], tests: Sequence[Tested]
+) -> list[str]:
+    """One Markdown line a limit; `groups` are the trainings, `tests` those of equivalence."""
+    found = _of_proofs(evidence, verdicts) + _of_data(evidence) + _of_machine(evidence)
+    return found + _of_training(evidence, groups, tests)
 
 
 def _of_proofs(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[str]:
     found = []
     if evidence.proofs:
         found.append(
-            "Equality is shown on the inputs and weights that were run, in evaluation mode, within the limits of the "
-            "tables; it is a measurement and not a mathematical proof."
+            "Equality is shown on the inputs and weights that were run, within the limits of the tables; it is a "
+            "measurement and not a mathematical proof."
         )
-    common = {level for level in LEVELS if all(level in verdict.proofs for verdict in verdicts)}
+    if any(level in verdict.proofs for verdict in verdicts for level in (4, 5, 6)):
+        found.append(
+            "Levels 4 to 6 hold for small batches, a few steps and float64. float32 training may run other kernels "
+            "(fused batch norm, for one), and a whole training is not followed step by step."
+        )
+    elif evidence.proofs:
+        found.append("Nothing is shown of training mode, gradients or optimizers: levels 4 to 6 are not in these runs.")
+    common = {level for level in LEVELS if all(level in verdict.levels for verdict in verdicts)}
     further = [f"{level} ({title})" for level, title in LEVELS.items() if level not in common and level not in REQUIRED]
     if further:
         found.append(f"These levels of evidence are not in the runs for every network: {', '.join(further)}.")
+    if opened := [code(verdict.network) for verdict in verdicts if verdict.cell(7) == "open"]:
+        found.append(
+            f"Level 7 is open for {listed(opened)}: the frameworks part earlier than one parts from itself, or no such "
+            "run was made to compare with."
+        )
     unproven = [code(verdict.network) for verdict in verdicts if verdict.state is not State.EQUAL]
     if unproven and (evidence.speeds or evidence.trainings):
         found.append(f"Speed and training figures of {listed(unproven)} compare networks that are not proven equal.")
@@ -50,7 +71,7 @@ def _of_data(evidence: Evidence) -> list[str]:
             )
         if "checksum" in title.lower():
             found.append(f"“{plain(title)}”: the data set could not be identified as the official one.")
-    if any(item.record.train_images < 50_000 for item in evidence.trainings):
+    if any(record.train_images < 50_000 for record in evidence.trained):
         found.append(
             "Some networks were trained on fewer images than CIFAR-10's 50,000; their accuracies are lower for it."
         )
@@ -97,7 +118,7 @@ def _of_environments(evidence: Evidence) -> list[str]:
             found.append(f"The precision of {framework_title(framework)} was not probed.")
         for verdict in sorted({str(lookup(probe, "verdict")) for probe in probes if probe}):
             claimed = {record.precision for record in evidence.measured if record.framework == framework}
-            if other := sorted(claimed - {verdict}):
+            if other := sorted(claimed - {verdict, *CHOSEN}):
                 words = f"records claim {', '.join(other)}, the probe found {verdict}"
                 found.append(f"**Precision of {framework_title(framework)}: {plain(words)}.**")
     if len({str(version) for run in evidence.runs if (version := lookup(run.environment, "code_version"))}) > 1:
@@ -105,31 +126,54 @@ def _of_environments(evidence: Evidence) -> list[str]:
     return found
 
 
-def _of_training(evidence: Evidence) -> list[str]:
-    found = []
-    records = [item.record for item in evidence.trainings]
-    seeds = {name: {record.seed for record in records if record.network == name} for name in evidence.networks}
-    single = [name for name, used in seeds.items() if len(used) == 1]
-    if single:
-        found.append(
-            f"One seed only for {listed([code(name) for name in single])}: no claim about accuracy follows from it."
-        )
-    partial = [record for record in records if len(record.epochs) < record.epochs_planned]
-    if partial:
+def _of_training(evidence: Evidence, groups: Sequence[Experiment], tests: Sequence[Tested]) -> list[str]:
+    records = evidence.trained
+    found = _of_seeds(groups, tests)
+    if partial := [record for record in records if len(record.epochs) < record.epochs_planned]:
         found.append(f"{some(len(partial), 'training run')} stopped before the planned number of epochs (“partial”).")
+    pairs_of = [pair for group in groups for seed in group.seeds if (pair := group.both(seed)) is not None]
     if any(
         DIFFERENT in (same(a.initial_digest, b.initial_digest), same(a.batches_digest, b.batches_digest))
-        for race in races(evidence.trainings)
-        if race.both
-        for a, b in [race.both]
+        for a, b in pairs_of
     ):
         found.append("Some trainings did not share their initial weights or batches; they are named under Training.")
-    published = {name: max((p.epochs for p in NETWORKS[name].published), default=0) for name in NETWORKS}
-    if any(len(record.epochs) < published.get(record.network, 0) for record in records):
+    chosen = sorted({record.precision for record in records if record.precision in CHOSEN})
+    if chosen:
+        found.append(f"Some trainings ran in {listed(chosen)}: neither accuracies nor times are those of float32.")
+    if any(len({record.threads for record in pair}) > 1 for pair in pairs_of):
+        found.append(
+            "Some trainings ran with different numbers of threads in the frameworks: their times do not compare."
+        )
+    longest = [max((p.epochs for p in published(r.network, r.recipe)), default=0) for r in records]
+    if any(len(record.epochs) < epochs for record, epochs in zip(records, longest, strict=True)):
         found.append(
             "The documents trained for more epochs on other hardware: their figures give a scale, not a target."
         )
-    untrained = [code(name) for name, used in seeds.items() if not used]
+    untrained = [code(name) for name in evidence.networks if name not in {record.network for record in records}]
     if records and untrained:
         found.append(f"Not trained in these runs: {listed(untrained)}.")
     return found
+
+
+def _of_seeds(groups: Sequence[Experiment], tests: Sequence[Tested]) -> list[str]:
+    """Limits of what is said about accuracy."""
+    found = []
+    single = [group.label for group in groups if len(group.seeds) == 1]
+    if single:
+        found.append(f"One seed only for {listed(single)}: no claim about accuracy follows from it.")
+    undecided = [
+        test.label for test in tests if test.record.verdict not in ("equivalent", "different") or _doubtful(test)
+    ]
+    if undecided:
+        found.append(f"Whether the accuracies are equivalent is undecided for {listed(undecided)}.")
+    if tests:
+        seeds = min(len(test.record.seeds) for test in tests)
+        found.append(
+            "Equivalence is claimed within the margin, of the final test accuracy, by these recipes, on these images"
+            + (f"; with as few as {some(seeds, 'seed')} the t-test leans on normal errors." if seeds < FEW else ".")
+        )
+    return found
+
+
+def _doubtful(test: Tested) -> bool:
+    return test.record.verdict == "equivalent" and not holds(test.record)

@@ -5,28 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from parity.networks import NETWORKS
 from parity.results import Proof
+from reports.catalogue import facts
 from reports.evidence import lookup
-from reports.text import NOTHING, TITLES, code, count, framework_title, gap, is_number, plain, scaled, table
+from reports.text import NOTHING, TITLES, code, count, framework_title, gap, is_number, listed, plain, scaled, table
 from reports.verdict import LEVELS, REQUIRED, State, Verdict
+
+# What was compared, where a column's header should be narrow.
+SHORT = {"running statistics": "statistics", "batch norms alone": "batch norms", "dropout masks": "masks"}
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Network, verdict, and the outcome of every required and every recorded level."""
-    levels = sorted({*REQUIRED, *(level for verdict in verdicts for level in verdict.proofs)})
+    """Network, verdict, and the outcome of every required and every recorded level; a column is a level's number."""
+    levels = _levels(verdicts)
     rows = []
     for verdict in verdicts:
         word = str(verdict.state) if verdict.state is State.EQUAL else f"**{verdict.state}**"
         rows.append([code(verdict.network), word, *(verdict.cell(level) for level in levels)])
-    return table(["network", "verdict", *(f"{level}: {LEVELS.get(level, 'further')}" for level in levels)], rows)
+    return table(["network", "verdict", *map(str, levels)], rows)
+
+
+def level_key(verdicts: Sequence[Verdict]) -> str:
+    """What the numbers over the verdict table's columns stand for."""
+    names = [f"{level} {LEVELS.get(level, 'further')}" for level in _levels(verdicts)]
+    required = f"{REQUIRED[0]} to {REQUIRED[-1]}"
+    return f"The levels: {listed(names)}. {required} are required."
+
+
+def _levels(verdicts: Sequence[Verdict]) -> list[int]:
+    return sorted({*REQUIRED, *(level for verdict in verdicts for level in verdict.levels)})
 
 
 def source_table(networks: Sequence[str]) -> str:
     """The document of each network, and where the suite departs from it."""
     rows = []
     for name in networks:
-        entry = NETWORKS.get(name)
+        entry = facts(name)
         departures = " ".join(plain(erratum) for erratum in entry.errata) if entry else ""
         rows.append(
             [code(name), plain(entry.source) if entry else "not in the catalogue", departures or "none recorded"]
@@ -39,20 +53,21 @@ def float64_table(verdicts: Sequence[Verdict]) -> str:
     headers = [
         "network",
         "parameters",
-        "forward, an image",
+        "forward",
         "stages",
-        "elements compared",
-        "float64 gap",
+        "elements",
+        "gap",
         "limit",
         "at",
     ]
     rows = []
     for verdict in verdicts:
-        entry, proof = NETWORKS.get(verdict.network), verdict.proofs.get(2)
+        entry = facts(verdict.network)
         size = [count(entry.params), scaled(entry.flops, "FLOP")] if entry else [NOTHING, NOTHING]
-        compared = [_compared(proof, "stages"), _compared(proof, "elements")]
-        gaps = _gap(proof.gap, proof.limit, proof.worst) if proof else [NOTHING] * 3
-        rows.append([code(verdict.network), *size, *compared, *gaps])
+        for proof in _proofs(verdict, 2):
+            compared = [_compared(proof, "stages"), _compared(proof, "elements")]
+            gaps = _gap(proof.gap, proof.limit, proof.worst) if proof else [NOTHING] * 3
+            rows.append([code(verdict.network), *size, *compared, *gaps])
     return table(headers, rows, numeric=headers[1:-1])
 
 
@@ -60,20 +75,57 @@ def float32_table(verdicts: Sequence[Verdict]) -> str:
     """The float32 error of each framework against the float64 oracle."""
     headers = ["network"]
     for framework in TITLES:
-        headers += [f"float32 error of {framework_title(framework)}", "tolerance", "at"]
+        headers += [f"{framework_title(framework)}, error", "tolerance", "at"]
     rows = []
     for verdict in verdicts:
-        row = [code(verdict.network)]
-        for framework in TITLES:
-            proof = verdict.proofs.get(3)
-            own = lookup(proof.frameworks, framework) if proof else None
-            row += _gap(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst")) if own else [NOTHING] * 3
-        rows.append(row)
+        for proof in _proofs(verdict, 3):
+            row = [code(verdict.network)]
+            for framework in TITLES:
+                own = lookup(proof.frameworks, framework) if proof else None
+                row += _gap(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst")) if own else [NOTHING] * 3
+            rows.append(row)
     return table(headers, rows, numeric=[header for header in headers if header not in ("network", "at")])
+
+
+def training_table(verdicts: Sequence[Verdict], level: int) -> str | None:
+    """The proofs of a level in training mode, a row each; None when no network has one.
+
+    A title such as `optimizer steps: adam` names one of several proofs: what follows the colon gets a column. So does
+    every kind of thing that was compared.
+    """
+    proofs = [proof for verdict in verdicts for proof in verdict.proofs.get(level, ())]
+    if not proofs:
+        return None
+    named = any(": " in proof.title for proof in proofs)
+    counts = [_counts(proof) for proof in proofs]
+    kinds = list(dict.fromkeys(kind for found in counts for kind in found))
+    columns = [plain(SHORT.get(kind, kind)) for kind in kinds]
+    headers = ["network", *(["rule"] if named else []), "gap", "limit", "at", *columns]
+    rows = []
+    for proof, found in zip(proofs, counts, strict=True):
+        which = [plain(proof.title.partition(": ")[2] or "not stated")] if named else []
+        gaps = _gap(proof.gap, proof.limit, proof.worst)
+        numbers = [count(found[kind]) if kind in found else NOTHING for kind in kinds]
+        rows.append([code(proof.network), *which, *gaps, *numbers])
+    return table(headers, rows, numeric=["gap", "limit", *columns])
+
+
+def _proofs(verdict: Verdict, level: int) -> Sequence[Proof | None]:
+    """The proofs of a level, or None once: a network without any has a row too."""
+    return verdict.proofs.get(level) or [None]
 
 
 def _compared(proof: Proof | None, kind: str) -> str:
     return count(proof.compared[kind]) if proof and kind in proof.compared else NOTHING
+
+
+def _counts(proof: Proof) -> dict[str, int]:
+    """What a proof compared; what is told apart after a comma (`batch norms alone, paddle float64`) is added up."""
+    total: dict[str, int] = {}
+    for kind, number in proof.compared.items():
+        name = kind.partition(",")[0]
+        total[name] = total.get(name, 0) + number
+    return total
 
 
 def _gap(value: Any, limit: Any, worst: Any) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
@@ -15,6 +16,7 @@ from tabulate import tabulate
 
 NOT_RECORDED = "not recorded"
 NOTHING = "-"
+NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line of a narrow cell
 
 TITLES = {"paddle": "PaddlePaddle", "tensorflow": "TensorFlow"}
 
@@ -112,6 +114,45 @@ def duration(seconds: Any) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def brief(seconds: Any) -> str:
+    """Seconds for a narrow column, in one unit: `41.2 s`, `13.0 min`, `16.4 h`."""
+    if not is_number(seconds):
+        return NOTHING
+    for size, unit in ((7200, "h"), (120, "min")):
+        if seconds >= size:
+            return f"{figures(seconds / (3600 if unit == 'h' else 60))}{NBSP}{unit}"
+    return f"{figures(seconds)}{NBSP}s"
+
+
+def signed(value: Any) -> str:
+    """A difference with its sign and two decimals, never `-0.00`; one that is no number is loud."""
+    return f"{round(value, 2) + 0.0:+.2f}" if is_number(value) else "**NaN**"
+
+
+def percents(fractions: Sequence[float]) -> str:
+    """Accuracies in 0..1 as percent: mean ± standard deviation over the seeds, or the one value."""
+    if not fractions:
+        return NOTHING
+    if len(fractions) == 1:
+        return percent(fractions[0])
+    values = [100 * fraction for fraction in fractions]
+    return f"{statistics.fmean(values):.2f}{NBSP}±{NBSP}{statistics.stdev(values):.2f}"
+
+
+def probability(value: Any) -> str:
+    """A p value: `0.031`, `< 0.001`; one that is no number is loud."""
+    if not is_number(value):
+        return "**NaN**"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def numbers(values: Sequence[int]) -> str:
+    """Seeds or epochs, ascending: `0`, `0 and 2`, `0 to 4` where none between them is absent."""
+    if len(values) > 2 and list(values) == list(range(values[0], values[0] + len(values))):
+        return f"{values[0]} to {values[-1]}"
+    return listed([str(value) for value in values])
+
+
 def scaled(value: Any, unit: str) -> str:
     """A large count with its prefix, three digits: `626 MFLOP` for 626e6 and unit FLOP."""
     if not is_number(value) or value <= 0:
@@ -135,5 +176,5 @@ def listed(words: Sequence[str]) -> str:
 
 
 def some(number: int, noun: str) -> str:
-    """`1 network`, `2 networks`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 network`, `2,000 networks`."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,18 +1,20 @@
 """Decide which networks are proven equal. The rules are strict: what was not shown counts against the network.
 
-A network is equal only if levels 1, 2 and 3 are all recorded, each of them sound (see `faults`), all measured with the
-same versions of the frameworks, and no further level on record has failed.
+A network is equal only if levels 1 to 6 are all recorded, each of them sound (see `faults`), all measured with the
+same versions of the frameworks, and no further level on record speaks against it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from parity.results import Proof
+from reports import loss_curves
 from reports.evidence import Evidence, Sourced, lookup
+from reports.outcomes import Tested, cross_faults, equivalence_faults, holds
 from reports.text import code, framework_order, framework_title, gap, is_number, listed, plain
 
 LEVELS = {
@@ -25,7 +27,8 @@ LEVELS = {
     7: "loss curve",
     8: "accuracy over seeds",
 }
-REQUIRED = (1, 2, 3)
+REQUIRED = (1, 2, 3, 4, 5, 6)
+NOT_RUN = "not run"
 
 
 class State(StrEnum):
@@ -42,32 +45,81 @@ class Verdict:
 
     network: str
     state: State
-    proofs: Mapping[int, Proof]  # by level
-    failed: Mapping[int, list[str]]
+    proofs: Mapping[int, Sequence[Proof]]  # by level; one may hold several, which differ in their titles
+    failed: Mapping[int, Sequence[str]]
     missing: Sequence[int]
     mixed: str | None = None  # why the levels on record cannot stand together
+    outcomes: Mapping[int, str] = field(default_factory=dict)  # of levels 7 and 8, where curves or trainings show it
+
+    @property
+    def levels(self) -> set[int]:
+        """Every level of which something is on record."""
+        return {*self.proofs, *self.outcomes}
 
     def cell(self, level: int) -> str:
         """What a table says of one level."""
-        if level not in self.proofs:
-            return "not run"
-        return "**FAILED**" if level in self.failed else "passed"
+        if level in self.failed:
+            return "**FAILED**"
+        return self.outcomes.get(level) or ("passed" if level in self.proofs else NOT_RUN)
 
 
-def judge(evidence: Evidence) -> list[Verdict]:
-    """A verdict for every network that any record names."""
-    return [
-        _judge(name, [item for item in evidence.proofs if item.record.network == name]) for name in evidence.networks
-    ]
+def judge(evidence: Evidence, tests: Sequence[Tested]) -> list[Verdict]:
+    """A verdict for every network that any record names; `tests` are those of equivalence."""
+    return [_judge(name, evidence, tests) for name in evidence.networks]
 
 
-def _judge(network: str, proofs: Sequence[Sourced[Proof]]) -> Verdict:
-    levels = {item.record.level: item.record for item in sorted(proofs, key=lambda item: item.record.level)}
-    failed = {level: reasons for level, proof in levels.items() if (reasons := faults(proof))}
-    missing = [level for level in REQUIRED if level not in levels]
-    mixed = _mixed([item for item in proofs if item.record.level in REQUIRED])
+def _judge(network: str, evidence: Evidence, tests: Sequence[Tested]) -> Verdict:
+    sources = [item for item in evidence.proofs if item.record.network == network]
+    proofs: dict[int, list[Proof]] = {}
+    for item in sorted(sources, key=lambda item: item.record.level):
+        proofs.setdefault(item.record.level, []).append(item.record)
+    failed = {level: reasons for level, found in proofs.items() if (reasons := _reasons(found))}
+    outcomes: dict[int, str] = {}
+    for level, found in ((7, _loss_curves(network, evidence)), (8, _accuracy(network, evidence, tests))):
+        word, reasons = found
+        if reasons:
+            failed[level] = [*failed.get(level, []), *reasons]
+        if word:
+            outcomes[level] = word
+    missing = [level for level in REQUIRED if level not in proofs]
+    mixed = _mixed([item for item in sources if item.record.level in REQUIRED])
     state = State.DIFFERENT if failed else State.UNPROVEN if missing or mixed else State.EQUAL
-    return Verdict(network, state, levels, failed, missing, mixed)
+    return Verdict(network, state, proofs, failed, missing, mixed, outcomes)
+
+
+def _loss_curves(network: str, evidence: Evidence) -> tuple[str, list[str]]:
+    """The word for the network's loss curves, empty without any, and what speaks against it."""
+    own = [curves for curves in evidence.curves if curves.network == network]
+    if not own:
+        return "", []
+    findings = [loss_curves.worst(curves) for curves in own]
+    early = any(found in (loss_curves.Finding.EARLY, loss_curves.Finding.UNMEASURED) for found in findings)
+    return "open" if early else "passed", [fault for curves in own for fault in loss_curves.faults(curves)]
+
+
+def _accuracy(network: str, evidence: Evidence, tests: Sequence[Tested]) -> tuple[str, list[str]]:
+    """The word for the network's tests of equivalence and cross-evaluations, and what speaks against it."""
+    own = [test.record for test in tests if test.record.network == network]
+    crossed = [record for record in evidence.cross_evaluations if record.network == network]
+    faulty = [fault for record in own for fault in equivalence_faults(record)]
+    faulty += [fault for record in crossed for fault in cross_faults(record)]
+    if own:
+        return "equivalent" if all(map(holds, own)) else "undecided", faulty
+    return "crossed only" if crossed else "", faulty
+
+
+def _reasons(proofs: Sequence[Proof]) -> list[str]:
+    """What is wrong with the proofs of one level; each names its title where there are several."""
+    found = []
+    for proof in proofs:
+        which = f"{plain(proof.title)}: " if len(proofs) > 1 else ""
+        reasons = faults(proof)
+        if reasons and proof.first_failure is None:
+            reasons.insert(0, f"first failing {_place(proof)}: not recorded")
+        if reasons and is_number(proof.gap) and is_number(proof.limit) and proof.gap <= proof.limit:
+            reasons.append(f"gap {gap(proof.gap)}, limit {gap(proof.limit)} (within)")
+        found += [which + reason for reason in reasons]
+    return found
 
 
 def faults(proof: Proof) -> list[str]:
@@ -80,7 +132,8 @@ def faults(proof: Proof) -> list[str]:
     if proof.first_failure:
         found.append(f"first failing {_place(proof)}: {code(proof.first_failure)}")
     found += _gap_faults(proof)
-    empty = [kind for kind in ("elements", *sorted(proof.compared)) if not _positive(proof.compared.get(kind))]
+    what = "steps" if proof.level == 7 else "elements"
+    empty = [kind for kind in (what, *sorted(proof.compared)) if not _positive(proof.compared.get(kind))]
     if empty:
         found.append(f"nothing was compared: no {listed(list(dict.fromkeys(empty)))} on record")
     found += [plain(problem) for problem in proof.problems]
@@ -90,7 +143,7 @@ def faults(proof: Proof) -> list[str]:
 
 
 def _place(proof: Proof) -> str:
-    return "array" if proof.level == 1 else "stage"
+    return {2: "stage", 3: "stage", 4: "stage", 7: "step"}.get(proof.level, "array")
 
 
 def _positive(number: Any) -> bool:
@@ -98,18 +151,19 @@ def _positive(number: Any) -> bool:
 
 
 def _gap_faults(proof: Proof) -> list[str]:
-    """Faults of the gap and, at level 3, of each framework's own gap to the float64 oracle."""
+    """Faults of the gap, and of each framework's own gap to the float64 oracle where the level has one."""
     found = []
     # A certificate of bit-exact transfer may do without a gap; everywhere else none means "never got so far".
     if not (proof.level == 1 and proof.gap is None):
         found += _over(proof.gap, proof.limit, proof.worst)
-    if proof.level == 3:
-        if len(proof.frameworks) < 2:
-            found.append(f"expected the error of both frameworks, found {len(proof.frameworks)}")
-        for name in sorted(proof.frameworks, key=framework_order):
-            own = proof.frameworks[name]
-            reasons = _over(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst"))
-            found += [f"{framework_title(name)}: {reason}" for reason in reasons]
+    if proof.level == 3 and len(proof.frameworks) < 2:
+        found.append(f"expected the error of both frameworks, found {len(proof.frameworks)}")
+    for name in sorted(proof.frameworks, key=framework_order):
+        own = proof.frameworks[name]
+        if proof.level != 3 and lookup(own, "gap") is None:
+            continue  # other levels may say other things of a framework
+        reasons = _over(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst"))
+        found += [f"{framework_title(name)}: {reason}" for reason in reasons]
     return found
 
 

@@ -1,0 +1,23 @@
+"""The pictures of one report: their bytes, and the links to them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Album:
+    """Collects pictures under names that stay inside of one folder."""
+
+    folder: str  # its name, beside the Markdown file
+    pictures: dict[str, bytes] = field(default_factory=dict)  # file name -> PNG
+
+    def add(self, words: str, name: str, picture: bytes) -> str:
+        """Keep a picture and give the link to it. `words` is Markdown; `name` may be any text, `.png` is added."""
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
+        file, again = f"{stem}.png", 2
+        while file in self.pictures:
+            file, again = f"{stem}_{again}.png", again + 1
+        self.pictures[file] = picture
+        return f"![{words}](<{self.folder}/{file}>)"
