@@ -28,6 +28,7 @@ class Optimizer:
         for slot, decay in zip(self.slots, decays, strict=True):
             # coupled: the regulariser adds decay * w to the gradient, for these parameters only
             slot.tensor.regularizer = paddle.regularizer.L2Decay(decay) if decay else None
+        self.stepped = False
         self.load({})
 
     def apply(self, rate: float) -> None:

@@ -71,7 +71,8 @@ class Trainer:
         wanted = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
         self.mode = "eager" if dropouts(self.model) else wanted
         self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model
-        self.clear_sums()
+        self.loss_sum = paddle.zeros([], precision)
+        self.correct = paddle.zeros([], "int64")
 
     def to_device(self, plan: Arrays) -> Plan:
         """Pixels' places as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""

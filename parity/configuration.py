@@ -52,7 +52,7 @@ def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
     """One line for every entry in which a configuration is not the expected one."""
     return [
         f"{key}: expected {_short(expected.get(key))}, found {_short(found.get(key))}"
-        for key in expected | found
+        for key in {**expected, **found}
         if found.get(key) != expected.get(key)
     ]
 

@@ -50,9 +50,9 @@ def train_mode_forward(evidence: Evidence) -> Proof:
         comparisons["running statistics"] = compare(moved, other, FLOAT64_LIMIT)
         problems += [f"running statistics: {line}" for line in comparisons["running statistics"].explain()]
         problems += [f"{name!r} did not move in {FORWARD_STEPS} passes" for name in _unmoved(statistics, moved)]
-        alone, found = _batch_norms_alone(evidence)
+        alone, unlike = _batch_norms_alone(evidence)
         comparisons |= alone
-        problems += found
+        problems += unlike
     compared = {what: len(comparison.gaps) for what, comparison in comparisons.items()}
     masks = evidence.describe()[next(iter(evidence.workers))]["dropout"]["sites"]
     if masks:
@@ -76,7 +76,8 @@ def gradients(evidence: Evidence) -> Proof:
     replies = _gradients(evidence, _start(evidence, _recipe(evidence)))
     first, second = (reply.arrays for reply in replies.values())
     comparison = compare(first, second, GRADIENT_LIMIT, scales=_layer_scales(first))
-    losses = compare(*({"loss": np.array(reply.result["loss"])} for reply in replies.values()), FLOAT64_LIMIT)
+    one, other = ({"loss": np.array(reply.result["loss"])} for reply in replies.values())
+    losses = compare(one, other, FLOAT64_LIMIT)
     problems = comparison.explain() + losses.explain()
     trainable = {entry.name for entry in evidence.entries() if entry.trainable}
     problems += [f"no gradient of {name!r}" for name in sorted(trainable - set(first))]
@@ -111,7 +112,8 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
         for key, array in first.items()
     }
     weights = compare(first, second, limits)
-    losses = compare(*(reply.arrays for reply in steps.values()), UPDATE_LIMIT)
+    one, other = (reply.arrays for reply in steps.values())
+    losses = compare(one, other, UPDATE_LIMIT)
     problems = weights.explain() + losses.explain()
     trained = {entry.name for entry in evidence.entries() if entry.trainable and entry.name.endswith("/kernel")}
     before = {name: array for name, array in evidence.state("float64").items() if name in trained}
@@ -218,7 +220,10 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
         computed({name: moved_like_terms(x, draw) for name, x in inputs.items()}, perturb(state, draw))
         for _ in range(PERTURBED_RUNS)
     ]
-    limits = {"float64": FLOAT64_LIMIT, "float32": derive_limits(expected, perturbed)}
+    limits: dict[str, float | dict[str, float]] = {
+        "float64": FLOAT64_LIMIT,
+        "float32": derive_limits(expected, perturbed),
+    }
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
     for dtype, limit in limits.items():
