@@ -52,6 +52,24 @@ def probe_precision() -> dict[str, Any]:
     return verdict(np.asarray(found), product, found_maps.transpose(0, 2, 3, 1), convolved)
 
 
+def supports(precision: str) -> dict[str, str]:
+    """Why the device cannot train in this precision, tried by a convolution and a matrix product; empty if it can."""
+    if precision != "bfloat16":
+        return {"problem": ""}
+    try:
+        maps = paddle.ones([1, 2, 4, 4], "bfloat16")
+        kernel = paddle.ones([2, 2, 3, 3], "bfloat16")
+        kernel.stop_gradient = False
+        paddle.nn.functional.conv2d(maps, kernel).sum().backward()
+        product = paddle.ones([2, 2], "bfloat16")
+        product.stop_gradient = False
+        paddle.matmul(product, product).sum().backward()
+    except Exception as error:
+        device = _settings["device"]
+        return {"problem": f"no bfloat16 kernels on this device ({device}): {type(error).__name__}"}
+    return {"problem": ""}
+
+
 def synchronize() -> None:
     """Wait until the device has finished: before every reading of the clock."""
     if _settings["device"] == "gpu":

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import paddle
@@ -217,6 +218,22 @@ class SharedDropout(nn.Layer):
         else:
             uniform = uniform.reshape(x.shape)
         return paddle.where(uniform >= self.rate, x * dropout_scale(self.rate), paddle.zeros([], x.dtype))
+
+
+PRODUCTS = ("conv", "dense")  # the kinds of layers that bfloat16 is for
+
+
+def in_bfloat16(model: nn.Layer) -> None:
+    """Let convolutions and fully connected layers compute in bfloat16, on float32 weights; all else stays float32."""
+    for layer in model.sublayers():
+        if hasattr(layer, "spec") and layer.spec["kind"] in PRODUCTS:
+            layer.forward = partial(_bfloat16_forward, layer.forward)
+
+
+def _bfloat16_forward(forward: Callable[[paddle.Tensor], paddle.Tensor], x: paddle.Tensor) -> paddle.Tensor:
+    with paddle.amp.auto_cast(level="O1", dtype="bfloat16"):  # casts input and weights of a product
+        y = forward(x)
+    return y.astype("float32")
 
 
 def dropouts(model: nn.Layer) -> list[SharedDropout]:

@@ -10,6 +10,7 @@ from paddle import nn
 
 from paddle_impl.alexnet import AlexNet
 from paddle_impl.googlenet import GoogLeNet, MiniInception
+from paddle_impl.layers import in_bfloat16
 from paddle_impl.lenet import LeNet
 from paddle_impl.resnet import ResNet, ResNetV2
 from paddle_impl.vgg import Vgg
@@ -26,15 +27,21 @@ FAMILIES: dict[type, Callable[[designs.Network], nn.Layer]] = {
 }
 
 
-def build(name: str, dtype: str) -> nn.Layer:
-    """A new model of the catalogue's network, in "float32" or "float64"; its weights are still to be transferred."""
+def build(name: str, precision: str) -> nn.Layer:
+    """A new model of the catalogue's network; its weights are still to be transferred.
+
+    `precision` is "float32", "float64" or "bfloat16" (products only, see `in_bfloat16`).
+    """
     network = networks.network(name)
     before = paddle.get_default_dtype()
-    paddle.set_default_dtype(dtype)
+    paddle.set_default_dtype("float64" if precision == "float64" else "float32")
     try:
-        return FAMILIES[type(network.design)](network)
+        model = FAMILIES[type(network.design)](network)
     finally:
         paddle.set_default_dtype(before)
+    if precision == "bfloat16":
+        in_bfloat16(model)
+    return model
 
 
 @lru_cache(maxsize=2)

@@ -24,8 +24,8 @@ class Trainer:
     """A model, its optimizer and its data, all on the device: `parity.loop.Trainer` in Paddle.
 
     `data` holds `images`, uint8 [n, h, w, c] already padded for the crops, `mean`, float32 [h, w, c] padded alike (or
-    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is "float32" or
-    "float64"; parameters, activations and the optimizer's memory all have it.
+    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of
+    `paddle_impl.models.build`; the optimizer's memory has the parameters'.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Trainer:
         if mode not in ("auto", "eager", "to_static"):
             raise ValueError(f"mode: expected 'auto', 'eager' or 'to_static', found {mode!r}")
         self.model = build(network, precision)
-        self.precision = precision
+        self.dtype = "float64" if precision == "float64" else "float32"
         self.batch = batch
         self.size = data["test_images"].shape[1]
         self.padded = data["images"].shape[1]
@@ -71,7 +71,7 @@ class Trainer:
         wanted = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
         self.mode = "eager" if dropouts(self.model) else wanted
         self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model
-        self.loss_sum = paddle.zeros([], precision)
+        self.loss_sum = paddle.zeros([], self.dtype)
         self.correct = paddle.zeros([], "int64")
 
     def to_device(self, plan: Arrays) -> Plan:
@@ -118,7 +118,7 @@ class Trainer:
 
     def clear_sums(self) -> None:
         """Start to add up losses and hits anew."""
-        self.loss_sum = paddle.zeros([], self.precision)
+        self.loss_sum = paddle.zeros([], self.dtype)
         self.correct = paddle.zeros([], "int64")
 
     def sums(self) -> tuple[float, int]:
@@ -171,23 +171,23 @@ class Trainer:
         shape = [self.batch, self.size, self.size, -1]
         pixels = paddle.gather(self.images, place.flatten()).reshape(shape)
         mean = None if self.mean is None else paddle.gather(self.mean, inside.flatten()).reshape(shape)
-        return _preprocessed(pixels, mean, self.precision), paddle.gather(self.labels, order).astype("int64")
+        return _preprocessed(pixels, mean, self.dtype), paddle.gather(self.labels, order).astype("int64")
 
     @paddle.no_grad()
     def evaluation_step(self, pixels: paddle.Tensor, labels: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Sum of the losses and number of hits of one batch of test images."""
         labels = labels.astype("int64")
         self.model.eval()
-        logits = self.forward(_preprocessed(pixels, self.test_mean, self.precision))
+        logits = self.forward(_preprocessed(pixels, self.test_mean, self.dtype))
         return _losses(logits, labels).sum(), _hits(logits, labels)
 
 
-def _preprocessed(pixels: paddle.Tensor, mean: paddle.Tensor | None, precision: str) -> paddle.Tensor:
-    """uint8 NHWC -> NCHW in 0..1, less the mean where there is one; float32 numbers whatever the precision."""
+def _preprocessed(pixels: paddle.Tensor, mean: paddle.Tensor | None, dtype: str) -> paddle.Tensor:
+    """uint8 NHWC -> NCHW in 0..1, less the mean where there is one; float32 numbers whatever the dtype."""
     images = pixels.astype("float32") * float(np.float32(1 / 255))
     if mean is not None:
         images = images - mean
-    return images.transpose([0, 3, 1, 2]).astype(precision)
+    return images.transpose([0, 3, 1, 2]).astype(dtype)
 
 
 def _losses(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:

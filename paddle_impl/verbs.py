@@ -10,6 +10,7 @@ VERBS = {
         device.setup,
         device.environment,
         device.settings,
+        device.supports,
         steps.describe,
         steps.round_trip,
         steps.probe_layers,

@@ -27,6 +27,7 @@ LEVELS = {
     6: "optimizer steps",
 }
 BATCH = 8
+MOST_FLOPS = 8e9  # of one forward pass of a proof: what a larger network would take in memory, it saves in images
 
 
 @dataclass
@@ -65,8 +66,7 @@ class Evidence:
     @property
     def batch(self) -> int:
         """How many images the proofs run at once."""
-        height, width, _ = self.network.image
-        return BATCH if height * width <= 64 * 64 else 2
+        return max(1, min(BATCH, int(MOST_FLOPS // self.network.flops)))
 
     def part(self, count: int) -> Dataset:
         """Some training images, in the network's size: enlarged or cut; labels within its classes."""
@@ -76,7 +76,7 @@ class Evidence:
         pixels = self.dataset.train_images[picks]
         scale = -(-height // pixels.shape[1])
         pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
-        labels = self.dataset.train_labels[picks] % self.network.classes
+        labels = (self.dataset.train_labels[picks].astype(int) % self.network.classes).astype(np.uint8)
         return replace(
             self.dataset, train_images=pixels, train_labels=labels, test_images=pixels[:1], test_labels=labels[:1]
         )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from parity.weights import Entry, State
+
+_BRANCH = re.compile(r"^(.*/block\d+)/conv\d+/kernel$")
 
 
 def training_state(entries: Sequence[Entry], scheme: str, seed: int) -> State:
@@ -44,13 +47,17 @@ def proof_state(entries: Sequence[Entry], seed: int) -> State:
     """Random values for every array, so that nothing hides behind a zero bias or a variance of one.
 
     float32 numbers in each entry's dtype, so that a float64 model and a float32 model can hold exactly the same state.
+    The last kernel of each of n residual blocks is divided by sqrt(n): the sum over hundreds of them would overflow.
     """
     state: State = {}
+    last = {block: name for name in (entry.name for entry in entries) for block in _BRANCH.findall(name)}
     for entry in entries:
         draw = _generator(seed, entry.name)
         match entry.name.rpartition("/")[2]:
             case "kernel":
                 values = draw.normal(size=entry.shape) * math.sqrt(2 / _fans(entry.shape)[0])
+                if entry.name in last.values():
+                    values /= math.sqrt(len(last))
             case "gamma" | "variance":
                 values = draw.uniform(0.5, 1.5, entry.shape)
             case _:  # bias, beta, mean

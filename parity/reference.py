@@ -5,6 +5,7 @@ Maps are NHWC, kernels HWIO, dense kernels [in, out].
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,10 +34,43 @@ def average_pool(x: np.ndarray, *, window: int, stride: int, padding: Padding) -
     return _windows(x, window, stride, padding, fill=0.0).mean(axis=(4, 5))
 
 
+def adaptive_average_pool(x: np.ndarray, side: int) -> np.ndarray:
+    """[n, h, w, c] -> [n, side, side, c]: the i-th window of an axis of m cells is [i m / side], [(i + 1) m / side]."""
+    y = np.empty((len(x), side, side, x.shape[3]), x.dtype)
+    for i, j in np.ndindex(side, side):
+        rows, columns = (
+            slice(math.floor(k * extent / side), math.ceil((k + 1) * extent / side))
+            for k, extent in zip((i, j), x.shape[1:3], strict=True)
+        )
+        y[:, i, j] = x[:, rows, columns].mean(axis=(1, 2))
+    return y
+
+
+def lrn(x: np.ndarray, *, radius: int, bias: float, alpha: float, beta: float) -> np.ndarray:
+    """[n, h, w, c] -> the same: each value over a power of the squares of the channels up to `radius` away."""
+    squares = np.pad(x**2, [(0, 0)] * 3 + [(radius, radius)])
+    sums = sliding_window_view(squares, 2 * radius + 1, axis=3).sum(axis=4)
+    return x / (bias + alpha * sums) ** beta
+
+
 def batch_norm(x: np.ndarray, parameters: Mapping[str, np.ndarray], epsilon: float) -> np.ndarray:
     """Inference: [..., c] normalised by the running statistics `mean` and `variance`."""
     scale = parameters["gamma"] / np.sqrt(parameters["variance"] + epsilon)
     return (x - parameters["mean"]) * scale + parameters["beta"]
+
+
+def batch_norm_training(
+    x: np.ndarray, parameters: Mapping[str, np.ndarray], epsilon: float, momentum: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Training: [..., c] normalised by its own statistics; also the running mean and variance, moved by them.
+
+    The variance is the biased one in both places.
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = x.mean(axis=axes), x.var(axis=axes)
+    y = batch_norm(x, dict(parameters) | {"mean": mean, "variance": variance}, epsilon)
+    moved = [momentum * parameters[k] + (1 - momentum) * own for k, own in (("mean", mean), ("variance", variance))]
+    return y, moved[0], moved[1]
 
 
 def layer(spec: Mapping[str, Any], x: np.ndarray, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -51,6 +85,10 @@ def layer(spec: Mapping[str, Any], x: np.ndarray, parameters: Mapping[str, np.nd
             return batch_norm(x, parameters, spec["epsilon"])
         case "max_pool":
             return max_pool(x, window=spec["window"], stride=spec["stride"], padding=spec["padding"])
+        case "lrn":
+            return lrn(x, **{name: spec[name] for name in ("radius", "bias", "alpha", "beta")})
+        case "adaptive_average_pool":
+            return adaptive_average_pool(x, spec["side"])
         case "average_pool":
             return average_pool(x, window=spec["window"], stride=spec["stride"], padding=spec["padding"])
         case "global_max_pool":

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # In each of these interpreters several networks are faulty, each in one way only.
 TENSORFLOW_LAYERS = """
 def batch_norm(x, name, facts):  # mini_inception: Keras's own epsilon instead of the catalogue's
+    if facts is None:
+        return x
     epsilon = 1e-3 if facts.epsilon < 1e-4 else facts.epsilon
     layer = keras.layers.BatchNormalization(momentum=facts.momentum, epsilon=epsilon, name=name)
     return _apply(layer, x, kind="batch_norm", epsilon=facts.epsilon, maps=len(x.shape) == 4)

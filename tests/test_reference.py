@@ -128,6 +128,42 @@ def test_average_pool_with_padding_is_refused() -> None:
         reference.average_pool(maps(4, 4), window=2, stride=2, padding="same")
 
 
+@pytest.mark.parametrize("extent", [1, 2, 3, 4, 5, 7, 8, 9])
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_adaptive_average_pool_against_loops(extent: int, side: int) -> None:
+    """The windows by whole numbers: from the cell that holds i/side of the axis to the one that ends (i + 1)/side."""
+    x = maps(extent, extent + 1)
+    found = reference.adaptive_average_pool(x, side)
+    assert found.shape == (2, side, side, 2)
+    for n, i, j, c in np.ndindex(found.shape):
+        cells = [
+            x[n, row, column, c]
+            for row, column in itertools.product(range(extent), range(extent + 1))
+            if (row + 1) * side > i * extent
+            and row * side < (i + 1) * extent
+            and (column + 1) * side > j * (extent + 1)
+            and column * side < (j + 1) * (extent + 1)
+        ]
+        assert found[n, i, j, c] == pytest.approx(sum(cells) / len(cells), rel=1e-13, abs=1e-14)
+
+
+def test_adaptive_average_pool_repeats_a_single_cell() -> None:
+    x = maps(1, 1)
+    np.testing.assert_array_equal(reference.adaptive_average_pool(x, 3), x.repeat(3, axis=1).repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("radius", [0, 1, 4, 9])
+def test_lrn_number_by_number(radius: int) -> None:
+    """Fewer channels than the window is wide, too; channels that are not there count nothing."""
+    x = maps(2, 3, channels=7) * 10
+    found = reference.lrn(x, radius=radius, bias=2.0, alpha=0.01, beta=0.75)
+    assert found.shape == x.shape
+    for n, i, j, c in np.ndindex(x.shape):
+        total = sum(float(x[n, i, j, k]) ** 2 for k in range(7) if abs(k - c) <= radius)
+        expected = float(x[n, i, j, c]) / (2.0 + 0.01 * total) ** 0.75
+        assert found[n, i, j, c] == pytest.approx(expected, rel=1e-13)
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (2, 4, 4, 3)], ids=["rows", "maps"])
 def test_batch_norm_number_by_number(shape: tuple[int, ...]) -> None:
     draw = np.random.default_rng(0)
@@ -164,6 +200,10 @@ def test_a_layer_is_found_by_its_spec() -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
     found = reference.layer({"kind": "batch_norm", "epsilon": 0.5}, x, facts)
     np.testing.assert_array_equal(found, reference.batch_norm(x, facts, 0.5))
+    found = reference.layer({"kind": "lrn", "radius": 1, "bias": 1.0, "alpha": 0.5, "beta": 0.75}, x, {})
+    np.testing.assert_array_equal(found, reference.lrn(x, radius=1, bias=1.0, alpha=0.5, beta=0.75))
+    found = reference.layer({"kind": "adaptive_average_pool", "side": 3}, x, {})
+    np.testing.assert_array_equal(found, reference.adaptive_average_pool(x, 3))
     found = reference.layer({"kind": "global_max_pool"}, x, {})
     assert found.shape == (2, 1, 1, 2)
     assert found[1, 0, 0, 1] == max(x[1, i, j, 1] for i, j in np.ndindex(8, 8))
@@ -173,5 +213,5 @@ def test_a_layer_is_found_by_its_spec() -> None:
 
 
 def test_a_kind_without_reference_is_refused() -> None:
-    with pytest.raises(ValueError, match="no reference for a layer of kind 'lrn'"):
-        reference.layer({"kind": "lrn"}, maps(4, 4), {})
+    with pytest.raises(ValueError, match="no reference for a layer of kind 'gelu'"):
+        reference.layer({"kind": "gelu"}, maps(4, 4), {})

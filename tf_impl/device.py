@@ -58,6 +58,23 @@ def probe_precision() -> dict[str, Any]:
     return verdict(np.asarray(found), product, np.asarray(found_maps), convolved)
 
 
+def supports(precision: str) -> dict[str, str]:
+    """Why the device cannot train in this precision, tried by a convolution and a matrix product; empty if it can."""
+    if precision != "bfloat16":
+        return {"problem": ""}
+    try:
+        maps = tf.ones([1, 4, 4, 2], "bfloat16")
+        kernel, product = (tf.Variable(tf.ones(shape, "bfloat16")) for shape in ([3, 3, 2, 2], [2, 2]))
+        with tf.GradientTape() as tape:
+            convolved = tf.nn.conv2d(maps, kernel, 1, "VALID")
+            total = tf.reduce_sum(convolved) + tf.reduce_sum(tf.matmul(product, product))
+        tape.gradient(total, [kernel, product])
+    except Exception as error:
+        device = _settings["device"]
+        return {"problem": f"no bfloat16 kernels on this device ({device}): {type(error).__name__}"}
+    return {"problem": ""}
+
+
 def synchronize() -> None:
     """Wait until the device has finished: before every reading of the clock."""
     tf.test.experimental.sync_devices()

@@ -27,7 +27,7 @@ def conv(
 
     SAME with stride 2 pads the bottom and the right of an even map: a number there makes another network.
     """
-    kind = ExplicitConv if isinstance(padding, int) else keras.layers.Conv2D
+    kind: Any = ExplicitConv if isinstance(padding, int) else keras.layers.Conv2D
     layer = kind(
         channels,
         kernel,
@@ -166,7 +166,7 @@ class ExplicitConv(keras.layers.Conv2D):
         sides = [self.cells, self.cells]
         return tf.nn.conv2d(inputs, kernel, self.strides, [[0, 0], sides, sides, [0, 0]])
 
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
         """The shape that `convolution_op` gives."""
         n, height, width, channels = input_shape
         return super().compute_output_shape((n, height + 2 * self.cells, width + 2 * self.cells, channels))
@@ -246,6 +246,16 @@ class SharedDropout(keras.layers.Layer):
         begin = self.noise.offsets[self.site : self.site + 1]
         uniform = tf.reshape(tf.slice(self.noise.pool, begin, [tf.size(x)]), tf.shape(x))
         return tf.where(uniform >= self.rate, x * tf.cast(dropout_scale(self.rate), x.dtype), tf.zeros((), x.dtype))
+
+
+PRODUCTS = ("conv", "dense")  # the kinds of layers that bfloat16 is for
+
+
+def in_bfloat16(model: keras.Model) -> None:
+    """Let convolutions and fully connected layers compute in bfloat16, on float32 weights; all else stays float32."""
+    for layer in ordered(model):
+        if layer.spec["kind"] in PRODUCTS:
+            layer.dtype_policy = "mixed_bfloat16"  # casts input and weights; the next layer casts back
 
 
 def dropouts(model: keras.Model) -> list[SharedDropout]:

@@ -11,6 +11,7 @@ import keras
 from parity import designs, networks
 from tf_impl.alexnet import alexnet
 from tf_impl.googlenet import googlenet, mini_inception
+from tf_impl.layers import in_bfloat16
 from tf_impl.lenet import lenet
 from tf_impl.resnet import resnet, resnet_v2
 from tf_impl.vgg import vgg
@@ -26,17 +27,24 @@ FAMILIES: dict[type, Callable[[designs.Network, Any], Any]] = {
 }
 
 
-def build(name: str, dtype: str) -> keras.Model:
-    """A new model of the catalogue's network, in "float32" or "float64"; its weights are still to be transferred."""
+def build(name: str, precision: str) -> keras.Model:
+    """A new model of the catalogue's network; its weights are still to be transferred.
+
+    `precision` is "float32", "float64" or "bfloat16" (products only, see `in_bfloat16`).
+    """
     network = networks.network(name)
+    dtype = "float64" if precision == "float64" else "float32"
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
     try:
         images = keras.Input(network.image, name="images", dtype=dtype)
         logits = FAMILIES[type(network.design)](network, images)
-        return keras.Model(images, logits, name=name)
+        model = keras.Model(images, logits, name=name)
     finally:
         keras.config.set_dtype_policy(before)
+    if precision == "bfloat16":
+        in_bfloat16(model)
+    return model
 
 
 @lru_cache(maxsize=2)

@@ -24,8 +24,8 @@ class Trainer:
     """A model, its optimizer and its data, all on the device: `parity.loop.Trainer` in TensorFlow.
 
     `data` holds `images`, uint8 [n, h, w, c] already padded for the crops, `mean`, float32 [h, w, c] padded alike (or
-    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is "float32" or
-    "float64"; parameters, activations and the optimizer's memory all have it.
+    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of
+    `tf_impl.models.build`; the optimizer's memory has the parameters'.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Trainer:
             raise ValueError(f"mode: expected 'auto' or 'tf.function', found {mode!r}")
         self.mode = "tf.function"
         self.model = build(network, precision)
-        self.precision = precision
+        self.dtype = "float64" if precision == "float64" else "float32"
         self.batch = batch
         self.size = data["test_images"].shape[1]
         self.padded = data["images"].shape[1]
@@ -65,7 +65,7 @@ class Trainer:
 
         largest = largest_dropout(self.model, networks.network(network).image) * batch
         self.noise = attach_noise(self.model, noise_pool(seed, 2 * largest))
-        self.loss_sum = tf.Variable(tf.zeros([], precision))
+        self.loss_sum = tf.Variable(tf.zeros([], self.dtype))
         self.correct = tf.Variable(0)
 
     def to_device(self, plan: Arrays) -> Plan:
@@ -89,7 +89,7 @@ class Trainer:
         """Mean loss, logits and labels of row `index`, in training mode."""
         images, labels = self.augmented(plan, index)
         self.noise.offsets.assign(plan["dropout"][index])
-        logits = self.model(images, training=True)
+        logits = tf.cast(self.model(images, training=True), self.dtype)
         return tf.reduce_mean(_losses(logits, labels)), logits, labels
 
     def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
@@ -111,7 +111,7 @@ class Trainer:
 
     def clear_sums(self) -> None:
         """Start to add up losses and hits anew."""
-        self.loss_sum.assign(tf.zeros([], self.precision))
+        self.loss_sum.assign(tf.zeros([], self.dtype))
         self.correct.assign(0)
 
     def sums(self) -> tuple[float, int]:
@@ -166,22 +166,22 @@ class Trainer:
         inside = rows[:, :, None] * self.padded + columns[:, None, :]  # [batch, size, size]: place within one image
         pixels = tf.gather(self.images, order[:, None, None] * self.padded**2 + inside)
         mean = None if self.mean is None else tf.gather(self.mean, inside)
-        return _preprocessed(pixels, mean, self.precision), tf.cast(tf.gather(self.labels, order), tf.int32)
+        return _preprocessed(pixels, mean, self.dtype), tf.cast(tf.gather(self.labels, order), tf.int32)
 
     @tf.function(reduce_retracing=False)
     def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Sum of the losses and number of hits of one batch of test images."""
         labels = tf.cast(labels, tf.int32)
-        logits = self.model(_preprocessed(pixels, self.test_mean, self.precision), training=False)
+        logits = tf.cast(self.model(_preprocessed(pixels, self.test_mean, self.dtype), training=False), self.dtype)
         return tf.reduce_sum(_losses(logits, labels)), _hits(logits, labels)
 
 
-def _preprocessed(pixels: tf.Tensor, mean: tf.Tensor | None, precision: str) -> tf.Tensor:
-    """uint8 -> 0..1, less the mean where there is one; float32 numbers whatever the precision."""
+def _preprocessed(pixels: tf.Tensor, mean: tf.Tensor | None, dtype: str) -> tf.Tensor:
+    """uint8 -> 0..1, less the mean where there is one; float32 numbers whatever the dtype."""
     images = tf.cast(pixels, tf.float32) * np.float32(1 / 255)
     if mean is not None:
         images = images - mean
-    return tf.cast(images, precision)
+    return tf.cast(images, dtype)
 
 
 def _losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
