@@ -11,7 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl.layers import dropouts, largest_dropout
-from paddle_impl.models import build, cached
+from paddle_impl.models import cached
 from paddle_impl.weights import export_state, load_state, slots
 from parity import networks
 from parity.prediction import logits_of
@@ -32,8 +32,8 @@ def describe(network: str) -> dict[str, Any]:
 
 
 def round_trip(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """Load a float32 state into a fresh model and read it back."""
-    model = build(network, "float32")
+    """Load a float32 state into the model and read it back."""
+    model = cached(network, "float32")
     load_state(model, arrays)
     return {}, export_state(model)
 

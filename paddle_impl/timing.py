@@ -41,19 +41,20 @@ def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[S
 
 
 def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    model, images, labels = _ready_made(network, arrays, recipe["batch"])
+    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
+    model = _with_stock_dropout(twin)
     return _loop(model, model, images, labels), "eager"
 
 
 def _bare_loop_to_static(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    model, images, labels = _ready_made(network, arrays, recipe["batch"])
+    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
+    model = _with_stock_dropout(twin)
     return _loop(model, paddle.jit.to_static(model), images, labels), "to_static"
 
 
 def _loop(
     model: paddle.nn.Layer, forward: Callable[..., paddle.Tensor], images: paddle.Tensor, labels: paddle.Tensor
 ) -> Steps:
-    _use_stock_dropout(model)
     model.train()
     optimizer = paddle.optimizer.Adam(1e-3, parameters=model.parameters())
 
@@ -68,8 +69,7 @@ def _loop(
 
 def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     layer, images, labels = _ready_made(network, arrays, recipe["batch"])
-    _use_stock_dropout(layer)
-    model = paddle.Model(layer)
+    model = paddle.Model(_with_stock_dropout(layer))
     model.prepare(
         paddle.optimizer.Adam(1e-3, parameters=layer.parameters()),
         paddle.nn.CrossEntropyLoss(),
@@ -84,12 +84,13 @@ def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, s
     return run, "Model.fit"
 
 
-def _use_stock_dropout(model: paddle.nn.Layer) -> None:
-    """Put the layer that a Paddle user would have in place of the suite's own dropout."""
+def _with_stock_dropout(model: paddle.nn.Layer) -> paddle.nn.Layer:
+    """The same model, with Paddle's own dropout in place of the suite's."""
     for parent in model.sublayers(include_self=True):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, SharedDropout):
                 parent.add_sublayer(name, paddle.nn.Dropout(layer.rate))
+    return model
 
 
 def _ready_made(network: str, arrays: Arrays, batch: int) -> tuple[paddle.nn.Layer, paddle.Tensor, paddle.Tensor]:

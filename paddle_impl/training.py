@@ -9,7 +9,7 @@ import paddle
 
 from paddle_impl import device
 from paddle_impl.layers import attach_noise, dropouts, largest_dropout
-from paddle_impl.models import build
+from paddle_impl.models import build, cached
 from paddle_impl.optimizers import Optimizer
 from paddle_impl.steps import stage_outputs
 from paddle_impl.weights import export_state, load_state, slots
@@ -43,7 +43,8 @@ class Trainer:
     ) -> None:
         if mode not in ("auto", "eager", "to_static"):
             raise ValueError(f"mode: expected 'auto', 'eager' or 'to_static', found {mode!r}")
-        self.model = build(network, precision)
+        # float64 is for proofs, which follow one another on one network and set every weight
+        self.model = cached(network, precision) if precision == "float64" else build(network, precision)
         self.dtype = "float64" if precision == "float64" else "float32"
         self.batch = batch
         self.size = data["test_images"].shape[1]
@@ -89,7 +90,7 @@ class Trainer:
             self.correct = self.correct + _hits(logits, labels)
 
     def loss(self, plan: Plan, index: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
-        """Mean loss, logits and labels of row `index`, in training mode."""
+        """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
         images, labels = self.augmented(plan, index)
         self.noise.offsets = plan["dropout"][index]
         self.model.train()

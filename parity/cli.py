@@ -1,6 +1,7 @@
 """The command `parity`: networks, check, train, report, doctor.
 
-Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing; 130 interrupted.
+Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing, or a training or its saving
+failed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from parity.results import Proof, RecordError
 from parity.workers import FRAMEWORKS, WorkerError, Workers
 
 if TYPE_CHECKING:  # the rest is imported by the commands that need it, so that the others start at once
-    from parity.saving import Output
     from parity.side_by_side import Result
+    from parity.store import Store
 
 DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
 BENCHMARKS = Path(".benchmarks")  # pytest-benchmark's own storage
@@ -40,6 +41,13 @@ class Device(StrEnum):
     gpu = "gpu"
 
 
+class Precision(StrEnum):
+    """What activations and gradients are computed in; weights are float32."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
 class Guarded(TyperGroup):
     """Turns the suite's errors into one message and an exit code."""
 
@@ -52,9 +60,12 @@ class Guarded(TyperGroup):
         except BrokenPipeError:
             raise  # the reader of our output has gone: typer ends quietly
         except Exception as error:
+            from parity.checkpoint import CheckpointError
+            from parity.store import StoreError
             from parity.weights import StateError
 
-            known = (DataError, OSError, RecordError, StateError, UnknownNetworkError, ValueError, WorkerError)
+            usual = (DataError, OSError, RecordError, UnknownNetworkError, ValueError, WorkerError)
+            known = (CheckpointError, StateError, StoreError, *usual)
             if DEBUG in os.environ or not isinstance(error, known):
                 raise
             _fail(_message(error), UNUSABLE)
@@ -150,7 +161,8 @@ def check(
 
 def _proofs(workers: Workers, name: str, images: Dataset, seed: int, out: Any) -> Iterator[Proof]:
     """Each level's proof, printed as soon as it is there."""
-    from parity.evidence import LEVELS, Evidence, prove_level
+    from parity.evidence import LEVELS, Evidence
+    from parity.proving import prove_level
 
     evidence = Evidence(workers, network(name), images, seed)
     for level, title in LEVELS.items():
@@ -173,62 +185,86 @@ def _images(dataset: str | None, seed: int) -> Dataset:
 def train(
     name: Annotated[str, typer.Argument(metavar="NETWORK")],
     framework: Annotated[str, typer.Option(help="both, or one of: " + ", ".join(FRAMEWORKS), metavar="NAME")] = "both",
-    dataset: Annotated[str, typer.Option(help="cifar10, generated or a path.", metavar="DATA")] = "cifar10",
+    dataset: Annotated[
+        str, typer.Option(help="cifar10, cifar100, tiny-imagenet, generated or a path.", metavar="DATA")
+    ] = "cifar10",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images a step, instead of the recipe's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use the first so many images only.")] = None,
-    seed: SeedOption = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds; from two on the accuracies are tested.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed, of weights, order of images, crops and flips.")] = 0,
+    recipe: Annotated[str | None, typer.Option(help="Instead of the network's own.", metavar="NAME")] = None,
+    no_batch_norm: Annotated[bool, typer.Option("--no-batch-norm", help="Train the variant without.")] = False,
+    no_augmentation: Annotated[bool, typer.Option("--no-augmentation", help="No crops, shifts or flips.")] = False,
+    precision: Annotated[Precision, typer.Option(help="Of activations and gradients.")] = Precision.float32,
     device: DeviceOption = Device.auto,
     threads: ThreadsOption = None,
-    out: Annotated[Path | None, typer.Option(help="Directory for weights and results.", metavar="DIR")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Directory for weights, results and checkpoints, to go on from there.", metavar="DIR"),
+    ] = None,
 ) -> None:
-    """Train a network on the same batches in both frameworks, one after the other, and compare."""
-    from parity.progress import TrainingDisplay
-    from parity.saving import Output
-    from parity.side_by_side import Plan, require_one_precision, run
+    """Train a network on the same batches in both frameworks, one after the other, and compare.
 
-    network(name)  # an unknown name is found before anything is made or loaded
+    With --out, the same command goes on where it was stopped or killed, and leaves alone what is finished.
+    """
+    from parity.networks import variant
+    from parity.progress import TrainingDisplay
+    from parity.recipes import recipe_of
+    from parity.side_by_side import Plan, fitting, require_one_precision, require_precision, run
+    from parity.store import Store
+    from parity.training import Settings
+
+    chosen = variant(name, batch_norm=not no_batch_norm)  # unknown names are found before anything is made or loaded
+    followed = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
     if framework not in ("both", *FRAMEWORKS):
         raise ValueError(f"--framework {framework}: expected both, or one of {', '.join(FRAMEWORKS)}")
     frameworks = tuple(FRAMEWORKS) if framework == "both" else (framework,)
-    output = Output(out, name, seed, frameworks) if out else None
-    images = load(dataset, seed=seed, progress=sys.stderr.isatty()).limited(limit)
-    plan = Plan(name, frameworks, images, seed, epochs, batch)
+    store = Store(out) if out else None
+    images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
+    fit = fitting(chosen, images)
+    if fit != chosen:
+        side, classes = images.train_images.shape[1], len(images.classes)
+        note = f"{images.title} holds {side}x{side} images of {classes} classes: training {fit}, the variant for them"
+        console.say(console.stderr(), note)
+    settings = Settings(recipe=followed, epochs=epochs, batch=batch, precision=precision.value)
+    plan = Plan(fit, frameworks, images, tuple(range(seed, seed + seeds)), settings)
     with started(frameworks, device, threads) as workers:
+        require_precision(workers, precision.value)
         environment = collect(workers, dataset=images, profile="train", seed=seed, command=_command())
         require_one_precision(environment)
-        with TrainingDisplay(frameworks, plan.batch, console=console.stderr()) as display:
-            result = run(workers, plan, output, environment, display.update)
-    raise typer.Exit(_conclude(result, output))
+        with TrainingDisplay(frameworks, plan.batch, several_seeds=seeds > 1, console=console.stderr()) as display:
+            result = run(workers, plan, store, environment, display.update, display.note)
+    raise typer.Exit(_conclude(result, store))
 
 
-def _conclude(result: Result, output: Output | None) -> int:
+def _conclude(result: Result, store: Store | None) -> int:
     """Print the comparison, and find the exit code."""
     out, err = console.stdout(), console.stderr()
     if result.records:
-        console.say(out, f"\n{console.training_title(result.records[0])}\n")
+        console.say(out, f"\n{console.training_title(result.records)}\n")
         console.print_table(out, console.training_table(result.records))
-    if len(result.records) > 1:
-        batches = {record.framework: record.batches_digest for record in result.records}
-        out.print(console.same("batches identical (the whole first epoch)", batches))
-        initial = {record.framework: record.initial_digest for record in result.records}
-        out.print(console.same("initial weights identical", initial))
+    lines = console.same_start(result.records) if len(result.plan.frameworks) > 1 and result.records else []
+    lines += console.equivalence_lines(result.equivalence) if result.equivalence else []
+    for line in [*lines, *(line for cross in result.crosses for line in console.cross_lines(cross))]:
+        console.say(out, line)
     for record in result.records:
         for problem in record.problems:
-            console.say(err, f"{FRAMEWORKS[record.framework].title}: {problem}")
-    if output is None:
-        out.print("nothing was saved (`--out DIR` saves weights and results)")
-    elif result.save_error:
-        console.say(err, result.save_error, "bold red")
-    elif result.outcomes:
-        kind = "the partial result" if result.partial else "results"
-        out.print(f"saved {kind}: {output.run_path(partial=result.partial)}", soft_wrap=True)
+            console.say(err, f"{FRAMEWORKS[record.framework].title}, seed {record.seed}: {problem}")
+    for error in result.save_errors:
+        console.say(err, error, "bold red")
+    if store is None:
+        out.print("nothing was saved (`--out DIR` saves weights, results and checkpoints)")
+    elif result.records:
+        kind = "results, some of them partial" if result.partial else "results"
+        out.print(f"{kind}: {store.folder}", soft_wrap=True)
     if result.interrupted:
-        err.print("interrupted: this is a partial result", style="bold yellow")
+        way = "" if store is None else "; the same command goes on after the last finished epoch"
+        console.say(err, f"interrupted: this is a partial result{way}", "bold yellow")
         return INTERRUPTED
-    if result.partial or result.save_error:
+    if result.partial or result.save_errors:
         return UNUSABLE
-    return DIFFERENT if result.unlike or any(record.problems for record in result.records) else 0
+    return DIFFERENT if result.different else 0
 
 
 @app.command()
@@ -253,7 +289,7 @@ def _newest_run() -> Path:
     if not saved:
         raise RecordError(
             f"no saved run: expected {BENCHMARKS}/<machine>/<number>_<name>.json in {Path.cwd()}, found none. "
-            "Save one with `pytest parity/ --benchmark-save=NAME`, or name the file of `parity train --out DIR`."
+            "Save one with `pytest parity/ --benchmark-save=NAME`, or name the files of `parity train --out DIR`."
         )
     return saved[-1]
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from parity.data import DataError, Dataset, find, load
 from parity.environment import collect, start_workers
+from parity.equivalence import FEWEST_SEEDS
+from parity.matrix import Matrix
 from parity.networks import default_networks
 from parity.side_by_side import require_one_precision
 from parity.speed import Stopwatch
-from parity.training import Outcome
+from parity.store import Store, StoreError
+from parity.training import Settings
 from parity.workers import FRAMEWORKS, WorkerError, Workers
 
 ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
-QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED = 3, 5000, ("lenet5",)
+QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED, QUICK_SEEDS = 3, 5000, ("lenet5",), 1
+FULL_SEEDS, FULL_RUNS = 3, Path(".parity")
+OUTCOMES = "test_outcomes"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for every selected network (or trained one) and framework."""
+    """One test for every selected network (or trained one), every seed of a training, and framework, these in turns."""
     config = metafunc.config
     selected = config.getoption("--network") or default_networks()
     if "trained" in metafunc.fixturenames:
-        quick = config.getoption("--profile") == "quick"
-        metafunc.parametrize("trained", config.getoption("--train") or (QUICK_TRAINED if quick else selected))
+        metafunc.parametrize(
+            "trained", config.getoption("--train") or (QUICK_TRAINED if is_quick(config) else selected)
+        )
+    if "training_seed" in metafunc.fixturenames:
+        metafunc.parametrize("training_seed", seeds_of(config), ids="seed{}".format)
     if "network" in metafunc.fixturenames:
         metafunc.parametrize("network", selected)
     if "framework" in metafunc.fixturenames:
@@ -33,17 +42,47 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick profile leaves out what is marked `full`."""
-    if config.getoption("--profile") == "quick":
-        left_out = [item for item in items if item.get_closest_marker("full")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+    """Leave out what is marked `full` of the quick profile, and tests of several seeds where there is one.
+
+    What looks at the trainings comes last.
+    """
+    left_out = [
+        item
+        for item in items
+        if (is_quick(config) and item.get_closest_marker("full"))
+        or ("training_seeds" in _fixtures(item) and len(seeds_of(config)) < FEWEST_SEEDS)
+    ]
+    items[:] = sorted((item for item in items if item not in left_out), key=lambda item: item.path.stem == OUTCOMES)
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
+
+
+def is_quick(config: pytest.Config) -> bool:
+    """Whether the profile is the quick one."""
+    return bool(config.getoption("--profile") == "quick")
+
+
+def seeds_of(config: pytest.Config) -> tuple[int, ...]:
+    """The seeds to train with."""
+    first, count = config.getoption("--seed"), config.getoption("--seeds")
+    return tuple(range(first, first + (count or (QUICK_SEEDS if is_quick(config) else FULL_SEEDS))))
+
+
+def runs_folder(config: pytest.Config) -> Path | None:
+    """Where trainings are kept and gone on with; None: nowhere."""
+    given = config.getoption("--runs")
+    return Path(given) if given else None if is_quick(config) else FULL_RUNS
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say which data will be used, loudly when it is not real."""
+    """Say which data will be used, loudly when it is not real, and where trainings are kept."""
     name = dataset_name(config)
     lines = [f"parity: profile {config.getoption('--profile')}, data set {name}"]
+    if (folder := runs_folder(config)) is not None:
+        lines.append(f"parity: trainings are kept in {folder}, and not done again where they are finished there")
     if name == "generated":
         lines.append("parity: *** GENERATED IMAGES, not CIFAR-10: accuracies mean nothing outside of this run ***")
     return lines
@@ -54,7 +93,7 @@ def dataset_name(config: pytest.Config) -> str:
     given = config.getoption("--dataset")
     if given:
         return str(given)
-    if config.getoption("--profile") == "quick":
+    if is_quick(config):
         try:
             return "cifar10" if find() else "generated"
         except DataError as error:
@@ -75,10 +114,10 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture(scope="session")
-def dataset(pytestconfig: pytest.Config, seed: int) -> Dataset:
-    """The data set that --dataset names."""
+def dataset(pytestconfig: pytest.Config) -> Dataset:
+    """The data set that --dataset names; the generated one is the same for every seed of a training."""
     try:
-        return load(dataset_name(pytestconfig), seed=seed, progress=True)
+        return load(dataset_name(pytestconfig), progress=True)
     except DataError as error:
         pytest.exit(str(error), returncode=2)
 
@@ -108,9 +147,32 @@ def stopwatch(workers: Workers, dataset: Dataset, profile: str, seed: int) -> St
 
 
 @pytest.fixture(scope="session")
-def outcomes() -> dict[tuple[str, str], Outcome]:
-    """The trainings done so far, by network and framework."""
-    return {}
+def training_images(pytestconfig: pytest.Config, dataset: Dataset, profile: str) -> Dataset:
+    """What is trained and evaluated on."""
+    return dataset.limited(pytestconfig.getoption("--limit") or (QUICK_LIMIT if profile == "quick" else None))
+
+
+@pytest.fixture(scope="session")
+def training_seeds(pytestconfig: pytest.Config) -> tuple[int, ...]:
+    """All seeds of the trainings, for what compares them: asked for by tests that need several."""
+    return seeds_of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def matrix(
+    pytestconfig: pytest.Config,
+    workers: Workers,
+    training_images: Dataset,
+    profile: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Matrix:
+    """The trainings, done on request."""
+    epochs = pytestconfig.getoption("--epochs") or (QUICK_EPOCHS if profile == "quick" else None)
+    try:
+        store = Store(runs_folder(pytestconfig) or tmp_path_factory.mktemp("runs"))
+    except StoreError as error:
+        pytest.exit(str(error), returncode=2)
+    return Matrix(workers, training_images, store, Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT])
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from parity.environment import Finding
 from parity.networks import Network
-from parity.results import Proof, Training
+from parity.results import CrossEvaluation, Equivalence, Proof, Training
 from parity.workers import FRAMEWORKS
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -144,23 +144,28 @@ def print_verdict(console: Console, name: str, proofs: Sequence[Proof]) -> None:
     console.print(Text.assemble(f"{name}: ", (words[0], words[2]), f" {words[1]}, {seconds:.1f} s"), soft_wrap=True)
 
 
-def training_title(record: Training) -> str:
+def training_title(records: Sequence[Training]) -> str:
     """What was trained on what, in one line."""
+    first = records[0]
+    seeds = sorted({record.seed for record in records})
+    named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    precision = "" if first.precision == "float32" else f", {first.precision}"
     return (
-        f"{record.network} on {record.dataset} ({record.train_images:,} to train on), batch {record.batch}, "
-        f"seed {record.seed}, {record.device.upper()} with {record.threads} threads"
+        f"{first.network} on {first.dataset} ({first.train_images:,} to train on), recipe {first.recipe}, "
+        f"batch {first.batch}, {named}, {first.device.upper()} with {first.threads} threads{precision}"
     )
 
 
 def training_table(records: Sequence[Training]) -> Table:
-    """The frameworks' trainings side by side."""
-    columns = ("", "epochs", "train", "test", "seconds", "images/s", "first step", "peak memory")
+    """The frameworks' trainings side by side, seed by seed."""
+    columns = ["", "seed", "epochs", "train", "test", "seconds", "images/s", "first step", "peak memory"]
     table = _table(*columns, right=range(1, len(columns)))
     for record in records:
         final = record.final
         images = len(record.epochs) * (record.train_images // record.batch) * record.batch
         table.add_row(
             FRAMEWORKS[record.framework].title,
+            str(record.seed),
             f"{len(record.epochs)}/{record.epochs_planned}",
             f"{final['train_accuracy']:.2%}" if final else "-",
             f"{final['test_accuracy']:.2%}" if final else "-",
@@ -170,6 +175,56 @@ def training_table(records: Sequence[Training]) -> Table:
             f"{record.peak_memory / MIB:,.0f} MiB" if record.peak_memory else "-",
         )
     return table
+
+
+def same_start(records: Sequence[Training]) -> list[str]:
+    """Two lines: whether, for every seed, all frameworks had the same batches and the same initial weights."""
+    lines = []
+    for what, digest in (
+        ("batches identical (the whole first epoch)", "batches_digest"),
+        ("initial weights identical", "initial_digest"),
+    ):
+        answers = {
+            same({each.framework: getattr(each, digest) for each in records if each.seed == seed})
+            for seed in {record.seed for record in records}
+        }
+        lines.append(f"{what}: {next(each for each in ('NO', 'unknown', 'yes') if each in answers)}")
+    return lines
+
+
+def same(values: Mapping[str, str]) -> str:
+    """ "yes" when all frameworks report the same digest, "NO" when not, "unknown" when one did not get so far."""
+    return "unknown" if not all(values.values()) else "yes" if len(set(values.values())) == 1 else "NO"
+
+
+def equivalence_lines(found: Equivalence) -> list[str]:
+    """The verdict on the accuracies, what it rests on, and its problems."""
+    one, other = (FRAMEWORKS[name].title for name in found.accuracies)
+    low, high = found.interval
+    certain = f"{2 * found.confidence - 1:.0%} interval {low:+.2f} to {high:+.2f}"
+    return [
+        f"test accuracy over {len(found.seeds)} seeds: {found.verdict.upper()}",
+        f"  {one} less {other}: {found.difference:+.2f} points, {certain}, margin {found.margin:g}; "
+        f"p {found.p_equivalent:.2g} (equivalence), p {found.p_different:.2g} (difference)",
+        *(f"  {problem}" for problem in found.problems),
+    ]
+
+
+def cross_lines(found: CrossEvaluation) -> list[str]:
+    """One line on the weights of a training evaluated in the other framework, and its problems."""
+    home, abroad = FRAMEWORKS[found.trained_in].title, FRAMEWORKS[found.evaluated_in].title
+    line = f"trained in {home} (seed {found.seed}), evaluated in {abroad}: "
+    if found.problems:
+        return [line + "NO ANSWER", *(f"  {problem}" for problem in found.problems)]
+    unexplained = sum(not each["float64_agree"] for each in found.differing)
+    if unexplained:
+        kind = f", {unexplained} of them in float64 too: NOT EQUAL"
+    else:
+        kind = ", all alike in float64: rounding" if found.differing else ""
+    return [
+        f"{line}{len(found.differing)} of {found.images:,} predictions differ{kind}; accuracy "
+        f"{found.accuracy_home:.2%} and {found.accuracy_abroad:.2%}, largest gap of a logit {found.largest_gap:.1e}"
+    ]
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
@@ -183,12 +238,6 @@ def findings_table(findings: Sequence[Finding]) -> Table:
             found.append(f"\nwhat to do: {finding.advice}", STYLES[finding.state])
         table.add_row(Text(finding.state, STYLES[finding.state]), finding.what, found)
     return table
-
-
-def same(what: str, values: Mapping[str, str]) -> str:
-    """'what: yes' when all frameworks report the same digest, 'no' when not, 'unknown' when one did not get so far."""
-    answer = "unknown" if not all(values.values()) else "yes" if len(set(values.values())) == 1 else "NO"
-    return f"{what}: {answer}"
 
 
 def _table(*headings: str, right: Sequence[int] = ()) -> Table:

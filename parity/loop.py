@@ -33,6 +33,9 @@ class Trainer(Protocol):
     def step(self, plan: Plan, index: int) -> None:
         """One step of training with row `index` of the plan."""
 
+    def loss(self, plan: Plan, index: int) -> tuple[Any, Any, Any]:
+        """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
+
     def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
         """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
 
@@ -153,8 +156,10 @@ class Loop:
         """
         trainer = self._current()
         plan = trainer.to_device(arrays)
-        stages = [trainer.stages(plan, index) for index in range(len(arrays["order"]))]
-        return {}, pack(stages=stages[0], state=trainer.export())
+        stages = trainer.stages(plan, 0)
+        for index in range(1, len(arrays["order"])):
+            trainer.loss(plan, index)
+        return {}, pack(stages=stages, state=trainer.export())
 
     def gradients(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """The loss of a plan's first row, and its gradients by canonical name; the weights stay as they are."""

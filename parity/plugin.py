@@ -5,11 +5,12 @@ Loaded early (`-p parity.plugin` in pyproject.toml), so that `pytest parity/ --b
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
-from parity.networks import NETWORKS
+from parity.networks import UnknownNetworkError, network
 
 DEFAULT_SAVE_NAME = "run"
 
@@ -22,13 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     _parser = parser
     group = parser.getgroup("parity", "parity of PaddlePaddle and TensorFlow")
     group.addoption(
-        "--network", action="append", choices=list(NETWORKS), metavar="NAME",
+        "--network", action="append", type=_network_name, metavar="NAME",
         help="prove and benchmark this network only (repeatable; default: all; names: `parity networks`)",
     )  # fmt: skip
     group.addoption(
         "--profile", choices=("quick", "full"), default="quick",
         help="quick: minutes on two CPU cores, a short training, generated images where there is no CIFAR-10; "
-        "full: batch 128, every training at its recipe's length, and the suite's own speed",
+        "full: batch 128, every training at its recipe's length with several seeds, and the suite's own speed",
     )  # fmt: skip
     group.addoption(
         "--dataset", metavar="cifar10|generated|PATH",
@@ -41,11 +42,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--threads", type=int, metavar="N", help="CPU threads for each framework (default: all cores)")
     group.addoption("--seed", type=int, default=0, metavar="N", help="of weights, inputs and epoch plans (default: 0)")
     group.addoption(
-        "--train", action="append", choices=list(NETWORKS), metavar="NAME",
-        help="train this network (repeatable; default: lenet5 in the quick profile, the selected ones in the full one)",
+        "--seeds", type=int, metavar="N",
+        help="train with N seeds, from --seed on (default: quick 1, full 3); from two on the accuracies are tested",
+    )  # fmt: skip
+    group.addoption(
+        "--train", action="append", type=_network_name, metavar="NAME",
+        help="train this network, or its variant for the data set's images and classes (repeatable; default: lenet5 in "
+        "the quick profile, the selected ones in the full one)",
+    )  # fmt: skip
+    group.addoption(
+        "--runs", metavar="DIR",
+        help="keep trainings here: what is finished is not done again, what was stopped goes on from its checkpoint "
+        "(default: full .parity/, quick nowhere)",
     )  # fmt: skip
     group.addoption("--epochs", type=int, metavar="N", help="train for N epochs (default: quick 3, full the recipe's)")
     group.addoption("--limit", type=int, metavar="N", help="train on N images (default: quick 5000, full all)")
+
+
+def _network_name(name: str) -> str:
+    """The name of a network or of a variant, for argparse."""
+    try:
+        return network(name).name
+    except UnknownNetworkError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
@@ -65,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--benchmark-save took the path {name!r} for the name of the saved run; "
             f"write the path first (pytest {name} --benchmark-save) or give a name"
         )
-    for option in ("--epochs", "--limit", "--threads"):
+    for option in ("--epochs", "--limit", "--seeds", "--threads"):
         value = config.getoption(option)
         if value is not None and value < 1:
             raise pytest.UsageError(f"{option}: expected a number of at least 1, found {value}")

@@ -70,11 +70,14 @@ class _Row:
 
 
 class TrainingDisplay:
-    """A display of one network's training in one or more frameworks, used as a context manager.
+    """A display of one network's trainings in one or more frameworks, used as a context manager.
+
+    Each framework has a row, which the next seed's training takes over; a line above the rows tells how the last ended.
 
     Args:
         frameworks: names, in the order in which they train.
         batch: images a step.
+        several_seeds: whether to name the seed.
         console: for standard error unless given.
         clock: seconds that only grow.
     """
@@ -84,11 +87,13 @@ class TrainingDisplay:
         frameworks: Sequence[str],
         batch: int,
         *,
+        several_seeds: bool = False,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.console = console or Console(stderr=True, highlight=False)
         self.clock = clock
+        self._batch, self._several_seeds = batch, several_seeds
         self._rows = {name: _Row(FRAMEWORKS[name].title, batch) for name in frameworks}
         self._live: Live | None = None
 
@@ -110,9 +115,16 @@ class TrainingDisplay:
     def update(self, news: Progress) -> None:
         """Take in news of a training."""
         row = self._rows[news.framework]
+        if row.news is None or row.news.seed != news.seed:
+            seed = f", seed {news.seed}" if self._several_seeds else ""
+            row = self._rows[news.framework] = _Row(FRAMEWORKS[news.framework].title + seed, self._batch)
         row.update(news, self.clock())
-        if self._live is None and news.record is not None:
-            self.console.print(self._line(row, news), soft_wrap=True)
+        if news.record is not None and (self._live is None or (self._several_seeds and row.finished)):
+            self.note(self._line(row, news))
+
+    def note(self, text: str) -> None:
+        """A line above the rows."""
+        self.console.print(text, soft_wrap=True)
 
     def table(self) -> Table:
         """The display as it is now."""

@@ -1,7 +1,7 @@
 """The inside of a worker process: `python -m parity.serve FRAMEWORK`, called by `parity.workers` only.
 
 Reads a request from standard input, calls that verb of the framework's package, and writes the reply to standard
-output; anything else that prints is turned to standard error. Ends when its input ends.
+output; anything else that prints is turned to standard error. Ends when its input ends, in the middle of a verb too.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ import importlib
 import importlib.abc
 import inspect
 import os
+import queue
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, BinaryIO
 
-from parity.protocol import read_message, write_message
+from parity.protocol import Arrays, read_message, write_message
 from parity.workers import FRAMEWORKS
+
+Request = tuple[dict[str, Any], Arrays]
 
 
 class ForeignImportBlocker(importlib.abc.MetaPathFinder):
@@ -52,12 +56,21 @@ def main() -> None:
     except ImportError as error:
         write_message(replies, {"error": f"{type(error).__name__}: {error}", "missing": error.name})
         return
+    waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
     write_message(replies, {"result": {"ready": True}})
+    while True:
+        serve(verbs, waiting.get(), replies)
+
+
+def _receive(requests: BinaryIO, waiting: queue.SimpleQueue[Request]) -> None:
+    """Read requests ahead, so that the end of the input is noticed at once: the parent has gone, killed perhaps."""
     while (request := read_message(requests)) is not None:
-        serve(verbs, request, replies)
+        waiting.put(request)
+    os._exit(0)  # an epoch may take hours, and nobody waits for it
 
 
-def serve(verbs: dict[str, Callable[..., Any]], request: tuple[dict[str, Any], Any], replies: BinaryIO) -> None:
+def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: BinaryIO) -> None:
     """Answer one request: {"verb", "network", "arguments"} and arrays in, {"result"} or {"error"} and arrays out."""
     header, arrays = request
     arguments = dict(header["arguments"])

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 
 from parity.data import Dataset
-from parity.evidence import entries_of
 from parity.initial import training_state
 from parity.networks import network
 from parity.protocol import Arrays, pack
 from parity.recipes import RECIPES, as_arguments
 from parity.results import Overhead, Speed
 from parity.training import plan_arrays, prepared
+from parity.weights import entries_of
 from parity.workers import Worker, WorkerError, Workers
 
 OWN = "train step"  # the suite's own loop
@@ -27,14 +27,32 @@ class Baseline:
     seconds: float = 1.0  # how long one reading takes, at least; a call of fit costs something of its own
 
 
-BASELINES = {
-    "tensorflow": {"bare loop": Baseline(0.95), "Model.fit": Baseline(1.6, pairs=12, seconds=4.0)},
-    "paddle": {
-        "bare loop": Baseline(0.95),
-        "bare loop, to_static": Baseline(0.95),
-        "Model.fit": Baseline(1.0, pairs=12, seconds=4.0),
-    },
-}
+@dataclass(frozen=True)
+class Contest:
+    """A network whose training is held against other loops."""
+
+    network: str
+    batch: int
+    baselines: dict[str, dict[str, Baseline]]  # by framework and name
+
+
+def _bare_loops(pairs: int) -> dict[str, dict[str, Baseline]]:
+    loops = {"tensorflow": ("bare loop",), "paddle": ("bare loop", "bare loop, to_static")}
+    return {framework: {name: Baseline(0.95, pairs=pairs) for name in names} for framework, names in loops.items()}
+
+
+def _and_fit(baselines: dict[str, dict[str, Baseline]], **targets: float) -> dict[str, dict[str, Baseline]]:
+    return {
+        framework: baselines[framework] | {"Model.fit": Baseline(target, pairs=12, seconds=4.0)}
+        for framework, target in targets.items()
+    }
+
+
+CONTESTS = (
+    Contest("resnet20_v1", 128, _and_fit(_bare_loops(pairs=30), tensorflow=1.6, paddle=1.0)),
+    Contest("mini_vgg", 128, _bare_loops(pairs=30)),
+    Contest("vgg16", 32, _bare_loops(pairs=10)),  # 40 times the arithmetic of the others
+)
 
 
 @dataclass(frozen=True)
@@ -108,17 +126,17 @@ class Stopwatch:
 
 
 def overhead(
-    workers: Workers, framework: str, name: str, dataset: Dataset, *, batch: int, seed: int = 0
-) -> list[Overhead]:
+    workers: Workers, framework: str, contest: Contest, dataset: Dataset, *, seed: int = 0
+) -> dict[str, Overhead]:
     """The suite's training loop against each baseline of one framework, as ratios of neighbouring readings.
 
     Both loops live in one worker and take turns. Which of them comes first changes from pair to
     pair, so that a drift of the machine favours neither. The other framework's worker is stopped meanwhile.
     """
     workers.stop()
-    worker = workers[framework]
-    arrays = timing_arrays(worker, name, dataset, batch, seed)
-    recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": batch, "seed": seed}
+    worker, name = workers[framework], contest.network
+    arrays = timing_arrays(worker, name, dataset, contest.batch, seed)
+    recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": contest.batch, "seed": seed}
 
     def start(what: str, *, beside: bool) -> float:
         begun = worker.call("start_timing", network=name, what=what, arrays=arrays, beside=beside, **recipe)
@@ -127,8 +145,8 @@ def overhead(
     def seconds(what: str, steps: int) -> float:
         return float(worker.call("time_steps", network=name, what=what, steps=steps).result["seconds"])
 
-    records = []
-    for what, baseline in BASELINES[framework].items():
+    records = {}
+    for what, baseline in contest.baselines[framework].items():
         steps = math.ceil(baseline.seconds / start(OWN, beside=False))
         start(what, beside=True)
         ratios = []
@@ -136,16 +154,14 @@ def overhead(
             order = (OWN, what) if pair % 2 else (what, OWN)
             found = {subject: seconds(subject, steps) for subject in order}
             ratios.append(found[what] / found[OWN])
-        records.append(
-            Overhead(
-                network=name,
-                framework=framework,
-                baseline=what,
-                batch=batch,
-                threads=worker.threads,
-                ratios=ratios,
-                target=baseline.target,
-            )
+        records[what] = Overhead(
+            network=name,
+            framework=framework,
+            baseline=what,
+            batch=contest.batch,
+            threads=worker.threads,
+            ratios=ratios,
+            target=baseline.target,
         )
     return records
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,34 +10,50 @@ import pytest
 from parity.clock import CLOCK, replay
 from parity.data import Dataset
 from parity.results import Overhead
-from parity.speed import BASELINES, overhead
+from parity.speed import CONTESTS, Contest, overhead
 from parity.workers import Workers
 
-NETWORK, BATCH = "resnet20_v1", 128
 LARGE, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
 HOPS = ("export", "load", "save file", "load file")
 
 
 @pytest.fixture(scope="session")
-def overheads(workers: Workers, dataset: Dataset, seed: int) -> dict[tuple[str, str], Overhead]:
-    """Every baseline of both frameworks; one framework computes at a time."""
-    found = {}
-    for framework in BASELINES:
-        for record in overhead(workers, framework, NETWORK, dataset, batch=BATCH, seed=seed):
-            found[framework, record.baseline] = record
-    return found
+def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[Contest, str], dict[str, Overhead]]:
+    """Every baseline of one network and framework, measured together and once; one framework computes at a time."""
+    found: dict[tuple[str, str], dict[str, Overhead]] = {}
+
+    def get(contest: Contest, framework: str) -> dict[str, Overhead]:
+        key = contest.network, framework
+        if key not in found:
+            found[key] = overhead(workers, framework, contest, dataset, seed=seed)
+        return found[key]
+
+    return get
 
 
 @pytest.mark.full
-@pytest.mark.benchmark(timer=CLOCK, group="overhead: baseline seconds / suite seconds")
+@pytest.mark.benchmark(timer=CLOCK)
 @pytest.mark.parametrize(
-    "loop", [(framework, what) for framework in BASELINES for what in BASELINES[framework]], ids=" ".join
+    ("contest", "rival", "what"),
+    [
+        pytest.param(contest, rival, what, id=f"{contest.network} {rival} {what}")
+        for contest in CONTESTS
+        for rival, baselines in contest.baselines.items()
+        for what in baselines
+    ],
 )
-def test_overhead(loop: tuple[str, str], overheads: dict[tuple[str, str], Overhead], benchmark: Any) -> None:
+def test_overhead(
+    contest: Contest,
+    rival: str,
+    what: str,
+    overheads: Callable[[Contest, str], dict[str, Overhead]],
+    benchmark: Any,
+) -> None:
     """Records the interleaved ratios; a noisy machine is no reason to fail, so there is no limit here."""
-    record = overheads[loop]
+    record = overheads(contest, rival)[what]
+    benchmark.group = f"overhead: baseline seconds / suite seconds, {contest.network}, batch {contest.batch}"
     replay(benchmark, record.ratios, record.as_dict())
-    assert len(record.ratios) == BASELINES[record.framework][record.baseline].pairs
+    assert len(record.ratios) == contest.baselines[rival][what].pairs
 
 
 @pytest.fixture(scope="session")

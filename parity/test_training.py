@@ -1,4 +1,4 @@
-"""The training run: time and accuracy of each framework on identical weights and batches."""
+"""The training runs: time and accuracy of each framework on identical weights and batches, for every seed."""
 
 from __future__ import annotations
 
@@ -7,37 +7,18 @@ from typing import Any
 import pytest
 
 from parity.clock import CLOCK, replay
-from parity.conftest import QUICK_EPOCHS, QUICK_LIMIT
-from parity.data import Dataset
-from parity.training import Outcome, train
-from parity.workers import Workers
+from parity.matrix import Matrix
 
 
 @pytest.mark.benchmark(timer=CLOCK)
-def test_training(
-    trained: str,
-    framework: str,
-    workers: Workers,
-    dataset: Dataset,
-    outcomes: dict[tuple[str, str], Outcome],
-    pytestconfig: pytest.Config,
-    profile: str,
-    seed: int,
-    benchmark: Any,
-) -> None:
+def test_training(trained: str, training_seed: int, framework: str, matrix: Matrix, benchmark: Any) -> None:
     """Trains to the end, with finite losses, on the batches that the reference and the other framework have."""
-    quick = profile == "quick"
-    epochs = pytestconfig.getoption("--epochs") or (QUICK_EPOCHS if quick else None)
-    limit = pytestconfig.getoption("--limit") or (QUICK_LIMIT if quick else None)
-    workers.stop()  # the other framework's would disturb, and this one's peak of memory is to be that of the training
-    outcome = train(workers[framework], trained, dataset.limited(limit), epochs=epochs, seed=seed)
-    outcomes[trained, framework] = outcome
-    record = outcome.record
-    benchmark.group = f"training: {trained}"
+    record = matrix.record(trained, framework, training_seed)
+    benchmark.group = f"training: {record.network}, seed {training_seed}"
     replay(benchmark, [record.seconds], record.as_dict())
     assert not record.problems, "\n".join(record.problems)
     assert len(record.epochs) == record.epochs_planned
-    for (name, other), twin in outcomes.items():
-        if name == trained and not twin.record.problems:
-            assert twin.record.initial_digest == record.initial_digest, f"{other} started from other weights"
-            assert twin.record.batches_digest == record.batches_digest, f"{other} trained on other batches"
+    for twin in matrix.known(trained, training_seed):
+        if not twin.problems:
+            assert twin.initial_digest == record.initial_digest, f"{twin.framework} started from other weights"
+            assert twin.batches_digest == record.batches_digest, f"{twin.framework} trained on other batches"

@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +13,14 @@ from typer.testing import CliRunner
 
 from parity import environment
 from parity.cli import app
+from parity.evidence import LEVELS
 from parity.networks import NETWORKS
-from parity.results import SavedRun, Training, load_run
+from parity.results import CrossEvaluation, Equivalence, load_run
 from parity.workers import Reply, WorkerError
+from tests.command_line import ROOT, parity, training_of
 
-ROOT = Path(__file__).resolve().parent.parent
 NO_TENSORFLOW = {"PARITY_TENSORFLOW_PYTHON": "/nonexistent"}
 TRAIN = ("train", "lenet5", "--dataset", "generated")
-
-
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "parity.cli", *map(str, arguments)]
-
-
-def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's variables without those that steer the suite or the shape of its output."""
-    steering = ("PARITY_", "COLUMNS", "FORCE_COLOR", "PYTHONPATH")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
-    return kept | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
-
-
-def parity(
-    *arguments: str | Path, code: int = 0, extra: Mapping[str, str] | None = None, cwd: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
-    """Run the command, and require its exit code and that no traceback is shown."""
-    done = subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=120, env=surroundings(extra), cwd=cwd
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
 
 
 def test_networks_are_listed_with_their_numbers() -> None:
@@ -74,7 +50,13 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--limit", "50"), "batch of 100 images of its recipe is larger than the 50 training images"),
         ((*TRAIN, "--batch", "6000"), "batch of 6000 images asked for is larger than the 5000 training images"),
         ((*TRAIN, "--out", ROOT / "pyproject.toml"), "expected a directory that can be written to, found: a file"),
-        (("train", "vgg16_imagenet", "--dataset", "generated"), "(224, 224, 3) of 1000 classes"),
+        ((*TRAIN, "--recipe", "vgg"), "no recipe named 'vgg'; there are: paddle_vgg"),
+        ((*TRAIN, "--seeds", "0"), "--seeds"),
+        (
+            ("train", "vgg16_imagenet", "--no-batch-norm", "--dataset", "generated", "--limit", "50"),
+            "holds 32x32 images of 10 classes: training vgg16_imagenet-10c-32px, the variant for them",
+        ),
+        ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "--precision bfloat16: expected float32"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
     ],
@@ -114,13 +96,13 @@ def test_check_proves_and_counts() -> None:
     found = json.loads(done.stdout)
     lenet5 = found["networks"]["lenet5"]
     assert lenet5["equal"]
-    assert [proof["level"] for proof in lenet5["proofs"]] == [1, 2, 3]
+    assert [proof["level"] for proof in lenet5["proofs"]] == list(LEVELS)
     assert all(proof["compared"] and all(proof["compared"].values()) for proof in lenet5["proofs"])
     assert set(found["environment"]["frameworks"]) == {"paddle", "tensorflow"}
     for facts in found["environment"]["frameworks"].values():
         assert facts["precision"]["verdict"] == "float32"
     assert found["environment"]["command"] == "parity check lenet5 --dataset generated --json"
-    assert "lenet5: EQUAL on all 3 levels" in done.stderr
+    assert f"lenet5: EQUAL on all {len(LEVELS)} levels" in done.stderr
 
 
 def test_a_twin_that_differs_is_reported_with_its_place(tmp_path: Path) -> None:
@@ -178,40 +160,63 @@ def test_doctor_finds_everything_needed(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The output directory of a short training, and what the command printed."""
+    """The output directory of short trainings with two seeds, and what the command printed."""
     out = tmp_path_factory.mktemp("train") / "new"
-    return out, parity(*TRAIN, "--limit", "400", "--epochs", "1", "--seed", "3", "--out", out)
-
-
-def records_of(path: Path) -> tuple[SavedRun, list[Training]]:
-    run = load_run(path)
-    return run, [record for record, _ in run.entries if isinstance(record, Training)]
+    arguments = ("--limit", "400", "--epochs", "1", "--seed", "3", "--seeds", "2", "--threads", "1")
+    return out, parity(*TRAIN, *arguments, "--out", out)
 
 
 def test_train_compares_both_frameworks(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """Seed by seed, the frameworks in turn; then the accuracies, and the weights abroad."""
     _, done = trained
     assert "batches identical (the whole first epoch): yes" in done.stdout
     assert "initial weights identical: yes" in done.stdout
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
-        "PaddlePaddle, epoch 1/1",
-        "TensorFlow, epoch 1/1",
-    ]
+    epochs = [line.partition(":")[0] for line in done.stderr.splitlines() if "epoch" in line]
+    assert epochs == [f"{title}, seed {seed}, epoch 1/1" for seed in (3, 4) for title in ("PaddlePaddle", "TensorFlow")]
+    rows = [line.split()[:3] for line in done.stdout.splitlines() if " 1/1 " in line]
+    assert rows == [[title, seed, "1/1"] for seed in ("3", "4") for title in ("PaddlePaddle", "TensorFlow")]
+    assert "test accuracy over 2 seeds: " in done.stdout
+    assert "points, 90% interval" in done.stdout
+    assert "margin 0.5" in done.stdout
+    for home, abroad in (("PaddlePaddle", "TensorFlow"), ("TensorFlow", "PaddlePaddle")):
+        for seed in (3, 4):
+            assert f"trained in {home} (seed {seed}), evaluated in {abroad}: 0 of 400 predictions differ" in done.stdout
 
 
 def test_train_saves_records_and_weights(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     out, _ = trained
-    run, records = records_of(out / "lenet5-seed3.json")
-    assert [record.framework for record in records] == ["paddle", "tensorflow"]
-    assert len({record.batches_digest for record in records}) == 1
-    assert len({record.initial_digest for record in records}) == 1
-    assert all(len(record.epochs) == 1 and not record.problems and record.seconds > 0 for record in records)
-    assert [stats["median"] for _, stats in run.entries] == [record.seconds for record in records]
-    assert run.environment["dataset"]["title"] == "generated 10-class shapes"
-    assert run.environment["seed"] == 3
-    weights = [safetensors.numpy.load_file(out / f"lenet5-{r.framework}-seed3.safetensors") for r in records]
-    assert weights[0].keys() == weights[1].keys()
-    assert sum(array.size for array in weights[0].values()) == NETWORKS["lenet5"].params
-    assert len(list(out.iterdir())) == 3  # nothing half-written stays
+    stems = {(name, seed): f"lenet5-{name}-seed{seed}" for name in ("paddle", "tensorflow") for seed in (3, 4)}
+    records = {key: training_of(out / f"{stem}.json") for key, stem in stems.items()}
+    for seed in (3, 4):
+        both = [records[name, seed] for name in ("paddle", "tensorflow")]
+        assert len({record.batches_digest for record in both}) == 1
+        assert len({record.initial_digest for record in both}) == 1
+    assert len({record.configuration for record in records.values()}) == 4
+    for (framework, seed), record in records.items():
+        assert (record.framework, record.seed) == (framework, seed)
+        assert record.finished
+        run = load_run(out / f"{stems[framework, seed]}.json")
+        assert [stats["median"] for _, stats in run.entries] == [record.seconds] != [0]
+        assert run.environment["dataset"]["title"] == "generated 10-class shapes"
+        weights = safetensors.numpy.load_file(out / f"{stems[framework, seed]}.safetensors")
+        assert sum(array.size for array in weights.values()) == NETWORKS["lenet5"].params
+    expected = {f"{stem}{end}" for stem in stems.values() for end in (".json", ".safetensors")}
+    assert {path.name for path in out.iterdir() if path.suffix != ".lock"} == {*expected, "lenet5-outcome.json"}
+
+
+def test_train_saves_the_comparison(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, _ = trained
+    equivalence, *crosses = (record for record, _ in load_run(out / "lenet5-outcome.json").entries)
+    assert isinstance(equivalence, Equivalence)
+    assert equivalence.seeds == [3, 4]
+    assert list(equivalence.accuracies) == ["paddle", "tensorflow"]
+    assert len(crosses) == 4
+    for cross in crosses:
+        assert isinstance(cross, CrossEvaluation)
+        assert cross.passed
+        assert cross.images == 400
+        record = training_of(out / f"lenet5-{cross.trained_in}-seed{cross.seed}.json")
+        assert cross.accuracy_home == pytest.approx(record.epochs[-1]["test_accuracy"])
 
 
 def test_report_is_written_from_what_train_saved(
@@ -219,41 +224,16 @@ def test_report_is_written_from_what_train_saved(
 ) -> None:
     out, _ = trained
     target = tmp_path / "found.md"
-    assert parity("report", out / "lenet5-seed3.json", "-o", target).stdout.strip() == str(target)
+    assert parity("report", *sorted(out.glob("*.json")), "-o", target).stdout.strip() == str(target)
     assert "lenet5" in target.read_text()
 
     storage = tmp_path / ".benchmarks" / "machine"
     storage.mkdir(parents=True)
     (storage / "0001_old.json").write_text("not the newest")
     os.utime(storage / "0001_old.json", (1, 1))
-    (storage / "0002_new.json").write_bytes((out / "lenet5-seed3.json").read_bytes())
+    (storage / "0002_new.json").write_bytes((out / "lenet5-paddle-seed3.json").read_bytes())
     assert parity("report", cwd=tmp_path).stdout.strip() == "parity-report.md"
     assert (tmp_path / "parity-report.md").is_file()
-
-
-def test_ctrl_c_saves_what_there_is_as_partial(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(*TRAIN, "--limit", "400", "--epochs", "5000", "--out", tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=surroundings(),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
-    )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith("PaddlePaddle, epoch 1/5000")
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130, stdout + stderr
-    assert "Traceback" not in stderr
-    assert "this is a partial result" in stderr
-    assert not (tmp_path / "lenet5-seed0.json").exists()
-    _, (record,) = records_of(tmp_path / "lenet5-seed0-partial.json")
-    assert 1 <= len(record.epochs) < record.epochs_planned == 5000
-    assert "interrupted in epoch" in record.problems[0]
 
 
 class FakeWorkers(dict[str, Any]):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.compare import FLOAT64_LIMIT, Comparison, Gap, compare, derive_limits
-from parity.evidence import FLOAT32_ROUNDING, perturb
+from parity.forward_proofs import FLOAT32_ROUNDING, perturb
 
 Arrays = dict[str, np.ndarray]
 

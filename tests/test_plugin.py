@@ -54,7 +54,9 @@ def test_a_path_taken_for_the_name_is_refused(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("--epochs", "0"), "--epochs: expected a number of at least 1"),
-        (("--network", "vgg17"), "invalid choice: 'vgg17'"),
+        (("--network", "vgg17"), "no network named 'vgg17'. Did you mean 'vgg16'?"),
+        (("--train", "lenet5-1c"), "expected at least 2 classes, found 1"),
+        (("--seeds", "0"), "--seeds: expected a number of at least 1"),
         (("--profile", "slow"), "invalid choice: 'slow'"),
     ],
 )
@@ -68,8 +70,8 @@ def test_bad_options_are_refused_with_a_reason(folder: Path, arguments: tuple[st
 def test_help_explains_every_option(folder: Path) -> None:
     """`pytest --help` lists them with texts."""
     text = run(folder, "--help").stdout
-    for option in ("--network", "--profile", "--dataset", "--device", "--seed", "--train", "--epochs", "--limit"):
-        assert option in text
+    options = ("network", "profile", "dataset", "device", "seed", "seeds", "train", "epochs", "limit", "runs")
+    assert all(f"\n  --{option}=" in text for option in options)
 
 
 def test_markers_and_profiles_select() -> None:
@@ -81,7 +83,25 @@ def test_markers_and_profiles_select() -> None:
         return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
 
     quick, full, proofs = listed(), listed("--profile", "full"), listed("-m", "not benchmark")
-    assert [quick.count(f"::{name}[") for name in ("test_proof", "test_speed", "test_training")] == [3, 4, 2]
-    assert "::test_overhead[" not in quick
-    assert "::test_overhead[" in full
-    assert proofs.count("::") == proofs.count("::test_proof[") == 3
+    counted = (
+        "test_proof",
+        "test_speed",
+        "test_training",
+        "test_equivalence",
+        "test_cross_evaluation",
+        "test_overhead",
+    )
+
+    def counts(text: str) -> list[int]:
+        return [text.count(f"::{name}[") for name in counted]
+
+    assert counts(quick)[1:] == [4, 2, 0, 2, 0]
+    assert counts(full)[1:] == [4, 6, 1, 6, 11]
+    assert counts(listed("--seeds", "2"))[1:] == [4, 4, 1, 4, 0]
+    assert counts(proofs)[1:] == [0] * 5
+    assert {line.split("::")[0] for line in proofs.splitlines() if "::" in line} == {"parity/test_proofs.py"}
+    assert counts(proofs)[0] == counts(quick)[0] >= 3
+    order = [line.partition("::")[2] for line in full.splitlines() if "::test_training[" in line]
+    assert order[:3] == [f"test_training[lenet5-seed{seed}]" for seed in ("0-paddle", "0-tensorflow", "1-paddle")]
+    last = [line.split("::")[0] for line in full.splitlines() if "::" in line][-7:]
+    assert set(last) == {"parity/test_outcomes.py"}

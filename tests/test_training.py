@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from parity.data import Dataset
-from parity.evidence import entries_of
 from parity.initial import training_state
 from parity.networks import NETWORKS
 from parity.protocol import pack
 from parity.recipes import RECIPES, Optimizer, Schedule, as_arguments, decayed, learning_rates
-from parity.training import Outcome, Progress, plan_arrays, prepared, reference_digest, train
-from parity.weights import State
+from parity.training import Outcome, Progress, Settings, plan_arrays, prepared, reference_digest, train
+from parity.weights import State, entries_of
 from parity.workers import Workers
 
 FLOAT32_STEPS = 2e-4  # of an array's scale: how far two float32 runs may part in three steps; chosen, not derived
@@ -74,7 +73,7 @@ def test_weights_move_and_decay_acts(workers: Workers, dataset: Dataset) -> None
 def runs(workers: Workers, dataset: Dataset) -> dict[str, Outcome]:
     """lenet5 for two epochs on 400 images, in each framework."""
     few = dataset.limited(400)
-    return {name: train(workers[name], "lenet5", few, epochs=2, seed=3) for name in workers}
+    return {name: train(workers[name], "lenet5", few, Settings(epochs=2, seed=3)) for name in workers}
 
 
 def test_both_frameworks_start_from_the_same_weights_and_see_the_same_batches(runs: dict[str, Outcome]) -> None:
@@ -98,7 +97,7 @@ def test_losses_of_the_two_frameworks_agree(runs: dict[str, Outcome]) -> None:
 def test_another_seed_gives_other_weights_and_other_batches(workers: Workers, dataset: Dataset) -> None:
     """The seed reaches both."""
     few = dataset.limited(200)
-    one, other = (train(workers["tensorflow"], "lenet5", few, epochs=1, seed=seed).record for seed in (1, 2))
+    one, other = (train(workers["tensorflow"], "lenet5", few, Settings(epochs=1, seed=seed)).record for seed in (1, 2))
     assert one.initial_digest != other.initial_digest
     assert one.batches_digest != other.batches_digest
 
@@ -112,7 +111,7 @@ def test_batches_that_are_not_the_reference_are_noticed(
     other = reference_digest(few, unmirrored, 100, 0)
     assert other != reference_digest(few, mini, 100, 0)
     monkeypatch.setattr("parity.training.reference_digest", lambda *_: other)
-    record = train(workers["tensorflow"], "lenet5", few, epochs=1).record
+    record = train(workers["tensorflow"], "lenet5", few, Settings(epochs=1)).record
     assert any("not bit-identical" in problem for problem in record.problems)
 
 
@@ -124,7 +123,7 @@ def test_a_killed_worker_leaves_the_epochs_so_far(workers: Workers, dataset: Dat
         if news.record is not None and worker.pid:
             os.kill(worker.pid, signal.SIGKILL)
 
-    outcome = train(worker, "lenet5", dataset.limited(200), epochs=3, on_progress=kill)
+    outcome = train(worker, "lenet5", dataset.limited(200), Settings(epochs=3), on_progress=kill)
     assert len(outcome.record.epochs) == 1
     assert outcome.weights is None
     assert "SIGKILL" in outcome.record.problems[0]
@@ -133,7 +132,7 @@ def test_a_killed_worker_leaves_the_epochs_so_far(workers: Workers, dataset: Dat
 def test_a_data_set_smaller_than_a_batch_is_refused(workers: Workers, dataset: Dataset) -> None:
     """Nothing to train on is an error, not a run of no steps."""
     with pytest.raises(ValueError, match="batch 100"):
-        train(workers["tensorflow"], "lenet5", dataset.limited(50), epochs=1)
+        train(workers["tensorflow"], "lenet5", dataset.limited(50), Settings(epochs=1))
 
 
 def test_learning_rates_follow_the_documents() -> None:
@@ -164,5 +163,5 @@ def test_scopes_of_weight_decay() -> None:
 def test_every_network_has_a_recipe() -> None:
     """By a name that exists, with an optimizer that both twins know."""
     for network in NETWORKS.values():
-        assert RECIPES[network.recipe].optimizer.kind in ("momentum", "nesterov", "adam")
-    assert Optimizer("adam").epsilon == 1e-8
+        assert RECIPES[network.recipe].optimizer.kind in ("sgd", "momentum", "nesterov", "adam")
+    assert Optimizer("adam").epsilon == np.float32(1e-8)

@@ -13,7 +13,7 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parity.evidence import entries_of
+from parity.weights import entries_of
 from parity.initial import proof_state, training_state
 from parity.weights import (
     SAME,

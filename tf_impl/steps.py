@@ -14,7 +14,7 @@ from parity import networks
 from parity.prediction import logits_of
 from parity.protocol import Arrays, unpack
 from tf_impl.layers import dropouts, largest_dropout, ordered
-from tf_impl.models import build, cached
+from tf_impl.models import cached
 from tf_impl.weights import export_state, load_state, slots
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
@@ -32,8 +32,8 @@ def describe(network: str) -> dict[str, Any]:
 
 
 def round_trip(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """Load a float32 state into a fresh model and read it back."""
-    model = build(network, "float32")
+    """Load a float32 state into the model and read it back."""
+    model = cached(network, "float32")
     load_state(model, arrays)
     return {}, export_state(model)
 

@@ -41,7 +41,7 @@ def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[S
 
 def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
     twin, images, labels = _ready_made(network, arrays, recipe["batch"])
-    model = keras.models.clone_model(twin, clone_function=_with_stock_dropout)
+    model = _with_stock_dropout(twin)
     optimizer = keras.optimizers.Adam(1e-3)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -74,9 +74,14 @@ def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, s
     return run, "Model.fit"
 
 
-def _with_stock_dropout(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer itself, weights and all, but Keras's own dropout for the suite's."""
-    return keras.layers.Dropout(layer.rate, name=layer.name) if isinstance(layer, SharedDropout) else layer
+def _with_stock_dropout(model: keras.Model) -> keras.Model:
+    """The same layers, weights and all, but Keras's own dropout in place of the suite's."""
+    return keras.models.clone_model(
+        model,
+        clone_function=lambda layer: (
+            keras.layers.Dropout(layer.rate, name=layer.name) if isinstance(layer, SharedDropout) else layer
+        ),
+    )
 
 
 def _stock(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -14,7 +14,7 @@ from parity.protocol import Arrays
 from parity.recipes import decayed
 from tf_impl import device
 from tf_impl.layers import attach_noise, largest_dropout
-from tf_impl.models import build
+from tf_impl.models import build, cached
 from tf_impl.optimizers import Optimizer
 from tf_impl.steps import stage_outputs
 from tf_impl.weights import export_state, load_state, slots
@@ -44,7 +44,8 @@ class Trainer:
         if mode not in ("auto", "tf.function"):
             raise ValueError(f"mode: expected 'auto' or 'tf.function', found {mode!r}")
         self.mode = "tf.function"
-        self.model = build(network, precision)
+        # float64 is for proofs, which follow one another on one network and set every weight
+        self.model = cached(network, precision) if precision == "float64" else build(network, precision)
         self.dtype = "float64" if precision == "float64" else "float32"
         self.batch = batch
         self.size = data["test_images"].shape[1]
@@ -86,7 +87,7 @@ class Trainer:
         self.correct.assign_add(_hits(logits, labels))
 
     def loss(self, plan: Plan, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Mean loss, logits and labels of row `index`, in training mode."""
+        """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
         images, labels = self.augmented(plan, index)
         self.noise.offsets.assign(plan["dropout"][index])
         logits = tf.cast(self.model(images, training=True), self.dtype)
