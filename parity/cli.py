@@ -22,7 +22,7 @@ from parity.data import DataError, Dataset, find, load
 from parity.environment import ask, collect, diagnose, prefer_gpu, start_workers, without_frames
 from parity.networks import NETWORKS, UnknownNetworkError, default_networks, network
 from parity.results import Proof, RecordError
-from parity.workers import FRAMEWORKS, WorkerError, Workers
+from parity.workers import FRAMEWORKS, WorkerError, Workers, shared_threads
 
 if TYPE_CHECKING:  # the rest is imported by the commands that need it, so that the others start at once
     from parity.side_by_side import Result
@@ -141,7 +141,7 @@ def check(
     images = _images(dataset, seed)
     out = console.stderr() if as_json else console.stdout()
     found: dict[str, list[Proof]] = {}
-    with started(tuple(FRAMEWORKS), device, threads) as workers:
+    with started(tuple(FRAMEWORKS), device, threads or shared_threads()) as workers:
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)
             found[name] = list(_proofs(workers, name, images, seed, out))

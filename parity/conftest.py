@@ -17,7 +17,7 @@ from parity.side_by_side import require_one_precision
 from parity.speed import Stopwatch
 from parity.store import Store, StoreError
 from parity.training import Settings
-from parity.workers import FRAMEWORKS, WorkerError, Workers
+from parity.workers import FRAMEWORKS, WorkerError, Workers, shared_threads
 
 ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
 QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED, QUICK_SEEDS = 3, 5000, ("lenet5",), 1
@@ -137,6 +137,15 @@ def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: i
             require_one_precision(pytestconfig.stash[ENVIRONMENT])
         except ValueError as error:
             pytest.exit(str(error), returncode=2)
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def provers(workers: Workers, pytestconfig: pytest.Config) -> Iterator[Workers]:
+    """Workers for proofs, in which both frameworks work at the same time."""
+    workers.stop()
+    threads = pytestconfig.getoption("--threads") or shared_threads()
+    with Workers(device=workers[next(iter(workers))].device, threads=threads) as pair:
         yield pair
 
 

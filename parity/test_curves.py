@@ -20,15 +20,15 @@ CurvesOf = Callable[[str], tuple[Curves, float]]
 BATCH = 32  # images a step: the recipe's own would take hours in float64
 
 
-@pytest.fixture(scope="session")
-def curves_of(workers: Workers, dataset: Dataset, seed: int) -> CurvesOf:
+@pytest.fixture(scope="module")
+def curves_of(provers: Workers, dataset: Dataset, seed: int) -> CurvesOf:
     """The curves of one network and the seconds that they took, drawn once."""
     drawn: dict[str, tuple[Curves, float]] = {}
 
     def get(name: str) -> tuple[Curves, float]:
         if name not in drawn:
             start = time.perf_counter()
-            curves = loss_curves(workers, name, dataset, batch=BATCH, seed=seed)
+            curves = loss_curves(provers, name, dataset, batch=BATCH, seed=seed)
             drawn[name] = curves, time.perf_counter() - start
         return drawn[name]
 
@@ -36,10 +36,10 @@ def curves_of(workers: Workers, dataset: Dataset, seed: int) -> CurvesOf:
 
 
 @pytest.mark.benchmark(timer=CLOCK)
-def test_loss_curve(trained: str, curves_of: CurvesOf, workers: Workers, benchmark: Any) -> None:
+def test_loss_curve(trained: str, curves_of: CurvesOf, provers: Workers, benchmark: Any) -> None:
     """In float64 the frameworks stay together."""
     curves, seconds = curves_of(trained)
-    proof = dataclasses.replace(curves_proof(curves, list(workers)), seconds=seconds)
+    proof = dataclasses.replace(curves_proof(curves, list(provers)), seconds=seconds)
     benchmark.group = f"proof {LEVEL}: {TITLE}"
     replay(benchmark, [seconds], proof.as_dict())
     assert proof.passed, "\n".join([f"{trained}: {proof.title}", *proof.problems])

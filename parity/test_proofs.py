@@ -17,14 +17,14 @@ from parity.workers import Workers
 SMALL = "mini_resnet"  # on which every update rule is proven
 
 
-@pytest.fixture(scope="session")
-def evidence_of(workers: Workers, dataset: Dataset, seed: int) -> Callable[[str], Evidence]:
+@pytest.fixture(scope="module")
+def evidence_of(provers: Workers, dataset: Dataset, seed: int) -> Callable[[str], Evidence]:
     """One network's evidence at a time: its levels share inputs and stages."""
     last: list[Evidence] = []
 
     def get(name: str) -> Evidence:
         if not last or last[0].network.name != name:
-            last[:] = [Evidence(workers, entry(name), dataset, seed)]
+            last[:] = [Evidence(provers, entry(name), dataset, seed)]
         return last[0]
 
     return get
@@ -41,10 +41,10 @@ def test_proof(network: str, level: int, evidence_of: Callable[[str], Evidence],
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_update_rule(kind: str, workers: Workers, dataset: Dataset, seed: int, benchmark: Any) -> None:
+def test_update_rule(kind: str, provers: Workers, dataset: Dataset, seed: int, benchmark: Any) -> None:
     """Every rule, also those that no recipe uses, comes to the same weights across a change of the learning rate."""
     benchmark.group = "proof 6: optimizer steps"
-    evidence = Evidence(workers, entry(SMALL), dataset, seed)
+    evidence = Evidence(provers, entry(SMALL), dataset, seed)
     proof = benchmark.pedantic(optimizer_steps, args=(evidence, rule_recipe(kind)), rounds=1)
     benchmark.extra_info.update(proof.as_dict())
     assert proof.passed, "\n".join([f"{SMALL}: {proof.title}", *proof.problems])

@@ -95,6 +95,11 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
+def shared_threads() -> int:
+    """The threads of each framework where both work at the same time: more would only get in each other's way."""
+    return max(1, default_threads() // len(FRAMEWORKS))
+
+
 class Worker:
     """One framework's process, started by the first call and again by the call after it died."""
 

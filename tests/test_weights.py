@@ -13,7 +13,6 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parity.weights import entries_of
 from parity.initial import proof_state, training_state
 from parity.weights import (
     SAME,
@@ -24,6 +23,7 @@ from parity.weights import (
     all_finite,
     check_state,
     digest,
+    entries_of,
     load_state,
     parameter_counts,
     save_state,
