@@ -101,7 +101,7 @@ def float32_forward(evidence: Evidence) -> Proof:
     return make_proof(evidence, 3, compared, problems, worst_of(comparisons.values()), frameworks)
 
 
-def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator) -> Arrays:
+def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> Arrays:
     """Each number moved by the relative error that float32 arithmetic makes with it, in float64.
 
     A float32 sum of n products rounds after every addition, so it is the exact sum of products of which the i-th is off
@@ -112,16 +112,16 @@ def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator) -> Arra
     moved = {}
     for name, array in arrays.items():
         if name.endswith("/kernel"):
-            moved[name] = moved_like_terms(array, draw)
+            moved[name] = moved_like_terms(array, draw, rounding)
         else:
-            errors = draw.uniform(-FLOAT32_ROUNDING, FLOAT32_ROUNDING, (4, *array.shape)).sum(axis=0)
+            errors = draw.uniform(-rounding, rounding, (4, *array.shape)).sum(axis=0)
             moved[name] = array * (1.0 + errors)
     return moved
 
 
-def moved_like_terms(array: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+def moved_like_terms(array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> np.ndarray:
     """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
-    steps = draw.uniform(-FLOAT32_ROUNDING, FLOAT32_ROUNDING, (math.prod(array.shape[:-1]), array.shape[-1]))
+    steps = draw.uniform(-rounding, rounding, (math.prod(array.shape[:-1]), array.shape[-1]))
     return array * (1.0 + np.cumsum(steps, axis=0).reshape(array.shape))
 
 

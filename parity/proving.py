@@ -10,9 +10,10 @@ from parity.data import Dataset
 from parity.evidence import LEVELS, Evidence, make_proof
 from parity.forward_proofs import certificate, float32_forward, float64_forward
 from parity.networks import network
+from parity.optimizer_proofs import optimizer_steps, steps_titled
 from parity.recipes import recipe_of
 from parity.results import Proof
-from parity.training_proofs import gradients, optimizer_steps, steps_titled, train_mode_forward
+from parity.training_proofs import gradients, train_mode_forward
 from parity.workers import WorkerError, Workers
 
 CHECKS: dict[int, Callable[[Evidence], Proof]] = {

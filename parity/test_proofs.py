@@ -10,8 +10,8 @@ import pytest
 from parity.data import Dataset
 from parity.evidence import LEVELS, Evidence
 from parity.networks import network as entry
+from parity.optimizer_proofs import OPTIMIZERS, optimizer_steps, rule_recipe
 from parity.proving import prove_level
-from parity.training_proofs import OPTIMIZERS, optimizer_steps, rule_recipe
 from parity.workers import Workers
 
 SMALL = "mini_resnet"  # on which every update rule is proven

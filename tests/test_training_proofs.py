@@ -10,10 +10,11 @@ import pytest
 from parity.data import Dataset
 from parity.evidence import LEVELS, Evidence
 from parity.networks import network
+from parity.optimizer_proofs import OPTIMIZERS, boundary_rates, optimizer_steps, rule_recipe
 from parity.proving import prove
 from parity.recipes import RECIPES, Optimizer, Recipe, Schedule
 from parity.results import Proof
-from parity.training_proofs import OPTIMIZERS, STEPS, boundary_rates, optimizer_steps, rule_recipe
+from parity.training_proofs import STEPS
 from parity.workers import Workers
 
 if TYPE_CHECKING:
@@ -185,10 +186,23 @@ def test_a_rate_folded_into_the_velocity_is_no_fault_while_the_rate_stays(
     faulty_pair: FaultyPair, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the boundary is for: without it the two rules are one."""
-    monkeypatch.setattr("parity.training_proofs.boundary_rates", lambda _: np.full(STEPS, 0.01, np.float32))
+    monkeypatch.setattr("parity.optimizer_proofs.boundary_rates", lambda _: np.full(STEPS, 0.01, np.float32))
     pair = faulty_pair("tensorflow", {"tf_impl.optimizers": OPTIMIZER})
     proof = steps_by(pair, dataset, rule_recipe("nesterov"))
     assert proof.passed, proof.problems
+
+
+def test_where_the_limit_is_exceeded_rounding_itself_is_measured(
+    workers: Workers, faulty_pair: FaultyPair, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no limit at all correct twins pass by the derived one, and a wrong rule still does not."""
+    monkeypatch.setattr("parity.optimizer_proofs.UPDATE_LIMIT", 0.0)
+    proof = steps_by(workers, dataset, rule_recipe("momentum"))
+    assert proof.passed, proof.problems
+    assert proof.limit is not None
+    assert 0 < proof.limit < 1e-9
+    wrong = steps_by(faulty_pair("tensorflow", {"tf_impl.optimizers": OPTIMIZER}), dataset, rule_recipe("momentum"))
+    assert not wrong.passed
 
 
 def test_a_boundary_one_step_late_is_seen(faulty_pair: FaultyPair, dataset: Dataset) -> None:

@@ -1,0 +1,137 @@
+"""Evidence 6, in float64: ten steps of the optimizer across a change of the learning rate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from parity.compare import compare, derive_limits
+from parity.evidence import Evidence, make_proof
+from parity.forward_proofs import perturb
+from parity.protocol import Arrays, unpack
+from parity.recipes import Optimizer, Recipe, Schedule, learning_rates
+from parity.results import Proof
+from parity.training_proofs import BATCH, GRADIENT_LIMIT, STEPS, gradients_of, layer_scales, recipe_for, start, unmoved
+from parity.weights import State
+from parity.workers import Reply, Worker
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
+# Relative to the scale of each array. Steps add rounding errors of some 1e-16 each; what makes an update rule another
+# one (a float32 constant, an epsilon elsewhere) is above 1e-9.
+UPDATE_LIMIT = 1e-9
+FLOAT64_ROUNDING = 2.0**-53
+LOSSES = "losses of the steps"
+
+
+def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
+    """Level 6. The losses of all steps, and all weights and running statistics after them.
+
+    `recipe` stands in for the network's own. Some networks are chaotic: they blow rounding up beyond the limit within
+    ten steps. Where the limit is exceeded, the steps are repeated from weights that float64 rounding has moved, and the
+    limit is derived from the distances, as level 3 does for float32.
+    """
+    recipe = recipe or recipe_for(evidence)
+    state = evidence.state("float64")
+    ends = _ends(evidence, recipe)
+    first, second = ends.values()
+    extra = _amplified(evidence, recipe) if recipe.optimizer.kind == "adam" else {}
+    limits = {
+        name: UPDATE_LIMIT + (extra[name] / float(np.abs(array).max()) if name in extra else 0.0)
+        for name, array in first.items()
+    }
+    comparison = compare(first, second, limits)
+    if not comparison.passed and not comparison.problems:
+        derived = _derived_limits(evidence, recipe, ends)
+        comparison = compare(first, second, {name: max(limit, derived[name]) for name, limit in limits.items()})
+    problems = comparison.explain()
+    trained = {entry.name for entry in evidence.entries() if entry.trainable and entry.name.endswith("/kernel")}
+    before = {name: array for name, array in state.items() if name in trained}
+    problems += [f"{name!r} did not move in {STEPS} steps" for name in unmoved(before, first)]
+    compared = {
+        "arrays": len(comparison.gaps) - 1,
+        "elements": comparison.elements - first[LOSSES].size,
+        "steps": first[LOSSES].size,
+    }
+    return steps_titled(make_proof(evidence, 6, compared, problems, comparison), recipe)
+
+
+def steps_titled(proof: Proof, recipe: Recipe) -> Proof:
+    """The proof with the update rule in its title, by which proofs of several rules are told apart."""
+    return replace(proof, title=f"{proof.title}: {recipe.optimizer.kind}")
+
+
+def rule_recipe(kind: str) -> Recipe:
+    """A recipe for the proof of one update rule, with a weight decay of the kernels."""
+    rate = 1e-3 if kind == "adam" else 0.01
+    return Recipe(
+        name=kind,
+        source="this suite",
+        batch=BATCH,
+        optimizer=Optimizer(kind),
+        schedule=Schedule(rate, drops=((1, 0.1),)),
+        epochs=2,
+        init="he_normal",
+        l2=0.01,
+        l2_scope="kernels",
+    )
+
+
+def boundary_rates(schedule: Schedule) -> np.ndarray:
+    """float32 [10]: five rates from before the schedule's first change, five from after it.
+
+    A schedule that has no drop (constant, or decaying with every step) is given one, to a tenth.
+    """
+    change = schedule.drops[0][0] if schedule.drops else schedule.every
+    if change:
+        return np.concatenate([learning_rates(schedule, epoch, STEPS // 2) for epoch in (change - 1, change)])
+    rates = learning_rates(schedule, 0, STEPS)
+    rates[STEPS // 2 :] *= np.float32(0.1)
+    return rates
+
+
+def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None) -> dict[str, Arrays]:
+    """Of each framework: the losses of the steps, then the weights and statistics after them."""
+    plan = start(evidence, recipe, states)
+    plan["rate"] = boundary_rates(recipe.schedule)
+    name = evidence.network.name
+
+    def train(worker: Worker) -> Reply:
+        losses = worker.call("train_steps", network=name, arrays=plan, on_progress=lambda news: None).arrays["losses"]
+        end = unpack(worker.call("export_training", network=name).arrays, "state")
+        return Reply(arrays={LOSSES: losses} | end)
+
+    return {framework: reply.arrays for framework, reply in evidence.workers.map(train).items()}
+
+
+def _derived_limits(evidence: Evidence, recipe: Recipe, ends: dict[str, Arrays]) -> dict[str, float]:
+    """Limits from how far each twin ends from its own end when rounding moves its weights; the larger of each array."""
+    draw = np.random.default_rng(evidence.seed)
+    moved = perturb(evidence.state("float64"), draw, FLOAT64_ROUNDING)
+    perturbed = _ends(evidence, recipe, dict.fromkeys(ends, moved))
+    each = [derive_limits(ends[framework], [perturbed[framework]]) for framework in ends]
+    return {name: float(np.max([limits[name] for limits in each])) for name in each[0]}
+
+
+def _amplified(evidence: Evidence, recipe: Recipe) -> dict[str, float]:
+    """By how much rounding alone may move arrays under Adam, beyond the limit.
+
+    Adam divides a gradient that is smaller than its epsilon by epsilon. So a gradient that is zero but for the error
+    that level 5 admits, that of a bias before a batch norm, moves the array; the running mean behind it moves along.
+    """
+    plan = start(evidence, recipe)
+    amplified = float(boundary_rates(recipe.schedule).sum()) / recipe.optimizer.epsilon
+    extra = {name: amplified * error for name, error in _zero_gradients(evidence, plan).items()}
+    layers = next(iter(evidence.describe().values()))["layers"]
+    for layer, behind in pairwise(layers):
+        if behind["kind"] == "batch_norm" and f"{layer['name']}/bias" in extra:
+            extra[f"{behind['name']}/mean"] = extra[f"{layer['name']}/bias"]
+    return extra
+
+
+def _zero_gradients(evidence: Evidence, plan: Arrays) -> dict[str, float]:
+    """Arrays whose gradient is zero but for rounding in both twins, and the error that level 5 admits in it."""
+    first, second = (reply.arrays for reply in gradients_of(evidence, plan).values())
+    errors = {name: GRADIENT_LIMIT * scale for name, scale in layer_scales(first).items()}
+    return {n: e for n, e in errors.items() if np.abs(first[n]).max() <= e and np.abs(second[n]).max() <= e}
