@@ -21,12 +21,13 @@ from parity.workers import FRAMEWORKS, WorkerError, Workers, shared_threads
 
 ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
 QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED, QUICK_SEEDS = 3, 5000, ("lenet5",), 1
+QUICK_TIMED = ("vgg16", "resnet20_v1", "mini_vgg", "lenet5")  # a large, a deep and two small networks
 FULL_SEEDS, FULL_RUNS = 3, Path(".parity")
 OUTCOMES = "test_outcomes"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for every selected network (or trained one), every seed of a training, and framework, these in turns."""
+    """One test for every selected, trained or timed network, seed of a training, and framework, these in turns."""
     config = metafunc.config
     selected = config.getoption("--network") or default_networks()
     if "trained" in metafunc.fixturenames:
@@ -35,6 +36,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
     if "training_seed" in metafunc.fixturenames:
         metafunc.parametrize("training_seed", seeds_of(config), ids="seed{}".format)
+    if "timed" in metafunc.fixturenames:
+        named = config.getoption("--network")
+        metafunc.parametrize("timed", QUICK_TIMED if is_quick(config) and not named else selected)
     if "network" in metafunc.fixturenames:
         metafunc.parametrize("network", selected)
     if "framework" in metafunc.fixturenames:
