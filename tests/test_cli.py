@@ -56,7 +56,7 @@ def test_version_is_printed() -> None:
             ("train", "vgg16_imagenet", "--no-batch-norm", "--dataset", "generated", "--limit", "50"),
             "holds 32x32 images of 10 classes: training vgg16_imagenet-10c-32px, the variant for them",
         ),
-        ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "PaddlePaddle has no bfloat16 kernels on this device"),
+        ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "has no bfloat16 kernels on this device"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
     ],
