@@ -19,7 +19,7 @@ from parity.workers import FRAMEWORKS, Worker
 ROOT = Path(__file__).resolve().parent.parent
 # The modules of the suite that decide the outcome of a training, beside the framework's twin: with another version of
 # one of them, what was finished counts as unfinished.
-DECISIVE = "catalogue designs initial loop networks plan recipes resnets training weights".split()
+DECISIVE = ["catalogue", "designs", "initial", "loop", "networks", "plan", "recipes", "resnets", "training", "weights"]
 
 
 def configuration(
