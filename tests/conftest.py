@@ -73,6 +73,19 @@ def altered_python(tmp_path_factory: pytest.TempPathFactory) -> MakePython:
     return make
 
 
+class FaultyWorker(Worker):
+    """A worker that always starts with an interpreter of its own, again after it died, too."""
+
+    def __init__(self, framework: str, python: Path, threads: int) -> None:
+        super().__init__(framework, threads=threads)
+        self.python = python
+
+    def _start(self, network: str | None, verb: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(FRAMEWORKS[self.framework].interpreter_variable, str(self.python))
+            super()._start(network, verb)
+
+
 class Pair(Workers):
     """A faulty worker beside the healthy one of the other framework."""
 
@@ -88,11 +101,8 @@ def faulty_pair(workers: Workers, altered_python: MakePython) -> Iterator[Faulty
     def make(framework: str, additions: Mapping[str, str]) -> Workers:
         key = f"{framework} {additions}"
         if key not in pairs:
-            faulty = Worker(framework, threads=workers[framework].threads)
+            faulty = FaultyWorker(framework, altered_python(additions), workers[framework].threads)
             pairs[key] = Pair(workers, faulty)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv(FRAMEWORKS[framework].interpreter_variable, str(altered_python(additions)))
-                faulty.call("settings")
         return pairs[key]
 
     yield make
