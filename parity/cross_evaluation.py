@@ -46,6 +46,7 @@ def cross_evaluate(workers: Workers, dataset: Dataset, record: Training, weights
         largest_gap=math.nan if problems else _gap(found[home], found[abroad]),
         differing=differing,
         problems=problems,
+        recipe=record.recipe,
     )
 
 

@@ -223,6 +223,7 @@ class CrossEvaluation(Record):
     # predict the same class for this image in float64, so that rounding alone explains the difference
     differing: list[dict[str, Any]]
     problems: list[str] = field(default_factory=list)
+    recipe: str = ""  # by which the weights were trained
 
     @property
     def passed(self) -> bool:

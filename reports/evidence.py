@@ -147,7 +147,7 @@ def read(paths: Sequence[Path]) -> Evidence:
         )
     curves = _merge(runs, Curves, lambda r: (r.network, r.recipe, r.dataset, r.batch, r.seed))
     equivalences = _merge(runs, Equivalence, lambda r: (r.network, r.recipe, r.dataset, r.train_images, r.epochs))
-    crossed = _merge(runs, CrossEvaluation, lambda r: (r.network, r.dataset, r.seed, r.trained_in, r.evaluated_in))
+    crossed = _merge(runs, CrossEvaluation, _crossing)
     return Evidence(
         runs,
         _merge(runs, Proof, lambda record: (record.network, record.level, record.title)),
@@ -208,3 +208,7 @@ def _merge(runs: Sequence[SavedRun], kind: type[R], key: Callable[[R], tuple[Has
         return network_order(str(getattr(item.record, "network", ""))), framework
 
     return sorted(latest.values(), key=order)
+
+
+def _crossing(record: CrossEvaluation) -> tuple[str, str, str, int, str, str]:
+    return record.network, record.recipe, record.dataset, record.seed, record.trained_in, record.evaluated_in

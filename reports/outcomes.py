@@ -143,6 +143,7 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
     """One row a network and direction, all seeds together."""
     headers = [
         "network",
+        "recipe",
         "trained in",
         "evaluated in",
         "seeds",
@@ -152,18 +153,19 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
         "settled by float64",
         "logit gap",
     ]
-    grouped: dict[tuple[str, str, str, str], list[CrossEvaluation]] = {}
+    grouped: dict[tuple[str, ...], list[CrossEvaluation]] = {}
     for record in records:
-        key = (record.network, record.dataset, record.trained_in, record.evaluated_in)
+        key = (record.network, record.recipe, record.dataset, record.trained_in, record.evaluated_in)
         grouped.setdefault(key, []).append(record)
     rows = []
-    for (network, _, home, abroad), found in grouped.items():
+    for (network, recipe, _, home, abroad), found in grouped.items():
         differing = [each for record in found for each in record.differing]
         margins = [each.get("margin") for each in differing]
         gaps = [record.largest_gap for record in found]
         rows.append(
             [
                 code(network),
+                code(recipe) if recipe else "-",
                 framework_title(home),
                 framework_title(abroad),
                 numbers(sorted(record.seed for record in found)),
@@ -174,7 +176,7 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
                 _largest(gaps),
             ]
         )
-    return table(headers, rows, [*headers[3:7], "logit gap"])
+    return table(headers, rows, [*headers[4:8], "logit gap"])
 
 
 def _largest(values: Sequence[object]) -> str:

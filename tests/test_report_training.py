@@ -234,11 +234,28 @@ def test_cross_evaluations_are_taken_together_over_seeds(tmp_path: Path) -> None
         replace(CROSS, seed=2, differing=[tie, {**tie, "margin": 4e-6}]),
         replace(CROSS, trained_in="tensorflow", evaluated_in="paddle"),
     ]
-    part = section(report(tmp_path, records), "Trained in one")
-    assert row(part, "`lenet5`", "PaddlePaddle")[2:] == [
+    part = section(report(tmp_path, [replace(record, recipe="mini") for record in records]), "Trained in one")
+    assert row(part, "`lenet5`", "`mini`", "PaddlePaddle")[3:] == [
         "TensorFlow", "0 to 2", "30,000", "3", "4.0e-06", "all", "3.0e-06",
     ]  # fmt: skip
-    assert row(part, "`lenet5`", "TensorFlow")[3:] == ["0", "10,000", "0", "-", "nothing to settle", "2.0e-06"]
+    assert row(part, "`lenet5`", "`mini`", "TensorFlow")[4:] == [
+        "0",
+        "10,000",
+        "0",
+        "-",
+        "nothing to settle",
+        "2.0e-06",
+    ]
+
+
+def test_cross_evaluations_by_another_recipe_are_another_row(tmp_path: Path) -> None:
+    part = section(report(tmp_path, [replace(CROSS, recipe=recipe) for recipe in ("mini", "mini-noaug")]), "Trained in")
+    assert row(part, "`lenet5`", "`mini`", "PaddlePaddle")[4] == "0"
+    assert row(part, "`lenet5`", "`mini-noaug`", "PaddlePaddle")[4] == "0"
+
+
+def test_a_sound_cross_evaluation_has_no_problems(tmp_path: Path) -> None:
+    part = section(report(tmp_path, [CROSS]), "Trained in one")
     assert "Problems" not in part
 
 
