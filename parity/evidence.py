@@ -41,6 +41,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         self.descriptions: dict[str, dict[str, Any]] = {}
+        self.float64_state: State = {}
         self.float64_stages: dict[str, Arrays] = {}
 
     def describe(self) -> dict[str, dict[str, Any]]:
@@ -51,8 +52,10 @@ class Evidence:
         return self.descriptions
 
     def state(self, dtype: str) -> State:
-        """The same random float32 numbers in either dtype."""
-        return proof_state([_retyped(entry, dtype) for entry in self.entries()], self.seed)
+        """The same random float32 numbers in either dtype; drawn once."""
+        if not self.float64_state:
+            self.float64_state = proof_state([replace(entry, dtype="float64") for entry in self.entries()], self.seed)
+        return {name: array.astype(dtype, copy=False) for name, array in self.float64_state.items()}
 
     def entries(self) -> list[Entry]:
         """The state's entries, as the first twin lists them; the certificate proves that the other's are the same."""
@@ -122,7 +125,3 @@ def make_proof(
 def worst_of(comparisons: Iterable[Comparison]) -> Comparison:
     """The comparison with the most severe gap; one that compared nothing is worse than any."""
     return max(comparisons, key=lambda comparison: comparison.worst.severity if comparison.worst else math.inf)
-
-
-def _retyped(entry: Entry, dtype: str) -> Entry:
-    return Entry(entry.name, entry.shape, dtype, entry.trainable)
