@@ -150,9 +150,10 @@ def training_title(records: Sequence[Training]) -> str:
     seeds = sorted({record.seed for record in records})
     named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     precision = "" if first.precision == "float32" else f", {first.precision}"
+    threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
     return (
         f"{first.network} on {first.dataset} ({first.train_images:,} to train on), recipe {first.recipe}, "
-        f"batch {first.batch}, {named}, {first.device.upper()} with {first.threads} threads{precision}"
+        f"batch {first.batch}, {named}, {first.device.upper()} with {threads}{precision}"
     )
 
 
