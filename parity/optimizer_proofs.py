@@ -92,7 +92,7 @@ def boundary_rates(schedule: Schedule) -> np.ndarray:
 
 
 def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None) -> dict[str, Arrays]:
-    """Of each framework: the losses of the steps, then the weights and statistics after them."""
+    """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
     plan = start(evidence, recipe, states)
     plan["rate"] = boundary_rates(recipe.schedule)
     name = evidence.network.name
@@ -100,7 +100,7 @@ def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = 
     def train(worker: Worker) -> Reply:
         losses = worker.call("train_steps", network=name, arrays=plan, on_progress=lambda news: None).arrays["losses"]
         end = unpack(worker.call("export_training", network=name).arrays, "state")
-        return Reply(arrays={LOSSES: losses} | end)
+        return Reply(arrays=end | {LOSSES: losses})  # the arrays first: the first that fails says where
 
     return {framework: reply.arrays for framework, reply in evidence.workers.map(train).items()}
 

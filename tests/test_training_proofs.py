@@ -100,6 +100,14 @@ Trainer.step = step
 """
 
 
+DECAY_OF_ALL = """
+_init = Optimizer.__init__
+def __init__(self, rule, slots, decays):  # biases and batch norms decay, too
+    _init(self, rule, slots, [max(decays)] * len(decays))
+Optimizer.__init__ = __init__
+"""
+
+
 def proofs(workers: Workers, name: str, dataset: Dataset, *levels: int) -> dict[int, Proof]:
     return {proof.level: proof for proof in prove(workers, name, dataset, levels=levels or (4, 5, 6))}
 
@@ -203,6 +211,17 @@ def test_where_the_limit_is_exceeded_rounding_itself_is_measured(
     assert 0 < proof.limit < 1e-9
     wrong = steps_by(faulty_pair("tensorflow", {"tf_impl.optimizers": OPTIMIZER}), dataset, rule_recipe("momentum"))
     assert not wrong.passed
+
+
+def test_the_larger_limits_under_adam_hide_no_decay_of_biases(
+    faulty_pair: FaultyPair, workers: Workers, dataset: Dataset
+) -> None:
+    """Every convolution of resnet20_v1 has a bias before a batch norm, whose rounding Adam amplifies."""
+    entry = network("resnet20_v1")
+    assert optimizer_steps(Evidence(workers, entry, dataset)).passed
+    wrong = optimizer_steps(Evidence(faulty_pair("tensorflow", {"tf_impl.optimizers": DECAY_OF_ALL}), entry, dataset))
+    assert not wrong.passed
+    assert wrong.first_failure == "stem/conv/bias"
 
 
 def test_a_boundary_one_step_late_is_seen(faulty_pair: FaultyPair, dataset: Dataset) -> None:
