@@ -25,7 +25,7 @@ STEPS = 200
 PRECISIONS = ("float64", "float32")
 TOGETHER = 0.01  # of the larger loss: what the report calls parted
 # In float64 chaos starts from 1e-16; lenet5's float32 runs grow from 1e-7 to 1e-2 in 65 steps. What would make one rule
-# another starts at 1e-8, a float32 constant, and grows alike. The limit lies between, in the middle of the orders.
+# another starts at 1e-8, a float32 constant, and grows alike. The limit is chosen between the two, not derived.
 LEVEL, TITLE, FLOAT64_LIMIT = 7, "loss curve", 1e-6
 
 

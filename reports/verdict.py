@@ -11,22 +11,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from parity.evidence import LEVELS as PROOFS
+from parity.loss_curves import LEVEL as LOSS_CURVE
+from parity.loss_curves import TITLE
 from parity.results import Proof
 from reports import loss_curves
 from reports.evidence import Evidence, Sourced, lookup
 from reports.outcomes import Tested, cross_faults, equivalence_faults, holds
 from reports.text import code, framework_order, framework_title, gap, is_number, listed, plain
 
-LEVELS = {
-    1: "transfer certificate",
-    2: "float64 forward",
-    3: "float32 forward",
-    4: "train-mode forward",
-    5: "gradients",
-    6: "optimizer steps",
-    7: "loss curve",
-    8: "accuracy over seeds",
-}
+LEVELS = PROOFS | {LOSS_CURVE: TITLE, 8: "accuracy over seeds"}
 REQUIRED = (1, 2, 3, 4, 5, 6)
 NOT_RUN = "not run"
 
