@@ -42,6 +42,7 @@ def configuration(
         "precision": precision,
         "device": worker.device,
         "threads": worker.threads,
+        "variables": worker.variables,
         "data set": dataset_digest(dataset),
     }
 

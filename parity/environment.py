@@ -17,6 +17,7 @@ import psutil
 
 from parity import data
 from parity.data import DataError, Dataset
+from parity.processor import cpu_model
 from parity.workers import FRAMEWORKS, Reply, Worker, WorkerError, Workers, default_threads
 
 PACKAGES = ("keras", "matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors")
@@ -75,7 +76,8 @@ def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerEr
 
     def facts(worker: Worker) -> Reply:
         try:
-            return worker.call("environment")
+            reply = worker.call("environment")
+            return Reply(reply.result | {"variables": worker.variables})
         except WorkerError as error:
             errors[worker.framework] = error
             return Reply()
@@ -106,18 +108,6 @@ def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None
         workers.stop()
         for name in workers:
             workers[name].device = "gpu"  # holds from the next start on, which is the next call
-
-
-def cpu_model() -> str | None:
-    """The processor's model name; its architecture where the system does not tell the name."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine() or None
 
 
 def package_versions() -> dict[str, str]:
@@ -186,8 +176,11 @@ def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[F
     """Version and device, and whether the number of threads is the one that was asked for."""
     title = FRAMEWORKS[framework].title
     gpus = facts["gpus"]
+    in_force = [f"{name}={value}" for name, value in facts["variables"].items()]
     seen = f"{gpus} {'GPU' if gpus == 1 else 'GPUs'} seen"
     findings = [Finding(title, "ok", f"{facts['version']} on the {facts['device'].upper()}, {seen}")]
+    if in_force:
+        findings.append(Finding(f"{title}, variables", "ok", ", ".join(in_force)))
     used = facts["threads"]
     if used == threads:
         findings.append(Finding(f"{title}, threads", "ok", f"{used}, as asked for"))

@@ -18,7 +18,7 @@ def environment_section(evidence: Evidence) -> str:
         columns = [_framework_facts(lookup(run.environment, "frameworks", framework)) for run in runs]
         names = [run.path.name for run in runs]
         rows.append([framework_title(framework), *(_agreed(names, values) for values in zip(*columns, strict=True))])
-    frameworks = table(["framework", "version", "device", "threads", "precision (probed)"], rows)
+    frameworks = table(["framework", "version", "device", "threads", "variables", "precision (probed)"], rows)
     machines = [_machine_facts(run.environment) for run in evidence.runs]
     names = [run.path.name for run in evidence.runs]
     rows = [[fact, _agreed(names, [machine[fact] for machine in machines])] for fact in machines[0]]
@@ -59,8 +59,16 @@ def _framework_facts(facts: Any) -> list[str]:
         plain(lookup(facts, "version")),
         device,
         plain(lookup(facts, "threads")),
+        _variables(lookup(facts, "variables")),
         _precision(lookup(facts, "precision")),
     ]
+
+
+def _variables(found: Any) -> str:
+    """The environment variables that the suite sets for a framework's sake."""
+    if not isinstance(found, dict):
+        return NOT_RECORDED
+    return ", ".join(code(f"{name}={value}") for name, value in found.items()) or "none"
 
 
 def _joined(*values: Any) -> str:

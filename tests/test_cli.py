@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,7 @@ class FakeWorkers(dict[str, Any]):
 
 class FakeWorker:
     threads = 2
+    variables: Mapping[str, str] = {"SPEED": "full"}
 
     def __init__(self, framework: str, answer: dict[str, Any] | WorkerError) -> None:
         self.framework, self.answer = framework, answer
@@ -266,6 +268,7 @@ def facts(gpus: int = 0, threads: int = 2, verdict: str = "float32") -> dict[str
 
 def test_doctor_accuses_unlike_threads_precisions_and_gpus() -> None:
     found = diagnosed(facts(threads=1), facts(gpus=1, verdict="reduced precision"))
+    assert found["PaddlePaddle, variables"].found == "SPEED=full"
     assert found["PaddlePaddle, threads"].state == "warning"
     assert found["TensorFlow, threads"].state == "ok"
     assert found["precision (probed)"].state == "problem"

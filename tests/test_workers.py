@@ -334,6 +334,26 @@ def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process(workers: W
     assert found == dict.fromkeys(FRAMEWORKS, default_threads())
 
 
+@pytest.mark.parametrize(
+    ("amd", "own", "expected"),
+    [(True, None, "5"), (True, "4", "4"), (False, None, None), (False, "4", "4")],
+    ids=["AMD", "AMD, the user's own", "other processor", "other processor, the user's own"],
+)
+def test_paddle_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_others(
+    monkeypatch: pytest.MonkeyPatch, amd: bool, own: str | None, expected: str | None
+) -> None:
+    monkeypatch.setattr("parity.workers.is_amd_with_avx2", lambda: amd)
+    monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
+    if own:
+        monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", own)
+    with Workers(["paddle"], threads=1) as workers:
+        workers["paddle"].call("settings")
+        environment = Path(f"/proc/{workers['paddle'].pid}/environ").read_text().split("\0")
+        found = dict(line.split("=", 1) for line in environment if line).get("MKL_DEBUG_CPU_TYPE")
+        assert found == expected
+        assert workers["paddle"].variables.get("MKL_DEBUG_CPU_TYPE") == expected
+
+
 def test_both_frameworks_compute_in_float32(workers: Workers) -> None:
     for reply in workers.each("environment").values():
         assert reply.result["precision"]["verdict"] == "float32"
