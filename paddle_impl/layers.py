@@ -91,7 +91,7 @@ def dense(in_features: int, width: int, *, maps: tuple[int, int, int] | None = N
 
 def dropout(rate: float) -> nn.Layer:
     """Inverted dropout whose mask both frameworks share; on maps, not on flattened ones."""
-    return _mark(SharedDropout(rate), kind="dropout")
+    return _mark(SharedDropout(rate), kind="dropout", rate=rate)
 
 
 def flatten() -> nn.Layer:

@@ -18,6 +18,7 @@ from parity.prediction import logits_of
 from parity.protocol import Arrays, unpack
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
+SEVERAL_INPUTS = ("add", "concat")
 
 
 def describe(network: str) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def describe(network: str) -> dict[str, Any]:
     image = networks.network(network).image
     return {
         "entries": [dataclasses.asdict(slot.entry) for slot in slots(model)],
-        "layers": [{"name": name} | dict(layer.spec) for name, layer in _layers(model).items()],
+        "layers": [{"name": name} | dict(layer.spec) for name, layer in layers_of(model).items()],
         "dropout": {"sites": len(dropouts(model)), "largest": largest_dropout(model, image)},
     }
 
@@ -39,12 +40,12 @@ def round_trip(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
 
 
 @paddle.no_grad()
-def probe_layers(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """Every layer named in the group `input` alone, float64: canonical input -> canonical output."""
-    model = cached(network, "float64")
+def probe_layers(network: str, arrays: Arrays, dtype: str = "float64") -> tuple[dict[str, Any], Arrays]:
+    """Every layer named in the group `input` alone: canonical input -> canonical output, arrays in `dtype`."""
+    model = cached(network, dtype)
     model.eval()
     load_state(model, unpack(arrays, "state"))
-    layers = _layers(model)
+    layers = layers_of(model)
     return {}, {
         name: _to_canonical(layers[name](_to_own(x, layers[name]))) for name, x in unpack(arrays, "input").items()
     }
@@ -59,7 +60,7 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
     model = cached(network, dtype)
     load_state(model, unpack(arrays, "state"))
     model.train()
-    layers = _layers(model)
+    layers = layers_of(model)
     found: Arrays = {}
     for name, x in unpack(arrays, "input").items():
         found[f"{name}/output"] = _to_canonical(layers[name](_to_own(x)))
@@ -78,6 +79,28 @@ def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Ar
 
 
 @paddle.no_grad()
+def layer_inputs(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """As `stages`, but what goes into every layer that has one input; rows in canonical order."""
+    model = cached(network, dtype)
+    model.eval()
+    load_state(model, unpack(arrays, "state"))
+    inputs: Arrays = {}
+    hooks = [
+        layer.register_forward_pre_hook(
+            lambda layer, given, name=name: inputs.update({name: _to_canonical(given[0], layer)})
+        )
+        for name, layer in layers_of(model).items()
+        if layer.spec["kind"] not in SEVERAL_INPUTS
+    ]
+    try:
+        model(_to_own(unpack(arrays, "images")["nhwc"].astype(dtype)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {}, inputs
+
+
+@paddle.no_grad()
 def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]) -> tuple[dict[str, Any], Arrays]:
     """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
     model = cached(network, dtype)
@@ -92,7 +115,7 @@ def stage_outputs(model: nn.Layer, images: paddle.Tensor) -> Arrays:
     outputs: Arrays = {}
     hooks = [
         layer.register_forward_post_hook(lambda _, __, output, name=name: outputs.update({name: _to_canonical(output)}))
-        for name, layer in _layers(model).items()
+        for name, layer in layers_of(model).items()
         if _is_stage(layer)
     ]
     try:
@@ -103,7 +126,7 @@ def stage_outputs(model: nn.Layer, images: paddle.Tensor) -> Arrays:
     return outputs
 
 
-def _layers(model: nn.Layer) -> dict[str, nn.Layer]:
+def layers_of(model: nn.Layer) -> dict[str, nn.Layer]:
     """The layers by canonical name."""
     return {path.replace(".", "/"): layer for path, layer in model.named_sublayers() if hasattr(layer, "spec")}
 
@@ -122,7 +145,11 @@ def _to_own(x: np.ndarray, layer: nn.Layer | None = None) -> paddle.Tensor:
     return paddle.to_tensor(np.ascontiguousarray(x))
 
 
-def _to_canonical(output: paddle.Tensor) -> np.ndarray:
-    """NCHW maps -> NHWC."""
+def _to_canonical(output: paddle.Tensor, layer: nn.Layer | None = None) -> np.ndarray:
+    """The inverse of `_to_own`."""
     array = output.numpy()
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == 4 else array
+    if array.ndim == 4:
+        array = array.transpose(0, 2, 3, 1)
+    elif layer is not None and getattr(layer, "maps", None) is not None:
+        array = array.reshape(-1, *layer.maps).transpose(0, 2, 3, 1).reshape(len(array), -1)
+    return np.ascontiguousarray(array)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paddle_impl import device, steps, timing, training
+from paddle_impl import device, faults, steps, timing, training
 
 VERBS = {
     verb.__name__: verb
@@ -16,10 +16,13 @@ VERBS = {
         steps.probe_layers,
         steps.probe_batch_norms,
         steps.stages,
+        steps.layer_inputs,
         steps.predict,
         *training.loop.verbs,
         timing.subjects.start_timing,
         timing.subjects.time_steps,
         timing.time_transfer,
+        faults.inject,
+        faults.heal,
     )
 }

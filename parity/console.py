@@ -15,9 +15,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from parity.detection_rates import margin, rates_of
 from parity.environment import Finding
 from parity.networks import Network
-from parity.results import CrossEvaluation, Equivalence, Proof, Training
+from parity.results import CrossEvaluation, Detection, Equivalence, Innocence, Proof, Training
+from parity.traps import TRAPS
 from parity.workers import FRAMEWORKS
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -122,6 +124,47 @@ def print_proof(console: Console, proof: Proof) -> None:
     console.print(line, soft_wrap=True)
     for problem in proof.problems:
         say(console, problem, indent=3)
+    for cause in cause_lines(proof):
+        say(console, cause, "yellow", indent=3)
+
+
+def cause_lines(proof: Proof) -> list[str]:
+    """The causes of a failed proof, each with what to do about it."""
+    return [
+        line
+        for cause in proof.causes
+        for line in (
+            f"cause: {cause['text']}",
+            *(f"what to do ({trap}): {TRAPS[trap].fix}" for trap in (cause["trap"], *cause["alike"]) if trap),
+        )
+    ]
+
+
+def print_detection(console: Console, found: Detection) -> None:
+    """One line: what was put where, the level that saw it, whether it was placed and named; more where it was not."""
+    good = found.caught and found.placed and found.named and not found.accused
+    level = f"level {found.level}" if found.level else "NOT SEEN"
+    words = [word if right else f"NOT {word}" for word, right in (("placed", found.placed), ("named", found.named))]
+    line = Text(f"{found.trap:<16}{found.change:<26}{FRAMEWORKS[found.framework].title:<13}{found.stage:<24}")
+    line.append(", ".join([level, *words]), "green" if good else "bold red")
+    console.print(line, soft_wrap=True)
+    if not good:
+        say(console, found.diagnosis or "no diagnosis", indent=3)
+        for stage in found.accused:
+            say(console, f"accused without reason: {stage}", "bold red", indent=3)
+
+
+def detection_lines(found: Sequence[Detection], innocent: Sequence[Innocence]) -> list[str]:
+    """Rates, margin and accusations."""
+    rates = rates_of(found)
+    lines = [
+        f"{what}: {hits} of {rates.injected} ({hits / rates.injected:.1%})"
+        for what, hits in (("caught", rates.caught), ("placed", rates.placed), ("named", rates.named))
+    ]
+    if (orders := margin(found, innocent)) is not None:
+        lines.append(f"the weakest fault stands {orders:.1f} orders of magnitude above the strongest correct twin")
+    lines += [f"{each.network}: accused without a fault: {line}" for each in innocent for line in each.accusations]
+    return lines
 
 
 def outcome(proof: Proof) -> str:

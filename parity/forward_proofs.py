@@ -16,16 +16,6 @@ from parity.results import Proof
 from parity.weights import Entry, entries_of, parameter_counts
 from parity.workers import Reply, Worker
 
-PROBED = (
-    "conv",
-    "dense",
-    "batch_norm",
-    "lrn",
-    "max_pool",
-    "average_pool",
-    "adaptive_average_pool",
-    "global_max_pool",
-)
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
 
 
@@ -131,7 +121,7 @@ def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) 
     draw = np.random.default_rng(evidence.seed)
     inputs, expected = {}, {}
     for layer in layers:
-        if layer["kind"] not in PROBED:
+        if layer["kind"] not in reference.KINDS:
             continue
         name = layer["name"]
         parameters = {kind: state[f"{name}/{kind}"] for kind in _KINDS if f"{name}/{kind}" in state}

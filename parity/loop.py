@@ -5,6 +5,7 @@ Runs inside the workers, so it imports no framework either.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ import numpy as np
 
 from parity.plan import batch_digest
 from parity.protocol import Arrays, pack, unpack
+from parity.weights import digest
 
 PROGRESS_SECONDS = 0.5
 EVALUATION_BATCH = 500
@@ -79,6 +81,7 @@ class Loop:
     def __init__(self, make: Callable[..., Trainer]) -> None:
         self._make = make
         self._trainer: Trainer | None = None
+        self._made_for = ""
         self._initial: Arrays = {}
 
     @property
@@ -98,13 +101,25 @@ class Loop:
         )
 
     def start_training(self, network: str, seed: int, arrays: Arrays, **settings: Any) -> dict[str, Any]:
-        """Put the groups `state` (initial weights) and `data` on the device. `settings` as the trainer takes them."""
-        self._trainer = None  # free the last one's memory first
+        """Put the groups `state` (initial weights) and `data` on the device. `settings` as the trainer takes them.
+
+        The proofs start one float64 training many times over: there the last trainer is taken again where it is the
+        same but for the weights, because compiling its step is most of the work.
+        """
         self._initial = unpack(arrays, "state")
-        trainer = self._make(network, unpack(arrays, "data"), seed=seed, **settings)
-        trainer.load(self._initial)
-        self._trainer = trainer
-        return {"mode": trainer.mode}
+        data = unpack(arrays, "data")
+        again = settings.get("precision") == "float64"
+        made_for = f"{network} {seed} {json.dumps(settings, sort_keys=True)} {digest(data)}" if again else ""
+        if self._trainer is None or not again or made_for != self._made_for:
+            self.forget()  # free the last one's memory first
+            self._trainer, self._made_for = self._make(network, data, seed=seed, **settings), made_for
+        self._trainer.load(self._initial)
+        self._trainer.load_optimizer({})
+        return {"mode": self._trainer.mode}
+
+    def forget(self) -> None:
+        """Drop the trainer: what it is made of has changed, or is no longer needed."""
+        self._trainer = None
 
     def warm_up(self, arrays: Arrays) -> dict[str, Any]:
         """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it."""

@@ -106,12 +106,15 @@ def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = 
 
 
 def _derived_limits(evidence: Evidence, recipe: Recipe, ends: dict[str, Arrays]) -> dict[str, float]:
-    """Limits from how far each twin ends from its own end when rounding moves its weights; the larger of each array."""
+    """Limits from how far each twin ends from its own end when rounding moves its weights.
+
+    The smaller of each array: correct twins blow rounding up alike, and a faulty one must not widen its own limit.
+    """
     draw = np.random.default_rng(evidence.seed)
     moved = perturb(evidence.state("float64"), draw, FLOAT64_ROUNDING)
     perturbed = _ends(evidence, recipe, dict.fromkeys(ends, moved))
     each = [derive_limits(ends[framework], [perturbed[framework]]) for framework in ends]
-    return {name: float(np.max([limits[name] for limits in each])) for name in each[0]}
+    return {name: float(np.min([limits[name] for limits in each])) for name in each[0]}
 
 
 def _amplified(evidence: Evidence, recipe: Recipe) -> dict[str, float]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from parity.data import Dataset
+from parity.diagnosis import diagnose
 from parity.evidence import LEVELS, Evidence, make_proof
 from parity.forward_proofs import certificate, float32_forward, float64_forward
 from parity.networks import network
@@ -35,10 +36,13 @@ def prove(
 
 
 def prove_level(evidence: Evidence, level: int) -> Proof:
-    """One proof, timed; a WorkerError becomes a failed proof."""
+    """One proof, timed, and where it failed the causes; a WorkerError becomes a failed proof."""
     start = time.perf_counter()
     try:
         proof = CHECKS[level](evidence)
+        if not proof.passed:
+            causes = [dataclasses.asdict(cause) for cause in diagnose(evidence, level)]
+            proof = dataclasses.replace(proof, causes=causes)
     except WorkerError as error:
         proof = make_proof(evidence, level, {}, [str(error)])
         if level == 6:

@@ -14,6 +14,19 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 Padding = str | int
 
+KINDS = (
+    "conv",
+    "dense",
+    "batch_norm",
+    "relu",
+    "dropout",
+    "lrn",
+    "max_pool",
+    "average_pool",
+    "adaptive_average_pool",
+    "global_max_pool",
+)  # of layers that `layer` knows
+
 
 def conv2d(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, *, stride: int, padding: Padding) -> np.ndarray:
     """Cross-correlation: [n, h, w, i] and [k, k, i, o] -> [n, h', w', o]."""
@@ -74,7 +87,7 @@ def batch_norm_training(
 
 
 def layer(spec: Mapping[str, Any], x: np.ndarray, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-    """One layer by its spec (`kind` and numbers) and its canonical arrays (`kernel`, `bias`, `gamma`, ...)."""
+    """One layer in inference: its spec (`kind` and numbers) and its canonical arrays (`kernel`, `bias`, ...)."""
     match spec["kind"]:
         case "conv":
             kernel, bias = parameters["kernel"], parameters.get("bias")
@@ -83,6 +96,10 @@ def layer(spec: Mapping[str, Any], x: np.ndarray, parameters: Mapping[str, np.nd
             return x @ parameters["kernel"] + parameters["bias"]
         case "batch_norm":
             return batch_norm(x, parameters, spec["epsilon"])
+        case "relu":
+            return np.maximum(x, 0)
+        case "dropout":  # in inference
+            return x
         case "max_pool":
             return max_pool(x, window=spec["window"], stride=spec["stride"], padding=spec["padding"])
         case "lrn":

@@ -41,6 +41,23 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """One cause of a difference: where it enters, in which framework, and which trap it is.
+
+    Gaps are relative to the largest value that the network says: `before` between that and what was found, `after`
+    between what the trap makes and what was found; infinite where the two are not numbers at the same places.
+    """
+
+    framework: str  # the one that does not do what the network says
+    stage: str  # a layer, "images", "loss" or "optimizer"
+    trap: str  # id in parity.traps; empty where none fits
+    text: str  # one line for the user
+    before: float
+    after: float
+    alike: list[str] = field(default_factory=list)  # further traps that would make the very same
+
+
+@dataclass(frozen=True)
 class Proof(Record):
     """One level of evidence for one network (levels: DESIGN of the suite, 'What counts as parity').
 
@@ -63,6 +80,46 @@ class Proof(Record):
     # {"paddle": {"gap": 1e-7, "limit": 3e-6, "worst": "group5/conv3"}, "tensorflow": {...}}
     frameworks: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)  # why it failed, one line each; empty when passed
+    seconds: float = 0.0
+    causes: list[dict[str, Any]] = field(default_factory=list)  # dataclasses.asdict(Diagnosis), of a failed proof
+
+
+@dataclass(frozen=True)
+class Detection(Record):
+    """What the suite found of a fault that was put into one twin."""
+
+    kind: ClassVar[str] = "detection"
+
+    network: str
+    trap: str  # id in parity.traps
+    change: str  # the form of the trap, see parity.traps.FAULTS
+    framework: str  # where it was put
+    stage: str
+    must_level: int  # the level of evidence that must see it
+    level: int  # the first level that saw it; 0: none
+    severity: float | None  # largest gap in units of its limit at that level; None where it was no number
+    placed: bool  # a diagnosis names the stage and the framework
+    named: bool  # and the trap, or one that makes the very same network
+    accused: list[str] = field(default_factory=list)  # stages that were accused beside it
+    diagnosis: str = ""  # the line that the user reads
+    seconds: float = 0.0
+
+    @property
+    def caught(self) -> bool:
+        """Whether the level that must see it did, or an earlier one."""
+        return 0 < self.level <= self.must_level
+
+
+@dataclass(frozen=True)
+class Innocence(Record):
+    """What the suite said of a correct pair, over several seeds of weights and images."""
+
+    kind: ClassVar[str] = "innocence"
+
+    network: str
+    seeds: int
+    accusations: list[str]  # one line each
+    severity: float  # the largest gap in units of its limit, of all levels and seeds
     seconds: float = 0.0
 
 
@@ -231,9 +288,8 @@ class CrossEvaluation(Record):
         return self.images > 0 and not self.problems and all(each["float64_agree"] for each in self.differing)
 
 
-KINDS: dict[str, type[Record]] = {
-    cls.kind: cls for cls in (Proof, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation)
-}
+RECORDS = (Proof, Detection, Innocence, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation)
+KINDS: dict[str, type[Record]] = {cls.kind: cls for cls in RECORDS}
 
 
 @dataclass(frozen=True)

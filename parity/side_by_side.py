@@ -14,7 +14,7 @@ from parity.equivalence import FEWEST_SEEDS, equivalence
 from parity.networks import network, variant
 from parity.recipes import Recipe, recipe_of
 from parity.results import CrossEvaluation, Equivalence, Training
-from parity.store import Place, Standing, Store, locked, save, save_outcome, standing
+from parity.store import Place, Standing, Store, locked, save, save_records, standing
 from parity.training import Outcome, Progress, Settings, train
 from parity.workers import FRAMEWORKS, Worker, Workers
 
@@ -236,7 +236,7 @@ def _compare(result: Result, workers: Workers, store: Store | None, environment:
         found = [each for each in (result.equivalence, *result.crosses) if each is not None]
         path = store.outcome_path(plan.network, plan.settings)
         try:
-            save_outcome(path, found, environment)
+            save_records(path, found, environment)
         except OSError as error:
             result.save_errors.append(f"the comparison could not be saved: {error}")
 

@@ -23,7 +23,7 @@ from parity import __version__
 from parity.checkpoint import Checkpoint
 from parity.configuration import fingerprint
 from parity.networks import network
-from parity.results import CrossEvaluation, Equivalence, Record, RecordError, Training, load_run, write_atomically
+from parity.results import Record, RecordError, Training, load_run, write_atomically
 from parity.training import Outcome, Settings
 from parity.weights import StateError, digest, load_state, save_state
 
@@ -173,10 +173,10 @@ def save(place: Place, outcome: Outcome, environment: Mapping[str, Any]) -> Path
     return place.record
 
 
-def save_outcome(path: Path, compared: Sequence[Equivalence | CrossEvaluation], environment: Mapping[str, Any]) -> None:
-    """Write the comparison of finished trainings. Raises OSError."""
+def save_records(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> None:
+    """Write records that a report can be made of, such as the comparison of finished trainings. Raises OSError."""
     with _without_interruption():
-        write_atomically(path, _as_text(compared, environment))
+        write_atomically(path, _as_text(records, environment))
 
 
 @contextlib.contextmanager
@@ -207,10 +207,13 @@ def _as_text(records: Sequence[Record], environment: Mapping[str, Any]) -> str:
     return json.dumps(run, indent=2) + "\n"
 
 
+_NAMING = ("network", "trap", "change", "framework", "trained_in", "seed")  # what a benchmark's name is made of
+
+
 def _benchmark(record: Record) -> dict[str, Any]:
     """One benchmark; only a training's has taken time that is worth to be told."""
     facts = record.as_dict()
-    params = {name: facts[name] for name in ("network", "framework", "trained_in", "seed") if name in facts}
+    params = {name: facts[name] for name in _NAMING if name in facts}
     label = "-".join(f"seed{value}" if name == "seed" else str(value) for name, value in params.items())
     seconds = facts.get("seconds", 0.0)
     same = dict.fromkeys(("min", "max", "mean", "median", "q1", "q3", "total", "ld15iqr", "hd15iqr"), seconds)

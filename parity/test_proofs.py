@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from parity.console import cause_lines
 from parity.data import Dataset
 from parity.evidence import LEVELS, Evidence
 from parity.networks import network as entry
@@ -36,7 +37,7 @@ def test_proof(network: str, level: int, evidence_of: Callable[[str], Evidence],
     benchmark.group = f"proof {level}: {LEVELS[level]}"
     proof = benchmark.pedantic(prove_level, args=(evidence_of(network), level), rounds=1)
     benchmark.extra_info.update(proof.as_dict())
-    assert proof.passed, "\n".join([f"{network}: {proof.title}", *proof.problems])
+    assert proof.passed, "\n".join([f"{network}: {proof.title}", *proof.problems, *cause_lines(proof)])
     assert all(count > 0 for count in proof.compared.values())
 
 

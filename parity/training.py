@@ -315,16 +315,20 @@ def reference_digest(dataset: Dataset, recipe: Recipe, batch: int, seed: int) ->
 
 
 def _reference_batches(arrays: Arrays, plan: EpochPlan) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """float32 images NHWC in 0..1 (less the mean) and int32 labels of every step."""
+    """What `reference_batch` makes of every step."""
+    return (reference_batch(arrays, plan, step) for step in range(len(plan.order)))
+
+
+def reference_batch(arrays: Arrays, plan: EpochPlan, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """float32 images NHWC in 0..1 (less the mean) and int32 labels of one step; `arrays` as `prepared` gives them."""
     size = arrays["test_images"].shape[1]
-    for step in range(len(plan.order)):
-        pixels, labels = augment(arrays["images"], arrays["labels"], plan, step, size)
-        images = pixels.astype(np.float32) * np.float32(1 / 255)
-        if "mean" in arrays:
-            # the mean image moves along: it was subtracted before the crop
-            moving = np.broadcast_to(arrays["mean"], (len(labels), *arrays["mean"].shape))
-            each = np.arange(len(labels), dtype=np.int32)
-            rows = (each, plan.dy[step], plan.dx[step], plan.flip[step], plan.dropout[step])
-            own = EpochPlan(*(row[None] for row in rows))
-            images = images - augment(moving, labels, own, 0, size)[0]
-        yield images, labels.astype(np.int32)
+    pixels, labels = augment(arrays["images"], arrays["labels"], plan, step, size)
+    images = pixels.astype(np.float32) * np.float32(1 / 255)
+    if "mean" in arrays:
+        # the mean image moves along: it was subtracted before the crop
+        moving = np.broadcast_to(arrays["mean"], (len(labels), *arrays["mean"].shape))
+        each = np.arange(len(labels), dtype=np.int32)
+        rows = (each, plan.dy[step], plan.dx[step], plan.flip[step], plan.dropout[step])
+        own = EpochPlan(*(row[None] for row in rows))
+        images = images - augment(moving, labels, own, 0, size)[0]
+    return images, labels.astype(np.int32)

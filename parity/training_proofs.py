@@ -121,17 +121,11 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
     The two may run different kernels. The float32 limit is derived from numpy runs in which everything was moved by
     rounding, the inputs as the terms of the sums that mean and variance are.
     """
-    layers = next(iter(evidence.describe().values()))["layers"]
     state = evidence.state("float64")
-    draw = np.random.default_rng(evidence.seed)
     facts = evidence.network.batch_norm
     assert facts is not None
-    inputs: Arrays = {}
-    for layer in layers:
-        if layer["kind"] == "batch_norm":
-            channels = state[f"{layer['name']}/gamma"].shape
-            shape = (4, 6, 6, *channels) if layer["maps"] else (16, *channels)
-            inputs[layer["name"]] = draw.normal(size=shape).astype(np.float32).astype(np.float64)
+    inputs = probe_inputs_of_batch_norms(evidence)
+    draw = np.random.default_rng(evidence.seed)
 
     def computed(inputs: Mapping[str, np.ndarray], state: State) -> Arrays:
         found: Arrays = {}
@@ -163,6 +157,20 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
             comparisons[what] = compare(expected, reply.arrays, limit)
             problems += [f"{what}, against numpy: {line}" for line in comparisons[what].explain()]
     return comparisons, problems
+
+
+def probe_inputs_of_batch_norms(evidence: Evidence) -> Arrays:
+    """Random float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features]."""
+    layers = next(iter(evidence.describe().values()))["layers"]
+    state = evidence.state("float64")
+    draw = np.random.default_rng(evidence.seed)
+    inputs: Arrays = {}
+    for layer in layers:
+        if layer["kind"] == "batch_norm":
+            channels = state[f"{layer['name']}/gamma"].shape
+            shape = (4, 6, 6, *channels) if layer["maps"] else (16, *channels)
+            inputs[layer["name"]] = draw.normal(size=shape).astype(np.float32).astype(np.float64)
+    return inputs
 
 
 def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:

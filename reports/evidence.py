@@ -3,7 +3,7 @@
 Keys: proofs by (network, level, title); speed by (network, framework, what, batch); training by its conditions (see
 `reports.experiments`), framework and seed; overhead by (network, framework, baseline); loss curves by (network, recipe,
 data set, batch, seed); equivalence by (network, recipe, data set, images, epochs); cross-evaluation by (network,
-data set, seed, both frameworks).
+data set, seed, both frameworks); detections by (network, change, framework, stage); innocence by network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any, Generic, TypeVar
 from parity.results import (
     CrossEvaluation,
     Curves,
+    Detection,
     Equivalence,
+    Innocence,
     Overhead,
     Proof,
     Record,
@@ -34,7 +36,10 @@ from reports.text import TITLES, framework_order
 R = TypeVar("R", bound=Record)
 
 SHAPES: dict[str, type] = {
+    "accusations": list,
     "accuracies": dict,
+    "accused": list,
+    "causes": list,
     "compared": dict,
     "differing": list,
     "frameworks": dict,
@@ -46,7 +51,14 @@ SHAPES: dict[str, type] = {
     "seeds": list,
     "sessions": list,
 }
-ITEMS: dict[str, type] = {"accuracies": list, "differing": dict, "losses": list, "pairs": dict, "sessions": dict}
+ITEMS: dict[str, type] = {
+    "accuracies": list,
+    "causes": dict,
+    "differing": dict,
+    "losses": list,
+    "pairs": dict,
+    "sessions": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,8 @@ class Evidence:
     curves: list[Curves]
     equivalences: list[Equivalence]
     cross_evaluations: list[CrossEvaluation]
+    detections: list[Detection]
+    innocents: list[Innocence]
 
     @property
     def networks(self) -> list[str]:
@@ -157,6 +171,8 @@ def read(paths: Sequence[Path]) -> Evidence:
         [item.record for item in curves],
         [item.record for item in equivalences],
         [item.record for item in crossed],
+        [item.record for item in _merge(runs, Detection, lambda r: (r.network, r.change, r.framework, r.stage))],
+        [item.record for item in _merge(runs, Innocence, lambda r: (r.network,))],
     )
 
 

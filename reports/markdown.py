@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from parity.results import Proof
+from parity.traps import TRAPS
 from reports import limits
+from reports.detection import detection_section
 from reports.environment import environment_section
 from reports.evidence import Evidence, lookup
 from reports.evidence_plots import parting_curves
@@ -43,6 +46,7 @@ def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str
         environment_section(evidence),
         _parity(evidence, verdicts),
         _loss_curves(evidence, verdicts, album),
+        detection_section(evidence),
         _speed(evidence, album),
         training_section(evidence, groups, tests, album),
         _reproduce(evidence, report),
@@ -89,8 +93,21 @@ def _failure(verdict: Verdict) -> str:
     for level, reasons in verdict.failed.items():
         lines.append(f"- **Level {level}, {LEVELS.get(level) or plain(verdict.proofs[level][0].title)}, failed:**")
         lines += [f"  - {reason}" for reason in reasons]
+        lines += [f"  - {line}" for proof in verdict.proofs.get(level, ()) for line in _causes(proof)]
     lines += [f"- Level {level}, {LEVELS[level]}: **no record in these runs**." for level in verdict.missing]
     return "\n".join(lines)
+
+
+def _causes(proof: Proof) -> list[str]:
+    """What the diagnosis found, each with what to do about it."""
+    lines = []
+    for cause in proof.causes:
+        trap = TRAPS.get(str(lookup(cause, "trap")))
+        advice = f" What to do: {plain(trap.fix)}." if trap else ""
+        lines.append(
+            f"**Cause** ({code(trap.id) if trap else 'no known trap'}): {plain(lookup(cause, 'text'))}.{advice}"
+        )
+    return lines
 
 
 def _unproven(verdicts: Sequence[Verdict]) -> list[str]:

@@ -89,8 +89,8 @@ KINDS["batch_norm"] = {"weight": "beta", "bias": "gamma", "_mean": "mean", "_var
 """
 
 RENAMED = """
-_own_layers = _layers
-def _layers(model):  # mini_inception: a stage that is called something else
+_own_layers = layers_of
+def layers_of(model):  # mini_inception: a stage that is called something else
     return {name.replace("stem/pool", "stem/max"): layer for name, layer in _own_layers(model).items()}
 """
 

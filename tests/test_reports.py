@@ -160,7 +160,7 @@ def test_absent_environment_is_said(tmp_path: Path) -> None:
     text = report(tmp_path, PROOFS, environment={}, moment="")
     assert "PaddlePaddle (version not recorded)" in text.splitlines()[0]
     assert row(text, "processor")[1] == "not recorded"
-    assert row(text, "PaddlePaddle")[1:] == ["not recorded", "not recorded", "not recorded", "not probed"]
+    assert row(text, "PaddlePaddle")[1:] == ["not recorded"] * 4 + ["not probed"]
     assert "The command was not recorded for `0001_run.json`." in text
 
 

@@ -19,7 +19,7 @@ from parity.configuration import fingerprint
 from parity.equivalence import equivalence
 from parity.recipes import recipe_of
 from parity.results import Equivalence, Training, load_run
-from parity.store import Place, Standing, Store, StoreError, locked, save, save_outcome, standing
+from parity.store import Place, Standing, Store, StoreError, locked, save, save_records, standing
 from parity.training import Outcome, Settings
 from parity.weights import State, digest
 from parity.workers import FRAMEWORKS
@@ -231,7 +231,7 @@ def test_a_comparison_is_saved_and_read_as_it_was(tmp_path: Path) -> None:
     compared = equivalence(trainings)
     path = Store(tmp_path).outcome_path("lenet5", Settings())
     assert path.name == "lenet5-outcome.json"
-    save_outcome(path, [compared], ENVIRONMENT)
+    save_records(path, [compared], ENVIRONMENT)
     ((record, _),) = load_run(path).entries
     assert isinstance(record, Equivalence)
     assert record == compared

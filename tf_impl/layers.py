@@ -91,7 +91,7 @@ def dense(x: Any, name: str, width: int) -> Any:
 
 def dropout(x: Any, name: str, rate: float) -> Any:
     """Inverted dropout whose mask both frameworks share; on maps, not on flattened ones."""
-    return _apply(SharedDropout(rate, name=name), x, kind="dropout")
+    return _apply(SharedDropout(rate, name=name), x, kind="dropout", rate=rate)
 
 
 def flatten(x: Any, name: str) -> Any:

@@ -18,6 +18,7 @@ from tf_impl.models import cached
 from tf_impl.weights import export_state, load_state, slots
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
+SEVERAL_INPUTS = ("add", "concat")
 
 
 def describe(network: str) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def describe(network: str) -> dict[str, Any]:
     image = networks.network(network).image
     return {
         "entries": [dataclasses.asdict(slot.entry) for slot in slots(model)],
-        "layers": [{"name": name} | dict(layer.spec) for name, layer in _layers(model).items()],
+        "layers": [{"name": name} | dict(layer.spec) for name, layer in layers_of(model).items()],
         "dropout": {"sites": len(dropouts(model)), "largest": largest_dropout(model, image)},
     }
 
@@ -38,11 +39,11 @@ def round_trip(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     return {}, export_state(model)
 
 
-def probe_layers(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """Every layer named in the group `input` alone, float64: canonical input -> canonical output."""
-    model = cached(network, "float64")
+def probe_layers(network: str, arrays: Arrays, dtype: str = "float64") -> tuple[dict[str, Any], Arrays]:
+    """Every layer named in the group `input` alone: canonical input -> canonical output, arrays in `dtype`."""
+    model = cached(network, dtype)
     load_state(model, unpack(arrays, "state"))
-    layers = _layers(model)
+    layers = layers_of(model)
     return {}, {
         name: layers[name](tf.constant(x), training=False).numpy() for name, x in unpack(arrays, "input").items()
     }
@@ -55,7 +56,7 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
     """
     model = cached(network, dtype)
     load_state(model, unpack(arrays, "state"))
-    layers = _layers(model)
+    layers = layers_of(model)
     found: Arrays = {}
     for name, x in unpack(arrays, "input").items():
         found[f"{name}/output"] = layers[name](tf.constant(x), training=True).numpy()
@@ -71,6 +72,16 @@ def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Ar
     return {}, stage_outputs(model, tf.constant(unpack(arrays, "images")["nhwc"].astype(dtype)), training=False)
 
 
+def layer_inputs(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """As `stages`, but what goes into every layer that has one input; rows in canonical order."""
+    model = cached(network, dtype)
+    load_state(model, unpack(arrays, "state"))
+    single = {n: layer for n, layer in layers_of(model).items() if layer.spec["kind"] not in SEVERAL_INPUTS}
+    staged = keras.Model(model.inputs, {name: layer.input for name, layer in single.items()})
+    images = tf.constant(unpack(arrays, "images")["nhwc"].astype(dtype))
+    return {}, {name: np.asarray(each) for name, each in staged(images, training=False).items()}
+
+
 def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]) -> tuple[dict[str, Any], Arrays]:
     """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
     model = cached(network, dtype)
@@ -83,12 +94,12 @@ def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., No
 def stage_outputs(model: keras.Model, images: tf.Tensor, *, training: bool) -> Arrays:
     """Every named stage's output, NHWC; images [n, h, w, c]."""
     staged = keras.Model(
-        model.inputs, {name: layer.output for name, layer in _layers(model).items() if _is_stage(layer)}
+        model.inputs, {name: layer.output for name, layer in layers_of(model).items() if _is_stage(layer)}
     )
     return {name: np.asarray(output) for name, output in staged(images, training=training).items()}
 
 
-def _layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
+def layers_of(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """The layers by canonical name."""
     return {layer.name.replace(".", "/"): layer for layer in ordered(model)}
 

@@ -1,0 +1,96 @@
+"""Where in a network a fault can be put: the kinds of places, each with the stages of a network that are of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parity.recipes import Recipe
+
+IMAGES, LOSS, OPTIMIZER = "images", "loss", "optimizer"  # places beside the layers
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the places of a network depend on."""
+
+    layers: list[dict[str, Any]]  # `name` and spec, in the order of the forward pass
+    shapes: Mapping[str, tuple[int, ...]]  # of the state's arrays
+    outputs: Mapping[str, tuple[int, ...]]  # of the stages, with the batch
+    recipe: Recipe
+
+    def named(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
+        """The layers of a kind that meet a condition."""
+        return [layer["name"] for layer in self.layers if layer["kind"] == kind and condition(layer)]
+
+    def kernel(self, name: str) -> tuple[int, ...]:
+        """The shape of a layer's kernel; () where it has none."""
+        return self.shapes.get(f"{name}/kernel", ())
+
+    def flattened(self, name: str) -> tuple[int, int, int] | None:
+        """(height, width, channels) of the maps whose rows a fully connected layer multiplies; None for other rows."""
+        names = [layer["name"] for layer in self.layers]
+        place = names.index(name)
+        if place < 2 or self.layers[place - 1]["kind"] != "flatten":
+            return None
+        _, height, width, channels = self.outputs[names[place - 2]]
+        assert height * width * channels == self.kernel(name)[0]
+        return height, width, channels
+
+
+def places(kind: str, scene: Scene) -> list[str]:
+    """The stages of this kind; empty where the network has none. Raises KeyError for an unknown kind."""
+    return _KINDS[kind](scene)
+
+
+def twin_of(name: str, scene: Scene) -> str | None:
+    """The next layer whose kernel has the shape of this one's; None where there is none."""
+    names = [layer["name"] for layer in scene.layers if scene.kernel(layer["name"]) == scene.kernel(name)]
+    others = names[names.index(name) + 1 :] + names[: names.index(name)]
+    return others[0] if others else None
+
+
+def _products(scene: Scene) -> list[str]:
+    return [*scene.named("conv"), *scene.named("dense")]
+
+
+def _strided_pool(layer: dict[str, Any]) -> bool:
+    """Whether SAME pads at all: a 2x2 window with stride 2 needs no padding on an even map."""
+    return bool(layer["stride"] > 1 and layer["padding"] == "same" and layer["window"] > layer["stride"])
+
+
+def _if(condition: bool, place: str) -> list[str]:
+    return [place] if condition else []
+
+
+def _maps_rows(scene: Scene) -> list[str]:
+    found = [(name, scene.flattened(name)) for name in scene.named("dense")]
+    return [name for name, maps in found if maps and maps[0] * maps[1] > 1 and maps[2] > 1]
+
+
+_KINDS: dict[str, Callable[[Scene], list[str]]] = {
+    "convolution with stride and SAME": lambda s: s.named(
+        "conv", lambda layer: layer["stride"] > 1 and layer["padding"] == "same" and s.kernel(layer["name"])[0] > 1
+    ),
+    "max-pool with stride and SAME": lambda s: s.named("max_pool", _strided_pool),
+    "batch norm": lambda s: s.named("batch_norm"),
+    "fully connected on maps": _maps_rows,
+    "convolution of 3x3 or more": lambda s: s.named("conv", lambda layer: s.kernel(layer["name"])[0] > 1),
+    "square fully connected": lambda s: [n for n in s.named("dense") if len(set(s.kernel(n))) == 1],
+    "kernel with a twin": lambda s: [n for n in _products(s) if twin_of(n, s)],
+    "decaying optimizer": lambda s: _if(s.recipe.l2 > 0, OPTIMIZER),
+    "optimizer with momentum": lambda s: _if(s.recipe.optimizer.kind in ("momentum", "nesterov"), OPTIMIZER),
+    "Adam": lambda s: _if(s.recipe.optimizer.kind == "adam", OPTIMIZER),
+    "any optimizer": lambda s: [OPTIMIZER],
+    "loss": lambda s: [LOSS],
+    "dropout": lambda s: s.named("dropout"),
+    "dropout whose rate is not a half": lambda s: s.named("dropout", lambda layer: layer["rate"] != 0.5),
+    "LRN": lambda s: s.named("lrn"),
+    "ReLU": lambda s: s.named("relu"),
+    "logits": lambda s: s.named("dense")[-1:],
+    "layer with bias": lambda s: [n for n in _products(s) if f"{n}/bias" in s.shapes],
+    "images": lambda s: [IMAGES],
+    "images less their mean": lambda s: _if(s.recipe.subtract_mean, IMAGES),
+    "product": _products,
+}

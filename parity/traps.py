@@ -1,0 +1,217 @@
+"""Where the frameworks differ in ways that survive a migration: the traps as data, and the faults that stand for them.
+
+A fault is put into one built twin, or into what it is sent. The suite must then see it at the level that is named,
+place it at the stage where it was put, and name the trap: see `parity.detection`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BOTH = ("paddle", "tensorflow")
+
+
+@dataclass(frozen=True)
+class Trap:
+    """One way in which a migrated network comes to compute something else."""
+
+    id: str
+    title: str
+    fix: str
+    alike: tuple[str, ...] = ()  # traps that make the very same network, so that no measurement tells them apart
+    elsewhere: str = ""  # why it cannot be put into a twin of this suite; empty where it can
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One form of a trap: what is changed, where, and the level of evidence that must see it."""
+
+    trap: str
+    change: str  # a fault of the packages' `faults.py`, or of `parity.tampering`
+    where: str  # a kind of place, see `parity.places`
+    level: int
+    frameworks: tuple[str, ...] = BOTH
+
+
+TRAPS: dict[str, Trap] = {
+    trap.id: trap
+    for trap in (
+        Trap(
+            "same-pad",
+            "a convolution with stride 2 pads every side alike, where SAME pads bottom and right only",
+            "pad by SAME in both, or bottom and right explicitly: [0, 1, 0, 1] for a 3x3 kernel on an even map",
+        ),
+        Trap(
+            "pool-pad",
+            "a max-pool with stride 2 pads every side alike, where SAME pads bottom and right only",
+            "pad by SAME in both; in Paddle ceil_mode=True with padding 0 is the same on an even map",
+        ),
+        Trap(
+            "avg-pool-exclusive",
+            "an average pool counts its padding",
+            "exclusive=True in Paddle leaves it out, as TensorFlow does",
+            elsewhere="no network of the catalogue pads an average pool",
+        ),
+        Trap("bn-epsilon", "batch norm with another epsilon", "the same epsilon in both: Keras 1e-3, Paddle 1e-5"),
+        Trap("bn-momentum", "batch norm with another momentum", "the same momentum in both: Keras 0.99, Paddle 0.9"),
+        Trap(
+            "bn-attr-f32",
+            "batch norm's constants are float64 numbers, where Paddle's are float32",
+            "round momentum and epsilon to float32 in both",
+        ),
+        Trap(
+            "bn-unbiased",
+            "the running variance is moved by the variance with n - 1",
+            "take the biased variance in both: multiply the kernel's by (n - 1) / n",
+        ),
+        Trap(
+            "bn-frozen",
+            "running statistics are not updated in training, or not used in inference",
+            "training mode in training, inference mode in inference; trainable statistics",
+        ),
+        Trap(
+            "flatten-order",
+            "the rows of the first fully connected layer are in another order than its input",
+            "permute the kernel's rows between height, width, channel and channel, height, width",
+        ),
+        Trap(
+            "conv-layout",
+            "a kernel's axes are in another order",
+            "transpose (2, 3, 1, 0) from OIHW to HWIO, (3, 2, 0, 1) back",
+        ),
+        Trap(
+            "dense-layout",
+            "a fully connected layer's kernel is transposed",
+            "no transpose: both frameworks store [in, out]",
+        ),
+        Trap("bias-swap", "two arrays of one shape are exchanged", "transfer by name, not by shape or position"),
+        Trap(
+            "l2-half",
+            "weight decay of half or twice the size",
+            "Paddle's L2Decay(c) adds c * w to the gradient, Keras's L2(c) adds 2 * c * w",
+        ),
+        Trap(
+            "decay-scope",
+            "weight decay acts on other arrays",
+            "leave batch norm and biases out in both, or in neither",
+        ),
+        Trap(
+            "decay-decoupled",
+            "weight decay beside the gradient's step, not in the gradient",
+            "Keras's weight_decay= is decoupled; use a kernel regularizer, or decoupled decay in both",
+        ),
+        Trap(
+            "momentum-lr",
+            "the velocity holds the learning rate, so that a change of the rate comes late",
+            "v = momentum * v + g; w -= rate * v in both",
+        ),
+        Trap("nesterov", "Nesterov's momentum for the plain one, or the reverse", "the same flag in both"),
+        Trap(
+            "adam-epsilon",
+            "Adam with another epsilon, or with it in another place",
+            "the same epsilon beside the corrected root in both: Keras 1e-7 beside the uncorrected, Paddle 1e-8",
+        ),
+        Trap("lr-boundary", "the learning rate changes one step late", "epochs and steps counted alike; < or <="),
+        Trap(
+            "lr-cosine",
+            "a cosine schedule that rises again",
+            "compute the rates once and hand them to both",
+            elsewhere="rates are computed once, in parity/recipes.py, and no recipe has a cosine",
+        ),
+        Trap(
+            "lr-exponential",
+            "exponential decay by the step or by the number of decay steps",
+            "compute the rates once and hand them to both",
+            elsewhere="rates are computed once, in parity/recipes.py, and no recipe decays exponentially",
+        ),
+        Trap("softmax-twice", "cross entropy of probabilities taken for logits", "logits into the loss, softmax once"),
+        Trap("label-shape", "labels [n, 1] against losses [n] are broadcast", "labels as integers [n] in both"),
+        Trap(
+            "init",
+            "other initial weights",
+            "draw the weights once and transfer them",
+            elsewhere="initial weights are drawn once and transferred; trainings compare their digests",
+        ),
+        Trap(
+            "dropout-mode",
+            "dropout scales in inference instead of training, or its rate is what is kept",
+            "upscale in training, rate = 1 - keep_prob, in both",
+        ),
+        Trap(
+            "lrn",
+            "local response normalisation averages over its window instead of adding up",
+            "alpha of Paddle = alpha of TensorFlow * window size",
+        ),
+        Trap(
+            "act-default",
+            "an activation or layer norm with the other framework's default constants",
+            "write the constants out: LeakyReLU 0.3 and 0.01, LayerNorm epsilon 1e-3 and 1e-5",
+            elsewhere="no network of the catalogue has a LeakyReLU or a layer norm",
+        ),
+        Trap("relu-missing", "an activation is left out", "put the ReLU back"),
+        Trap("relu-on-logits", "an activation that the network does not have", "take the ReLU off the logits"),
+        Trap("conv-bias", "a bias is left out, or is zero in the transfer", "transfer the bias, or add the layer's"),
+        Trap(
+            "channel-order",
+            "images as BGR, or their channels first by a reshape",
+            "RGB in both; transpose, never reshape, between NHWC and NCHW",
+        ),
+        Trap(
+            "preprocess",
+            "images scaled otherwise, or another mean subtracted",
+            "divide by 255 and subtract the mean of every pixel, in this order, in both",
+        ),
+        Trap(
+            "tf32",
+            "products in reduced precision in one framework",
+            "switch TF32 off in both, or on in both; probe it with `parity doctor`",
+        ),
+        Trap(
+            "onednn",
+            "other kernels in one framework",
+            "set TF_ENABLE_ONEDNN_OPTS and FLAGS_use_mkldnn alike",
+            elsewhere="other kernels with the same precision are no fault: level 3 says what they cost",
+        ),
+        Trap("nan", "NaN or infinity in one output", "look at the layer that makes it: its input and weights"),
+    )
+}
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("same-pad", "symmetric padding", "convolution with stride and SAME", 1),
+    Fault("pool-pad", "symmetric padding", "max-pool with stride and SAME", 1),
+    Fault("bn-epsilon", "other epsilon", "batch norm", 1),
+    Fault("bn-momentum", "other momentum", "batch norm", 4),
+    Fault("bn-attr-f32", "unrounded constants", "batch norm", 4, ("tensorflow",)),
+    Fault("bn-unbiased", "unbiased variance", "batch norm", 4),
+    Fault("bn-frozen", "frozen statistics", "batch norm", 4),
+    Fault("bn-frozen", "batch statistics", "batch norm", 1),
+    Fault("flatten-order", "rows in another order", "fully connected on maps", 1),
+    Fault("conv-layout", "swapped kernel axes", "convolution of 3x3 or more", 1),
+    Fault("dense-layout", "transposed kernel", "square fully connected", 1),
+    Fault("bias-swap", "gamma for beta", "batch norm", 1),
+    Fault("bias-swap", "mean for variance", "batch norm", 1),
+    Fault("bias-swap", "another layer's kernel", "kernel with a twin", 1),
+    Fault("l2-half", "half the decay", "decaying optimizer", 6),
+    Fault("decay-scope", "another scope of decay", "decaying optimizer", 6),
+    Fault("decay-decoupled", "decoupled decay", "decaying optimizer", 6),
+    Fault("momentum-lr", "folded rate", "optimizer with momentum", 6),
+    Fault("nesterov", "the other momentum", "optimizer with momentum", 6),
+    Fault("adam-epsilon", "the other epsilon", "Adam", 6),
+    Fault("adam-epsilon", "epsilon hat", "Adam", 6),
+    Fault("lr-boundary", "rates one step late", "any optimizer", 6),
+    Fault("softmax-twice", "softmax twice", "loss", 5),
+    Fault("label-shape", "label column", "loss", 5),
+    Fault("dropout-mode", "keep probability", "dropout whose rate is not a half", 4),
+    Fault("dropout-mode", "inference scaling", "dropout", 2),
+    Fault("lrn", "averaged window", "LRN", 1),
+    Fault("relu-missing", "relu missing", "ReLU", 2),
+    Fault("relu-on-logits", "relu added", "logits", 1),
+    Fault("conv-bias", "bias left out", "layer with bias", 1),
+    Fault("conv-bias", "bias lost", "layer with bias", 1),
+    Fault("channel-order", "BGR", "images", 2),
+    Fault("channel-order", "channels first by reshape", "images", 2),
+    Fault("preprocess", "no scaling", "images", 2),
+    Fault("preprocess", "mean of each channel", "images less their mean", 4),
+    Fault("tf32", "reduced precision", "product", 3),
+    Fault("nan", "one nan", "product", 1),
+)

@@ -1,0 +1,112 @@
+"""How much the suite finds: what became of the faults that were put into correct twins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from parity.detection_rates import Rates, margin, rates_of
+from parity.results import Detection, Innocence
+from parity.traps import TRAPS
+from reports.evidence import Evidence
+from reports.text import NOTHING, code, count, framework_title, gap, listed, plain, table
+
+KEY = """\
+A fault is one known difference between the frameworks, put into one correct twin. It is *caught* when the level of
+evidence that must see it fails, or an earlier one; *placed* when the diagnosis names the stage and the framework where
+it was put; *named* when the diagnosis names it. Each was put into one stage of each network that has a place for it,
+drawn at random, once in each framework where it can occur."""
+
+
+def detection_section(evidence: Evidence) -> str:
+    """Rates by trap, every fault that was not found as it should be, and what was said of correct pairs."""
+    found, innocents = evidence.detections, evidence.innocents
+    if not found and not innocents:
+        return ""
+    parts = ["## Detection power"]
+    if found:
+        parts += [_headline(found, innocents), KEY, _by_trap(found)]
+        if missed := [each for each in found if not _good(each)]:
+            parts += ["Not found as they should be:", _missed(missed)]
+        if absent := [trap for trap in TRAPS.values() if trap.elsewhere]:
+            lines = [f"- {code(trap.id)} ({trap.title}): {trap.elsewhere}." for trap in absent]
+            parts.append("Not put in:\n\n" + "\n".join(lines))
+    if innocents:
+        parts += ["### Correct pairs", _innocents(innocents)]
+    return "\n\n".join(parts)
+
+
+def _good(found: Detection) -> bool:
+    return found.caught and found.placed and found.named and not found.accused
+
+
+def _headline(found: Sequence[Detection], innocents: Sequence[Innocence]) -> str:
+    rates = rates_of(found)
+    words = ", ".join(f"{hits} {what}" for what, hits in _hits(rates).items())
+    networks = list(dict.fromkeys(each.network for each in found))
+    text = f"**Of {rates.injected} faults in {listed([code(name) for name in networks])}: {words}.**"
+    orders = margin(found, innocents)
+    if orders is not None:
+        text += (
+            f" In units of its limit, the smallest gap of a fault stands {orders:.1f} orders of magnitude above the "
+            "largest of a correct pair."
+        )
+    return text
+
+
+def _hits(rates: Rates) -> dict[str, str]:
+    hits = {"caught": rates.caught, "placed": rates.placed, "named": rates.named}
+    return {what: f"{number} ({number / rates.injected:.1%})" for what, number in hits.items()}
+
+
+def _by_trap(found: Sequence[Detection]) -> str:
+    rows = []
+    for trap in TRAPS:
+        own = [each for each in found if each.trap == trap]
+        if not own:
+            continue
+        rates = rates_of(own)
+        levels = sorted({each.level for each in own if each.level})
+        severities = [each.severity for each in own if each.severity]
+        rows.append(
+            [
+                code(trap),
+                plain(TRAPS[trap].title),
+                count(len({each.network for each in own})),
+                count(rates.injected),
+                count(rates.caught),
+                count(rates.placed),
+                count(rates.named),
+                listed([str(level) for level in levels]) or NOTHING,
+                gap(min(severities)) if severities else "not a number",
+            ]
+        )
+    numeric = ["networks", "faults", "caught", "placed", "named", "smallest gap / limit"]
+    return table(["trap", "what differs", *numeric[:-1], "seen at level", numeric[-1]], rows, numeric)
+
+
+def _missed(missed: Sequence[Detection]) -> str:
+    rows = [
+        [
+            code(each.network),
+            code(each.trap),
+            plain(each.change),
+            framework_title(each.framework),
+            code(each.stage),
+            f"{each.level or NOTHING} (must: {each.must_level})",
+            plain(each.diagnosis),
+            listed([code(stage) for stage in each.accused]) or NOTHING,
+        ]
+        for each in missed
+    ]
+    headers = ["network", "trap", "change", "framework", "stage", "level", "diagnosis", "accused beside it"]
+    return table(headers, rows)
+
+
+def _innocents(innocents: Sequence[Innocence]) -> str:
+    rows = [
+        [code(each.network), count(each.seeds), count(len(each.accusations)), gap(each.severity)] for each in innocents
+    ]
+    headers = ["network", "seeds", "accusations", "largest gap / limit"]
+    text = table(headers, rows, headers[1:])
+    lines = [f"- {code(each.network)}: {plain(line)}" for each in innocents for line in each.accusations]
+    return "\n\n".join([text, *(["\n".join(lines)] if lines else [])])

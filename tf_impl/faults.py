@@ -1,0 +1,279 @@
+"""Known faults for the built twin, put in from outside: they show what the suite finds. No other file knows of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+from unittest.mock import patch
+
+import keras
+import tensorflow as tf
+
+from tf_impl import training
+from tf_impl.models import cached
+from tf_impl.optimizers import Optimizer, Update
+from tf_impl.steps import layers_of
+
+Patches = Iterator[Any]
+
+_injected = ExitStack()
+
+
+def inject(network: str, fault: str, stage: str = "") -> dict[str, Any]:
+    """Put a fault into a layer of the network's float32 and float64 models, or into the training's loss or optimizer.
+
+    `stage` is the layer's canonical name, empty for the training's faults. It stays until `heal`. Raises KeyError for
+    an unknown fault or layer.
+    """
+    heal()
+    if fault in TRAINING_FAULTS:
+        patches = list(TRAINING_FAULTS[fault]())
+    else:
+        models = [cached(network, dtype) for dtype in ("float32", "float64")]
+        patches = [each for model in models for each in LAYER_FAULTS[fault](layers_of(model)[stage])]
+    for each in patches:
+        _injected.enter_context(each)
+    return {}
+
+
+def heal() -> dict[str, Any]:
+    """Take back what was injected."""
+    _injected.close()
+    training.loop.forget()  # it may be compiled with the fault in it
+    return {}
+
+
+def _symmetric_padding(layer: keras.layers.Layer) -> Patches:
+    """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
+    window = layer.spec["window"] if layer.spec["kind"] == "max_pool" else layer.kernel.shape[0]
+    sides = [[0, 0], [window // 2] * 2, [window // 2] * 2, [0, 0]]
+    stride = layer.spec["stride"]
+
+    def conv(x: tf.Tensor, **options: Any) -> tf.Tensor:
+        y = tf.nn.conv2d(x, layer.kernel, stride, sides)
+        return y + layer.bias if layer.use_bias else y
+
+    def pool(x: tf.Tensor, **options: Any) -> tf.Tensor:
+        return tf.nn.max_pool2d(x, window, stride, sides)
+
+    yield patch.object(layer, "call", pool if layer.spec["kind"] == "max_pool" else conv)
+
+
+def _other_epsilon(layer: keras.layers.Layer) -> Patches:
+    """The other framework's default."""
+    yield patch.object(layer, "epsilon", 1e-5 if layer.epsilon > 1e-4 else 1e-3)
+
+
+def _other_momentum(layer: keras.layers.Layer) -> Patches:
+    """The other framework's default."""
+    yield patch.object(layer, "momentum", 0.9 if layer.momentum > 0.95 else 0.99)
+
+
+def _unrounded_constants(layer: keras.layers.Layer) -> Patches:
+    """Momentum and epsilon as float64 numbers, which Paddle's kernels never see."""
+    yield patch.object(layer, "momentum", float(f"{layer.momentum:.6g}"))
+    yield patch.object(layer, "epsilon", float(f"{layer.epsilon:.6g}"))
+
+
+def _unbiased_variance(layer: keras.layers.Layer) -> Patches:
+    """The running variance is moved by the variance with n - 1."""
+    own = layer.call
+
+    def call(x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
+        y = own(x, training=training)
+        if training:
+            count = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
+            excess = tf.math.reduce_variance(x, axis=list(range(len(x.shape) - 1))) / (count - 1)
+            layer.moving_variance.value.assign_add((1 - layer.momentum) * excess)
+        return y
+
+    yield patch.object(layer, "call", call)
+
+
+def _frozen_statistics(layer: keras.layers.Layer) -> Patches:
+    """Training leaves the running statistics as they are."""
+    own = layer.call
+
+    def call(x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
+        before = tf.identity(layer.moving_mean.value), tf.identity(layer.moving_variance.value)
+        y = own(x, training=training)
+        layer.moving_mean.value.assign(before[0])
+        layer.moving_variance.value.assign(before[1])
+        return y
+
+    yield patch.object(layer, "call", call)
+
+
+def _batch_statistics(layer: keras.layers.Layer) -> Patches:
+    """Inference normalises by the batch's own statistics."""
+    own = layer.call
+
+    def call(x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
+        if training:
+            return own(x, training=True)
+        mean, variance = tf.nn.moments(x, list(range(len(x.shape) - 1)))
+        return (x - mean) / tf.sqrt(variance + layer.epsilon) * layer.gamma + layer.beta
+
+    yield patch.object(layer, "call", call)
+
+
+def _relu_missing(layer: keras.layers.Layer) -> Patches:
+    """The activation is left out."""
+    yield patch.object(layer, "call", lambda x, **options: x)
+
+
+def _relu_added(layer: keras.layers.Layer) -> Patches:
+    """An activation that the network does not have."""
+    own = layer.call
+    yield patch.object(layer, "call", lambda x, **options: tf.nn.relu(own(x)))
+
+
+def _bias_left_out(layer: keras.layers.Layer) -> Patches:
+    """The layer computes without its bias."""
+    own = layer.call
+    yield patch.object(layer, "call", lambda x, **options: own(x) - layer.bias)
+
+
+def _keep_probability(layer: keras.layers.Layer) -> Patches:
+    """The rate is read as the share that is kept."""
+    yield patch.object(layer, "rate", 1 - layer.rate)
+
+
+def _inference_scaling(layer: keras.layers.Layer) -> Patches:
+    """Dropout of the old kind: nothing is scaled in training, everything in inference."""
+    own = layer.call
+    keep = 1 - layer.rate
+    yield patch.object(layer, "call", lambda x, training=False: own(x, training=training) * keep)
+
+
+def _averaged_window(layer: keras.layers.Layer) -> Patches:
+    """Alpha counts for the mean over the window, not for the sum."""
+    size = 2 * layer.facts.radius + 1
+    yield patch.object(layer, "facts", dataclasses.replace(layer.facts, alpha=layer.facts.alpha / size))
+
+
+def _reduced_precision(layer: keras.layers.Layer) -> Patches:
+    """A float32 layer multiplies with TF32's eleven significant bits."""
+    if layer.compute_dtype != "float32":
+        return
+    split = 2.0**13 + 1  # Veltkamp: cuts off the last 13 of 24 bits
+
+    def cut(x: tf.Tensor) -> tf.Tensor:
+        large = x * split
+        return large - (large - x)
+
+    def call(x: tf.Tensor, **options: Any) -> tf.Tensor:
+        kernel = cut(tf.convert_to_tensor(layer.kernel))
+        y = cut(x) @ kernel if layer.spec["kind"] == "dense" else layer.convolution_op(cut(x), kernel)
+        return y + layer.bias if layer.use_bias else y
+
+    yield patch.object(layer, "call", call)
+
+
+def _one_nan(layer: keras.layers.Layer) -> Patches:
+    """One number of the output is not a number."""
+    own = layer.call
+
+    def call(x: tf.Tensor, **options: Any) -> tf.Tensor:
+        y = own(x, **options)
+        first = tf.reshape(tf.range(tf.size(y)) == 0, tf.shape(y))
+        return tf.where(first, tf.constant(float("nan"), y.dtype), y)
+
+    yield patch.object(layer, "call", call)
+
+
+def _softmax_twice() -> Patches:
+    """The loss takes probabilities for logits."""
+    own = training._losses
+    yield patch.object(training, "_losses", lambda logits, labels: own(tf.nn.softmax(logits), labels))
+
+
+def _label_column() -> Patches:
+    """Labels [n, 1] against losses [n]: every image's loss counts every label."""
+    own = training._losses
+
+    def losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(labels)[0]
+        return own(tf.repeat(logits, count, axis=0), tf.tile(labels, [count]))
+
+    yield patch.object(training, "_losses", losses)
+
+
+def _folded_rate() -> Patches:
+    """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
+
+    def momentum_update(self: Optimizer, rate: tf.Tensor) -> Update:
+        momentum = tf.cast(self.rule["momentum"], rate.dtype)
+
+        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
+            velocity = self.kept["velocity"][index].assign(momentum * self.kept["velocity"][index] - rate * gradient)
+            variable.assign_add(momentum * velocity - rate * gradient if self.rule["kind"] == "nesterov" else velocity)
+
+        return update
+
+    yield patch.object(Optimizer, "_momentum_update", momentum_update)
+
+
+def _epsilon_hat() -> Patches:
+    """Adam's epsilon stands beside the uncorrected root."""
+
+    def adam_update(self: Optimizer, rate: tf.Tensor) -> Update:
+        beta1, beta2, epsilon = (tf.cast(self.rule[name], rate.dtype) for name in ("beta1", "beta2", "epsilon"))
+        corrected = rate * tf.sqrt(1.0 - tf.pow(beta2, self.steps)) / (1.0 - tf.pow(beta1, self.steps))
+
+        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
+            m, v = (self.kept[name][index] for name in ("m", "v"))
+            m.assign(beta1 * m + (1.0 - beta1) * gradient)
+            v.assign(beta2 * v + (1.0 - beta2) * gradient * gradient)
+            variable.assign_sub(corrected * m / (tf.sqrt(v) + epsilon))
+
+        return update
+
+    yield patch.object(Optimizer, "_adam_update", adam_update)
+
+
+def _decoupled_decay() -> Patches:
+    """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
+    own = Optimizer.apply
+
+    def apply(self: Optimizer, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
+        shifts = [
+            tf.cast(rate, variable.dtype) * decay * variable
+            for variable, decay in zip(self.variables, self.decays, strict=True)
+        ]
+        decays, self.decays = self.decays, [0.0] * len(self.decays)
+        own(self, gradients, rate)
+        self.decays = decays
+        for variable, shift in zip(self.variables, shifts, strict=True):
+            variable.assign_sub(shift)
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+LAYER_FAULTS: dict[str, Callable[[keras.layers.Layer], Patches]] = {
+    "symmetric padding": _symmetric_padding,
+    "other epsilon": _other_epsilon,
+    "other momentum": _other_momentum,
+    "unrounded constants": _unrounded_constants,
+    "unbiased variance": _unbiased_variance,
+    "frozen statistics": _frozen_statistics,
+    "batch statistics": _batch_statistics,
+    "relu missing": _relu_missing,
+    "relu added": _relu_added,
+    "bias left out": _bias_left_out,
+    "keep probability": _keep_probability,
+    "inference scaling": _inference_scaling,
+    "averaged window": _averaged_window,
+    "reduced precision": _reduced_precision,
+    "one nan": _one_nan,
+}
+
+TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
+    "softmax twice": _softmax_twice,
+    "label column": _label_column,
+    "folded rate": _folded_rate,
+    "epsilon hat": _epsilon_hat,
+    "decoupled decay": _decoupled_decay,
+}
