@@ -9,7 +9,9 @@ import signal
 import numpy as np
 import pytest
 
+from parity.compare import derive_limits
 from parity.data import Dataset
+from parity.forward_proofs import perturb
 from parity.initial import training_state
 from parity.networks import NETWORKS
 from parity.protocol import pack
@@ -21,8 +23,16 @@ from parity.workers import Workers
 FLOAT32_STEPS = 2e-4  # of an array's scale: how far two float32 runs may part in three steps; chosen, not derived
 
 
-def trained_weights(workers: Workers, dataset: Dataset, name: str, recipe_name: str, rates: list[float]) -> list[State]:
-    """Both frameworks' weights after one step for every rate."""
+def trained_weights(
+    workers: Workers,
+    dataset: Dataset,
+    name: str,
+    recipe_name: str,
+    rates: list[float],
+    precision: str = "float32",
+    draw: np.random.Generator | None = None,
+) -> list[State]:
+    """Both frameworks' weights after one step for every rate; `draw` moves the first ones by float32 rounding."""
     recipe = RECIPES[recipe_name]
     few = dataset.limited(16 * len(rates))
     found = []
@@ -30,7 +40,9 @@ def trained_weights(workers: Workers, dataset: Dataset, name: str, recipe_name: 
         worker = workers[framework]
         description = worker.call("describe", network=name).result
         state = training_state(entries_of(description), recipe.init, 0)
-        arguments = as_arguments(recipe) | {"batch": 16}
+        state = {key: array.astype(precision) for key, array in state.items()}
+        state = perturb(state, draw) if draw else state
+        arguments = as_arguments(recipe) | {"batch": 16, "precision": precision}
         arrays = pack(state=state, data=prepared(few, recipe))
         worker.call("start_training", network=name, arrays=arrays, seed=0, **arguments)
         plan = plan_arrays(few, recipe, 16, 0, 0, description["dropout"])
@@ -55,11 +67,23 @@ def test_three_steps_across_a_drop_of_the_rate_give_the_same_weights(
     workers: Workers, dataset: Dataset, name: str, recipe: str
 ) -> None:
     """Optimizer, weight decay, masks and running statistics: whatever differs shows in the weights."""
-    one, other = trained_weights(workers, dataset, name, recipe, [1e-3, 1e-3, 1e-4])
+    rates = [1e-3, 1e-3, 1e-4]
+    one, other = trained_weights(workers, dataset, name, recipe, rates)
     assert list(one) == list(other)
-    for key, array in one.items():
-        scale = np.abs(array).max()
-        assert np.abs(array - other[key]).max() <= FLOAT32_STEPS * max(scale, 1e-2), key
+    bounds = {key: FLOAT32_STEPS * max(np.abs(array).max(), 1e-2) for key, array in one.items()}
+    apart = {key: np.abs(array - other[key]).max() for key, array in one.items()}
+    over = [key for key in one if not apart[key] <= bounds[key]]
+    if (
+        over
+    ):  # more than that only where float64 shows that rounding does it: Adam divides small gradients by themselves
+        oracle, _ = trained_weights(workers, dataset, name, recipe, rates, "float64")
+        draws = [np.random.default_rng(seed) for seed in range(3)]
+        moved = [trained_weights(workers, dataset, name, recipe, rates, "float64", draw)[0] for draw in draws]
+        derived = derive_limits(oracle, moved)
+        for key in over:
+            limit = derived[key] * np.abs(oracle[key]).max()
+            for found in (one, other):
+                assert np.abs(found[key] - oracle[key]).max() <= limit, key
 
 
 def test_weights_move_and_decay_acts(workers: Workers, dataset: Dataset) -> None:
