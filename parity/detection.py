@@ -97,7 +97,7 @@ def find_nothing(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[
             if not proof.passed and not proof.problems:
                 accusations.append(f"seed {seed}, level {level}: failed without a reason")
             accusations += [f"seed {seed}, level {level}: {cause.text}" for cause in diagnose(evidence, level)]
-    return Innocence(name, len(seeds), accusations, worst, time.perf_counter() - begin)
+    return Innocence(name, list(seeds), accusations, worst, time.perf_counter() - begin)
 
 
 def severity_of(proof: Proof) -> float | None:

@@ -117,7 +117,7 @@ class Innocence(Record):
     kind: ClassVar[str] = "innocence"
 
     network: str
-    seeds: int
+    seeds: list[int]
     accusations: list[str]  # one line each
     severity: float  # the largest gap in units of its limit, of all levels and seeds
     seconds: float = 0.0

@@ -103,9 +103,10 @@ def _missed(missed: Sequence[Detection]) -> str:
 
 
 def _innocents(innocents: Sequence[Innocence]) -> str:
-    rows = [
-        [code(each.network), count(each.seeds), count(len(each.accusations)), gap(each.severity)] for each in innocents
-    ]
+    rows = []
+    for each in innocents:
+        numbers = [count(len(each.seeds)), count(len(each.accusations)), gap(each.severity)]
+        rows.append([code(each.network), *numbers])
     headers = ["network", "seeds", "accusations", "largest gap / limit"]
     text = table(headers, rows, headers[1:])
     lines = [f"- {code(each.network)}: {plain(line)}" for each in innocents for line in each.accusations]
