@@ -254,7 +254,7 @@ def test_record_of_another_shape_is_a_record_error(tmp_path: Path, record: Recor
 
 def test_real_runs_of_an_earlier_version_still_make_a_report(tmp_path: Path) -> None:
     """Their trainings lack the fields that were added since, and nobody proved levels 4 to 6 then."""
-    saved = sorted((Path(__file__).parent.parent / "reports" / "saved").glob("*.json"))
+    saved = sorted((Path(__file__).parent / "earlier_runs").glob("*.json"))
     text = write_report(saved, tmp_path / "report.md").read_text()
     assert "**0 of 7 networks are equal" in text
     assert row(text, "`lenet5`")[1:] == ["**not proven**", *["passed"] * 3, *["not run"] * 3]
