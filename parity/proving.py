@@ -40,11 +40,19 @@ def prove_level(evidence: Evidence, level: int) -> Proof:
     start = time.perf_counter()
     try:
         proof = CHECKS[level](evidence)
-        if not proof.passed:
-            causes = [dataclasses.asdict(cause) for cause in diagnose(evidence, level)]
-            proof = dataclasses.replace(proof, causes=causes)
     except WorkerError as error:
         proof = make_proof(evidence, level, {}, [str(error)])
         if level == 6:
             proof = steps_titled(proof, recipe_of(evidence.network.recipe))
+    else:
+        proof = proof if proof.passed else _with_causes(evidence, proof)
     return dataclasses.replace(proof, seconds=time.perf_counter() - start)
+
+
+def _with_causes(evidence: Evidence, failed: Proof) -> Proof:
+    """The failed proof with its causes; a worker that fails over them does not cost what was found before."""
+    try:
+        causes = [dataclasses.asdict(cause) for cause in diagnose(evidence, failed.level)]
+    except WorkerError as error:
+        return dataclasses.replace(failed, problems=[*failed.problems, f"no diagnosis: {error}"])
+    return dataclasses.replace(failed, causes=causes)
