@@ -21,7 +21,7 @@ from parity.places import Scene, places, twin_of
 from parity.proving import prove_level
 from parity.results import Detection, Diagnosis, Innocence, Proof
 from parity.tampering import TamperedWorkers, distortion
-from parity.traps import FAULTS, TRAPS, Fault
+from parity.traps import FAULTS, Fault
 from parity.workers import Workers
 
 
@@ -123,4 +123,4 @@ def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> 
 
 def _names(cause: Diagnosis, trap: str) -> bool:
     """Whether the cause is the trap, or one group of traps with it that no measurement tells apart."""
-    return trap == cause.trap or trap in cause.alike or cause.trap in TRAPS[trap].alike
+    return trap == cause.trap or trap in cause.alike

@@ -18,7 +18,6 @@ class Trap:
     id: str
     title: str
     fix: str
-    alike: tuple[str, ...] = ()  # traps that make the very same network, so that no measurement tells them apart
     elsewhere: str = ""  # why it cannot be put into a twin of this suite; empty where it can
 
 
