@@ -1,4 +1,4 @@
-"""The command `parity`: networks, check, traps, train, report, doctor.
+"""The command `parity`: networks, check, traps, train, report, doctor; and of user's models compare, convert, repro.
 
 Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing, or a training or its saving
 failed; 130 interrupted.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from parity import __version__, console
+from parity import __version__, console, pair_cli
 from parity.data import DataError, Dataset, find, load
 from parity.environment import ask, collect, diagnose, prefer_gpu, start_workers, without_frames
 from parity.networks import NETWORKS, UnknownNetworkError, default_networks, network
@@ -61,11 +61,14 @@ class Guarded(TyperGroup):
             raise  # the reader of our output has gone: typer ends quietly
         except Exception as error:
             from parity.checkpoint import CheckpointError
+            from parity.matching import MatchError
+            from parity.pdparams import WeightsError
             from parity.store import StoreError
+            from parity.targets import TargetError
             from parity.weights import StateError
 
             usual = (DataError, OSError, RecordError, UnknownNetworkError, ValueError, WorkerError)
-            known = (CheckpointError, StateError, StoreError, *usual)
+            known = (CheckpointError, MatchError, StateError, StoreError, TargetError, WeightsError, *usual)
             if DEBUG in os.environ or not isinstance(error, known):
                 raise
             _fail(_message(error), UNUSABLE)
@@ -138,7 +141,7 @@ def check(
 ) -> None:
     """Prove that both frameworks' twins of a network are equal, level by level."""
     wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
-    images = _images(dataset, seed)
+    images = images_of(dataset, seed)
     out = console.stderr() if as_json else console.stdout()
     found: dict[str, list[Proof]] = {}
     with started(tuple(FRAMEWORKS), device, threads or shared_threads()) as workers:
@@ -186,7 +189,7 @@ def traps(
     from parity.traps import TRAPS
 
     wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
-    images = _images(dataset, seed)
+    images = images_of(dataset, seed)
     out = console.stderr() if as_json else console.stdout()
     found: list[Detection] = []
     innocent: list[Innocence] = []
@@ -227,13 +230,16 @@ def _proofs(workers: Workers, name: str, images: Dataset, seed: int, out: Any) -
         yield proof
 
 
-def _images(dataset: str | None, seed: int) -> Dataset:
+def images_of(dataset: str | None, seed: int) -> Dataset:
     """The data set asked for; when none was, CIFAR-10 if that needs no download, else drawn images."""
     if dataset is None and find() is None:
         note = "note: CIFAR-10 is not on this machine, so the inputs are generated images"
         console.say(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
         dataset = "generated"
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
+
+
+app.command()(pair_cli.compare)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from parity.results import Proof
 from parity.weights import Entry, entries_of, parameter_counts
 from parity.workers import Reply, Worker
 
+BLOCK = 2**24  # numbers
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
 
 
@@ -111,8 +112,14 @@ def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator, roundin
 
 def moved_like_terms(array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> np.ndarray:
     """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
-    steps = draw.uniform(-rounding, rounding, (math.prod(array.shape[:-1]), array.shape[-1]))
-    return array * (1.0 + np.cumsum(steps, axis=0).reshape(array.shape))
+    moved = np.empty(array.shape, np.float64)
+    terms = math.prod(array.shape[:-1])
+    width = max(1, BLOCK // terms)  # of the outputs that are moved at once: the walks of all would take a lot of memory
+    for begin in range(0, array.shape[-1], width):
+        part = array[..., begin : begin + width]
+        steps = draw.uniform(-rounding, rounding, (terms, part.shape[-1]))
+        moved[..., begin : begin + width] = part * (1.0 + np.cumsum(steps, axis=0).reshape(part.shape))
+    return moved
 
 
 def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) -> dict[str, Comparison]:

@@ -5,14 +5,18 @@ Maps are NHWC, kernels HWIO, dense kernels [in, out].
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-Padding = str | int
+from parity.graphs import pair
+
+Pair = int | Sequence[int]  # for both axes, or [h, w]
+Padding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
 
 KINDS = (
     "conv",
@@ -28,23 +32,48 @@ KINDS = (
 )  # of layers that `layer` knows
 
 
-def conv2d(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, *, stride: int, padding: Padding) -> np.ndarray:
-    """Cross-correlation: [n, h, w, i] and [k, k, i, o] -> [n, h', w', o]."""
-    windows = _windows(x, kernel.shape[0], stride, padding, fill=0.0)  # [n, h', w', i, k, k]
-    y = np.tensordot(windows, kernel, axes=((4, 5, 3), (0, 1, 2)))
+def conv2d(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    *,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> np.ndarray:
+    """Cross-correlation: [n, h, w, i] and [kh, kw, i / groups, o] -> [n, h', w', o].
+
+    The channels, in and out, are as many blocks as groups; each block of the output sees that of the input.
+    Raises ValueError where the kernel does not fit the channels or the maps.
+    """
+    into, out = kernel.shape[2:]
+    if x.shape[3] != into * groups or out % groups:
+        raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit {x.shape[3]} channels")
+    cells = _cells(x, kernel.shape[:2], stride, padding, dilation=dilation, fill=0.0)
+    y = functools.reduce(np.add, (_product(values, kernel[place], groups) for place, values in cells))
     return y if bias is None else y + bias
 
 
-def max_pool(x: np.ndarray, *, window: int, stride: int, padding: Padding) -> np.ndarray:
+def max_pool(x: np.ndarray, *, window: Pair, stride: Pair, padding: Padding) -> np.ndarray:
     """[n, h, w, c] -> [n, h', w', c]; padding never wins."""
-    return _windows(x, window, stride, padding, fill=-np.inf).max(axis=(4, 5))
+    return functools.reduce(np.maximum, (values for _, values in _cells(x, window, stride, padding, fill=-np.inf)))
 
 
-def average_pool(x: np.ndarray, *, window: int, stride: int, padding: Padding) -> np.ndarray:
-    """[n, h, w, c] -> [n, h', w', c], without padding."""
-    if padding != "valid":
-        raise ValueError(f"the networks pool averages without padding only, found {padding!r}")
-    return _windows(x, window, stride, padding, fill=0.0).mean(axis=(4, 5))
+def average_pool(
+    x: np.ndarray, *, window: Pair, stride: Pair, padding: Padding, count_padding: bool | None = None
+) -> np.ndarray:
+    """[n, h, w, c] -> [n, h', w', c]: the sum over the window's size, or over how many of its cells are in the maps.
+
+    Raises ValueError for padding without a word on whether it counts, in which frameworks differ.
+    """
+    if count_padding is None and padding != "valid":
+        raise ValueError(f"unless count_padding is given, averages are without padding only, found {padding!r}")
+
+    def sums(maps: np.ndarray) -> np.ndarray:
+        return functools.reduce(np.add, (values for _, values in _cells(maps, window, stride, padding, fill=0.0)))
+
+    return sums(x) / (math.prod(pair(window)) if count_padding else sums(np.ones((1, *x.shape[1:3], 1))))
 
 
 def adaptive_average_pool(x: np.ndarray, side: int) -> np.ndarray:
@@ -113,18 +142,46 @@ def layer(spec: Mapping[str, Any], x: np.ndarray, parameters: Mapping[str, np.nd
     raise ValueError(f"no reference for a layer of kind {spec['kind']!r}")
 
 
-def _windows(x: np.ndarray, size: int, stride: int, padding: Padding, *, fill: float) -> np.ndarray:
-    """Every window of the padded maps: [n, h', w', c, size, size]."""
-    sides = [(0, 0), *(_sides(extent, size, stride, padding) for extent in x.shape[1:3]), (0, 0)]
-    padded = np.pad(x, sides, constant_values=fill)
-    return sliding_window_view(padded, (size, size), axis=(1, 2))[:, ::stride, ::stride]
+def _cells(
+    x: np.ndarray, window: Pair, stride: Pair, padding: Padding, *, dilation: Pair = 1, fill: float
+) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """For every cell of a window, by row and column, what all windows of the padded maps hold there: [n, h', w', c].
+
+    One cell at a time: all windows at once would take kh * kw times the memory of the maps.
+    """
+    size, steps, spread = pair(window), pair(stride), pair(dilation)
+    reach = [(cells - 1) * apart + 1 for cells, apart in zip(size, spread, strict=True)]
+    sides = _sides(x.shape[1:3], reach, steps, padding)
+    padded = np.pad(x, [(0, 0), *sides, (0, 0)], constant_values=fill)
+    last = [extent - cells for extent, cells in zip(padded.shape[1:3], reach, strict=True)]  # where a window can start
+    if min(last) < 0:
+        raise ValueError(f"a window that reaches over {reach} cells does not fit padded maps {padded.shape[1:3]}")
+    for i, j in np.ndindex(size[0], size[1]):
+        top, left = i * spread[0], j * spread[1]
+        yield (i, j), padded[:, top : top + last[0] + 1 : steps[0], left : left + last[1] + 1 : steps[1]]
 
 
-def _sides(extent: int, size: int, stride: int, padding: Padding) -> tuple[int, int]:
-    """Cells before and after; SAME puts the odd one behind."""
+def _product(cells: np.ndarray, matrix: np.ndarray, groups: int) -> np.ndarray:
+    """[n, h, w, i] times [i / groups, o], group by group: [n, h, w, o]."""
+    if groups == 1:
+        return np.tensordot(cells, matrix, axes=1)
+    blocks = cells.reshape(*cells.shape[:3], groups, -1)
+    return np.einsum("nhwgi,igo->nhwgo", blocks, matrix.reshape(len(matrix), groups, -1)).reshape(*cells.shape[:3], -1)
+
+
+def _sides(
+    extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: Padding
+) -> list[tuple[int, int]]:
+    """Cells before and after, for both axes; SAME puts the odd one behind."""
     if padding == "valid":
-        return 0, 0
+        return [(0, 0), (0, 0)]
+    if padding == "same":
+        facts = zip(extents, reach, stride, strict=True)
+        totals = [max((-(-extent // step) - 1) * step + cells - extent, 0) for extent, cells, step in facts]
+        return [(total // 2, total - total // 2) for total in totals]
     if isinstance(padding, int):
-        return padding, padding
-    total = max((-(-extent // stride) - 1) * stride + size - extent, 0)
-    return total // 2, total - total // 2
+        return [(padding, padding)] * 2
+    if isinstance(padding, str):
+        raise ValueError(f"expected padding 'same', 'valid' or numbers, found {padding!r}")
+    (top, bottom), (left, right) = padding
+    return [(top, bottom), (left, right)]

@@ -288,7 +288,43 @@ class CrossEvaluation(Record):
         return self.images > 0 and not self.problems and all(each["float64_agree"] for each in self.differing)
 
 
-RECORDS = (Proof, Detection, Innocence, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation)
+@dataclass(frozen=True)
+class Migration(Record):
+    """What `parity compare` found of a user's TensorFlow model and Paddle model."""
+
+    kind: ClassVar[str] = "migration"
+
+    first: str  # the TensorFlow target
+    second: str  # the Paddle target
+    input: list[int]
+    inputs: str  # what the proofs fed: title of a data set, or "drawn inputs"
+    verdict: str  # "equal" or "different"
+    fixed: bool  # whether the suggested changes were made to the Paddle model before
+    parameters: dict[str, int]  # per framework
+    proofs: list[dict[str, Any]]  # Proof.as_dict()
+    # every matched layer, in order: {"first", "second", "kind", "evidence", "gap", "limit", "float32"}; gaps are
+    # relative to the layer's largest value, "float32" has each framework's own
+    stages: list[dict[str, Any]]
+    unmatched: dict[str, list[str]]  # per framework, a line each
+    ambiguous: list[str]
+    causes: list[dict[str, Any]]  # dataclasses.asdict(Diagnosis), every single one
+    remarks: list[str]  # what does not change the verdict but should be known
+    training: list[str]  # differences that show in training only
+    fix: str  # Python source of fix(model) for the Paddle model; empty where there is nothing to mend
+    by_hand: list[str]  # causes that the fix does not mend
+    # {"inputs": 200, "title": ..., "changed": 3, "largest_gap": 0.02, "margins": [...], "weights": "..."}; margins are
+    # the TensorFlow model's largest output less its second largest, of the changed ones, in units of the largest output
+    impact: dict[str, Any]
+    seconds: float
+    peak_memory: int  # bytes, of all processes together
+
+    @property
+    def equal(self) -> bool:
+        """Whether the verdict is "equal"."""
+        return self.verdict == "equal"
+
+
+RECORDS = (Proof, Detection, Innocence, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration)
 KINDS: dict[str, type[Record]] = {cls.kind: cls for cls in RECORDS}
 
 

@@ -147,6 +147,12 @@ TRAPS: dict[str, Trap] = {
             "write the constants out: LeakyReLU 0.3 and 0.01, LayerNorm epsilon 1e-3 and 1e-5",
             elsewhere="no network of the catalogue has a LeakyReLU or a layer norm",
         ),
+        Trap(
+            "act-other",
+            "another activation function",
+            "the same function in both: Keras's MobileNets have ReLU6 where Paddle's have ReLU",
+            elsewhere="the twins' activations are all ReLU, and relu-missing takes that one away",
+        ),
         Trap("relu-missing", "an activation is left out", "put the ReLU back"),
         Trap("relu-on-logits", "an activation that the network does not have", "take the ReLU off the logits"),
         Trap("conv-bias", "a bias is left out, or is zero in the transfer", "transfer the bias, or add the layer's"),

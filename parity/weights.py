@@ -38,7 +38,10 @@ class Layout:
     whole transfer, either way, without a temporary array.
     """
 
-    kind: str = "same"  # "same", "OIHW" (a kernel stored as [out, in, h, w]) or "CHW rows" (see `maps`)
+    # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
+    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW cell" and "HWIO cell", a 1x1
+    # kernel that works on single cells and is canonically a dense one [in, out]
+    kind: str = "same"
     maps: tuple[int, int, int] = (0, 0, 0)  # (channels, height, width) that a dense kernel's rows were flattened from
 
     def views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,6 +52,10 @@ class Layout:
             c, h, w = self.maps
             out = canonical.shape[1]
             pair = stored.reshape(c, h, w, out).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, out)
+        elif self.kind == "OIHW cell":
+            pair = stored.reshape(stored.shape[:2]).T, canonical
+        elif self.kind in ("HWIO cell", "depthwise"):
+            pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
         else:
             pair = stored, canonical
         if pair[0].shape != pair[1].shape:
@@ -60,6 +67,12 @@ class Layout:
         if self.kind == "OIHW":
             out, into, height, width = stored
             return height, width, into, out
+        if self.kind == "OIHW cell":
+            return stored[1], stored[0]
+        if self.kind == "HWIO cell":
+            return tuple(stored[2:])
+        if self.kind == "depthwise":
+            return stored[0], stored[1], 1, stored[2] * stored[3]
         return tuple(stored)
 
     def read(self, stored: np.ndarray) -> np.ndarray:
@@ -209,6 +222,11 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
         total.update(f"{name} {array.dtype} {array.shape};".encode())
         total.update(array.data)
     return total.hexdigest()
+
+
+def digests(state: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """sha256 of every array with its name, dtype and shape, by name."""
+    return {name: digest({name: array}) for name, array in state.items()}
 
 
 def parameter_counts(entries: Sequence[Entry]) -> tuple[int, int]:

@@ -80,6 +80,7 @@ class WorkersError(WorkerError):
 
     def __init__(self, errors: Sequence[WorkerError]) -> None:
         Exception.__init__(self, "\n".join(str(error) for error in errors))
+        self.errors = errors
         first = errors[0]
         self.framework, self.network, self.step = first.framework, first.network, first.step
         self.cause, self.detail = first.cause, str(self)

@@ -92,6 +92,86 @@ def test_same_with_stride_two_pads_the_bottom_and_the_right() -> None:
     assert symmetric[0, ..., 0].tolist() == [[0, 0], [0, 5]]
 
 
+def shifted(x: np.ndarray, sides: list[list[int]], fill: float) -> np.ndarray:
+    """The maps within their padding, written cell by cell."""
+    (top, bottom), (left, right) = sides
+    n, height, width, channels = x.shape
+    padded = np.full((n, top + height + bottom, left + width + right, channels), fill)
+    padded[:, top : top + height, left : left + width] = x
+    return padded
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "sides", "dilation", "groups"),
+    [
+        ((3, 5), (2, 1), [[0, 0], [0, 0]], (1, 1), 1),
+        ((3, 3), (2, 2), [[0, 1], [2, 0]], (1, 1), 2),
+        ((2, 3), (1, 2), [[3, 1], [2, 2]], (2, 3), 1),
+        ((3, 1), (3, 2), [[1, 2], [0, 0]], (4, 1), 3),
+        ((3, 3), (1, 1), [[2, 2], [2, 2]], (2, 2), 6),
+    ],
+    ids=str,
+)
+def test_any_convolution_number_by_number(
+    size: tuple[int, int], stride: tuple[int, int], sides: list[list[int]], dilation: tuple[int, int], groups: int
+) -> None:
+    """Rectangular, padded by different sides, dilated, in groups; twelve channels of six."""
+    x, draw = maps(10, 13, channels=6), np.random.default_rng(1)
+    into, out = 6 // groups, 12 // groups
+    kernel, bias = draw.normal(size=(*size, into, 12)), draw.normal(size=12)
+    found = reference.conv2d(x, kernel, bias, stride=stride, padding=sides, dilation=dilation, groups=groups)
+    padded = shifted(x, sides, 0.0)
+    for axis in range(2):
+        reach = (size[axis] - 1) * dilation[axis] + 1
+        assert found.shape[1 + axis] == (padded.shape[1 + axis] - reach) // stride[axis] + 1
+    assert found.shape[3] == 12
+    for n, row, column, o in np.ndindex(found.shape):
+        expected = bias[o]
+        for i, j, c in np.ndindex(*size, into):
+            y, z = row * stride[0] + i * dilation[0], column * stride[1] + j * dilation[1]
+            expected += padded[n, y, z, o // out * into + c] * kernel[i, j, c, o]
+        assert found[n, row, column, o] == pytest.approx(expected, rel=0, abs=1e-13 * np.abs(found).max())
+
+
+@pytest.mark.parametrize("dilation", [2, 3])
+def test_same_with_dilation_is_a_kernel_with_holes(dilation: int) -> None:
+    x, kernel = maps(9, 11), np.random.default_rng(1).normal(size=(3, 3, 2, 3))
+    found = reference.conv2d(x, kernel, None, stride=1, padding="same", dilation=dilation)
+    holes = np.zeros((2 * dilation + 1, 2 * dilation + 1, 2, 3))
+    holes[::dilation, ::dilation] = kernel
+    for n, o in np.ndindex(2, 3):
+        expected = sum(correlate2d(x[n, ..., i], holes[..., i, o], "same") for i in range(2))
+        np.testing.assert_allclose(found[n, ..., o], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_a_number_is_a_pair_of_it(padding: Padding) -> None:
+    x, kernel = maps(9, 12), np.random.default_rng(1).normal(size=(3, 3, 2, 3))
+    for stride in (1, 2):
+        found = reference.conv2d(x, kernel, None, stride=[stride] * 2, padding=padding, dilation=[1, 1])
+        np.testing.assert_array_equal(found, reference.conv2d(x, kernel, None, stride=stride, padding=padding))
+        found = reference.max_pool(x, window=[3, 3], stride=[stride] * 2, padding=padding)
+        np.testing.assert_array_equal(found, reference.max_pool(x, window=3, stride=stride, padding=padding))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "groups", "message"),
+    [
+        ((3, 3, 2, 4), 2, r"a kernel \(3, 3, 2, 4\) in 2 groups does not fit 2 channels"),
+        ((3, 3, 1, 3), 2, r"a kernel \(3, 3, 1, 3\) in 2 groups does not fit 2 channels"),
+        ((5, 3, 2, 4), 1, r"reaches over \[5, 3\] cells does not fit padded maps \(4, 4\)"),
+    ],
+)
+def test_a_kernel_that_does_not_fit_is_refused(kernel: tuple[int, ...], groups: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        reference.conv2d(maps(4, 4), np.ones(kernel), None, stride=1, padding="valid", groups=groups)
+
+
+def test_an_unknown_padding_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected padding 'same', 'valid' or numbers, found 'SAME'"):
+        reference.max_pool(maps(4, 4), window=2, stride=2, padding="SAME")
+
+
 @pytest.mark.parametrize("extent", [15, 16, 17, 32])
 @pytest.mark.parametrize(("window", "stride"), [(3, 2), (2, 2), (2, 1), (3, 1)], ids=str)
 @pytest.mark.parametrize("padding", ["same", "valid", 1], ids=str)
@@ -120,6 +200,32 @@ def test_average_pool_against_loops(extent: int, window: int, stride: int) -> No
     expected = by_loops(x, window, stride, "valid", lambda cells: sum(v for _, _, v in cells) / window**2)
     found = reference.average_pool(x, window=window, stride=stride, padding="valid")
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "sides"),
+    [((3, 2), (2, 1), [[1, 0], [0, 1]]), ((2, 4), (1, 3), [[0, 1], [2, 3]]), ((1, 3), (2, 2), [[0, 0], [0, 2]])],
+    ids=str,
+)
+def test_any_pool_number_by_number(window: tuple[int, int], stride: tuple[int, int], sides: list[list[int]]) -> None:
+    """Rectangular and padded by different sides; averages with padding counted and not. All values are negative."""
+    x = maps(7, 9) - 100
+    padded = shifted(x, sides, np.nan)
+    largest = reference.max_pool(x, window=window, stride=stride, padding=sides)
+    counted, inside = (
+        reference.average_pool(x, window=window, stride=stride, padding=sides, count_padding=counts)
+        for counts in (True, False)
+    )
+    rows, columns = ((padded.shape[1 + axis] - window[axis]) // stride[axis] + 1 for axis in range(2))
+    assert largest.shape == counted.shape == inside.shape == (2, rows, columns, 2)
+    for n, row, column, c in np.ndindex(largest.shape):
+        top, left = row * stride[0], column * stride[1]
+        cells = [padded[n, top + i, left + j, c] for i, j in itertools.product(range(window[0]), range(window[1]))]
+        cells = [value for value in cells if not math.isnan(value)]
+        assert largest[n, row, column, c] == max(cells)
+        assert counted[n, row, column, c] == pytest.approx(sum(cells) / (window[0] * window[1]), rel=1e-13)
+        assert inside[n, row, column, c] == pytest.approx(sum(cells) / len(cells), rel=1e-13)
+    assert np.abs(counted - inside).max() > 1
 
 
 def test_average_pool_with_padding_is_refused() -> None:

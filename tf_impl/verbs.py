@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tf_impl import device, faults, steps, timing, training
+from tf_impl import device, faults, steps, timing, training, user_models
 
 VERBS = {
     verb.__name__: verb
@@ -24,5 +24,18 @@ VERBS = {
         timing.time_transfer,
         faults.inject,
         faults.heal,
+        user_models.load_model,
+        user_models.adopt,
+        user_models.fix_model,
+        user_models.draw_state,
+        user_models.keep_state,
+        user_models.own_state,
+        user_models.model_stages,
+        user_models.model_inputs,
+        user_models.model_layers,
+        user_models.model_ends,
+        user_models.training_pass,
+        user_models.read_weights,
+        user_models.write_weights,
     )
 }

@@ -1,0 +1,215 @@
+"""What a Paddle layer or function computes, in the neutral terms of `parity.graphs.Step`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from parity.graphs import adaptive_pool, pair, pool, same_padding, single, used_padding
+from parity.weights import SAME, Layout
+
+Facts = tuple[str, dict[str, Any]]  # kind and numbers
+# Of a layer's arrays: Paddle's name, the canonical kind, the layout.
+Arrays = tuple[tuple[str, str, Layout], ...]
+OIHW = Layout("OIHW")
+VECTORS: Arrays = (("bias", "bias", SAME),)
+ARRAYS: dict[type, Arrays] = {
+    nn.Conv2D: (("weight", "kernel", OIHW), *VECTORS),
+    nn.Linear: (("weight", "kernel", SAME), *VECTORS),
+    nn.LayerNorm: (("weight", "gamma", SAME), ("bias", "beta", SAME)),
+    nn.Embedding: (("weight", "kernel", SAME),),
+}
+BATCH_NORM: Arrays = (
+    ("weight", "gamma", SAME),
+    ("bias", "beta", SAME),
+    ("_mean", "mean", SAME),
+    ("_variance", "variance", SAME),
+)
+BATCH_NORMS = (nn.BatchNorm2D, nn.BatchNorm1D, nn.BatchNorm)
+ARRAYS |= dict.fromkeys(BATCH_NORMS, BATCH_NORM)
+
+HARD_SIGMOID = {"function": "hard_sigmoid", "slope": single(0.1666667), "offset": 0.5}
+ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    nn.ReLU: lambda _: {"function": "relu"},
+    nn.ReLU6: lambda _: {"function": "relu6"},
+    nn.LeakyReLU: lambda layer: {"function": "leaky_relu", "slope": single(layer._negative_slope)},
+    nn.ELU: lambda layer: {"function": "elu", "alpha": single(layer._alpha)},
+    nn.GELU: lambda layer: {"function": "gelu", "approximate": bool(layer._approximate)},
+    nn.Sigmoid: lambda _: {"function": "sigmoid"},
+    nn.Tanh: lambda _: {"function": "tanh"},
+    nn.Silu: lambda _: {"function": "silu"},
+    nn.Swish: lambda _: {"function": "silu"},
+    nn.Hardswish: lambda _: {"function": "hard_swish"},
+    nn.Hardsigmoid: lambda _: HARD_SIGMOID,
+    nn.Softmax: lambda _: {"function": "softmax"},
+}
+LAYERS = (
+    *ARRAYS,
+    *ACTIVATIONS,
+    nn.MaxPool2D,
+    nn.AvgPool2D,
+    nn.AdaptiveAvgPool2D,
+    nn.AdaptiveMaxPool2D,
+    nn.Dropout,
+    nn.Dropout2D,
+    nn.Flatten,
+    nn.Identity,
+    nn.ZeroPad2D,
+)
+
+# Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
+FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "relu": ((nn.functional, "relu"),),
+    "relu6": ((nn.functional, "relu6"),),
+    "leaky_relu": ((nn.functional, "leaky_relu"),),
+    "elu": ((nn.functional, "elu"),),
+    "gelu": ((nn.functional, "gelu"),),
+    "sigmoid": ((nn.functional, "sigmoid"), (paddle, "sigmoid")),
+    "tanh": ((nn.functional, "tanh"), (paddle, "tanh")),
+    "silu": ((nn.functional, "silu"), (nn.functional, "swish")),
+    "hard_swish": ((nn.functional, "hardswish"),),
+    "hard_sigmoid": ((nn.functional, "hardsigmoid"),),
+    "softmax": ((nn.functional, "softmax"),),
+    "max_pool": ((nn.functional, "max_pool2d"),),
+    "average_pool": ((nn.functional, "avg_pool2d"),),
+    "adaptive_average_pool": ((nn.functional, "adaptive_avg_pool2d"),),
+    "adaptive_max_pool": ((nn.functional, "adaptive_max_pool2d"),),
+    "dropout": ((nn.functional, "dropout"),),
+    "add": ((paddle, "add"), (paddle.Tensor, "__add__"), (paddle.Tensor, "__radd__"), (paddle.Tensor, "add")),
+    "multiply": ((paddle, "multiply"), (paddle.Tensor, "__mul__"), (paddle.Tensor, "multiply")),
+    "concat": ((paddle, "concat"),),
+    "mean": ((paddle, "mean"), (paddle.Tensor, "mean")),
+    "reshape": (
+        (paddle, "flatten"),
+        (paddle, "reshape"),
+        (paddle, "squeeze"),
+        (paddle.Tensor, "flatten"),
+        (paddle.Tensor, "reshape"),
+        (paddle.Tensor, "squeeze"),
+    ),
+}
+
+
+def known(layer: nn.Layer) -> bool:
+    """Whether the layer is one of Paddle's own that `of_layer` can describe."""
+    return type(layer) in LAYERS and getattr(layer, "_padding_mode", "zeros") == "zeros"
+
+
+def arrays_of(layer: nn.Layer) -> dict[str, tuple[paddle.Tensor, Layout]]:
+    """The layer's arrays by canonical kind."""
+    found = {}
+    for own_name, kind, layout in ARRAYS.get(type(layer), ()):
+        tensor = getattr(layer, own_name, None)
+        if tensor is not None:
+            found[kind] = tensor, layout
+    return found
+
+
+def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
+    """Kind and numbers of a known layer that made y of x; maps [n, c, h, w], or [n, h, w, c] by its data_format."""
+    if type(layer) in ACTIVATIONS:
+        return "activation", ACTIVATIONS[type(layer)](layer)
+    if type(layer) in BATCH_NORMS:
+        return "batch_norm", {name: single(getattr(layer, f"_{name}")) for name in ("epsilon", "momentum")}
+    sides = _sides_of(layer)
+    match layer:
+        case nn.Conv2D():
+            window = layer.weight.shape[2:]
+            stride, dilation = pair(layer._stride), pair(layer._dilation)
+            if layer._padding_algorithm == "SAME":
+                dilation = [1, 1]  # Paddle says nothing and takes this
+            given = layer._updated_padding if layer._padding_algorithm == "EXPLICIT" else layer._padding_algorithm
+            padding = _padding(given, sides(x), sides(y), window, stride, dilation)
+            return "conv", {"stride": stride, "padding": padding, "dilation": dilation, "groups": layer._groups}
+        case nn.Linear():
+            return "dense", {}
+        case nn.LayerNorm():
+            if len(layer._normalized_shape) != 1:
+                return "other", {"type": "LayerNorm over several axes"}
+            return "layer_norm", {"epsilon": single(layer._epsilon)}
+        case nn.Embedding():
+            return "embedding", {}
+        case nn.MaxPool2D():
+            return pool("max", _pool(layer.ksize, layer.stride, layer.padding, sides(x), sides(y)), sides(x))
+        case nn.AvgPool2D():
+            facts = _pool(layer.ksize, layer.stride, layer.padding, sides(x), sides(y))
+            return pool("average", facts, sides(x), counted=not layer.exclusive)
+        case nn.AdaptiveAvgPool2D() | nn.AdaptiveMaxPool2D():
+            return adaptive_pool("max" if isinstance(layer, nn.AdaptiveMaxPool2D) else "average", sides(x), sides(y))
+        case nn.Dropout() | nn.Dropout2D():
+            return "dropout", {"rate": float(layer.p)}
+        case nn.Flatten():
+            return "reshape", {}
+        case nn.ZeroPad2D():
+            left, right, top, bottom = layer._pad if not isinstance(layer._pad, int) else [layer._pad] * 4
+            return "zero_pad", {"padding": [[int(top), int(bottom)], [int(left), int(right)]]}
+    return "identity", {}
+
+
+def of_function(name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor) -> Facts:
+    """Kind and numbers of a function of `FUNCTIONS` that made y of x."""
+    sides = _spatial(channels_last=arguments.get("data_format") == "NHWC")
+    match name:
+        case "leaky_relu":
+            return "activation", {"function": name, "slope": single(arguments.get("negative_slope", 0.01))}
+        case "elu":
+            return "activation", {"function": name, "alpha": single(arguments.get("alpha", 1.0))}
+        case "gelu":
+            return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
+        case "max_pool" | "average_pool":
+            window, stride = arguments["kernel_size"], arguments.get("stride") or arguments["kernel_size"]
+            facts = _pool(window, stride, arguments.get("padding", 0), sides(x), sides(y))
+            return pool(name.split("_")[0], facts, sides(x), counted=not arguments.get("exclusive", True))
+        case "adaptive_average_pool" | "adaptive_max_pool":
+            return adaptive_pool(name.split("_")[1], sides(x), sides(y))
+        case "hard_sigmoid":
+            return "activation", dict(HARD_SIGMOID)
+        case "dropout":
+            return "dropout", {"rate": float(arguments.get("p", 0.5))}
+        case "concat":
+            return "concat", {}
+        case "mean":
+            axes = {axis % x.ndim for axis in np.atleast_1d(arguments.get("axis") or ())}
+            whole = x.ndim == 4 and axes == ({1, 2} if arguments.get("data_format") == "NHWC" else {2, 3})
+            return ("global_average_pool", {}) if whole else ("other", {"type": "mean"})
+        case "add" | "multiply":
+            return name, {}
+        case "reshape":
+            return "reshape", {}
+    return "activation", {"function": name}
+
+
+def _spatial(*, channels_last: bool) -> Callable[[paddle.Tensor], list[int]]:
+    return lambda tensor: list(tensor.shape[1:3] if channels_last else tensor.shape[2:4])
+
+
+def _sides_of(layer: nn.Layer) -> Callable[[paddle.Tensor], list[int]]:
+    return _spatial(channels_last=channels_last(layer))
+
+
+def channels_last(layer: nn.Layer) -> bool:
+    """Whether the layer takes maps [n, h, w, c]."""
+    return "NHWC" in (getattr(layer, "_data_format", None), getattr(layer, "data_format", None))
+
+
+def _padding(
+    padding: Any, into: list[int], out: list[int], window: list[int], stride: list[int], dilation: list[int]
+) -> list[list[int]]:
+    if isinstance(padding, str):
+        valid = padding.upper() == "VALID"
+        before = [0 if valid else same_padding(*facts) for facts in zip(into, window, stride, dilation, strict=True)]
+    else:
+        flat = np.ravel(padding).tolist()
+        # one number; one an axis; [top, bottom, left, right]; or a pair for each of the four axes
+        before = {1: flat * 2, 2: flat, 4: flat[::2], 8: flat[4::2]}[len(flat)]
+    return [used_padding(*facts) for facts in zip(into, out, window, stride, dilation, before, strict=True)]
+
+
+def _pool(window: Any, stride: Any, padding: Any, into: list[int], out: list[int]) -> dict[str, Any]:
+    window, stride = pair(window), pair(window if stride is None else stride)
+    sides = _padding(padding, into, out, window, stride, [1, 1])
+    return {"window": window, "stride": stride, "padding": sides}

@@ -1,0 +1,240 @@
+"""Run a model that somebody else wrote, and write down every layer and function that it reaches."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from unittest import mock
+
+import paddle
+from paddle import nn
+
+from paddle_impl.layer_kinds import FUNCTIONS, arrays_of, channels_last, known, of_function, of_layer
+from parity.graphs import INPUT, UNKNOWN, used_padding
+from parity.weights import Layout
+
+
+@dataclass
+class Step:
+    """One layer or function as it ran: the same facts as `parity.graphs.Step`, and how to run it again."""
+
+    name: str
+    kind: str
+    numbers: dict[str, Any]
+    inputs: tuple[int, ...]
+    output: paddle.Tensor | None  # None once the values are no longer needed
+    made: tuple[int, ...]  # its shape, batch included
+    run: Callable[..., paddle.Tensor]  # on tensors like its inputs
+    shapes: tuple[tuple[int, ...], ...]  # of its inputs, batch included, in Paddle's own layout
+    arrays: dict[str, tuple[paddle.Tensor, Layout]] = field(default_factory=dict)
+    layer: nn.Layer | None = None
+    maps: tuple[int, int, int] | None = None  # (c, h, w) that the rows of its output were flattened from
+
+
+class Trace:
+    """What one run of a model reached, in order."""
+
+    def __init__(self, model: nn.Layer, x: paddle.Tensor) -> None:
+        self.steps: list[Step] = []
+        self._paths = {id(layer): path for path, layer in model.named_sublayers(include_self=True)}
+        self._made = {id(x): INPUT}  # by tensor: the step that made it
+        self._alive: list[Any] = [x]  # keeps every tensor, so that no id is given twice
+        self._inside: list[str] = []  # the layers that are running, by path
+        self._quiet = 0  # within a known layer, its own functions are its business
+        with self._listening():
+            self.result = model(x)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        call = nn.Layer.__call__
+
+        def spy(layer: nn.Layer, *args: Any, **kwargs: Any) -> Any:
+            return self._layer(call, layer, args, kwargs)
+
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(nn.Layer, "__call__", spy))
+            for name, places in FUNCTIONS.items():
+                for owner, attribute in places:
+                    original = getattr(owner, attribute)
+                    stack.enter_context(mock.patch.object(owner, attribute, self._function(name, original)))
+            yield
+
+    def _layer(self, call: Callable[..., Any], layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._quiet:
+            return call(layer, *args, **kwargs)
+        path = self._paths.get(id(layer)) or type(layer).__name__
+        if not known(layer) or len(args) != 1 or kwargs or not isinstance(args[0], paddle.Tensor):
+            self._inside.append(path)
+            before = len(self.steps)
+            try:
+                result = call(layer, *args, **kwargs)
+            finally:
+                self._inside.pop()
+            if len(self.steps) == before and isinstance(result, paddle.Tensor):
+                self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
+            return result
+        self._quiet += 1
+        try:
+            result = call(layer, *args)
+        finally:
+            self._quiet -= 1
+        kind, numbers = of_layer(layer, args[0], result)
+        self._add(path, kind, numbers, args, result, lambda x: call(layer, x), layer)
+        return result
+
+    def _opaque(
+        self, path: str, layer: nn.Layer, args: Any, result: paddle.Tensor, run: Callable[..., paddle.Tensor]
+    ) -> None:
+        """A layer in which nothing known ran: its inputs and output are all that can be said."""
+        tensors = _tensors(args)
+        self._add(path, "other", {"type": type(layer).__name__}, tensors, result, run, layer)
+
+    def _function(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def spy(*args: Any, **kwargs: Any) -> Any:
+            if self._quiet:
+                return original(*args, **kwargs)
+            self._quiet += 1
+            try:
+                result = original(*args, **kwargs)
+            finally:
+                self._quiet -= 1
+            tensors = _tensors([*args, *kwargs.values()])
+            if tensors and isinstance(result, paddle.Tensor) and any(id(each) in self._made for each in tensors):
+                kind, numbers = of_function(name, _arguments(original, args, kwargs), tensors[0], result)
+                if kind in ("add", "multiply") and len(tensors) == 1:
+                    kind, numbers = "other", {"type": f"{name} of a constant"}
+                path = ".".join([*[each for each in self._inside if each][-1:], name])
+                self._add(path, kind, numbers, tensors, result, _again(original, args, kwargs))
+            return result
+
+        return spy
+
+    def _add(
+        self,
+        path: str,
+        kind: str,
+        numbers: dict[str, Any],
+        tensors: Any,
+        result: paddle.Tensor,
+        run: Callable[..., paddle.Tensor],
+        layer: nn.Layer | None = None,
+    ) -> None:
+        inputs = tuple(self._made.get(id(each), UNKNOWN) for each in tensors)
+        step = Step(
+            name=_unique(path, [each.name for each in self.steps]),
+            kind=kind,
+            numbers=numbers,
+            inputs=inputs,
+            output=result,
+            made=tuple(result.shape),
+            run=run,
+            shapes=tuple(tuple(each.shape) for each in tensors),
+            arrays=arrays_of(layer) if layer is not None else {},
+            layer=layer,
+        )
+        step.maps = self._maps(step, tensors[0], result)
+        self._made[id(result)] = len(self.steps)
+        self._alive.append(result)
+        self.steps.append(step)
+
+    def _maps(self, step: Step, x: paddle.Tensor, y: paddle.Tensor) -> tuple[int, int, int] | None:
+        """Rows in channel, height, width order: made by flattening, kept by whatever works number by number."""
+        if y.ndim != 2:
+            return None
+        if step.kind == "reshape" and x.ndim == 4 and not (step.layer and channels_last(step.layer)):
+            return tuple(x.shape[1:]) if x.shape[2] * x.shape[3] > 1 else None
+        keeps = step.kind in ("activation", "dropout", "identity", "scale", "reshape")
+        before = step.inputs[0]
+        return self.steps[before].maps if keeps and before >= 0 else None
+
+
+def trace(model: nn.Layer, x: paddle.Tensor) -> Trace:
+    """Run the model on x and return what it reached; paddings are merged into the layers that they pad for."""
+    found = Trace(model, x)
+    found.steps = _merged(found.steps)
+    return found
+
+
+def _merged(steps: list[Step]) -> list[Step]:
+    """Zero padding before a convolution becomes that layer's own; indices are counted anew."""
+    users: dict[int, list[int]] = {}
+    for place, step in enumerate(steps):
+        for source in step.inputs:
+            users.setdefault(source, []).append(place)
+    gone = {}
+    for place, step in enumerate(steps):
+        if step.kind == "zero_pad" and len(users.get(place, [])) == 1 and steps[users[place][0]].kind == "conv":
+            gone[place] = users[place][0]
+    kept = [place for place in range(len(steps)) if place not in gone]
+    new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
+    padders = {user: steps[place] for place, user in gone.items()}
+    return [_with_padder(steps[old], padders.get(old), new) for old in kept]
+
+
+def _with_padder(step: Step, padder: Step | None, new: dict[int, int]) -> Step:
+    if padder is None:
+        return replace(step, inputs=tuple(new[source] for source in step.inputs))
+    last = channels_last(step.layer) if step.layer is not None else False
+    axes = (1, 2) if last else (2, 3)
+    kernel = step.arrays["kernel"][0].shape[2:]
+    padding = [
+        used_padding(
+            padder.shapes[0][axis],
+            step.made[axis],
+            kernel[place],
+            step.numbers["stride"][place],
+            step.numbers["dilation"][place],
+            padder.numbers["padding"][place][0] + step.numbers["padding"][place][0],
+        )
+        for place, axis in enumerate(axes)
+    ]
+    return replace(
+        step,
+        numbers=step.numbers | {"padding": padding},
+        inputs=tuple(new[source] for source in padder.inputs),
+        shapes=padder.shapes,
+        run=lambda x: step.run(padder.run(x)),
+    )
+
+
+def _tensors(args: Sequence[Any]) -> list[paddle.Tensor]:
+    """The tensors among arguments, those in lists and tuples too."""
+    flat = [each for arg in args for each in (arg if isinstance(arg, (list, tuple)) else [arg])]
+    return [each for each in flat if isinstance(each, paddle.Tensor)]
+
+
+def _arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by name; a function in C has no signature, and nothing that we read off it."""
+    try:
+        return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        return dict(kwargs)
+
+
+def _again(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., paddle.Tensor]:
+    """The same call on other tensors, which take the places of the first ones in order."""
+
+    def run(*tensors: paddle.Tensor) -> paddle.Tensor:
+        left = iter(tensors)
+
+        def put(value: Any) -> Any:
+            if isinstance(value, paddle.Tensor):
+                return next(left)
+            if isinstance(value, (list, tuple)) and any(isinstance(each, paddle.Tensor) for each in value):
+                return type(value)(put(each) for each in value)
+            return value
+
+        return function(*[put(each) for each in args], **{name: put(each) for name, each in kwargs.items()})
+
+    return run
+
+
+def _unique(name: str, taken: list[str]) -> str:
+    """A layer that runs again, or a second function of its kind in one layer, is numbered."""
+    if name not in taken:
+        return name
+    return next(found for n in itertools.count(2) if (found := f"{name}#{n}") not in taken)

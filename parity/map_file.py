@@ -1,0 +1,50 @@
+"""The file of `--map` and `--write-map`: which layer of the TensorFlow model is which of the Paddle model."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from parity.matching import MatchError, Matching
+from parity.pairs import FIRST, SECOND, Pair
+from parity.results import write_atomically
+
+EXAMPLE = '[layers]\n"block1_conv1" = "features.0"'
+
+
+def read_map(path: Path) -> dict[str, str]:
+    """The table `layers` of a TOML file: names of the first model's layers to the second's. Raises MatchError."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MatchError(f"{path}: expected a TOML file such as\n{EXAMPLE}\nfound: {error}") from None
+    layers = found.get("layers")
+    if not isinstance(layers, dict) or not all(isinstance(value, str) for value in layers.values()):
+        raise MatchError(f"{path}: expected a table [layers] of names, such as\n{EXAMPLE}")
+    return layers
+
+
+def write_map(path: Path, pair: Pair, found: Matching) -> None:
+    """Write the matches of layers with arrays; the rest, and what has no match, as comments. Raises OSError."""
+    one, other = pair.graphs[FIRST].steps, pair.graphs[SECOND].steps
+    lines = [
+        f"# {pair.wanted[FIRST].target}",
+        f"# {pair.wanted[SECOND].target}",
+        "# `parity compare ... --map` takes these as given and matches the rest by itself.",
+        "",
+        "[layers]",
+    ]
+    for match in found.matches:
+        a, b = one[match.first], other[match.second]
+        if a.shapes:
+            lines.append(f"{_quoted(a.name)} = {_quoted(b.name)}  # {match.evidence}")
+    lines += ["", *(f"# ambiguous: {line}" for line in found.ambiguous)]
+    lines += [f"# TensorFlow only: {one[place].name}: {one[place]}" for place in found.only_first]
+    lines += [f"# Paddle only: {other[place].name}: {other[place]}" for place in found.only_second]
+    write_atomically(path, "\n".join(lines).rstrip("\n") + "\n")
+
+
+def _quoted(name: str) -> str:
+    """A TOML basic string, which escapes as JSON does."""
+    return json.dumps(name, ensure_ascii=False)

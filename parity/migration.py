@@ -1,0 +1,209 @@
+"""`parity compare`: a user's TensorFlow model against their Paddle model, from two targets to a verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from parity.fixes import fix_code
+from parity.graphs import SILENT
+from parity.pair_diagnosis import diagnose_pair, training_differences
+from parity.pair_proofs import prove_pair
+from parity.pairs import FIRST, SECOND, Pair
+from parity.results import Diagnosis, Migration, Proof
+from parity.workers import FRAMEWORKS
+
+IMPACT_FLOPS, IMPACT_INPUTS = 1e12, 200  # what the decision impact may cost, and the most inputs it takes
+
+
+def compare_pair(
+    pair: Pair,
+    *,
+    apply_fixes: bool = False,
+    training: bool = False,
+    impact: bool = True,
+    told: Callable[[str, Any], None] = lambda what, news: None,
+) -> Migration:
+    """Load, match, prove, diagnose, and where asked mend and prove again.
+
+    `told` hears of "stage" (what begins, a line) and "proof" (a Proof). Raises MatchError, WorkerError.
+    """
+    start = time.perf_counter()
+    memory = _Memory(pair)
+    told("stage", "building and tracing both models")
+    pair.load()
+    memory.look()
+    pair.match()
+    proofs, causes, code, by_hand = _examined(pair, training, memory, told)
+    if apply_fixes and code:
+        told("stage", "building the Paddle model again with the suggested changes")
+        pair.fix(code)
+        pair.match()
+        done = code
+        proofs, causes, _, by_hand = _examined(pair, training, memory, told)
+    else:
+        done = ""
+    found = _impact(pair, told) if impact and pair.ends()[0] else {}
+    memory.look()
+    return Migration(
+        first=pair.wanted[FIRST].target,
+        second=pair.wanted[SECOND].target,
+        input=list(pair.wanted[FIRST].input),
+        inputs=pair.title,
+        verdict="different" if causes or not all(proof.passed for proof in proofs) else "equal",
+        fixed=bool(done),
+        parameters={framework: graph.parameters for framework, graph in pair.graphs.items()},
+        proofs=[proof.as_dict() for proof in proofs],
+        stages=_stages(pair),
+        unmatched={
+            framework: [f"{pair.graphs[framework].steps[p].name}: {pair.graphs[framework].steps[p]}" for p in lone]
+            for framework, lone in _lone(pair).items()
+        },
+        ambiguous=pair.matching.ambiguous,
+        causes=[dataclasses.asdict(cause) for cause in causes],
+        remarks=_remarks(pair),
+        training=training_differences(pair),
+        fix=done or code,
+        by_hand=by_hand,
+        impact=found,
+        seconds=time.perf_counter() - start,
+        peak_memory=memory.peak,
+    )
+
+
+def _examined(
+    pair: Pair, training: bool, memory: _Memory, told: Callable[[str, Any], None]
+) -> tuple[list[Proof], list[Diagnosis], str, list[str]]:
+    """Proofs, causes, the code that mends them, and the causes that it does not."""
+
+    def heard(proof: Proof) -> None:
+        memory.look()
+        told("proof", proof)
+
+    proofs = prove_pair(pair, training=training, told=heard)
+    if not all(proof.passed for proof in proofs):
+        told("stage", "looking for causes, layer by layer")
+    causes = diagnose_pair(pair, pair.inputs())
+    memory.look()
+    return proofs, causes, *fix_code(pair, causes)
+
+
+def _stages(pair: Pair) -> list[dict[str, Any]]:
+    gaps = {gap.name: gap for gap in pair.gaps.gaps}
+    rounded = {framework: {gap.name: gap.gap for gap in each.gaps} for framework, each in pair.float32.items()}
+    found = []
+    for each in pair.matching.matches:
+        one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
+        gap = gaps.get(one.name)
+        found.append(
+            {
+                "first": one.name,
+                "second": other.name,
+                "kind": one.kind,
+                "evidence": each.evidence,
+                "gap": _number(gap.gap) if gap else None,
+                "limit": gap.limit if gap else None,
+                "float32": {
+                    framework: _number(each[one.name]) for framework, each in rounded.items() if one.name in each
+                },
+            }
+        )
+    return found
+
+
+def _lone(pair: Pair) -> dict[str, list[int]]:
+    return {FIRST: pair.matching.only_first, SECOND: pair.matching.only_second}
+
+
+def _remarks(pair: Pair) -> list[str]:
+    """What does not decide the verdict: an end that only one model has, arrays made neutral, arrays out of use."""
+    _, notes = pair.ends()
+    remarks = [f"{note}: the models are compared before it" for note in notes]
+    for each in pair.matching.matches:
+        for framework, place, kinds in zip((FIRST, SECOND), (each.first, each.second), each.neutral, strict=True):
+            if kinds:
+                title, name = FRAMEWORKS[framework].title, pair.graphs[framework].steps[place].name
+                remarks.append(
+                    f"{' and '.join(kinds)} of {name!r} exists in {title} only; compared with it made neutral"
+                )
+        if each.cell:
+            one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
+            remarks.append(
+                f"{one.name!r} / {other.name!r}: a 1x1 convolution of a single cell is a fully connected layer"
+            )
+    for framework, lone in _lone(pair).items():
+        graph = pair.graphs[framework]
+        silent = [graph.steps[place].name for place in lone if graph.steps[place].kind in SILENT]
+        if silent:
+            title = FRAMEWORKS[framework].title
+            remarks.append(f"in {title} only, without effect in inference: {', '.join(silent)}")
+        if graph.stray:
+            few = ", ".join(graph.stray[:3]) + (f" and {len(graph.stray) - 3} more" if len(graph.stray) > 3 else "")
+            remarks.append(f"arrays of the {FRAMEWORKS[framework].title} model that no matched layer uses: {few}")
+    return remarks
+
+
+def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:
+    """How many of some real inputs change their largest output, with the weights of the TensorFlow model itself."""
+    count = int(min(IMPACT_INPUTS, max(8, IMPACT_FLOPS // max(pair.flops, 1))))
+    if pair.dataset is not None and pair.images:
+        count = min(count, len(pair.dataset.test_images))
+    told("stage", f"what {count} inputs change with the TensorFlow model's own weights, in float32")
+    inputs = pair.inputs(count)
+    pair.each("keep_state", arrays=pair.own_state(FIRST))
+    end, _ = pair.ends()
+    outputs: dict[str, list[np.ndarray]] = {FIRST: [], SECOND: []}
+    for begin in range(0, count, 8):
+        part = inputs[begin : begin + 8]
+        for framework, reply in pair.each("model_ends", dtype="float32", end=end, arrays={"inputs": part}).items():
+            outputs[framework].append(reply.arrays["output"])
+    one, other = (np.concatenate(each).reshape(count, -1) for each in outputs.values())
+    changed = np.flatnonzero(one.argmax(axis=1) != other.argmax(axis=1))
+    scale = float(np.abs(one).max()) or 1.0
+    top = np.sort(one, axis=1)[:, -2:] if one.shape[1] > 1 else np.zeros((count, 2))
+    margins = (top[:, 1] - top[:, 0]) / scale
+    return {
+        "inputs": count,
+        "title": pair.title,
+        "changed": len(changed),
+        "largest_gap": _number(float(np.abs(one - other).max()) / scale),
+        "margins": [float(margins[place]) for place in changed],
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+class _Memory:
+    """The most memory that this process and both workers were seen to hold together, by their own high-water marks."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.peak = 0
+
+    def look(self) -> None:
+        """Take note of the marks as they are now."""
+        pids = [None, *(self.pair.workers[framework].pid for framework in self.pair.workers)]
+        self.peak = max(self.peak, sum(_high_water(pid) for pid in pids))
+
+
+def _high_water(pid: int | None) -> int:
+    """Bytes; the resident size where the system keeps no mark."""
+    try:
+        for line in Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0

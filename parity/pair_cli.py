@@ -1,0 +1,169 @@
+"""The commands about a user's own pair of models: compare, convert, repro."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parity import console
+from parity.workers import FRAMEWORKS, Workers, shared_threads
+
+if TYPE_CHECKING:
+    from parity.pairs import Pair
+
+DIFFERENT, UNUSABLE = 1, 2
+
+FirstArgument = Annotated[
+    str, typer.Argument(metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
+]
+SecondArgument = Annotated[
+    str, typer.Argument(metavar="PADDLE_TARGET", help="package.module:callable, with arguments or without.")
+]
+InputOption = Annotated[
+    str, typer.Option("--input", metavar="H,W,C", help="Shape of one input without the batch, channels last.")
+]
+ClassesOption = Annotated[
+    int | None, typer.Option("--classes", min=1, help="Handed to callables that take a number of classes.")
+]
+TokensOption = Annotated[int | None, typer.Option("--tokens", min=1, help="Inputs are whole numbers below this.")]
+MapOption = Annotated[
+    Path | None, typer.Option("--map", metavar="FILE.toml", help="Which layers belong together, where that is unclear.")
+]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option("--dataset", metavar="DATA", help="Images to feed: cifar10, generated or a path. See `parity check`."),
+]
+FirstWeights = Annotated[
+    Path | None, typer.Option("--tensorflow-weights", metavar="FILE", help=".weights.h5 or .keras for the first model.")
+]
+SecondWeights = Annotated[
+    Path | None, typer.Option("--paddle-weights", metavar="FILE", help=".pdparams for the second model.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the weights and inputs of the proofs.")]
+
+
+def compare(
+    first: FirstArgument,
+    second: SecondArgument,
+    shape: InputOption,
+    classes: ClassesOption = None,
+    tokens: TokensOption = None,
+    mapping: MapOption = None,
+    write_map: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Write the matching that was found, and stop.")
+    ] = None,
+    apply_fixes: Annotated[
+        bool,
+        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory, prove again."),
+    ] = False,
+    training: Annotated[bool, typer.Option("--training", help="Also a pass in training mode, and gradients.")] = False,
+    impact: Annotated[
+        bool, typer.Option("--impact/--no-impact", help="How many real inputs change their largest output.")
+    ] = True,
+    dataset: DatasetOption = None,
+    first_weights: FirstWeights = None,
+    second_weights: SecondWeights = None,
+    seed: SeedOption = 0,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it.
+
+    Exit 0: equal; 1: different; 2: they cannot be compared.
+    """
+    from parity.migration import compare_pair
+    from parity.pair_console import migration_lines
+
+    if output is not None and output.is_dir():
+        raise ValueError(f"-o {output}: expected a file to write, found a directory. Name a file in it.")
+    out = console.stderr() if as_json else console.stdout()
+
+    def told(what: str, news: Any) -> None:
+        if what == "proof":
+            console.print_proof(out, news)
+        else:
+            console.say(console.stderr(), f"{news} ...", "dim")
+
+    with _workers(threads) as workers:
+        pair = make_pair(
+            workers, first, second, shape, classes, tokens, mapping, dataset, first_weights, second_weights, seed
+        )
+        if write_map is not None:
+            _write_map(pair, write_map)
+            return
+        found = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, told=told)
+    if as_json:
+        console.print_json(found.as_dict())
+    else:
+        for line in migration_lines(found):
+            console.say(out, line)
+    if output is not None:
+        from reports import write_migration_report
+
+        console.say(out, f"report: {write_migration_report(found, output)}")
+    if not found.equal:
+        raise typer.Exit(DIFFERENT)
+
+
+def make_pair(
+    workers: Workers,
+    first: str,
+    second: str,
+    shape: str,
+    classes: int | None,
+    tokens: int | None,
+    mapping: Path | None,
+    dataset: str | None,
+    first_weights: Path | None,
+    second_weights: Path | None,
+    seed: int,
+) -> Pair:
+    """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
+    from parity.cli import images_of
+    from parity.map_file import read_map
+    from parity.pairs import FIRST, SECOND, Pair
+    from parity.targets import parse
+    from parity.user_models import Wanted
+
+    numbers = parse_shape(shape)
+    for target in (first, second):
+        parse(target)  # mistakes in a target are found before anything is loaded
+    picture = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
+    images = images_of(dataset, seed) if picture else None
+    for path in (first_weights, second_weights):
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path}: no such file; expected a file of weights")
+    wanted = {
+        framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "")
+        for framework, target, path in ((FIRST, first, first_weights), (SECOND, second, second_weights))
+    }
+    return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})
+
+
+def parse_shape(text: str) -> list[int]:
+    """The numbers of an `--input`. Raises ValueError."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise ValueError(f"--input {text}: expected whole numbers above 0 with commas between them, such as 224,224,3")
+    return found
+
+
+def _write_map(pair: Pair, path: Path) -> None:
+    from parity.map_file import write_map
+
+    pair.load()
+    found = pair.match()
+    write_map(path, pair, found)
+    lone = f"{len(found.only_first)} and {len(found.only_second)} not"
+    counts = f"{len(found.matches)} layers and functions matched, {lone}, {len(found.ambiguous)} groups ambiguous"
+    console.say(console.stdout(), f"{path}: {counts}")
+
+
+def _workers(threads: int | None) -> Workers:
+    return Workers(tuple(FRAMEWORKS), threads=threads or shared_threads())

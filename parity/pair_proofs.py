@@ -1,0 +1,154 @@
+"""Evidence for a user's own pair of models: transfer, float64 and float32 forward, and on request a training pass."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
+from parity.evidence import LEVELS, worst_of
+from parity.pairs import FIRST, SECOND, Pair
+from parity.protocol import unpack
+from parity.results import Proof
+from parity.training_proofs import GRADIENT_LIMIT, layer_scales
+
+
+def prove_pair(
+    pair: Pair, *, training: bool = False, told: Callable[[Proof], None] = lambda proof: None
+) -> list[Proof]:
+    """The proofs of a matched pair, in order. Raises WorkerError."""
+    inputs = pair.inputs()
+    checks = [certificate, float64_forward, float32_forward] + ([training_pass] if training else [])
+    found: list[Proof] = []
+    for check in checks:
+        start = time.perf_counter()
+        proofs = check(pair, inputs)
+        seconds = time.perf_counter() - start
+        for proof in proofs:
+            found.append(replace(proof, seconds=seconds / len(proofs)))
+            told(found[-1])
+    return found
+
+
+def certificate(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Level 1. Every array that both models have moves there and back without losing a bit."""
+    problems = []
+    one, other = ({entry.name: entry for entry in pair.entries[framework]} for framework in (FIRST, SECOND))
+    problems += [f"{name!r} exists in one model only" for name in sorted(set(one) ^ set(other))]
+    problems += [
+        f"{n!r}: {one[n].shape} / {other[n].shape}" for n in one if n in other and one[n].shape != other[n].shape
+    ]
+    for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
+        steps = [pair.graphs[framework].steps[place] for place in lone]
+        problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in steps if step.shapes]
+    if set(one) != set(other):
+        return [_proof(pair, 1, {"arrays": len(one)}, problems, None)]
+    replies = pair.each("draw_state", seed=pair.seed)
+    drawn = replies[FIRST].result["drawn"]
+    for framework, reply in replies.items():
+        for what in ("drawn", "read"):
+            found = reply.result[what]
+            changed = [name for name in drawn.keys() | found.keys() if drawn.get(name) != found.get(name)]
+            if changed:
+                problems.append(f"{framework}: {len(changed)} arrays changed on their way, first {sorted(changed)[:3]}")
+    elements = sum(math.prod(entry.shape) for entry in one.values())
+    return [_proof(pair, 1, {"arrays": len(one), "elements": 2 * elements}, problems, None)]
+
+
+def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Level 2. Every matched layer, and so the models' outputs, agree in float64."""
+    found = pair.float64 = pair.stages("float64", inputs)
+    comparison = pair.gaps = compare(found[FIRST], found[SECOND], FLOAT64_LIMIT)
+    end, _ = pair.ends()
+    problems = comparison.explain()
+    if not end:
+        problems.append(
+            "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
+        )
+    return [_proof(pair, 2, _counts(comparison), problems, comparison)]
+
+
+def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Level 3. Each model's float32 layers against its own float64 ones, within limits derived from moved runs."""
+    limits = {}
+    for framework in (FIRST, SECOND):
+        draw = [pair.seed, *framework.encode()]
+        moved = pair.one(framework, "model_stages", dtype="float64", arrays={"inputs": inputs}, draw=draw)
+        limits[framework] = derive_limits(pair.float64[framework], [moved.arrays])
+    shared = {
+        name: float(np.max([each.get(name, math.nan) for each in limits.values()])) for name in pair.float64[FIRST]
+    }
+    rounded = pair.stages("float32", inputs)
+    comparisons = {name: compare(pair.float64[name], arrays, shared) for name, arrays in rounded.items()}
+    pair.float32 = comparisons
+    problems = [f"{name}: {line}" for name, each in comparisons.items() for line in each.explain()]
+    counts = {
+        "stages": sum(len(each.gaps) for each in comparisons.values()),
+        "elements": sum(each.elements for each in comparisons.values()),
+    }
+    frameworks = {
+        name: {"gap": each.worst.gap, "limit": each.worst.limit, "worst": each.worst.name}
+        for name, each in comparisons.items()
+        if each.worst
+    }
+    proof = _proof(pair, 3, counts, problems, worst_of(comparisons.values()))
+    proof.frameworks.update(frameworks)
+    return [proof]
+
+
+def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Levels 4 and 5. One pass in training mode without dropout: output, running statistics, every gradient."""
+    end, _ = pair.ends()
+    if not end:
+        problem = ["the models' outputs do not correspond: there is nothing to compare"]
+        return [_proof(pair, level, {}, problem, None) for level in (4, 5)]
+    cotangent = np.random.default_rng(pair.seed).normal(size=pair.float64[FIRST][end].shape)
+    replies = pair.each("training_pass", end=end, arrays={"inputs": inputs, "cotangent": cotangent})
+    groups = {
+        group: [unpack(replies[framework].arrays, group) for framework in (FIRST, SECOND)]
+        for group in ("output", "gradients", "statistics")
+    }
+    forward = compare(groups["output"][0], groups["output"][1], FLOAT64_LIMIT)
+    problems, comparisons = forward.explain(), [forward]
+    counts = {"outputs": len(forward.gaps), "elements": forward.elements}
+    if any(groups["statistics"]):
+        moved = compare(groups["statistics"][0], groups["statistics"][1], FLOAT64_LIMIT)
+        problems += [f"running statistics: {line}" for line in moved.explain()]
+        comparisons.append(moved)
+        counts |= {"running statistics": len(moved.gaps), "elements": forward.elements + moved.elements}
+    first, second = groups["gradients"]
+    gradients = compare(first, second, GRADIENT_LIMIT, scales=layer_scales(first))
+    return [
+        _proof(pair, 4, counts, problems, worst_of(comparisons)),
+        _proof(
+            pair, 5, {"gradients": len(gradients.gaps), "elements": gradients.elements}, gradients.explain(), gradients
+        ),
+    ]
+
+
+def _proof(
+    pair: Pair, level: int, compared: dict[str, int], problems: Sequence[str], comparison: Comparison | None
+) -> Proof:
+    gap = comparison.worst if comparison else None
+    first = comparison.first_failure if comparison else None
+    return Proof(
+        network=pair.name,
+        level=level,
+        title=LEVELS[level],
+        passed=not problems and all(compared.values()) and (gap is not None or level == 1),  # bits have no gap
+        dataset=pair.title,
+        compared=compared,
+        gap=gap.gap if gap else None,
+        limit=gap.limit if gap else None,
+        worst=gap.name if gap else None,
+        first_failure=first.name if first else None,
+        problems=list(problems),
+    )
+
+
+def _counts(comparison: Comparison) -> dict[str, int]:
+    return {"stages": len(comparison.gaps), "elements": comparison.elements}

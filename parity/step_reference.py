@@ -1,0 +1,152 @@
+"""Single steps of any user's model in plain numpy: the third witness beside both frameworks.
+
+Maps are NHWC, kernels HWIO, dense kernels [in, out]. Maps of a single cell are rows, coming in and going out, as in
+`parity.graphs.Step`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import erf, expit
+
+from parity import reference
+from parity.graphs import rows_of_cells
+
+KINDS = (
+    "conv",
+    "dense",
+    "batch_norm",
+    "layer_norm",
+    "embedding",
+    "max_pool",
+    "average_pool",
+    "global_max_pool",
+    "global_average_pool",
+    "activation",
+    "dropout",
+    "zero_pad",
+    "scale",
+    "add",
+    "multiply",
+    "concat",
+    "identity",
+    "reshape",
+)  # of steps that `compute` knows: all but "other"
+
+
+def compute(
+    kind: str, numbers: Mapping[str, Any], inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """What a step makes of its inputs, in inference.
+
+    Args:
+        kind: of `KINDS`.
+        numbers: the kind's, see `parity.graphs.Step`.
+        inputs: float64 maps [n, h, w, c], sequences [n, t, c] or rows [n, c]; of an embedding whole numbers [n, ...].
+        arrays: the step's own by kind ("kernel", "bias", "gamma", ...); without a bias, gamma or beta these do nothing.
+
+    Raises ValueError for another kind, an unknown activation function or arrays that do not fit.
+    """
+    y = _compute(kind, numbers, inputs, arrays)
+    return y.reshape(len(y), *rows_of_cells(y.shape[1:]))
+
+
+def _compute(
+    kind: str, numbers: Mapping[str, Any], inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    x = inputs[0]
+    affine = {"gamma": np.ones(1), "beta": np.zeros(1), **arrays}
+    match kind:
+        case "conv":
+            facts = {name: numbers[name] for name in ("stride", "padding", "dilation", "groups")}
+            return reference.conv2d(_maps(x), arrays["kernel"], arrays.get("bias"), **facts)
+        case "dense":
+            return x @ arrays["kernel"] + arrays.get("bias", 0)
+        case "batch_norm":
+            return reference.batch_norm(x, affine, numbers["epsilon"])
+        case "layer_norm":
+            own = {"mean": x.mean(axis=-1, keepdims=True), "variance": x.var(axis=-1, keepdims=True)}
+            return reference.batch_norm(x, affine | own, numbers["epsilon"])
+        case "embedding":
+            return arrays["kernel"][x]
+        case "max_pool":
+            return reference.max_pool(_maps(x), **{name: numbers[name] for name in ("window", "stride", "padding")})
+        case "average_pool":
+            facts = {name: numbers[name] for name in ("window", "stride", "padding", "count_padding")}
+            return reference.average_pool(_maps(x), **facts)
+        case "global_max_pool":
+            return _maps(x).max(axis=(1, 2))
+        case "global_average_pool":
+            return _maps(x).mean(axis=(1, 2))
+        case "activation":
+            return _activation(numbers, x)
+        case "dropout" | "identity":
+            return x
+        case "zero_pad":
+            return np.pad(_maps(x), [(0, 0), *map(tuple, numbers["padding"]), (0, 0)])
+        case "scale":
+            return x * np.asarray(numbers["scale"]) + np.asarray(numbers["offset"])
+        case "add":
+            return functools.reduce(np.add, _alike(inputs))
+        case "multiply":
+            return functools.reduce(np.multiply, _alike(inputs))
+        case "concat":
+            return np.concatenate(inputs, axis=-1)
+        case "reshape":  # the only one whose meaning is known: maps to rows
+            return x.reshape(len(x), -1)
+    raise ValueError(f"no reference for a step of kind {kind!r}")
+
+
+def _activation(numbers: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """The constants that a framework rounds to float32 may be given: TensorFlow's of gelu, Paddle's of hard_sigmoid."""
+    match numbers["function"]:
+        case "linear":
+            return x
+        case "relu":
+            return _relu(x, numbers.get("slope", 0.0), numbers.get("threshold", 0.0), numbers.get("largest"))
+        case "relu6":
+            return np.clip(x, 0, 6)
+        case "leaky_relu":
+            return np.where(x > 0, x, numbers["slope"] * x)
+        case "elu":
+            return np.where(x > 0, x, numbers["alpha"] * np.expm1(np.minimum(x, 0)))
+        case "gelu" if numbers["approximate"]:
+            cubic = numbers.get("cubic", 0.044715)
+            return x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + cubic * x**3)))
+        case "gelu":
+            return x / 2 * (1 + erf(numbers.get("factor", math.sqrt(1 / 2)) * x))
+        case "sigmoid":
+            return expit(x)
+        case "tanh":
+            return np.tanh(x)
+        case "silu":
+            return x * expit(x)
+        case "hard_swish":
+            return x * np.clip(x + 3, 0, 6) / 6
+        case "hard_sigmoid":
+            return np.clip(numbers.get("slope", 1 / 6) * x + numbers.get("offset", 0.5), 0, 1)
+        case "softmax":
+            powers = np.exp(x - x.max(axis=-1, keepdims=True))
+            return powers / powers.sum(axis=-1, keepdims=True)
+    raise ValueError(f"no reference for the activation {numbers['function']!r}")
+
+
+def _relu(x: np.ndarray, slope: float, threshold: float, largest: float | None) -> np.ndarray:
+    """Keras's with all its numbers; without them the plain one."""
+    y = np.where(x < threshold, slope * (x - threshold) if slope else 0.0, x)
+    return y if largest is None else np.minimum(y, largest)
+
+
+def _maps(x: np.ndarray) -> np.ndarray:
+    """Rows as the maps of a single cell that they are."""
+    return x[:, None, None, :] if x.ndim == 2 else x
+
+
+def _alike(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Rows beside maps as maps, so that they meet the channels of their own image."""
+    return [_maps(x) for x in inputs] if any(x.ndim == 4 for x in inputs) else list(inputs)

@@ -1,0 +1,511 @@
+"""The reference of single steps against both frameworks, in float64, each in a process of its own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.compare import FLOAT64_LIMIT, Comparison, compare
+from parity.graphs import Step
+from parity.protocol import Arrays
+from parity.step_reference import KINDS, compute
+from parity.workers import FRAMEWORKS
+
+Shape = tuple[int, ...]
+MAPS: tuple[Shape, ...] = ((2, 8, 8, 3),)
+ROWS: tuple[Shape, ...] = ((5, 8),)
+VECTORS: dict[str, Shape] = {"gamma": (3,), "beta": (3,), "mean": (3,), "variance": (3,)}
+NO_PADDING = [[0, 0], [0, 0]]
+
+
+def single(value: float) -> float:
+    """As float32 holds it."""
+    return float(np.float32(value))
+
+
+def conv(padding: list[list[int]], *, stride: int = 1, dilation: int = 1, groups: int = 1) -> dict[str, Any]:
+    return {"stride": [stride] * 2, "padding": padding, "dilation": [dilation] * 2, "groups": groups}
+
+
+def pool(padding: list[list[int]], window: list[int], stride: list[int], **more: bool) -> dict[str, Any]:
+    return {"window": window, "stride": stride, "padding": padding, **more}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step, and the same one as an expression of each framework that has it.
+
+    The expressions know x, the first input, xs, all of them, and the arrays by kind; for Paddle, maps and their kernels
+    are in its own layout.
+    """
+
+    kind: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[Shape, ...] = MAPS
+    arrays: Mapping[str, Shape] = field(default_factory=dict)
+    deviation: float = 4.0  # of the inputs
+    tokens: int = 0  # inputs are whole numbers below this
+    paddle: str = ""
+    tensorflow: str = ""
+    rounded: dict[str, dict[str, float]] = field(default_factory=dict)  # numbers that a framework takes in float32
+
+    def drawn(self) -> tuple[list[np.ndarray], Arrays]:
+        """Inputs that reach both ends of every activation function; arrays of the size of one."""
+        draw = np.random.default_rng(0)
+        inputs: list[np.ndarray] = [
+            draw.integers(0, self.tokens, shape) if self.tokens else draw.normal(0, self.deviation, shape)
+            for shape in self.inputs
+        ]
+        return inputs, {kind: draw.uniform(0.1, 1, shape) for kind, shape in self.arrays.items()}
+
+    def compared(self, found: np.ndarray, **changed: Any) -> Comparison:
+        """The reference, by the step's numbers but for those changed, against what a framework found."""
+        inputs, arrays = self.drawn()
+        return compare({"y": compute(self.kind, self.numbers | changed, inputs, arrays)}, {"y": found}, FLOAT64_LIMIT)
+
+
+def activation(name: str, paddle: str = "", tensorflow: str = "", **more: Any) -> Case:
+    rounded = more.pop("rounded", {})
+    return Case("activation", {"function": name, **more}, paddle=paddle, tensorflow=tensorflow, rounded=rounded)
+
+
+KERNEL: dict[str, Shape] = {"kernel": (3, 3, 3, 4), "bias": (4,)}
+CASES = {
+    "conv, SAME with stride 2": Case(
+        "conv",
+        conv([[0, 1], [0, 1]], stride=2),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, stride=2, padding='SAME')",
+        tensorflow="tf.nn.conv2d(x, kernel, 2, 'SAME') + bias",
+    ),
+    "conv, padding 1 with stride 2": Case(
+        "conv",
+        conv([[1, 0], [1, 0]], stride=2),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, stride=2, padding=1)",
+        tensorflow="tf.nn.conv2d(x, kernel, 2, [[0, 0], [1, 1], [1, 1], [0, 0]]) + bias",
+    ),
+    "conv, four different sides": Case(
+        "conv",
+        conv([[3, 0], [1, 2]]),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, padding=[3, 0, 1, 2])",
+        tensorflow="tf.nn.conv2d(x, kernel, 1, [[0, 0], [3, 0], [1, 2], [0, 0]]) + bias",
+    ),
+    "conv, wide kernel, wide stride": Case(
+        "conv",
+        conv(NO_PADDING) | {"stride": [1, 2]},
+        arrays={"kernel": (2, 5, 3, 4)},
+        paddle="F.conv2d(x, kernel, stride=[1, 2])",
+        tensorflow="tf.nn.conv2d(x, kernel, [1, 2], 'VALID')",
+    ),
+    "conv, dilation 2": Case(
+        "conv",
+        conv([[2, 2], [2, 2]], dilation=2),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, padding=2, dilation=2)",
+        tensorflow="tf.nn.conv2d(x, kernel, 1, 'SAME', dilations=2) + bias",
+    ),
+    "conv, Paddle's SAME with dilation 2": Case(  # which forgets the dilation
+        "conv", conv([[1, 1], [1, 1]]), arrays=KERNEL, paddle="F.conv2d(x, kernel, bias, padding='SAME', dilation=2)"
+    ),
+    "conv, groups": Case(
+        "conv",
+        conv([[1, 1], [1, 1]], groups=2),
+        ((2, 8, 8, 6),),
+        {"kernel": (3, 3, 3, 4), "bias": (4,)},
+        paddle="F.conv2d(x, kernel, bias, padding=1, groups=2)",
+        tensorflow="tf.nn.conv2d(x, kernel, 1, 'SAME') + bias",
+    ),
+    "conv, depthwise": Case(
+        "conv",
+        conv([[0, 1], [0, 1]], stride=2, groups=6),
+        ((2, 8, 8, 6),),
+        {"kernel": (3, 3, 1, 6), "bias": (6,)},
+        paddle="F.conv2d(x, kernel, bias, stride=2, padding=[0, 1, 0, 1], groups=6)",
+        tensorflow="tf.nn.depthwise_conv2d(x, tf.reshape(kernel, (3, 3, 6, 1)), [1, 2, 2, 1], 'SAME') + bias",
+    ),
+    "conv, depthwise with multiplier 2": Case(
+        "conv",
+        conv([[1, 1], [1, 1]], groups=3),
+        arrays={"kernel": (3, 3, 1, 6)},
+        paddle="F.conv2d(x, kernel, padding=1, groups=3)",
+        tensorflow="tf.nn.depthwise_conv2d(x, tf.reshape(kernel, (3, 3, 3, 2)), [1, 1, 1, 1], 'SAME')",
+    ),
+    "conv, of rows": Case(
+        "conv",
+        conv(NO_PADDING),
+        ROWS,
+        {"kernel": (1, 1, 8, 4), "bias": (4,)},
+        paddle="F.conv2d(x[:, :, None, None], kernel, bias).flatten(1)",
+        tensorflow="tf.squeeze(tf.nn.conv2d(x[:, None, None, :], kernel, 1, 'VALID'), (1, 2)) + bias",
+    ),
+    "conv, to rows": Case(
+        "conv",
+        conv(NO_PADDING),
+        arrays={"kernel": (8, 8, 3, 4)},
+        paddle="F.conv2d(x, kernel).flatten(1)",
+        tensorflow="tf.squeeze(tf.nn.conv2d(x, kernel, 1, 'VALID'), (1, 2))",
+    ),
+    "dense": Case(
+        "dense",
+        inputs=ROWS,
+        arrays={"kernel": (8, 4), "bias": (4,)},
+        paddle="F.linear(x, kernel, bias)",
+        tensorflow="layer(layers.Dense(4), x, kernel, bias)",
+    ),
+    "dense, of sequences without bias": Case(
+        "dense",
+        inputs=((2, 5, 8),),
+        arrays={"kernel": (8, 4)},
+        paddle="F.linear(x, kernel)",
+        tensorflow="layer(layers.Dense(4, use_bias=False), x, kernel)",
+    ),
+    "batch_norm": Case(
+        "batch_norm",
+        {"epsilon": 0.1, "momentum": 0.9},
+        arrays=VECTORS,
+        paddle="F.batch_norm(x, mean, variance, gamma, beta, epsilon=0.1)",
+        tensorflow="layer(layers.BatchNormalization(epsilon=0.1), x, gamma, beta, mean, variance)",
+        rounded={"paddle": {"epsilon": single(0.1)}},
+    ),
+    "batch_norm, neither scaled nor moved": Case(
+        "batch_norm",
+        {"epsilon": 0.25, "momentum": 0.9},
+        arrays={"mean": (3,), "variance": (3,)},
+        paddle="F.batch_norm(x, mean, variance, None, None, epsilon=0.25)",
+        tensorflow="tf.nn.batch_normalization(x, mean, variance, None, None, 0.25)",
+    ),
+    "layer_norm": Case(
+        "layer_norm",
+        {"epsilon": 1e-3},  # Paddle takes none above
+        ((2, 5, 8),),
+        {"gamma": (8,), "beta": (8,)},
+        deviation=0.01,
+        paddle="F.layer_norm(x, 8, gamma, beta, epsilon=1e-3)",
+        tensorflow="layer(layers.LayerNormalization(epsilon=1e-3), x, gamma, beta)",
+        rounded={"paddle": {"epsilon": single(1e-3)}},
+    ),
+    "layer_norm, neither scaled nor moved": Case(
+        "layer_norm",
+        {"epsilon": 2.0**-10},
+        ROWS,
+        paddle="F.layer_norm(x, 8, None, None, epsilon=2.0**-10)",
+        tensorflow="layers.LayerNormalization(epsilon=2.0**-10, center=False, scale=False)(x)",
+    ),
+    "embedding": Case(
+        "embedding",
+        inputs=((4, 6),),
+        arrays={"kernel": (10, 3)},
+        tokens=10,
+        paddle="F.embedding(x, kernel)",
+        tensorflow="layer(layers.Embedding(10, 3), x, kernel)",
+    ),
+    "max_pool, SAME": Case(
+        "max_pool",
+        pool([[0, 1], [0, 1]], [3, 3], [2, 2]),
+        paddle="F.max_pool2d(x, 3, 2, padding='SAME')",
+        tensorflow="tf.nn.max_pool2d(x, 3, 2, 'SAME')",
+    ),
+    "max_pool, padding 1": Case(
+        "max_pool",
+        pool([[1, 0], [1, 0]], [3, 3], [2, 2]),
+        paddle="F.max_pool2d(x, 3, 2, padding=1)",
+        tensorflow="tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])",
+    ),
+    "max_pool, wide": Case(
+        "max_pool",
+        pool(NO_PADDING, [2, 4], [3, 1]),
+        paddle="F.max_pool2d(x, [2, 4], [3, 1])",
+        tensorflow="tf.nn.max_pool2d(x, [2, 4], [3, 1], 'VALID')",
+    ),
+    "average_pool, padding counted": Case(
+        "average_pool",
+        pool([[1, 0], [1, 0]], [3, 3], [2, 2], count_padding=True),
+        paddle="F.avg_pool2d(x, 3, 2, padding=1, exclusive=False)",
+        tensorflow="layers.AveragePooling2D(3, 2)(layers.ZeroPadding2D(1)(x))",
+    ),
+    "average_pool, padding 1 not counted": Case(
+        "average_pool",
+        pool([[1, 0], [1, 0]], [3, 3], [2, 2], count_padding=False),
+        paddle="F.avg_pool2d(x, 3, 2, padding=1)",
+    ),
+    "average_pool, SAME": Case(
+        "average_pool",
+        pool([[0, 1], [0, 1]], [3, 3], [2, 2], count_padding=False),
+        paddle="F.avg_pool2d(x, 3, 2, padding='SAME')",
+        tensorflow="layers.AveragePooling2D(3, 2, 'same')(x)",
+    ),
+    "average_pool, wide": Case(
+        "average_pool",
+        pool(NO_PADDING, [2, 4], [3, 1], count_padding=False),
+        paddle="F.avg_pool2d(x, [2, 4], [3, 1])",
+        tensorflow="layers.AveragePooling2D([2, 4], [3, 1])(x)",
+    ),
+    "global_max_pool": Case(
+        "global_max_pool",
+        paddle="F.adaptive_max_pool2d(x, 1).flatten(1)",
+        tensorflow="layers.GlobalMaxPooling2D()(x)",
+    ),
+    "global_average_pool": Case(
+        "global_average_pool",
+        paddle="F.adaptive_avg_pool2d(x, 1).flatten(1)",
+        tensorflow="layers.GlobalAveragePooling2D()(x)",
+    ),
+    "linear": activation("linear", tensorflow="keras.activations.linear(x)"),
+    "relu": activation("relu", "F.relu(x)", "tf.nn.relu(x)"),
+    "relu, Keras's with all its numbers": activation(
+        "relu",
+        tensorflow="layers.ReLU(max_value=3.0, negative_slope=0.1, threshold=0.5)(x)",
+        largest=3.0,
+        slope=0.1,
+        threshold=0.5,
+    ),
+    "relu6": activation("relu6", "F.relu6(x)", "tf.nn.relu6(x)"),
+    "leaky_relu": activation(
+        "leaky_relu",
+        "F.leaky_relu(x, 0.1)",
+        "layers.LeakyReLU(0.1)(x)",
+        slope=0.1,
+        rounded={"tensorflow": {"slope": single(0.1)}},
+    ),
+    "elu": activation(
+        "elu", "F.elu(x, 0.3)", "layers.ELU(0.3)(x)", alpha=0.3, rounded={"paddle": {"alpha": single(0.3)}}
+    ),
+    "gelu": activation(
+        "gelu",
+        "F.gelu(x)",
+        "keras.activations.gelu(x)",
+        approximate=False,
+        rounded={"tensorflow": {"factor": single(0.5**0.5)}},
+    ),
+    "gelu, approximate": activation(
+        "gelu",
+        "F.gelu(x, approximate=True)",
+        "keras.activations.gelu(x, approximate=True)",
+        approximate=True,
+        rounded={"tensorflow": {"cubic": single(0.044715)}},
+    ),
+    "sigmoid": activation("sigmoid", "F.sigmoid(x)", "keras.activations.sigmoid(x)"),
+    "tanh": activation("tanh", "F.tanh(x)", "keras.activations.tanh(x)"),
+    "silu": activation("silu", "F.silu(x)", "keras.activations.silu(x)"),
+    "hard_swish": activation("hard_swish", "F.hardswish(x)", "keras.activations.hard_silu(x)"),
+    "hard_sigmoid": activation(
+        "hard_sigmoid",
+        "F.hardsigmoid(x)",
+        "keras.activations.hard_sigmoid(x)",
+        rounded={"paddle": {"slope": single(0.1666667)}},
+    ),
+    "hard_sigmoid, of other numbers": activation(
+        "hard_sigmoid", "F.hardsigmoid(x, slope=0.25, offset=0.375)", slope=0.25, offset=0.375
+    ),
+    "softmax": Case(
+        "activation",
+        {"function": "softmax"},
+        ROWS,
+        paddle="F.softmax(x)",
+        tensorflow="keras.activations.softmax(x)",
+    ),
+    "dropout": Case(
+        "dropout",
+        {"rate": 0.5},
+        paddle="F.dropout(x, 0.5, training=False)",
+        tensorflow="layers.Dropout(0.5)(x, training=False)",
+    ),
+    "zero_pad": Case(
+        "zero_pad",
+        {"padding": [[1, 2], [3, 4]]},
+        paddle="paddle.nn.ZeroPad2D([3, 4, 1, 2])(x)",
+        tensorflow="layers.ZeroPadding2D([[1, 2], [3, 4]])(x)",
+    ),
+    "scale": Case(
+        "scale",
+        {"scale": 0.3, "offset": -1.0},
+        paddle="x * 0.3 - 1",
+        tensorflow="layers.Rescaling(0.3, -1.0)(x)",
+        rounded={"tensorflow": {"scale": single(0.3)}},
+    ),
+    "scale, by channel": Case(
+        "scale",
+        {"scale": [1.0, 2.0, 3.0], "offset": [0.5, 0.25, -1.0]},
+        tensorflow="layers.Rescaling([1.0, 2.0, 3.0], [0.5, 0.25, -1.0])(x)",
+    ),
+    "add, of three": Case("add", inputs=MAPS * 3, paddle="xs[0] + xs[1] + xs[2]", tensorflow="layers.Add()(xs)"),
+    "multiply": Case("multiply", inputs=MAPS * 2, paddle="xs[0] * xs[1]", tensorflow="layers.Multiply()(xs)"),
+    "multiply, maps by rows": Case(  # as many rows as there are columns: they must not meet those
+        "multiply",
+        inputs=((8, 8, 8, 3), (8, 3)),
+        paddle="xs[0] * xs[1][:, :, None, None]",
+        tensorflow="xs[0] * xs[1][:, None, None, :]",
+    ),
+    "concat": Case(
+        "concat",
+        inputs=((2, 8, 8, 3), (2, 8, 8, 1)),
+        paddle="paddle.concat(xs, axis=1)",
+        tensorflow="layers.Concatenate()(xs)",
+    ),
+    "identity": Case("identity", paddle="paddle.nn.Identity()(x)", tensorflow="layers.Identity()(x)"),
+    "reshape": Case("reshape", paddle="x.transpose([0, 2, 3, 1]).flatten(1)", tensorflow="layers.Flatten()(x)"),
+}
+
+# Reads expressions and arrays, writes what the expressions give.
+CHILDREN = {
+    "paddle": """
+import json, sys
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+
+paddle.set_device("cpu")
+
+def own(name, array):
+    axes = {4: (3, 2, 0, 1) if name == "kernel" else (0, 3, 1, 2)}.get(array.ndim, range(array.ndim))
+    return paddle.to_tensor(np.ascontiguousarray(array.transpose(axes)))
+
+def canonical(tensor):
+    return tensor.numpy().transpose(0, 2, 3, 1) if tensor.ndim == 4 else tensor.numpy()
+""",
+    "tensorflow": """
+import json, sys
+import keras
+import numpy as np
+import tensorflow as tf
+
+keras.config.set_floatx("float64")
+layers = keras.layers
+
+def layer(made, x, *arrays):
+    made(x)
+    made.set_weights(arrays)
+    return made(x)
+
+def own(name, array):
+    return tf.constant(array)
+
+def canonical(tensor):
+    return tensor.numpy()
+""",
+}
+MAIN = """
+folder, found = sys.argv[1], {}
+arrays = np.load(f"{folder}/arrays.npz")
+for case, expression in json.load(open(f"{folder}/expressions.json")).items():
+    known = {key.split("/")[1]: array for key, array in arrays.items() if key.startswith(case + "/")}
+    known = {name: own(name, array) for name, array in known.items()}
+    xs = [known[f"x{i}"] for i in range(len(known)) if f"x{i}" in known]
+    found[case] = canonical(eval(expression, globals() | known | {"x": xs[0], "xs": xs}))
+np.savez(f"{folder}/found.npz", **found)
+"""
+
+PAIRS = [(framework, name) for framework in FRAMEWORKS for name, case in CASES.items() if getattr(case, framework)]
+ROUNDED = [(framework, name) for framework, name in PAIRS if framework in CASES[name].rounded]
+
+
+def computed_by(framework: str, folder: Path) -> Arrays:
+    """What the framework makes of every case that it has: one process for all, which starts for seconds."""
+    expressions = {name: getattr(CASES[name], framework) for other, name in PAIRS if other == framework}
+    given: Arrays = {}
+    for name in expressions:
+        inputs, arrays = CASES[name].drawn()
+        given |= {f"{name}/x{i}": x for i, x in enumerate(inputs)}
+        given |= {f"{name}/{kind}": array for kind, array in arrays.items()}
+    np.savez(folder / "arrays.npz", **given)  # type: ignore[arg-type]
+    (folder / "expressions.json").write_text(json.dumps(expressions))
+    interpreter = os.environ.get(FRAMEWORKS[framework].interpreter_variable, sys.executable)
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+    command = [interpreter, "-c", CHILDREN[framework] + MAIN, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "found.npz") as found:
+        return dict(found)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
+    """Each framework's outputs by case."""
+    return {framework: computed_by(framework, tmp_path_factory.mktemp(framework)) for framework in FRAMEWORKS}
+
+
+def test_both_frameworks_judge_every_kind() -> None:
+    """And the kinds are those that `Step` lists, but the one of which nothing is known."""
+    assert Step.__doc__ is not None
+    lines = re.findall(r"^ {8}(\w+(?:, \w+)*)(?:  .*)?$", Step.__doc__, re.MULTILINE)
+    assert set(", ".join(lines).split(", ")) - {"other"} == set(KINDS)
+    for framework in FRAMEWORKS:
+        assert {CASES[name].kind for other, name in PAIRS if other == framework} == set(KINDS)
+
+
+@pytest.mark.parametrize(("framework", "name"), PAIRS)
+def test_a_step_against_the_framework(found: dict[str, Arrays], framework: str, name: str) -> None:
+    case, output = CASES[name], found[framework][name]
+    assert output.dtype == np.float64
+    comparison = case.compared(output, **case.rounded.get(framework, {}))
+    assert comparison.passed, comparison.explain()
+    assert comparison.elements == output.size
+
+
+@pytest.mark.parametrize(("framework", "name"), ROUNDED)
+def test_numbers_that_a_framework_takes_in_float32(found: dict[str, Arrays], framework: str, name: str) -> None:
+    """Even where it computes in float64: the number as it was given is another one, by float32's rounding."""
+    comparison = CASES[name].compared(found[framework][name])
+    assert not comparison.problems
+    assert 10 * FLOAT64_LIMIT < comparison.gaps[0].gap < 2.0**-20
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("conv, SAME with stride 2", {"padding": [[1, 0], [1, 0]]}),
+        ("conv, padding 1 with stride 2", {"padding": [[0, 1], [0, 1]]}),
+        ("conv, dilation 2", {"dilation": [1, 1], "padding": [[1, 1], [1, 1]]}),
+        ("batch_norm", {"epsilon": 0.100001}),
+        ("layer_norm", {"epsilon": 1.00001e-3}),
+        ("max_pool, SAME", {"padding": [[1, 0], [1, 0]]}),
+        ("average_pool, padding counted", {"count_padding": False}),
+        ("average_pool, SAME", {"count_padding": True}),
+        ("gelu", {"approximate": True}),
+        ("gelu, approximate", {"approximate": False}),
+        ("hard_sigmoid", {"slope": 0.2}),
+        ("zero_pad", {"padding": [[2, 1], [3, 4]]}),
+        ("scale", {"offset": -1.000001}),
+    ],
+)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_another_number_is_seen(found: dict[str, Arrays], framework: str, name: str, changed: dict[str, Any]) -> None:
+    case = CASES[name]
+    comparison = case.compared(found[framework][name], **(case.rounded.get(framework, {}) | changed))
+    assert not comparison.problems
+    assert comparison.gaps[0].gap > 1e-8
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.tokens])
+def test_nan_goes_through(name: str) -> None:
+    """Of one image to its own output, and to no other's."""
+    case = CASES[name]
+    inputs, arrays = case.drawn()
+    inputs[-1][(0, *(extent // 2 for extent in inputs[-1].shape[1:-1]), 0)] = np.nan
+    y = compute(case.kind, case.numbers, inputs, arrays)
+    assert np.isnan(y[0]).any()
+    assert y[1:].size > 0
+    assert np.isfinite(y[1:]).all()
+
+
+def test_relu_of_infinity() -> None:
+    x = np.array([[-np.inf, np.inf]])
+    assert compute("activation", {"function": "relu"}, [x], {}).tolist() == [[0, np.inf]]
+
+
+def test_what_has_no_reference_is_refused() -> None:
+    x = np.ones((2, 3))
+    with pytest.raises(ValueError, match="no reference for a step of kind 'other'"):
+        compute("other", {"type": "Swizzle"}, [x], {})
+    with pytest.raises(ValueError, match="no reference for the activation 'mish'"):
+        compute("activation", {"function": "mish"}, [x], {})

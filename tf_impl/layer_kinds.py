@@ -1,0 +1,216 @@
+"""What a Keras layer or function computes, in the neutral terms of `parity.graphs.Step`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from parity.graphs import pair, pool, same_padding, single, used_padding
+from parity.weights import SAME, Layout
+
+layers = keras.layers
+
+Facts = tuple[str, dict[str, Any]]  # kind and numbers
+# Of a layer's arrays: Keras's name, the canonical kind, the layout.
+Arrays = tuple[tuple[str, str, Layout], ...]
+VECTORS: Arrays = (("bias", "bias", SAME),)
+ARRAYS: dict[type, Arrays] = {
+    layers.Conv2D: (("kernel", "kernel", SAME), *VECTORS),
+    layers.DepthwiseConv2D: (("kernel", "kernel", Layout("depthwise")), *VECTORS),
+    layers.SeparableConv2D: (("pointwise_kernel", "kernel", SAME), *VECTORS),
+    layers.Dense: (("kernel", "kernel", SAME), *VECTORS),
+    layers.LayerNormalization: (("gamma", "gamma", SAME), ("beta", "beta", SAME)),
+    layers.Embedding: (("embeddings", "kernel", SAME),),
+    layers.BatchNormalization: (
+        ("gamma", "gamma", SAME),
+        ("beta", "beta", SAME),
+        ("moving_mean", "mean", SAME),
+        ("moving_variance", "variance", SAME),
+    ),
+}
+CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+PRODUCTS = (*CONVOLUTIONS, layers.Dense)  # which may carry an activation of their own
+
+ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    layers.ReLU: lambda layer: _relu(layer.max_value, layer.negative_slope, layer.threshold),
+    layers.LeakyReLU: lambda layer: {"function": "leaky_relu", "slope": single(layer.negative_slope)},
+    layers.ELU: lambda layer: {"function": "elu", "alpha": single(layer.alpha)},
+    layers.Softmax: lambda _: {"function": "softmax"},
+    layers.Activation: lambda layer: of_activation(layer.activation),
+}
+NAMED: dict[str, dict[str, Any]] = {
+    "relu": {"function": "relu"},
+    "relu6": {"function": "relu6"},
+    "leaky_relu": {"function": "leaky_relu", "slope": 0.2},
+    "elu": {"function": "elu", "alpha": 1.0},
+    "gelu": {"function": "gelu", "approximate": False},
+    "sigmoid": {"function": "sigmoid"},
+    "tanh": {"function": "tanh"},
+    "silu": {"function": "silu"},
+    "swish": {"function": "silu"},
+    "hard_swish": {"function": "hard_swish"},
+    "hard_silu": {"function": "hard_swish"},
+    "hard_sigmoid": {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5},
+    "softmax": {"function": "softmax"},
+    "linear": {"function": "linear"},
+}
+LAYERS = (
+    *ARRAYS,
+    *ACTIVATIONS,
+    layers.MaxPooling2D,
+    layers.AveragePooling2D,
+    layers.GlobalAveragePooling2D,
+    layers.GlobalMaxPooling2D,
+    layers.Dropout,
+    layers.SpatialDropout2D,
+    layers.Flatten,
+    layers.Reshape,
+    layers.Identity,
+    layers.ZeroPadding2D,
+    layers.Rescaling,
+    layers.Add,
+    layers.Multiply,
+    layers.Concatenate,
+)
+
+# Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
+FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "relu": ((tf.nn, "relu"), (keras.ops, "relu"), (keras.activations, "relu")),
+    "relu6": ((tf.nn, "relu6"), (keras.ops, "relu6")),
+    "leaky_relu": ((tf.nn, "leaky_relu"), (keras.ops, "leaky_relu")),
+    "elu": ((tf.nn, "elu"), (keras.ops, "elu")),
+    "gelu": ((tf.nn, "gelu"), (keras.ops, "gelu")),
+    "sigmoid": ((tf.nn, "sigmoid"), (tf, "sigmoid"), (keras.ops, "sigmoid")),
+    "tanh": ((tf.nn, "tanh"), (tf, "tanh"), (keras.ops, "tanh")),
+    "silu": ((tf.nn, "silu"), (keras.ops, "silu")),
+    "softmax": ((tf.nn, "softmax"), (keras.ops, "softmax")),
+    "add": ((tf, "add"), (keras.ops, "add"), (tf.Tensor, "__add__"), (tf.Tensor, "__radd__")),
+    "multiply": ((tf, "multiply"), (keras.ops, "multiply"), (tf.Tensor, "__mul__")),
+    "concat": ((tf, "concat"), (keras.ops, "concatenate")),
+    "mean": ((tf, "reduce_mean"), (keras.ops, "mean")),
+    "reshape": ((tf, "reshape"), (keras.ops, "reshape"), (tf, "squeeze"), (keras.ops, "squeeze")),
+}
+
+
+def known(layer: keras.layers.Layer) -> bool:
+    """Whether the layer is one of Keras's own that `of_layer` can describe."""
+    return type(layer) in LAYERS and getattr(layer, "data_format", "channels_last") == "channels_last"
+
+
+def arrays_of(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, Layout]]:
+    """The layer's arrays by canonical kind; of a separable convolution those of its second half."""
+    found = {}
+    for own_name, kind, layout in ARRAYS.get(type(layer), ()):
+        variable = getattr(layer, own_name, None)
+        if variable is not None:
+            found[kind] = variable, layout
+    return found
+
+
+def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
+    """Kind and numbers of a known layer that made y of x (a tensor or several); maps [n, h, w, c]."""
+    if type(layer) in ACTIVATIONS:
+        return "activation", ACTIVATIONS[type(layer)](layer)
+    match layer:
+        case layers.BatchNormalization():
+            if layer.axis not in (-1, len(x.shape) - 1):
+                return "other", {"type": f"BatchNormalization over axis {layer.axis}"}
+            return "batch_norm", {name: single(getattr(layer, name)) for name in ("epsilon", "momentum")}
+        case layers.Conv2D() | layers.DepthwiseConv2D():
+            return "conv", convolution(layer, x, y)
+        case layers.Dense():
+            return "dense", {}
+        case layers.LayerNormalization():
+            axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+            if axes not in ([-1], [len(x.shape) - 1]):
+                return "other", {"type": f"LayerNormalization over axes {axes}"}
+            return "layer_norm", {"epsilon": single(layer.epsilon)}
+        case layers.Embedding():
+            return "embedding", {}
+        case layers.MaxPooling2D() | layers.AveragePooling2D():
+            window, stride = pair(layer.pool_size), pair(layer.strides)
+            facts = {
+                "window": window,
+                "stride": stride,
+                "padding": _padding(layer.padding, x, y, window, stride, [1, 1]),
+            }
+            what = "max" if isinstance(layer, layers.MaxPooling2D) else "average"
+            return pool(what, facts, list(x.shape[1:3]))
+        case layers.GlobalAveragePooling2D():
+            return "global_average_pool", {}
+        case layers.GlobalMaxPooling2D():
+            return "global_max_pool", {}
+        case layers.Dropout() | layers.SpatialDropout2D():
+            return "dropout", {"rate": float(layer.rate)}
+        case layers.Flatten() | layers.Reshape():
+            return "reshape", {}
+        case layers.ZeroPadding2D():
+            return "zero_pad", {"padding": [[int(each) for each in sides] for sides in layer.padding]}
+        case layers.Rescaling():
+            numbers = {"scale": layer.scale, "offset": layer.offset}
+            return "scale", {name: np.asarray(value).tolist() for name, value in numbers.items()}
+        case layers.Add():
+            return "add", {}
+        case layers.Multiply():
+            return "multiply", {}
+        case layers.Concatenate():
+            last = layer.axis in (-1, len(x[0].shape) - 1)
+            return ("concat", {}) if last else ("other", {"type": f"Concatenate over axis {layer.axis}"})
+    return "identity", {}
+
+
+def convolution(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
+    """Numbers of a convolution of either kind; a separable one's are those of its first half."""
+    stride, dilation = pair(layer.strides), pair(layer.dilation_rate)
+    padding = _padding(layer.padding, x, y, pair(layer.kernel_size), stride, dilation)
+    groups = layer.groups if type(layer) is layers.Conv2D else int(x.shape[-1])
+    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+
+def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
+    """Kind and numbers of a function of `FUNCTIONS` that made y of x."""
+    match name:
+        case "leaky_relu":
+            slope = arguments.get("alpha", arguments.get("negative_slope", 0.2))
+            return "activation", {"function": name, "slope": single(slope)}
+        case "elu":
+            return "activation", {"function": name, "alpha": single(arguments.get("alpha", 1.0))}
+        case "gelu":
+            return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
+        case "mean":
+            axes = {axis % len(x.shape) for axis in np.atleast_1d(arguments.get("axis") or ())}
+            return ("global_average_pool", {}) if axes == {1, 2} and len(x.shape) == 4 else ("other", {"type": "mean"})
+        case "add" | "multiply" | "concat" | "reshape":
+            return name, {}
+    return "activation", {"function": name}
+
+
+def of_activation(function: Callable[..., Any]) -> dict[str, Any]:
+    """A Keras activation by its function: the numbers of an "activation"."""
+    name = getattr(function, "__name__", type(function).__name__)
+    known = NAMED.get(name)
+    return {"function": name} if known is None else dict(known)
+
+
+def _relu(largest: float | None, slope: float, threshold: float) -> dict[str, Any]:
+    if threshold == 0 and largest is None:
+        return {"function": "leaky_relu", "slope": single(slope)} if slope else {"function": "relu"}
+    if (largest, slope, threshold) == (6.0, 0.0, 0.0):
+        return {"function": "relu6"}
+    return {"function": "relu", "largest": largest, "slope": float(slope), "threshold": float(threshold)}
+
+
+def _padding(
+    padding: str, x: tf.Tensor, y: tf.Tensor, window: list[int], stride: list[int], dilation: list[int]
+) -> list[list[int]]:
+    found = []
+    for axis in range(2):
+        extent, out = int(x.shape[1 + axis]), int(y.shape[1 + axis])
+        facts = window[axis], stride[axis], dilation[axis]
+        before = same_padding(extent, *facts) if padding == "same" else 0
+        found.append(used_padding(extent, out, *facts, before))
+    return found
