@@ -14,7 +14,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl.layer_kinds import FUNCTIONS, arrays_of, channels_last, known, of_function, of_layer
-from parity.graphs import INPUT, UNKNOWN, used_padding
+from parity.graphs import INPUT, POSITIVE, UNKNOWN, used_padding
 from parity.weights import Layout
 
 
@@ -77,13 +77,32 @@ class Trace:
             if len(self.steps) == before and isinstance(result, paddle.Tensor):
                 self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
             return result
+        activation = getattr(layer, "_act", None)
+
+        def bare(x: paddle.Tensor) -> paddle.Tensor:
+            if activation is None:
+                return call(layer, x)
+            with mock.patch.object(layer, "_act", None):
+                return call(layer, x)
+
         self._quiet += 1
         try:
-            result = call(layer, *args)
+            result = bare(args[0])
         finally:
             self._quiet -= 1
         kind, numbers = of_layer(layer, args[0], result)
-        self._add(path, kind, numbers, args, result, lambda x: call(layer, x), layer)
+        self._add(path, kind, numbers, args, result, bare, layer)
+        return result if activation is None else self._carried(path, activation, result)
+
+    def _carried(self, path: str, name: str, y: paddle.Tensor) -> paddle.Tensor:
+        """The activation that a layer of Paddle's older kind carries, apart from it."""
+        function = getattr(nn.functional, name)
+        self._quiet += 1
+        try:
+            result = function(y)
+        finally:
+            self._quiet -= 1
+        self._add(f"{path}.{name}", *of_function(name, {}, y, result), [y], result, function)
         return result
 
     def _opaque(
@@ -160,15 +179,19 @@ def trace(model: nn.Layer, x: paddle.Tensor) -> Trace:
 
 
 def _merged(steps: list[Step]) -> list[Step]:
-    """Zero padding before a convolution becomes that layer's own; indices are counted anew."""
+    """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew."""
     users: dict[int, list[int]] = {}
     for place, step in enumerate(steps):
         for source in step.inputs:
             users.setdefault(source, []).append(place)
     gone = {}
     for place, step in enumerate(steps):
-        if step.kind == "zero_pad" and len(users.get(place, [])) == 1 and steps[users[place][0]].kind == "conv":
-            gone[place] = users[place][0]
+        if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
+            user, source = steps[users[place][0]], step.inputs[0]
+            positive = source >= 0 and steps[source].numbers.get("function") in POSITIVE
+            # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
+            if user.kind == "conv" or (user.kind == "max_pool" and positive):
+                gone[place] = users[place][0]
     kept = [place for place in range(len(steps)) if place not in gone]
     new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
     padders = {user: steps[place] for place, user in gone.items()}
@@ -180,14 +203,14 @@ def _with_padder(step: Step, padder: Step | None, new: dict[int, int]) -> Step:
         return replace(step, inputs=tuple(new[source] for source in step.inputs))
     last = channels_last(step.layer) if step.layer is not None else False
     axes = (1, 2) if last else (2, 3)
-    kernel = step.arrays["kernel"][0].shape[2:]
+    kernel = step.numbers.get("window") or step.arrays["kernel"][0].shape[2:]
     padding = [
         used_padding(
             padder.shapes[0][axis],
             step.made[axis],
             kernel[place],
             step.numbers["stride"][place],
-            step.numbers["dilation"][place],
+            step.numbers.get("dilation", [1, 1])[place],
             padder.numbers["padding"][place][0] + step.numbers["padding"][place][0],
         )
         for place, axis in enumerate(axes)

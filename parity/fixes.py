@@ -84,8 +84,11 @@ def _statement(one: Step, other: Step) -> str:
             return "" if made is None or extra else f"replace(name, {made(numbers)})"
         case "batch_norm" | "layer_norm":
             return f"layers[name]._epsilon = {numbers['epsilon']:.6g}"
-        case "conv" if _only(one, other, "padding"):
-            return (
+        case "conv" if _only(one, other, "stride", "padding"):
+            stride = (
+                f"layers[name]._stride = {numbers['stride']}\n" if numbers["stride"] != other.numbers["stride"] else ""
+            )
+            return stride + (
                 "layers[name]._padding_algorithm = 'EXPLICIT'\n"
                 f"layers[name]._updated_padding = {_sides(numbers)}  # above, below, left, right"
             )

@@ -16,7 +16,7 @@ import numpy as np
 INPUT, UNKNOWN = -1, -2  # of a step's inputs: the model's own, and what no traced step made
 # What never changes a number in inference: two models may differ in these and still be equal.
 SILENT = ("identity", "dropout", "reshape")
-PRODUCTS = ("conv", "dense")
+POSITIVE = ("relu", "relu6", "sigmoid", "softmax")  # functions that give no negative number
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,28 +126,34 @@ def _remarks(pair: Pair) -> list[str]:
     """What does not decide the verdict: an end that only one model has, arrays made neutral, arrays out of use."""
     _, notes = pair.ends()
     remarks = [f"{note}: the models are compared before it" for note in notes]
+    neutral: dict[tuple[str, str], list[str]] = {}
     for each in pair.matching.matches:
         for framework, place, kinds in zip((FIRST, SECOND), (each.first, each.second), each.neutral, strict=True):
             if kinds:
-                title, name = FRAMEWORKS[framework].title, pair.graphs[framework].steps[place].name
-                remarks.append(
-                    f"{' and '.join(kinds)} of {name!r} exists in {title} only; compared with it made neutral"
-                )
+                name = pair.graphs[framework].steps[place].name
+                neutral.setdefault((framework, " and ".join(kinds)), []).append(name)
         if each.cell:
             one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
             remarks.append(
                 f"{one.name!r} / {other.name!r}: a 1x1 convolution of a single cell is a fully connected layer"
             )
+    for (framework, what), names in neutral.items():
+        title = FRAMEWORKS[framework].title
+        remarks.append(f"{what} in {title} only, compared as if it did nothing: {_few(names)}")
     for framework, lone in _lone(pair).items():
         graph = pair.graphs[framework]
         silent = [graph.steps[place].name for place in lone if graph.steps[place].kind in SILENT]
         if silent:
             title = FRAMEWORKS[framework].title
-            remarks.append(f"in {title} only, without effect in inference: {', '.join(silent)}")
+            remarks.append(f"in {title} only, without effect in inference: {_few(silent)}")
         if graph.stray:
-            few = ", ".join(graph.stray[:3]) + (f" and {len(graph.stray) - 3} more" if len(graph.stray) > 3 else "")
-            remarks.append(f"arrays of the {FRAMEWORKS[framework].title} model that no matched layer uses: {few}")
+            title = FRAMEWORKS[framework].title
+            remarks.append(f"arrays of the {title} model that no matched layer uses: {_few(graph.stray)}")
     return remarks
+
+
+def _few(names: Sequence[str], shown: int = 3) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from parity.workers import FRAMEWORKS
 # (kind, number) -> trap in parity.traps
 TRAPS = {
     ("conv", "padding"): "same-pad",
+    ("conv", "stride"): "stride",
     ("max_pool", "padding"): "pool-pad",
     ("average_pool", "padding"): "pool-pad",
     ("average_pool", "count_padding"): "avg-pool-exclusive",
@@ -148,11 +149,16 @@ def _changes(one: Step, other: Step) -> list[tuple[str, Any, Any]]:
 def _latent(pair: Pair, seen: set[str]) -> list[Diagnosis]:
     """Differences of matched layers that these inputs did not show."""
     causes = []
+    gaps = {gap.name: gap for gap in pair.gaps.gaps}
     for match in pair.matching.matches:
         one, other = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
         if one.name not in seen and one.kind != "other":
             for key, a, b in _changes(one, other):
-                text = f"{one.name} / {other.name}: {_difference(one, key, a, b)}; these inputs do not show it"
+                gap = gaps.get(one.name)
+                why = (
+                    "these inputs do not show it" if gap and gap.passed else "what reaches the two is not of one shape"
+                )
+                text = f"{one.name} / {other.name}: {_difference(one, key, a, b)}; {why}"
                 causes.append(Diagnosis(SECOND, one.name, TRAPS.get((one.kind, key), ""), text, 0.0, 0.0))
     return causes
 

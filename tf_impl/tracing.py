@@ -14,7 +14,7 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from parity.graphs import INPUT, UNKNOWN, used_padding
+from parity.graphs import INPUT, POSITIVE, UNKNOWN, used_padding
 from parity.weights import Layout
 from tf_impl.layer_kinds import (
     FUNCTIONS,
@@ -215,15 +215,19 @@ def trace(model: keras.Model, x: tf.Tensor, *, training: bool) -> Trace:
 
 
 def _merged(steps: list[Step]) -> list[Step]:
-    """Zero padding before a convolution becomes that layer's own; indices are counted anew."""
+    """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew."""
     users: dict[int, list[int]] = {}
     for place, step in enumerate(steps):
         for source in step.inputs:
             users.setdefault(source, []).append(place)
     gone = {}
     for place, step in enumerate(steps):
-        if step.kind == "zero_pad" and len(users.get(place, [])) == 1 and steps[users[place][0]].kind == "conv":
-            gone[place] = users[place][0]
+        if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
+            user, source = steps[users[place][0]], step.inputs[0]
+            positive = source >= 0 and steps[source].numbers.get("function") in POSITIVE
+            # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
+            if user.kind == "conv" or (user.kind == "max_pool" and positive):
+                gone[place] = users[place][0]
     kept = [place for place in range(len(steps)) if place not in gone]
     new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
     padders = {user: steps[place] for place, user in gone.items()}
@@ -233,14 +237,14 @@ def _merged(steps: list[Step]) -> list[Step]:
 def _with_padder(step: Step, padder: Step | None, new: dict[int, int]) -> Step:
     if padder is None:
         return replace(step, inputs=tuple(new[source] for source in step.inputs))
-    kernel = step.arrays["kernel"][0].shape[:2]
+    kernel = step.numbers.get("window") or step.arrays["kernel"][0].shape[:2]
     padding = [
         used_padding(
             padder.shapes[0][1 + axis],
             step.made[1 + axis],
             kernel[axis],
             step.numbers["stride"][axis],
-            step.numbers["dilation"][axis],
+            step.numbers.get("dilation", [1, 1])[axis],
             padder.numbers["padding"][axis][0] + step.numbers["padding"][axis][0],
         )
         for axis in range(2)
