@@ -14,7 +14,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl.layer_kinds import FUNCTIONS, arrays_of, channels_last, known, of_function, of_layer
-from parity.graphs import INPUT, POSITIVE, UNKNOWN, used_padding
+from parity.graphs import INPUT, POSITIVE, UNKNOWN, single, used_padding
 from parity.weights import Layout
 
 
@@ -40,6 +40,7 @@ class Trace:
 
     def __init__(self, model: nn.Layer, x: paddle.Tensor) -> None:
         self.steps: list[Step] = []
+        self._last = any(channels_last(layer) for layer in model.sublayers(include_self=True))
         self._paths = {id(layer): path for path, layer in model.named_sublayers(include_self=True)}
         self._made = {id(x): INPUT}  # by tensor: the step that made it
         self._alive: list[Any] = [x]  # keeps every tensor, so that no id is given twice
@@ -114,6 +115,9 @@ class Trace:
 
     def _function(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def spy(*args: Any, **kwargs: Any) -> Any:
+            if name == "leaky_relu":  # of all such constants TensorFlow makes float32 numbers, in float64 too
+                given = _arguments(original, args, kwargs)
+                args, kwargs = (given["x"],), {"negative_slope": single(given.get("negative_slope", 0.01))}
             if self._quiet:
                 return original(*args, **kwargs)
             self._quiet += 1
@@ -164,7 +168,7 @@ class Trace:
         """Rows in channel, height, width order: made by flattening, kept by whatever works number by number."""
         if y.ndim != 2:
             return None
-        if step.kind == "reshape" and x.ndim == 4 and not (step.layer and channels_last(step.layer)):
+        if step.kind == "reshape" and x.ndim == 4 and not self._last:
             return tuple(x.shape[1:]) if x.shape[2] * x.shape[3] > 1 else None
         keeps = step.kind in ("activation", "dropout", "identity", "scale", "reshape")
         before = step.inputs[0]

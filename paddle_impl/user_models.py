@@ -18,7 +18,7 @@ from paddle_impl.layer_kinds import channels_last
 from paddle_impl.tracing import Step, trace
 from paddle_impl.weights import Slot, memory
 from parity import graphs, pdparams, targets
-from parity.graphs import INPUT, UNKNOWN, Graph, rows_of_cells
+from parity.graphs import INPUT, UNKNOWN, Graph, rows_of_cells, single
 from parity.initial import proof_state
 from parity.protocol import Arrays, pack
 from parity.user_models import NEUTRAL, Adoption, Kept, Wanted, cast_inputs, check_weights, require_static
@@ -37,7 +37,7 @@ class UserModel:
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
         self.steps = self.traced(wanted.example())
         self.names: dict[str, Adoption] = {}
-        again = self.traced(wanted.example(seed=1))
+        again = self.traced(wanted.example(opposite=True))
         require_static([each.name for each in self.steps], [each.name for each in again], wanted.target)
         self.forget()
 
@@ -57,13 +57,16 @@ class UserModel:
         ]
         state = self.model.state_dict()
         owned = {id(tensor) for step in self.steps for tensor, _ in step.arrays.values()}
+        unknown = [step.layer for step in self.steps if step.kind == "other" and step.layer is not None]
+        opaque = {id(tensor) for layer in unknown for tensor in layer.state_dict().values()} - owned
         sizes = [(int(tensor.size), not tensor.stop_gradient) for tensor in state.values()]
         return Graph(
             steps=steps,
             output=self.result,
             parameters=sum(size for size, _ in sizes),
             trainable=sum(size for size, trainable in sizes if trainable),
-            stray=[name for name, tensor in state.items() if id(tensor) not in owned],
+            stray=[name for name, tensor in state.items() if id(tensor) not in owned | opaque],
+            opaque=[name for name, tensor in state.items() if id(tensor) in opaque],
         )
 
     def slots(self) -> list[Slot]:
@@ -363,7 +366,15 @@ def _build(wanted: Wanted, dtype: str) -> nn.Layer:
         _set_weights(model, Path(wanted.weights))
     state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
     wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
+    _round_constants(model)
     return model.to(dtype="float64") if dtype == "float64" else model
+
+
+def _round_constants(model: nn.Layer) -> None:
+    """To a float32 number where TensorFlow makes one of the constant even in float64; in float32 nothing changes."""
+    for layer in model.sublayers(include_self=True):
+        if isinstance(layer, nn.LeakyReLU):
+            layer._negative_slope = single(layer._negative_slope)
 
 
 @contextmanager
@@ -375,18 +386,32 @@ def dropout_off() -> Iterator[None]:
 
 @contextmanager
 def exact_average_pools() -> Iterator[None]:
-    """Let global average pools be means: the gradient of Paddle's kernel is scaled by a float32 number, in float64 too.
+    """Write average pools out: the gradients of Paddle's kernels are scaled by a float32 number, in float64 too."""
+    window, whole = nn.functional.avg_pool2d, nn.functional.adaptive_avg_pool2d
 
-    (A known difference of Paddle's own; the other average pools are left as they are.)
-    """
-    pool = nn.functional.adaptive_avg_pool2d
+    def average(x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, **options: Any) -> Any:
+        plain = options.get("data_format", "NCHW") == "NCHW" and not isinstance(padding, (str, list, tuple))
+        if not plain or options.get("ceil_mode") or options.get("divisor_override"):
+            return window(x, kernel_size, stride, padding, **options)
+        size, step = graphs.pair(kernel_size), graphs.pair(stride or kernel_size)
+        outer = nn.functional.pad(x, [padding] * 4)
+        real = nn.functional.pad(paddle.ones_like(x), [padding] * 4)  # what is not padding
+        ends = [(extent - k) // s * s + 1 for extent, k, s in zip(outer.shape[2:], size, step, strict=True)]
+        cells = [
+            (..., slice(row, row + ends[0], step[0]), slice(column, column + ends[1], step[1]))
+            for row in range(size[0])
+            for column in range(size[1])
+        ]
+        count = paddle.add_n([real[cell] for cell in cells]) if options.get("exclusive", True) else size[0] * size[1]
+        return paddle.add_n([outer[cell] for cell in cells]) / count
 
     def mean(x: paddle.Tensor, output_size: Any, data_format: str = "NCHW", name: Any = None) -> paddle.Tensor:
         if np.ravel(output_size).tolist() not in ([1], [1, 1]):
-            return pool(x, output_size, data_format, name)
+            return whole(x, output_size, data_format, name)
         return x.mean([1, 2] if data_format == "NHWC" else [2, 3], keepdim=True)
 
-    with mock.patch.object(nn.functional, "adaptive_avg_pool2d", mean):
+    functions = nn.functional
+    with mock.patch.object(functions, "avg_pool2d", average), mock.patch.object(functions, "adaptive_avg_pool2d", mean):
         yield
 
 

@@ -85,10 +85,8 @@ def _statement(one: Step, other: Step) -> str:
         case "batch_norm" | "layer_norm":
             return f"layers[name]._epsilon = {numbers['epsilon']:.6g}"
         case "conv" if _only(one, other, "stride", "padding"):
-            stride = (
-                f"layers[name]._stride = {numbers['stride']}\n" if numbers["stride"] != other.numbers["stride"] else ""
-            )
-            return stride + (
+            moved = numbers["stride"] != other.numbers["stride"]
+            return (f"layers[name]._stride = {numbers['stride']}\n" if moved else "") + (
                 "layers[name]._padding_algorithm = 'EXPLICIT'\n"
                 f"layers[name]._updated_padding = {_sides(numbers)}  # above, below, left, right"
             )

@@ -76,12 +76,20 @@ class Graph:
     trainable: int
     # arrays of the model that belong to no step: never reached, or owned by a layer that is not understood
     stray: list[str] = field(default_factory=list)
+    opaque: list[str] = field(default_factory=list)  # those of steps of the kind "other", which do take part
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Graph:
         """From a worker's description."""
         steps = [Step.from_dict(each) for each in values["steps"]]
-        return cls(steps, values["output"], values["parameters"], values["trainable"], list(values["stray"]))
+        return cls(
+            steps,
+            values["output"],
+            values["parameters"],
+            values["trainable"],
+            list(values["stray"]),
+            list(values["opaque"]),
+        )
 
 
 def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:

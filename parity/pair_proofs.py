@@ -45,6 +45,10 @@ def certificate(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
         steps = [pair.graphs[framework].steps[place] for place in lone]
         problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in steps if step.shapes]
+        problems += [
+            f"{name!r} of {framework} belongs to a layer that the suite cannot look into: it is not transferred"
+            for name in pair.graphs[framework].opaque
+        ]
     if set(one) != set(other):
         return [_proof(pair, 1, {"arrays": len(one)}, problems, None)]
     replies = pair.each("draw_state", seed=pair.seed)

@@ -156,7 +156,7 @@ TRAPS: dict[str, Trap] = {
         Trap(
             "stride",
             "a convolution with another stride",
-            "the same stride in both: Keras's ResNets have it in a bottleneck's first 1x1 convolution, Paddle's in the 3x3",
+            "the same stride in both: Keras's ResNets have it in a bottleneck's first convolution, Paddle's in the 3x3",
             elsewhere="the stages of a twin with another stride have other shapes, which level 2 reports as such",
         ),
         Trap("relu-missing", "an activation is left out", "put the ReLU back"),

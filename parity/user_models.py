@@ -37,13 +37,15 @@ class Wanted:
     tokens: int | None = None  # inputs are whole numbers below this
     weights: str = ""  # a file of weights to load into it
 
-    def example(self, seed: int = 0) -> np.ndarray:
-        """Two inputs, drawn: float32 [2, *input] in -2..2, or int64 below `tokens`."""
-        draw = np.random.default_rng(seed)
+    def example(self, *, opposite: bool = False) -> np.ndarray:
+        """Two inputs, drawn: float32 [2, *input] in -2..2, or int64 below `tokens`; or what is opposite to these."""
+        draw = np.random.default_rng(0)
         shape = (2, *self.input)
         if self.tokens:
-            return draw.integers(0, self.tokens, shape)
-        return draw.uniform(-2, 2, shape).astype(np.float32)
+            found = draw.integers(0, self.tokens, shape)
+            return self.tokens - 1 - found if opposite else found
+        found = draw.uniform(-2, 2, shape).astype(np.float32)
+        return -found if opposite else found
 
     def does_not_run(self, error: Exception) -> str:
         """The message for a model that cannot be run on the example."""

@@ -45,7 +45,7 @@ ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
 NAMED: dict[str, dict[str, Any]] = {
     "relu": {"function": "relu"},
     "relu6": {"function": "relu6"},
-    "leaky_relu": {"function": "leaky_relu", "slope": 0.2},
+    "leaky_relu": {"function": "leaky_relu", "slope": single(0.2)},
     "elu": {"function": "elu", "alpha": 1.0},
     "gelu": {"function": "gelu", "approximate": False},
     "sigmoid": {"function": "sigmoid"},

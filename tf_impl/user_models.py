@@ -35,7 +35,7 @@ class UserModel:
             _patch(self.model, code)
         self.steps = self.traced(wanted.example())
         self.names: dict[str, Adoption] = {}
-        again = self.traced(wanted.example(seed=1))
+        again = self.traced(wanted.example(opposite=True))
         require_static([each.name for each in self.steps], [each.name for each in again], wanted.target)
         self.forget()
 
@@ -55,13 +55,16 @@ class UserModel:
         ]
         state = {variable.path: variable for variable in self.model.weights if _counts(variable)}
         owned = {id(tensor) for step in self.steps for tensor, _ in step.arrays.values()}
+        unknown = [step.layer for step in self.steps if step.kind == "other" and step.layer is not None]
+        opaque = {id(tensor) for layer in unknown for tensor in layer.weights} - owned
         sizes = [(int(np.prod(tensor.shape)), tensor.trainable) for tensor in state.values()]
         return Graph(
             steps=steps,
             output=self.result,
             parameters=sum(size for size, _ in sizes),
             trainable=sum(size for size, trainable in sizes if trainable),
-            stray=[name for name, tensor in state.items() if id(tensor) not in owned],
+            stray=[name for name, tensor in state.items() if id(tensor) not in owned | opaque],
+            opaque=[name for name, tensor in state.items() if id(tensor) in opaque],
         )
 
     def slots(self) -> list[Slot]:

@@ -1,0 +1,154 @@
+"""Keras models as users write them, right and wrong ones; the twins are in `tests/paddle_models.py`."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+
+def small(epsilon: float = 1e-5, activation: str = "relu", bias: bool = True, classes: int = 10) -> keras.Model:
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=bias, name="first")(x)
+    x = layers.BatchNormalization(epsilon=epsilon, momentum=0.9, name="norm")(x)
+    x = layers.Activation(activation, name="act")(x)
+    x = layers.MaxPooling2D(2, name="pool")(x)
+    x = layers.Flatten(name="rows")(x)
+    x = layers.Dense(12, activation="relu", name="hidden")(x)
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(x))
+
+
+def every_kind() -> keras.Model:
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, (3, 5), padding="same", dilation_rate=2, name="dilated")(x)
+    x = layers.LeakyReLU(negative_slope=0.01, name="leaky")(x)
+    x = layers.SeparableConv2D(8, 3, strides=2, padding="same", activation="elu", name="separable")(x)
+    y = layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", name="depthwise")(x)
+    y = layers.Conv2D(8, 1, groups=4, name="grouped")(y)
+    z = layers.AveragePooling2D(3, strides=1, padding="same", name="average")(x)
+    x = layers.Concatenate(name="join")([layers.Add(name="sum")([x, y]), layers.Multiply(name="product")([x, z])])
+    x = layers.Activation("tanh", name="tanh")(x)
+    x = layers.GlobalAveragePooling2D(name="means")(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name="layer_norm")(x)
+    x = layers.Dropout(0.5, name="drop")(x)
+    return keras.Model(inputs, layers.Dense(5, activation="softmax", name="logits")(x))
+
+
+def words() -> keras.Model:
+    x = inputs = keras.Input((7,), dtype="int32")
+    x = layers.Embedding(50, 8, name="embedding")(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
+    x = layers.Flatten(name="rows")(x)
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+def nested() -> keras.Model:
+    body = keras.Sequential([layers.Conv2D(4, 3, name="conv"), layers.ReLU(name="relu")], name="body")
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Flatten(name="rows")(body(x))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+class Functions(keras.Model):
+    """Calls functions where others have layers, and branches that it runs in another order than its twin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = layers.Conv2D(6, 3, padding="same", name="first")
+        self.short = layers.Conv2D(6, 1, name="short")
+        self.long = layers.Conv2D(6, 1, name="long_one")
+        self.longer = layers.Conv2D(6, 3, padding="same", name="long_two")
+        self.logits = layers.Dense(4, name="logits")
+
+    def call(self, x: Any) -> Any:
+        x = tf.nn.relu(self.first(x))
+        x = self.short(x) + self.longer(tf.nn.relu(self.long(x)))
+        return self.logits(tf.reduce_mean(x, axis=[1, 2]))
+
+
+def functions() -> keras.Model:
+    return Functions()
+
+
+def shared() -> keras.Model:
+    x = inputs = keras.Input((8, 8, 3))
+    conv = layers.Conv2D(3, 3, padding="same", name="again")
+    x = layers.GlobalMaxPooling2D(name="largest")(conv(conv(x)))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+def twins(swapped: bool = False) -> keras.Model:
+    x = inputs = keras.Input((8, 8, 3))
+    branches = [layers.Conv2D(4, 3, padding="same", name=name)(x) for name in ("left", "right")]
+    x = layers.GlobalAveragePooling2D(name="means")(layers.Add(name="sum")(branches))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+def unbuilt() -> keras.Model:
+    return keras.Sequential(
+        [layers.Conv2D(4, 3, name="conv"), layers.ReLU(), layers.Flatten(), layers.Dense(4, name="logits")]
+    )
+
+
+class Odd(layers.Layer):
+    """A layer of a user's own, with an array."""
+
+    def build(self, shape: Any) -> None:
+        self.scale = self.add_weight(shape=(shape[-1],), name="scale")
+
+    def call(self, x: Any) -> Any:
+        return tf.math.cumsum(x, axis=1) * self.scale
+
+
+def custom() -> keras.Model:
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Flatten(name="rows")(Odd(name="odd")(layers.Conv2D(4, 3, name="conv")(x)))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+def two_inputs() -> keras.Model:
+    one, other = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    return keras.Model([one, other], layers.Add()([one, other]))
+
+
+def two_outputs() -> keras.Model:
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3)(x)
+    return keras.Model(inputs, [x, layers.ReLU()(x)])
+
+
+class Moody(keras.Model):
+    """Takes another way for other inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = layers.Conv2D(4, 3, name="one"), layers.Conv2D(4, 3, name="other")
+
+    def call(self, x: Any) -> Any:
+        return self.one(x) if float(tf.reduce_sum(x[0])) > float(tf.reduce_sum(x[1])) else self.other(x)
+
+
+def dynamic() -> keras.Model:
+    return Moody()
+
+
+def half() -> keras.Model:
+    x = inputs = keras.Input((8, 8, 3), dtype="float16")
+    return keras.Model(inputs, layers.Conv2D(4, 3, name="conv", dtype="float16")(x))
+
+
+def with_nan() -> keras.Model:
+    model = small()
+    weights = model.get_weights()
+    weights[0][0, 0, 0, 0] = np.nan
+    model.set_weights(weights)
+    return model
+
+
+def not_a_model() -> str:
+    return "a model"
+
+
+def raises() -> keras.Model:
+    raise RuntimeError("out of ideas")
