@@ -314,7 +314,8 @@ def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any
 
 
 def read_weights(network: str, path: str) -> tuple[dict[str, Any], Arrays]:
-    """The adopted arrays of a `.pdparams` file of the model's weights, canonical, in float32."""
+    """The adopted arrays of a `.pdparams` file of the model's weights, canonical. Refuses what is not float32."""
+    _loaded[network].built = None  # what the file lacks must not be found in the model
     model = _model(network, "float32")
     _set_weights(model.model, Path(path))
     return {}, model.export()
@@ -341,6 +342,8 @@ def _set_weights(model: nn.Layer, path: Path) -> None:
     state = pdparams.read(path)
     own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     check_weights(own, state, str(path))
+    if odd := [name for name, array in state.items() if array.dtype == "float64"]:
+        raise targets.TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
     model.set_state_dict(state)
 
 

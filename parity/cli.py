@@ -150,7 +150,7 @@ def check(
             found[name] = list(_proofs(workers, name, images, seed, out))
             console.print_verdict(out, name, found[name])
         if as_json:
-            environment = collect(workers, dataset=images, profile="check", seed=seed, command=_command())
+            environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
     if as_json:
         verdicts = {
             name: {"equal": all(p.passed for p in proofs), "proofs": [p.as_dict() for p in proofs]}
@@ -194,7 +194,7 @@ def traps(
     found: list[Detection] = []
     innocent: list[Innocence] = []
     with started(tuple(FRAMEWORKS), Device.cpu, threads or shared_threads()) as workers:
-        environment = collect(workers, dataset=images, profile="traps", seed=seed, command=_command())
+        environment = collect(workers, dataset=images, profile="traps", seed=seed, command=command())
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)
             if seeds:
@@ -240,6 +240,8 @@ def images_of(dataset: str | None, seed: int) -> Dataset:
 
 
 app.command()(pair_cli.compare)
+app.command()(pair_cli.convert)
+app.command()(pair_cli.repro)
 
 
 @app.command()
@@ -292,7 +294,7 @@ def train(
     plan = Plan(fit, frameworks, images, tuple(range(seed, seed + seeds)), settings)
     with started(frameworks, device, threads) as workers:
         require_precision(workers, precision.value)
-        environment = collect(workers, dataset=images, profile="train", seed=seed, command=_command())
+        environment = collect(workers, dataset=images, profile="train", seed=seed, command=command())
         require_one_precision(environment)
         with TrainingDisplay(frameworks, plan.batch, several_seeds=seeds > 1, console=console.stderr()) as display:
             result = run(workers, plan, store, environment, display.update, display.note)
@@ -383,7 +385,7 @@ def started(frameworks: Sequence[str], device: Device, threads: int | None) -> W
         return start_workers(frameworks, device=device.value, threads=threads)
 
 
-def _command() -> str:
+def command() -> str:
     return shlex.join(["parity", *sys.argv[1:]])
 
 

@@ -41,7 +41,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         self.descriptions: dict[str, dict[str, Any]] = {}
-        self.float64_state: State = {}
+        self.drawn: State = {}  # float32
         self.float64_stages: dict[str, Arrays] = {}
 
     def describe(self) -> dict[str, dict[str, Any]]:
@@ -52,10 +52,13 @@ class Evidence:
         return self.descriptions
 
     def state(self, dtype: str) -> State:
-        """The same random float32 numbers in either dtype; drawn once."""
-        if not self.float64_state:
-            self.float64_state = proof_state([replace(entry, dtype="float64") for entry in self.entries()], self.seed)
-        return {name: array.astype(dtype, copy=False) for name, array in self.float64_state.items()}
+        """The same random float32 numbers in either dtype; drawn once.
+
+        Workers take float32 for a float64 model, too: half as much to keep and to send.
+        """
+        if not self.drawn:
+            self.drawn = proof_state(self.entries(), self.seed)
+        return {name: array.astype(dtype, copy=False) for name, array in self.drawn.items()}
 
     def entries(self) -> list[Entry]:
         """The state's entries, as the first twin lists them; the certificate proves that the other's are the same."""
@@ -88,7 +91,7 @@ class Evidence:
         """Both twins' eval-mode stages with the same weights and images; the float64 ones are kept."""
         if dtype == "float64" and self.float64_stages:
             return self.float64_stages
-        arrays = pack(state=self.state(dtype), images={"nhwc": self.images()})
+        arrays = pack(state=self.state("float32"), images={"nhwc": self.images()})
         replies = self.workers.each("stages", network=self.network.name, dtype=dtype, arrays=arrays)
         found = {name: reply.arrays for name, reply in replies.items()}
         if dtype == "float64":

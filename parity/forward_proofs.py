@@ -124,14 +124,15 @@ def moved_like_terms(array: np.ndarray, draw: np.random.Generator, rounding: flo
 
 def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) -> dict[str, Comparison]:
     """Every layer that computes something, alone, against numpy: one comparison a framework."""
-    state = evidence.state("float64")
+    state = evidence.state("float32")
     draw = np.random.default_rng(evidence.seed)
     inputs, expected = {}, {}
     for layer in layers:
         if layer["kind"] not in reference.KINDS:
             continue
         name = layer["name"]
-        parameters = {kind: state[f"{name}/{kind}"] for kind in _KINDS if f"{name}/{kind}" in state}
+        own = {kind: state[f"{name}/{kind}"] for kind in _KINDS if f"{name}/{kind}" in state}
+        parameters = {kind: array.astype("float64") for kind, array in own.items()}
         inputs[name] = draw.normal(size=_probe_shape(layer, parameters))
         expected[name] = reference.layer(layer, inputs[name], parameters)
     replies = evidence.workers.each(

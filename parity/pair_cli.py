@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,6 +75,8 @@ def compare(
 
     Exit 0: equal; 1: different; 2: they cannot be compared.
     """
+    from parity.cli import command
+    from parity.environment import collect
     from parity.migration import compare_pair
     from parity.pair_console import migration_lines
 
@@ -95,6 +98,8 @@ def compare(
             _write_map(pair, write_map)
             return
         found = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, told=told)
+        facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command())
+        found = replace(found, environment=facts)
     if as_json:
         console.print_json(found.as_dict())
     else:
@@ -106,6 +111,90 @@ def compare(
         console.say(out, f"report: {write_migration_report(found, output)}")
     if not found.equal:
         raise typer.Exit(DIFFERENT)
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help=".weights.h5, .keras, .pdparams or .safetensors with the weights.")],
+    destination: Annotated[
+        Path, typer.Argument(metavar="DEST", help="The file to make, of another kind; by its suffix, as above.")
+    ],
+    first: Annotated[
+        str, typer.Option("--tensorflow", metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
+    ],
+    second: Annotated[
+        str,
+        typer.Option("--paddle", metavar="PADDLE_TARGET", help="package.module:callable, with arguments or without."),
+    ],
+    shape: InputOption,
+    classes: ClassesOption = None,
+    tokens: TokensOption = None,
+    mapping: MapOption = None,
+    apply_fixes: Annotated[
+        bool,
+        typer.Option(
+            "--apply-fixes", help="First make the changes that compare suggests to the Paddle model in memory."
+        ),
+    ] = False,
+    dataset: DatasetOption = None,
+    seed: SeedOption = 0,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")] = None,
+) -> None:
+    """Convert trained weights from one framework's file to the other's; DEST appears only once it is proven.
+
+    Exit 0: converted; 1: the models do not compute the same with these weights; 2: they cannot be converted.
+    """
+    from parity.conversion import Files, conversion_lines, convert_weights
+
+    files = Files(source, destination)
+    with _workers(threads) as workers:
+        pair = make_pair(workers, first, second, shape, classes, tokens, mapping, dataset, None, None, seed)
+        found = convert_weights(pair, files, apply_fixes=apply_fixes, told=_begins)
+    for line in conversion_lines(found):
+        console.say(console.stdout(), line)
+    if found.problems:
+        raise typer.Exit(DIFFERENT)
+
+
+def repro(
+    first: FirstArgument,
+    second: SecondArgument,
+    shape: InputOption,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new or empty directory.")],
+    layer: Annotated[
+        str, typer.Option("--layer", metavar="NAME", help="Instead of the first layer that differs by itself.")
+    ] = "",
+    classes: ClassesOption = None,
+    tokens: TokensOption = None,
+    mapping: MapOption = None,
+    dataset: DatasetOption = None,
+    first_weights: FirstWeights = None,
+    second_weights: SecondWeights = None,
+    seed: SeedOption = 0,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")] = None,
+) -> None:
+    """Write the layer in which your two models differ as two scripts for a bug report, which need no suite to run.
+
+    Exit 0: written; 1: no layer differs by itself; 2: it cannot be written.
+    """
+    from parity.repro import NothingToReproduceError, find_culprit, require_free, write_repro
+
+    require_free(output)
+    with _workers(threads) as workers:
+        pair = make_pair(
+            workers, first, second, shape, classes, tokens, mapping, dataset, first_weights, second_weights, seed
+        )
+        try:
+            culprit = find_culprit(pair, layer, _begins)
+        except NothingToReproduceError as error:
+            console.say(console.stdout(), str(error))
+            raise typer.Exit(DIFFERENT) from None
+        versions = {name: reply.result["version"] for name, reply in workers.each("settings").items()}
+        write_repro(culprit, output, versions)
+    console.say(console.stdout(), f"{culprit.cause}\nwritten: {output}, see README.md there")
+
+
+def _begins(what: str) -> None:
+    console.say(console.stderr(), f"{what} ...", "dim")
 
 
 def make_pair(

@@ -21,7 +21,7 @@ from parity.protocol import Arrays
 from parity.targets import TargetError
 from parity.user_models import Adoption, Wanted
 from parity.weights import Entry, State
-from parity.workers import Reply, WorkerError, Workers, WorkersError
+from parity.workers import FRAMEWORKS, Reply, WorkerError, Workers, WorkersError
 
 FIRST, SECOND = "tensorflow", "paddle"
 MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
@@ -159,7 +159,8 @@ class Pair:
             while place >= 0 and place in lone[framework] and _may_end(graph.steps[place]):
                 if graph.steps[place].kind not in SILENT:
                     function = graph.steps[place].numbers["function"]
-                    notes.append(f"{graph.steps[place].name!r} ({function}) ends the {framework} model only")
+                    title = FRAMEWORKS[framework].title
+                    notes.append(f"{graph.steps[place].name!r} ({function}) ends the {title} model only")
                 place = graph.steps[place].inputs[0]
             while place >= 0 and graph.steps[place].kind in SILENT and partners.get(place) is None:
                 place = graph.steps[place].inputs[0]

@@ -312,11 +312,12 @@ class Migration(Record):
     training: list[str]  # differences that show in training only
     fix: str  # Python source of fix(model) for the Paddle model; empty where there is nothing to mend
     by_hand: list[str]  # causes that the fix does not mend
-    # {"inputs": 200, "title": ..., "changed": 3, "largest_gap": 0.02, "margins": [...], "weights": "..."}; margins are
+    # {"inputs": 200, "title": ..., "changed": 3, "largest_gap": 0.02, "margins": [...]}; margins are
     # the TensorFlow model's largest output less its second largest, of the changed ones, in units of the largest output
     impact: dict[str, Any]
     seconds: float
-    peak_memory: int  # bytes, of all processes together
+    peak_memory: int  # bytes: the high-water marks of all processes, added up
+    environment: dict[str, Any] = field(default_factory=dict)  # as parity.environment.collect gives it
 
     @property
     def equal(self) -> bool:

@@ -96,7 +96,7 @@ def start(evidence: Evidence, recipe: Recipe, states: Mapping[str, State] | None
     data = prepared(part, recipe)
 
     def begin(worker: Worker) -> Reply:
-        state = states[worker.framework] if states else evidence.state("float64")
+        state = states[worker.framework] if states else evidence.state("float32")
         return worker.call(
             "start_training",
             network=evidence.network.name,

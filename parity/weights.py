@@ -122,7 +122,7 @@ def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, re
             continue
         if tuple(array.shape) != entry.shape:
             problems.append(f"wrong shape: {name!r} expected {entry.shape}, found {tuple(array.shape)}")
-        if str(array.dtype) != entry.dtype:
+        if str(array.dtype) not in _fitting(entry.dtype):
             problems.append(f"wrong dtype: {name!r} expected {entry.dtype}, found {array.dtype}")
         elif not all_finite(array):
             bad = np.count_nonzero(~np.isfinite(array))
@@ -131,6 +131,11 @@ def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, re
         problems.append(f"{receiver} has no arrays at all: there is nothing to transfer")
     if problems:
         raise StateError(f"the state does not fit {receiver} ({len(problems)} problems):\n  " + "\n  ".join(problems))
+
+
+def _fitting(dtype: str) -> tuple[str, ...]:
+    """What an entry of this dtype may be given: every float32 number is a float64 number, not the reverse."""
+    return ("float64", "float32") if dtype == "float64" else (dtype,)
 
 
 def all_finite(array: np.ndarray) -> bool:

@@ -1,6 +1,6 @@
 """The report generator: saved results in, Markdown and pictures out; it measures nothing.
 
-The one entry is `write_report`:
+`write_report` takes saved runs, `write_migration_report` what `parity compare` found of two models:
 
     from pathlib import Path
     from reports import write_report
@@ -14,11 +14,12 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parity.results import write_atomically
+from parity.results import Migration, write_atomically
+from reports import migration
 from reports.evidence import read
 from reports.markdown import compose
 
-__all__ = ["write_report"]
+__all__ = ["write_migration_report", "write_report"]
 
 
 def write_report(runs: Sequence[Path], output: Path) -> Path:
@@ -42,6 +43,28 @@ def write_report(runs: Sequence[Path], output: Path) -> Path:
     output = Path(output)
     folder = output.with_name(f"{output.stem}_files")
     text, pictures = compose(read(runs), output.name, folder.name)
+    _write_pictures(folder, pictures)
+    write_atomically(output, text)
+    return output
+
+
+def write_migration_report(found: Migration, output: Path) -> Path:
+    """Write the report on two models, for the engineer who signs the migration; files as those of `write_report`.
+
+    Args:
+        found: what `parity compare` found; the same record gives the same bytes.
+        output: the Markdown file; its directory is made when it is missing.
+
+    Returns:
+        `output`.
+
+    Raises:
+        RecordError: a proof in the record is not in the form of one.
+        OSError: the report cannot be written.
+    """
+    output = Path(output)
+    folder = output.with_name(f"{output.stem}_files")
+    text, pictures = migration.compose(found, folder.name)
     _write_pictures(folder, pictures)
     write_atomically(output, text)
     return output

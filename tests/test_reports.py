@@ -287,4 +287,4 @@ def test_failure_while_composing_writes_nothing(tmp_path: Path, monkeypatch: pyt
 
 
 def test_reports_exports_one_entry() -> None:
-    assert reports.__all__ == ["write_report"]
+    assert reports.__all__ == ["write_migration_report", "write_report"]

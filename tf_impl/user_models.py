@@ -19,7 +19,7 @@ from parity import graphs, targets
 from parity.graphs import INPUT, UNKNOWN, Graph, rows_of_cells
 from parity.initial import proof_state
 from parity.protocol import Arrays, pack
-from parity.user_models import NEUTRAL, Adoption, Kept, Wanted, cast_inputs, require_static
+from parity.user_models import HALF, NEUTRAL, Adoption, Kept, Wanted, cast_inputs, require_static
 from parity.weights import SAME, Entry, Layout, check_state, digests
 from tf_impl.tracing import Step, trace
 from tf_impl.weights import Slot
@@ -289,9 +289,12 @@ def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any
 
 
 def read_weights(network: str, path: str) -> tuple[dict[str, Any], Arrays]:
-    """The adopted arrays of a `.weights.h5` or `.keras` file of the model's weights, canonical, in float32."""
+    """The adopted arrays of a `.weights.h5` or `.keras` file of the weights, canonical. Refuses what is not float32."""
+    _loaded[network].built = None  # what the file lacks must not be found in the model
     model = _model(network, "float32")
-    _set_weights(model.model, Path(path))
+    types = _set_weights(model.model, Path(path))
+    if odd := [name for name, (dtype, _) in types.items() if dtype == "float64"]:
+        raise targets.TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
     return {}, model.export()
 
 
@@ -299,8 +302,10 @@ def write_weights(network: str, path: str) -> dict[str, Any]:
     """Write the kept state as a `.weights.h5` or `.keras` file of the model."""
     model = _model(network, "float32")
     model.load(_loaded[network].kept)
-    if path.endswith(".keras"):
-        model.model.save(path)
+    if path.endswith(".keras"):  # the whole model, so one whose constants are as its owner wrote them
+        whole = _build(_loaded[network].wanted, "float32", rounded=False)
+        whole.set_weights(model.model.get_weights())
+        whole.save(path)
     else:
         model.model.save_weights(path)
     return {"bytes": Path(path).stat().st_size}
@@ -315,13 +320,15 @@ def _model(network: str, dtype: str) -> UserModel:
     return loaded.built
 
 
-def _set_weights(model: keras.Model, path: Path) -> None:
+def _set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
+    """Load a file of weights; type and size of its arrays by the file's names. Raises TargetError."""
     try:
         if path.suffix == ".keras":
-            model.set_weights(keras.models.load_model(path, compile=False, safe_mode=True).get_weights())
+            saved = keras.models.load_model(path, compile=False, safe_mode=True)
+            types = {each.path: (str(each.dtype), int(np.prod(each.shape))) for each in saved.weights}
+            model.set_weights(saved.get_weights())
         else:
-            with h5py.File(path):
-                pass
+            types = _stored(path)
             model.load_weights(path)
     except Exception as error:
         text = str(error).strip().splitlines() or [""]
@@ -329,9 +336,29 @@ def _set_weights(model: keras.Model, path: Path) -> None:
             f"{path} does not fit the model: {type(error).__name__}: {text[0]}. Expected the weights of this model as "
             "Keras 3 saves them (.weights.h5, or a .keras file of the same model)."
         ) from error
+    # Keras casts half precision, and skips layers that the model lacks, without a word
+    if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
+        raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
+    own = sum(int(np.prod(each.shape)) for each in model.weights if _counts(each))
+    held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
+    if held > own:
+        raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
+    return types
 
 
-def _build(wanted: Wanted, dtype: str) -> keras.Model:
+def _stored(path: Path) -> dict[str, tuple[str, int]]:
+    found: dict[str, tuple[str, int]] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
+            found[name] = str(item.attrs.get("dtype", item.dtype)), int(item.size)
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def _build(wanted: Wanted, dtype: str, *, rounded: bool = True) -> keras.Model:
     target = targets.parse(wanted.target)
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_floatx(dtype)
@@ -365,7 +392,8 @@ def _build(wanted: Wanted, dtype: str) -> keras.Model:
     odd = [each.path for each in model.weights if _counts(each) and str(each.dtype) != dtype]
     if odd:
         raise targets.TargetError(f"{wanted.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
-    _round_constants(model)
+    if rounded:
+        _round_constants(model)
     return model
 
 

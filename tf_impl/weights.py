@@ -52,4 +52,4 @@ def load_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
     places = slots(model)
     check_state(state, [slot.entry for slot in places], receiver=f"the TensorFlow model {model.name}")
     for slot in places:
-        slot.tensor.value.assign(state[slot.entry.name])
+        slot.tensor.value.assign(state[slot.entry.name].astype(slot.entry.dtype, copy=False))

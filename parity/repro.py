@@ -1,0 +1,138 @@
+"""`parity repro`: the one layer in which two models differ, as two scripts that need numpy and a framework only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from parity.compare import FLOAT64_LIMIT
+from parity.pair_diagnosis import diagnose_pair, distance
+from parity.pair_proofs import certificate, float64_forward
+from parity.pairs import FIRST, SECOND, Pair
+from parity.protocol import Arrays
+from parity.repro_code import Culprit, body_of, file_name, own_layout, script
+from parity.targets import TargetError
+
+BIG = 2**24  # bytes of inputs and outputs from which one image of them is kept
+
+
+class NothingToReproduceError(Exception):
+    """Two models of which no layer differs by itself; the message says what was found instead."""
+
+
+def find_culprit(pair: Pair, layer: str = "", told: Callable[[str], None] = lambda line: None) -> Culprit:
+    """Load, match, prove and diagnose; the first layer that differs by itself, or the one that is named.
+
+    Raises NothingToReproduceError, TargetError (a layer that is unknown, or that no code is known for), WorkerError.
+    """
+    told("building and tracing both models")
+    pair.load()
+    pair.match()
+    by_name = {step.name: step.name for step in (pair.graphs[FIRST].steps[m.first] for m in pair.matching.matches)}
+    by_name |= {pair.steps(name)[1].name: name for name in by_name if pair.steps(name)[1].name not in by_name}
+    if layer and layer not in by_name:
+        some = ", ".join([*by_name][:12])
+        raise TargetError(
+            f"--layer {layer}: no matched layer of that name; there are {some}{', ...' * (len(by_name) > 12)}"
+        )
+    told("float64 forward of both models")
+    inputs = pair.inputs()
+    certificate(pair, inputs)
+    float64_forward(pair, inputs)
+    told("looking for causes, layer by layer")
+    causes = diagnose_pair(pair, inputs)
+    # a layer that only one model has differs by infinity, before and after
+    own = {each.stage: each for each in causes if each.stage in by_name and each.before > FLOAT64_LIMIT}
+    own = {name: each for name, each in own.items() if np.isfinite(min(each.before, each.after))}
+    wanted = by_name.get(layer) or next(iter(own), "")
+    if wanted not in own:
+        others = f"; those that do: {', '.join(own)}" if own else ""
+        found = "".join(f"\n  {each.text}" for each in causes)
+        what = f"layer {layer!r} does not differ by itself{others}" if layer else "no layer differs by itself"
+        raise NothingToReproduceError(f"nothing to reproduce: {what}{found}")
+    culprit = _culprit(pair, wanted, inputs, own[wanted].text)
+    for framework in (FIRST, SECOND):
+        body_of(culprit, framework)  # whether it can be written
+    return culprit
+
+
+def require_free(folder: Path) -> None:
+    """Raise ValueError where a folder cannot be made."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"-o {folder}: expected a new or empty directory, found one with files in it, or a file")
+
+
+def write_repro(culprit: Culprit, folder: Path, versions: dict[str, str]) -> None:
+    """Write scripts, numbers and README.md; the folder appears when it is whole. Raises OSError, ValueError."""
+    require_free(folder)
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    temporary.mkdir()
+    try:
+        arrays: Arrays = {f"input_{place}": x for place, x in enumerate(culprit.inputs)}
+        for framework, step in zip((FIRST, SECOND), culprit.steps, strict=True):
+            for kind, array in culprit.arrays.items():
+                arrays[f"{framework}_{kind}"] = own_layout(framework, step, kind, array)
+            arrays[f"{framework}_output"] = culprit.outputs[framework]
+            (temporary / file_name(framework)).write_text(script(culprit, framework), encoding="utf-8")
+        np.savez(temporary / "repro.npz", **arrays)  # type: ignore[arg-type]
+        (temporary / "README.md").write_text(_readme(culprit, versions, arrays), encoding="utf-8")
+        temporary.replace(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _culprit(pair: Pair, name: str, inputs: np.ndarray, cause: str) -> Culprit:
+    fed = pair.one(FIRST, "model_inputs", names=[name], arrays={"inputs": inputs}).arrays
+    outputs = {framework: reply.arrays[name] for framework, reply in pair.each("model_layers", arrays=fed).items()}
+    xs = list(fed.values())
+    one, other = outputs[FIRST], outputs[SECOND]
+    if len(inputs) > 1 and sum(array.nbytes for array in [*xs, one, other]) > BIG:
+        apart = np.abs(one - other).reshape(len(one), -1).max(axis=1) if one.shape == other.shape else np.zeros(1)
+        image = slice(int(apart.argmax()), int(apart.argmax()) + 1)
+        xs, outputs = [x[image] for x in xs], {framework: y[image] for framework, y in outputs.items()}
+    arrays = {kind: array.astype("float32") for kind, array in pair.arrays(name).items()}  # drawn as float32 numbers
+    return Culprit(name, pair.steps(name), xs, arrays, outputs, cause)
+
+
+def _readme(culprit: Culprit, versions: dict[str, str], arrays: Arrays) -> str:
+    shown = {
+        framework: f"{distance(culprit.outputs[other], culprit.outputs[framework]):.3e}"
+        for framework, other in ((FIRST, SECOND), (SECOND, FIRST))
+    }
+    table = [f"| `{name}` | {' x '.join(map(str, array.shape))} | {array.dtype} |" for name, array in arrays.items()]
+    return "\n".join(
+        [
+            f"# {culprit.name}: TensorFlow and PaddlePaddle differ",
+            "",
+            "One layer of a larger model, alone, in float64, on the input that reached it there and on drawn weights.",
+            "",
+            f"- TensorFlow {versions[FIRST]}: {culprit.steps[0]}",
+            f"- PaddlePaddle {versions[SECOND]}: {culprit.steps[1]}",
+            f"- {culprit.cause}",
+            "",
+            "```sh",
+            f"pip install numpy tensorflow=={versions[FIRST]} paddlepaddle=={versions[SECOND]}",
+            f"python {file_name(FIRST)}",
+            f"python {file_name(SECOND)}",
+            "```",
+            "",
+            f"The first script shows a difference of {shown[FIRST]} to PaddlePaddle's output, the second one of",
+            f"{shown[SECOND]} to TensorFlow's, relative to the largest value; both about 1e-16 to what their own",
+            "framework made when this was recorded. (`inf`: the shapes differ.)",
+            "",
+            "`repro.npz` holds (maps are NHWC, rows of flattened maps in height, width, channel order; kernels as each",
+            "framework stores them):",
+            "",
+            "| array | shape | type |",
+            "|---|---|---|",
+            *table,
+            "",
+        ]
+    )

@@ -1,0 +1,259 @@
+"""One layer as the source of a script in plain TensorFlow or plain Paddle, from its neutral numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity import step_reference
+from parity.compare import FLOAT64_LIMIT
+from parity.graphs import Step
+from parity.pair_diagnosis import distance
+from parity.pairs import FIRST, SECOND
+from parity.protocol import Arrays
+from parity.targets import TargetError
+from parity.workers import FRAMEWORKS
+
+MAPS = ("conv", "max_pool", "average_pool", "global_max_pool", "global_average_pool", "zero_pad")
+CHANNELS_FIRST = (*MAPS, "batch_norm")  # what Paddle computes on [n, c, h, w]; for the rest the order is the same
+LAST_AXIS = ("dense", "layer_norm", "activation")  # which axis that is depends on the model's own order
+PADDED = 'tf.pad(x, {pads}), {window}, {stride}, "VALID")'
+CODE: dict[str, dict[str, str]] = {
+    FIRST: {
+        "conv": 'y = tf.nn.conv2d(tf.pad(x, {pads}), kernel, {stride}, "VALID", dilations={dilation})',
+        "depthwise": "y = tf.nn.depthwise_conv2d(\n"
+        '    tf.pad(x, {pads}), kernel, [1, *{stride}, 1], "VALID", dilations={dilation}\n)',
+        "dense": "y = tf.matmul(x, kernel)",
+        "batch_norm": "y = tf.nn.batch_normalization(x, mean, variance, {beta}, {gamma}, {epsilon})",
+        "layer_norm": "mean, variance = tf.nn.moments(x, [-1], keepdims=True)\n"
+        "y = tf.nn.batch_normalization(x, mean, variance, {beta}, {gamma}, {epsilon})",
+        "embedding": "y = tf.gather(kernel, x)",
+        "max_pool": "y = tf.nn.max_pool2d(" + PADDED.replace("{pads}", "{pads}, constant_values=-np.inf"),
+        "average_pool": "y = tf.nn.avg_pool2d(" + PADDED,
+        "uncounted": "y /= tf.nn.avg_pool2d("
+        + PADDED.replace("(x,", "(tf.ones_like(x),")
+        + "  # the share of the window that is no padding",
+        "global_max_pool": "y = tf.reduce_max(x, [1, 2])",
+        "global_average_pool": "y = tf.reduce_mean(x, [1, 2])",
+        "zero_pad": "y = tf.pad(x, {pads})",
+        "scale": "y = x * tf.constant({scale}, x.dtype) + tf.constant({offset}, x.dtype)",
+        "concat": "y = tf.concat([{xs}], {axis})",
+        "reshape": "y = tf.reshape(x, {made})",
+    },
+    SECOND: {
+        "conv": "y = F.conv2d(x, kernel, {bias}, {stride}, {sides}, {dilation}, {groups})",
+        "dense": "y = F.linear(x, kernel, {bias})",
+        "batch_norm": "gamma, beta = {gamma}, {beta}\n"
+        "gamma = paddle.ones_like(mean) if gamma is None else gamma\n"
+        "beta = paddle.zeros_like(mean) if beta is None else beta\n"
+        "y = F.batch_norm(x, mean, variance, gamma, beta, epsilon={epsilon}, data_format={order!r})",
+        "layer_norm": "y = F.layer_norm(x, x.shape[-1:], {gamma}, {beta}, {epsilon})",
+        "embedding": "y = F.embedding(x, kernel)",
+        "max_pool": "y = F.max_pool2d(x, {window}, {stride}, {sides})",
+        "average_pool": "y = F.avg_pool2d(x, {window}, {stride}, {sides}, exclusive=not {count_padding})",
+        "global_max_pool": "y = F.adaptive_max_pool2d(x, 1)",
+        "global_average_pool": "y = F.adaptive_avg_pool2d(x, 1)",
+        "zero_pad": "y = F.pad(x, {turned})",
+        "scale": "y = x * paddle.to_tensor({scale}, x.dtype) + paddle.to_tensor({offset}, x.dtype)",
+        "concat": "y = paddle.concat([{xs}], {axis})",
+        "reshape": "y = x.reshape({made})",
+    },
+}
+ALIKE = {"add": "y = {sum}", "multiply": "y = {product}", "dropout": "y = x  # in inference", "identity": "y = x"}
+ACTIVATIONS: dict[str, dict[str, str]] = {
+    FIRST: {
+        "elu": "tf.where(x > 0, x, {alpha} * tf.nn.elu(x))",
+        "gelu": "tf.nn.gelu(x, {approximate})",
+        "hard_sigmoid": "tf.clip_by_value({slope} * x + {offset}, 0, 1)",
+        "hard_swish": "x * tf.nn.relu6(x + 3) / 6",
+        "leaky_relu": "tf.nn.leaky_relu(x, {slope})",
+        "linear": "x",
+        "relu": "tf.minimum(tf.where(x < {threshold}, {slope} * (x - {threshold}), x), {largest})",
+    }
+    | {name: f"tf.nn.{name}(x)" for name in ("relu6", "sigmoid", "silu", "softmax", "tanh")},
+    SECOND: {
+        "elu": "F.elu(x, {alpha})",
+        "gelu": "F.gelu(x, {approximate})",
+        "hard_sigmoid": "F.hardsigmoid(x, {slope}, {offset})",
+        "hard_swish": "F.hardswish(x)",
+        "leaky_relu": "F.leaky_relu(x, {slope})",
+        "linear": "x",
+        "relu": "F.relu(x)",
+    }
+    | {name: f"F.{name}(x)" for name in ("relu6", "sigmoid", "silu", "softmax", "tanh")},
+}
+IMPORTS = {
+    FIRST: ["import tensorflow as tf", "", 'tf.config.set_visible_devices([], "GPU")'],
+    SECOND: ["import paddle", "import paddle.nn.functional as F", "", 'paddle.set_device("cpu")'],
+}
+MODULES = {
+    FIRST: ("tensorflow", "tf.constant", "tf.__version__"),
+    SECOND: ("paddle", "paddle.to_tensor", "paddle.__version__"),
+}
+SCRIPT = '''"""One layer in {title}, in float64, on recorded numbers. Needs numpy and {module} only: python {file}"""
+
+from pathlib import Path
+
+import numpy as np
+{imports}
+recorded = np.load(Path(__file__).with_name("repro.npz"))
+layer = {layer!r}  # {facts}
+
+
+def tensor(name):
+    """A recorded array in float64; whole numbers as they are."""
+    array = recorded[name]
+    return {tensor}(array if array.dtype.kind in "iu" else array.astype("float64"))
+
+
+{body}
+found = y.numpy().reshape(recorded["{framework}_output"].shape)
+
+
+def difference(expected):
+    """The largest, relative to the largest expected value."""
+    if found.shape != expected.shape:
+        return f"shape {{found.shape}} here, {{expected.shape}} there"
+    return f"{{np.abs(found - expected).max() / (np.abs(expected).max() or 1):.3e}}"
+
+
+print("{title}", {version}, layer)
+print("difference to what {other_title} made of it:", difference(recorded["{other}_output"]))
+print("difference to what {title} made of it when recorded:", difference(recorded["{framework}_output"]))
+'''
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """A matched layer that differs when run alone: everything its scripts are made of."""
+
+    name: str
+    steps: tuple[Step, Step]
+    inputs: list[np.ndarray]  # float64 maps [n, h, w, c], sequences or rows; whole numbers
+    arrays: Arrays  # canonical, float32
+    outputs: dict[str, np.ndarray]  # by framework; float64, channels last
+    cause: str
+
+
+def script(culprit: Culprit, framework: str) -> str:
+    """The Python source that runs the layer in one framework. Raises TargetError where no code is known."""
+    step = culprit.steps[(FIRST, SECOND).index(framework)]
+    other = SECOND if framework == FIRST else FIRST
+    module, tensor, version = MODULES[framework]
+    return SCRIPT.format(
+        title=FRAMEWORKS[framework].title,
+        other_title=FRAMEWORKS[other].title,
+        framework=framework,
+        other=other,
+        module=module,
+        tensor=tensor,
+        version=version,
+        file=file_name(framework),
+        imports="\n".join(IMPORTS[framework]),
+        layer=step.name,
+        facts=" ".join(str(step).split()),
+        body="\n".join(body_of(culprit, framework)),
+    )
+
+
+def file_name(framework: str) -> str:
+    return f"repro_{MODULES[framework][0]}.py"
+
+
+def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.ndarray:
+    if kind != "kernel" or step.kind != "conv":
+        return array
+    if array.ndim == 2:  # a convolution of single cells
+        array = array[None, None]
+    if framework == SECOND:
+        return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
+    return array.reshape(*array.shape[:2], step.numbers["groups"], -1) if _depthwise(step) else array
+
+
+def _depthwise(step: Step) -> bool:
+    """Whether TensorFlow has an operation of its own for it."""
+    return step.numbers["groups"] > 1 and step.shapes["kernel"][2] == 1 and len(set(step.numbers["stride"])) == 1
+
+
+def body_of(culprit: Culprit, framework: str) -> list[str]:
+    """From the recorded tensors to `y`, channels last. Raises TargetError where no code is known."""
+    step = culprit.steps[(FIRST, SECOND).index(framework)]
+    shapes, made = [x.shape for x in culprit.inputs], culprit.outputs[framework].shape
+    names = ["x"] if len(shapes) == 1 else [f"x_{place}" for place in range(len(shapes))]
+    maps = step.kind in MAPS or any(len(shape) == 4 for shape in shapes)
+    lines = []
+    for place, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+        single = maps and len(shape) == 2 and step.kind not in ("dense", "embedding")
+        lines.append(f'{name} = tensor("input_{place}")' + ("[:, None, None, :]" if single else ""))
+    rank = max(4 if maps else 0, *(len(shape) for shape in shapes))
+    first = framework == SECOND and rank == 4 and _channels_first(culprit, step, framework)
+    lines += [f'{kind} = tensor("{framework}_{kind}")' for kind in culprit.arrays]
+    lines += ["x = x.transpose([0, 3, 1, 2])"] if first else []
+    lines += _code(step, framework).format(**_facts(step, names, shapes, made, culprit.arrays)).splitlines()
+    if framework == FIRST and "bias" in culprit.arrays:
+        lines.append("y = y + bias")
+    return [*lines, *(["y = y.transpose([0, 2, 3, 1]) if y.ndim == 4 else y"] if first else [])]
+
+
+def _code(step: Step, framework: str) -> str:
+    kind, numbers = step.kind, step.numbers
+    unknown = TargetError(
+        f"{step.name!r} ({step}) differs, but a layer of this kind cannot be written out; name another with --layer"
+    )
+    if kind == "activation":
+        made = ACTIVATIONS[framework].get(numbers["function"])
+        if made is None:
+            raise unknown
+        plain = framework == FIRST and numbers == {"function": "relu"}
+        return "y = tf.nn.relu(x)" if plain else f"y = {made}"
+    if kind == "conv" and framework == FIRST and _depthwise(step):
+        kind = "depthwise"
+    code = CODE[framework].get(kind) or ALIKE.get(kind)
+    if code is None:
+        raise unknown
+    uncounted = kind == "average_pool" and not numbers["count_padding"] and any(map(any, numbers["padding"]))
+    return code + ("\n" + CODE[FIRST]["uncounted"] if uncounted and framework == FIRST else "")
+
+
+def _facts(
+    step: Step, names: Sequence[str], shapes: Sequence[tuple[int, ...]], made: tuple[int, ...], arrays: Arrays
+) -> dict[str, Any]:
+    """What the code has places for."""
+    (top, bottom), (left, right) = step.numbers.get("padding") or [[0, 0], [0, 0]]
+    return {
+        **{kind: kind if kind in arrays else None for kind in ("bias", "beta", "gamma")},
+        **{"slope": 0.0, "threshold": 0.0},
+        **step.numbers,
+        "largest": "np.inf" if step.numbers.get("largest") is None else step.numbers["largest"],
+        "pads": [[0, 0], [top, bottom], [left, right], [0, 0]],
+        "sides": [top, bottom, left, right],
+        "turned": [left, right, top, bottom],
+        "order": {2: "NC", 3: "NCL", 4: "NCHW"}.get(len(shapes[0]), "NCHW"),
+        "xs": ", ".join(names),
+        "sum": " + ".join(names),
+        "product": " * ".join(names),
+        "axis": _axis(shapes, made),
+        "made": list(made),
+    }
+
+
+def _axis(shapes: Sequence[tuple[int, ...]], made: tuple[int, ...]) -> int:
+    """Along which axis these shapes were joined."""
+    for axis in range(len(made) - 1, 0, -1):
+        joined = list(shapes[0])
+        joined[axis] = sum(shape[axis] for shape in shapes)
+        if tuple(joined) == made:
+            return axis
+    return -1
+
+
+def _channels_first(culprit: Culprit, step: Step, framework: str) -> bool:
+    """Whether the layer works on [n, c, h, w]: told by its output where the model's own order decides."""
+    if step.kind not in LAST_AXIS or (step.kind == "activation" and step.numbers["function"] != "softmax"):
+        return step.kind in CHANNELS_FIRST
+    arrays = {kind: array.astype("float64") for kind, array in culprit.arrays.items()}
+    last = step_reference.compute(step.kind, step.numbers, culprit.inputs, arrays)
+    return distance(last, culprit.outputs[framework]) > FLOAT64_LIMIT
