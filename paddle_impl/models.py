@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import paddle
 from paddle import nn
@@ -15,6 +14,7 @@ from paddle_impl.lenet import LeNet
 from paddle_impl.resnet import ResNet, ResNetV2
 from paddle_impl.vgg import Vgg
 from parity import designs, networks
+from parity.model_cache import ModelCache
 
 FAMILIES: dict[type, Callable[[designs.Network], nn.Layer]] = {
     designs.VGG: Vgg,
@@ -44,7 +44,10 @@ def build(name: str, precision: str) -> nn.Layer:
     return model
 
 
-@lru_cache(maxsize=2)
+_cache = ModelCache(build)
+
+
 def cached(name: str, dtype: str) -> nn.Layer:
-    """As `build`, the two last ones kept: for proofs, which set every weight anyway."""
-    return build(name, dtype)
+    """As `build`, the last ones kept: for proofs, which set every weight anyway."""
+    model: nn.Layer = _cache.get(name, dtype)
+    return model

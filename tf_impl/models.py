@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import keras
 
 from parity import designs, networks
+from parity.model_cache import ModelCache
 from tf_impl.alexnet import alexnet
 from tf_impl.googlenet import googlenet, mini_inception
 from tf_impl.layers import in_bfloat16
@@ -47,7 +47,10 @@ def build(name: str, precision: str) -> keras.Model:
     return model
 
 
-@lru_cache(maxsize=2)
+_cache = ModelCache(build)
+
+
 def cached(name: str, dtype: str) -> keras.Model:
-    """As `build`, the two last ones kept: for proofs, which set every weight anyway."""
-    return build(name, dtype)
+    """As `build`, the last ones kept: for proofs, which set every weight anyway."""
+    model: keras.Model = _cache.get(name, dtype)
+    return model
