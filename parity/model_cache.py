@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -24,5 +25,7 @@ class ModelCache:
         room = 0 if network(name).params > LARGE else 1  # beside this one
         while len(self._kept) > room:
             del self._kept[next(iter(self._kept))]
+        if not room:
+            gc.collect()  # models hold themselves in circles
         self._kept[key] = self.build(name, dtype) if model is None else model
         return self._kept[key]

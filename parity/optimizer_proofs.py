@@ -10,6 +10,7 @@ import numpy as np
 from parity.compare import compare, derive_limits
 from parity.evidence import Evidence, make_proof
 from parity.forward_proofs import perturb
+from parity.model_cache import LARGE
 from parity.protocol import Arrays, unpack
 from parity.recipes import Optimizer, Recipe, Schedule, learning_rates
 from parity.results import Proof
@@ -33,7 +34,7 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
     limit is derived from the distances, as level 3 does for float32.
     """
     recipe = recipe or recipe_for(evidence)
-    state = evidence.state("float64")
+    state = evidence.state("float32")
     ends = _ends(evidence, recipe)
     first, second = ends.values()
     extra = _amplified(evidence, recipe) if recipe.optimizer.kind == "adam" else {}
@@ -95,13 +96,17 @@ def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = 
     """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
     plan = start(evidence, recipe, states)
     plan["rate"] = boundary_rates(recipe.schedule)
-    name = evidence.network.name
+    name, large = evidence.network.name, evidence.network.params > LARGE
 
     def train(worker: Worker) -> Reply:
         losses = worker.call("train_steps", network=name, arrays=plan, on_progress=lambda news: None).arrays["losses"]
         end = unpack(worker.call("export_training", network=name).arrays, "state")
+        if large:
+            worker.stop()  # which gives its memory back
         return Reply(arrays=end | {LOSSES: losses})  # the arrays first: the first that fails says where
 
+    if large:  # two at work would not fit into the memory of a usual machine
+        return {framework: train(evidence.workers[framework]).arrays for framework in evidence.workers}
     return {framework: reply.arrays for framework, reply in evidence.workers.map(train).items()}
 
 

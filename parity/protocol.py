@@ -1,7 +1,7 @@
 """What crosses the boundary between the suite and a worker: a JSON header and named numpy arrays, nothing else.
 
-A message is a little-endian 64-bit length, so many bytes of JSON, and the arrays' bytes one after the other, in the order
-in which the JSON lists their names, types and shapes: large states go through without a copy of the whole.
+A message is a little-endian 64-bit length, so many bytes of JSON, and the arrays' bytes one after the other, in the
+order in which the JSON lists their names, types and shapes: large states go through without a copy of the whole.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], Arrays] | None:
     arrays: Arrays = {}
     for name, dtype, shape in message["arrays"]:
         array = np.empty(math.prod(shape), dtype)
-        if not _fill(stream, memoryview(array.view(np.uint8))):
+        if not _fill(stream, array.view(np.uint8).data):
             return None
         arrays[name] = array.reshape(shape)
     return message["header"], arrays
