@@ -213,13 +213,13 @@ _loaded: dict[str, _Loaded] = {}
 def load_model(network: str, wanted: dict[str, Any]) -> dict[str, Any]:
     """Build and trace the model; its graph. A model of that name that was loaded before is forgotten."""
     _loaded[network] = _Loaded(Wanted(**wanted))
-    return dataclasses.asdict(_model(network, "float64").graph())
+    return dataclasses.asdict(_model(network).graph())
 
 
 def adopt(network: str, names: dict[str, Any]) -> dict[str, Any]:
     """Give steps their canonical names; the state's `entries`, in float32."""
     _loaded[network].names = {name: Adoption(**each) for name, each in names.items()}
-    slots = _model(network, "float64").slots()
+    slots = _model(network).slots()
     return {"entries": [dataclasses.asdict(replace(slot.entry, dtype="float32")) for slot in slots]}
 
 
@@ -227,7 +227,7 @@ def fix_model(network: str, code: str) -> dict[str, Any]:
     """Build the model anew and let code of the form `def fix(model): ...` change it; its graph."""
     loaded = _loaded[network]
     loaded.fixes, loaded.names, loaded.built = [code], {}, None
-    return dataclasses.asdict(_model(network, "float64").graph())
+    return dataclasses.asdict(_model(network).graph())
 
 
 def draw_state(network: str, seed: int) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def draw_state(network: str, seed: int) -> dict[str, Any]:
 
     Gives the sha256 of every array as `drawn` and as `read`, by name.
     """
-    loaded, model = _loaded[network], _model(network, "float64")
+    loaded, model = _loaded[network], _model(network)
     loaded.kept = Kept(proof_state([replace(slot.entry, dtype="float32") for slot in model.slots()], seed))
     model.load(loaded.kept)
     return {"drawn": digests(loaded.kept.state), "read": digests(model.export())}
@@ -264,16 +264,16 @@ def model_stages(
 
 
 def model_inputs(network: str, arrays: Arrays, names: list[str]) -> tuple[dict[str, Any], Arrays]:
-    """What reaches these steps in float64 with the kept state."""
-    model = _model(network, "float64")
+    """What reaches these steps with the kept state."""
+    model = _model(network)
     model.load(_loaded[network].kept)
-    return {}, model.inputs(cast_inputs(arrays["inputs"], "float64"), names)
+    return {}, model.inputs(cast_inputs(arrays["inputs"], model.dtype), names)
 
 
 @paddle.no_grad()
 def model_layers(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """Adopted steps alone, in float64 with the kept state, on the arrays `name/0`, `name/1`, ..."""
-    model = _model(network, "float64")
+    """Adopted steps alone, with the kept state, on the arrays `name/0`, `name/1`, ..."""
+    model = _model(network)
     model.load(_loaded[network].kept)
     given: dict[str, list[np.ndarray]] = {}
     for key, array in arrays.items():
@@ -289,11 +289,11 @@ def model_ends(network: str, dtype: str, end: str, arrays: Arrays) -> tuple[dict
 
 
 def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """One pass in training mode in float64 with the kept state, dropout switched off, to the step `end`.
+    """One pass in training mode with the kept state, dropout switched off, to the step `end`.
 
     Groups out: `output`; `gradients` of sum(output * cotangent); `statistics`, the running ones after the pass.
     """
-    model = _model(network, "float64")
+    model = _model(network)
     model.load(_loaded[network].kept)
     slots = model.slots()
     with dropout_off(), exact_average_pools():
@@ -329,8 +329,10 @@ def write_weights(network: str, path: str) -> dict[str, Any]:
     return {"bytes": Path(path).stat().st_size}
 
 
-def _model(network: str, dtype: str) -> UserModel:
+def _model(network: str, dtype: str = "") -> UserModel:
+    """The model in `dtype`, or in the precision that the comparison is made in."""
     loaded = _loaded[network]
+    dtype = dtype or loaded.wanted.dtype
     if loaded.built is None or loaded.built.dtype != dtype:
         loaded.built = None  # let go of the one before the next is built
         loaded.built = UserModel(loaded.wanted, dtype, loaded.fixes)

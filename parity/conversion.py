@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -151,6 +151,8 @@ def _require_counterparts(pair: Pair) -> None:
     for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
         steps = [pair.graphs[framework].steps[place] for place in lone]
         problems += [f"{step.name} ({step}) exists in {TITLES[framework]} only" for step in steps if step.shapes]
+        opaque, title = pair.graphs[framework].opaque, TITLES[framework]
+        problems += [f"{name} of {title} is in a layer that the suite cannot look into" for name in opaque]
     one, other = ({entry.name: entry.shape for entry in pair.entries[framework]} for framework in (FIRST, SECOND))
     for name in one | other:  # a layer that one model uses twice has its arrays there once
         if one.get(name) != other.get(name):
@@ -158,7 +160,7 @@ def _require_counterparts(pair: Pair) -> None:
     if problems:
         listed = "\n  ".join(problems)
         raise MatchError(
-            f"weights would be lost, or left as they were drawn, where the other model has none:\n  {listed}\n"
+            f"weights would be lost, or left as they were drawn:\n  {listed}\n"
             "Expected two models of one network; `--map FILE` says which layers belong together."
         )
 
@@ -267,15 +269,21 @@ def _neutral_names(pair: Pair, framework: str) -> Mapping[str, float]:
 def _notes(pair: Pair, files: Files, code: str) -> list[str]:
     """What the user should know: arrays that were filled, or that no matched layer uses; changes to the model."""
     notes = pair.ends()[1]
-    for name, number in _neutral_names(pair, files.target).items():
-        notes.append(f"{name!r} exists in the {TITLES[files.target]} model only: filled with {number:g}")
+    for framework, fate in (
+        (files.origin, "left out, they change nothing"),
+        (files.target, "filled so that they change nothing (bias and beta 0, gamma 1)"),
+    ):
+        if alone := list(_neutral_names(pair, framework)):
+            notes.append(f"arrays that only the {TITLES[framework]} model has, {fate}: {_few(alone)}")
     for framework, fate in ((files.origin, "not converted"), (files.target, "written as the model was built")):
-        stray = pair.graphs[framework].stray if framework else []
-        if stray:
-            few = ", ".join(stray[:3]) + (f" and {len(stray) - 3} more" if len(stray) > 3 else "")
-            notes.append(f"arrays of the {TITLES[framework]} model that no matched layer uses, {fate}: {few}")
+        if stray := pair.graphs[framework].stray if framework else []:
+            notes.append(f"arrays of the {TITLES[framework]} model that no matched layer uses, {fate}: {_few(stray)}")
     if code:
         notes.append("the proof holds for the Paddle model with the changes below: your Paddle code needs them, too")
         if files.origin == SECOND:
             notes.append("without them these weights were trained: TensorFlow computes what the changed model does")
     return notes
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -126,6 +126,8 @@ def _remarks(pair: Pair) -> list[str]:
     """What does not decide the verdict: an end that only one model has, arrays made neutral, arrays out of use."""
     _, notes = pair.ends()
     remarks = [f"{note}: the models are compared before it" for note in notes]
+    if pair.dtype == "float32":
+        remarks.append("compared in float32 only: what differs by less than rounding goes unseen")
     neutral: dict[tuple[str, str], list[str]] = {}
     for each in pair.matching.matches:
         for framework, place, kinds in zip((FIRST, SECOND), (each.first, each.second), each.neutral, strict=True):

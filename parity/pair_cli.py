@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from parity.pairs import Pair
 
 DIFFERENT, UNUSABLE = 1, 2
+
+
+class Dtype(StrEnum):
+    """The precision in which two models are compared."""
+
+    float64 = "float64"
+    float32 = "float32"
+
 
 FirstArgument = Annotated[
     str, typer.Argument(metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
@@ -59,6 +68,9 @@ def compare(
         bool,
         typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory, prove again."),
     ] = False,
+    dtype: Annotated[
+        Dtype, typer.Option("--dtype", help="float32 only for models that cannot be built in float64: it proves less.")
+    ] = Dtype.float64,
     training: Annotated[bool, typer.Option("--training", help="Also a pass in training mode, and gradients.")] = False,
     impact: Annotated[
         bool, typer.Option("--impact/--no-impact", help="How many real inputs change their largest output.")
@@ -82,6 +94,10 @@ def compare(
 
     if output is not None and output.is_dir():
         raise ValueError(f"-o {output}: expected a file to write, found a directory. Name a file in it.")
+    if training and dtype is Dtype.float32:
+        raise ValueError(
+            "--training: expected --dtype float64, in which the limits of levels 4 and 5 hold; found float32"
+        )
     out = console.stderr() if as_json else console.stdout()
 
     def told(what: str, news: Any) -> None:
@@ -92,7 +108,18 @@ def compare(
 
     with _workers(threads) as workers:
         pair = make_pair(
-            workers, first, second, shape, classes, tokens, mapping, dataset, first_weights, second_weights, seed
+            workers,
+            first,
+            second,
+            shape,
+            classes,
+            tokens,
+            mapping,
+            dataset,
+            first_weights,
+            second_weights,
+            seed,
+            dtype.value,
         )
         if write_map is not None:
             _write_map(pair, write_map)
@@ -114,7 +141,9 @@ def compare(
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help=".weights.h5, .keras, .pdparams or .safetensors with the weights.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help=".weights.h5, .keras, .pdparams or .safetensors with the weights.")
+    ],
     destination: Annotated[
         Path, typer.Argument(metavar="DEST", help="The file to make, of another kind; by its suffix, as above.")
     ],
@@ -209,6 +238,7 @@ def make_pair(
     first_weights: Path | None,
     second_weights: Path | None,
     seed: int,
+    dtype: str = "float64",
 ) -> Pair:
     """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
     from parity.cli import images_of
@@ -226,7 +256,7 @@ def make_pair(
         if path is not None and not path.is_file():
             raise ValueError(f"{path}: no such file; expected a file of weights")
     wanted = {
-        framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "")
+        framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
         for framework, target, path in ((FIRST, first, first_weights), (SECOND, second, second_weights))
     }
     return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})

@@ -43,7 +43,7 @@ class Pair:
         self.matching = Matching([], [], [])
         self.entries: dict[str, list[Entry]] = {}
         # what the proofs found, for those that come after them
-        self.float64: dict[str, Arrays] = {}
+        self.outputs: dict[str, Arrays] = {}
         self.gaps = Comparison((), ())
         self.float32: dict[str, Comparison] = {}
 
@@ -114,6 +114,11 @@ class Pair:
         """Whether the inputs are real images."""
         shape = self.wanted[FIRST].input
         return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.wanted[FIRST].tokens
+
+    @property
+    def dtype(self) -> str:
+        """The precision in which the models are compared: "float64", or "float32" where they bear no other."""
+        return self.wanted[FIRST].dtype
 
     @property
     def title(self) -> str:

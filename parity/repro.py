@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from parity.compare import FLOAT64_LIMIT
+from parity.graphs import INPUT, UNKNOWN
 from parity.pair_diagnosis import diagnose_pair, distance
 from parity.pair_proofs import certificate, float64_forward
 from parity.pairs import FIRST, SECOND, Pair
 from parity.protocol import Arrays
 from parity.repro_code import Culprit, body_of, file_name, own_layout, script
+from parity.results import Diagnosis
 from parity.targets import TargetError
 
 BIG = 2**24  # bytes of inputs and outputs from which one image of them is kept
@@ -45,16 +47,14 @@ def find_culprit(pair: Pair, layer: str = "", told: Callable[[str], None] = lamb
     float64_forward(pair, inputs)
     told("looking for causes, layer by layer")
     causes = diagnose_pair(pair, inputs)
-    # a layer that only one model has differs by infinity, before and after
-    own = {each.stage: each for each in causes if each.stage in by_name and each.before > FLOAT64_LIMIT}
-    own = {name: each for name, each in own.items() if np.isfinite(min(each.before, each.after))}
+    own = _by_themselves(pair, causes)
     wanted = by_name.get(layer) or next(iter(own), "")
     if wanted not in own:
         others = f"; those that do: {', '.join(own)}" if own else ""
         found = "".join(f"\n  {each.text}" for each in causes)
         what = f"layer {layer!r} does not differ by itself{others}" if layer else "no layer differs by itself"
         raise NothingToReproduceError(f"nothing to reproduce: {what}{found}")
-    culprit = _culprit(pair, wanted, inputs, own[wanted].text)
+    culprit = _culprit(pair, wanted, inputs, own[wanted])
     for framework in (FIRST, SECOND):
         body_of(culprit, framework)  # whether it can be written
     return culprit
@@ -86,6 +86,32 @@ def write_repro(culprit: Culprit, folder: Path, versions: dict[str, str]) -> Non
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _by_themselves(pair: Pair, causes: Sequence[Diagnosis]) -> dict[str, str]:
+    """The matched layers that differ when run alone, in order, each with what is known of why."""
+    known = {each.stage: each for each in reversed(causes)}
+    found = {}
+    for match in pair.matching.matches:
+        name = pair.graphs[FIRST].steps[match.first].name
+        cause = known.get(name)
+        # a layer that only one model has differs by infinity, before and after
+        if cause and cause.before > FLOAT64_LIMIT and np.isfinite(min(cause.before, cause.after)):
+            found[name] = cause.text
+        elif _shapes(pair, name, FIRST)[0] == _shapes(pair, name, SECOND)[0] != []:
+            made = [_shapes(pair, name, framework)[1] for framework in (FIRST, SECOND)]
+            if made[0] != made[1]:
+                why = cause.text.rpartition(";")[0] if cause else ""
+                found[name] = f"{why or name}; TensorFlow makes {made[0]} of the same input, Paddle {made[1]}"
+    return found
+
+
+def _shapes(pair: Pair, name: str, framework: str) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+    """Of what reaches a layer, none where that is unknown, and of what it makes of it; without the batch."""
+    step = pair.steps(name)[(FIRST, SECOND).index(framework)]
+    steps, whole = pair.graphs[framework].steps, tuple(pair.wanted[framework].input)
+    known = all(source != UNKNOWN for source in step.inputs)
+    return [steps[source].output if source != INPUT else whole for source in step.inputs] if known else [], step.output
 
 
 def _culprit(pair: Pair, name: str, inputs: np.ndarray, cause: str) -> Culprit:

@@ -235,7 +235,7 @@ def _facts(
         "xs": ", ".join(names),
         "sum": " + ".join(names),
         "product": " * ".join(names),
-        "axis": _axis(shapes, made),
+        "axis": _axis(shapes, made) if step.kind == "concat" else None,
         "made": list(made),
     }
 

@@ -36,6 +36,7 @@ class Wanted:
     classes: int | None = None
     tokens: int | None = None  # inputs are whole numbers below this
     weights: str = ""  # a file of weights to load into it
+    dtype: str = "float64"  # in which it is compared
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
         """Two inputs, drawn: float32 [2, *input] in -2..2, or int64 below `tokens`; or what is opposite to these."""

@@ -22,17 +22,21 @@ from parity.workers import Reply, Workers
 from tests.command_line import parity
 
 KERAS_NETS = """
-import keras
+import keras, tensorflow as tf
 from keras import layers
 
-class Scale(layers.Layer):  # of no kind that the suite knows; does nothing until it is trained
+class Scale(layers.Layer):  # does nothing until it is trained
     def build(self, shape):
         self.factor = self.add_weight(shape=(shape[-1],), initializer="ones", name="factor")
 
     def call(self, x):
         return x * self.factor
 
-def net(bias=True, extra=0, dtype=None, scale=False):
+class Odd(Scale):  # of no kind that the suite knows
+    def call(self, x):
+        return tf.math.xdivy(x, self.factor)
+
+def net(bias=True, extra=0, dtype=None, scale=False, odd=False):
     image = keras.Input((16, 16, 3))
     x = layers.Conv2D(6, 3, strides=2, padding="same", use_bias=bias, dtype=dtype, name="conv")(image)
     x = layers.BatchNormalization(name="norm")(x)
@@ -40,6 +44,7 @@ def net(bias=True, extra=0, dtype=None, scale=False):
     x = layers.MaxPooling2D(2, name="pool")(x)
     x = layers.Flatten(name="rows")(x)
     x = Scale(name="scale")(x) if scale else x
+    x = Odd(name="odd")(x) if odd else x
     for place in range(extra):
         x = layers.Dense(5, name=f"extra{place}")(x)
     return keras.Model(image, layers.Dense(10, name="fc")(x))
@@ -251,9 +256,10 @@ def test_a_bias_that_one_model_has_alone_is_lost_only_if_it_is_zero(convert: Con
     done = convert("trained.pdparams", "bare.weights.h5", first="net(bias=False)", code=2)
     assert "'conv/bias' exists in the PaddlePaddle model only and is not 0 everywhere" in done.output
     assert not (folder / "bare.weights.h5").exists()
-    convert("nobias.pdparams", "bare.weights.h5", first="net(bias=False)")
+    done = convert("nobias.pdparams", "bare.weights.h5", first="net(bias=False)")
+    assert "arrays that only the PaddlePaddle model has, left out, they change nothing: conv/bias" in done.output
     done = convert("bare.weights.h5", "filled.pdparams", first="net(bias=False)")
-    assert "'conv/bias' exists in the PaddlePaddle model only: filled with 0" in done.output
+    assert "arrays that only the PaddlePaddle model has, filled so that they change nothing" in done.output
     assert (
         plain("import paddle; print(float(paddle.load('filled.pdparams')['conv.bias'].abs().max()))", folder) == "0.0\n"
     )
@@ -295,6 +301,8 @@ def test_a_layer_that_one_model_has_alone_is_refused(convert: Convert) -> None:
     assert "extra0" in done.output
     done = convert("extra.weights.h5", "x.pdparams", code=2)  # Keras itself would skip them without a word
     assert "does not fit the model" in done.output
+    done = convert("trained.pdparams", "x.weights.h5", first="net(odd=True)", code=2)
+    assert "odd/factor of TensorFlow is in a layer that the suite cannot look into" in done.output
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,10 @@ def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:
     assert "'hidden'" in done.stderr
     assert "different shapes" in done.stderr
     path.write_text('[layers]\n"hiden" = "fc.0"\n')
-    assert "names 'hiden', which the first model does not have" in parity(
-        "compare", FIRST, SECOND, *SHAPE, "--map", path, code=2
-    ).stderr
+    assert (
+        "names 'hiden', which the first model does not have"
+        in parity("compare", FIRST, SECOND, *SHAPE, "--map", path, code=2).stderr
+    )
 
 
 @pytest.mark.parametrize(
