@@ -156,9 +156,7 @@ def _latent(pair: Pair, seen: set[str]) -> list[Diagnosis]:
         if one.name not in seen and one.kind != "other":
             for key, a, b in _changes(one, other):
                 gap = gaps.get(one.name)
-                why = (
-                    "these inputs do not show it" if gap and gap.passed else "what reaches the two is not of one shape"
-                )
+                why = "these inputs do not show it" if gap and gap.passed else "not run alone on one input"
                 text = f"{one.name} / {other.name}: {_difference(one, key, a, b)}; {why}"
                 causes.append(Diagnosis(SECOND, one.name, TRAPS.get((one.kind, key), ""), text, 0.0, 0.0))
     return causes

@@ -28,7 +28,7 @@ def every_kind() -> keras.Model:
     y = layers.Conv2D(8, 1, groups=4, name="grouped")(y)
     z = layers.AveragePooling2D(3, strides=1, padding="same", name="average")(x)
     x = layers.Concatenate(name="join")([layers.Add(name="sum")([x, y]), layers.Multiply(name="product")([x, z])])
-    x = layers.Activation("tanh", name="tanh")(x)
+    x = layers.Activation("gelu", name="gelu")(layers.Activation("tanh", name="tanh")(x))
     x = layers.GlobalAveragePooling2D(name="means")(x)
     x = layers.LayerNormalization(epsilon=1e-5, name="layer_norm")(x)
     x = layers.Dropout(0.5, name="drop")(x)

@@ -63,7 +63,7 @@ class EveryKind(nn.Layer):
         x = F.elu(self.point1(self.depth1(F.leaky_relu(self.dilated(x)))))
         y = self.grouped(self.depth2(x))
         x = paddle.concat([x + y, paddle.multiply(x, self.average(x))], axis=1)
-        x = F.adaptive_avg_pool2d(paddle.tanh(x), 1).flatten(1)
+        x = F.adaptive_avg_pool2d(F.gelu(paddle.tanh(x)), 1).flatten(1)
         return F.softmax(self.logits(self.drop(self.norm(x))))
 
 

@@ -194,6 +194,19 @@ def test_a_wrong_input_shape_is_said(workers: Workers, dataset: Dataset, shape: 
         pair_of(workers, dataset, "nested()", "nested()", shape).load()
 
 
+def test_in_float32_a_large_difference_is_seen_and_named_and_equal_models_pass(
+    workers: Workers, dataset: Dataset
+) -> None:
+    same = compare_pair(pair_of(workers, dataset, "small()", "small()", dtype="float32"), impact=False)
+    assert same.equal, same
+    assert [proof["level"] for proof in same.proofs] == [1, 3]
+    assert any("float32 only" in line for line in same.remarks)
+    other = compare_pair(pair_of(workers, dataset, "small()", "small(padding=1)", dtype="float32"), impact=False)
+    assert not other.equal
+    assert not other.proofs[1]["passed"]
+    assert causes_of(other) == {("first", "same-pad")}
+
+
 def test_the_decision_impact_counts_changed_classes(workers: Workers, dataset: Dataset) -> None:
     same = compare_pair(pair_of(workers, dataset, "small()", "small()"))
     other = compare_pair(pair_of(workers, dataset, "small(activation='tanh')", "small(padding=1)"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -443,6 +444,22 @@ def _in_dtype(model: keras.Model, dtype: str) -> keras.Model:
     other = type(model).from_config(config)
     other.set_weights(model.get_weights())
     return other
+
+
+_gelu = tf.nn.gelu
+
+
+def _exact_gelu(features: tf.Tensor, approximate: bool = False, name: str | None = None) -> tf.Tensor:
+    """TensorFlow's own, but in float64, where one of its constants is a float32 number (off by 1e-9)."""
+    if features.dtype != tf.float64:
+        return _gelu(features, approximate, name)
+    if approximate:
+        inner = math.sqrt(2 / math.pi) * (features + 0.044715 * features**3)
+        return 0.5 * features * (1 + tf.tanh(inner))
+    return 0.5 * features * tf.math.erfc(-features * math.sqrt(0.5))
+
+
+tf.nn.gelu = _exact_gelu  # through which Keras goes, too
 
 
 @contextmanager
