@@ -141,7 +141,7 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
         case nn.AdaptiveAvgPool2D() | nn.AdaptiveMaxPool2D():
             return adaptive_pool("max" if isinstance(layer, nn.AdaptiveMaxPool2D) else "average", sides(x), sides(y))
         case nn.Dropout() | nn.Dropout2D():
-            return "dropout", {"rate": float(layer.p)}
+            return _dropout(float(layer.p), getattr(layer, "mode", ""))
         case nn.Flatten():
             return "reshape", {}
         case nn.ZeroPad2D():
@@ -169,7 +169,7 @@ def of_function(name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddl
         case "hard_sigmoid":
             return "activation", dict(HARD_SIGMOID)
         case "dropout":
-            return "dropout", {"rate": float(arguments.get("p", 0.5))}
+            return _dropout(float(arguments.get("p", 0.5)), str(arguments.get("mode", "")))
         case "concat":
             return "concat", {}
         case "mean":
@@ -207,6 +207,13 @@ def _padding(
         # one number; one an axis; [top, bottom, left, right]; or a pair for each of the four axes
         before = {1: flat * 2, 2: flat, 4: flat[::2], 8: flat[4::2]}[len(flat)]
     return [used_padding(*facts) for facts in zip(into, out, window, stride, dilation, before, strict=True)]
+
+
+def _dropout(rate: float, mode: str) -> Facts:
+    """One that scales in inference is no dropout there, but a product."""
+    if mode == "downscale_in_infer":
+        return "scale", {"scale": 1 - rate, "offset": 0.0, "dropout": rate}
+    return "dropout", {"rate": rate}
 
 
 def _pool(window: Any, stride: Any, padding: Any, into: list[int], out: list[int]) -> dict[str, Any]:

@@ -41,6 +41,9 @@ def fix_code(pair: Pair, causes: Sequence[Diagnosis]) -> tuple[str, list[str]]:
     left = []
     replaced = False
     for cause in causes:
+        if cause.trap == "dropout-mode" and cause.framework == SECOND:
+            changes.setdefault("layers[name].mode = 'upscale_in_train'", []).append(cause.stage)
+            continue
         try:
             one, other = pair.steps(cause.stage)
         except KeyError:

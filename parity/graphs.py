@@ -35,7 +35,7 @@ class Step:
         activation       function ("relu", "softmax", ...) and its numbers
         dropout          rate
         zero_pad         padding
-        scale            scale, offset: x * scale + offset
+        scale            scale, offset: x * scale + offset; of a dropout that scales in inference its rate as `dropout`
         add, multiply, concat
         identity, reshape
         other            type: nothing is known but the shapes

@@ -181,6 +181,8 @@ def _lone(pair: Pair, inputs: np.ndarray) -> list[Diagnosis]:
             if not step.shapes and pair.gaps.passed:
                 continue  # it changes nothing that is seen, such as a padding that a pool would have done
             trap = {"activation": "relu-missing", "zero_pad": "same-pad"}.get(step.kind, "")
+            if "dropout" in step.numbers:
+                trap = "dropout-mode"
             text = f"{step.name} ({step}) exists in {title} only"
             causes.append(Diagnosis(framework, step.name, trap, text, float("inf"), float("inf")))
     return causes
@@ -222,7 +224,10 @@ def grouped(causes: Sequence[Diagnosis]) -> list[tuple[Diagnosis, list[str]]]:
     """Causes of one trap and one pair of values, each group by its first member, with the stages of all."""
     found: dict[tuple[str, str], list[Diagnosis]] = {}
     for cause in causes:
-        change = cause.text.partition(": ")[2].partition(";")[0] if cause.trap else cause.text
+        lone = " only" in cause.text and " exists in " in cause.text
+        change = cause.text.partition(" (")[2] if lone else cause.text
+        if cause.trap and not lone:
+            change = cause.text.partition(": ")[2].partition(";")[0]
         found.setdefault((cause.trap, change), []).append(cause)
     return [(members[0], [each.stage for each in members]) for members in found.values()]
 

@@ -13,13 +13,21 @@ SAME_STRIDE_2 = [0, 1, 0, 1]  # of a 3x3 kernel on an even map: above, below, le
 class Small(nn.Layer):
     """As users write it; `padding` 1 is the trap."""
 
-    def __init__(self, epsilon: float, padding: Any, act: nn.Layer | None, bias: bool, classes: int) -> None:
+    def __init__(
+        self,
+        epsilon: float,
+        padding: Any,
+        act: nn.Layer | None,
+        bias: bool,
+        classes: int,
+        mode: str = "upscale_in_train",
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2D(3, 8, 3, stride=2, padding=padding, bias_attr=None if bias else False)
         self.bn = nn.BatchNorm2D(8, epsilon=epsilon)
         self.act = act or nn.ReLU()
         self.pool = nn.MaxPool2D(2)
-        self.fc = nn.Sequential(nn.Linear(128, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, classes))
+        self.fc = nn.Sequential(nn.Linear(128, 12), nn.ReLU(), nn.Dropout(0.4, mode=mode), nn.Linear(12, classes))
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         x = self.pool(self.act(self.bn(self.conv(x))))
@@ -27,10 +35,15 @@ class Small(nn.Layer):
 
 
 def small(
-    epsilon: float = 1e-5, padding: Any = None, act: str = "", bias: bool = True, num_classes: int = 10
+    epsilon: float = 1e-5,
+    padding: Any = None,
+    act: str = "",
+    bias: bool = True,
+    num_classes: int = 10,
+    mode: str = "upscale_in_train",
 ) -> nn.Layer:
     padding = SAME_STRIDE_2 if padding is None else padding
-    return Small(epsilon, padding, getattr(nn, act)() if act else None, bias, num_classes)
+    return Small(epsilon, padding, getattr(nn, act)() if act else None, bias, num_classes, mode)
 
 
 class Bare(Small):

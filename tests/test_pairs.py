@@ -125,6 +125,14 @@ def test_a_missing_activation_is_named_and_left_to_the_user(workers: Workers, da
     assert any("act" in line for line in found.by_hand)
 
 
+def test_a_dropout_that_scales_in_inference_is_named_and_mended(workers: Workers, dataset: Dataset) -> None:
+    second = "small(mode='downscale_in_infer')"
+    found = compare_pair(pair_of(workers, dataset, "small()", second), impact=False)
+    assert causes_of(found) == {("fc.2", "dropout-mode")}
+    assert not found.equal
+    assert compare_pair(pair_of(workers, dataset, "small()", second), apply_fixes=True, impact=False).equal
+
+
 def test_a_bias_that_one_model_lacks_is_made_neutral_and_said(workers: Workers, dataset: Dataset) -> None:
     found = compare_pair(pair_of(workers, dataset, "small(bias=False)", "small()"), impact=False)
     assert found.equal, found
