@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +12,8 @@ import paddle
 from paddle import nn
 
 from paddle_impl.layer_kinds import FUNCTIONS, arrays_of, channels_last, known, of_function, of_layer
-from parity.graphs import INPUT, POSITIVE, UNKNOWN, single, used_padding
+from parity.graphs import INPUT, UNKNOWN, single
+from parity.tracing import again, arguments, merged, padding_with, tensors_of, unique
 from parity.weights import Layout
 
 
@@ -110,13 +109,13 @@ class Trace:
         self, path: str, layer: nn.Layer, args: Any, result: paddle.Tensor, run: Callable[..., paddle.Tensor]
     ) -> None:
         """A layer in which nothing known ran: its inputs and output are all that can be said."""
-        tensors = _tensors(args)
+        tensors = tensors_of(args, paddle.Tensor)
         self._add(path, "other", {"type": type(layer).__name__}, tensors, result, run, layer)
 
     def _function(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def spy(*args: Any, **kwargs: Any) -> Any:
             if name == "leaky_relu":  # of all such constants TensorFlow makes float32 numbers, in float64 too
-                given = _arguments(original, args, kwargs)
+                given = arguments(original, args, kwargs)
                 args, kwargs = (given["x"],), {"negative_slope": single(given.get("negative_slope", 0.01))}
             if self._quiet:
                 return original(*args, **kwargs)
@@ -125,13 +124,13 @@ class Trace:
                 result = original(*args, **kwargs)
             finally:
                 self._quiet -= 1
-            tensors = _tensors([*args, *kwargs.values()])
+            tensors = tensors_of([*args, *kwargs.values()], paddle.Tensor)
             if tensors and isinstance(result, paddle.Tensor) and any(id(each) in self._made for each in tensors):
-                kind, numbers = of_function(name, _arguments(original, args, kwargs), tensors[0], result)
+                kind, numbers = of_function(name, arguments(original, args, kwargs), tensors[0], result)
                 if kind in ("add", "multiply") and len(tensors) == 1:
                     kind, numbers = "other", {"type": f"{name} of a constant"}
                 path = ".".join([*[each for each in self._inside if each][-1:], name])
-                self._add(path, kind, numbers, tensors, result, _again(original, args, kwargs))
+                self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, paddle.Tensor))
             return result
 
         return spy
@@ -148,7 +147,7 @@ class Trace:
     ) -> None:
         inputs = tuple(self._made.get(id(each), UNKNOWN) for each in tensors)
         step = Step(
-            name=_unique(path, [each.name for each in self.steps]),
+            name=unique(path, [each.name for each in self.steps]),
             kind=kind,
             numbers=numbers,
             inputs=inputs,
@@ -178,90 +177,15 @@ class Trace:
 def trace(model: nn.Layer, x: paddle.Tensor) -> Trace:
     """Run the model on x and return what it reached; paddings are merged into the layers that they pad for."""
     found = Trace(model, x)
-    found.steps = _merged(found.steps)
+    found.steps = merged(found.steps, _changed)
     return found
 
 
-def _merged(steps: list[Step]) -> list[Step]:
-    """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew."""
-    users: dict[int, list[int]] = {}
-    for place, step in enumerate(steps):
-        for source in step.inputs:
-            users.setdefault(source, []).append(place)
-    gone = {}
-    for place, step in enumerate(steps):
-        if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
-            user, source = steps[users[place][0]], step.inputs[0]
-            positive = source >= 0 and steps[source].numbers.get("function") in POSITIVE
-            # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
-            if user.kind == "conv" or (user.kind == "max_pool" and positive):
-                gone[place] = users[place][0]
-    kept = [place for place in range(len(steps)) if place not in gone]
-    new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
-    padders = {user: steps[place] for place, user in gone.items()}
-    return [_with_padder(steps[old], padders.get(old), new) for old in kept]
-
-
-def _with_padder(step: Step, padder: Step | None, new: dict[int, int]) -> Step:
+def _changed(step: Step, padder: Step | None, inputs: tuple[int, ...]) -> Step:
     if padder is None:
-        return replace(step, inputs=tuple(new[source] for source in step.inputs))
-    last = channels_last(step.layer) if step.layer is not None else False
-    axes = (1, 2) if last else (2, 3)
+        return replace(step, inputs=inputs)
+    axes = (1, 2) if step.layer is not None and channels_last(step.layer) else (2, 3)
     kernel = step.numbers.get("window") or step.arrays["kernel"][0].shape[2:]
-    padding = [
-        used_padding(
-            padder.shapes[0][axis],
-            step.made[axis],
-            kernel[place],
-            step.numbers["stride"][place],
-            step.numbers.get("dilation", [1, 1])[place],
-            padder.numbers["padding"][place][0] + step.numbers["padding"][place][0],
-        )
-        for place, axis in enumerate(axes)
-    ]
-    return replace(
-        step,
-        numbers=step.numbers | {"padding": padding},
-        inputs=tuple(new[source] for source in padder.inputs),
-        shapes=padder.shapes,
-        run=lambda x: step.run(padder.run(x)),
-    )
-
-
-def _tensors(args: Sequence[Any]) -> list[paddle.Tensor]:
-    """The tensors among arguments, those in lists and tuples too."""
-    flat = [each for arg in args for each in (arg if isinstance(arg, (list, tuple)) else [arg])]
-    return [each for each in flat if isinstance(each, paddle.Tensor)]
-
-
-def _arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name; a function in C has no signature, and nothing that we read off it."""
-    try:
-        return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
-    except (TypeError, ValueError):
-        return dict(kwargs)
-
-
-def _again(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., paddle.Tensor]:
-    """The same call on other tensors, which take the places of the first ones in order."""
-
-    def run(*tensors: paddle.Tensor) -> paddle.Tensor:
-        left = iter(tensors)
-
-        def put(value: Any) -> Any:
-            if isinstance(value, paddle.Tensor):
-                return next(left)
-            if isinstance(value, (list, tuple)) and any(isinstance(each, paddle.Tensor) for each in value):
-                return type(value)(put(each) for each in value)
-            return value
-
-        return function(*[put(each) for each in args], **{name: put(each) for name, each in kwargs.items()})
-
-    return run
-
-
-def _unique(name: str, taken: list[str]) -> str:
-    """A layer that runs again, or a second function of its kind in one layer, is numbered."""
-    if name not in taken:
-        return name
-    return next(found for n in itertools.count(2) if (found := f"{name}#{n}") not in taken)
+    padding = padding_with(step, padder, axes, kernel)
+    numbers, run = step.numbers | {"padding": padding}, lambda x: step.run(padder.run(x))
+    return replace(step, numbers=numbers, inputs=inputs, shapes=padder.shapes, run=run)

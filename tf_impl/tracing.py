@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,7 +12,8 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from parity.graphs import INPUT, POSITIVE, UNKNOWN, used_padding
+from parity.graphs import INPUT, UNKNOWN
+from parity.tracing import again, arguments, merged, padding_with, tensors_of, unique
 from parity.weights import Layout
 from tf_impl.layer_kinds import (
     FUNCTIONS,
@@ -96,7 +95,7 @@ class Trace:
             finally:
                 self._inside.pop()
             if len(self.steps) == before and isinstance(result, tf.Tensor):
-                tensors = _tensors(args)
+                tensors = tensors_of(args, tf.Tensor)
                 numbers = {"type": type(layer).__name__}
                 self._add(path, "other", numbers, tensors, result, lambda *xs: call(layer, *xs), layer)
             return result
@@ -110,7 +109,7 @@ class Trace:
         kind, numbers = of_layer(layer, args[0], result)
         several = isinstance(args[0], (list, tuple))
         run = (lambda *xs: call(layer, list(xs))) if several else (lambda x: call(layer, x, **kwargs))
-        self._add(path, kind, numbers, _tensors(args), result, run, layer)
+        self._add(path, kind, numbers, tensors_of(args, tf.Tensor), result, run, layer)
         return result
 
     def _product(
@@ -165,17 +164,17 @@ class Trace:
                 result = original(*args, **kwargs)
             finally:
                 self._quiet -= 1
-            tensors = _tensors([*args, *kwargs.values()])
+            tensors = tensors_of([*args, *kwargs.values()], tf.Tensor)
             if tensors and isinstance(result, tf.Tensor) and any(id(each) in self._made for each in tensors):
-                arguments = facts if facts is not None else _arguments(original, args, kwargs)
+                given = facts if facts is not None else arguments(original, args, kwargs)
                 if name in FUNCTIONS:
-                    kind, numbers = of_function(name, arguments, tensors[0], result)
+                    kind, numbers = of_function(name, given, tensors[0], result)
                 else:
                     kind, numbers = "other", {"type": name}
                 if kind in ("add", "multiply") and len(tensors) == 1:
                     kind, numbers = "other", {"type": f"{name} of a constant"}
                 path = ".".join([*[each for each in self._inside if each][-1:], name])
-                self._add(path, kind, numbers, tensors, result, _again(original, args, kwargs))
+                self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, tf.Tensor))
             return result
 
         return spy
@@ -191,7 +190,7 @@ class Trace:
         layer: keras.layers.Layer | None = None,
     ) -> None:
         step = Step(
-            name=_unique(path, [each.name for each in self.steps]),
+            name=unique(path, [each.name for each in self.steps]),
             kind=kind,
             numbers=numbers,
             inputs=tuple(self._made.get(id(each), UNKNOWN) for each in tensors),
@@ -210,52 +209,17 @@ class Trace:
 def trace(model: keras.Model, x: tf.Tensor, *, training: bool) -> Trace:
     """Run the model on x and return what it reached; paddings are merged into the layers that they pad for."""
     found = Trace(model, x, training=training)
-    found.steps = _merged(found.steps)
+    found.steps = merged(found.steps, _changed)
     return found
 
 
-def _merged(steps: list[Step]) -> list[Step]:
-    """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew."""
-    users: dict[int, list[int]] = {}
-    for place, step in enumerate(steps):
-        for source in step.inputs:
-            users.setdefault(source, []).append(place)
-    gone = {}
-    for place, step in enumerate(steps):
-        if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
-            user, source = steps[users[place][0]], step.inputs[0]
-            positive = source >= 0 and steps[source].numbers.get("function") in POSITIVE
-            # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
-            if user.kind == "conv" or (user.kind == "max_pool" and positive):
-                gone[place] = users[place][0]
-    kept = [place for place in range(len(steps)) if place not in gone]
-    new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
-    padders = {user: steps[place] for place, user in gone.items()}
-    return [_with_padder(steps[old], padders.get(old), new) for old in kept]
-
-
-def _with_padder(step: Step, padder: Step | None, new: dict[int, int]) -> Step:
+def _changed(step: Step, padder: Step | None, inputs: tuple[int, ...]) -> Step:
     if padder is None:
-        return replace(step, inputs=tuple(new[source] for source in step.inputs))
+        return replace(step, inputs=inputs)
     kernel = step.numbers.get("window") or step.arrays["kernel"][0].shape[:2]
-    padding = [
-        used_padding(
-            padder.shapes[0][1 + axis],
-            step.made[1 + axis],
-            kernel[axis],
-            step.numbers["stride"][axis],
-            step.numbers.get("dilation", [1, 1])[axis],
-            padder.numbers["padding"][axis][0] + step.numbers["padding"][axis][0],
-        )
-        for axis in range(2)
-    ]
-    return replace(
-        step,
-        numbers=step.numbers | {"padding": padding},
-        inputs=tuple(new[source] for source in padder.inputs),
-        shapes=padder.shapes,
-        run=lambda x: step.run(padder.run(x)),
-    )
+    padding = padding_with(step, padder, (1, 2), kernel)
+    numbers, run = step.numbers | {"padding": padding}, lambda x: step.run(padder.run(x))
+    return replace(step, numbers=numbers, inputs=inputs, shapes=padder.shapes, run=run)
 
 
 def _paths(model: keras.Model) -> dict[int, str]:
@@ -275,42 +239,3 @@ def _paths(model: keras.Model) -> dict[int, str]:
 def _pointwise(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
     y = keras.ops.conv(x, layer.pointwise_kernel, strides=1, padding="valid")
     return y if layer.bias is None else y + layer.bias
-
-
-def _tensors(args: Sequence[Any]) -> list[tf.Tensor]:
-    """The tensors among arguments, those in lists and tuples too."""
-    flat = [each for arg in args for each in (arg if isinstance(arg, (list, tuple)) else [arg])]
-    return [each for each in flat if isinstance(each, tf.Tensor)]
-
-
-def _arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name; a function in C has no signature, and nothing that we read off it."""
-    try:
-        return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
-    except (TypeError, ValueError):
-        return dict(kwargs)
-
-
-def _again(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., tf.Tensor]:
-    """The same call on other tensors, which take the places of the first ones in order."""
-
-    def run(*tensors: tf.Tensor) -> tf.Tensor:
-        left = iter(tensors)
-
-        def put(value: Any) -> Any:
-            if isinstance(value, tf.Tensor):
-                return next(left)
-            if isinstance(value, (list, tuple)) and any(isinstance(each, tf.Tensor) for each in value):
-                return type(value)(put(each) for each in value)
-            return value
-
-        return function(*[put(each) for each in args], **{name: put(each) for name, each in kwargs.items()})
-
-    return run
-
-
-def _unique(name: str, taken: list[str]) -> str:
-    """A layer that runs again, or a second function of its kind in one layer, is numbered."""
-    if name not in taken:
-        return name
-    return next(found for n in itertools.count(2) if (found := f"{name}#{n}") not in taken)

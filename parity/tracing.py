@@ -1,0 +1,93 @@
+"""What tracing a model takes in either framework: calls made again, names, and paddings merged into their layers."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Container, Sequence
+from typing import Any
+
+from parity.graphs import INPUT, POSITIVE, UNKNOWN, used_padding
+
+
+def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
+    """The tensors of this type among arguments, those in lists and tuples too."""
+    flat = [each for arg in args for each in (arg if isinstance(arg, (list, tuple)) else [arg])]
+    return [each for each in flat if isinstance(each, kind)]
+
+
+def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by name; a function in C has no signature, and nothing that we read off it."""
+    try:
+        return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        return dict(kwargs)
+
+
+def again(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type
+) -> Callable[..., Any]:
+    """The same call on other tensors of this type, which take the places of the first ones in order."""
+
+    def run(*tensors: Any) -> Any:
+        left = iter(tensors)
+
+        def put(value: Any) -> Any:
+            if isinstance(value, kind):
+                return next(left)
+            if isinstance(value, (list, tuple)) and any(isinstance(each, kind) for each in value):
+                return type(value)(put(each) for each in value)
+            return value
+
+        return function(*[put(each) for each in args], **{name: put(each) for name, each in kwargs.items()})
+
+    return run
+
+
+def unique(name: str, taken: Container[str]) -> str:
+    """A layer that runs again, or a second function of its kind in one layer, is numbered."""
+    if name not in taken:
+        return name
+    return next(found for n in itertools.count(2) if (found := f"{name}#{n}") not in taken)
+
+
+def merged(steps: Sequence[Any], changed: Callable[..., Any]) -> list[Any]:
+    """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew.
+
+    `changed(step, padder, inputs)` gives a step with other inputs, and with the padding of `padder` where there is one.
+    """
+    users: dict[int, list[int]] = {}
+    for place, step in enumerate(steps):
+        for source in step.inputs:
+            users.setdefault(source, []).append(place)
+    padders = {}
+    for place, step in enumerate(steps):
+        if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
+            user, source = steps[users[place][0]], step.inputs[0]
+            positive = source >= 0 and steps[source].numbers.get("function") in POSITIVE
+            # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
+            if user.kind == "conv" or (user.kind == "max_pool" and positive):
+                padders[users[place][0]] = step
+    gone = {id(padder) for padder in padders.values()}
+    kept = [place for place, step in enumerate(steps) if id(step) not in gone]
+    new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
+    return [
+        changed(steps[old], padder, tuple(new[source] for source in (padder or steps[old]).inputs))
+        for old in kept
+        for padder in [padders.get(old)]
+    ]
+
+
+def padding_with(step: Any, padder: Any, axes: Sequence[int], kernel: Sequence[int]) -> list[list[int]]:
+    """A step's padding together with that of the step before it; `axes` are those of height and width."""
+    return [
+        used_padding(
+            padder.shapes[0][axis],
+            step.made[axis],
+            kernel[place],
+            step.numbers["stride"][place],
+            step.numbers.get("dilation", [1, 1])[place],
+            padder.numbers["padding"][place][0] + step.numbers["padding"][place][0],
+        )
+        for place, axis in enumerate(axes)
+    ]
