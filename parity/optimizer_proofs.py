@@ -94,20 +94,23 @@ def boundary_rates(schedule: Schedule) -> np.ndarray:
 
 def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None) -> dict[str, Arrays]:
     """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
-    plan = start(evidence, recipe, states)
-    plan["rate"] = boundary_rates(recipe.schedule)
-    name, large = evidence.network.name, evidence.network.params > LARGE
+    name = evidence.network.name
 
-    def train(worker: Worker) -> Reply:
+    def train(worker: Worker, plan: Arrays) -> Reply:
+        plan["rate"] = boundary_rates(recipe.schedule)
         losses = worker.call("train_steps", network=name, arrays=plan, on_progress=lambda news: None).arrays["losses"]
         end = unpack(worker.call("export_training", network=name).arrays, "state")
-        if large:
-            worker.stop()  # which gives its memory back
         return Reply(arrays=end | {LOSSES: losses})  # the arrays first: the first that fails says where
 
-    if large:  # two at work would not fit into the memory of a usual machine
-        return {framework: train(evidence.workers[framework]).arrays for framework in evidence.workers}
-    return {framework: reply.arrays for framework, reply in evidence.workers.map(train).items()}
+    if evidence.network.params <= LARGE:
+        plan = start(evidence, recipe, states)
+        return {name: reply.arrays for name, reply in evidence.workers.map(lambda worker: train(worker, plan)).items()}
+    ends = {}
+    for framework in evidence.workers:  # two at work would not fit into the memory of a usual machine
+        plan = start(evidence, recipe, states, only=framework)
+        ends[framework] = train(evidence.workers[framework], plan).arrays
+        evidence.workers[framework].stop()  # which gives its memory back
+    return ends
 
 
 def _derived_limits(evidence: Evidence, recipe: Recipe, ends: dict[str, Arrays]) -> dict[str, float]:

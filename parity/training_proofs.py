@@ -88,8 +88,13 @@ def recipe_for(evidence: Evidence) -> Recipe:
     return recipe_of(evidence.network.recipe)
 
 
-def start(evidence: Evidence, recipe: Recipe, states: Mapping[str, State] | None = None) -> Arrays:
-    """Start a float64 training in both workers with the proof's weights, or each framework's own `states`; the plan."""
+def start(
+    evidence: Evidence, recipe: Recipe, states: Mapping[str, State] | None = None, only: str | None = None
+) -> Arrays:
+    """Start a float64 training with the proof's weights, or each framework's own `states`; the plan.
+
+    In both workers at once, or in that of the framework `only`.
+    """
     batch = min(evidence.batch, BATCH if evidence.network.flops > LARGE_FLOPS else 2 * BATCH)
     part = evidence.part(batch * STEPS)
     description = next(iter(evidence.describe().values()))
@@ -106,7 +111,10 @@ def start(evidence: Evidence, recipe: Recipe, states: Mapping[str, State] | None
             **(as_arguments(recipe) | {"batch": batch}),
         )
 
-    evidence.workers.map(begin)
+    if only:
+        begin(evidence.workers[only])
+    else:
+        evidence.workers.map(begin)
     return plan_arrays(part, recipe, batch, evidence.seed, 0, description["dropout"])
 
 
