@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -35,7 +36,7 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
     """
     recipe = recipe or recipe_for(evidence)
     state = evidence.state("float32")
-    ends = _ends(evidence, recipe)
+    ends = dict(_ends(evidence, recipe))
     first, second = ends.values()
     extra = _amplified(evidence, recipe) if recipe.optimizer.kind == "adam" else {}
     limits = {
@@ -92,7 +93,7 @@ def boundary_rates(schedule: Schedule) -> np.ndarray:
     return rates
 
 
-def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None) -> dict[str, Arrays]:
+def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None) -> Iterator[tuple[str, Arrays]]:
     """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
     name = evidence.network.name
 
@@ -104,13 +105,14 @@ def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = 
 
     if evidence.network.params <= LARGE:
         plan = start(evidence, recipe, states)
-        return {name: reply.arrays for name, reply in evidence.workers.map(lambda worker: train(worker, plan)).items()}
-    ends = {}
+        replies = evidence.workers.map(lambda worker: train(worker, plan))
+        yield from ((framework, reply.arrays) for framework, reply in replies.items())
+        return
     for framework in evidence.workers:  # two at work would not fit into the memory of a usual machine
         plan = start(evidence, recipe, states, only=framework)
-        ends[framework] = train(evidence.workers[framework], plan).arrays
+        end = train(evidence.workers[framework], plan).arrays
         evidence.workers[framework].stop()  # which gives its memory back
-    return ends
+        yield framework, end
 
 
 def _derived_limits(evidence: Evidence, recipe: Recipe, ends: dict[str, Arrays]) -> dict[str, float]:
@@ -121,7 +123,7 @@ def _derived_limits(evidence: Evidence, recipe: Recipe, ends: dict[str, Arrays])
     draw = np.random.default_rng(evidence.seed)
     moved = perturb(evidence.state("float64"), draw, FLOAT64_ROUNDING)
     perturbed = _ends(evidence, recipe, dict.fromkeys(ends, moved))
-    each = [derive_limits(ends[framework], [perturbed[framework]]) for framework in ends]
+    each = [derive_limits(ends[framework], [arrays]) for framework, arrays in perturbed]
     return {name: float(np.min([limits[name] for limits in each])) for name in each[0]}
 
 
