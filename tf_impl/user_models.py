@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +15,24 @@ import numpy as np
 import tensorflow as tf
 
 from parity import graphs, targets
-from parity.graphs import INPUT, UNKNOWN, Graph, rows_of_cells
-from parity.initial import proof_state
+from parity.graphs import Graph, rows_of_cells
+from parity.model_host import Host, HostedModel
 from parity.protocol import Arrays, pack
-from parity.user_models import HALF, NEUTRAL, Adoption, Kept, Wanted, cast_inputs, require_static
-from parity.weights import SAME, Entry, Layout, check_state, digests
+from parity.user_models import HALF, NEUTRAL, Wanted
+from parity.weights import SAME, Entry, Layout
 from tf_impl.tracing import Step, trace
 from tf_impl.weights import Slot
 
 
-class UserModel:
-    """One model in one precision, its steps by place, and the canonical names of those that a match gave one."""
+class UserModel(HostedModel):
+    """A Keras model."""
 
     def __init__(self, wanted: Wanted, dtype: str, fixes: Sequence[str] = ()) -> None:
-        self.wanted, self.dtype = wanted, dtype
+        super().__init__(wanted, dtype)
         self.model = _build(wanted, dtype)
         for code in fixes:
             _patch(self.model, code)
-        self.steps = self.traced(wanted.example())
-        self.names: dict[str, Adoption] = {}
-        again = self.traced(wanted.example(opposite=True))
-        require_static([each.name for each in self.steps], [each.name for each in again], wanted.target)
-        self.forget()
+        self.begin()
 
     def graph(self) -> Graph:
         """What the model is, in neutral terms."""
@@ -84,55 +78,27 @@ class UserModel:
                 found.append(Slot(Entry(f"{name}/{kind}", shape, self.dtype, trainable), tensor, layout))
         return found
 
-    def load(self, kept: Kept, draw: Sequence[int] | None = None) -> None:
-        """Overwrite the adopted arrays, and make neutral those that the other model does not have."""
-        slots = {slot.entry.name: slot for slot in self.slots()}
-        entries = [replace(slot.entry, dtype="float32") for slot in slots.values()]
-        check_state(kept.state, entries, receiver=f"the TensorFlow model {self.wanted.target}")
-        for name, array in kept.cast(self.dtype, draw):
-            slot = slots[name]
-            if slot.layout != SAME:  # Keras's layouts are the canonical ones but for the shape
-                stored = np.empty(tuple(slot.tensor.shape), array.dtype)
-                slot.layout.write(array, stored)
-                array = stored
-            slot.tensor.value.assign(array)
-        for adoption in self.names.values():
-            for kind in adoption.neutral:
-                tensor, _ = self.steps[adoption.step].arrays[kind]
-                tensor.value.assign(np.full(tuple(tensor.shape), NEUTRAL[kind], self.dtype))
+    def write(self, slot: Slot, array: np.ndarray) -> None:
+        """Overwrite one array with a canonical one in this model's dtype."""
+        if slot.layout != SAME:  # Keras's layouts are the canonical ones but for the shape
+            stored = np.empty(tuple(slot.tensor.shape), array.dtype)
+            slot.layout.write(array, stored)
+            array = stored
+        slot.tensor.value.assign(array)
 
-    def export(self) -> Arrays:
-        """The adopted arrays, canonical, in float32."""
-        return {
-            slot.entry.name: slot.layout.read(slot.tensor.numpy()).astype("float32", copy=False)
-            for slot in self.slots()
-        }
+    def read(self, slot: Slot) -> np.ndarray:
+        """A copy of one array, canonical."""
+        return slot.layout.read(slot.tensor.numpy())
 
-    def run(self, inputs: np.ndarray, name: str) -> np.ndarray:
-        """What one adopted step makes of the model's inputs, canonical."""
-        self.steps = self.traced(inputs)
-        output = self._output(self.steps[self.names[name].step])
-        self.forget()
-        return output
+    def neutralise(self, step: Step, kind: str) -> None:
+        """Make an array that the other model does not have do nothing."""
+        tensor, _ = step.arrays[kind]
+        tensor.value.assign(np.full(tuple(tensor.shape), NEUTRAL[kind], self.dtype))
 
-    def outputs(self, inputs: np.ndarray) -> Arrays:
-        """What every adopted step makes of the model's inputs, canonical."""
-        self.steps = self.traced(inputs)
-        found = {name: self._output(self.steps[adoption.step]) for name, adoption in self.names.items()}
-        self.forget()
-        return found
-
-    def inputs(self, inputs: np.ndarray, names: Sequence[str]) -> Arrays:
-        """What reaches these adopted steps, canonical: `name/0` for a step's first input, and so on."""
-        self.steps = self.traced(inputs)
-        found = {
-            f"{name}/{place}": inputs if source == INPUT else self._output(self.steps[source])
-            for name in names
-            for place, source in enumerate(self.steps[self.names[name].step].inputs)
-            if source != UNKNOWN
-        }
-        self.forget()
-        return found
+    def output(self, step: Step) -> np.ndarray:
+        """What a step made, canonical."""
+        assert step.output is not None
+        return self.canonical(step.output)
 
     def alone(self, name: str, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """One adopted step on canonical inputs."""
@@ -141,6 +107,7 @@ class UserModel:
         return self.canonical(step.run(*own))
 
     def traced(self, inputs: np.ndarray, *, training: bool = False) -> list[Step]:
+        """The steps of one run on canonical inputs, with their outputs. Raises TargetError."""
         x = self.own(inputs, (0,) * inputs.ndim)
         try:
             found = trace(self.model, x, training=training)
@@ -149,16 +116,8 @@ class UserModel:
         self.result = self.wanted.output_of(found.result, found.steps, tf.Tensor)
         return found.steps
 
-    def forget(self) -> None:
-        for step in self.steps:
-            step.output = None
-
     def _canonical_shape(self, step: Step) -> tuple[int, ...]:
         return rows_of_cells(step.made[1:])
-
-    def _output(self, step: Step) -> np.ndarray:
-        assert step.output is not None
-        return self.canonical(step.output)
 
     def canonical(self, tensor: tf.Tensor) -> np.ndarray:
         array = np.asarray(tensor)
@@ -172,95 +131,7 @@ class UserModel:
         return tf.constant(x.astype("int32" if whole else self.dtype))
 
 
-@dataclass
-class _Loaded:
-    """One user's model by name: how to build it, and what it was given."""
-
-    wanted: Wanted
-    names: dict[str, Adoption] = field(default_factory=dict)
-    fixes: list[str] = field(default_factory=list)
-    kept: Kept = field(default_factory=Kept)
-    built: UserModel | None = None  # the last one, in one precision: large models fit into memory only once
-
-
-_loaded: dict[str, _Loaded] = {}
-
-
-def load_model(network: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Build and trace the model; its graph. A model of that name that was loaded before is forgotten."""
-    _loaded[network] = _Loaded(Wanted(**wanted))
-    return dataclasses.asdict(_model(network).graph())
-
-
-def adopt(network: str, names: dict[str, Any]) -> dict[str, Any]:
-    """Give steps their canonical names; the state's `entries`, in float32."""
-    _loaded[network].names = {name: Adoption(**each) for name, each in names.items()}
-    slots = _model(network).slots()
-    return {"entries": [dataclasses.asdict(replace(slot.entry, dtype="float32")) for slot in slots]}
-
-
-def fix_model(network: str, code: str) -> dict[str, Any]:
-    """Build the model anew and let code of the form `def fix(model): ...` change it; its graph."""
-    loaded = _loaded[network]
-    loaded.fixes, loaded.names, loaded.built = [code], {}, None
-    return dataclasses.asdict(_model(network).graph())
-
-
-def draw_state(network: str, seed: int) -> dict[str, Any]:
-    """Draw a state of random float32 numbers, keep it for the runs to come, load it and read it back.
-
-    Gives the sha256 of every array as `drawn` and as `read`, by name.
-    """
-    loaded, model = _loaded[network], _model(network)
-    loaded.kept = Kept(proof_state([replace(slot.entry, dtype="float32") for slot in model.slots()], seed))
-    model.load(loaded.kept)
-    return {"drawn": digests(loaded.kept.state), "read": digests(model.export())}
-
-
-def keep_state(network: str, arrays: Arrays) -> dict[str, Any]:
-    """Keep a float32 state for the runs to come."""
-    _loaded[network].kept = Kept(arrays)
-    return {}
-
-
-def own_state(network: str) -> tuple[dict[str, Any], Arrays]:
-    """The weights that the model itself was built with: the adopted ones."""
-    loaded = _loaded[network]
-    loaded.built = None
-    return {}, _model(network, "float32").export()
-
-
-def model_stages(
-    network: str, dtype: str, arrays: Arrays, draw: list[int] | None = None
-) -> tuple[dict[str, Any], Arrays]:
-    """Every adopted step's output with the kept state; `draw` seeds float32 roundings that move state and inputs."""
-    model = _model(network, dtype)
-    model.load(_loaded[network].kept, draw)
-    return {}, model.outputs(cast_inputs(arrays["inputs"], dtype, draw))
-
-
-def model_inputs(network: str, arrays: Arrays, names: list[str]) -> tuple[dict[str, Any], Arrays]:
-    """What reaches these steps with the kept state."""
-    model = _model(network)
-    model.load(_loaded[network].kept)
-    return {}, model.inputs(cast_inputs(arrays["inputs"], model.dtype), names)
-
-
-def model_layers(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """Adopted steps alone, with the kept state, on the arrays `name/0`, `name/1`, ..."""
-    model = _model(network)
-    model.load(_loaded[network].kept)
-    given: dict[str, list[np.ndarray]] = {}
-    for key, array in arrays.items():
-        given.setdefault(key.rpartition("/")[0], []).append(array)
-    return {}, {name: model.alone(name, inputs) for name, inputs in given.items()}
-
-
-def model_ends(network: str, dtype: str, end: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """The `output` of the adopted step at which the models end, with the kept state."""
-    model = _model(network, dtype)
-    model.load(_loaded[network].kept)
-    return {}, {"output": model.run(cast_inputs(arrays["inputs"], dtype), end)}
+host = Host(UserModel)
 
 
 def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
@@ -268,8 +139,7 @@ def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any
 
     Groups out: `output`; `gradients` of sum(output * cotangent); `statistics`, the running ones after the pass.
     """
-    model = _model(network)
-    model.load(_loaded[network].kept)
+    model: UserModel = host.with_state(network)
     slots = model.slots()
     trained = [slot for slot in slots if slot.entry.trainable]
     with dropout_off(model.model), tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -291,8 +161,8 @@ def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any
 
 def read_weights(network: str, path: str) -> tuple[dict[str, Any], Arrays]:
     """The adopted arrays of a `.weights.h5` or `.keras` file of the weights, canonical. Refuses what is not float32."""
-    _loaded[network].built = None  # what the file lacks must not be found in the model
-    model = _model(network, "float32")
+    host.loaded[network].built = None  # what the file lacks must not be found in the model
+    model: UserModel = host.model(network, "float32")
     types = _set_weights(model.model, Path(path))
     if odd := [name for name, (dtype, _) in types.items() if dtype == "float64"]:
         raise targets.TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
@@ -301,26 +171,14 @@ def read_weights(network: str, path: str) -> tuple[dict[str, Any], Arrays]:
 
 def write_weights(network: str, path: str) -> dict[str, Any]:
     """Write the kept state as a `.weights.h5` or `.keras` file of the model."""
-    model = _model(network, "float32")
-    model.load(_loaded[network].kept)
+    model: UserModel = host.with_state(network, "float32")
     if path.endswith(".keras"):  # the whole model, so one whose constants are as its owner wrote them
-        whole = _build(_loaded[network].wanted, "float32", rounded=False)
+        whole = _build(host.loaded[network].wanted, "float32", rounded=False)
         whole.set_weights(model.model.get_weights())
         whole.save(path)
     else:
         model.model.save_weights(path)
     return {"bytes": Path(path).stat().st_size}
-
-
-def _model(network: str, dtype: str = "") -> UserModel:
-    """The model in `dtype`, or in the precision that the comparison is made in."""
-    loaded = _loaded[network]
-    dtype = dtype or loaded.wanted.dtype
-    if loaded.built is None or loaded.built.dtype != dtype:
-        loaded.built = None  # let go of the one before the next is built
-        loaded.built = UserModel(loaded.wanted, dtype, loaded.fixes)
-    loaded.built.names = loaded.names
-    return loaded.built
 
 
 def _set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
