@@ -16,7 +16,7 @@ from parity.protocol import Arrays, unpack
 from parity.recipes import Optimizer, Recipe, Schedule, learning_rates
 from parity.results import Proof
 from parity.training_proofs import BATCH, GRADIENT_LIMIT, STEPS, gradients_of, layer_scales, recipe_for, start, unmoved
-from parity.weights import State
+from parity.weights import State, all_finite
 from parity.workers import Reply, Worker
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
@@ -25,6 +25,7 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 UPDATE_LIMIT = 1e-9
 FLOAT64_ROUNDING = 2.0**-53
 LOSSES = "losses of the steps"
+SLOWER, SLOWEST = 1e-2, 1e-4  # factors for rates at which the steps of a proof run away
 
 
 def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
@@ -32,11 +33,16 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
 
     `recipe` stands in for the network's own. Some networks are chaotic: they blow rounding up beyond the limit within
     ten steps. Where the limit is exceeded, the steps are repeated from weights that float64 rounding has moved, and the
-    limit is derived from the distances, as level 3 does for float32.
+    limit is derived from the distances, as level 3 does for float32. Where the recipe's rates leave neither twin with
+    numbers, they are lowered, and the proof's title says by how much.
     """
     recipe = recipe or recipe_for(evidence)
     state = evidence.state("float32")
     ends = dict(_ends(evidence, recipe))
+    slow = 1.0
+    while slow > SLOWEST and not any(_finite(end) for end in ends.values()):
+        slow *= SLOWER  # neither twin has a number left: the rates are too high for so few images and drawn weights
+        ends = dict(_ends(evidence, recipe, slow=slow))
     first, second = ends.values()
     extra = _amplified(evidence, recipe) if recipe.optimizer.kind == "adam" else {}
     limits = {
@@ -45,7 +51,7 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
     }
     comparison = compare(first, second, limits)
     if not comparison.passed and not comparison.problems:
-        derived = _derived_limits(evidence, recipe, ends)
+        derived = _derived_limits(evidence, recipe, ends, slow)
         comparison = compare(first, second, {name: max(limit, derived[name]) for name, limit in limits.items()})
     problems = comparison.explain()
     trained = {entry.name for entry in evidence.entries() if entry.trainable and entry.name.endswith("/kernel")}
@@ -56,7 +62,8 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
         "elements": comparison.elements - first[LOSSES].size,
         "steps": first[LOSSES].size,
     }
-    return steps_titled(make_proof(evidence, 6, compared, problems, comparison), recipe)
+    proof = steps_titled(make_proof(evidence, 6, compared, problems, comparison), recipe)
+    return proof if slow == 1 else replace(proof, title=f"{proof.title}, rates times {slow:g}")
 
 
 def steps_titled(proof: Proof, recipe: Recipe) -> Proof:
@@ -93,12 +100,14 @@ def boundary_rates(schedule: Schedule) -> np.ndarray:
     return rates
 
 
-def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None) -> Iterator[tuple[str, Arrays]]:
+def _ends(
+    evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None, slow: float = 1.0
+) -> Iterator[tuple[str, Arrays]]:
     """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
     name = evidence.network.name
 
     def train(worker: Worker, plan: Arrays) -> Reply:
-        plan["rate"] = boundary_rates(recipe.schedule)
+        plan["rate"] = boundary_rates(recipe.schedule) * np.float32(slow)
         losses = worker.call("train_steps", network=name, arrays=plan, on_progress=lambda news: None).arrays["losses"]
         end = unpack(worker.call("export_training", network=name).arrays, "state")
         return Reply(arrays=end | {LOSSES: losses})  # the arrays first: the first that fails says where
@@ -115,14 +124,18 @@ def _ends(evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = 
         yield framework, end
 
 
-def _derived_limits(evidence: Evidence, recipe: Recipe, ends: dict[str, Arrays]) -> dict[str, float]:
+def _finite(end: Arrays) -> bool:
+    return all(all_finite(array) for array in end.values())
+
+
+def _derived_limits(evidence: Evidence, recipe: Recipe, ends: dict[str, Arrays], slow: float) -> dict[str, float]:
     """Limits from how far each twin ends from its own end when rounding moves its weights.
 
     The smaller of each array: correct twins blow rounding up alike, and a faulty one must not widen its own limit.
     """
     draw = np.random.default_rng(evidence.seed)
     moved = perturb(evidence.state("float64"), draw, FLOAT64_ROUNDING)
-    perturbed = _ends(evidence, recipe, dict.fromkeys(ends, moved))
+    perturbed = _ends(evidence, recipe, dict.fromkeys(ends, moved), slow)
     each = [derive_limits(ends[framework], [arrays]) for framework, arrays in perturbed]
     return {name: float(np.min([limits[name] for limits in each])) for name in each[0]}
 
