@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -143,6 +144,13 @@ def test_every_update_rule_agrees_across_a_change_of_the_rate(workers: Workers, 
     proof = steps_by(workers, dataset, rule_recipe(kind))
     assert proof.passed, proof.problems
     assert proof.title == f"optimizer steps: {kind}"
+
+
+def test_rates_that_leave_no_numbers_are_lowered_and_the_title_says_so(workers: Workers, dataset: Dataset) -> None:
+    recipe = replace(rule_recipe("sgd"), schedule=Schedule(300.0, drops=((1, 0.1),)))
+    proof = optimizer_steps(Evidence(workers, network("lenet5"), dataset), recipe)
+    assert proof.passed, proof.problems
+    assert proof.title == "optimizer steps: sgd, rates times 0.01"
 
 
 def test_a_wrong_momentum_of_the_running_statistics_is_seen_by_level_four_alone(
