@@ -15,7 +15,7 @@ from paddle_impl.models import cached
 from paddle_impl.weights import export_state, load_state, slots
 from parity import networks
 from parity.prediction import logits_of
-from parity.protocol import Arrays, unpack
+from parity.protocol import Arrays, take, unpack
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
 SEVERAL_INPUTS = ("add", "concat")
@@ -44,7 +44,7 @@ def probe_layers(network: str, arrays: Arrays, dtype: str = "float64") -> tuple[
     """Every layer named in the group `input` alone: canonical input -> canonical output, arrays in `dtype`."""
     model = cached(network, dtype)
     model.eval()
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     layers = layers_of(model)
     return {}, {
         name: _to_canonical(layers[name](_to_own(x, layers[name]))) for name, x in unpack(arrays, "input").items()
@@ -58,7 +58,7 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
     The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
     """
     model = cached(network, dtype)
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     model.train()
     layers = layers_of(model)
     found: Arrays = {}
@@ -74,7 +74,7 @@ def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Ar
     """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
     model = cached(network, dtype)
     model.eval()
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     return {}, stage_outputs(model, _to_own(unpack(arrays, "images")["nhwc"].astype(dtype)))
 
 
@@ -83,7 +83,7 @@ def layer_inputs(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, An
     """As `stages`, but what goes into every layer that has one input; rows in canonical order."""
     model = cached(network, dtype)
     model.eval()
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     inputs: Arrays = {}
     hooks = [
         layer.register_forward_pre_hook(
@@ -105,7 +105,7 @@ def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., No
     """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
     model = cached(network, dtype)
     model.eval()
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     logits = logits_of(lambda images: model(_to_own(images)).numpy(), unpack(arrays, "data"), dtype, progress)
     return {}, {"logits": logits}
 

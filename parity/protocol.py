@@ -74,3 +74,11 @@ def unpack(arrays: Mapping[str, np.ndarray], group: str) -> Arrays:
     """One group of a packed set, under its own names."""
     prefix = f"{group}:"
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def take(arrays: Arrays, group: str) -> Arrays:
+    """As `unpack`, out of the packed set: a large state need not stay in memory once it is loaded."""
+    found = unpack(arrays, group)
+    for name in found:
+        del arrays[f"{group}:{name}"]
+    return found

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from parity.protocol import Arrays, pack, read_message, unpack, write_message
+from parity.protocol import Arrays, pack, read_message, take, unpack, write_message
 
 DTYPES = ("uint8", "int32", "int64", "float32", "float64", "bool")
 
@@ -155,3 +155,9 @@ def test_unpack_is_not_fooled_by_names_that_look_like_groups() -> None:
     assert list(unpack(packed, "state")) == ["state:a", "b"]
     assert list(unpack(packed, "states")) == ["c"]
     assert unpack(packed, "stat") == {}
+
+
+def test_take_leaves_the_other_groups() -> None:
+    packed = pack(state={"a": np.zeros(1)}, images={"a": np.ones(1)})
+    assert list(take(packed, "state")) == ["a"]
+    assert list(packed) == ["images:a"]

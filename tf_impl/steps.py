@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from parity import networks
 from parity.prediction import logits_of
-from parity.protocol import Arrays, unpack
+from parity.protocol import Arrays, take, unpack
 from tf_impl.layers import dropouts, largest_dropout, ordered
 from tf_impl.models import cached
 from tf_impl.weights import export_state, load_state, slots
@@ -42,7 +42,7 @@ def round_trip(network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
 def probe_layers(network: str, arrays: Arrays, dtype: str = "float64") -> tuple[dict[str, Any], Arrays]:
     """Every layer named in the group `input` alone: canonical input -> canonical output, arrays in `dtype`."""
     model = cached(network, dtype)
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     layers = layers_of(model)
     return {}, {
         name: layers[name](tf.constant(x), training=False).numpy() for name, x in unpack(arrays, "input").items()
@@ -55,7 +55,7 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
     The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
     """
     model = cached(network, dtype)
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     layers = layers_of(model)
     found: Arrays = {}
     for name, x in unpack(arrays, "input").items():
@@ -68,14 +68,14 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
 def stages(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
     model = cached(network, dtype)
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     return {}, stage_outputs(model, tf.constant(unpack(arrays, "images")["nhwc"].astype(dtype)), training=False)
 
 
 def layer_inputs(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """As `stages`, but what goes into every layer that has one input; rows in canonical order."""
     model = cached(network, dtype)
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     single = {n: layer for n, layer in layers_of(model).items() if layer.spec["kind"] not in SEVERAL_INPUTS}
     staged = keras.Model(model.inputs, {name: layer.input for name, layer in single.items()})
     images = tf.constant(unpack(arrays, "images")["nhwc"].astype(dtype))
@@ -85,7 +85,7 @@ def layer_inputs(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, An
 def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]) -> tuple[dict[str, Any], Arrays]:
     """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
     model = cached(network, dtype)
-    load_state(model, unpack(arrays, "state"))
+    load_state(model, take(arrays, "state"))
     infer = tf.function(lambda images: model(images, training=False))
     logits = logits_of(lambda images: infer(tf.constant(images)).numpy(), unpack(arrays, "data"), dtype, progress)
     return {}, {"logits": logits}
