@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from parity.results import Detection, Innocence
 from parity.tampering import Distortion, TamperedWorkers, distortion
 from parity.traps import FAULTS, TRAPS, Fault
 from parity.workers import FRAMEWORKS, Workers
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyPair
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -220,3 +224,30 @@ def test_the_margin_is_from_the_weakest_fault_to_the_strongest_correct_pair() ->
     assert margin([FOUND, weak], correct) == pytest.approx(3.0)
     assert margin([], correct) is None
     assert margin([FOUND], []) is None
+
+
+MUTE = """
+def layer_inputs(network, dtype, arrays):  # dies when it is asked for what a diagnosis needs
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+EPSILON = """
+_batch_norm = batch_norm
+def batch_norm(x, name, facts):
+    y = _batch_norm(x, name, facts)
+    if facts is not None:
+        y._keras_history.operation.epsilon = 0.1
+    return y
+"""
+
+
+def test_a_worker_that_dies_over_the_diagnosis_does_not_cost_the_failed_proof(
+    faulty_pair: FaultyPair, dataset: Dataset
+) -> None:
+    pair = faulty_pair("tensorflow", {"tf_impl.steps": MUTE, "tf_impl.layers": EPSILON})
+    (proof,) = prove(pair, "mini_inception", dataset, levels=(2,))
+    assert not proof.passed
+    assert proof.gap is not None
+    assert proof.gap > 1e-3
+    assert proof.causes == []
+    assert any(line.startswith("no diagnosis: TensorFlow") and "SIGKILL" in line for line in proof.problems)
