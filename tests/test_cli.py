@@ -286,3 +286,16 @@ def test_doctor_tells_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyP
 def test_doctor_shows_a_data_variable_that_points_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PARITY_DATA", str(tmp_path / "nowhere"))
     assert diagnosed(facts(), facts())["CIFAR-10"].state == "problem"
+
+
+@pytest.mark.slow
+def test_traps_are_put_in_found_saved_and_reported(tmp_path: Path) -> None:
+    saved = tmp_path / "traps.json"
+    done = parity("traps", "--network", "lenet5", "--dataset", "generated", "--json", "--save", saved)
+    found = json.loads(done.stdout)
+    assert len(found["detections"]) == 32
+    assert all(each["level"] and each["placed"] and each["named"] for each in found["detections"])
+    assert [each["accusations"] for each in found["correct"]] == [[]]
+    assert "caught: 32 of 32 (100.0%)" in done.stderr
+    parity("report", saved, "-o", tmp_path / "report.md")
+    assert "Of 32 faults in `lenet5`: 32 (100.0%) caught" in (tmp_path / "report.md").read_text()

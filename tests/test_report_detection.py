@@ -1,4 +1,4 @@
-"""The report's section on detection power: rates, what was missed, correct pairs that were accused, causes of proofs."""
+"""The report's section on detection power: rates, what was missed, who was accused wrongly; and causes of proofs."""
 
 from __future__ import annotations
 
