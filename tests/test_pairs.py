@@ -1,5 +1,9 @@
 """Users' own models: traced, matched, proven, diagnosed, mended. Real models of both frameworks, small ones."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +16,7 @@ from parity.results import Diagnosis, Migration
 from parity.targets import TargetError
 from parity.user_models import Wanted
 from parity.workers import Workers
+from tests.command_line import ROOT
 
 KERAS, PADDLE = "tests.keras_models", "tests.paddle_models"
 
@@ -215,6 +220,19 @@ def test_in_float32_a_large_difference_is_seen_and_named_and_equal_models_pass(
     assert causes_of(other) == {("first", "same-pad")}
 
 
+def test_a_saved_keras_model_is_a_target_and_a_damaged_one_is_refused(
+    workers: Workers, dataset: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.keras"
+    save = f"from tests.keras_models import small; small(epsilon=1e-3).save({str(path)!r})"
+    subprocess.run([sys.executable, "-c", save], check=True, capture_output=True, cwd=ROOT)
+    wanted = {FIRST: Wanted(str(path), [16, 16, 3]), SECOND: Wanted(f"{PADDLE}:small(epsilon=1e-3)", [16, 16, 3])}
+    assert compare_pair(Pair(workers, wanted, dataset), training=True, impact=False).equal
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(TargetError, match=r"model\.keras cannot be loaded by Keras"):
+        Pair(workers, wanted, dataset).load()
+
+
 def test_the_decision_impact_counts_changed_classes(workers: Workers, dataset: Dataset) -> None:
     same = compare_pair(pair_of(workers, dataset, "small()", "small()"))
     other = compare_pair(pair_of(workers, dataset, "small(activation='tanh')", "small(padding=1)"))
@@ -227,8 +245,6 @@ def test_the_decision_impact_counts_changed_classes(workers: Workers, dataset: D
 
 
 def test_a_record_survives_json(workers: Workers, dataset: Dataset) -> None:
-    import json
-
     found = compare_pair(pair_of(workers, dataset, "small(epsilon=1e-3)", "small(padding=1)"), impact=False)
     again = Migration.from_dict(json.loads(json.dumps(found.as_dict())))
     assert again == found
