@@ -112,14 +112,13 @@ def compare(
             first,
             second,
             shape,
-            classes,
-            tokens,
-            mapping,
-            dataset,
-            first_weights,
-            second_weights,
-            seed,
-            dtype.value,
+            classes=classes,
+            tokens=tokens,
+            mapping=mapping,
+            dataset=dataset,
+            seed=seed,
+            weights=(first_weights, second_weights),
+            dtype=dtype.value,
         )
         if write_map is not None:
             _write_map(pair, write_map)
@@ -176,7 +175,9 @@ def convert(
 
     files = Files(source, destination)
     with _workers(threads) as workers:
-        pair = make_pair(workers, first, second, shape, classes, tokens, mapping, dataset, None, None, seed)
+        pair = make_pair(
+            workers, first, second, shape, classes=classes, tokens=tokens, mapping=mapping, dataset=dataset, seed=seed
+        )
         found = convert_weights(pair, files, apply_fixes=apply_fixes, told=_begins)
     for line in conversion_lines(found):
         console.say(console.stdout(), line)
@@ -210,7 +211,16 @@ def repro(
     require_free(output)
     with _workers(threads) as workers:
         pair = make_pair(
-            workers, first, second, shape, classes, tokens, mapping, dataset, first_weights, second_weights, seed
+            workers,
+            first,
+            second,
+            shape,
+            classes=classes,
+            tokens=tokens,
+            mapping=mapping,
+            dataset=dataset,
+            seed=seed,
+            weights=(first_weights, second_weights),
         )
         try:
             culprit = find_culprit(pair, layer, _begins)
@@ -231,13 +241,13 @@ def make_pair(
     first: str,
     second: str,
     shape: str,
+    *,
     classes: int | None,
     tokens: int | None,
     mapping: Path | None,
     dataset: str | None,
-    first_weights: Path | None,
-    second_weights: Path | None,
     seed: int,
+    weights: tuple[Path | None, Path | None] = (None, None),
     dtype: str = "float64",
 ) -> Pair:
     """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
@@ -252,12 +262,12 @@ def make_pair(
         parse(target)  # mistakes in a target are found before anything is loaded
     picture = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
     images = images_of(dataset, seed) if picture else None
-    for path in (first_weights, second_weights):
+    for path in weights:
         if path is not None and not path.is_file():
             raise ValueError(f"{path}: no such file; expected a file of weights")
     wanted = {
         framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
-        for framework, target, path in ((FIRST, first, first_weights), (SECOND, second, second_weights))
+        for framework, target, path in ((FIRST, first, weights[0]), (SECOND, second, weights[1]))
     }
     return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})
 
