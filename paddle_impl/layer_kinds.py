@@ -32,7 +32,7 @@ BATCH_NORM: Arrays = (
 BATCH_NORMS = (nn.BatchNorm2D, nn.BatchNorm1D, nn.BatchNorm)
 ARRAYS |= dict.fromkeys(BATCH_NORMS, BATCH_NORM)
 
-HARD_SIGMOID = {"function": "hard_sigmoid", "slope": single(0.1666667), "offset": 0.5}
+HARD_SIGMOID = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
 ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
     nn.ReLU: lambda _: {"function": "relu"},
     nn.ReLU6: lambda _: {"function": "relu6"},

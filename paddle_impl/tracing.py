@@ -13,7 +13,7 @@ from paddle import nn
 
 from paddle_impl.layer_kinds import FUNCTIONS, arrays_of, channels_last, known, of_function, of_layer
 from parity.graphs import INPUT, UNKNOWN, single
-from parity.tracing import again, arguments, merged, padding_with, tensors_of, unique
+from parity.tracing import again, arguments, composed, merged, of_constant, padding_with, tensors_of, unique
 from parity.weights import Layout
 
 
@@ -128,7 +128,7 @@ class Trace:
             if tensors and isinstance(result, paddle.Tensor) and any(id(each) in self._made for each in tensors):
                 kind, numbers = of_function(name, arguments(original, args, kwargs), tensors[0], result)
                 if kind in ("add", "multiply") and len(tensors) == 1:
-                    kind, numbers = "other", {"type": f"{name} of a constant"}
+                    kind, numbers = of_constant(name, [*args, *kwargs.values()])
                 path = ".".join([*[each for each in self._inside if each][-1:], name])
                 self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, paddle.Tensor))
             return result
@@ -177,8 +177,12 @@ class Trace:
 def trace(model: nn.Layer, x: paddle.Tensor) -> Trace:
     """Run the model on x and return what it reached; paddings are merged into the layers that they pad for."""
     found = Trace(model, x)
-    found.steps = merged(found.steps, _changed)
+    found.steps = composed(merged(found.steps, _changed), _renewed)
     return found
+
+
+def _renewed(step: Step, kind: str, numbers: dict[str, Any], inputs: tuple[int, ...], run: Callable[..., Any]) -> Step:
+    return replace(step, kind=kind, numbers=numbers, inputs=inputs, shapes=step.shapes[: len(inputs)], run=run)
 
 
 def _changed(step: Step, padder: Step | None, inputs: tuple[int, ...]) -> Step:

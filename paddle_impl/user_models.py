@@ -240,6 +240,19 @@ def _round_constants(model: nn.Layer) -> None:
             layer._negative_slope = single(layer._negative_slope)
 
 
+_hardsigmoid = nn.functional.hardsigmoid
+
+
+def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
+    """Paddle's own, but in float64 with the slope that its default of seven digits stands for: 1/6."""
+    if x.dtype != paddle.float64 or slope != 0.1666667:
+        return _hardsigmoid(x, slope, offset, name)
+    return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)
+
+
+nn.functional.hardsigmoid = _exact_hardsigmoid  # through which its layer goes, too
+
+
 @contextmanager
 def dropout_off() -> Iterator[None]:
     """Let dropout do nothing in training mode: the two frameworks draw different masks."""

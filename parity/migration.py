@@ -129,16 +129,17 @@ def _remarks(pair: Pair) -> list[str]:
     if pair.dtype == "float32":
         remarks.append("compared in float32 only: what differs by less than rounding goes unseen")
     neutral: dict[tuple[str, str], list[str]] = {}
+    cells = []
     for each in pair.matching.matches:
         for framework, place, kinds in zip((FIRST, SECOND), (each.first, each.second), each.neutral, strict=True):
             if kinds:
                 name = pair.graphs[framework].steps[place].name
                 neutral.setdefault((framework, " and ".join(kinds)), []).append(name)
-        if each.cell:
-            one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
-            remarks.append(
-                f"{one.name!r} / {other.name!r}: a 1x1 convolution of a single cell is a fully connected layer"
-            )
+        one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
+        if each.cell and one.kind != other.kind:
+            cells.append(f"{one.name} / {other.name}")
+    if cells:
+        remarks.append(f"a 1x1 convolution of a single cell is a fully connected layer: {_few(cells)}")
     for (framework, what), names in neutral.items():
         title = FRAMEWORKS[framework].title
         remarks.append(f"{what} in {title} only, compared as if it did nothing: {_few(names)}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from typing import Any
+
+import numpy as np
 
 from parity.graphs import INPUT, POSITIVE, UNKNOWN, used_padding
 
@@ -76,6 +79,76 @@ def merged(steps: Sequence[Any], changed: Callable[..., Any]) -> list[Any]:
         for old in kept
         for padder in [padders.get(old)]
     ]
+
+
+def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """Kind and numbers of the sum or product of a tensor and a constant among `values`."""
+    found = [float(each) for each in values if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    if len(found) != 1:
+        return "other", {"type": f"{name} of a constant"}
+    return "scale", {"scale": found[0], "offset": 0.0} if name == "multiply" else {"scale": 1.0, "offset": found[0]}
+
+
+def composed(steps: Sequence[Any], renewed: Callable[..., Any]) -> list[Any]:
+    """Hard sigmoid and hard swish, which Keras's own networks compose of several functions, as the single ones.
+
+    `renewed(step, kind, numbers, inputs, run)` gives a step that does what several did.
+    """
+    found = list(steps)
+    for compose in (_hard_sigmoid, _hard_swish):
+        gone: set[int] = set()
+        users = Counter(source for step in found for source in step.inputs)
+        for place in range(len(found)):
+            if (made := compose(found, place, users)) is not None:
+                numbers, inputs, run, parts = made
+                found[place] = renewed(found[place], "activation", numbers, inputs, run)
+                gone |= parts
+        kept = [place for place in range(len(found)) if place not in gone]
+        new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
+        found = [
+            renewed(step, step.kind, step.numbers, tuple(new[source] for source in step.inputs), step.run)
+            for step in (found[place] for place in kept)
+        ]
+    return found
+
+
+def _hard_sigmoid(steps: Sequence[Any], place: int, users: Counter[int]) -> Any:
+    """(x + 3) to 0..6, times 1/6."""
+    last = steps[place]
+    if not _scales(last, 1 / 6, 0.0) or (middle := last.inputs[0]) < 0:
+        return None
+    clip = steps[middle]
+    if clip.numbers.get("function") != "relu6" or users[middle] != 1 or (start := clip.inputs[0]) < 0:
+        return None
+    first = steps[start]
+    if not _scales(first, 1.0, 3.0) or users[start] != 1:
+        return None
+    numbers = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
+    return numbers, first.inputs, lambda x: last.run(clip.run(first.run(x))), {start, middle}
+
+
+def _hard_swish(steps: Sequence[Any], place: int, users: Counter[int]) -> Any:
+    """x times its hard sigmoid."""
+    last = steps[place]
+    if last.kind != "multiply" or len(last.inputs) != 2:
+        return None
+    for order, gate in enumerate(last.inputs):
+        x = last.inputs[1 - order]
+        alone = gate >= 0 and steps[gate].inputs == (x,) and users[gate] == 1
+        if alone and steps[gate].numbers.get("function") == "hard_sigmoid":
+            sigmoid = steps[gate]
+
+            def run(value: Any, order: int = order, sigmoid: Any = sigmoid) -> Any:
+                pair = (sigmoid.run(value), value)
+                return last.run(*(pair if order == 0 else pair[::-1]))
+
+            return {"function": "hard_swish"}, (x,), run, {gate}
+    return None
+
+
+def _scales(step: Any, scale: float, offset: float) -> bool:
+    found = step.numbers.get("scale"), step.numbers.get("offset")
+    return step.kind == "scale" and np.allclose(found, (scale, offset), rtol=1e-7, atol=0)
 
 
 def padding_with(step: Any, padder: Any, axes: Sequence[int], kernel: Sequence[int]) -> list[list[int]]:

@@ -71,6 +71,20 @@ def functions() -> keras.Model:
     return Functions()
 
 
+def composed() -> keras.Model:
+    """Hard swish and hard sigmoid of several functions, as in Keras's MobileNetV3."""
+
+    def hard_sigmoid(x: Any) -> Any:
+        return layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, name="conv")(x)
+    x = layers.Multiply(name="swish")([x, hard_sigmoid(x)])
+    gate = layers.Conv2D(4, 1, name="gate")(layers.GlobalAveragePooling2D(keepdims=True, name="means")(x))
+    x = layers.Flatten(name="rows")(layers.Multiply(name="gated")([x, hard_sigmoid(gate)]))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
 def shared() -> keras.Model:
     x = inputs = keras.Input((8, 8, 3))
     conv = layers.Conv2D(3, 3, padding="same", name="again")

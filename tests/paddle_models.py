@@ -111,6 +111,24 @@ def functions() -> nn.Layer:
     return Functions()
 
 
+class Composed(nn.Layer):
+    """Hard swish and hard sigmoid as single layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.gate = nn.Conv2D(3, 4, 3), nn.Conv2D(4, 4, 1)
+        self.swish, self.sigmoid, self.fc = nn.Hardswish(), nn.Hardsigmoid(), nn.Linear(144, 4)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.swish(self.conv(x))
+        gate = self.sigmoid(self.gate(F.adaptive_avg_pool2d(x, 1)))
+        return self.fc((x * gate).flatten(1))
+
+
+def composed() -> nn.Layer:
+    return Composed()
+
+
 class Shared(nn.Layer):
     """One convolution twice."""
 

@@ -50,6 +50,7 @@ def causes_of(found: Migration) -> set[tuple[str, str]]:
         ("nested()", "nested()", (8, 8, 3), 4, {}),
         ("nested()", "last()", (8, 8, 3), 4, {}),
         ("functions()", "functions()", (8, 8, 3), 9, {}),
+        ("composed()", "composed()", (8, 8, 3), 7, {}),
         ("shared()", "shared()", (8, 8, 3), 4, {}),
         ("twins()", "twins()", (8, 8, 3), 5, {}),
         ("unbuilt()", "nested()", (8, 8, 3), 4, {}),

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from parity.graphs import INPUT, UNKNOWN
-from parity.tracing import again, arguments, merged, padding_with, tensors_of, unique
+from parity.tracing import again, arguments, composed, merged, of_constant, padding_with, tensors_of, unique
 from parity.weights import Layout
 from tf_impl.layer_kinds import (
     FUNCTIONS,
@@ -172,7 +172,7 @@ class Trace:
                 else:
                     kind, numbers = "other", {"type": name}
                 if kind in ("add", "multiply") and len(tensors) == 1:
-                    kind, numbers = "other", {"type": f"{name} of a constant"}
+                    kind, numbers = of_constant(name, [*args, *kwargs.values()])
                 path = ".".join([*[each for each in self._inside if each][-1:], name])
                 self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, tf.Tensor))
             return result
@@ -209,8 +209,12 @@ class Trace:
 def trace(model: keras.Model, x: tf.Tensor, *, training: bool) -> Trace:
     """Run the model on x and return what it reached; paddings are merged into the layers that they pad for."""
     found = Trace(model, x, training=training)
-    found.steps = merged(found.steps, _changed)
+    found.steps = composed(merged(found.steps, _changed), _renewed)
     return found
+
+
+def _renewed(step: Step, kind: str, numbers: dict[str, Any], inputs: tuple[int, ...], run: Callable[..., Any]) -> Step:
+    return replace(step, kind=kind, numbers=numbers, inputs=inputs, shapes=step.shapes[: len(inputs)], run=run)
 
 
 def _changed(step: Step, padder: Step | None, inputs: tuple[int, ...]) -> Step:
