@@ -71,7 +71,7 @@ def fix_code(pair: Pair, causes: Sequence[Diagnosis]) -> tuple[str, list[str]]:
     body = [line for names, statements in loops.items() for line in _loop(names, statements)]
     head = ["def fix(model):", '    """Make the Paddle model compute what the TensorFlow model does."""']
     imports = ["from paddle import nn", "", ""] if replaced else []
-    helper = HELPER.strip("\n").splitlines() if replaced else []
+    helper = ["", *HELPER.strip("\n").splitlines(), ""] if replaced else []
     return "\n".join([*imports, *head, "    layers = dict(model.named_sublayers())", *helper, *body]) + "\n", left
 
 
