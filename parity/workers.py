@@ -116,6 +116,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
         self._log: Any = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -183,10 +184,14 @@ class Worker:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def _start(self, network: str | None, verb: str) -> None:
         interpreter = os.environ.get(FRAMEWORKS[self.framework].interpreter_variable, sys.executable)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
+        # A worker is killed, not ended: what TensorFlow writes of every traced function would stay behind.
+        self._scratch = tempfile.TemporaryDirectory(prefix="parity-", ignore_cleanup_errors=True)
         self._replies = queue.SimpleQueue()
         try:
             self._process = subprocess.Popen(
@@ -220,6 +225,7 @@ class Worker:
                 raise
 
     def _environment(self) -> dict[str, str]:
+        assert self._scratch is not None
         root = str(Path(__file__).resolve().parent.parent)
         path = os.environ.get("PYTHONPATH")
         return (
@@ -232,6 +238,7 @@ class Worker:
                 "NVIDIA_TF32_OVERRIDE": "0",  # float32 means float32 on both sides
                 "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
                 "PYTHONUNBUFFERED": "1",
+                "TMPDIR": self._scratch.name,
             }
         )
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import venv
@@ -17,6 +18,8 @@ import numpy as np
 import psutil
 import pytest
 
+from parity.data import Dataset
+from parity.proving import prove
 from parity.workers import FRAMEWORKS, Worker, WorkerError, Workers, WorkersError, default_threads
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -438,3 +441,14 @@ def test_the_packages_name_only_their_own_framework() -> None:
         for source in sources:
             imported = re.findall(r"^\s*(?:from|import) (\w+)", source.read_text(), flags=re.MULTILINE)
             assert not {foreign.package, *foreign.modules} & set(imported), source
+
+
+def test_a_stopped_worker_leaves_nothing_among_the_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Workers(threads=1) as both:
+        assert all(proof.passed for proof in prove(both, "lenet5", dataset, levels=(6,)))  # which traces functions
+        assert len(list(tmp_path.iterdir())) == 2
+        assert any(tmp_path.rglob("__autograph_generated_file*"))
+    assert list(tmp_path.iterdir()) == []
