@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import paddle
-from paddle import nn
 
+from paddle_impl.building import build, set_weights
+from paddle_impl.exact import dropout_off, exact_average_pools
 from paddle_impl.layer_kinds import channels_last
 from paddle_impl.tracing import Step, trace
 from paddle_impl.weights import Slot, memory
-from parity import graphs, pdparams, targets
-from parity.graphs import Graph, rows_of_cells, single
+from parity import graphs, targets
+from parity.graphs import Graph, rows_of_cells
 from parity.model_host import Host, HostedModel
 from parity.protocol import Arrays, pack
-from parity.user_models import NEUTRAL, Wanted, check_weights
+from parity.user_models import NEUTRAL, Wanted, run_fix
 from parity.weights import Entry, Layout
 
 
@@ -28,9 +27,9 @@ class UserModel(HostedModel):
 
     def __init__(self, wanted: Wanted, dtype: str, fixes: Sequence[str] = ()) -> None:
         super().__init__(wanted, dtype)
-        self.model = _build(wanted, dtype)
+        self.model = build(wanted, dtype)
         for code in fixes:
-            _patch(self.model, code)
+            run_fix(self.model, code)
         self.model.eval()
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
         self.begin()
@@ -187,7 +186,7 @@ def read_weights(network: str, path: str) -> tuple[dict[str, Any], Arrays]:
     """The adopted arrays of a `.pdparams` file of the model's weights, canonical. Refuses what is not float32."""
     host.loaded[network].built = None  # what the file lacks must not be found in the model
     model: UserModel = host.model(network, "float32")
-    _set_weights(model.model, Path(path))
+    set_weights(model.model, Path(path))
     return {}, model.export()
 
 
@@ -196,102 +195,3 @@ def write_weights(network: str, path: str) -> dict[str, Any]:
     model: UserModel = host.with_state(network, "float32")
     paddle.save(model.model.state_dict(), path)
     return {"bytes": Path(path).stat().st_size}
-
-
-def _set_weights(model: nn.Layer, path: Path) -> None:
-    state = pdparams.read(path)
-    own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    check_weights(own, state, str(path))
-    if odd := [name for name, array in state.items() if array.dtype == "float64"]:
-        raise targets.TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
-    model.set_state_dict(state)
-
-
-def _build(wanted: Wanted, dtype: str) -> nn.Layer:
-    target = targets.parse(wanted.target)
-    if target.file is not None:
-        raise targets.TargetError(
-            f"{wanted.target}: Paddle saves weights and programs, not layers; expected package.module:callable that "
-            "returns a paddle.nn.Layer, with --paddle-weights FILE.pdparams for its weights"
-        )
-    offered = {"num_classes": wanted.classes, "class_num": wanted.classes} if wanted.classes else {}
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype("float32")
-    try:
-        model = targets.call(target, offered)
-    finally:
-        paddle.set_default_dtype(before)
-    if not isinstance(model, nn.Layer):
-        raise targets.TargetError(
-            f"{wanted.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}"
-        )
-    if wanted.weights:
-        _set_weights(model, Path(wanted.weights))
-    state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
-    wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
-    _round_constants(model)
-    return model.to(dtype="float64") if dtype == "float64" else model
-
-
-def _round_constants(model: nn.Layer) -> None:
-    """To a float32 number where TensorFlow makes one of the constant even in float64; in float32 nothing changes."""
-    for layer in model.sublayers(include_self=True):
-        if isinstance(layer, nn.LeakyReLU):
-            layer._negative_slope = single(layer._negative_slope)
-
-
-_hardsigmoid = nn.functional.hardsigmoid
-
-
-def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
-    """Paddle's own, but in float64 with the slope that its default of seven digits stands for: 1/6."""
-    if x.dtype != paddle.float64 or slope != 0.1666667:
-        return _hardsigmoid(x, slope, offset, name)
-    return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)
-
-
-nn.functional.hardsigmoid = _exact_hardsigmoid  # through which its layer goes, too
-
-
-@contextmanager
-def dropout_off() -> Iterator[None]:
-    """Let dropout do nothing in training mode: the two frameworks draw different masks."""
-    with mock.patch.object(nn.functional, "dropout", lambda x, *args, **kwargs: x):
-        yield
-
-
-@contextmanager
-def exact_average_pools() -> Iterator[None]:
-    """Write average pools out: the gradients of Paddle's kernels are scaled by a float32 number, in float64 too."""
-    window, whole = nn.functional.avg_pool2d, nn.functional.adaptive_avg_pool2d
-
-    def average(x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, **options: Any) -> Any:
-        plain = options.get("data_format", "NCHW") == "NCHW" and not isinstance(padding, (str, list, tuple))
-        if not plain or options.get("ceil_mode") or options.get("divisor_override"):
-            return window(x, kernel_size, stride, padding, **options)
-        size, step = graphs.pair(kernel_size), graphs.pair(stride or kernel_size)
-        outer = nn.functional.pad(x, [padding] * 4)
-        real = nn.functional.pad(paddle.ones_like(x), [padding] * 4)  # what is not padding
-        ends = [(extent - k) // s * s + 1 for extent, k, s in zip(outer.shape[2:], size, step, strict=True)]
-        cells = [
-            (..., slice(row, row + ends[0], step[0]), slice(column, column + ends[1], step[1]))
-            for row in range(size[0])
-            for column in range(size[1])
-        ]
-        count = paddle.add_n([real[cell] for cell in cells]) if options.get("exclusive", True) else size[0] * size[1]
-        return paddle.add_n([outer[cell] for cell in cells]) / count
-
-    def mean(x: paddle.Tensor, output_size: Any, data_format: str = "NCHW", name: Any = None) -> paddle.Tensor:
-        if np.ravel(output_size).tolist() not in ([1], [1, 1]):
-            return whole(x, output_size, data_format, name)
-        return x.mean([1, 2] if data_format == "NHWC" else [2, 3], keepdim=True)
-
-    functions = nn.functional
-    with mock.patch.object(functions, "avg_pool2d", average), mock.patch.object(functions, "adaptive_avg_pool2d", mean):
-        yield
-
-
-def _patch(model: nn.Layer, code: str) -> None:
-    scope: dict[str, Any] = {}
-    exec(compile(code, "<fixes>", "exec"), scope)
-    scope["fix"](model)

@@ -129,3 +129,10 @@ def check_weights(own: Mapping[str, tuple[int, ...]], found: Mapping[str, np.nda
         listed = "\n  ".join(problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise TargetError(f"{path} does not fit the model ({len(problems)} problems):\n  {listed}{more}")
+
+
+def run_fix(model: Any, code: str) -> None:
+    """Let code of the form `def fix(model): ...`, as `parity.fixes` writes it, change a model."""
+    scope: dict[str, Any] = {}
+    exec(compile(code, "<fix>", "exec"), scope)
+    scope["fix"](model)

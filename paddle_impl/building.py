@@ -1,0 +1,56 @@
+"""From a user's target to a Paddle layer in one precision; and weights out of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paddle
+from paddle import nn
+
+from parity import pdparams, targets
+from parity.graphs import single
+from parity.user_models import Wanted, check_weights
+
+
+def set_weights(model: nn.Layer, path: Path) -> None:
+    """Load a `.pdparams` file. Raises TargetError, WeightsError."""
+    state = pdparams.read(path)
+    own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    check_weights(own, state, str(path))
+    if odd := [name for name, array in state.items() if array.dtype == "float64"]:
+        raise targets.TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
+    model.set_state_dict(state)
+
+
+def build(wanted: Wanted, dtype: str) -> nn.Layer:
+    """The target's model in `dtype`. Raises TargetError, WeightsError."""
+    target = targets.parse(wanted.target)
+    if target.file is not None:
+        raise targets.TargetError(
+            f"{wanted.target}: Paddle saves weights and programs, not layers; expected package.module:callable that "
+            "returns a paddle.nn.Layer, with --paddle-weights FILE.pdparams for its weights"
+        )
+    offered = {"num_classes": wanted.classes, "class_num": wanted.classes} if wanted.classes else {}
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype("float32")
+    try:
+        model = targets.call(target, offered)
+    finally:
+        paddle.set_default_dtype(before)
+    if not isinstance(model, nn.Layer):
+        raise targets.TargetError(
+            f"{wanted.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}"
+        )
+    if wanted.weights:
+        set_weights(model, Path(wanted.weights))
+    state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
+    wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
+    round_constants(model)
+    return model.to(dtype="float64") if dtype == "float64" else model
+
+
+def round_constants(model: nn.Layer) -> None:
+    """To a float32 number where TensorFlow makes one of the constant even in float64; in float32 nothing changes."""
+    for layer in model.sublayers(include_self=True):
+        if isinstance(layer, nn.LeakyReLU):
+            layer._negative_slope = single(layer._negative_slope)

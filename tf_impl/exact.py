@@ -1,0 +1,38 @@
+"""What TensorFlow computes with float32 constants even in float64, written out; and dropout, switched off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+_gelu = tf.nn.gelu
+
+
+def _exact_gelu(features: tf.Tensor, approximate: bool = False, name: str | None = None) -> tf.Tensor:
+    """TensorFlow's own, but in float64, where one of its constants is a float32 number (off by 1e-9)."""
+    if features.dtype != tf.float64:
+        return _gelu(features, approximate, name)
+    if approximate:
+        inner = math.sqrt(2 / math.pi) * (features + 0.044715 * features**3)
+        return 0.5 * features * (1 + tf.tanh(inner))
+    return 0.5 * features * tf.math.erfc(-features * math.sqrt(0.5))
+
+
+tf.nn.gelu = _exact_gelu  # through which Keras goes, too
+
+
+@contextmanager
+def dropout_off(model: keras.Model) -> Iterator[None]:
+    """Let dropout layers do nothing in training mode: the two frameworks draw different masks."""
+    rates = {layer: layer.rate for layer in model._flatten_layers() if "Dropout" in type(layer).__name__}
+    for layer in rates:
+        layer.rate = 0.0
+    try:
+        yield
+    finally:
+        for layer, rate in rates.items():
+            layer.rate = rate
