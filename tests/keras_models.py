@@ -43,11 +43,19 @@ def words() -> keras.Model:
     return keras.Model(inputs, layers.Dense(4, name="logits")(x))
 
 
-def nested() -> keras.Model:
+def bounded(function: str = "relu6") -> keras.Model:
+    """An activation that only ever sees numbers between 0 and 1."""
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Activation("sigmoid", name="gate")(layers.Conv2D(4, 3, name="conv")(x))
+    x = layers.Flatten(name="rows")(layers.Activation(function, name="act")(x))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+def nested(softmax: bool = False) -> keras.Model:
     body = keras.Sequential([layers.Conv2D(4, 3, name="conv"), layers.ReLU(name="relu")], name="body")
     x = inputs = keras.Input((8, 8, 3))
     x = layers.Flatten(name="rows")(body(x))
-    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+    return keras.Model(inputs, layers.Dense(4, activation="softmax" if softmax else None, name="logits")(x))
 
 
 class Functions(keras.Model):

@@ -88,8 +88,13 @@ def words(epsilon: float = 1e-5) -> nn.Layer:
     return nn.Sequential(nn.Embedding(50, 8), nn.LayerNorm(8, epsilon=epsilon), nn.Flatten(), nn.Linear(56, 4))
 
 
-def nested() -> nn.Layer:
-    return nn.Sequential(nn.Sequential(nn.Conv2D(3, 4, 3), nn.ReLU()), nn.Flatten(), nn.Linear(144, 4))
+def bounded() -> nn.Layer:
+    return nn.Sequential(nn.Conv2D(3, 4, 3), nn.Sigmoid(), nn.ReLU(), nn.Flatten(), nn.Linear(144, 4))
+
+
+def nested(softmax: bool = False) -> nn.Layer:
+    end = [nn.Softmax()] if softmax else []
+    return nn.Sequential(nn.Sequential(nn.Conv2D(3, 4, 3), nn.ReLU()), nn.Flatten(), nn.Linear(144, 4), *end)
 
 
 class Functions(nn.Layer):
