@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 import safetensors
 
 from parity.fixes import fix_code
+from parity.graphs import few
 from parity.matching import MatchError
 from parity.pair_diagnosis import diagnose_pair
 from parity.pair_proofs import certificate, float64_forward
@@ -274,16 +275,12 @@ def _notes(pair: Pair, files: Files, code: str) -> list[str]:
         (files.target, "filled so that they change nothing (bias and beta 0, gamma 1)"),
     ):
         if alone := list(_neutral_names(pair, framework)):
-            notes.append(f"arrays that only the {TITLES[framework]} model has, {fate}: {_few(alone)}")
+            notes.append(f"arrays that only the {TITLES[framework]} model has, {fate}: {few(alone)}")
     for framework, fate in ((files.origin, "not converted"), (files.target, "written as the model was built")):
         if stray := pair.graphs[framework].stray if framework else []:
-            notes.append(f"arrays of the {TITLES[framework]} model that no matched layer uses, {fate}: {_few(stray)}")
+            notes.append(f"arrays of the {TITLES[framework]} model that no matched layer uses, {fate}: {few(stray)}")
     if code:
         notes.append("the proof holds for the Paddle model with the changes below: your Paddle code needs them, too")
         if files.origin == SECOND:
             notes.append("without them these weights were trained: TensorFlow computes what the changed model does")
     return notes
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -7,7 +7,7 @@ holds two of these against each other.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,6 +131,12 @@ def single(constant: float) -> float:
 def pair(value: Any) -> list[int]:
     """A number for both axes, or one for each."""
     return [int(value)] * 2 if isinstance(value, int) else [int(each) for each in value]
+
+
+def few(names: Iterable[str], shown: int = 3) -> str:
+    """The first names of many, and how many more there are."""
+    listed = list(names)
+    return ", ".join(listed[:shown]) + (f" and {len(listed) - shown} more" if len(listed) > shown else "")
 
 
 def rows_of_cells(shape: Sequence[int]) -> tuple[int, ...]:

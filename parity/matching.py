@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from parity.graphs import INPUT, SILENT, Graph, Step
+from parity.graphs import INPUT, SILENT, Graph, Step, few
 
 # Kinds that may stand for each other: then they are matched, and their difference is what is to be explained.
 FAMILIES = {
@@ -81,7 +81,9 @@ def _fixed(first: Graph, second: Graph, names: Mapping[str, str]) -> dict[int, i
     for one, other in names.items():
         for name, known, which in ((one, places[0], "first"), (other, places[1], "second")):
             if name not in known:
-                raise MatchError(f"the map names {name!r}, which the {which} model does not have; it has {_few(known)}")
+                raise MatchError(
+                    f"the map names {name!r}, which the {which} model does not have; it has {few(known, 8)}"
+                )
         a, b = first.steps[places[0][one]], second.steps[places[1][other]]
         if not _fit(a, b):
             raise MatchError(f"the map puts {one!r} ({a}) and {other!r} ({b}) together: they are of different shapes")
@@ -266,11 +268,6 @@ def _ends(step: Step) -> bool:
 
 def _family(step: Step) -> str:
     return FAMILIES.get(step.kind, step.kind)
-
-
-def _few(names: Mapping[str, int], count: int = 8) -> str:
-    listed = list(names)
-    return ", ".join(listed[:count]) + (f" and {len(listed) - count} more" if len(listed) > count else "")
 
 
 def _nothing(first: Graph, second: Graph) -> str:

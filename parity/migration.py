@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from parity.fixes import fix_code
-from parity.graphs import SILENT
+from parity.graphs import SILENT, few
 from parity.pair_diagnosis import diagnose_pair, training_differences
 from parity.pair_proofs import prove_pair
 from parity.pairs import FIRST, SECOND, Pair
@@ -139,24 +139,20 @@ def _remarks(pair: Pair) -> list[str]:
         if each.cell and one.kind != other.kind:
             cells.append(f"{one.name} / {other.name}")
     if cells:
-        remarks.append(f"a 1x1 convolution of a single cell is a fully connected layer: {_few(cells)}")
+        remarks.append(f"a 1x1 convolution of a single cell is a fully connected layer: {few(cells)}")
     for (framework, what), names in neutral.items():
         title = FRAMEWORKS[framework].title
-        remarks.append(f"{what} in {title} only, compared as if it did nothing: {_few(names)}")
+        remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
     for framework, lone in _lone(pair).items():
         graph = pair.graphs[framework]
         silent = [graph.steps[place].name for place in lone if graph.steps[place].kind in SILENT]
         if silent:
             title = FRAMEWORKS[framework].title
-            remarks.append(f"in {title} only, without effect in inference: {_few(silent)}")
+            remarks.append(f"in {title} only, without effect in inference: {few(silent)}")
         if graph.stray:
             title = FRAMEWORKS[framework].title
-            remarks.append(f"arrays of the {title} model that no matched layer uses: {_few(graph.stray)}")
+            remarks.append(f"arrays of the {title} model that no matched layer uses: {few(graph.stray)}")
     return remarks
-
-
-def _few(names: Sequence[str], shown: int = 3) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:

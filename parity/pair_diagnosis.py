@@ -13,7 +13,7 @@ import numpy as np
 
 from parity import step_reference
 from parity.compare import FLOAT64_LIMIT, compare
-from parity.graphs import SILENT, Step
+from parity.graphs import SILENT, Step, few
 from parity.pairs import FIRST, SECOND, Pair, arrays_by_stage
 from parity.results import Diagnosis
 from parity.workers import FRAMEWORKS
@@ -46,7 +46,7 @@ def diagnose_pair(pair: Pair, inputs: np.ndarray) -> list[Diagnosis]:
     gaps = {gap.name: gap for gap in pair.gaps.gaps}
     # single layers settle a cause to the last bits, which float32 does not have
     suspects = [name for name, gap in gaps.items() if not gap.passed and pair.dtype == "float64"]
-    causes = list(_lone(pair, inputs))
+    causes = list(_lone(pair))
     for names in _portions(pair, suspects, len(inputs)):
         fed = pair.one(FIRST, "model_inputs", names=names, arrays={"inputs": inputs}).arrays
         able = {name: arrays for name, arrays in arrays_by_stage(names, fed).items() if _feedable(pair, name, arrays)}
@@ -79,7 +79,7 @@ def training_differences(pair: Pair) -> list[str]:
             if step.kind == "dropout" and step.numbers["rate"]:
                 text = f"dropout {step.numbers['rate']:g} in {FRAMEWORKS[framework].title} only"
                 lines.setdefault(text, []).append(step.name)
-    return [f"{text} ({', '.join(names[:3])}{_more(names, 3)})" for text, names in lines.items()]
+    return [f"{text} ({few(names)})" for text, names in lines.items()]
 
 
 def distance(expected: np.ndarray, found: np.ndarray) -> float:
@@ -125,12 +125,11 @@ def _causes(
             effect = distance(computed(kinds[1], dict(other.numbers) | {key: a}), found)
         if effect <= FLOAT64_LIMIT:
             continue
-        text = (
-            f"{where}: {_difference(one, key, a, b)}; with {_shown(a)} the gap falls from {before:.1e} to {after:.1e}"
-        )
+        change = _difference(one, key, a, b)
+        text = f"{where}: {change}; with {_shown(a)} the gap falls from {before:.1e} to {after:.1e}"
         if len(changes) > 1 and effect < before:
             text += " (together with the layer's other differences)"
-        causes.append(Diagnosis(SECOND, name, TRAPS.get((one.kind, key), ""), text, before, after))
+        causes.append(Diagnosis(SECOND, name, TRAPS.get((one.kind, key), ""), text, before, after, change=change))
     return causes
 
 
@@ -157,8 +156,9 @@ def _latent(pair: Pair, seen: set[str]) -> list[Diagnosis]:
             for key, a, b in _changes(one, other):
                 gap = gaps.get(one.name)
                 why = "these inputs do not show it" if gap and gap.passed else "not run alone on one input"
-                text = f"{one.name} / {other.name}: {_difference(one, key, a, b)}; {why}"
-                causes.append(Diagnosis(SECOND, one.name, TRAPS.get((one.kind, key), ""), text, 0.0, 0.0))
+                trap, change = TRAPS.get((one.kind, key), ""), _difference(one, key, a, b)
+                text = f"{one.name} / {other.name}: {change}; {why}"
+                causes.append(Diagnosis(SECOND, one.name, trap, text, 0.0, 0.0, change=change))
     return causes
 
 
@@ -167,7 +167,7 @@ def _difference(one: Step, key: str, a: Any, b: Any) -> str:
     return f"{label}: TensorFlow has {_shown(a)}, Paddle {_shown(b)}"
 
 
-def _lone(pair: Pair, inputs: np.ndarray) -> list[Diagnosis]:
+def _lone(pair: Pair) -> list[Diagnosis]:
     """Layers of one model only that do something: those with arrays, and functions that change what they get."""
     end, _ = pair.ends()
     causes = []
@@ -183,8 +183,9 @@ def _lone(pair: Pair, inputs: np.ndarray) -> list[Diagnosis]:
             trap = {"activation": "relu-missing", "zero_pad": "same-pad"}.get(step.kind, "")
             if "dropout" in step.numbers:
                 trap = "dropout-mode"
-            text = f"{step.name} ({step}) exists in {title} only"
-            causes.append(Diagnosis(framework, step.name, trap, text, float("inf"), float("inf")))
+            change = f"({step}) exists in {title} only"
+            text, endless = f"{step.name} {change}", float("inf")
+            causes.append(Diagnosis(framework, step.name, trap, text, endless, endless, change=change))
     return causes
 
 
@@ -224,11 +225,7 @@ def grouped(causes: Sequence[Diagnosis]) -> list[tuple[Diagnosis, list[str]]]:
     """Causes of one trap and one pair of values, each group by its first member, with the stages of all."""
     found: dict[tuple[str, str], list[Diagnosis]] = {}
     for cause in causes:
-        lone = " only" in cause.text and " exists in " in cause.text
-        change = cause.text.partition(" (")[2] if lone else cause.text
-        if cause.trap and not lone:
-            change = cause.text.partition(": ")[2].partition(";")[0]
-        found.setdefault((cause.trap, change), []).append(cause)
+        found.setdefault((cause.trap, cause.change or cause.text), []).append(cause)
     return [(members[0], [each.stage for each in members]) for members in found.values()]
 
 
@@ -237,7 +234,3 @@ def _shown(value: Any) -> str:
         (top, bottom), (left, right) = value
         return f"{top} above, {bottom} below, {left} left, {right} right"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _more(names: Sequence[str], shown: int) -> str:
-    return f" and {len(names) - shown} more" if len(names) > shown else ""

@@ -55,6 +55,7 @@ class Diagnosis:
     before: float
     after: float
     alike: list[str] = field(default_factory=list)  # further traps that would make the very same
+    change: str = ""  # the text without the place: causes of one change belong together; empty where it stands alone
 
 
 @dataclass(frozen=True)

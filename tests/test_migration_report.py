@@ -48,8 +48,9 @@ def proofs(gap: float | None) -> list[dict[str, Any]]:
 
 
 def cause(name: str, trap: str, text: str, before: float, after: float) -> dict[str, Any]:
-    """One cause in the Paddle model."""
-    return asdict(Diagnosis("paddle", name, trap, text, before, after))
+    """One cause in the Paddle model, as the diagnosis of pairs words it."""
+    change = text.partition(": ")[2].partition(";")[0]
+    return asdict(Diagnosis("paddle", name, trap, text, before, after, change=change))
 
 
 def record(**changes: Any) -> Migration:
