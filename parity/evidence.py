@@ -107,14 +107,32 @@ def make_proof(
     worst: Comparison | None = None,
     frameworks: Mapping[str, Any] | None = None,
 ) -> Proof:
+    """A level's proof for a network of the catalogue; one without a gap has not passed."""
+    found = proof_of(
+        evidence.network.name, evidence.dataset.title, level, compared, problems, worst, frameworks=frameworks
+    )
+    return found if found.gap is not None else replace(found, passed=False)
+
+
+def proof_of(
+    name: str,
+    dataset: str,
+    level: int,
+    compared: Mapping[str, int],
+    problems: Sequence[str],
+    worst: Comparison | None = None,
+    *,
+    frameworks: Mapping[str, Any] | None = None,
+) -> Proof:
+    """A proof of whatever has this name: passed where something was compared and nothing was wrong."""
     gap = worst.worst if worst else None
     first = worst.first_failure if worst else None
     return Proof(
-        network=evidence.network.name,
+        network=name,
         level=level,
         title=LEVELS[level],
-        passed=not problems and gap is not None and all(compared.values()),
-        dataset=evidence.dataset.title,
+        passed=not problems and bool(compared) and all(compared.values()),
+        dataset=dataset,
         compared=dict(compared),
         gap=gap.gap if gap else None,
         limit=gap.limit if gap else None,
@@ -123,6 +141,15 @@ def make_proof(
         frameworks=dict(frameworks or {}),
         problems=list(problems),
     )
+
+
+def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, Any]]:
+    """The worst gap of each framework's own comparison, as a proof records it."""
+    return {
+        name: {"gap": each.worst.gap, "limit": each.worst.limit, "worst": each.worst.name}
+        for name, each in comparisons.items()
+        if each.worst
+    }
 
 
 def worst_of(comparisons: Iterable[Comparison]) -> Comparison:

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity import reference
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
-from parity.evidence import Evidence, make_proof, worst_of
+from parity.evidence import Evidence, by_framework, make_proof, worst_of
 from parity.protocol import Arrays, pack
 from parity.results import Proof
 from parity.weights import Entry, entries_of, parameter_counts
@@ -84,12 +84,7 @@ def float32_forward(evidence: Evidence) -> Proof:
         "stages": sum(len(comparison.gaps) for comparison in comparisons.values()),
         "elements": sum(comparison.elements for comparison in comparisons.values()),
     }
-    frameworks = {
-        name: {"gap": c.worst.gap, "limit": c.worst.limit, "worst": c.worst.name}
-        for name, c in comparisons.items()
-        if c.worst
-    }
-    return make_proof(evidence, 3, compared, problems, worst_of(comparisons.values()), frameworks)
+    return make_proof(evidence, 3, compared, problems, worst_of(comparisons.values()), by_framework(comparisons))
 
 
 def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> Arrays:

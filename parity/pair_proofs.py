@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
-from parity.evidence import LEVELS, worst_of
+from parity.evidence import by_framework, proof_of, worst_of
 from parity.pairs import FIRST, SECOND, Pair
 from parity.protocol import unpack
 from parity.results import Proof
@@ -95,14 +96,7 @@ def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
         "stages": sum(len(each.gaps) for each in comparisons.values()),
         "elements": sum(each.elements for each in comparisons.values()),
     }
-    frameworks = {
-        name: {"gap": each.worst.gap, "limit": each.worst.limit, "worst": each.worst.name}
-        for name, each in comparisons.items()
-        if each.worst
-    }
-    proof = _proof(pair, 3, counts, problems, worst_of(comparisons.values()))
-    proof.frameworks.update(frameworks)
-    return [proof]
+    return [_proof(pair, 3, counts, problems, worst_of(comparisons.values()), by_framework(comparisons))]
 
 
 def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
@@ -155,23 +149,16 @@ def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
 
 
 def _proof(
-    pair: Pair, level: int, compared: dict[str, int], problems: Sequence[str], comparison: Comparison | None
+    pair: Pair,
+    level: int,
+    compared: Mapping[str, int],
+    problems: Sequence[str],
+    comparison: Comparison | None,
+    frameworks: Mapping[str, Any] | None = None,
 ) -> Proof:
-    gap = comparison.worst if comparison else None
-    first = comparison.first_failure if comparison else None
-    return Proof(
-        network=pair.name,
-        level=level,
-        title=LEVELS[level],
-        passed=not problems and all(compared.values()) and (gap is not None or level == 1),  # bits have no gap
-        dataset=pair.title,
-        compared=compared,
-        gap=gap.gap if gap else None,
-        limit=gap.limit if gap else None,
-        worst=gap.name if gap else None,
-        first_failure=first.name if first else None,
-        problems=list(problems),
-    )
+    """A level's proof for a pair; only the first level, which compares bits, has no gap."""
+    found = proof_of(pair.name, pair.title, level, compared, problems, comparison, frameworks=frameworks)
+    return found if found.gap is not None or level == 1 else replace(found, passed=False)
 
 
 def _counts(comparison: Comparison) -> dict[str, int]:
