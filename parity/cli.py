@@ -21,7 +21,7 @@ from parity import __version__, console, pair_cli
 from parity.data import DataError, Dataset, find, load
 from parity.environment import ask, collect, diagnose, prefer_gpu, start_workers, without_frames
 from parity.networks import NETWORKS, UnknownNetworkError, default_networks, network
-from parity.results import Proof, RecordError
+from parity.results import Proof, RecordError, require_writable
 from parity.workers import FRAMEWORKS, WorkerError, Workers, shared_threads
 
 if TYPE_CHECKING:  # the rest is imported by the commands that need it, so that the others start at once
@@ -189,6 +189,8 @@ def traps(
     from parity.traps import TRAPS
 
     wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
+    if save is not None:
+        require_writable(save)
     images = images_of(dataset, seed)
     out = console.stderr() if as_json else console.stdout()
     found: list[Detection] = []
@@ -198,12 +200,13 @@ def traps(
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)
             if seeds:
-                innocent.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
+                with console.busy(console.stderr(), f"{seeds} correct pairs"):
+                    innocent.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
             for detection in detect(workers, name, images, seed=seed):
                 console.print_detection(out, detection)
                 found.append(detection)
-    if save is not None:
-        save_records(save, [*found, *innocent], environment)
+            if save is not None:  # a network takes minutes: what is done outlives an interruption
+                save_records(save, [*found, *innocent], environment)
     if as_json:
         listed = {"detections": [each.as_dict() for each in found], "correct": [each.as_dict() for each in innocent]}
         console.print_json(listed | {"environment": environment})
@@ -341,8 +344,7 @@ def report(
     """Write a Markdown report on saved runs."""
     from reports import write_report
 
-    if output.is_dir():
-        raise ValueError(f"-o {output}: expected a file to write, found a directory. Name a file in it.")
+    require_writable(output)
     print(write_report(runs or [_newest_run()], output))
 
 

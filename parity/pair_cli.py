@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from parity import console
+from parity.results import require_writable
 from parity.workers import FRAMEWORKS, Workers, shared_threads
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def compare(
     from parity.migration import compare_pair
     from parity.pair_console import migration_lines
 
-    if output is not None and output.is_dir():
-        raise ValueError(f"-o {output}: expected a file to write, found a directory. Name a file in it.")
+    if output is not None:
+        require_writable(output)
     if training and dtype is Dtype.float32:
         raise ValueError(
             "--training: expected --dtype float64, in which the limits of levels 4 and 5 hold; found float32"

@@ -363,6 +363,16 @@ def load_run(path: Path) -> SavedRun:
     return SavedRun(path, saved.get("datetime", ""), machine.get("parity", {}), machine, entries)
 
 
+def require_writable(path: Path) -> None:
+    """Refuse a file that could not be written after the work that it is for. Makes nothing. Raises ValueError."""
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a file to write, found a directory. Name a file in it.")
+    folder = next(each for each in path.absolute().parents if each.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        found = "one that cannot be written to" if folder.is_dir() else "a file"
+        raise ValueError(f"{path}: expected {folder} to be a directory to write to, found {found}. Choose another.")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)

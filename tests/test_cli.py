@@ -60,6 +60,7 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "has no bfloat16 kernels on this device"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
+        (("traps", "--save", ROOT / "pyproject.toml" / "run.json"), "to be a directory to write to, found a file"),
     ],
 )
 def test_wrong_usage_is_one_clear_message(arguments: tuple[str | Path, ...], says: str) -> None:

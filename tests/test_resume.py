@@ -1,4 +1,4 @@
-"""Trainings that are killed, interrupted or run out of disk: what they leave, and that they go on bit for bit."""
+"""Long runs that are killed, interrupted or run out of disk: what they leave, and that trainings go on bit for bit."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 
 from parity.checkpoint import KEY
 from parity.data import Dataset
+from parity.results import Detection, load_run
 from parity.store import Store, locked
 from parity.training import Progress, Settings, train
 from parity.weights import digest, load_state, read_metadata
@@ -143,6 +144,19 @@ def test_killed_while_it_writes_a_checkpoint_it_goes_on_from_the_one_before(
     assert f"going on after epoch 1 of {EPOCHS}" in done.stderr
     assert_the_same_training(tmp_path, whole, framework)
     assert not half.exists()
+
+
+@pytest.mark.slow
+def test_killed_in_its_second_network_a_run_of_traps_has_kept_the_first(tmp_path: Path) -> None:
+    saved = tmp_path / "traps.json"
+    arguments = ("traps", "--network", "lenet5", "--network", "resnet20_v1", "--seeds", "0", "--dataset", "generated")
+    with running(*arguments, "--save", saved) as process:
+        wait_for(saved.exists, process)
+        workers = workers_of(process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert_gone(workers)
+    assert {record.network for record, _ in load_run(saved).entries if isinstance(record, Detection)} == {"lenet5"}
 
 
 @pytest.mark.slow
