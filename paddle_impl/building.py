@@ -45,12 +45,13 @@ def build(wanted: Wanted, dtype: str) -> nn.Layer:
         set_weights(model, Path(wanted.weights))
     state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
     wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
-    round_constants(model)
     return model.to(dtype="float64") if dtype == "float64" else model
 
 
 def round_constants(model: nn.Layer) -> None:
-    """To a float32 number where TensorFlow makes one of the constant even in float64; in float32 nothing changes."""
+    """To a float32 number where the other framework makes one even in float64; in float32 nothing changes."""
     for layer in model.sublayers(include_self=True):
         if isinstance(layer, nn.LeakyReLU):
             layer._negative_slope = single(layer._negative_slope)
+        if isinstance(layer, nn.GroupNorm):  # Paddle's instance norm rounds it, its group norm does not
+            layer._epsilon = single(layer._epsilon)

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from parity.graphs import adaptive_pool, pair, pool, same_padding, single, used_padding
+from parity.graphs import adaptive_pool, cropped, pair, pool, same_padding, single, used_padding
 from parity.weights import SAME, Layout
 
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
@@ -19,8 +19,12 @@ OIHW = Layout("OIHW")
 VECTORS: Arrays = (("bias", "bias", SAME),)
 ARRAYS: dict[type, Arrays] = {
     nn.Conv2D: (("weight", "kernel", OIHW), *VECTORS),
+    nn.Conv2DTranspose: (("weight", "kernel", OIHW), *VECTORS),  # stored as [in, out, h, w]
     nn.Linear: (("weight", "kernel", SAME), *VECTORS),
     nn.LayerNorm: (("weight", "gamma", SAME), ("bias", "beta", SAME)),
+    nn.GroupNorm: (("weight", "gamma", SAME), ("bias", "beta", SAME)),
+    nn.InstanceNorm2D: (("scale", "gamma", SAME), ("bias", "beta", SAME)),
+    nn.PReLU: (("_weight", "slope", SAME),),
     nn.Embedding: (("weight", "kernel", SAME),),
 }
 BATCH_NORM: Arrays = (
@@ -125,12 +129,20 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
             given = layer._updated_padding if layer._padding_algorithm == "EXPLICIT" else layer._padding_algorithm
             padding = _padding(given, sides(x), sides(y), window, stride, dilation)
             return "conv", {"stride": stride, "padding": padding, "dilation": dilation, "groups": layer._groups}
+        case nn.Conv2DTranspose():
+            return "conv_transpose", _transposed(layer, sides(x), sides(y))
         case nn.Linear():
             return "dense", {}
         case nn.LayerNorm():
             if len(layer._normalized_shape) != 1:
                 return "other", {"type": "LayerNorm over several axes"}
             return "layer_norm", {"epsilon": single(layer._epsilon)}
+        case nn.GroupNorm():
+            return "group_norm", {"epsilon": single(layer._epsilon), "groups": int(layer._num_groups)}
+        case nn.InstanceNorm2D():
+            return "group_norm", {"epsilon": single(layer._epsilon), "groups": int(x.shape[1])}
+        case nn.PReLU():
+            return "prelu", {}
         case nn.Embedding():
             return "embedding", {}
         case nn.MaxPool2D():
@@ -207,6 +219,16 @@ def _padding(
         # one number; one an axis; [top, bottom, left, right]; or a pair for each of the four axes
         before = {1: flat * 2, 2: flat, 4: flat[::2], 8: flat[4::2]}[len(flat)]
     return [used_padding(*facts) for facts in zip(into, out, window, stride, dilation, before, strict=True)]
+
+
+def _transposed(layer: nn.Layer, into: list[int], out: list[int]) -> dict[str, Any]:
+    stride, dilation, window = pair(layer._stride), pair(layer._dilation), list(layer.weight.shape[2:])
+    if str(layer._padding).upper() == "SAME":
+        dilation = [1, 1]  # as in a convolution
+    padding = _padding(layer._padding, into, out, window, stride, dilation)
+    before = [sides[0] for sides in padding]
+    crop = [cropped(*facts) for facts in zip(into, out, window, stride, dilation, before, strict=True)]
+    return {"stride": stride, "crop": crop, "dilation": dilation, "groups": layer._groups}
 
 
 def _dropout(rate: float, mode: str) -> Facts:

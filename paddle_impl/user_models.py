@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddle_impl.building import build, set_weights
+from paddle_impl.building import build, round_constants, set_weights
 from paddle_impl.exact import dropout_off, exact_average_pools
 from paddle_impl.layer_kinds import channels_last
 from paddle_impl.tracing import Step, trace
@@ -30,6 +30,7 @@ class UserModel(HostedModel):
         self.model = build(wanted, dtype)
         for code in fixes:
             run_fix(self.model, code)
+        round_constants(self.model)
         self.model.eval()
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
         self.begin()

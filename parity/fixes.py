@@ -93,6 +93,10 @@ def _statement(one: Step, other: Step) -> str:
                 "layers[name]._padding_algorithm = 'EXPLICIT'\n"
                 f"layers[name]._updated_padding = {_sides(numbers)}  # above, below, left, right"
             )
+        case "group_norm" if _only(one, other, "epsilon"):
+            return f"layers[name]._epsilon = {numbers['epsilon']:.6g}"
+        case "conv_transpose" if _only(one, other, "crop") and min(sides := _sides(numbers, "crop")) >= 0:
+            return f"layers[name]._padding, layers[name].output_padding = {sides}, 0  # above, below, left, right"
         case "max_pool" if _only(one, other, "padding"):
             return f"layers[name].padding, layers[name].ceil_mode = {_sides(numbers)}, False"
         case "average_pool" if _only(one, other, "count_padding"):
@@ -115,8 +119,8 @@ def _only(one: Step, other: Step, *keys: str) -> bool:
     return all(one.numbers[key] == other.numbers[key] for key in one.numbers if key not in keys)
 
 
-def _sides(numbers: dict[str, Any]) -> list[int]:
-    (top, bottom), (left, right) = numbers["padding"]
+def _sides(numbers: dict[str, Any], key: str = "padding") -> list[int]:
+    (top, bottom), (left, right) = numbers[key]
     return [top, bottom, left, right]
 
 

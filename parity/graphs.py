@@ -25,14 +25,18 @@ class Step:
 
     Kinds and their numbers, all spelled out:
         conv             stride, dilation [h, w]; padding [[top, bottom], [left, right]] as far as windows reach; groups
+        conv_transpose   stride, dilation [h, w]; crop [[top, bottom], [left, right]]: what is cut off the full output,
+                         or below zero added to it; groups; its kernel is [h, w, out / groups, in]
         dense
         batch_norm       epsilon, momentum
         layer_norm       epsilon; over the last axis
+        group_norm       epsilon; groups, of neighbouring channels
         embedding
         max_pool         window, stride [h, w]; padding as above
         average_pool     the same, and count_padding
         global_max_pool, global_average_pool
         activation       function ("relu", "softmax", ...) and its numbers
+        prelu
         dropout          rate
         zero_pad         padding
         scale            scale, offset: x * scale + offset; of a dropout that scales in inference its rate as `dropout`
@@ -102,6 +106,11 @@ def same_padding(extent: int, size: int, stride: int, dilation: int = 1) -> int:
     """The cells before an axis by TensorFlow's SAME: the odd one stands behind."""
     total = max((-(-extent // stride) - 1) * stride + (size - 1) * dilation + 1 - extent, 0)
     return total // 2
+
+
+def cropped(into: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
+    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` cells."""
+    return [before, (into - 1) * stride + (size - 1) * dilation + 1 - before - out]
 
 
 def pool(what: str, facts: dict[str, Any], into: Sequence[int], *, counted: bool = False) -> tuple[str, dict[str, Any]]:

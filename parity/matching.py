@@ -162,7 +162,7 @@ def _signature(step: Step) -> str:
     kind = step.kind
     if _cell(step):
         kind, shape = "dense", shape[2:]
-    groups = step.numbers.get("groups", 1) if kind == "conv" else 1
+    groups = step.numbers.get("groups", 1) if kind in ("conv", "conv_transpose") else 1
     return f"{kind} {shape} {groups}"
 
 

@@ -17,8 +17,9 @@ from parity.protocol import Arrays
 from parity.targets import TargetError
 from parity.workers import FRAMEWORKS
 
-MAPS = ("conv", "max_pool", "average_pool", "global_max_pool", "global_average_pool", "zero_pad")
-CHANNELS_FIRST = (*MAPS, "batch_norm")  # what Paddle computes on [n, c, h, w]; for the rest the order is the same
+MAPS = ("conv", "conv_transpose", "max_pool", "average_pool", "global_max_pool", "global_average_pool", "zero_pad")
+# what Paddle computes on [n, c, h, w]; for the rest the order is the same
+CHANNELS_FIRST = (*MAPS, "batch_norm", "group_norm", "prelu")
 LAST_AXIS = ("dense", "layer_norm", "activation")  # which axis that is depends on the model's own order
 PADDED = 'tf.pad(x, {pads}), {window}, {stride}, "VALID")'
 CODE: dict[str, dict[str, str]] = {
@@ -26,10 +27,16 @@ CODE: dict[str, dict[str, str]] = {
         "conv": 'y = tf.nn.conv2d(tf.pad(x, {pads}), kernel, {stride}, "VALID", dilations={dilation})',
         "depthwise": "y = tf.nn.depthwise_conv2d(\n"
         '    tf.pad(x, {pads}), kernel, [1, *{stride}, 1], "VALID", dilations={dilation}\n)',
+        "conv_transpose": 'y = tf.nn.conv2d_transpose(x, kernel, {full}, {stride}, "VALID")\n'
+        "y = y[:, {rows}, {columns}]",
         "dense": "y = tf.matmul(x, kernel)",
         "batch_norm": "y = tf.nn.batch_normalization(x, mean, variance, {beta}, {gamma}, {epsilon})",
         "layer_norm": "mean, variance = tf.nn.moments(x, [-1], keepdims=True)\n"
         "y = tf.nn.batch_normalization(x, mean, variance, {beta}, {gamma}, {epsilon})",
+        "group_norm": "moments = tf.nn.moments(tf.reshape(x, [len(x), -1, {groups}, {members}]), [1, 3])\n"
+        "mean, variance = (tf.reshape(tf.repeat(each, {members}, 1), {single_cells}) for each in moments)\n"
+        "y = tf.nn.batch_normalization(x, mean, variance, {beta}, {gamma}, {epsilon})",
+        "prelu": "y = tf.where(x > 0, x, slope * x)",
         "embedding": "y = tf.gather(kernel, x)",
         "max_pool": "y = tf.nn.max_pool2d(" + PADDED.replace("{pads}", "{pads}, constant_values=-np.inf"),
         "average_pool": "y = tf.nn.avg_pool2d(" + PADDED,
@@ -45,12 +52,15 @@ CODE: dict[str, dict[str, str]] = {
     },
     SECOND: {
         "conv": "y = F.conv2d(x, kernel, {bias}, {stride}, {sides}, {dilation}, {groups})",
+        "conv_transpose": "y = F.conv2d_transpose(x, kernel, {bias}, {stride}, {sides}, 0, {dilation}, {groups})",
         "dense": "y = F.linear(x, kernel, {bias})",
         "batch_norm": "gamma, beta = {gamma}, {beta}\n"
         "gamma = paddle.ones_like(mean) if gamma is None else gamma\n"
         "beta = paddle.zeros_like(mean) if beta is None else beta\n"
         "y = F.batch_norm(x, mean, variance, gamma, beta, epsilon={epsilon}, data_format={order!r})",
         "layer_norm": "y = F.layer_norm(x, x.shape[-1:], {gamma}, {beta}, {epsilon})",
+        "group_norm": "y = F.group_norm(x, {groups}, {epsilon}, {gamma}, {beta})",
+        "prelu": "y = F.prelu(x, slope)",
         "embedding": "y = F.embedding(x, kernel)",
         "max_pool": "y = F.max_pool2d(x, {window}, {stride}, {sides})",
         "average_pool": "y = F.avg_pool2d(x, {window}, {stride}, {sides}, exclusive=not {count_padding})",
@@ -164,13 +174,14 @@ def file_name(framework: str) -> str:
 
 
 def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.ndarray:
-    if kind != "kernel" or step.kind != "conv":
+    if kind != "kernel" or step.kind not in ("conv", "conv_transpose"):
         return array
     if array.ndim == 2:  # a convolution of single cells
         array = array[None, None]
     if framework == SECOND:
         return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
-    return array.reshape(*array.shape[:2], step.numbers["groups"], -1) if _depthwise(step) else array
+    depthwise = step.kind == "conv" and _depthwise(step)
+    return array.reshape(*array.shape[:2], step.numbers["groups"], -1) if depthwise else array
 
 
 def _depthwise(step: Step) -> bool:
@@ -212,7 +223,7 @@ def _code(step: Step, framework: str) -> str:
     if kind == "conv" and framework == FIRST and _depthwise(step):
         kind = "depthwise"
     code = CODE[framework].get(kind) or ALIKE.get(kind)
-    if code is None:
+    if code is None or np.min(numbers.get("crop", 0)) < 0:  # zeros added to a full output
         raise unknown
     uncounted = kind == "average_pool" and not numbers["count_padding"] and any(map(any, numbers["padding"]))
     return code + ("\n" + CODE[FIRST]["uncounted"] if uncounted and framework == FIRST else "")
@@ -222,7 +233,8 @@ def _facts(
     step: Step, names: Sequence[str], shapes: Sequence[tuple[int, ...]], made: tuple[int, ...], arrays: Arrays
 ) -> dict[str, Any]:
     """What the code has places for."""
-    (top, bottom), (left, right) = step.numbers.get("padding") or [[0, 0], [0, 0]]
+    (top, bottom), (left, right) = step.numbers.get("padding") or step.numbers.get("crop") or [[0, 0], [0, 0]]
+    height, width = made[1:3] if len(made) == 4 else (1, 1)
     return {
         **{kind: kind if kind in arrays else None for kind in ("bias", "beta", "gamma")},
         **{"slope": 0.0, "threshold": 0.0},
@@ -231,6 +243,11 @@ def _facts(
         "pads": [[0, 0], [top, bottom], [left, right], [0, 0]],
         "sides": [top, bottom, left, right],
         "turned": [left, right, top, bottom],
+        "full": [made[0], height + top + bottom, width + left + right, made[-1]],
+        "rows": f"{top}:{top + height}",
+        "columns": f"{left}:{left + width}",
+        "members": made[-1] // step.numbers.get("groups", 1),
+        "single_cells": [made[0], *[1] * (len(made) - 2), made[-1]],
         "order": {2: "NC", 3: "NCL", 4: "NCHW"}.get(len(shapes[0]), "NCHW"),
         "xs": ", ".join(names),
         "sum": " + ".join(names),

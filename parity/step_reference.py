@@ -19,15 +19,18 @@ from parity.graphs import rows_of_cells
 
 KINDS = (
     "conv",
+    "conv_transpose",
     "dense",
     "batch_norm",
     "layer_norm",
+    "group_norm",
     "embedding",
     "max_pool",
     "average_pool",
     "global_max_pool",
     "global_average_pool",
     "activation",
+    "prelu",
     "dropout",
     "zero_pad",
     "scale",
@@ -65,6 +68,8 @@ def _compute(
         case "conv":
             facts = {name: numbers[name] for name in ("stride", "padding", "dilation", "groups")}
             return reference.conv2d(_maps(x), arrays["kernel"], arrays.get("bias"), **facts)
+        case "conv_transpose":
+            return _conv_transpose(_maps(x), arrays["kernel"], numbers) + arrays.get("bias", 0)
         case "dense":
             return x @ arrays["kernel"] + arrays.get("bias", 0)
         case "batch_norm":
@@ -72,6 +77,12 @@ def _compute(
         case "layer_norm":
             own = {"mean": x.mean(axis=-1, keepdims=True), "variance": x.var(axis=-1, keepdims=True)}
             return reference.batch_norm(x, affine | own, numbers["epsilon"])
+        case "group_norm":
+            groups = x.reshape(len(x), -1, numbers["groups"], x.shape[-1] // numbers["groups"])
+            own = {"mean": groups.mean(axis=(1, 3), keepdims=True), "variance": groups.var(axis=(1, 3), keepdims=True)}
+            plain = {"gamma": np.ones(1), "beta": np.zeros(1)}
+            normal = reference.batch_norm(groups, plain | own, numbers["epsilon"]).reshape(x.shape)
+            return normal * affine["gamma"] + affine["beta"]
         case "embedding":
             return arrays["kernel"][x]
         case "max_pool":
@@ -85,6 +96,8 @@ def _compute(
             return _maps(x).mean(axis=(1, 2))
         case "activation":
             return _activation(numbers, x)
+        case "prelu":
+            return np.where(x > 0, x, arrays["slope"] * x)
         case "dropout" | "identity":
             return x
         case "zero_pad":
@@ -100,6 +113,28 @@ def _compute(
         case "reshape":  # the only one whose meaning is known: maps to rows
             return x.reshape(len(x), -1)
     raise ValueError(f"no reference for a step of kind {kind!r}")
+
+
+def _conv_transpose(x: np.ndarray, kernel: np.ndarray, numbers: Mapping[str, Any]) -> np.ndarray:
+    """[n, h, w, i] and [kh, kw, o / groups, i] -> [n, h', w', o]: every cell adds its multiple of the kernel.
+
+    Raises ValueError where the kernel does not fit the channels.
+    """
+    groups, stride, dilation = numbers["groups"], numbers["stride"], numbers["dilation"]
+    if kernel.shape[3] != x.shape[3]:
+        raise ValueError(f"a transposed kernel {kernel.shape} does not fit {x.shape[3]} channels")
+    axes = list(zip(x.shape[1:3], stride, kernel.shape, dilation, strict=False))  # of height and width
+    extents = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in axes]
+    full = np.zeros((len(x), *extents, kernel.shape[2] * groups))
+    blocks = x.reshape(*x.shape[:3], groups, -1)
+    for cell in np.ndindex(kernel.shape[:2]):
+        rows, columns = (slice(c * d, c * d + (n - 1) * s + 1, s) for c, (n, s, _, d) in zip(cell, axes, strict=True))
+        made = np.einsum("nhwgi,ogi->nhwgo", blocks, kernel[cell].reshape(kernel.shape[2], groups, -1))
+        full[:, rows, columns] += made.reshape(*x.shape[:3], -1)
+    (top, bottom), (left, right) = numbers["crop"]
+    height, width = extents[0] - top - bottom, extents[1] - left - right
+    more = [(0, 0), (0, max(-bottom, 0)), (0, max(-right, 0)), (0, 0)]
+    return np.pad(full, more)[:, top : top + height, left : left + width]
 
 
 def _activation(numbers: Mapping[str, Any], x: np.ndarray) -> np.ndarray:

@@ -40,7 +40,8 @@ class Layout:
 
     # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
     # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW cell" and "HWIO cell", a 1x1
-    # kernel that works on single cells and is canonically a dense one [in, out]
+    # kernel that works on single cells and is canonically a dense one [in, out]; "shared", stored with axes of one cell
+    # before those that the array has canonically
     kind: str = "same"
     maps: tuple[int, int, int] = (0, 0, 0)  # (channels, height, width) that a dense kernel's rows were flattened from
 
@@ -54,7 +55,7 @@ class Layout:
             pair = stored.reshape(c, h, w, out).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, out)
         elif self.kind == "OIHW cell":
             pair = stored.reshape(stored.shape[:2]).T, canonical
-        elif self.kind in ("HWIO cell", "depthwise"):
+        elif self.kind in ("HWIO cell", "depthwise", "shared"):
             pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
         else:
             pair = stored, canonical
@@ -73,6 +74,9 @@ class Layout:
             return tuple(stored[2:])
         if self.kind == "depthwise":
             return stored[0], stored[1], 1, stored[2] * stored[3]
+        if self.kind == "shared":
+            first = next((axis for axis, extent in enumerate(stored) if extent > 1), len(stored) - 1)
+            return tuple(stored[first:])
         return tuple(stored)
 
     def read(self, stored: np.ndarray) -> np.ndarray:

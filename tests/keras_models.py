@@ -35,6 +35,19 @@ def every_kind() -> keras.Model:
     return keras.Model(inputs, layers.Dense(5, activation="softmax", name="logits")(x))
 
 
+def up_again(epsilon: float = 1e-5) -> keras.Model:
+    """Down and up again, with norms of groups and slopes that are learned."""
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", name="down")(x)
+    x = layers.GroupNormalization(4, epsilon=epsilon, name="groups")(x)
+    x = layers.PReLU(shared_axes=[1, 2], name="slopes")(x)
+    x = layers.Conv2DTranspose(6, 3, strides=2, padding="same", activation="relu", name="up")(x)
+    x = layers.GroupNormalization(-1, epsilon=1e-5, name="instances")(x)
+    x = layers.PReLU(shared_axes=[1, 2, 3], name="slope")(x)
+    x = layers.Dense(12, name="hidden")(layers.Flatten(name="rows")(x))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(layers.PReLU(name="last_slopes")(x)))
+
+
 def words() -> keras.Model:
     x = inputs = keras.Input((7,), dtype="int32")
     x = layers.Embedding(50, 8, name="embedding")(x)

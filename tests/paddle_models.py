@@ -84,6 +84,13 @@ def every_kind() -> nn.Layer:
     return EveryKind()
 
 
+def up_again(padding: Any = (0, 1, 0, 1), output_padding: int = 0) -> nn.Layer:
+    up = nn.Conv2DTranspose(8, 6, 3, stride=2, padding=padding, output_padding=output_padding)
+    down = [nn.Conv2D(3, 8, 3, stride=2, padding=SAME_STRIDE_2), nn.GroupNorm(4, 8), nn.PReLU(8)]
+    rows = [nn.Flatten(), nn.Linear(384, 12), nn.PReLU(12), nn.Linear(12, 4)]
+    return nn.Sequential(*down, up, nn.ReLU(), nn.InstanceNorm2D(6), nn.PReLU(), *rows)
+
+
 def words(epsilon: float = 1e-5) -> nn.Layer:
     return nn.Sequential(nn.Embedding(50, 8), nn.LayerNorm(8, epsilon=epsilon), nn.Flatten(), nn.Linear(56, 4))
 

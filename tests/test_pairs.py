@@ -46,6 +46,7 @@ def causes_of(found: Migration) -> set[tuple[str, str]]:
         ("small()", "small()", (16, 16, 3), 7, {}),
         ("small", "small", (16, 16, 3), 7, {"classes": 7}),
         ("every_kind()", "every_kind()", (16, 16, 3), 16, {}),
+        ("up_again()", "up_again()", (8, 8, 3), 11, {}),
         ("words()", "words()", (7,), 4, {"tokens": 50}),
         ("nested()", "nested()", (8, 8, 3), 4, {}),
         ("nested()", "last()", (8, 8, 3), 4, {}),
@@ -91,18 +92,22 @@ def test_models_that_do_the_same_are_equal_in_training_too(
             "act-default",
             "TensorFlow has 0.2, Paddle 0.01",
         ),
+        ("up_again()", "up_again(padding=1, output_padding=1)", "up", "same-pad", "Paddle 1 above, 0 below"),
+        ("up_again(epsilon=1e-3)", "up_again()", "groups", "act-default", "TensorFlow has 0.001, Paddle 1e-05"),
     ],
 )
 def test_a_difference_is_placed_named_and_mended(
     workers: Workers, dataset: Dataset, first: str, second: str, stage: str, trap: str, says: str
 ) -> None:
-    found = compare_pair(pair_of(workers, dataset, first, second), impact=False)
+    shape = (8, 8, 3) if first.startswith("up_again") else (16, 16, 3)
+    found = compare_pair(pair_of(workers, dataset, first, second, shape), impact=False)
     assert not found.equal
     assert causes_of(found) == {(stage, trap)}
     assert says in found.causes[0]["text"]
     assert found.causes[0]["before"] > 1e-12 >= found.causes[0]["after"] or "do not show it" in found.causes[0]["text"]
 
-    mended = compare_pair(pair_of(workers, dataset, first, second), apply_fixes=True, training=True, impact=False)
+    pair = pair_of(workers, dataset, first, second, shape)
+    mended = compare_pair(pair, apply_fixes=True, training=True, impact=False)
     assert mended.equal, mended
     assert mended.fixed
     assert mended.fix == found.fix

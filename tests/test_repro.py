@@ -200,6 +200,7 @@ def test_a_directory_with_files_in_it_is_refused_before_anything_is_loaded(tmp_p
 
 PADS = [[0, 1], [1, 2]]
 SQUARE: dict[str, Any] = {"stride": [2, 2], "dilation": [1, 1], "padding": PADS}
+UP: dict[str, Any] = {"stride": [2, 1], "dilation": [1, 1], "crop": [[0, 1], [1, 0]]}
 POOL: dict[str, Any] = {"window": [3, 2], "stride": [2, 1], "padding": [[0, 1], [1, 0]]}
 EPSILON = float(np.float32(1e-3))  # Paddle's constants are float32 numbers
 NORM = ("gamma", "beta", "mean", "variance")
@@ -219,6 +220,11 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
     ("batch_norm", {"epsilon": EPSILON, "momentum": 0.9}, [ROWS], dict.fromkeys(NORM[2:], (5,))),
     ("layer_norm", {"epsilon": EPSILON}, [(2, 4, 5)], dict.fromkeys(NORM[:2], (5,))),
     ("layer_norm", {"epsilon": EPSILON}, [MAPS], {"beta": (4,)}),
+    ("conv_transpose", UP | {"groups": 1}, [MAPS], {"kernel": (3, 2, 6, 4), "bias": (6,)}),
+    ("group_norm", {"epsilon": EPSILON, "groups": 2}, [MAPS], dict.fromkeys(NORM[:2], (4,))),
+    ("group_norm", {"epsilon": EPSILON, "groups": 1}, [ROWS], {"gamma": (5,)}),
+    ("prelu", {}, [MAPS], {"slope": (4,)}),
+    ("prelu", {}, [ROWS], {"slope": (1,)}),
     ("embedding", {}, [(2, 7)], {"kernel": (11, 3)}),
     ("max_pool", POOL, [MAPS], {}),
     ("average_pool", POOL | {"count_padding": False}, [MAPS], {}),

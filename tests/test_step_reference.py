@@ -77,6 +77,11 @@ def activation(name: str, paddle: str = "", tensorflow: str = "", **more: Any) -
     return Case("activation", {"function": name, **more}, paddle=paddle, tensorflow=tensorflow, rounded=rounded)
 
 
+def transposed(crop: list[list[int]], *, stride: int = 1, dilation: int = 1, groups: int = 1) -> dict[str, Any]:
+    return {"stride": [stride] * 2, "crop": crop, "dilation": [dilation] * 2, "groups": groups}
+
+
+TRANSPOSED: dict[str, Shape] = {"kernel": (3, 3, 4, 3), "bias": (4,)}
 KERNEL: dict[str, Shape] = {"kernel": (3, 3, 3, 4), "bias": (4,)}
 CASES = {
     "conv, SAME with stride 2": Case(
@@ -155,6 +160,41 @@ CASES = {
         paddle="F.conv2d(x, kernel).flatten(1)",
         tensorflow="tf.squeeze(tf.nn.conv2d(x, kernel, 1, 'VALID'), (1, 2))",
     ),
+    "conv_transpose, SAME with stride 2": Case(
+        "conv_transpose",
+        transposed([[0, 1], [0, 1]], stride=2),
+        arrays=TRANSPOSED,
+        paddle="F.conv2d_transpose(x, kernel, bias, 2, [0, 1, 0, 1])",
+        tensorflow="layer(layers.Conv2DTranspose(4, 3, 2, 'same'), x, kernel, bias)",
+    ),
+    "conv_transpose, padding 1 with stride 2": Case(
+        "conv_transpose",
+        transposed([[1, 0], [1, 0]], stride=2),
+        arrays=TRANSPOSED,
+        paddle="F.conv2d_transpose(x, kernel, bias, 2, 1, output_padding=1)",
+        tensorflow="tf.nn.conv2d_transpose(x, kernel, (2, 17, 17, 4), 2, 'VALID')[:, 1:, 1:] + bias",
+    ),
+    "conv_transpose, stride beyond the kernel": Case(  # after which TensorFlow adds zeros
+        "conv_transpose",
+        transposed([[0, -1], [0, -1]], stride=3),
+        arrays={"kernel": (2, 2, 4, 3), "bias": (4,)},
+        paddle="F.conv2d_transpose(x, kernel, bias, 3, output_padding=1)",
+        tensorflow="layer(layers.Conv2DTranspose(4, 2, 3, 'valid'), x, kernel, bias)",
+    ),
+    "conv_transpose, wide": Case(
+        "conv_transpose",
+        transposed(NO_PADDING) | {"stride": [1, 2]},
+        arrays={"kernel": (2, 5, 4, 3)},
+        paddle="F.conv2d_transpose(x, kernel, stride=[1, 2])",
+        tensorflow="layer(layers.Conv2DTranspose(4, (2, 5), (1, 2), use_bias=False), x, kernel)",
+    ),
+    "conv_transpose, groups, dilation 2": Case(
+        "conv_transpose",
+        transposed([[2, 2], [2, 2]], dilation=2, groups=2),
+        ((2, 8, 8, 6),),
+        {"kernel": (3, 3, 2, 6), "bias": (4,)},
+        paddle="F.conv2d_transpose(x, kernel, bias, 1, 2, dilation=2, groups=2)",
+    ),
     "dense": Case(
         "dense",
         inputs=ROWS,
@@ -200,6 +240,29 @@ CASES = {
         ROWS,
         paddle="F.layer_norm(x, 8, None, None, epsilon=2.0**-10)",
         tensorflow="layers.LayerNormalization(epsilon=2.0**-10, center=False, scale=False)(x)",
+    ),
+    "group_norm": Case(
+        "group_norm",
+        {"epsilon": 0.1, "groups": 2},
+        ((2, 8, 8, 6),),
+        {"gamma": (6,), "beta": (6,)},
+        paddle="F.group_norm(x, 2, 0.1, gamma, beta)",
+        tensorflow="layer(layers.GroupNormalization(2, epsilon=0.1), x, gamma, beta)",
+    ),
+    "group_norm, of each channel": Case(
+        "group_norm",
+        {"epsilon": 0.1, "groups": 3},
+        arrays={"gamma": (3,), "beta": (3,)},
+        paddle="F.instance_norm(x, weight=gamma, bias=beta, eps=0.1)",
+        tensorflow="layer(layers.GroupNormalization(-1, epsilon=0.1), x, gamma, beta)",
+        rounded={"paddle": {"epsilon": single(0.1)}},
+    ),
+    "group_norm, of rows, neither scaled nor moved": Case(
+        "group_norm",
+        {"epsilon": 0.1, "groups": 2},
+        ROWS,
+        paddle="F.group_norm(x, 2, 0.1)",
+        tensorflow="layers.GroupNormalization(2, epsilon=0.1, center=False, scale=False)(x)",
     ),
     "embedding": Case(
         "embedding",
@@ -313,6 +376,18 @@ CASES = {
         ROWS,
         paddle="F.softmax(x)",
         tensorflow="keras.activations.softmax(x)",
+    ),
+    "prelu": Case(
+        "prelu",
+        arrays={"slope": (3,)},
+        paddle="F.prelu(x, slope)",
+        tensorflow="layer(layers.PReLU(shared_axes=[1, 2]), x, tf.reshape(slope, (1, 1, 3)))",
+    ),
+    "prelu, one slope": Case(
+        "prelu",
+        arrays={"slope": (1,)},
+        paddle="F.prelu(x, slope)",
+        tensorflow="layer(layers.PReLU(shared_axes=[1, 2, 3]), x, tf.reshape(slope, (1, 1, 1)))",
     ),
     "dropout": Case(
         "dropout",
@@ -468,6 +543,9 @@ def test_numbers_that_a_framework_takes_in_float32(found: dict[str, Arrays], fra
         ("conv, dilation 2", {"dilation": [1, 1], "padding": [[1, 1], [1, 1]]}),
         ("batch_norm", {"epsilon": 0.100001}),
         ("layer_norm", {"epsilon": 1.00001e-3}),
+        ("group_norm", {"epsilon": 0.100001}),
+        ("group_norm", {"groups": 3}),
+        ("conv_transpose, SAME with stride 2", {"crop": [[1, 0], [0, 1]]}),
         ("max_pool, SAME", {"padding": [[1, 0], [1, 0]]}),
         ("average_pool, padding counted", {"count_padding": False}),
         ("average_pool, SAME", {"count_padding": True}),

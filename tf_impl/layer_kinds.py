@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.graphs import pair, pool, same_padding, single, used_padding
+from parity.graphs import cropped, pair, pool, same_padding, single, used_padding
 from parity.weights import SAME, Layout
 
 layers = keras.layers
@@ -22,8 +22,11 @@ ARRAYS: dict[type, Arrays] = {
     layers.Conv2D: (("kernel", "kernel", SAME), *VECTORS),
     layers.DepthwiseConv2D: (("kernel", "kernel", Layout("depthwise")), *VECTORS),
     layers.SeparableConv2D: (("pointwise_kernel", "kernel", SAME), *VECTORS),
+    layers.Conv2DTranspose: (("kernel", "kernel", SAME), *VECTORS),
     layers.Dense: (("kernel", "kernel", SAME), *VECTORS),
     layers.LayerNormalization: (("gamma", "gamma", SAME), ("beta", "beta", SAME)),
+    layers.GroupNormalization: (("gamma", "gamma", SAME), ("beta", "beta", SAME)),
+    layers.PReLU: (("alpha", "slope", Layout("shared")),),
     layers.Embedding: (("embeddings", "kernel", SAME),),
     layers.BatchNormalization: (
         ("gamma", "gamma", SAME),
@@ -33,7 +36,7 @@ ARRAYS: dict[type, Arrays] = {
     ),
 }
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
-PRODUCTS = (*CONVOLUTIONS, layers.Dense)  # which may carry an activation of their own
+PRODUCTS = (*CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)  # which may carry an activation of their own
 
 ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
     layers.ReLU: lambda layer: _relu(layer.max_value, layer.negative_slope, layer.threshold),
@@ -122,6 +125,8 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
             return "batch_norm", {name: single(getattr(layer, name)) for name in ("epsilon", "momentum")}
         case layers.Conv2D() | layers.DepthwiseConv2D():
             return "conv", convolution(layer, x, y)
+        case layers.Conv2DTranspose():
+            return "conv_transpose", _transposed(layer, x, y)
         case layers.Dense():
             return "dense", {}
         case layers.LayerNormalization():
@@ -129,6 +134,12 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
             if axes not in ([-1], [len(x.shape) - 1]):
                 return "other", {"type": f"LayerNormalization over axes {axes}"}
             return "layer_norm", {"epsilon": single(layer.epsilon)}
+        case layers.GroupNormalization():
+            if layer.axis not in (-1, len(x.shape) - 1):
+                return "other", {"type": f"GroupNormalization over axis {layer.axis}"}
+            return "group_norm", {"epsilon": single(layer.epsilon), "groups": int(layer.groups)}
+        case layers.PReLU():
+            return "prelu", {}
         case layers.Embedding():
             return "embedding", {}
         case layers.MaxPooling2D() | layers.AveragePooling2D():
@@ -169,6 +180,16 @@ def convolution(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[s
     padding = _padding(layer.padding, x, y, pair(layer.kernel_size), stride, dilation)
     groups = layer.groups if type(layer) is layers.Conv2D else int(x.shape[-1])
     return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+
+def _transposed(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
+    stride, dilation, window = pair(layer.strides), pair(layer.dilation_rate), pair(layer.kernel_size)
+    crop = []
+    for axis in range(2):
+        facts = int(x.shape[1 + axis]), int(y.shape[1 + axis]), window[axis], stride[axis], dilation[axis]
+        total = max(sum(cropped(*facts, 0)), 0) if layer.padding == "same" else 0
+        crop.append(cropped(*facts, total // 2))
+    return {"stride": stride, "crop": crop, "dilation": dilation, "groups": 1}
 
 
 def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
