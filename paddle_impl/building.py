@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import paddle
 from paddle import nn
 
+from paddle_impl.layer_kinds import sequences_last
 from parity import pdparams, targets
 from parity.graphs import single
 from parity.user_models import Wanted, check_weights
+
+# layers that take sequences [n, c, t], unless they say otherwise
+SEQUENTIAL = (nn.Conv1D, nn.MaxPool1D, nn.AvgPool1D, nn.BatchNorm1D, nn.InstanceNorm1D)
 
 
 def set_weights(model: nn.Layer, path: Path) -> None:
@@ -46,6 +52,29 @@ def build(wanted: Wanted, dtype: str) -> nn.Layer:
     state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
     wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
     return model.to(dtype="float64") if dtype == "float64" else model
+
+
+def takes_channels_first(model: nn.Layer, wanted: Wanted) -> bool:
+    """Whether a model of sequences hands its input to a layer that takes [n, c, t], as it comes."""
+    x = paddle.to_tensor(np.ascontiguousarray(np.moveaxis(wanted.example(), -1, 1)))
+    x = x.astype(next((each.dtype for each in model.parameters()), "float32"))
+    direct: list[nn.Layer] = []
+
+    def note(layer: nn.Layer, inputs: tuple[Any, ...]) -> None:
+        if inputs[0] is x:
+            direct.append(layer)
+
+    first = [layer for layer in model.sublayers() if isinstance(layer, SEQUENTIAL) and not sequences_last(layer)]
+    hooks = [layer.register_forward_pre_hook(note) for layer in first]
+    try:
+        with paddle.no_grad():
+            model(x)
+    except Exception:  # in another order, which the tracing will show
+        return bool(direct)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return bool(direct)
 
 
 def round_constants(model: nn.Layer) -> None:

@@ -29,32 +29,68 @@ nn.functional.hardsigmoid = _exact_hardsigmoid  # through which its layer goes, 
 @contextmanager
 def exact_average_pools() -> Iterator[None]:
     """Write average pools out: the gradients of Paddle's kernels are scaled by a float32 number, in float64 too."""
-    window, whole = nn.functional.avg_pool2d, nn.functional.adaptive_avg_pool2d
+    functions = nn.functional
+    window, whole = functions.avg_pool2d, functions.adaptive_avg_pool2d
+    row_window, whole_row = functions.avg_pool1d, functions.adaptive_avg_pool1d
 
     def average(x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, **options: Any) -> Any:
-        plain = options.get("data_format", "NCHW") == "NCHW" and not isinstance(padding, (str, list, tuple))
-        if not plain or options.get("ceil_mode") or options.get("divisor_override"):
+        plain = options.get("data_format", "NCHW") == "NCHW"
+        sides = _four_sides(padding)
+        if sides is None or not plain or options.get("ceil_mode") or options.get("divisor_override"):
             return window(x, kernel_size, stride, padding, **options)
         size, step = graphs.pair(kernel_size), graphs.pair(stride or kernel_size)
-        outer = nn.functional.pad(x, [padding] * 4)
-        real = nn.functional.pad(paddle.ones_like(x), [padding] * 4)  # what is not padding
-        ends = [(extent - k) // s * s + 1 for extent, k, s in zip(outer.shape[2:], size, step, strict=True)]
-        cells = [
-            (..., slice(row, row + ends[0], step[0]), slice(column, column + ends[1], step[1]))
-            for row in range(size[0])
-            for column in range(size[1])
-        ]
-        count = paddle.add_n([real[cell] for cell in cells]) if options.get("exclusive", True) else size[0] * size[1]
-        return paddle.add_n([outer[cell] for cell in cells]) / count
+        return _average(x, size, step, sides, exclusive=options.get("exclusive", True))
+
+    def average_row(
+        x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *options: Any, **named: Any
+    ) -> Any:
+        exclusive, ceil, *_ = [*options, *[named.get("exclusive", True), named.get("ceil_mode", False)][len(options) :]]
+        sides = _four_sides([0, 0, *np.ravel(padding).tolist()] if np.size(padding) == 2 else [0, padding])
+        if sides is None or ceil:
+            return row_window(x, kernel_size, stride, padding, *options, **named)
+        size, step = graphs.over_row(kernel_size), graphs.over_row(stride or kernel_size)
+        return _average(x.unsqueeze(2), size, step, sides, exclusive=exclusive).squeeze(2)
 
     def mean(x: paddle.Tensor, output_size: Any, data_format: str = "NCHW", name: Any = None) -> paddle.Tensor:
         if np.ravel(output_size).tolist() not in ([1], [1, 1]):
             return whole(x, output_size, data_format, name)
         return x.mean([1, 2] if data_format == "NHWC" else [2, 3], keepdim=True)
 
-    functions = nn.functional
-    with mock.patch.object(functions, "avg_pool2d", average), mock.patch.object(functions, "adaptive_avg_pool2d", mean):
+    def mean_of_row(x: paddle.Tensor, output_size: Any, name: Any = None) -> paddle.Tensor:
+        return x.mean(2, keepdim=True) if np.ravel(output_size).tolist() == [1] else whole_row(x, output_size, name)
+
+    with mock.patch.multiple(
+        functions,
+        avg_pool2d=average,
+        adaptive_avg_pool2d=mean,
+        avg_pool1d=average_row,
+        adaptive_avg_pool1d=mean_of_row,
+    ):
         yield
+
+
+def _average(x: paddle.Tensor, size: list[int], step: list[int], sides: list[int], *, exclusive: bool) -> paddle.Tensor:
+    """Averages over windows of maps [n, c, h, w], padded above, below, left and right."""
+    top, bottom, left, right = sides
+    turned = [left, right, top, bottom]
+    outer = nn.functional.pad(x, turned)
+    ends = [(extent - k) // s * s + 1 for extent, k, s in zip(outer.shape[2:], size, step, strict=True)]
+    cells = [
+        (..., slice(row, row + ends[0], step[0]), slice(column, column + ends[1], step[1]))
+        for row in range(size[0])
+        for column in range(size[1])
+    ]
+    real = nn.functional.pad(paddle.ones_like(x), turned)  # what is not padding
+    count = paddle.add_n([real[cell] for cell in cells]) if exclusive else size[0] * size[1]
+    return paddle.add_n([outer[cell] for cell in cells]) / count
+
+
+def _four_sides(padding: Any) -> list[int] | None:
+    """A pool's padding above, below, left and right; None for one that is not given in numbers."""
+    flat = np.ravel(padding).tolist()
+    if not all(isinstance(each, int) for each in flat):
+        return None
+    return {1: flat * 4, 2: [each for each in flat for _ in range(2)], 4: flat}.get(len(flat))
 
 
 @contextmanager

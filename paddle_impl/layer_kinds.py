@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import paddle
 from paddle import nn
 
-from parity.graphs import adaptive_pool, cropped, pair, pool, same_padding, single, used_padding
+from parity.graphs import adaptive_pool, cropped, over_row, pair, pool, same_padding, single, used_padding
 from parity.weights import SAME, Layout
 
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
+Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to height and width
 # Of a layer's arrays: Paddle's name, the canonical kind, the layout.
 Arrays = tuple[tuple[str, str, Layout], ...]
 OIHW = Layout("OIHW")
 VECTORS: Arrays = (("bias", "bias", SAME),)
 ARRAYS: dict[type, Arrays] = {
+    nn.Conv1D: (("weight", "kernel", Layout("OIK")), *VECTORS),
     nn.Conv2D: (("weight", "kernel", OIHW), *VECTORS),
     nn.Conv2DTranspose: (("weight", "kernel", OIHW), *VECTORS),  # stored as [in, out, h, w]
     nn.Linear: (("weight", "kernel", SAME), *VECTORS),
     nn.LayerNorm: (("weight", "gamma", SAME), ("bias", "beta", SAME)),
     nn.GroupNorm: (("weight", "gamma", SAME), ("bias", "beta", SAME)),
+    nn.InstanceNorm1D: (("scale", "gamma", SAME), ("bias", "beta", SAME)),
     nn.InstanceNorm2D: (("scale", "gamma", SAME), ("bias", "beta", SAME)),
     nn.PReLU: (("_weight", "slope", SAME),),
     nn.Embedding: (("weight", "kernel", SAME),),
@@ -54,9 +57,13 @@ ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
 LAYERS = (
     *ARRAYS,
     *ACTIVATIONS,
+    nn.MaxPool1D,
     nn.MaxPool2D,
+    nn.AvgPool1D,
     nn.AvgPool2D,
+    nn.AdaptiveAvgPool1D,
     nn.AdaptiveAvgPool2D,
+    nn.AdaptiveMaxPool1D,
     nn.AdaptiveMaxPool2D,
     nn.Dropout,
     nn.Dropout2D,
@@ -78,15 +85,17 @@ FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
     "hard_swish": ((nn.functional, "hardswish"),),
     "hard_sigmoid": ((nn.functional, "hardsigmoid"),),
     "softmax": ((nn.functional, "softmax"),),
-    "max_pool": ((nn.functional, "max_pool2d"),),
-    "average_pool": ((nn.functional, "avg_pool2d"),),
-    "adaptive_average_pool": ((nn.functional, "adaptive_avg_pool2d"),),
-    "adaptive_max_pool": ((nn.functional, "adaptive_max_pool2d"),),
+    "max_pool": ((nn.functional, "max_pool1d"), (nn.functional, "max_pool2d")),
+    "average_pool": ((nn.functional, "avg_pool1d"), (nn.functional, "avg_pool2d")),
+    "adaptive_average_pool": ((nn.functional, "adaptive_avg_pool1d"), (nn.functional, "adaptive_avg_pool2d")),
+    "adaptive_max_pool": ((nn.functional, "adaptive_max_pool1d"), (nn.functional, "adaptive_max_pool2d")),
     "dropout": ((nn.functional, "dropout"),),
     "add": ((paddle, "add"), (paddle.Tensor, "__add__"), (paddle.Tensor, "__radd__"), (paddle.Tensor, "add")),
     "multiply": ((paddle, "multiply"), (paddle.Tensor, "__mul__"), (paddle.Tensor, "multiply")),
     "concat": ((paddle, "concat"),),
     "mean": ((paddle, "mean"), (paddle.Tensor, "mean")),
+    "max": ((paddle, "max"), (paddle.Tensor, "max")),
+    "transpose": ((paddle, "transpose"), (paddle.Tensor, "transpose")),
     "reshape": (
         (paddle, "flatten"),
         (paddle, "reshape"),
@@ -114,23 +123,29 @@ def arrays_of(layer: nn.Layer) -> dict[str, tuple[paddle.Tensor, Layout]]:
 
 
 def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
-    """Kind and numbers of a known layer that made y of x; maps [n, c, h, w], or [n, h, w, c] by its data_format."""
+    """Kind and numbers of a known layer that made y of x.
+
+    Maps are [n, c, h, w], or [n, h, w, c] by the layer's data_format; the same without h for sequences.
+    """
     if type(layer) in ACTIVATIONS:
         return "activation", ACTIVATIONS[type(layer)](layer)
     if type(layer) in BATCH_NORMS:
         return "batch_norm", {name: single(getattr(layer, f"_{name}")) for name in ("epsilon", "momentum")}
-    sides = _sides_of(layer)
+    sides = sides_of(layer)
     match layer:
-        case nn.Conv2D():
-            window = layer.weight.shape[2:]
-            stride, dilation = pair(layer._stride), pair(layer._dilation)
-            if layer._padding_algorithm == "SAME":
+        case nn.Conv1D() | nn.Conv2D():
+            window = both(x, layer.weight.shape[2:])
+            stride, dilation = both(x, layer._stride), both(x, layer._dilation)
+            if isinstance(layer, nn.Conv1D):
+                given = _of_row(layer._padding)
+            else:
+                given = layer._updated_padding if layer._padding_algorithm == "EXPLICIT" else layer._padding_algorithm
+            if str(given).upper() == "SAME":
                 dilation = [1, 1]  # Paddle says nothing and takes this
-            given = layer._updated_padding if layer._padding_algorithm == "EXPLICIT" else layer._padding_algorithm
-            padding = _padding(given, sides(x), sides(y), window, stride, dilation)
+            padding = _padding(given, sides(x.shape), sides(y.shape), window, stride, dilation)
             return "conv", {"stride": stride, "padding": padding, "dilation": dilation, "groups": layer._groups}
         case nn.Conv2DTranspose():
-            return "conv_transpose", _transposed(layer, sides(x), sides(y))
+            return "conv_transpose", _transposed(layer, sides(x.shape), sides(y.shape))
         case nn.Linear():
             return "dense", {}
         case nn.LayerNorm():
@@ -139,19 +154,21 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
             return "layer_norm", {"epsilon": single(layer._epsilon)}
         case nn.GroupNorm():
             return "group_norm", {"epsilon": single(layer._epsilon), "groups": int(layer._num_groups)}
-        case nn.InstanceNorm2D():
+        case nn.InstanceNorm1D() | nn.InstanceNorm2D():
             return "group_norm", {"epsilon": single(layer._epsilon), "groups": int(x.shape[1])}
         case nn.PReLU():
             return "prelu", {}
         case nn.Embedding():
             return "embedding", {}
-        case nn.MaxPool2D():
-            return pool("max", _pool(layer.ksize, layer.stride, layer.padding, sides(x), sides(y)), sides(x))
-        case nn.AvgPool2D():
-            facts = _pool(layer.ksize, layer.stride, layer.padding, sides(x), sides(y))
-            return pool("average", facts, sides(x), counted=not layer.exclusive)
-        case nn.AdaptiveAvgPool2D() | nn.AdaptiveMaxPool2D():
-            return adaptive_pool("max" if isinstance(layer, nn.AdaptiveMaxPool2D) else "average", sides(x), sides(y))
+        case nn.MaxPool1D() | nn.MaxPool2D():
+            return pool("max", _pool(_window(layer), layer.stride, layer.padding, x, y, sides), sides(x.shape))
+        case nn.AvgPool1D() | nn.AvgPool2D():
+            facts = _pool(_window(layer), layer.stride, layer.padding, x, y, sides)
+            return pool("average", facts, sides(x.shape), counted=not layer.exclusive)
+        case nn.AdaptiveAvgPool1D() | nn.AdaptiveAvgPool2D():
+            return adaptive_pool("average", sides(x.shape), sides(y.shape))
+        case nn.AdaptiveMaxPool1D() | nn.AdaptiveMaxPool2D():
+            return adaptive_pool("max", sides(x.shape), sides(y.shape))
         case nn.Dropout() | nn.Dropout2D():
             return _dropout(float(layer.p), getattr(layer, "mode", ""))
         case nn.Flatten():
@@ -162,9 +179,11 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
     return "identity", {}
 
 
-def of_function(name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor) -> Facts:
-    """Kind and numbers of a function of `FUNCTIONS` that made y of x."""
-    sides = _spatial(channels_last=arguments.get("data_format") == "NHWC")
+def of_function(
+    name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, *, first: bool = False
+) -> Facts:
+    """Kind and numbers of a function of `FUNCTIONS` that made y of x; `first`: channels are x's second axis."""
+    sides = _spatial(last=arguments.get("data_format") == "NHWC")
     match name:
         case "leaky_relu":
             return "activation", {"function": name, "slope": single(arguments.get("negative_slope", 0.01))}
@@ -174,20 +193,24 @@ def of_function(name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddl
             return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
         case "max_pool" | "average_pool":
             window, stride = arguments["kernel_size"], arguments.get("stride") or arguments["kernel_size"]
-            facts = _pool(window, stride, arguments.get("padding", 0), sides(x), sides(y))
-            return pool(name.split("_")[0], facts, sides(x), counted=not arguments.get("exclusive", True))
+            facts = _pool(window, stride, arguments.get("padding", 0), x, y, sides)
+            return pool(name.split("_")[0], facts, sides(x.shape), counted=not arguments.get("exclusive", True))
         case "adaptive_average_pool" | "adaptive_max_pool":
-            return adaptive_pool(name.split("_")[1], sides(x), sides(y))
+            return adaptive_pool(name.split("_")[1], sides(x.shape), sides(y.shape))
         case "hard_sigmoid":
             return "activation", dict(HARD_SIGMOID)
         case "dropout":
             return _dropout(float(arguments.get("p", 0.5)), str(arguments.get("mode", "")))
         case "concat":
             return "concat", {}
-        case "mean":
+        case "mean" | "max":
             axes = {axis % x.ndim for axis in np.atleast_1d(arguments.get("axis") or ())}
-            whole = x.ndim == 4 and axes == ({1, 2} if arguments.get("data_format") == "NHWC" else {2, 3})
-            return ("global_average_pool", {}) if whole else ("other", {"type": "mean"})
+            whole = x.ndim in (3, 4) and axes == set(range(2, x.ndim) if first else range(1, x.ndim - 1))
+            kind = {"mean": "global_average_pool", "max": "global_max_pool"}[name]
+            return (kind, {}) if whole else ("other", {"type": name})
+        case "transpose":
+            turned = x.ndim == 3 and list(arguments.get("perm") or ()) == [0, 2, 1]  # a sequence, which means the same
+            return ("identity", {}) if turned else ("other", {"type": name})
         case "add" | "multiply":
             return name, {}
         case "reshape":
@@ -195,17 +218,45 @@ def of_function(name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddl
     return "activation", {"function": name}
 
 
-def _spatial(*, channels_last: bool) -> Callable[[paddle.Tensor], list[int]]:
-    return lambda tensor: list(tensor.shape[1:3] if channels_last else tensor.shape[2:4])
-
-
-def _sides_of(layer: nn.Layer) -> Callable[[paddle.Tensor], list[int]]:
-    return _spatial(channels_last=channels_last(layer))
+def sides_of(layer: nn.Layer) -> Sides:
+    """From shapes of what the layer takes or makes to height and width; a sequence is of height 1."""
+    return _spatial(last=channels_last(layer) or sequences_last(layer))
 
 
 def channels_last(layer: nn.Layer) -> bool:
     """Whether the layer takes maps [n, h, w, c]."""
     return "NHWC" in (getattr(layer, "_data_format", None), getattr(layer, "data_format", None))
+
+
+def sequences_last(layer: nn.Layer) -> bool:
+    """Whether the layer takes sequences [n, t, c]."""
+    return getattr(layer, "_data_format", None) == "NLC"
+
+
+def both(x: paddle.Tensor, value: Any) -> list[int]:
+    """A layer's number as [h, w], of maps or a sequence x."""
+    return over_row(value) if x.ndim == 3 else pair(value)
+
+
+def _spatial(*, last: bool) -> Sides:
+    def sides(shape: Sequence[int]) -> list[int]:
+        found = list(shape[1:-1] if last else shape[2:])
+        return [1, *found] if len(shape) == 3 else found
+
+    return sides
+
+
+def _of_row(padding: Any) -> Any:
+    """The padding of a sequence, as that of maps of one row: [h, w], or all four sides."""
+    if isinstance(padding, str):
+        return padding
+    flat = np.ravel(padding).tolist()
+    # one number; before and after; or a pair for each of the three axes
+    return [0, flat[0]] if len(flat) == 1 else [0, 0, *(flat if len(flat) == 2 else flat[4:])]
+
+
+def _window(layer: nn.Layer) -> Any:
+    return layer.ksize if hasattr(layer, "ksize") else layer.kernel_size
 
 
 def _padding(
@@ -238,7 +289,8 @@ def _dropout(rate: float, mode: str) -> Facts:
     return "dropout", {"rate": rate}
 
 
-def _pool(window: Any, stride: Any, padding: Any, into: list[int], out: list[int]) -> dict[str, Any]:
-    window, stride = pair(window), pair(window if stride is None else stride)
-    sides = _padding(padding, into, out, window, stride, [1, 1])
-    return {"window": window, "stride": stride, "padding": sides}
+def _pool(window: Any, stride: Any, padding: Any, x: paddle.Tensor, y: paddle.Tensor, sides: Sides) -> dict[str, Any]:
+    window, stride = both(x, window), both(x, window if stride is None else stride)
+    padding = _of_row(padding) if x.ndim == 3 else padding
+    found = _padding(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])
+    return {"window": window, "stride": stride, "padding": found}

@@ -11,10 +11,30 @@ from unittest import mock
 import paddle
 from paddle import nn
 
-from paddle_impl.layer_kinds import FUNCTIONS, arrays_of, channels_last, known, of_function, of_layer
+from paddle_impl.layer_kinds import (
+    FUNCTIONS,
+    arrays_of,
+    channels_last,
+    known,
+    of_function,
+    of_layer,
+    sequences_last,
+    sides_of,
+)
 from parity.graphs import INPUT, UNKNOWN, single
 from parity.tracing import again, arguments, composed, merged, of_constant, padding_with, tensors_of, unique
 from parity.weights import Layout
+
+# kinds of steps that leave the numbers of a row where they are
+KEEPING = ("activation", "batch_norm", "dropout", "identity", "layer_norm", "prelu", "scale", "reshape")
+
+
+@dataclass(frozen=True)
+class Order:
+    """In what Paddle's own order of a tensor differs from the canonical one, maps apart."""
+
+    first: bool = False  # a sequence [n, c, t]
+    maps: tuple[int, int, int] | None = None  # (c, h, w) that rows were flattened from
 
 
 @dataclass
@@ -31,14 +51,15 @@ class Step:
     shapes: tuple[tuple[int, ...], ...]  # of its inputs, batch included, in Paddle's own layout
     arrays: dict[str, tuple[paddle.Tensor, Layout]] = field(default_factory=dict)
     layer: nn.Layer | None = None
-    maps: tuple[int, int, int] | None = None  # (c, h, w) that the rows of its output were flattened from
+    order: Order = Order()  # of its output
 
 
 class Trace:
     """What one run of a model reached, in order."""
 
-    def __init__(self, model: nn.Layer, x: paddle.Tensor) -> None:
+    def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
         self.steps: list[Step] = []
+        self._given = order
         self._last = any(channels_last(layer) for layer in model.sublayers(include_self=True))
         self._paths = {id(layer): path for path, layer in model.named_sublayers(include_self=True)}
         self._made = {id(x): INPUT}  # by tensor: the step that made it
@@ -126,11 +147,15 @@ class Trace:
                 self._quiet -= 1
             tensors = tensors_of([*args, *kwargs.values()], paddle.Tensor)
             if tensors and isinstance(result, paddle.Tensor) and any(id(each) in self._made for each in tensors):
-                kind, numbers = of_function(name, arguments(original, args, kwargs), tensors[0], result)
+                x = tensors[0]
+                first = not self._last if x.ndim == 4 else self._order_of(x).first
+                kind, numbers = of_function(name, arguments(original, args, kwargs), x, result, first=first)
                 if kind in ("add", "multiply") and len(tensors) == 1:
                     kind, numbers = of_constant(name, [*args, *kwargs.values()])
                 path = ".".join([*[each for each in self._inside if each][-1:], name])
                 self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, paddle.Tensor))
+                if (name, kind) == ("transpose", "identity"):
+                    self.steps[-1].order = Order(first=not first)
             return result
 
         return spy
@@ -158,25 +183,40 @@ class Trace:
             arrays=arrays_of(layer) if layer is not None else {},
             layer=layer,
         )
-        step.maps = self._maps(step, tensors[0], result)
+        step.order = self._order(step, tensors[0], result)
         self._made[id(result)] = len(self.steps)
         self._alive.append(result)
         self.steps.append(step)
 
-    def _maps(self, step: Step, x: paddle.Tensor, y: paddle.Tensor) -> tuple[int, int, int] | None:
-        """Rows in channel, height, width order: made by flattening, kept by whatever works number by number."""
-        if y.ndim != 2:
-            return None
-        if step.kind == "reshape" and x.ndim == 4 and not self._last:
-            return tuple(x.shape[1:]) if x.shape[2] * x.shape[3] > 1 else None
-        keeps = step.kind in ("activation", "dropout", "identity", "scale", "reshape")
-        before = step.inputs[0]
-        return self.steps[before].maps if keeps and before >= 0 else None
+    def _order_of(self, x: paddle.Tensor) -> Order:
+        place = self._made.get(id(x), UNKNOWN)
+        return self._given if place == INPUT else self.steps[place].order if place >= 0 else Order()
+
+    def _order(self, step: Step, x: paddle.Tensor, y: paddle.Tensor) -> Order:
+        before = self._order_of(x)
+        if y.ndim == 3:
+            return Order(first=self._first(step, x, y, before.first))
+        if y.ndim == 2 and step.kind == "reshape" and x.ndim in (3, 4):
+            turned = before.first if x.ndim == 3 else not self._last
+            c, *cells = x.shape[1:]
+            several = turned and any(extent > 1 for extent in cells)
+            return Order(maps=(c, *[1] * (2 - len(cells)), *cells) if several else None)
+        return before if y.ndim == 2 and step.kind in KEEPING else Order()
+
+    def _first(self, step: Step, x: paddle.Tensor, y: paddle.Tensor, before: bool) -> bool:
+        """Whether a sequence is [n, c, t]."""
+        if step.kind == "reshape" and x.ndim == 4:
+            return not self._last and y.shape[1] == x.shape[1]
+        if step.kind in ("conv", "max_pool", "average_pool"):
+            return step.layer is None or not sequences_last(step.layer)
+        if step.kind in ("global_max_pool", "global_average_pool"):
+            return y.shape[1:] == [x.shape[1], 1]
+        return before
 
 
-def trace(model: nn.Layer, x: paddle.Tensor) -> Trace:
+def trace(model: nn.Layer, x: paddle.Tensor, order: Order) -> Trace:
     """Run the model on x and return what it reached; paddings are merged into the layers that they pad for."""
-    found = Trace(model, x)
+    found = Trace(model, x, order)
     found.steps = composed(merged(found.steps, _changed), _renewed)
     return found
 
@@ -188,8 +228,7 @@ def _renewed(step: Step, kind: str, numbers: dict[str, Any], inputs: tuple[int, 
 def _changed(step: Step, padder: Step | None, inputs: tuple[int, ...]) -> Step:
     if padder is None:
         return replace(step, inputs=inputs)
-    axes = (1, 2) if step.layer is not None and channels_last(step.layer) else (2, 3)
-    kernel = step.numbers.get("window") or step.arrays["kernel"][0].shape[2:]
-    padding = padding_with(step, padder, axes, kernel)
+    sides = sides_of(step.layer) if step.layer is not None else sides_of(padder.layer)
+    padding = padding_with(step, padder, sides(padder.shapes[0]), sides(step.made))
     numbers, run = step.numbers | {"padding": padding}, lambda x: step.run(padder.run(x))
     return replace(step, numbers=numbers, inputs=inputs, shapes=padder.shapes, run=run)

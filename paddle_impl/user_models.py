@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddle_impl.building import build, round_constants, set_weights
+from paddle_impl.building import build, round_constants, set_weights, takes_channels_first
 from paddle_impl.exact import dropout_off, exact_average_pools
 from paddle_impl.layer_kinds import channels_last
-from paddle_impl.tracing import Step, trace
+from paddle_impl.tracing import Order, Step, trace
 from paddle_impl.weights import Slot, memory
 from parity import graphs, targets
 from parity.graphs import Graph, rows_of_cells
@@ -32,6 +32,7 @@ class UserModel(HostedModel):
             run_fix(self.model, code)
         round_constants(self.model)
         self.model.eval()
+        self.given = Order(first=len(wanted.input) == 2 and takes_channels_first(self.model, wanted))
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
         self.begin()
 
@@ -74,7 +75,7 @@ class UserModel(HostedModel):
                 seen.add(id(tensor))
                 if adoption.cell and step.kind == "conv" and kind == "kernel":
                     layout = Layout("OIHW cell")
-                elif step.kind == "dense" and kind == "kernel" and (maps := self._rows(step)) is not None:
+                elif (maps := self._rows(step)) is not None and kind != "bias":
                     layout = Layout("CHW rows", maps)
                 shape = layout.canonical_shape(tensor.shape)
                 found.append(Slot(Entry(f"{name}/{kind}", shape, self.dtype, not tensor.stop_gradient), tensor, layout))
@@ -99,26 +100,26 @@ class UserModel(HostedModel):
     def output(self, step: Step) -> np.ndarray:
         """What a step made, canonical."""
         assert step.output is not None
-        return self.canonical(step.output, step.maps)
+        return self.canonical(step.output, step.order)
 
     def alone(self, name: str, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """One adopted step on canonical inputs."""
         step = self.steps[self.names[name].step]
         own = [
-            self.own(x, shape, self.steps[source].maps if source >= 0 else None)
+            self.own(x, shape, self.steps[source].order if source >= 0 else self.given)
             for x, shape, source in zip(inputs, step.shapes, step.inputs, strict=True)
         ]
         with paddle.no_grad():
-            return self.canonical(step.run(*own), step.maps)
+            return self.canonical(step.run(*own), step.order)
 
     def traced(self, inputs: np.ndarray, *, training: bool = False) -> list[Step]:
         """The steps of one run on canonical inputs, with their outputs. Raises TargetError."""
-        x = self.own(inputs, (0,) * inputs.ndim, None)
+        x = self.own(inputs, (0,) * inputs.ndim, self.given)
         if training:
             self.model.train()
         try:
             with paddle.enable_grad() if training else paddle.no_grad():
-                found = trace(self.model, x)
+                found = trace(self.model, x, self.given)
         except Exception as error:
             raise targets.TargetError(self.wanted.does_not_run(error)) from error
         finally:
@@ -127,30 +128,35 @@ class UserModel(HostedModel):
         return found.steps
 
     def _rows(self, step: Step) -> tuple[int, int, int] | None:
-        return self.steps[step.inputs[0]].maps if step.inputs[0] >= 0 else None
+        """What the rows were flattened from that reach a step."""
+        return self.steps[step.inputs[0]].order.maps if step.inputs[0] >= 0 else None
 
     def _canonical_shape(self, step: Step) -> tuple[int, ...]:
         shape = step.made[1:]
-        if len(shape) == 3 and not self.last:
-            shape = (shape[1], shape[2], shape[0])
+        if self._turned(len(step.made), step.order):
+            shape = (*shape[1:], shape[0])
         return rows_of_cells(shape)
 
-    def canonical(self, tensor: paddle.Tensor, maps: tuple[int, int, int] | None) -> np.ndarray:
+    def _turned(self, rank: int, order: Order) -> bool:
+        """Whether a tensor's channels come before its cells."""
+        return (rank == 4 and not self.last) or (rank == 3 and order.first)
+
+    def canonical(self, tensor: paddle.Tensor, order: Order) -> np.ndarray:
         array = tensor.numpy()
-        if array.ndim == 4 and not self.last:
-            array = array.transpose(0, 2, 3, 1)
-        elif maps is not None:
-            array = array.reshape(-1, *maps).transpose(0, 2, 3, 1).reshape(len(array), -1)
+        if self._turned(array.ndim, order):
+            array = np.moveaxis(array, 1, -1)
+        elif order.maps is not None:
+            array = array.reshape(-1, *order.maps).transpose(0, 2, 3, 1).reshape(len(array), -1)
         return np.ascontiguousarray(array).reshape(len(array), *rows_of_cells(array.shape[1:]))
 
-    def own(self, x: np.ndarray, shape: tuple[int, ...], maps: tuple[int, int, int] | None) -> paddle.Tensor:
+    def own(self, x: np.ndarray, shape: tuple[int, ...], order: Order) -> paddle.Tensor:
         """The inverse, for a tensor of this rank."""
-        if x.ndim == 2 and len(shape) == 4:
-            x = x[:, None, None, :]
-        if x.ndim == 4 and not self.last:
-            x = x.transpose(0, 3, 1, 2)
-        elif maps is not None:
-            c, h, w = maps
+        if x.ndim == 2:  # of a single cell, where the shape has more
+            x = x.reshape(len(x), *[1] * (len(shape) - 2), -1)
+        if self._turned(x.ndim, order):
+            x = np.moveaxis(x, -1, 1)
+        elif order.maps is not None:
+            c, h, w = order.maps
             x = x.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(len(x), -1)
         whole = np.issubdtype(x.dtype, np.integer)
         return paddle.to_tensor(np.ascontiguousarray(x, "int64" if whole else self.dtype))
@@ -170,14 +176,14 @@ def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any
         step = model.traced(arrays["inputs"], training=True)[model.names[end].step]
     y = step.output
     assert y is not None
-    (y * model.own(arrays["cotangent"], step.made, step.maps)).sum().backward()
+    (y * model.own(arrays["cotangent"], step.made, step.order)).sum().backward()
     found = {
         slot.entry.name: slot.layout.read(slot.tensor.grad.numpy())
         for slot in slots
         if slot.entry.trainable and slot.tensor.grad is not None
     }
     moved = {s.entry.name: s.layout.read(s.tensor.numpy()) for s in slots if not s.entry.trainable}
-    output = model.canonical(y.detach(), step.maps)
+    output = model.canonical(y.detach(), step.order)
     model.model.clear_gradients()
     model.forget()
     return {}, pack(output={"output": output}, gradients=found, statistics=moved)

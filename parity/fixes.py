@@ -89,8 +89,13 @@ def _statement(one: Step, other: Step) -> str:
             return f"layers[name]._epsilon = {numbers['epsilon']:.6g}"
         case "conv" if _only(one, other, "stride", "padding"):
             moved = numbers["stride"] != other.numbers["stride"]
-            return (f"layers[name]._stride = {numbers['stride']}\n" if moved else "") + (
-                "layers[name]._padding_algorithm = 'EXPLICIT'\n"
+            row = len(one.output) == 2  # of sequences, for which Paddle has a layer of another kind
+            stride = numbers["stride"][1:] if row else numbers["stride"]
+            head = f"layers[name]._stride = {stride}\n" if moved else ""
+            if row:
+                return f"{head}layers[name]._padding = {numbers['padding'][1]}  # before, after"
+            return (
+                f"{head}layers[name]._padding_algorithm = 'EXPLICIT'\n"
                 f"layers[name]._updated_padding = {_sides(numbers)}  # above, below, left, right"
             )
         case "group_norm" if _only(one, other, "epsilon"):
@@ -98,12 +103,12 @@ def _statement(one: Step, other: Step) -> str:
         case "conv_transpose" if _only(one, other, "crop") and min(sides := _sides(numbers, "crop")) >= 0:
             return f"layers[name]._padding, layers[name].output_padding = {sides}, 0  # above, below, left, right"
         case "max_pool" if _only(one, other, "padding"):
-            return f"layers[name].padding, layers[name].ceil_mode = {_sides(numbers)}, False"
+            return f"layers[name].padding, layers[name].ceil_mode = {_pool_padding(one)}, False"
         case "average_pool" if _only(one, other, "count_padding"):
             return f"layers[name].exclusive = {not numbers['count_padding']}"
         case "average_pool" if _only(one, other, "padding", "count_padding"):
             exclusive = not numbers["count_padding"]
-            return f"layers[name].padding, layers[name].exclusive = {_sides(numbers)}, {exclusive}"
+            return f"layers[name].padding, layers[name].exclusive = {_pool_padding(one)}, {exclusive}"
     return ""
 
 
@@ -122,6 +127,10 @@ def _only(one: Step, other: Step, *keys: str) -> bool:
 def _sides(numbers: dict[str, Any], key: str = "padding") -> list[int]:
     (top, bottom), (left, right) = numbers[key]
     return [top, bottom, left, right]
+
+
+def _pool_padding(step: Step) -> list[int]:
+    return step.numbers["padding"][1] if len(step.output) == 2 else _sides(step.numbers)
 
 
 def _loop(names: Sequence[str], statements: Sequence[str]) -> list[str]:

@@ -23,6 +23,8 @@ POSITIVE = ("relu", "relu6", "sigmoid", "softmax")  # functions that give no neg
 class Step:
     """One layer or function of a model, as it was reached when the model ran.
 
+    Sequences [n, t, c] are maps of one row: what works on them has the numbers and kernels of h = 1.
+
     Kinds and their numbers, all spelled out:
         conv             stride, dilation [h, w]; padding [[top, bottom], [left, right]] as far as windows reach; groups
         conv_transpose   stride, dilation [h, w]; crop [[top, bottom], [left, right]]: what is cut off the full output,
@@ -50,7 +52,7 @@ class Step:
     numbers: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]  # of its arrays in canonical layout, by kind ("kernel", "gamma", ...)
     inputs: tuple[int, ...]  # places of the steps before it in the trace; INPUT or UNKNOWN
-    output: tuple[int, ...]  # canonical shape without the batch: h, w, c; maps of a single cell are rows
+    output: tuple[int, ...]  # canonical shape without the batch: h, w, c, or t, c; what has a single cell is a row
     layer: bool = True  # else a function, which nothing but the model's own code can change
 
     def as_dict(self) -> dict[str, Any]:
@@ -142,6 +144,11 @@ def pair(value: Any) -> list[int]:
     return [int(value)] * 2 if isinstance(value, int) else [int(each) for each in value]
 
 
+def over_row(value: Any) -> list[int]:
+    """A number for the only axis of a sequence, or a list of one, as [h, w] of maps of one row."""
+    return [1, int(np.ravel(value)[0])]
+
+
 def few(names: Iterable[str], shown: int = 3) -> str:
     """The first names of many, and how many more there are."""
     listed = list(names)
@@ -149,5 +156,5 @@ def few(names: Iterable[str], shown: int = 3) -> str:
 
 
 def rows_of_cells(shape: Sequence[int]) -> tuple[int, ...]:
-    """Shape (h, w, c) as it is compared: maps of a single cell are rows."""
-    return tuple(shape[2:]) if len(shape) == 3 and tuple(shape[:2]) == (1, 1) else tuple(shape)
+    """Shape (h, w, c) or (t, c) as it is compared: what has a single cell is a row."""
+    return tuple(shape[-1:]) if len(shape) in (2, 3) and set(shape[:-1]) == {1} else tuple(shape)

@@ -193,12 +193,16 @@ def body_of(culprit: Culprit, framework: str) -> list[str]:
     """From the recorded tensors to `y`, channels last. Raises TargetError where no code is known."""
     step = culprit.steps[(FIRST, SECOND).index(framework)]
     shapes, made = [x.shape for x in culprit.inputs], culprit.outputs[framework].shape
+    row = step.kind in CHANNELS_FIRST and len(shapes[0]) == 3  # a sequence, written as maps of one row
+    if row:
+        shapes, made = [_of_row(shape) for shape in shapes], _of_row(made)
     names = ["x"] if len(shapes) == 1 else [f"x_{place}" for place in range(len(shapes))]
     maps = step.kind in MAPS or any(len(shape) == 4 for shape in shapes)
     lines = []
     for place, (name, shape) in enumerate(zip(names, shapes, strict=True)):
         single = maps and len(shape) == 2 and step.kind not in ("dense", "embedding")
-        lines.append(f'{name} = tensor("input_{place}")' + ("[:, None, None, :]" if single else ""))
+        cells = "[:, None, None, :]" if single else "[:, None]" if row else ""
+        lines.append(f'{name} = tensor("input_{place}"){cells}')
     rank = max(4 if maps else 0, *(len(shape) for shape in shapes))
     first = framework == SECOND and rank == 4 and _channels_first(culprit, step, framework)
     lines += [f'{kind} = tensor("{framework}_{kind}")' for kind in culprit.arrays]
@@ -207,6 +211,10 @@ def body_of(culprit: Culprit, framework: str) -> list[str]:
     if framework == FIRST and "bias" in culprit.arrays:
         lines.append("y = y + bias")
     return [*lines, *(["y = y.transpose([0, 2, 3, 1]) if y.ndim == 4 else y"] if first else [])]
+
+
+def _of_row(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[0], 1, *shape[1:]) if len(shape) == 3 else shape
 
 
 def _code(step: Step, framework: str) -> str:

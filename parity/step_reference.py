@@ -56,6 +56,8 @@ def compute(
     Raises ValueError for another kind, an unknown activation function or arrays that do not fit.
     """
     y = _compute(kind, numbers, inputs, arrays)
+    if inputs[0].ndim == 3 and y.ndim == 4:
+        y = y[:, 0]  # a sequence again
     return y.reshape(len(y), *rows_of_cells(y.shape[1:]))
 
 
@@ -178,10 +180,11 @@ def _relu(x: np.ndarray, slope: float, threshold: float, largest: float | None) 
 
 
 def _maps(x: np.ndarray) -> np.ndarray:
-    """Rows as the maps of a single cell that they are."""
-    return x[:, None, None, :] if x.ndim == 2 else x
+    """Rows as the maps of a single cell that they are, sequences as those of a single row."""
+    return x[:, None, None, :] if x.ndim == 2 else x[:, None] if x.ndim == 3 else x
 
 
 def _alike(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Rows beside maps as maps, so that they meet the channels of their own image."""
-    return [_maps(x) for x in inputs] if any(x.ndim == 4 for x in inputs) else list(inputs)
+    """Rows beside maps as maps, beside sequences as sequences, so that they meet the channels of their own input."""
+    most = max(x.ndim for x in inputs)
+    return [x.reshape(len(x), *[1] * (most - 2), -1) if x.ndim == 2 else x for x in inputs]

@@ -151,16 +151,19 @@ def _scales(step: Any, scale: float, offset: float) -> bool:
     return step.kind == "scale" and np.allclose(found, (scale, offset), rtol=1e-7, atol=0)
 
 
-def padding_with(step: Any, padder: Any, axes: Sequence[int], kernel: Sequence[int]) -> list[list[int]]:
-    """A step's padding together with that of the step before it; `axes` are those of height and width."""
+def padding_with(step: Any, padder: Any, into: Sequence[int], out: Sequence[int]) -> list[list[int]]:
+    """A step's padding together with that of the step before it; `into` and `out` are [h, w] before and after both."""
+    if (window := step.numbers.get("window")) is None:
+        kernel, layout = step.arrays["kernel"]
+        window = layout.canonical_shape(kernel.shape)[:2]
     return [
         used_padding(
-            padder.shapes[0][axis],
-            step.made[axis],
-            kernel[place],
+            into[place],
+            out[place],
+            window[place],
             step.numbers["stride"][place],
             step.numbers.get("dilation", [1, 1])[place],
             padder.numbers["padding"][place][0] + step.numbers["padding"][place][0],
         )
-        for place, axis in enumerate(axes)
+        for place in range(2)
     ]

@@ -40,22 +40,25 @@ class Layout:
 
     # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
     # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW cell" and "HWIO cell", a 1x1
-    # kernel that works on single cells and is canonically a dense one [in, out]; "shared", stored with axes of one cell
-    # before those that the array has canonically
+    # kernel that works on single cells and is canonically a dense one [in, out]; "row" and "OIK", kernels of
+    # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
+    # one cell before those that the array has canonically
     kind: str = "same"
-    maps: tuple[int, int, int] = (0, 0, 0)  # (channels, height, width) that a dense kernel's rows were flattened from
+    # (channels, height, width) that the rows of a dense kernel, or the numbers of a vector, were flattened from
+    maps: tuple[int, int, int] = (0, 0, 0)
 
     def views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Views on `stored` and `canonical` (C-contiguous) whose elements correspond. Raises StateError."""
         if self.kind == "OIHW":
             pair = stored.transpose(2, 3, 1, 0), canonical
+        elif self.kind == "OIK":
+            pair = stored.transpose(2, 1, 0)[None], canonical
         elif self.kind == "CHW rows":
             c, h, w = self.maps
-            out = canonical.shape[1]
-            pair = stored.reshape(c, h, w, out).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, out)
+            pair = stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
         elif self.kind == "OIHW cell":
             pair = stored.reshape(stored.shape[:2]).T, canonical
-        elif self.kind in ("HWIO cell", "depthwise", "shared"):
+        elif self.kind in ("HWIO cell", "depthwise", "row", "shared"):
             pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
         else:
             pair = stored, canonical
@@ -71,7 +74,11 @@ class Layout:
         if self.kind == "OIHW cell":
             return stored[1], stored[0]
         if self.kind == "HWIO cell":
-            return tuple(stored[2:])
+            return tuple(stored[-2:])
+        if self.kind == "row":
+            return 1, *stored
+        if self.kind == "OIK":
+            return 1, *tuple(stored)[::-1]
         if self.kind == "depthwise":
             return stored[0], stored[1], 1, stored[2] * stored[3]
         if self.kind == "shared":

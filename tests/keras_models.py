@@ -187,3 +187,26 @@ def not_a_model() -> str:
 
 def raises() -> keras.Model:
     raise RuntimeError("out of ideas")
+
+
+def signals(causal: bool = False) -> keras.Model:
+    """Sequences [t, c], as maps of one row."""
+    x = inputs = keras.Input((20, 6))
+    x = layers.Conv1D(8, 3, strides=2, padding="same", name="first")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="norm")(x)
+    x = layers.MaxPooling1D(2, name="pool")(layers.ReLU(name="relu")(x))
+    x = layers.Conv1D(8, 3, padding="causal" if causal else "same", activation="tanh", name="second")(x)
+    x = layers.AveragePooling1D(3, strides=1, padding="same", name="average")(x)
+    x = layers.Conv1D(4, 2, groups=2, name="grouped")(layers.ZeroPadding1D(1, name="pad")(x))
+    x = layers.Flatten(name="rows")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="rows_norm")(x)
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+def sentences() -> keras.Model:
+    x = inputs = keras.Input((9,), dtype="int32")
+    x = layers.Embedding(50, 8, name="embedding")(x)
+    narrow = layers.GlobalMaxPooling1D(name="largest")(layers.Conv1D(6, 3, activation="relu", name="narrow")(x))
+    wide = layers.GlobalAveragePooling1D(name="mean")(layers.Conv1D(6, 5, activation="relu", name="wide")(x))
+    x = layers.Concatenate(name="both")([narrow, wide])
+    return keras.Model(inputs, layers.Dense(3, name="logits")(layers.Dropout(0.5, name="drop")(x)))

@@ -236,3 +236,49 @@ def not_a_model() -> str:
 
 def raises() -> nn.Layer:
     raise RuntimeError("out of ideas")
+
+
+class Signals(nn.Layer):
+    """Takes sequences [n, c, t]; `turned`: [n, t, c], and turns them itself."""
+
+    def __init__(self, turned: bool, padding: Any, exclusive: bool) -> None:
+        super().__init__()
+        self.turned = turned
+        self.body = nn.Sequential(
+            nn.Conv1D(6, 8, 3, stride=2, padding=[0, 1]),
+            nn.BatchNorm1D(8),
+            nn.ReLU(),
+            nn.MaxPool1D(2),
+            nn.Conv1D(8, 8, 3, padding=padding),
+            nn.Tanh(),
+            nn.AvgPool1D(3, stride=1, padding=1, exclusive=exclusive),
+            nn.Conv1D(8, 4, 2, groups=2, padding=1),
+        )
+        self.norm, self.logits = nn.BatchNorm1D(24), nn.Linear(24, 4)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.body(x.transpose([0, 2, 1]) if self.turned else x)
+        return self.logits(self.norm(x.flatten(1)))
+
+
+def signals(turned: bool = False, padding: Any = 1, exclusive: bool = True) -> nn.Layer:
+    return Signals(turned, padding, exclusive)
+
+
+class Sentences(nn.Layer):
+    """Two widths of windows over words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(50, 8)
+        self.narrow, self.wide = nn.Conv1D(8, 6, 3), nn.Conv1D(8, 6, 5)
+        self.logits = nn.Linear(12, 3)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = paddle.transpose(self.words(x), [0, 2, 1])
+        narrow = F.adaptive_max_pool1d(F.relu(self.narrow(x)), 1).squeeze(2)
+        return self.logits(paddle.concat([narrow, F.relu(self.wide(x)).mean(2)], axis=1))
+
+
+def sentences() -> nn.Layer:
+    return Sentences()

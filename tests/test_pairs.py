@@ -48,6 +48,10 @@ def causes_of(found: Migration) -> set[tuple[str, str]]:
         ("every_kind()", "every_kind()", (16, 16, 3), 16, {}),
         ("up_again()", "up_again()", (8, 8, 3), 11, {}),
         ("words()", "words()", (7,), 4, {"tokens": 50}),
+        ("signals()", "signals()", (20, 6), 11, {}),
+        ("signals()", "signals(turned=True)", (20, 6), 11, {}),
+        ("signals(causal=True)", "signals(padding=[2, 0])", (20, 6), 11, {}),
+        ("sentences()", "sentences()", (9,), 9, {"tokens": 50}),
         ("nested()", "nested()", (8, 8, 3), 4, {}),
         ("nested()", "last()", (8, 8, 3), 4, {}),
         ("functions()", "functions()", (8, 8, 3), 9, {}),
@@ -93,13 +97,15 @@ def test_models_that_do_the_same_are_equal_in_training_too(
             "TensorFlow has 0.2, Paddle 0.01",
         ),
         ("up_again()", "up_again(padding=1, output_padding=1)", "up", "same-pad", "Paddle 1 above, 0 below"),
+        ("signals()", "signals(padding=[2, 0])", "second", "same-pad", "Paddle 0 above, 0 below, 2 left, 0 right"),
+        ("signals()", "signals(exclusive=False)", "average", "avg-pool-exclusive", "TensorFlow has False, Paddle True"),
         ("up_again(epsilon=1e-3)", "up_again()", "groups", "act-default", "TensorFlow has 0.001, Paddle 1e-05"),
     ],
 )
 def test_a_difference_is_placed_named_and_mended(
     workers: Workers, dataset: Dataset, first: str, second: str, stage: str, trap: str, says: str
 ) -> None:
-    shape = (8, 8, 3) if first.startswith("up_again") else (16, 16, 3)
+    shape = {"signals": (20, 6), "up_again": (8, 8, 3)}.get(first.partition("(")[0], (16, 16, 3))
     found = compare_pair(pair_of(workers, dataset, first, second, shape), impact=False)
     assert not found.equal
     assert causes_of(found) == {(stage, trap)}

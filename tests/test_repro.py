@@ -200,12 +200,13 @@ def test_a_directory_with_files_in_it_is_refused_before_anything_is_loaded(tmp_p
 
 PADS = [[0, 1], [1, 2]]
 SQUARE: dict[str, Any] = {"stride": [2, 2], "dilation": [1, 1], "padding": PADS}
+ROW: dict[str, Any] = {"stride": [1, 2], "dilation": [1, 1], "padding": [[0, 0], [1, 0]]}
 UP: dict[str, Any] = {"stride": [2, 1], "dilation": [1, 1], "crop": [[0, 1], [1, 0]]}
 POOL: dict[str, Any] = {"window": [3, 2], "stride": [2, 1], "padding": [[0, 1], [1, 0]]}
 EPSILON = float(np.float32(1e-3))  # Paddle's constants are float32 numbers
 NORM = ("gamma", "beta", "mean", "variance")
 ROUNDED = {"factor": float(np.float32(0.5**0.5)), "cubic": float(np.float32(0.044715))}  # TensorFlow's in gelu
-MAPS, ROWS = (2, 7, 6, 4), (2, 5)
+MAPS, SEQUENCES, ROWS = (2, 7, 6, 4), (2, 7, 4), (2, 5)
 # kind, numbers, shapes of the inputs, of the arrays
 CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[int, ...]]]] = [
     ("conv", SQUARE | {"groups": 1}, [MAPS], {"kernel": (3, 2, 4, 6), "bias": (6,)}),
@@ -214,6 +215,14 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
     ("conv", SQUARE | {"groups": 4, "stride": [1, 2]}, [MAPS], {"kernel": (3, 3, 1, 8)}),
     ("conv", SQUARE | {"groups": 1, "stride": [1, 1], "dilation": [2, 1]}, [MAPS], {"kernel": (3, 3, 4, 6)}),
     ("conv", SQUARE | {"groups": 1, "padding": [[0, 0], [0, 0]]}, [ROWS], {"kernel": (1, 1, 5, 3), "bias": (3,)}),
+    ("conv", ROW | {"groups": 2}, [SEQUENCES], {"kernel": (1, 3, 2, 6), "bias": (6,)}),
+    ("max_pool", ROW | {"window": [1, 3]}, [SEQUENCES], {}),
+    ("average_pool", ROW | {"window": [1, 3], "count_padding": False}, [SEQUENCES], {}),
+    ("global_average_pool", {}, [SEQUENCES], {}),
+    ("zero_pad", {"padding": [[0, 0], [1, 2]]}, [SEQUENCES], {}),
+    ("batch_norm", {"epsilon": EPSILON, "momentum": 0.9}, [SEQUENCES], dict.fromkeys(NORM, (4,))),
+    ("group_norm", {"epsilon": EPSILON, "groups": 2}, [SEQUENCES], {}),
+    ("prelu", {}, [SEQUENCES], {"slope": (4,)}),
     ("dense", {}, [ROWS], {"kernel": (5, 3), "bias": (3,)}),
     ("dense", {}, [(2, 4, 5)], {"kernel": (5, 3)}),
     ("batch_norm", {"epsilon": EPSILON, "momentum": 0.9}, [MAPS], dict.fromkeys(NORM, (4,))),

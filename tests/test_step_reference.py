@@ -22,6 +22,7 @@ from parity.workers import FRAMEWORKS
 Shape = tuple[int, ...]
 MAPS: tuple[Shape, ...] = ((2, 8, 8, 3),)
 ROWS: tuple[Shape, ...] = ((5, 8),)
+SEQUENCES: tuple[Shape, ...] = ((2, 6, 8),)
 VECTORS: dict[str, Shape] = {"gamma": (3,), "beta": (3,), "mean": (3,), "variance": (3,)}
 NO_PADDING = [[0, 0], [0, 0]]
 
@@ -160,6 +161,22 @@ CASES = {
         paddle="F.conv2d(x, kernel).flatten(1)",
         tensorflow="tf.squeeze(tf.nn.conv2d(x, kernel, 1, 'VALID'), (1, 2))",
     ),
+    "conv, of sequences, SAME with stride 2": Case(
+        "conv",
+        conv([[0, 0], [0, 1]]) | {"stride": [1, 2]},
+        SEQUENCES,
+        {"kernel": (1, 3, 8, 4), "bias": (4,)},
+        paddle="turned(F.conv1d(turned(x), kernel.squeeze(2), bias, 2, 'SAME'))",
+        tensorflow="tf.nn.conv1d(x, kernel[0], 2, 'SAME') + bias",
+    ),
+    "conv, of sequences, causal with dilation 2": Case(
+        "conv",
+        conv([[0, 0], [4, 0]]) | {"dilation": [1, 2]},
+        SEQUENCES,
+        {"kernel": (1, 3, 8, 4)},
+        paddle="turned(F.conv1d(turned(x), kernel.squeeze(2), None, 1, [4, 0], 2))",
+        tensorflow="layer(layers.Conv1D(4, 3, padding='causal', dilation_rate=2, use_bias=False), x, kernel[0])",
+    ),
     "conv_transpose, SAME with stride 2": Case(
         "conv_transpose",
         transposed([[0, 1], [0, 1]], stride=2),
@@ -290,6 +307,32 @@ CASES = {
         paddle="F.max_pool2d(x, [2, 4], [3, 1])",
         tensorflow="tf.nn.max_pool2d(x, [2, 4], [3, 1], 'VALID')",
     ),
+    "max_pool, of sequences": Case(
+        "max_pool",
+        pool([[0, 0], [0, 1]], [1, 3], [1, 2]),
+        SEQUENCES,
+        paddle="turned(F.max_pool1d(turned(x), 3, 2, [0, 1]))",
+        tensorflow="layers.MaxPooling1D(3, 2, 'same')(x)",
+    ),
+    "average_pool, of sequences": Case(
+        "average_pool",
+        pool([[0, 0], [1, 1]], [1, 3], [1, 1], count_padding=False),
+        SEQUENCES,
+        paddle="turned(F.avg_pool1d(turned(x), 3, 1, 1))",
+        tensorflow="layers.AveragePooling1D(3, 1, 'same')(x)",
+    ),
+    "global_max_pool, of sequences": Case(
+        "global_max_pool",
+        inputs=SEQUENCES,
+        paddle="F.adaptive_max_pool1d(turned(x), 1).flatten(1)",
+        tensorflow="layers.GlobalMaxPooling1D()(x)",
+    ),
+    "global_average_pool, of sequences": Case(
+        "global_average_pool",
+        inputs=SEQUENCES,
+        paddle="F.adaptive_avg_pool1d(turned(x), 1).flatten(1)",
+        tensorflow="layers.GlobalAveragePooling1D()(x)",
+    ),
     "average_pool, padding counted": Case(
         "average_pool",
         pool([[1, 0], [1, 0]], [3, 3], [2, 2], count_padding=True),
@@ -401,6 +444,13 @@ CASES = {
         paddle="paddle.nn.ZeroPad2D([3, 4, 1, 2])(x)",
         tensorflow="layers.ZeroPadding2D([[1, 2], [3, 4]])(x)",
     ),
+    "zero_pad, of sequences": Case(
+        "zero_pad",
+        {"padding": [[0, 0], [1, 2]]},
+        SEQUENCES,
+        paddle="turned(F.pad(turned(x), [1, 2], data_format='NCL'))",
+        tensorflow="layers.ZeroPadding1D([1, 2])(x)",
+    ),
     "scale": Case(
         "scale",
         {"scale": 0.3, "offset": -1.0},
@@ -420,6 +470,12 @@ CASES = {
         inputs=((8, 8, 8, 3), (8, 3)),
         paddle="xs[0] * xs[1][:, :, None, None]",
         tensorflow="xs[0] * xs[1][:, None, None, :]",
+    ),
+    "multiply, sequences by rows": Case(
+        "multiply",
+        inputs=((5, 5, 3), (5, 3)),
+        paddle="xs[0] * xs[1][:, None, :]",
+        tensorflow="xs[0] * xs[1][:, None, :]",
     ),
     "concat": Case(
         "concat",
@@ -444,6 +500,9 @@ paddle.set_device("cpu")
 def own(name, array):
     axes = {4: (3, 2, 0, 1) if name == "kernel" else (0, 3, 1, 2)}.get(array.ndim, range(array.ndim))
     return paddle.to_tensor(np.ascontiguousarray(array.transpose(axes)))
+
+def turned(x):
+    return x.transpose([0, 2, 1])
 
 def canonical(tensor):
     return tensor.numpy().transpose(0, 2, 3, 1) if tensor.ndim == 4 else tensor.numpy()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.graphs import cropped, pair, pool, same_padding, single, used_padding
+from parity.graphs import cropped, over_row, pair, pool, same_padding, single, used_padding
 from parity.weights import SAME, Layout
 
 layers = keras.layers
@@ -19,6 +19,7 @@ Facts = tuple[str, dict[str, Any]]  # kind and numbers
 Arrays = tuple[tuple[str, str, Layout], ...]
 VECTORS: Arrays = (("bias", "bias", SAME),)
 ARRAYS: dict[type, Arrays] = {
+    layers.Conv1D: (("kernel", "kernel", Layout("row")), *VECTORS),
     layers.Conv2D: (("kernel", "kernel", SAME), *VECTORS),
     layers.DepthwiseConv2D: (("kernel", "kernel", Layout("depthwise")), *VECTORS),
     layers.SeparableConv2D: (("pointwise_kernel", "kernel", SAME), *VECTORS),
@@ -35,7 +36,7 @@ ARRAYS: dict[type, Arrays] = {
         ("moving_variance", "variance", SAME),
     ),
 }
-CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 PRODUCTS = (*CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)  # which may carry an activation of their own
 
 ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
@@ -64,15 +65,21 @@ NAMED: dict[str, dict[str, Any]] = {
 LAYERS = (
     *ARRAYS,
     *ACTIVATIONS,
+    layers.MaxPooling1D,
     layers.MaxPooling2D,
+    layers.AveragePooling1D,
     layers.AveragePooling2D,
+    layers.GlobalAveragePooling1D,
     layers.GlobalAveragePooling2D,
+    layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
     layers.Dropout,
+    layers.SpatialDropout1D,
     layers.SpatialDropout2D,
     layers.Flatten,
     layers.Reshape,
     layers.Identity,
+    layers.ZeroPadding1D,
     layers.ZeroPadding2D,
     layers.Rescaling,
     layers.Add,
@@ -95,6 +102,7 @@ FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
     "multiply": ((tf, "multiply"), (keras.ops, "multiply"), (tf.Tensor, "__mul__")),
     "concat": ((tf, "concat"), (keras.ops, "concatenate")),
     "mean": ((tf, "reduce_mean"), (keras.ops, "mean")),
+    "max": ((tf, "reduce_max"), (keras.ops, "max")),
     "reshape": ((tf, "reshape"), (keras.ops, "reshape"), (tf, "squeeze"), (keras.ops, "squeeze")),
 }
 
@@ -115,7 +123,7 @@ def arrays_of(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, Layo
 
 
 def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
-    """Kind and numbers of a known layer that made y of x (a tensor or several); maps [n, h, w, c]."""
+    """Kind and numbers of a known layer that made y of x (a tensor or several); maps [n, h, w, c], sequences."""
     if type(layer) in ACTIVATIONS:
         return "activation", ACTIVATIONS[type(layer)](layer)
     match layer:
@@ -123,7 +131,7 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
             if layer.axis not in (-1, len(x.shape) - 1):
                 return "other", {"type": f"BatchNormalization over axis {layer.axis}"}
             return "batch_norm", {name: single(getattr(layer, name)) for name in ("epsilon", "momentum")}
-        case layers.Conv2D() | layers.DepthwiseConv2D():
+        case layers.Conv1D() | layers.Conv2D() | layers.DepthwiseConv2D():
             return "conv", convolution(layer, x, y)
         case layers.Conv2DTranspose():
             return "conv_transpose", _transposed(layer, x, y)
@@ -142,23 +150,25 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
             return "prelu", {}
         case layers.Embedding():
             return "embedding", {}
-        case layers.MaxPooling2D() | layers.AveragePooling2D():
-            window, stride = pair(layer.pool_size), pair(layer.strides)
+        case layers.MaxPooling1D() | layers.MaxPooling2D() | layers.AveragePooling1D() | layers.AveragePooling2D():
+            window, stride = both(x, layer.pool_size), both(x, layer.strides)
             facts = {
                 "window": window,
                 "stride": stride,
                 "padding": _padding(layer.padding, x, y, window, stride, [1, 1]),
             }
-            what = "max" if isinstance(layer, layers.MaxPooling2D) else "average"
-            return pool(what, facts, list(x.shape[1:3]))
-        case layers.GlobalAveragePooling2D():
+            what = "max" if isinstance(layer, (layers.MaxPooling1D, layers.MaxPooling2D)) else "average"
+            return pool(what, facts, sides(x.shape))
+        case layers.GlobalAveragePooling1D() | layers.GlobalAveragePooling2D():
             return "global_average_pool", {}
-        case layers.GlobalMaxPooling2D():
+        case layers.GlobalMaxPooling1D() | layers.GlobalMaxPooling2D():
             return "global_max_pool", {}
-        case layers.Dropout() | layers.SpatialDropout2D():
+        case layers.Dropout() | layers.SpatialDropout1D() | layers.SpatialDropout2D():
             return "dropout", {"rate": float(layer.rate)}
         case layers.Flatten() | layers.Reshape():
             return "reshape", {}
+        case layers.ZeroPadding1D():
+            return "zero_pad", {"padding": [[0, 0], [int(each) for each in layer.padding]]}
         case layers.ZeroPadding2D():
             return "zero_pad", {"padding": [[int(each) for each in sides] for sides in layer.padding]}
         case layers.Rescaling():
@@ -176,9 +186,9 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
 
 def convolution(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
     """Numbers of a convolution of either kind; a separable one's are those of its first half."""
-    stride, dilation = pair(layer.strides), pair(layer.dilation_rate)
-    padding = _padding(layer.padding, x, y, pair(layer.kernel_size), stride, dilation)
-    groups = layer.groups if type(layer) is layers.Conv2D else int(x.shape[-1])
+    stride, dilation = both(x, layer.strides), both(x, layer.dilation_rate)
+    padding = _padding(layer.padding, x, y, both(x, layer.kernel_size), stride, dilation)
+    groups = layer.groups if type(layer) in (layers.Conv1D, layers.Conv2D) else int(x.shape[-1])
     return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
@@ -202,9 +212,11 @@ def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor
             return "activation", {"function": name, "alpha": single(arguments.get("alpha", 1.0))}
         case "gelu":
             return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
-        case "mean":
+        case "mean" | "max":
             axes = {axis % len(x.shape) for axis in np.atleast_1d(arguments.get("axis") or ())}
-            return ("global_average_pool", {}) if axes == {1, 2} and len(x.shape) == 4 else ("other", {"type": "mean"})
+            whole = axes == {3: {1}, 4: {1, 2}}.get(len(x.shape))
+            kind = {"mean": "global_average_pool", "max": "global_max_pool"}[name]
+            return (kind, {}) if whole else ("other", {"type": name})
         case "add" | "multiply" | "concat" | "reshape":
             return name, {}
     return "activation", {"function": name}
@@ -225,13 +237,21 @@ def _relu(largest: float | None, slope: float, threshold: float) -> dict[str, An
     return {"function": "relu", "largest": largest, "slope": float(slope), "threshold": float(threshold)}
 
 
+def sides(shape: Sequence[int]) -> list[int]:
+    """Height and width of maps; a sequence is of height 1."""
+    return [1, int(shape[1])] if len(shape) == 3 else [int(each) for each in shape[1:3]]
+
+
+def both(x: tf.Tensor, value: Any) -> list[int]:
+    """A layer's number as [h, w], of maps or a sequence x."""
+    return over_row(value) if len(x.shape) == 3 else pair(value)
+
+
 def _padding(
     padding: str, x: tf.Tensor, y: tf.Tensor, window: list[int], stride: list[int], dilation: list[int]
 ) -> list[list[int]]:
     found = []
-    for axis in range(2):
-        extent, out = int(x.shape[1 + axis]), int(y.shape[1 + axis])
-        facts = window[axis], stride[axis], dilation[axis]
-        before = same_padding(extent, *facts) if padding == "same" else 0
-        found.append(used_padding(extent, out, *facts, before))
+    for extent, out, size, step, spread in zip(sides(x.shape), sides(y.shape), window, stride, dilation, strict=True):
+        before = {"same": same_padding(extent, size, step, spread), "causal": (size - 1) * spread}.get(padding, 0)
+        found.append(used_padding(extent, out, size, step, spread, before))
     return found

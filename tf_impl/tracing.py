@@ -24,6 +24,7 @@ from tf_impl.layer_kinds import (
     of_activation,
     of_function,
     of_layer,
+    sides,
 )
 
 
@@ -220,8 +221,7 @@ def _renewed(step: Step, kind: str, numbers: dict[str, Any], inputs: tuple[int, 
 def _changed(step: Step, padder: Step | None, inputs: tuple[int, ...]) -> Step:
     if padder is None:
         return replace(step, inputs=inputs)
-    kernel = step.numbers.get("window") or step.arrays["kernel"][0].shape[:2]
-    padding = padding_with(step, padder, (1, 2), kernel)
+    padding = padding_with(step, padder, sides(padder.shapes[0]), sides(step.made))
     numbers, run = step.numbers | {"padding": padding}, lambda x: step.run(padder.run(x))
     return replace(step, numbers=numbers, inputs=inputs, shapes=padder.shapes, run=run)
 

@@ -122,8 +122,8 @@ class UserModel(HostedModel):
 
     def own(self, x: np.ndarray, shape: tuple[int, ...]) -> tf.Tensor:
         """The inverse, for a tensor of this rank."""
-        if x.ndim == 2 and len(shape) == 4:
-            x = x[:, None, None, :]
+        if x.ndim == 2:  # of a single cell, where the shape has more
+            x = x.reshape(len(x), *[1] * (len(shape) - 2), -1)
         whole = np.issubdtype(x.dtype, np.integer)
         return tf.constant(x.astype("int32" if whole else self.dtype))
 
