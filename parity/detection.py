@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.data import Dataset
-from parity.diagnosis import diagnose, scene_of
+from parity.diagnosis import diagnose_all, scene_of
 from parity.evidence import LEVELS, Evidence
 from parity.networks import network
 from parity.places import Scene, places, twin_of
@@ -96,7 +96,7 @@ def find_nothing(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[
             accusations += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
             if not proof.passed and not proof.problems:
                 accusations.append(f"seed {seed}, level {level}: failed without a reason")
-            accusations += [f"seed {seed}, level {level}: {cause.text}" for cause in diagnose(evidence, level)]
+        accusations += [f"seed {seed}: {cause.text}" for cause in diagnose_all(evidence)]
     return Innocence(name, list(seeds), accusations, worst, time.perf_counter() - begin)
 
 

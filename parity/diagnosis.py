@@ -33,6 +33,7 @@ from parity.workers import FRAMEWORKS, Worker
 IMAGES_ALONE = 2  # on which layers are run alone
 REDUCED = {"TF32": 11, "bfloat16": 8}  # significant bits
 CLOSES = 8.0  # a hypothesis on float32 rounding must bring the error down by this factor
+SAMPLE = 2**12  # numbers of an array that speak for it: an update rule is one formula for every number
 SIMULATED = STEPS // 2 + 2  # optimizer steps, two of them after the change of the rate
 TINY_GRADIENT = 1e-9  # of its layer's largest: zero but for rounding, which Adam blows up
 
@@ -53,7 +54,25 @@ def diagnose(evidence: Evidence, level: int, recipe: Recipe | None = None) -> li
     Empty where the layers alone, the images, the loss and the update rule are all as they should be, and where the
     twins' layers do not correspond. Raises WorkerError.
     """
-    searches: dict[int, tuple[Callable[[Evidence], list[Diagnosis]], ...]] = {
+    if not _correspond(evidence):
+        return []
+    for search in _searches(recipe)[level]:
+        if found := search(evidence):
+            return found
+    return []
+
+
+def diagnose_all(evidence: Evidence) -> list[Diagnosis]:
+    """What the searches of all levels find, whether the levels failed or not. Raises WorkerError."""
+    if not _correspond(evidence):
+        return []
+    searches = dict.fromkeys(search for each in _searches(None).values() for search in each)  # each of them once
+    return [cause for search in searches for cause in search(evidence)]
+
+
+def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], list[Diagnosis]], ...]]:
+    """By level, in the order in which they are tried."""
+    return {
         1: (layers_alone,),
         2: (layers_alone, fed_images),
         3: (reduced_precision,),
@@ -61,13 +80,12 @@ def diagnose(evidence: Evidence, level: int, recipe: Recipe | None = None) -> li
         5: (layers_alone, loss_value),
         6: (layers_alone, lambda each: update_rule(each, recipe)),
     }
+
+
+def _correspond(evidence: Evidence) -> bool:
+    """Whether the twins have the same layers at all, which level 1 judges."""
     one, other = evidence.describe().values()
-    if one["entries"] != other["entries"] or one["layers"] != other["layers"]:
-        return []  # the twins do not even have the same layers, as level 1 says
-    for search in searches[level]:
-        if found := search(evidence):
-            return found
-    return []
+    return bool(one["entries"] == other["entries"] and one["layers"] == other["layers"])
 
 
 def scene_of(evidence: Evidence) -> Scene:
@@ -234,7 +252,7 @@ def loss_value(evidence: Evidence) -> list[Diagnosis]:
 def update_rule(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagnosis]:
     """Whether the optimizer's steps are the recipe's, and which other rule's they are where not."""
     if evidence.network.params > LARGE:
-        return []  # every step's weights and gradients of it do not fit into memory
+        return []  # two frameworks at work on it at a time do not fit into memory
     recipe = recipe or recipe_for(evidence)
     rates = boundary_rates(recipe.schedule)
     steps = _observed_steps(evidence, recipe, rates)
@@ -258,36 +276,40 @@ def update_rule(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagno
 
 
 def _observed_steps(evidence: Evidence, recipe: Recipe, rates: np.ndarray) -> dict[str, list[Step]]:
-    """Steps across the change of the rate, each with the gradient at its weights; gradients of zero left out."""
+    """Steps across the change of the rate, each with the gradient at its weights; gradients of zero left out.
+
+    Of large arrays a sample, drawn.
+    """
     plan = start(evidence, recipe)
     plan["rate"] = rates
     name = evidence.network.name
-    trainable = [entry.name for entry in evidence.entries() if entry.trainable]
+    draw = np.random.default_rng(evidence.seed)
+    sizes = {entry.name: math.prod(entry.shape) for entry in evidence.entries() if entry.trainable}
+    chosen = {each: draw.integers(0, size, SAMPLE) for each, size in sizes.items() if size > SAMPLE}
     observed: dict[str, list[Step]] = {framework: [] for framework in evidence.workers}
+    zero: set[str] = set()
+
+    def sampled(arrays: Arrays) -> Arrays:
+        return {each: arrays[each].ravel()[chosen.get(each, slice(None))] for each in sizes if each in arrays}
 
     def run(worker: Worker) -> Any:
         def weights() -> Arrays:
-            state = unpack(worker.call("export_training", network=name).arrays, "state")
-            return {each: state[each] for each in trainable}
+            return sampled(unpack(worker.call("export_training", network=name).arrays, "state"))
 
         before = weights()
         for index in range(SIMULATED):
             row = {key: array[index : index + 1] for key, array in plan.items()}
             gradients = worker.call("gradients", network=name, arrays=row).arrays
+            if index == 0:
+                scales = layer_scales(gradients)
+                zero.update(e for e, g in gradients.items() if np.abs(g).max() <= TINY_GRADIENT * scales[e])
             reply = worker.call("train_steps", network=name, arrays=row, on_progress=lambda news: None)
             after = weights()
-            observed[worker.framework].append(Step(before, gradients, after))
+            observed[worker.framework].append(Step(before, sampled(gradients), after))
             before = after
         return reply
 
     evidence.workers.map(run)
-    scales = {name: layer_scales(steps[0].gradients) for name, steps in observed.items()}
-    zero = {
-        each
-        for framework, steps in observed.items()
-        for each, gradient in steps[0].gradients.items()
-        if np.abs(gradient).max() <= TINY_GRADIENT * scales[framework][each]
-    }
     return {
         framework: [
             Step(step.before, {n: g for n, g in step.gradients.items() if n not in zero}, step.after) for step in steps
