@@ -68,6 +68,19 @@ def test_chw_rows_element_by_element(c: int, h: int, w: int, out: int) -> None:
         assert canonical[(hi * w + wi) * c + ci].tolist() == stored[(ci * h + hi) * w + wi].tolist()
 
 
+@given(out=small, into=small, width=small)
+def test_kernels_of_sequences_are_those_of_maps_of_one_row(out: int, into: int, width: int) -> None:
+    stored = numbered(out, into, width)
+    canonical = Layout("OIK").read(stored)
+    np.testing.assert_array_equal(canonical, Layout("OIHW").read(stored[:, :, None]))
+    np.testing.assert_array_equal(canonical, Layout("row").read(np.ascontiguousarray(stored.transpose(2, 1, 0))))
+
+
+def test_shared_axes_are_left_out() -> None:
+    for stored, canonical in (((1, 1, 3), (3,)), ((1, 1, 1), (1,)), ((3,), (3,)), ((4, 1, 3), (4, 1, 3))):
+        assert Layout("shared").canonical_shape(stored) == canonical
+
+
 @given(c=small, h=small, w=small, out=small)
 def test_chw_rows_commute_with_flattening(c: int, h: int, w: int, out: int) -> None:
     """The rule's purpose: a kernel behind HWC-flattened maps gives what the stored one gives behind CHW ones."""
@@ -80,7 +93,21 @@ def test_chw_rows_commute_with_flattening(c: int, h: int, w: int, out: int) -> N
 def test_write_undoes_read_and_read_undoes_write(data: st.DataObject) -> None:
     c, h, w, out = (data.draw(small) for _ in range(4))
     rows: tuple[Layout, tuple[int, ...]] = (Layout("CHW rows", (c, h, w)), (c * h * w, out))
-    layout, shape = data.draw(st.sampled_from([(SAME, (c, h)), (SAME, (c,)), (Layout("OIHW"), (out, c, h, w)), rows]))
+    others: list[tuple[Layout, tuple[int, ...]]] = [
+        (SAME, (c, h)),
+        (SAME, (c,)),
+        (Layout("OIHW"), (out, c, h, w)),
+        (Layout("OIK"), (out, c, w)),
+        (Layout("row"), (w, c, out)),
+        (Layout("depthwise"), (h, w, c, out)),
+        (Layout("OIHW cell"), (out, c, 1, 1)),
+        (Layout("OIHW cell"), (out, c, 1)),
+        (Layout("HWIO cell"), (1, 1, c, out)),
+        (Layout("HWIO cell"), (1, c, out)),
+        (Layout("shared"), (1, 1, out)),
+        (Layout("CHW rows", (c, h, w)), (c * h * w,)),
+    ]
+    layout, shape = data.draw(st.sampled_from([*others, rows]))
     stored = numbered(*shape)
     again = np.full_like(stored, -1)
     layout.write(layout.read(stored), again)
