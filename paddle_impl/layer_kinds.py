@@ -1,4 +1,4 @@
-"""What a Paddle layer or function computes, in the neutral terms of `parity.graphs.Step`."""
+"""What a Paddle layer computes, in the neutral terms of `parity.graphs.Step`."""
 
 from __future__ import annotations
 
@@ -72,40 +72,6 @@ LAYERS = (
     nn.ZeroPad2D,
 )
 
-# Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
-FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
-    "relu": ((nn.functional, "relu"),),
-    "relu6": ((nn.functional, "relu6"),),
-    "leaky_relu": ((nn.functional, "leaky_relu"),),
-    "elu": ((nn.functional, "elu"),),
-    "gelu": ((nn.functional, "gelu"),),
-    "sigmoid": ((nn.functional, "sigmoid"), (paddle, "sigmoid")),
-    "tanh": ((nn.functional, "tanh"), (paddle, "tanh")),
-    "silu": ((nn.functional, "silu"), (nn.functional, "swish")),
-    "hard_swish": ((nn.functional, "hardswish"),),
-    "hard_sigmoid": ((nn.functional, "hardsigmoid"),),
-    "softmax": ((nn.functional, "softmax"),),
-    "max_pool": ((nn.functional, "max_pool1d"), (nn.functional, "max_pool2d")),
-    "average_pool": ((nn.functional, "avg_pool1d"), (nn.functional, "avg_pool2d")),
-    "adaptive_average_pool": ((nn.functional, "adaptive_avg_pool1d"), (nn.functional, "adaptive_avg_pool2d")),
-    "adaptive_max_pool": ((nn.functional, "adaptive_max_pool1d"), (nn.functional, "adaptive_max_pool2d")),
-    "dropout": ((nn.functional, "dropout"),),
-    "add": ((paddle, "add"), (paddle.Tensor, "__add__"), (paddle.Tensor, "__radd__"), (paddle.Tensor, "add")),
-    "multiply": ((paddle, "multiply"), (paddle.Tensor, "__mul__"), (paddle.Tensor, "multiply")),
-    "concat": ((paddle, "concat"),),
-    "mean": ((paddle, "mean"), (paddle.Tensor, "mean")),
-    "max": ((paddle, "max"), (paddle.Tensor, "max")),
-    "transpose": ((paddle, "transpose"), (paddle.Tensor, "transpose")),
-    "reshape": (
-        (paddle, "flatten"),
-        (paddle, "reshape"),
-        (paddle, "squeeze"),
-        (paddle.Tensor, "flatten"),
-        (paddle.Tensor, "reshape"),
-        (paddle.Tensor, "squeeze"),
-    ),
-}
-
 
 def known(layer: nn.Layer) -> bool:
     """Whether the layer is one of Paddle's own that `of_layer` can describe."""
@@ -161,16 +127,16 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
         case nn.Embedding():
             return "embedding", {}
         case nn.MaxPool1D() | nn.MaxPool2D():
-            return pool("max", _pool(_window(layer), layer.stride, layer.padding, x, y, sides), sides(x.shape))
+            return pool("max", pool_facts(_window(layer), layer.stride, layer.padding, x, y, sides), sides(x.shape))
         case nn.AvgPool1D() | nn.AvgPool2D():
-            facts = _pool(_window(layer), layer.stride, layer.padding, x, y, sides)
+            facts = pool_facts(_window(layer), layer.stride, layer.padding, x, y, sides)
             return pool("average", facts, sides(x.shape), counted=not layer.exclusive)
         case nn.AdaptiveAvgPool1D() | nn.AdaptiveAvgPool2D():
             return adaptive_pool("average", sides(x.shape), sides(y.shape))
         case nn.AdaptiveMaxPool1D() | nn.AdaptiveMaxPool2D():
             return adaptive_pool("max", sides(x.shape), sides(y.shape))
         case nn.Dropout() | nn.Dropout2D():
-            return _dropout(float(layer.p), getattr(layer, "mode", ""))
+            return dropout_facts(float(layer.p), getattr(layer, "mode", ""))
         case nn.Flatten():
             return "reshape", {}
         case nn.ZeroPad2D():
@@ -179,48 +145,9 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
     return "identity", {}
 
 
-def of_function(
-    name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, *, first: bool = False
-) -> Facts:
-    """Kind and numbers of a function of `FUNCTIONS` that made y of x; `first`: channels are x's second axis."""
-    sides = _spatial(last=arguments.get("data_format") == "NHWC")
-    match name:
-        case "leaky_relu":
-            return "activation", {"function": name, "slope": single(arguments.get("negative_slope", 0.01))}
-        case "elu":
-            return "activation", {"function": name, "alpha": single(arguments.get("alpha", 1.0))}
-        case "gelu":
-            return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
-        case "max_pool" | "average_pool":
-            window, stride = arguments["kernel_size"], arguments.get("stride") or arguments["kernel_size"]
-            facts = _pool(window, stride, arguments.get("padding", 0), x, y, sides)
-            return pool(name.split("_")[0], facts, sides(x.shape), counted=not arguments.get("exclusive", True))
-        case "adaptive_average_pool" | "adaptive_max_pool":
-            return adaptive_pool(name.split("_")[1], sides(x.shape), sides(y.shape))
-        case "hard_sigmoid":
-            return "activation", dict(HARD_SIGMOID)
-        case "dropout":
-            return _dropout(float(arguments.get("p", 0.5)), str(arguments.get("mode", "")))
-        case "concat":
-            return "concat", {}
-        case "mean" | "max":
-            axes = {axis % x.ndim for axis in np.atleast_1d(arguments.get("axis") or ())}
-            whole = x.ndim in (3, 4) and axes == set(range(2, x.ndim) if first else range(1, x.ndim - 1))
-            kind = {"mean": "global_average_pool", "max": "global_max_pool"}[name]
-            return (kind, {}) if whole else ("other", {"type": name})
-        case "transpose":
-            turned = x.ndim == 3 and list(arguments.get("perm") or ()) == [0, 2, 1]  # a sequence, which means the same
-            return ("identity", {}) if turned else ("other", {"type": name})
-        case "add" | "multiply":
-            return name, {}
-        case "reshape":
-            return "reshape", {}
-    return "activation", {"function": name}
-
-
 def sides_of(layer: nn.Layer) -> Sides:
     """From shapes of what the layer takes or makes to height and width; a sequence is of height 1."""
-    return _spatial(last=channels_last(layer) or sequences_last(layer))
+    return sides_by(last=channels_last(layer) or sequences_last(layer))
 
 
 def channels_last(layer: nn.Layer) -> bool:
@@ -238,7 +165,9 @@ def both(x: paddle.Tensor, value: Any) -> list[int]:
     return over_row(value) if x.ndim == 3 else pair(value)
 
 
-def _spatial(*, last: bool) -> Sides:
+def sides_by(*, last: bool) -> Sides:
+    """As `sides_of`, by whether the channels come last."""
+
     def sides(shape: Sequence[int]) -> list[int]:
         found = list(shape[1:-1] if last else shape[2:])
         return [1, *found] if len(shape) == 3 else found
@@ -282,14 +211,17 @@ def _transposed(layer: nn.Layer, into: list[int], out: list[int]) -> dict[str, A
     return {"stride": stride, "crop": crop, "dilation": dilation, "groups": layer._groups}
 
 
-def _dropout(rate: float, mode: str) -> Facts:
-    """One that scales in inference is no dropout there, but a product."""
+def dropout_facts(rate: float, mode: str) -> Facts:
+    """Kind and numbers of a dropout; one that scales in inference is none there, but a product."""
     if mode == "downscale_in_infer":
         return "scale", {"scale": 1 - rate, "offset": 0.0, "dropout": rate}
     return "dropout", {"rate": rate}
 
 
-def _pool(window: Any, stride: Any, padding: Any, x: paddle.Tensor, y: paddle.Tensor, sides: Sides) -> dict[str, Any]:
+def pool_facts(
+    window: Any, stride: Any, padding: Any, x: paddle.Tensor, y: paddle.Tensor, sides: Sides
+) -> dict[str, Any]:
+    """Numbers of a pool that made y of x, however Paddle was given them."""
     window, stride = both(x, window), both(x, window if stride is None else stride)
     padding = _of_row(padding) if x.ndim == 3 else padding
     found = _padding(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])

@@ -11,12 +11,11 @@ from unittest import mock
 import paddle
 from paddle import nn
 
+from paddle_impl.function_kinds import FUNCTIONS, of_function
 from paddle_impl.layer_kinds import (
-    FUNCTIONS,
     arrays_of,
     channels_last,
     known,
-    of_function,
     of_layer,
     sequences_last,
     sides_of,

@@ -1,4 +1,4 @@
-"""What a Keras layer or function computes, in the neutral terms of `parity.graphs.Step`."""
+"""What a Keras layer computes, in the neutral terms of `parity.graphs.Step`."""
 
 from __future__ import annotations
 
@@ -86,25 +86,6 @@ LAYERS = (
     layers.Multiply,
     layers.Concatenate,
 )
-
-# Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
-FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
-    "relu": ((tf.nn, "relu"), (keras.ops, "relu"), (keras.activations, "relu")),
-    "relu6": ((tf.nn, "relu6"), (keras.ops, "relu6")),
-    "leaky_relu": ((tf.nn, "leaky_relu"), (keras.ops, "leaky_relu")),
-    "elu": ((tf.nn, "elu"), (keras.ops, "elu")),
-    "gelu": ((tf.nn, "gelu"), (keras.ops, "gelu")),
-    "sigmoid": ((tf.nn, "sigmoid"), (tf, "sigmoid"), (keras.ops, "sigmoid")),
-    "tanh": ((tf.nn, "tanh"), (tf, "tanh"), (keras.ops, "tanh")),
-    "silu": ((tf.nn, "silu"), (keras.ops, "silu")),
-    "softmax": ((tf.nn, "softmax"), (keras.ops, "softmax")),
-    "add": ((tf, "add"), (keras.ops, "add"), (tf.Tensor, "__add__"), (tf.Tensor, "__radd__")),
-    "multiply": ((tf, "multiply"), (keras.ops, "multiply"), (tf.Tensor, "__mul__")),
-    "concat": ((tf, "concat"), (keras.ops, "concatenate")),
-    "mean": ((tf, "reduce_mean"), (keras.ops, "mean")),
-    "max": ((tf, "reduce_max"), (keras.ops, "max")),
-    "reshape": ((tf, "reshape"), (keras.ops, "reshape"), (tf, "squeeze"), (keras.ops, "squeeze")),
-}
 
 
 def known(layer: keras.layers.Layer) -> bool:
@@ -200,26 +181,6 @@ def _transposed(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[s
         total = max(sum(cropped(*facts, 0)), 0) if layer.padding == "same" else 0
         crop.append(cropped(*facts, total // 2))
     return {"stride": stride, "crop": crop, "dilation": dilation, "groups": 1}
-
-
-def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
-    """Kind and numbers of a function of `FUNCTIONS` that made y of x."""
-    match name:
-        case "leaky_relu":
-            slope = arguments.get("alpha", arguments.get("negative_slope", 0.2))
-            return "activation", {"function": name, "slope": single(slope)}
-        case "elu":
-            return "activation", {"function": name, "alpha": single(arguments.get("alpha", 1.0))}
-        case "gelu":
-            return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
-        case "mean" | "max":
-            axes = {axis % len(x.shape) for axis in np.atleast_1d(arguments.get("axis") or ())}
-            whole = axes == {3: {1}, 4: {1, 2}}.get(len(x.shape))
-            kind = {"mean": "global_average_pool", "max": "global_max_pool"}[name]
-            return (kind, {}) if whole else ("other", {"type": name})
-        case "add" | "multiply" | "concat" | "reshape":
-            return name, {}
-    return "activation", {"function": name}
 
 
 def of_activation(function: Callable[..., Any]) -> dict[str, Any]:

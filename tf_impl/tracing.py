@@ -15,14 +15,13 @@ import tensorflow as tf
 from parity.graphs import INPUT, UNKNOWN
 from parity.tracing import again, arguments, composed, merged, of_constant, padding_with, tensors_of, unique
 from parity.weights import Layout
+from tf_impl.function_kinds import FUNCTIONS, of_function
 from tf_impl.layer_kinds import (
-    FUNCTIONS,
     PRODUCTS,
     arrays_of,
     convolution,
     known,
     of_activation,
-    of_function,
     of_layer,
     sides,
 )
