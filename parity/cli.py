@@ -401,7 +401,3 @@ def _message(error: Exception) -> str:
 def _fail(message: str, code: int) -> None:
     console.say(console.stderr(), f"parity: {message}", "red")
     raise typer.Exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "parity.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "parity", *map(str, arguments)]
 
 
 def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
