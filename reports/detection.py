@@ -16,9 +16,12 @@ evidence that must see it fails, or an earlier one; *placed* when the diagnosis 
 it was put; *named* when the diagnosis names it. Each was put into one stage of each network that has a place for it,
 drawn at random, once in each framework where it can occur."""
 
+CORRECT = """\
+Beside the faults stand pairs of correct twins, each with other weights, images and masks: nobody may be accused."""
+
 
 def detection_section(evidence: Evidence) -> str:
-    """Rates by trap, every fault that was not found as it should be, and what was said of correct pairs."""
+    """Rates by trap, every fault that was not found as it should be; by network also what was said of correct pairs."""
     found, innocents = evidence.detections, evidence.innocents
     if not found and not innocents:
         return ""
@@ -30,8 +33,7 @@ def detection_section(evidence: Evidence) -> str:
         if absent := [trap for trap in TRAPS.values() if trap.elsewhere]:
             lines = [f"- {code(trap.id)} ({trap.title}): {trap.elsewhere}." for trap in absent]
             parts.append("Not put in:\n\n" + "\n".join(lines))
-    if innocents:
-        parts += ["### Correct pairs", _innocents(innocents)]
+    parts += ["### By network", CORRECT, _by_network(found, innocents)]
     return "\n\n".join(parts)
 
 
@@ -102,12 +104,27 @@ def _missed(missed: Sequence[Detection]) -> str:
     return table(headers, rows)
 
 
-def _innocents(innocents: Sequence[Innocence]) -> str:
+def _by_network(found: Sequence[Detection], innocents: Sequence[Innocence]) -> str:
     rows = []
-    for each in innocents:
-        numbers = [count(len(each.seeds)), count(len(each.accusations)), gap(each.severity)]
-        rows.append([code(each.network), *numbers])
-    headers = ["network", "seeds", "accusations", "largest gap / limit"]
-    text = table(headers, rows, headers[1:])
+    for name in dict.fromkeys([each.network for each in found] + [each.network for each in innocents]):
+        own = [each for each in found if each.network == name]
+        correct = [each for each in innocents if each.network == name]
+        rates = rates_of(own) if own else None
+        seen = [each.severity for each in own if each.severity]
+        unseen = [each.severity for each in correct if each.severity]
+        rows.append(
+            [
+                code(name),
+                *(count(each) for each in ((rates.injected, rates.caught, rates.placed, rates.named) if rates else ())),
+                *([NOTHING] * 4 if rates is None else []),
+                gap(min(seen)) if seen else NOTHING,
+                count(sum(len(each.seeds) for each in correct)) if correct else NOTHING,
+                count(sum(len(each.accusations) for each in correct)) if correct else NOTHING,
+                gap(max(unseen)) if unseen else NOTHING,
+            ]
+        )
+    faults = ["faults", "caught", "placed", "named", "smallest gap / limit"]
+    headers = [*faults, "correct pairs", "accused", "their largest gap / limit"]
+    text = table(["network", *headers], rows, headers)
     lines = [f"- {code(each.network)}: {plain(line)}" for each in innocents for line in each.accusations]
     return "\n\n".join([text, *(["\n".join(lines)] if lines else [])])

@@ -40,6 +40,16 @@ def test_where_everything_was_found_nothing_is_listed_as_missed(tmp_path: Path) 
     assert "Not found as they should be" not in text
 
 
+def test_each_network_has_a_row_of_its_faults_and_its_correct_pairs(tmp_path: Path) -> None:
+    alone = replace(CAUGHT, network="alexnet", severity=1e6)
+    other = replace(CORRECT, network="vgg16", accusations=["seed 1: level 3 failed"])
+    text = report(tmp_path, [*PROOFS, CAUGHT, alone, CORRECT, other])
+    rows = [line.replace(" ", "") for line in text.partition("### By network")[2].splitlines()]
+    assert "|`lenet5`|1|1|1|1|1e+08|3|0|5.0e-01|" in rows
+    assert "|`alexnet`|1|1|1|1|1e+06|-|-|-|" in rows
+    assert "|`vgg16`|-|-|-|-|-|3|1|5.0e-01|" in rows
+
+
 def test_an_accused_correct_pair_is_shown(tmp_path: Path) -> None:
     accused = replace(CORRECT, accusations=["seed 1: level 3 failed"])
     assert "seed 1: level 3 failed" in report(tmp_path, [*PROOFS, CAUGHT, accused])
