@@ -13,7 +13,8 @@ from paddle import nn
 
 from parity import graphs
 
-_hardsigmoid = nn.functional.hardsigmoid
+_hardsigmoid, _selu = nn.functional.hardsigmoid, nn.functional.selu
+SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
 
 
 def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
@@ -23,7 +24,16 @@ def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float
     return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)
 
 
-nn.functional.hardsigmoid = _exact_hardsigmoid  # through which its layer goes, too
+def _exact_selu(x: paddle.Tensor, scale: float = SELU[0], alpha: float = SELU[1], name: Any = None) -> Any:
+    """Paddle's own, but in float64 with constants that are not rounded to float32."""
+    if x.dtype != paddle.float64:
+        return _selu(x, scale, alpha, name)
+    scale, alpha = (paddle.full([], each, x.dtype) for each in (scale, alpha))
+    return scale * paddle.where(x > 0, x, alpha * paddle.expm1(paddle.minimum(x, paddle.zeros_like(x))))
+
+
+# through which their layers go, too
+nn.functional.hardsigmoid, nn.functional.selu = _exact_hardsigmoid, _exact_selu
 
 
 @contextmanager

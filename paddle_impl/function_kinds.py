@@ -8,8 +8,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.layer_kinds import HARD_SIGMOID, Facts, dropout_facts, pool_facts, sides_by
-from parity.graphs import adaptive_pool, pool, single
+from paddle_impl.layer_kinds import HARD_SIGMOID, LOG_SOFTMAX, Facts, dropout_facts, pool_facts, sides_by
+from parity.graphs import adaptive_pool, pool, single, softplus
 
 # Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
 FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
@@ -24,6 +24,14 @@ FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
     "hard_swish": ((nn.functional, "hardswish"),),
     "hard_sigmoid": ((nn.functional, "hardsigmoid"),),
     "softmax": ((nn.functional, "softmax"),),
+    "log_softmax": ((nn.functional, "log_softmax"),),
+    "softplus": ((nn.functional, "softplus"),),
+    "selu": ((nn.functional, "selu"),),
+    "mish": ((nn.functional, "mish"),),
+    "softsign": ((nn.functional, "softsign"),),
+    "celu": ((nn.functional, "celu"),),
+    "hard_tanh": ((nn.functional, "hardtanh"),),
+    "log_sigmoid": ((nn.functional, "log_sigmoid"),),
     "max_pool": ((nn.functional, "max_pool1d"), (nn.functional, "max_pool2d")),
     "average_pool": ((nn.functional, "avg_pool1d"), (nn.functional, "avg_pool2d")),
     "adaptive_average_pool": ((nn.functional, "adaptive_avg_pool1d"), (nn.functional, "adaptive_avg_pool2d")),
@@ -54,7 +62,7 @@ def of_function(
     match name:
         case "leaky_relu":
             return "activation", {"function": name, "slope": single(arguments.get("negative_slope", 0.01))}
-        case "elu":
+        case "elu" | "celu":
             return "activation", {"function": name, "alpha": single(arguments.get("alpha", 1.0))}
         case "gelu":
             return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
@@ -66,6 +74,13 @@ def of_function(
             return adaptive_pool(name.split("_")[1], sides(x.shape), sides(y.shape))
         case "hard_sigmoid":
             return "activation", dict(HARD_SIGMOID)
+        case "log_softmax":
+            return "activation", dict(LOG_SOFTMAX)
+        case "softplus":
+            return "activation", softplus(arguments.get("beta", 1), arguments.get("threshold", 20))
+        case "hard_tanh":
+            limits = {"smallest": float(arguments.get("min", -1.0)), "largest": float(arguments.get("max", 1.0))}
+            return "activation", {"function": name} | limits
         case "dropout":
             return dropout_facts(float(arguments.get("p", 0.5)), str(arguments.get("mode", "")))
         case "concat":

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from parity.graphs import adaptive_pool, cropped, over_row, pair, pool, same_padding, single, used_padding
+from parity.graphs import adaptive_pool, cropped, over_row, pair, pool, same_padding, single, softplus, used_padding
 from parity.weights import SAME, Layout
 
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
@@ -39,6 +39,8 @@ BATCH_NORM: Arrays = (
 BATCH_NORMS = (nn.BatchNorm2D, nn.BatchNorm1D, nn.BatchNorm)
 ARRAYS |= dict.fromkeys(BATCH_NORMS, BATCH_NORM)
 
+# of its softmaxes: no number is taken for further below the largest
+LOG_SOFTMAX = {"function": "log_softmax", "floor": -64.0}
 HARD_SIGMOID = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
 ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
     nn.ReLU: lambda _: {"function": "relu"},
@@ -53,6 +55,14 @@ ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
     nn.Hardswish: lambda _: {"function": "hard_swish"},
     nn.Hardsigmoid: lambda _: HARD_SIGMOID,
     nn.Softmax: lambda _: {"function": "softmax"},
+    nn.LogSoftmax: lambda _: LOG_SOFTMAX,
+    nn.Softplus: lambda layer: softplus(layer._beta, layer._threshold),
+    nn.SELU: lambda _: {"function": "selu"},
+    nn.Mish: lambda _: {"function": "mish"},
+    nn.Softsign: lambda _: {"function": "softsign"},
+    nn.CELU: lambda layer: {"function": "celu", "alpha": single(layer._alpha)},
+    nn.Hardtanh: lambda layer: {"function": "hard_tanh", "smallest": float(layer._min), "largest": float(layer._max)},
+    nn.LogSigmoid: lambda _: {"function": "log_sigmoid"},
 }
 LAYERS = (
     *ARRAYS,

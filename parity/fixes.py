@@ -28,6 +28,13 @@ ACTIVATIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "silu": lambda _: "nn.Silu()",
     "hard_swish": lambda _: "nn.Hardswish()",
     "softmax": lambda _: "nn.Softmax()",
+    "softplus": lambda numbers: f"nn.Softplus({numbers['beta']:g}, threshold={numbers['threshold'] or 40:g})",
+    "selu": lambda _: "nn.SELU()",
+    "mish": lambda _: "nn.Mish()",
+    "softsign": lambda _: "nn.Softsign()",
+    "celu": lambda numbers: f"nn.CELU({numbers['alpha']:.6g})",
+    "hard_tanh": lambda numbers: f"nn.Hardtanh({numbers['smallest']:g}, {numbers['largest']:g})",
+    "log_sigmoid": lambda _: "nn.LogSigmoid()",
     "linear": lambda _: "nn.Identity()",
 }
 
@@ -83,8 +90,8 @@ def _statement(one: Step, other: Step) -> str:
     match one.kind:
         case "activation":
             made = ACTIVATIONS.get(numbers["function"])
-            extra = set(numbers) - {"function", "slope", "alpha", "approximate"}
-            return "" if made is None or extra else f"replace(name, {made(numbers)})"
+            odd = numbers["function"] == "relu" and len(numbers) > 1  # Keras's, with numbers that Paddle's lacks
+            return "" if made is None or odd else f"replace(name, {made(numbers)})"
         case "batch_norm" | "layer_norm":
             return f"layers[name]._epsilon = {numbers['epsilon']:.6g}"
         case "conv" if _only(one, other, "stride", "padding"):

@@ -16,7 +16,7 @@ import numpy as np
 INPUT, UNKNOWN = -1, -2  # of a step's inputs: the model's own, and what no traced step made
 # What never changes a number in inference: two models may differ in these and still be equal.
 SILENT = ("identity", "dropout", "reshape")
-POSITIVE = ("relu", "relu6", "sigmoid", "softmax")  # functions that give no negative number
+POSITIVE = ("relu", "relu6", "sigmoid", "softmax", "softplus")  # functions that give no negative number
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,11 @@ def adaptive_pool(what: str, into: Sequence[int], out: Sequence[int]) -> tuple[s
 def single(constant: float) -> float:
     """The float32 number that Paddle makes of a layer's constant, in float64 too."""
     return float(np.float32(constant))
+
+
+def softplus(beta: float, threshold: float) -> dict[str, Any]:
+    """A softplus that is the identity above a threshold; one so high that even float64 rounds to that is none."""
+    return {"function": "softplus", "beta": float(beta), "threshold": float(threshold) if threshold < 34 else None}
 
 
 def pair(value: Any) -> list[int]:

@@ -263,7 +263,7 @@ def _alike(one: Step, other: Step) -> bool:
 
 def _ends(step: Step) -> bool:
     """A softmax turns logits into probabilities: no other activation stands for it."""
-    return step.numbers.get("function") == "softmax"
+    return step.numbers.get("function") in ("softmax", "log_softmax")
 
 
 def _family(step: Step) -> str:

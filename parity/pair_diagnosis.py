@@ -34,6 +34,9 @@ TRAPS = {
     ("activation", "slope"): "act-default",
     ("activation", "alpha"): "act-default",
     ("activation", "approximate"): "act-default",
+    ("activation", "beta"): "act-default",
+    ("activation", "threshold"): "act-default",
+    ("activation", "floor"): "softmax-floor",
     ("activation", "function"): "act-other",
     ("dropout", "rate"): "dropout-mode",
 }
@@ -236,4 +239,4 @@ def _shown(value: Any) -> str:
     if isinstance(value, list) and len(value) == 2 and all(isinstance(sides, list) for sides in value):
         (top, bottom), (left, right) = value
         return f"{top} above, {bottom} below, {left} left, {right} right"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

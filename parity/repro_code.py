@@ -73,6 +73,7 @@ CODE: dict[str, dict[str, str]] = {
     },
 }
 ALIKE = {"add": "y = {sum}", "multiply": "y = {product}", "dropout": "y = x  # in inference", "identity": "y = x"}
+PLAIN = ("log_softmax", "relu6", "selu", "sigmoid", "silu", "softmax", "softsign", "tanh")  # named alike in both
 ACTIVATIONS: dict[str, dict[str, str]] = {
     FIRST: {
         "elu": "tf.where(x > 0, x, {alpha} * tf.nn.elu(x))",
@@ -81,9 +82,14 @@ ACTIVATIONS: dict[str, dict[str, str]] = {
         "hard_swish": "x * tf.nn.relu6(x + 3) / 6",
         "leaky_relu": "tf.nn.leaky_relu(x, {slope})",
         "linear": "x",
+        "celu": "tf.where(x > 0, x, {alpha} * tf.math.expm1(tf.minimum(x, 0) / {alpha}))",
+        "hard_tanh": "tf.clip_by_value(x, {smallest}, {largest})",
+        "log_sigmoid": "tf.math.log_sigmoid(x)",
+        "mish": "x * tf.tanh(tf.nn.softplus(x))",
+        "softplus": "tf.nn.softplus({beta} * x) / {beta}",
         "relu": "tf.minimum(tf.where(x < {threshold}, {slope} * (x - {threshold}), x), {largest})",
     }
-    | {name: f"tf.nn.{name}(x)" for name in ("relu6", "sigmoid", "silu", "softmax", "tanh")},
+    | {name: f"tf.nn.{name}(x)" for name in PLAIN},
     SECOND: {
         "elu": "F.elu(x, {alpha})",
         "gelu": "F.gelu(x, {approximate})",
@@ -91,9 +97,14 @@ ACTIVATIONS: dict[str, dict[str, str]] = {
         "hard_swish": "F.hardswish(x)",
         "leaky_relu": "F.leaky_relu(x, {slope})",
         "linear": "x",
+        "celu": "F.celu(x, {alpha})",
+        "hard_tanh": "F.hardtanh(x, {smallest}, {largest})",
+        "log_sigmoid": "F.log_sigmoid(x)",
+        "mish": "F.mish(x)",
+        "softplus": "F.softplus(x, {beta}, {threshold})",
         "relu": "F.relu(x)",
     }
-    | {name: f"F.{name}(x)" for name in ("relu6", "sigmoid", "silu", "softmax", "tanh")},
+    | {name: f"F.{name}(x)" for name in PLAIN},
 }
 IMPORTS = {
     FIRST: ["import tensorflow as tf", "", 'tf.config.set_visible_devices([], "GPU")'],
@@ -247,6 +258,7 @@ def _facts(
         **{kind: kind if kind in arrays else None for kind in ("bias", "beta", "gamma")},
         **{"slope": 0.0, "threshold": 0.0},
         **step.numbers,
+        **({"threshold": step.numbers["threshold"] or 40.0} if step.numbers.get("function") == "softplus" else {}),
         "largest": "np.inf" if step.numbers.get("largest") is None else step.numbers["largest"],
         "pads": [[0, 0], [top, bottom], [left, right], [0, 0]],
         "sides": [top, bottom, left, right],
@@ -277,7 +289,7 @@ def _axis(shapes: Sequence[tuple[int, ...]], made: tuple[int, ...]) -> int:
 
 def _channels_first(culprit: Culprit, step: Step, framework: str) -> bool:
     """Whether the layer works on [n, c, h, w]: told by its output where the model's own order decides."""
-    if step.kind not in LAST_AXIS or (step.kind == "activation" and step.numbers["function"] != "softmax"):
+    if step.kind not in LAST_AXIS or (step.kind == "activation" and "softmax" not in step.numbers["function"]):
         return step.kind in CHANNELS_FIRST
     arrays = {kind: array.astype("float64") for kind, array in culprit.arrays.items()}
     last = step_reference.compute(step.kind, step.numbers, culprit.inputs, arrays)

@@ -17,6 +17,7 @@ from scipy.special import erf, expit
 from parity import reference
 from parity.graphs import rows_of_cells
 
+SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
 KINDS = (
     "conv",
     "conv_transpose",
@@ -140,7 +141,7 @@ def _conv_transpose(x: np.ndarray, kernel: np.ndarray, numbers: Mapping[str, Any
 
 
 def _activation(numbers: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
-    """The constants that a framework rounds to float32 may be given: TensorFlow's of gelu, Paddle's of hard_sigmoid."""
+    """Constants that a framework rounds to float32 may be given: TensorFlow's gelu, Paddle's selu and hard_sigmoid."""
     match numbers["function"]:
         case "linear":
             return x
@@ -167,10 +168,36 @@ def _activation(numbers: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
             return x * np.clip(x + 3, 0, 6) / 6
         case "hard_sigmoid":
             return np.clip(numbers.get("slope", 1 / 6) * x + numbers.get("offset", 0.5), 0, 1)
+        case "log_softmax":
+            below = x - x.max(axis=-1, keepdims=True)
+            below = below if numbers["floor"] is None else np.maximum(below, numbers["floor"])
+            return below - np.log(np.exp(below).sum(axis=-1, keepdims=True))
+        case "softplus":
+            beta, threshold = numbers["beta"], numbers["threshold"]
+            soft = _softplus(beta * x) / beta
+            return soft if threshold is None else np.where(beta * x > threshold, x, soft)
+        case "selu":
+            scale, alpha = numbers.get("scale", SELU[0]), numbers.get("alpha", SELU[1])
+            return scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+        case "mish":
+            return x * np.tanh(_softplus(x))
+        case "softsign":
+            return x / (1 + np.abs(x))
+        case "celu":
+            return np.where(x > 0, x, numbers["alpha"] * np.expm1(np.minimum(x, 0) / numbers["alpha"]))
+        case "hard_tanh":
+            return np.clip(x, numbers["smallest"], numbers["largest"])
+        case "log_sigmoid":
+            return -_softplus(-x)
         case "softmax":
             powers = np.exp(x - x.max(axis=-1, keepdims=True))
             return powers / powers.sum(axis=-1, keepdims=True)
     raise ValueError(f"no reference for the activation {numbers['function']!r}")
+
+
+def _softplus(x: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # NaN goes through
+        return np.asarray(np.logaddexp(0, x))
 
 
 def _relu(x: np.ndarray, slope: float, threshold: float, largest: float | None) -> np.ndarray:

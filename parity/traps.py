@@ -148,6 +148,12 @@ TRAPS: dict[str, Trap] = {
             elsewhere="no network of the catalogue has a LeakyReLU or a layer norm",
         ),
         Trap(
+            "softmax-floor",
+            "Paddle's softmaxes on a CPU take no logit for more than 64 below the largest: no loss is above 64",
+            "write the loss, or the log softmax, with paddle.logsumexp, which has no such floor",
+            elsewhere="the twins' loss is written with logsumexp",
+        ),
+        Trap(
             "act-other",
             "another activation function",
             "the same function in both: Keras's MobileNets have ReLU6 where Paddle's have ReLU",

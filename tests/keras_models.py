@@ -210,3 +210,12 @@ def sentences() -> keras.Model:
     wide = layers.GlobalAveragePooling1D(name="mean")(layers.Conv1D(6, 5, activation="relu", name="wide")(x))
     x = layers.Concatenate(name="both")([narrow, wide])
     return keras.Model(inputs, layers.Dense(3, name="logits")(layers.Dropout(0.5, name="drop")(x)))
+
+
+def bends(names: str = "softplus mish selu softsign celu hard_tanh log_sigmoid") -> keras.Model:
+    """Activations one after another, with a fully connected layer between any two of them."""
+    x = inputs = keras.Input((6, 6, 2))
+    x = layers.Flatten(name="rows")(x)
+    for name in names.split():
+        x = layers.Activation(name, name=name)(layers.Dense(8, name=f"before_{name}")(x))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))

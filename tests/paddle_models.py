@@ -282,3 +282,15 @@ class Sentences(nn.Layer):
 
 def sentences() -> nn.Layer:
     return Sentences()
+
+
+def bends(softplus: float = 40.0, last: str = "LogSigmoid") -> nn.Layer:
+    acts = [nn.Softplus(threshold=softplus), nn.Mish(), nn.SELU(), nn.Softsign(), nn.CELU(), nn.Hardtanh()]
+    found: list[nn.Layer] = [nn.Flatten()]
+    for place, act in enumerate([*acts, getattr(nn, last)()]):
+        found += [nn.Linear(8 if place else 72, 8), act]
+    return nn.Sequential(*found, nn.Linear(8, 4))
+
+
+def floor() -> nn.Layer:
+    return nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.LogSoftmax(), nn.Linear(8, 4))

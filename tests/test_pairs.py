@@ -52,6 +52,7 @@ def causes_of(found: Migration) -> set[tuple[str, str]]:
         ("signals()", "signals(turned=True)", (20, 6), 11, {}),
         ("signals(causal=True)", "signals(padding=[2, 0])", (20, 6), 11, {}),
         ("sentences()", "sentences()", (9,), 9, {"tokens": 50}),
+        ("bends()", "bends()", (6, 6, 2), 16, {}),
         ("nested()", "nested()", (8, 8, 3), 4, {}),
         ("nested()", "last()", (8, 8, 3), 4, {}),
         ("functions()", "functions()", (8, 8, 3), 9, {}),
@@ -97,6 +98,8 @@ def test_models_that_do_the_same_are_equal_in_training_too(
             "TensorFlow has 0.2, Paddle 0.01",
         ),
         ("up_again()", "up_again(padding=1, output_padding=1)", "up", "same-pad", "Paddle 1 above, 0 below"),
+        ("bends()", "bends(softplus=2.0)", "softplus", "act-default", "TensorFlow has none, Paddle 2"),
+        ("bends()", "bends(last='Mish')", "log_sigmoid", "act-other", "TensorFlow has log_sigmoid, Paddle mish"),
         ("signals()", "signals(padding=[2, 0])", "second", "same-pad", "Paddle 0 above, 0 below, 2 left, 0 right"),
         ("signals()", "signals(exclusive=False)", "average", "avg-pool-exclusive", "TensorFlow has False, Paddle True"),
         ("up_again(epsilon=1e-3)", "up_again()", "groups", "act-default", "TensorFlow has 0.001, Paddle 1e-05"),
@@ -105,7 +108,7 @@ def test_models_that_do_the_same_are_equal_in_training_too(
 def test_a_difference_is_placed_named_and_mended(
     workers: Workers, dataset: Dataset, first: str, second: str, stage: str, trap: str, says: str
 ) -> None:
-    shape = {"signals": (20, 6), "up_again": (8, 8, 3)}.get(first.partition("(")[0], (16, 16, 3))
+    shape = {"bends": (6, 6, 2), "signals": (20, 6), "up_again": (8, 8, 3)}.get(first.partition("(")[0], (16, 16, 3))
     found = compare_pair(pair_of(workers, dataset, first, second, shape), impact=False)
     assert not found.equal
     assert causes_of(found) == {(stage, trap)}
@@ -139,6 +142,14 @@ def test_a_difference_that_the_inputs_do_not_show_is_still_one(workers: Workers,
     )
     assert mended.equal
     assert compare_pair(pair_of(workers, dataset, "bounded('relu')", "bounded()", (8, 8, 3)), impact=False).equal
+
+
+def test_the_floor_of_paddles_log_softmax_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:
+    found = compare_pair(pair_of(workers, dataset, "bends('log_softmax')", "floor()", (6, 6, 2)), impact=False)
+    assert not found.equal
+    assert causes_of(found) == {("log_softmax", "softmax-floor")}
+    assert "TensorFlow has none, Paddle -64" in found.causes[0]["text"]
+    assert len(found.by_hand) == 1
 
 
 def test_a_missing_activation_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:

@@ -420,6 +420,46 @@ CASES = {
         paddle="F.softmax(x)",
         tensorflow="keras.activations.softmax(x)",
     ),
+    "log_softmax": Case(
+        "activation",
+        {"function": "log_softmax", "floor": None},
+        ROWS,
+        paddle="F.log_softmax(x)",
+        tensorflow="keras.activations.log_softmax(x)",
+    ),
+    "log_softmax, Paddle's, which has a floor": Case(
+        "activation", {"function": "log_softmax", "floor": -64.0}, ROWS, deviation=60.0, paddle="F.log_softmax(x)"
+    ),
+    "log_softmax, TensorFlow's, which has none": Case(
+        "activation",
+        {"function": "log_softmax", "floor": None},
+        ROWS,
+        deviation=60.0,
+        tensorflow="tf.nn.log_softmax(x)",
+    ),
+    "softplus": activation(
+        "softplus", "F.softplus(x, threshold=40)", "keras.activations.softplus(x)", beta=1.0, threshold=None
+    ),
+    "softplus, Paddle's with its numbers": activation(
+        "softplus", "F.softplus(x, beta=2.0, threshold=5)", beta=2.0, threshold=5.0
+    ),
+    "selu": activation(
+        "selu",
+        "F.selu(x)",
+        "keras.activations.selu(x)",
+        rounded={"paddle": {"scale": single(1.0507009873554805), "alpha": single(1.6732632423543772)}},
+    ),
+    "mish": activation("mish", "F.mish(x)", "keras.activations.mish(x)"),
+    "softsign": activation("softsign", "F.softsign(x)", "keras.activations.softsign(x)"),
+    "celu": activation(
+        "celu",
+        "F.celu(x, 0.3)",
+        "keras.activations.celu(x, 0.3)",
+        alpha=0.3,
+        rounded={"paddle": {"alpha": single(0.3)}},
+    ),
+    "hard_tanh": activation("hard_tanh", "F.hardtanh(x)", "keras.activations.hard_tanh(x)", smallest=-1.0, largest=1.0),
+    "log_sigmoid": activation("log_sigmoid", "F.log_sigmoid(x)", "keras.activations.log_sigmoid(x)"),
     "prelu": Case(
         "prelu",
         arrays={"slope": (3,)},
@@ -611,6 +651,8 @@ def test_numbers_that_a_framework_takes_in_float32(found: dict[str, Arrays], fra
         ("gelu", {"approximate": True}),
         ("gelu, approximate", {"approximate": False}),
         ("hard_sigmoid", {"slope": 0.2}),
+        ("softplus", {"beta": 1.000001}),
+        ("celu", {"alpha": 0.300001}),
         ("zero_pad", {"padding": [[2, 1], [3, 4]]}),
         ("scale", {"offset": -1.000001}),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from parity.graphs import single
-from tf_impl.layer_kinds import Facts
+from tf_impl.layer_kinds import NAMED, Facts
 
 # Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
 FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
@@ -22,6 +22,14 @@ FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
     "tanh": ((tf.nn, "tanh"), (tf, "tanh"), (keras.ops, "tanh")),
     "silu": ((tf.nn, "silu"), (keras.ops, "silu")),
     "softmax": ((tf.nn, "softmax"), (keras.ops, "softmax")),
+    "log_softmax": ((tf.nn, "log_softmax"), (keras.ops, "log_softmax")),
+    "softplus": ((tf.nn, "softplus"), (tf.math, "softplus"), (keras.ops, "softplus")),
+    "selu": ((tf.nn, "selu"), (keras.ops, "selu")),
+    "mish": ((keras.activations, "mish"),),
+    "softsign": ((tf.nn, "softsign"), (keras.ops, "softsign")),
+    "celu": ((keras.ops, "celu"),),
+    "hard_tanh": ((keras.ops, "hard_tanh"),),
+    "log_sigmoid": ((tf.math, "log_sigmoid"), (keras.ops, "log_sigmoid")),
     "add": ((tf, "add"), (keras.ops, "add"), (tf.Tensor, "__add__"), (tf.Tensor, "__radd__")),
     "multiply": ((tf, "multiply"), (keras.ops, "multiply"), (tf.Tensor, "__mul__")),
     "concat": ((tf, "concat"), (keras.ops, "concatenate")),
@@ -37,8 +45,10 @@ def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor
         case "leaky_relu":
             slope = arguments.get("alpha", arguments.get("negative_slope", 0.2))
             return "activation", {"function": name, "slope": single(slope)}
-        case "elu":
+        case "elu" | "celu":
             return "activation", {"function": name, "alpha": single(arguments.get("alpha", 1.0))}
+        case "softplus" | "hard_tanh" | "log_softmax":
+            return "activation", dict(NAMED[name])
         case "gelu":
             return "activation", {"function": name, "approximate": bool(arguments.get("approximate", False))}
         case "mean" | "max":

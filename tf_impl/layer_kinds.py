@@ -60,6 +60,14 @@ NAMED: dict[str, dict[str, Any]] = {
     "hard_silu": {"function": "hard_swish"},
     "hard_sigmoid": {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5},
     "softmax": {"function": "softmax"},
+    "log_softmax": {"function": "log_softmax", "floor": None},
+    "softplus": {"function": "softplus", "beta": 1.0, "threshold": None},
+    "selu": {"function": "selu"},
+    "mish": {"function": "mish"},
+    "softsign": {"function": "softsign"},
+    "celu": {"function": "celu", "alpha": 1.0},
+    "hard_tanh": {"function": "hard_tanh", "smallest": -1.0, "largest": 1.0},
+    "log_sigmoid": {"function": "log_sigmoid"},
     "linear": {"function": "linear"},
 }
 LAYERS = (
