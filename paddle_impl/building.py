@@ -51,7 +51,23 @@ def build(wanted: Wanted, dtype: str) -> nn.Layer:
         set_weights(model, Path(wanted.weights))
     state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
     wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
-    return model.to(dtype="float64") if dtype == "float64" else model
+    return _in_float64(model) if dtype == "float64" else model
+
+
+def _in_float64(model: nn.Layer) -> nn.Layer:
+    """The model cast; buffers without memory, such as a recurrent layer's, are left alone: Paddle fails on them."""
+    empty = [
+        (layer, name, buffer)
+        for layer in model.sublayers(include_self=True)
+        for name, buffer in layer._buffers.items()
+        if buffer is not None and not buffer._is_initialized()
+    ]
+    for layer, name, _ in empty:
+        layer._buffers[name] = None
+    model = model.to(dtype="float64")
+    for layer, name, buffer in empty:
+        layer._buffers[name] = buffer
+    return model
 
 
 def takes_channels_first(model: nn.Layer, wanted: Wanted) -> bool:

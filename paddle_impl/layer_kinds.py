@@ -64,6 +64,7 @@ ACTIVATIONS: dict[type, Callable[[Any], dict[str, Any]]] = {
     nn.Hardtanh: lambda layer: {"function": "hard_tanh", "smallest": float(layer._min), "largest": float(layer._max)},
     nn.LogSigmoid: lambda _: {"function": "log_sigmoid"},
 }
+WHOLE = (nn.SimpleRNN, nn.LSTM, nn.GRU)  # which compute in one piece: nothing is known of their inside
 LAYERS = (
     *ARRAYS,
     *ACTIVATIONS,

@@ -13,6 +13,7 @@ from paddle import nn
 
 from paddle_impl.function_kinds import FUNCTIONS, of_function
 from paddle_impl.layer_kinds import (
+    WHOLE,
     arrays_of,
     channels_last,
     known,
@@ -89,13 +90,21 @@ class Trace:
         path = self._paths.get(id(layer)) or type(layer).__name__
         if not known(layer) or len(args) != 1 or kwargs or not isinstance(args[0], paddle.Tensor):
             self._inside.append(path)
+            whole = isinstance(layer, WHOLE)
+            self._quiet += whole
             before = len(self.steps)
             try:
                 result = call(layer, *args, **kwargs)
             finally:
                 self._inside.pop()
+                self._quiet -= whole
             if len(self.steps) == before and isinstance(result, paddle.Tensor):
                 self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
+            elif whole:  # the outputs and the last state
+                self._opaque(path, layer, args, result[0], lambda *xs: call(layer, *xs)[0])
+                for state in tensors_of(result[1:], paddle.Tensor):
+                    self._made[id(state)] = len(self.steps) - 1
+                    self._alive.append(state)
             return result
         activation = getattr(layer, "_act", None)
 

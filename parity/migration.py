@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,15 @@ def compare_pair(
         proofs, causes, _, by_hand = _examined(pair, training, memory, told)
     else:
         done = ""
-    found = _impact(pair, told) if impact and pair.ends()[0] else {}
+    verdict = _verdict(pair, proofs, causes)
+    found = _impact(pair, told) if impact and verdict != "undecided" and pair.ends()[0] else {}
     memory.look()
     return Migration(
         first=pair.wanted[FIRST].target,
         second=pair.wanted[SECOND].target,
         input=list(pair.wanted[FIRST].input),
         inputs=pair.title,
-        verdict="different" if causes or not all(proof.passed for proof in proofs) else "equal",
+        verdict=verdict,
         fixed=bool(done),
         parameters={framework: graph.parameters for framework, graph in pair.graphs.items()},
         proofs=[proof.as_dict() for proof in proofs],
@@ -93,6 +94,14 @@ def _examined(
     causes = diagnose_pair(pair, pair.inputs())
     memory.look()
     return proofs, causes, *fix_code(pair, causes)
+
+
+def _verdict(pair: Pair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -> str:
+    if not causes and all(proof.passed for proof in proofs):
+        return "equal"
+    opaque = any(graph.opaque for graph in pair.graphs.values())
+    measured = any(math.isfinite(cause.before) for cause in causes)  # with the same weights on both sides
+    return "undecided" if opaque and not measured else "different"
 
 
 def _stages(pair: Pair) -> list[dict[str, Any]]:
@@ -144,14 +153,17 @@ def _remarks(pair: Pair) -> list[str]:
         title = FRAMEWORKS[framework].title
         remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
     for framework, lone in _lone(pair).items():
-        graph = pair.graphs[framework]
+        graph, title = pair.graphs[framework], FRAMEWORKS[framework].title
         silent = [graph.steps[place].name for place in lone if graph.steps[place].kind in SILENT]
         if silent:
-            title = FRAMEWORKS[framework].title
             remarks.append(f"in {title} only, without effect in inference: {few(silent)}")
         if graph.stray:
-            title = FRAMEWORKS[framework].title
             remarks.append(f"arrays of the {title} model that no matched layer uses: {few(graph.stray)}")
+        if graph.opaque:
+            remarks.append(
+                f"arrays of the {title} model in layers that the suite cannot look into, not transferred: "
+                f"{few(graph.opaque)}. Write these layers with the usual ones, or compare what lies before and after"
+            )
     return remarks
 
 

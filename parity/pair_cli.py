@@ -86,7 +86,7 @@ def compare(
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it.
 
-    Exit 0: equal; 1: different; 2: they cannot be compared.
+    Exit 0: equal; 1: different; 2: they cannot be compared, or only in part.
     """
     from parity.cli import command
     from parity.environment import collect
@@ -137,7 +137,7 @@ def compare(
 
         console.say(out, f"report: {write_migration_report(found, output)}")
     if not found.equal:
-        raise typer.Exit(DIFFERENT)
+        raise typer.Exit(DIFFERENT if found.verdict == "different" else UNUSABLE)
 
 
 def convert(

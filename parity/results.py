@@ -299,7 +299,8 @@ class Migration(Record):
     second: str  # the Paddle target
     input: list[int]
     inputs: str  # what the proofs fed: title of a data set, or "drawn inputs"
-    verdict: str  # "equal" or "different"
+    # "equal"; "different"; or "undecided": layers that the suite cannot look into keep weights of their own
+    verdict: str
     fixed: bool  # whether the suggested changes were made to the Paddle model before
     parameters: dict[str, int]  # per framework
     proofs: list[dict[str, Any]]  # Proof.as_dict()

@@ -97,6 +97,11 @@ def _sentence(found: Migration, proofs: Sequence[Proof]) -> str:
         start = "Equal once the changes below are made: with them" if found.fixed else "Equal:"
         start += f" {second} computes what {first} computes, given the same weights"
         return f"{start}; {len(found.stages)} of {total} agree in float64."
+    if found.verdict == "undecided":
+        return (
+            f"Undecided: whether {second} computes what {first} computes was not proven. Layers that the suite cannot "
+            "look into kept weights of their own, see *Causes*; in the rest nothing was found that differs."
+        )
     start = "Different, even with the changes below:" if found.fixed else "Different:"
     start += f" {second} does not compute what {first} computes, given the same weights"
     return f"{start}; {listed(reasons) if reasons else 'no reason is on record'}."

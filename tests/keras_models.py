@@ -219,3 +219,9 @@ def bends(names: str = "softplus mish selu softsign celu hard_tanh log_sigmoid")
     for name in names.split():
         x = layers.Activation(name, name=name)(layers.Dense(8, name=f"before_{name}")(x))
     return keras.Model(inputs, layers.Dense(4, name="logits")(x))
+
+
+def recurrent() -> keras.Model:
+    x = inputs = keras.Input((9,), dtype="int32")
+    x = layers.LSTM(6, name="memory")(layers.Embedding(50, 8, name="embedding")(x))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))

@@ -294,3 +294,19 @@ def bends(softplus: float = 40.0, last: str = "LogSigmoid") -> nn.Layer:
 
 def floor() -> nn.Layer:
     return nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.LogSoftmax(), nn.Linear(8, 4))
+
+
+class Recurrent(nn.Layer):
+    """A layer with several outputs, of which the last state is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.memory, self.logits = nn.Embedding(50, 8), nn.LSTM(8, 6), nn.Linear(6, 3)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        _, (last, _) = self.memory(self.words(x))
+        return self.logits(last[-1])
+
+
+def recurrent() -> nn.Layer:
+    return Recurrent()

@@ -152,6 +152,12 @@ def test_difference_that_the_inputs_do_not_show(tmp_path: Path) -> None:
     assert verdict(text).endswith("they differ in 1 setting of layers, which these inputs do not show.")
 
 
+def test_weights_that_could_not_be_transferred_leave_it_undecided(tmp_path: Path) -> None:
+    lone = [each for each in different().causes if each["stage"] == "extra"]
+    text = written(tmp_path, different(verdict="undecided", causes=lone, impact={}))
+    assert verdict(text).startswith(f"Undecided: whether `{SECOND}` computes what `{FIRST}` computes was not proven.")
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [

@@ -1,6 +1,7 @@
 """Users' own models: traced, matched, proven, diagnosed, mended. Real models of both frameworks, small ones."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -194,9 +195,20 @@ def test_branches_that_nothing_tells_apart_are_listed(workers: Workers, dataset:
 
 def test_a_layer_of_a_users_own_cannot_be_matched_and_the_verdict_says_so(workers: Workers, dataset: Dataset) -> None:
     found = compare_pair(pair_of(workers, dataset, "custom()", "nested()", (8, 8, 3)), impact=False)
-    assert not found.equal
+    assert found.verdict == "undecided"  # nobody knows what it does with its weights
+    assert any("not transferred: odd/scale" in line for line in found.remarks)
     assert any("odd" in cause["text"] for cause in found.causes)
     assert any("odd" in line for proof in found.proofs for line in proof["problems"])
+
+
+def test_weights_of_a_layer_that_is_not_looked_into_leave_the_pair_undecided(workers: Workers) -> None:
+    pair = pair_of(workers, None, "recurrent()", "recurrent()", (9,), tokens=50)
+    found = compare_pair(pair)
+    assert found.verdict == "undecided"
+    assert not found.impact
+    assert not any(math.isfinite(cause["before"]) for cause in found.causes)
+    assert all(any(name in line for line in found.remarks) for name in ("memory/lstm_cell", "memory.weight_ih_l0"))
+    assert not pair.graphs[SECOND].stray
 
 
 @pytest.mark.parametrize(
