@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to
 # Of a layer's arrays: Paddle's name, the canonical kind, the layout.
 Arrays = tuple[tuple[str, str, Layout], ...]
 OIHW = Layout("OIHW")
+PROJECTIONS = (("q", "query"), ("k", "key"), ("v", "value"), ("out", "out"))
 VECTORS: Arrays = (("bias", "bias", SAME),)
 ARRAYS: dict[type, Arrays] = {
     nn.Conv1D: (("weight", "kernel", Layout("OIK")), *VECTORS),
@@ -27,6 +30,10 @@ ARRAYS: dict[type, Arrays] = {
     nn.GroupNorm: (("weight", "gamma", SAME), ("bias", "beta", SAME)),
     nn.InstanceNorm1D: (("scale", "gamma", SAME), ("bias", "beta", SAME)),
     nn.InstanceNorm2D: (("scale", "gamma", SAME), ("bias", "beta", SAME)),
+    nn.MultiHeadAttention: (
+        *((f"{own}_proj.weight", part, SAME) for own, part in PROJECTIONS),
+        *((f"{own}_proj.bias", f"{part}_bias", SAME) for own, part in PROJECTIONS),
+    ),
     nn.PReLU: (("_weight", "slope", SAME),),
     nn.Embedding: (("weight", "kernel", SAME),),
 }
@@ -93,7 +100,7 @@ def arrays_of(layer: nn.Layer) -> dict[str, tuple[paddle.Tensor, Layout]]:
     """The layer's arrays by canonical kind."""
     found = {}
     for own_name, kind, layout in ARRAYS.get(type(layer), ()):
-        tensor = getattr(layer, own_name, None)
+        tensor = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
         if tensor is not None:
             found[kind] = tensor, layout
     return found
@@ -133,6 +140,8 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
             return "group_norm", {"epsilon": single(layer._epsilon), "groups": int(layer._num_groups)}
         case nn.InstanceNorm1D() | nn.InstanceNorm2D():
             return "group_norm", {"epsilon": single(layer._epsilon), "groups": int(x.shape[1])}
+        case nn.MultiHeadAttention():
+            return "attention", {"heads": int(layer.num_heads), "rate": float(layer.dropout)}
         case nn.PReLU():
             return "prelu", {}
         case nn.Embedding():
@@ -154,6 +163,18 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
             left, right, top, bottom = layer._pad if not isinstance(layer._pad, int) else [layer._pad] * 4
             return "zero_pad", {"padding": [[int(top), int(bottom)], [int(left), int(right)]]}
     return "identity", {}
+
+
+def attended(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[paddle.Tensor] | None:
+    """Query, key and value of a call of a plain MultiHeadAttention; None for any other call."""
+    if type(layer) is not nn.MultiHeadAttention or layer.need_weights:
+        return None
+    given = inspect.signature(layer.forward).bind(*args, **kwargs).arguments
+    query, key, value = given.pop("query"), given.pop("key", None), given.pop("value", None)
+    if any(each is not None for each in given.values()):
+        return None
+    key = query if key is None else key
+    return [query, key, key if value is None else value]
 
 
 def sides_of(layer: nn.Layer) -> Sides:

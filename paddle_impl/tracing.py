@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +15,7 @@ from paddle_impl.function_kinds import FUNCTIONS, of_function
 from paddle_impl.layer_kinds import (
     WHOLE,
     arrays_of,
+    attended,
     channels_last,
     known,
     of_layer,
@@ -59,7 +60,7 @@ class Trace:
 
     def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
         self.steps: list[Step] = []
-        self._given = order
+        self._top, self._given = model, order
         self._last = any(channels_last(layer) for layer in model.sublayers(include_self=True))
         self._paths = {id(layer): path for path, layer in model.named_sublayers(include_self=True)}
         self._made = {id(x): INPUT}  # by tensor: the step that made it
@@ -78,16 +79,38 @@ class Trace:
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(nn.Layer, "__call__", spy))
+            spies = {}
             for name, places in FUNCTIONS.items():
                 for owner, attribute in places:
                     original = getattr(owner, attribute)
-                    stack.enter_context(mock.patch.object(owner, attribute, self._function(name, original)))
+                    spies[id(original)] = self._function(name, original)
+                    stack.enter_context(mock.patch.object(owner, attribute, spies[id(original)]))
+            for layer, attribute, function in self._kept_functions(spies):
+                stack.enter_context(mock.patch.object(layer, attribute, spies[id(function)]))
             yield
+
+    def _kept_functions(self, wanted: Container[int]) -> list[tuple[nn.Layer, str, Any]]:
+        """Functions by id that layers keep as attributes, as in `self.act = F.relu`."""
+        return [
+            (layer, attribute, value)
+            for layer in self._top.sublayers(include_self=True)
+            if not known(layer)
+            for attribute, value in vars(layer).items()
+            if id(value) in wanted
+        ]
 
     def _layer(self, call: Callable[..., Any], layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._quiet:
             return call(layer, *args, **kwargs)
         path = self._paths.get(id(layer)) or type(layer).__name__
+        if (tensors := attended(layer, args, kwargs)) is not None:
+            self._quiet += 1
+            try:
+                result = call(layer, *args, **kwargs)
+            finally:
+                self._quiet -= 1
+            self._add(path, *of_layer(layer, tensors[0], result), tensors, result, lambda *xs: call(layer, *xs), layer)
+            return result
         if not known(layer) or len(args) != 1 or kwargs or not isinstance(args[0], paddle.Tensor):
             self._inside.append(path)
             whole = isinstance(layer, WHOLE)

@@ -33,6 +33,8 @@ class Step:
         batch_norm       epsilon, momentum
         layer_norm       epsilon; over the last axis
         group_norm       epsilon; groups, of neighbouring channels
+        attention        heads, rate (of the dropout of its weights); fed query, key and value; its arrays are query,
+                         key and value [in, heads * size], out [heads * size, out], and of each its _bias
         embedding
         max_pool         window, stride [h, w]; padding as above
         average_pool     the same, and count_padding

@@ -39,8 +39,9 @@ TRAPS = {
     ("activation", "floor"): "softmax-floor",
     ("activation", "function"): "act-other",
     ("dropout", "rate"): "dropout-mode",
+    ("attention", "rate"): "dropout-mode",
 }
-TRAINING_ONLY = (("batch_norm", "momentum"), ("dropout", "rate"))
+TRAINING_ONLY = (("batch_norm", "momentum"), ("dropout", "rate"), ("attention", "rate"))
 AT_ONCE = 2**28  # bytes of activations that are sent to the workers at a time
 
 

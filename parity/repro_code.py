@@ -37,6 +37,13 @@ CODE: dict[str, dict[str, str]] = {
         "mean, variance = (tf.reshape(tf.repeat(each, {members}, 1), {single_cells}) for each in moments)\n"
         "y = tf.nn.batch_normalization(x, mean, variance, {beta}, {gamma}, {epsilon})",
         "prelu": "y = tf.where(x > 0, x, slope * x)",
+        "attention": "def split(x):\n"
+        "    return tf.transpose(tf.reshape(x, [len(x), -1, {heads}, x.shape[-1] // {heads}]), [0, 2, 1, 3])\n"
+        "\n\n"
+        "q, k, v = split({query}), split({key}), split({value})\n"
+        "y = tf.matmul(tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / {root}), v)\n"
+        "x = tf.reshape(tf.transpose(y, [0, 2, 1, 3]), [len(y), -1, out.shape[0]])\n"
+        "y = {out}",
         "embedding": "y = tf.gather(kernel, x)",
         "max_pool": "y = tf.nn.max_pool2d(" + PADDED.replace("{pads}", "{pads}, constant_values=-np.inf"),
         "average_pool": "y = tf.nn.avg_pool2d(" + PADDED,
@@ -61,6 +68,13 @@ CODE: dict[str, dict[str, str]] = {
         "layer_norm": "y = F.layer_norm(x, x.shape[-1:], {gamma}, {beta}, {epsilon})",
         "group_norm": "y = F.group_norm(x, {groups}, {epsilon}, {gamma}, {beta})",
         "prelu": "y = F.prelu(x, slope)",
+        "attention": "def split(x):\n"
+        "    return x.reshape([len(x), -1, {heads}, x.shape[-1] // {heads}]).transpose([0, 2, 1, 3])\n"
+        "\n\n"
+        "q, k, v = split({query}), split({key}), split({value})\n"
+        "y = paddle.matmul(F.softmax(paddle.matmul(q, k, transpose_y=True) / {root}), v)\n"
+        "x = y.transpose([0, 2, 1, 3]).reshape([len(y), -1, out.shape[0]])\n"
+        "y = {out}",
         "embedding": "y = F.embedding(x, kernel)",
         "max_pool": "y = F.max_pool2d(x, {window}, {stride}, {sides})",
         "average_pool": "y = F.avg_pool2d(x, {window}, {stride}, {sides}, exclusive=not {count_padding})",
@@ -218,7 +232,8 @@ def body_of(culprit: Culprit, framework: str) -> list[str]:
     first = framework == SECOND and rank == 4 and _channels_first(culprit, step, framework)
     lines += [f'{kind} = tensor("{framework}_{kind}")' for kind in culprit.arrays]
     lines += ["x = x.transpose([0, 3, 1, 2])"] if first else []
-    lines += _code(step, framework).format(**_facts(step, names, shapes, made, culprit.arrays)).splitlines()
+    facts = _facts(framework, step, names, shapes, made, culprit.arrays)
+    lines += _code(step, framework).format(**facts).splitlines()
     if framework == FIRST and "bias" in culprit.arrays:
         lines.append("y = y + bias")
     return [*lines, *(["y = y.transpose([0, 2, 3, 1]) if y.ndim == 4 else y"] if first else [])]
@@ -249,7 +264,12 @@ def _code(step: Step, framework: str) -> str:
 
 
 def _facts(
-    step: Step, names: Sequence[str], shapes: Sequence[tuple[int, ...]], made: tuple[int, ...], arrays: Arrays
+    framework: str,
+    step: Step,
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    made: tuple[int, ...],
+    arrays: Arrays,
 ) -> dict[str, Any]:
     """What the code has places for."""
     (top, bottom), (left, right) = step.numbers.get("padding") or step.numbers.get("crop") or [[0, 0], [0, 0]]
@@ -269,12 +289,23 @@ def _facts(
         "members": made[-1] // step.numbers.get("groups", 1),
         "single_cells": [made[0], *[1] * (len(made) - 2), made[-1]],
         "order": {2: "NC", 3: "NCL", 4: "NCHW"}.get(len(shapes[0]), "NCHW"),
+        **(_projections(framework, names, step, arrays) if step.kind == "attention" else {}),
         "xs": ", ".join(names),
         "sum": " + ".join(names),
         "product": " * ".join(names),
         "axis": _axis(shapes, made) if step.kind == "concat" else None,
         "made": list(made),
     }
+
+
+def _projections(framework: str, names: Sequence[str], step: Step, arrays: Arrays) -> dict[str, Any]:
+    """The code of what attention makes of its query, key, value and result, and the root of a head's size."""
+    product = {FIRST: "tf.matmul", SECOND: "paddle.matmul"}[framework]
+    found = {
+        part: f"{product}({name}, {part})" + (f" + {part}_bias" if f"{part}_bias" in arrays else "")
+        for part, name in zip(("query", "key", "value", "out"), [*names, "x"], strict=True)
+    }
+    return found | {"root": (arrays["query"].shape[1] / step.numbers["heads"]) ** 0.5}
 
 
 def _axis(shapes: Sequence[tuple[int, ...]], made: tuple[int, ...]) -> int:

@@ -25,6 +25,7 @@ KINDS = (
     "batch_norm",
     "layer_norm",
     "group_norm",
+    "attention",
     "embedding",
     "max_pool",
     "average_pool",
@@ -86,6 +87,8 @@ def _compute(
             plain = {"gamma": np.ones(1), "beta": np.zeros(1)}
             normal = reference.batch_norm(groups, plain | own, numbers["epsilon"]).reshape(x.shape)
             return normal * affine["gamma"] + affine["beta"]
+        case "attention":
+            return _attention(inputs, arrays, numbers["heads"])
         case "embedding":
             return arrays["kernel"][x]
         case "max_pool":
@@ -116,6 +119,20 @@ def _compute(
         case "reshape":  # the only one whose meaning is known: maps to rows
             return x.reshape(len(x), -1)
     raise ValueError(f"no reference for a step of kind {kind!r}")
+
+
+def _attention(inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray], heads: int) -> np.ndarray:
+    """Of query, key and value, sequences [n, t, c]: the values, averaged for each query by its likeness to the keys."""
+    split = []
+    for part, x in zip(("query", "key", "value"), inputs, strict=True):
+        x = x[:, None] if x.ndim == 2 else x  # a sequence of one cell
+        made = x @ arrays[part] + arrays.get(f"{part}_bias", 0)
+        split.append(made.reshape(*made.shape[:2], heads, -1))
+    query, key, value = split
+    scores = np.einsum("nqhc,nkhc->nhqk", query, key) / math.sqrt(query.shape[-1])
+    weights = _activation({"function": "softmax"}, scores)
+    made = np.einsum("nhqk,nkhc->nqhc", weights, value)
+    return made.reshape(*made.shape[:2], -1) @ arrays["out"] + arrays.get("out_bias", 0)
 
 
 def _conv_transpose(x: np.ndarray, kernel: np.ndarray, numbers: Mapping[str, Any]) -> np.ndarray:

@@ -42,7 +42,8 @@ class Layout:
     # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW cell" and "HWIO cell", a 1x1
     # kernel that works on single cells and is canonically a dense one [in, out]; "row" and "OIK", kernels of
     # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
-    # one cell before those that the array has canonically
+    # one cell before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
+    # [heads, size, out], both axes of which are one canonically
     kind: str = "same"
     # (channels, height, width) that the rows of a dense kernel, or the numbers of a vector, were flattened from
     maps: tuple[int, int, int] = (0, 0, 0)
@@ -58,7 +59,7 @@ class Layout:
             pair = stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
         elif self.kind == "OIHW cell":
             pair = stored.reshape(stored.shape[:2]).T, canonical
-        elif self.kind in ("HWIO cell", "depthwise", "row", "shared"):
+        elif self.kind in ("HWIO cell", "depthwise", "heads", "heads out", "row", "shared"):
             pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
         else:
             pair = stored, canonical
@@ -81,6 +82,10 @@ class Layout:
             return 1, *tuple(stored)[::-1]
         if self.kind == "depthwise":
             return stored[0], stored[1], 1, stored[2] * stored[3]
+        if self.kind == "heads":
+            return *stored[:-2], stored[-2] * stored[-1]
+        if self.kind == "heads out":
+            return stored[0] * stored[1], stored[2]
         if self.kind == "shared":
             first = next((axis for axis, extent in enumerate(stored) if extent > 1), len(stored) - 1)
             return tuple(stored[first:])

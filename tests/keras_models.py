@@ -81,9 +81,10 @@ class Functions(keras.Model):
         self.long = layers.Conv2D(6, 1, name="long_one")
         self.longer = layers.Conv2D(6, 3, padding="same", name="long_two")
         self.logits = layers.Dense(4, name="logits")
+        self.act = tf.nn.relu
 
     def call(self, x: Any) -> Any:
-        x = tf.nn.relu(self.first(x))
+        x = self.act(self.first(x))
         x = self.short(x) + self.longer(tf.nn.relu(self.long(x)))
         return self.logits(tf.reduce_mean(x, axis=[1, 2]))
 
@@ -225,3 +226,17 @@ def recurrent() -> keras.Model:
     x = inputs = keras.Input((9,), dtype="int32")
     x = layers.LSTM(6, name="memory")(layers.Embedding(50, 8, name="embedding")(x))
     return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
+def transformer(epsilon: float = 1e-5, dropout: float = 0.0) -> keras.Model:
+    """A vision transformer of one block."""
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(12, 4, strides=4, name="patches")(x)
+    x = layers.Reshape((16, 12), name="tokens")(x)
+    y = layers.LayerNormalization(epsilon=epsilon, name="norm1")(x)
+    y = layers.MultiHeadAttention(3, 4, dropout=dropout, name="attention")(y, y)
+    x = layers.Add(name="sum1")([x, y])
+    y = layers.Dense(24, activation="gelu", name="wide")(layers.LayerNormalization(epsilon=1e-5, name="norm2")(x))
+    x = layers.Add(name="sum2")([x, layers.Dense(12, name="narrow")(y)])
+    x = layers.GlobalAveragePooling1D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(4, name="logits")(x))

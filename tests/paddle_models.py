@@ -310,3 +310,20 @@ class Recurrent(nn.Layer):
 
 def recurrent() -> nn.Layer:
     return Recurrent()
+
+
+class Transformer(nn.Layer):
+    """Paddle's own encoder layer behind patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.logits = nn.Conv2D(3, 12, 4, stride=4), nn.Linear(12, 4)
+        self.block = nn.TransformerEncoderLayer(12, 3, 24, dropout=0.1, activation="gelu", normalize_before=True)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.patches(x).flatten(2).transpose([0, 2, 1])
+        return self.logits(self.block(x).mean(1))
+
+
+def transformer() -> nn.Layer:
+    return Transformer()

@@ -202,6 +202,8 @@ PADS = [[0, 1], [1, 2]]
 SQUARE: dict[str, Any] = {"stride": [2, 2], "dilation": [1, 1], "padding": PADS}
 ROW: dict[str, Any] = {"stride": [1, 2], "dilation": [1, 1], "padding": [[0, 0], [1, 0]]}
 UP: dict[str, Any] = {"stride": [2, 1], "dilation": [1, 1], "crop": [[0, 1], [1, 0]]}
+ATTENTION: dict[str, tuple[int, ...]] = {"query": (8, 12), "key": (6, 12), "value": (6, 4), "out": (4, 8)}
+ATTENTION |= {"query_bias": (12,), "key_bias": (12,), "value_bias": (4,), "out_bias": (8,)}
 POOL: dict[str, Any] = {"window": [3, 2], "stride": [2, 1], "padding": [[0, 1], [1, 0]]}
 EPSILON = float(np.float32(1e-3))  # Paddle's constants are float32 numbers
 NORM = ("gamma", "beta", "mean", "variance")
@@ -241,6 +243,8 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
     ("group_norm", {"epsilon": EPSILON, "groups": 1}, [ROWS], {"gamma": (5,)}),
     ("prelu", {}, [MAPS], {"slope": (4,)}),
     ("prelu", {}, [ROWS], {"slope": (1,)}),
+    ("attention", {"heads": 2, "rate": 0.0}, [(2, 5, 8), (2, 7, 6), (2, 7, 6)], ATTENTION),
+    ("attention", {"heads": 3, "rate": 0.0}, [(2, 5, 6)] * 3, dict.fromkeys(("query", "key", "value", "out"), (6, 6))),
     ("embedding", {}, [(2, 7)], {"kernel": (11, 3)}),
     ("max_pool", POOL, [MAPS], {}),
     ("average_pool", POOL | {"count_padding": False}, [MAPS], {}),

@@ -281,6 +281,16 @@ CASES = {
         paddle="F.group_norm(x, 2, 0.1)",
         tensorflow="layers.GroupNormalization(2, epsilon=0.1, center=False, scale=False)(x)",
     ),
+    "attention": Case(
+        "attention",
+        {"heads": 2, "rate": 0.0},
+        ((3, 5, 8), (3, 4, 6), (3, 4, 5)),
+        {"query": (8, 8), "key": (6, 8), "value": (5, 8), "out": (8, 8)}
+        | {f"{part}_bias": (8,) for part in ("query", "key", "value", "out")},
+        deviation=0.5,
+        paddle="attend(xs, 2, query, key, value, out, query_bias, key_bias, value_bias, out_bias)",
+        tensorflow="attend(xs, 2, query, key, value, out, query_bias, key_bias, value_bias, out_bias)",
+    ),
     "embedding": Case(
         "embedding",
         inputs=((4, 6),),
@@ -541,6 +551,14 @@ def own(name, array):
     axes = {4: (3, 2, 0, 1) if name == "kernel" else (0, 3, 1, 2)}.get(array.ndim, range(array.ndim))
     return paddle.to_tensor(np.ascontiguousarray(array.transpose(axes)))
 
+def attend(xs, heads, *arrays):
+    q, k, v = xs
+    layer = paddle.nn.MultiHeadAttention(q.shape[-1], heads, kdim=k.shape[-1], vdim=v.shape[-1]).to(dtype="float64")
+    parts = [layer.q_proj, layer.k_proj, layer.v_proj, layer.out_proj]
+    for tensor, array in zip([p.weight for p in parts] + [p.bias for p in parts], arrays, strict=True):
+        tensor.set_value(array)
+    return layer(q, k, v)
+
 def turned(x):
     return x.transpose([0, 2, 1])
 
@@ -560,6 +578,14 @@ def layer(made, x, *arrays):
     made(x)
     made.set_weights(arrays)
     return made(x)
+
+def attend(xs, heads, *arrays):
+    q, k, v = xs
+    made = layers.MultiHeadAttention(heads, arrays[0].shape[1] // heads)  # whose root is exact in float32, too
+    made(q, v, key=k)
+    ordered = [arrays[i] for pair in ((0, 4), (1, 5), (2, 6), (3, 7)) for i in pair]
+    made.set_weights([tf.reshape(a, w.shape) for a, w in zip(ordered, made.weights, strict=True)])
+    return made(q, v, key=k)
 
 def own(name, array):
     return tf.constant(array)

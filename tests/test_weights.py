@@ -105,6 +105,9 @@ def test_write_undoes_read_and_read_undoes_write(data: st.DataObject) -> None:
         (Layout("HWIO cell"), (1, 1, c, out)),
         (Layout("HWIO cell"), (1, c, out)),
         (Layout("shared"), (1, 1, out)),
+        (Layout("heads"), (c, h, w)),
+        (Layout("heads"), (h, w)),
+        (Layout("heads out"), (h, w, out)),
         (Layout("CHW rows", (c, h, w)), (c * h * w,)),
     ]
     layout, shape = data.draw(st.sampled_from([*others, rows]))

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from parity import targets
 from parity.user_models import HALF, Wanted
+from tf_impl.exact import exact_attention
 
 
 def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
@@ -90,6 +91,8 @@ def build(wanted: Wanted, dtype: str, *, rounded: bool = True) -> keras.Model:
         raise targets.TargetError(f"{wanted.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
     if rounded:
         round_constants(model)
+    if dtype == "float64":
+        exact_attention(model)
     return model
 
 

@@ -25,6 +25,13 @@ def _exact_gelu(features: tf.Tensor, approximate: bool = False, name: str | None
 tf.nn.gelu = _exact_gelu  # through which Keras goes, too
 
 
+def exact_attention(model: keras.Model) -> None:
+    """Let attention scale its scores in float64 by a number that is not rounded to float32."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.MultiHeadAttention):
+            layer._inverse_sqrt_key_dim = tf.constant(1 / math.sqrt(layer.key_dim), tf.float64)
+
+
 @contextmanager
 def dropout_off(model: keras.Model) -> Iterator[None]:
     """Let dropout layers do nothing in training mode: the two frameworks draw different masks."""

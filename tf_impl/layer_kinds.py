@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ layers = keras.layers
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
 # Of a layer's arrays: Keras's name, the canonical kind, the layout.
 Arrays = tuple[tuple[str, str, Layout], ...]
+HEADS = Layout("heads")
 VECTORS: Arrays = (("bias", "bias", SAME),)
 ARRAYS: dict[type, Arrays] = {
     layers.Conv1D: (("kernel", "kernel", Layout("row")), *VECTORS),
@@ -27,6 +30,12 @@ ARRAYS: dict[type, Arrays] = {
     layers.Dense: (("kernel", "kernel", SAME), *VECTORS),
     layers.LayerNormalization: (("gamma", "gamma", SAME), ("beta", "beta", SAME)),
     layers.GroupNormalization: (("gamma", "gamma", SAME), ("beta", "beta", SAME)),
+    layers.MultiHeadAttention: (
+        *((f"{part}_dense.kernel", part, HEADS) for part in ("query", "key", "value")),
+        ("output_dense.kernel", "out", Layout("heads out")),
+        *((f"{part}_dense.bias", f"{part}_bias", HEADS) for part in ("query", "key", "value")),
+        ("output_dense.bias", "out_bias", SAME),
+    ),
     layers.PReLU: (("alpha", "slope", Layout("shared")),),
     layers.Embedding: (("embeddings", "kernel", SAME),),
     layers.BatchNormalization: (
@@ -105,7 +114,7 @@ def arrays_of(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, Layo
     """The layer's arrays by canonical kind; of a separable convolution those of its second half."""
     found = {}
     for own_name, kind, layout in ARRAYS.get(type(layer), ()):
-        variable = getattr(layer, own_name, None)
+        variable = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
         if variable is not None:
             found[kind] = variable, layout
     return found
@@ -135,6 +144,8 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
             if layer.axis not in (-1, len(x.shape) - 1):
                 return "other", {"type": f"GroupNormalization over axis {layer.axis}"}
             return "group_norm", {"epsilon": single(layer.epsilon), "groups": int(layer.groups)}
+        case layers.MultiHeadAttention():
+            return "attention", {"heads": layer.num_heads, "rate": float(layer.dropout)}
         case layers.PReLU():
             return "prelu", {}
         case layers.Embedding():
@@ -171,6 +182,19 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
             last = layer.axis in (-1, len(x[0].shape) - 1)
             return ("concat", {}) if last else ("other", {"type": f"Concatenate over axis {layer.axis}"})
     return "identity", {}
+
+
+def attended(layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tf.Tensor] | None:
+    """Query, key and value of a call of a plain MultiHeadAttention over sequences; None for any other call."""
+    if type(layer) is not layers.MultiHeadAttention:
+        return None
+    given = inspect.signature(layer.call).bind(*args, **kwargs).arguments
+    query, value = given.pop("query"), given.pop("value")
+    key = given.pop("key", None)
+    given.pop("training", None)
+    plain = not any(each is not None and each is not False for each in given.values())
+    known = plain and len(query.shape) == 3 and getattr(layer, "_gate_dense", None) is None
+    return [query, value if key is None else key, value] if known else None
 
 
 def convolution(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +19,7 @@ from tf_impl.function_kinds import FUNCTIONS, of_function
 from tf_impl.layer_kinds import (
     PRODUCTS,
     arrays_of,
+    attended,
     convolution,
     known,
     of_activation,
@@ -75,11 +76,25 @@ class Trace:
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(keras.layers.Layer, "__call__", spy_layer))
             stack.enter_context(mock.patch.object(keras.Operation, "__call__", spy_operation))
+            spies = {}
             for name, places in FUNCTIONS.items():
                 for owner, attribute in places:
                     original = getattr(owner, attribute)
-                    stack.enter_context(mock.patch.object(owner, attribute, self._function(name, original)))
+                    spies[id(original)] = self._function(name, original)
+                    stack.enter_context(mock.patch.object(owner, attribute, spies[id(original)]))
+            for layer, attribute, function in self._kept_functions(spies):
+                stack.enter_context(mock.patch.object(layer, attribute, spies[id(function)]))
             yield
+
+    def _kept_functions(self, wanted: Container[int]) -> list[tuple[keras.layers.Layer, str, Any]]:
+        """Functions by id that layers keep as attributes, as in `self.act = tf.nn.relu`."""
+        return [
+            (layer, attribute, value)
+            for layer in self._top._flatten_layers()
+            if not known(layer)
+            for attribute, value in vars(layer).items()
+            if id(value) in wanted
+        ]
 
     def _layer(
         self, call: Callable[..., Any], layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -87,6 +102,18 @@ class Trace:
         if self._quiet or isinstance(layer, keras.layers.InputLayer):
             return call(layer, *args, **kwargs)
         path = self._paths.get(id(layer)) or layer.name
+        if (tensors := attended(layer, args, kwargs)) is not None:
+            self._quiet += 1
+            try:
+                result = call(layer, *args, **kwargs)
+            finally:
+                self._quiet -= 1
+
+            def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+                return call(layer, query, value, key=key)
+
+            self._add(path, *of_layer(layer, tensors[0], result), tensors, result, attend, layer)
+            return result
         if not known(layer) or len(args) != 1 or layer is self._top:
             self._inside.append("" if layer is self._top else path)
             before = len(self.steps)
