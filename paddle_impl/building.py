@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,8 @@ def takes_channels_first(model: nn.Layer, wanted: Wanted) -> bool:
     first = [layer for layer in model.sublayers() if isinstance(layer, SEQUENTIAL) and not sequences_last(layer)]
     hooks = [layer.register_forward_pre_hook(note) for layer in first]
     try:
-        with paddle.no_grad():
+        with paddle.no_grad(), contextlib.suppress(Exception):  # what is wrong, tracing will show
             model(x)
-    except Exception:  # in another order, which the tracing will show
-        return bool(direct)
     finally:
         for hook in hooks:
             hook.remove()

@@ -55,7 +55,8 @@ def exact_average_pools() -> Iterator[None]:
         x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *options: Any, **named: Any
     ) -> Any:
         exclusive, ceil, *_ = [*options, *[named.get("exclusive", True), named.get("ceil_mode", False)][len(options) :]]
-        sides = _four_sides([0, 0, *np.ravel(padding).tolist()] if np.size(padding) == 2 else [0, padding])
+        flat = np.ravel(padding).tolist()
+        sides = _four_sides([0, 0, *flat] if len(flat) == 2 else [0, *flat])
         if sides is None or ceil:
             return row_window(x, kernel_size, stride, padding, *options, **named)
         size, step = graphs.over_row(kernel_size), graphs.over_row(stride or kernel_size)

@@ -89,6 +89,15 @@ class Trace:
                 stack.enter_context(mock.patch.object(layer, attribute, spies[id(function)]))
             yield
 
+    @contextmanager
+    def _unheard(self, wanted: bool = True) -> Iterator[None]:
+        """Within, nothing is written down."""
+        self._quiet += wanted
+        try:
+            yield
+        finally:
+            self._quiet -= wanted
+
     def _kept_functions(self, wanted: Container[int]) -> list[tuple[nn.Layer, str, Any]]:
         """Functions by id that layers keep as attributes, as in `self.act = F.relu`."""
         return [
@@ -104,23 +113,18 @@ class Trace:
             return call(layer, *args, **kwargs)
         path = self._paths.get(id(layer)) or type(layer).__name__
         if (tensors := attended(layer, args, kwargs)) is not None:
-            self._quiet += 1
-            try:
+            with self._unheard():
                 result = call(layer, *args, **kwargs)
-            finally:
-                self._quiet -= 1
             self._add(path, *of_layer(layer, tensors[0], result), tensors, result, lambda *xs: call(layer, *xs), layer)
             return result
         if not known(layer) or len(args) != 1 or kwargs or not isinstance(args[0], paddle.Tensor):
             self._inside.append(path)
-            whole = isinstance(layer, WHOLE)
-            self._quiet += whole
-            before = len(self.steps)
+            before, whole = len(self.steps), isinstance(layer, WHOLE)
             try:
-                result = call(layer, *args, **kwargs)
+                with self._unheard(whole):
+                    result = call(layer, *args, **kwargs)
             finally:
                 self._inside.pop()
-                self._quiet -= whole
             if len(self.steps) == before and isinstance(result, paddle.Tensor):
                 self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
             elif whole:  # the outputs and the last state
@@ -137,11 +141,8 @@ class Trace:
             with mock.patch.object(layer, "_act", None):
                 return call(layer, x)
 
-        self._quiet += 1
-        try:
+        with self._unheard():
             result = bare(args[0])
-        finally:
-            self._quiet -= 1
         kind, numbers = of_layer(layer, args[0], result)
         self._add(path, kind, numbers, args, result, bare, layer)
         return result if activation is None else self._carried(path, activation, result)
@@ -149,11 +150,8 @@ class Trace:
     def _carried(self, path: str, name: str, y: paddle.Tensor) -> paddle.Tensor:
         """The activation that a layer of Paddle's older kind carries, apart from it."""
         function = getattr(nn.functional, name)
-        self._quiet += 1
-        try:
+        with self._unheard():
             result = function(y)
-        finally:
-            self._quiet -= 1
         self._add(f"{path}.{name}", *of_function(name, {}, y, result), [y], result, function)
         return result
 
@@ -171,11 +169,8 @@ class Trace:
                 args, kwargs = (given["x"],), {"negative_slope": single(given.get("negative_slope", 0.01))}
             if self._quiet:
                 return original(*args, **kwargs)
-            self._quiet += 1
-            try:
+            with self._unheard():
                 result = original(*args, **kwargs)
-            finally:
-                self._quiet -= 1
             tensors = tensors_of([*args, *kwargs.values()], paddle.Tensor)
             if tensors and isinstance(result, paddle.Tensor) and any(id(each) in self._made for each in tensors):
                 x = tensors[0]

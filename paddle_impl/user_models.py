@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class UserModel(HostedModel):
                 seen.add(id(tensor))
                 if adoption.cell and step.kind == "conv" and kind == "kernel":
                     layout = Layout("OIHW cell")
-                elif (maps := self._rows(step)) is not None and kind != "bias":
+                elif kind != "bias" and (maps := self._rows(step)) and tensor.shape[0] == math.prod(maps):
                     layout = Layout("CHW rows", maps)
                 shape = layout.canonical_shape(tensor.shape)
                 found.append(Slot(Entry(f"{name}/{kind}", shape, self.dtype, not tensor.stop_gradient), tensor, layout))

@@ -86,6 +86,15 @@ class Trace:
                 stack.enter_context(mock.patch.object(layer, attribute, spies[id(function)]))
             yield
 
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Within, nothing is written down."""
+        self._quiet += 1
+        try:
+            yield
+        finally:
+            self._quiet -= 1
+
     def _kept_functions(self, wanted: Container[int]) -> list[tuple[keras.layers.Layer, str, Any]]:
         """Functions by id that layers keep as attributes, as in `self.act = tf.nn.relu`."""
         return [
@@ -103,11 +112,8 @@ class Trace:
             return call(layer, *args, **kwargs)
         path = self._paths.get(id(layer)) or layer.name
         if (tensors := attended(layer, args, kwargs)) is not None:
-            self._quiet += 1
-            try:
+            with self._unheard():
                 result = call(layer, *args, **kwargs)
-            finally:
-                self._quiet -= 1
 
             def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
                 return call(layer, query, value, key=key)
@@ -126,13 +132,10 @@ class Trace:
                 numbers = {"type": type(layer).__name__}
                 self._add(path, "other", numbers, tensors, result, lambda *xs: call(layer, *xs), layer)
             return result
-        self._quiet += 1
-        try:
+        with self._unheard():
             if isinstance(layer, PRODUCTS):
                 return self._product(call, layer, path, args[0], kwargs)
             result = call(layer, *args, **kwargs)
-        finally:
-            self._quiet -= 1
         kind, numbers = of_layer(layer, args[0], result)
         several = isinstance(args[0], (list, tuple))
         run = (lambda *xs: call(layer, list(xs))) if several else (lambda x: call(layer, x, **kwargs))
@@ -186,11 +189,8 @@ class Trace:
         def spy(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
                 return original(*args, **kwargs)
-            self._quiet += 1
-            try:
+            with self._unheard():
                 result = original(*args, **kwargs)
-            finally:
-                self._quiet -= 1
             tensors = tensors_of([*args, *kwargs.values()], tf.Tensor)
             if tensors and isinstance(result, tf.Tensor) and any(id(each) in self._made for each in tensors):
                 given = facts if facts is not None else arguments(original, args, kwargs)
