@@ -239,7 +239,7 @@ def _read(pair: Pair, framework: str, path: Path) -> State:
 
 def _reload(pair: Pair, framework: str, path: Path, code: str) -> None:
     """Build a model anew from its file: arrays that no matched layer uses take part in the proof as they are there."""
-    pair.wanted[framework] = replace(pair.wanted[framework], weights=str(path.resolve()))
+    pair.wanted = pair.wanted | {framework: replace(pair.wanted[framework], weights=str(path.resolve()))}
     pair.one(framework, "load_model", wanted=dataclasses.asdict(pair.wanted[framework]))
     if framework == SECOND and code:
         pair.one(SECOND, "fix_model", code=code)

@@ -16,10 +16,13 @@ from typer.testing import CliRunner, Result
 
 from parity import pair_cli
 from parity.cli import app
-from parity.pairs import Pair
+from parity.conversion import Files, convert_weights
+from parity.data import Dataset
+from parity.pairs import FIRST, SECOND, Pair
+from parity.user_models import Wanted
 from parity.weights import load_state, save_state
 from parity.workers import Reply, Workers
-from tests.command_line import parity
+from tests.command_line import ROOT, parity
 
 KERAS_NETS = """
 import keras, tensorflow as tf
@@ -151,6 +154,19 @@ trained = {key: tensor.numpy() for key, tensor in paddle.load("trained.pdparams"
 same = lambda a, b: a.keys() == b.keys() and all(a[key].tobytes() == b[key].tobytes() for key in a)
 print("bits", same(states[0], states[1]) and same(states[0], states[2]) and same(states[3], trained))
 """
+SAME_ARRAYS = """
+import h5py
+
+def arrays(name):
+    found = {{}}
+    with h5py.File(name) as file:
+        file.visititems(lambda key, item: found.update({{key: item[()].tobytes()}}) if hasattr(item, "dtype") else None)
+    return found
+
+for name in {names}:
+    first, second = arrays(f"{{name}}.weights.h5"), arrays(f"{{name}}.back.weights.h5")
+    assert first and first == second, name
+"""
 Convert = Callable[..., Result]
 
 
@@ -231,6 +247,22 @@ def test_what_was_converted_gives_the_same_in_plain_keras_and_plain_paddle(conve
             np.testing.assert_allclose(
                 np.load(folder / f"{name}.npy"), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max()
             )
+
+
+@pytest.mark.slow
+def test_kernels_of_every_layout_go_to_paddle_and_back(workers: Workers, dataset: Dataset, tmp_path: Path) -> None:
+    """Heads of attention, sequences, transposed convolutions, slopes; bit for bit, as plain Keras reads them."""
+    shapes = {"transformer": [16, 16, 3], "signals": [20, 6], "up_again": [8, 8, 3]}
+    make = "import keras, sys; sys.path.insert(0, {root!r}); from tests import keras_models\n"
+    make += "for name in {names}: getattr(keras_models, name)().save_weights(f'{{name}}.weights.h5')"
+    plain(make.format(root=str(ROOT), names=list(shapes)), tmp_path)
+    for name, shape in shapes.items():
+        first, second = (f"tests.{module}:{name}" for module in ("keras_models", "paddle_models"))
+        wanted = {FIRST: Wanted(first, shape), SECOND: Wanted(second, shape)}
+        there, back = tmp_path / f"{name}.pdparams", tmp_path / f"{name}.back.weights.h5"
+        for source, destination in ((tmp_path / f"{name}.weights.h5", there), (there, back)):
+            assert not convert_weights(Pair(workers, wanted, dataset), Files(source, destination)).problems
+    plain(SAME_ARRAYS.format(names=list(shapes)), tmp_path)
 
 
 def test_models_that_compute_something_else_leave_the_old_file_as_it_was(convert: Convert, folder: Path) -> None:
