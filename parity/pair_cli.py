@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from parity import console
+from parity.options import DIFFERENT, UNUSABLE, DatasetOption, JsonOption, ThreadsOption, command, images_of
 from parity.results import require_writable
 from parity.workers import FRAMEWORKS, Workers, shared_threads
 
 if TYPE_CHECKING:
     from parity.pairs import Pair
-
-DIFFERENT, UNUSABLE = 1, 2
 
 
 class Dtype(StrEnum):
@@ -41,10 +40,6 @@ ClassesOption = Annotated[
 TokensOption = Annotated[int | None, typer.Option("--tokens", min=1, help="Inputs are whole numbers below this.")]
 MapOption = Annotated[
     Path | None, typer.Option("--map", metavar="FILE.toml", help="Which layers belong together, where that is unclear.")
-]
-DatasetOption = Annotated[
-    str | None,
-    typer.Option("--dataset", metavar="DATA", help="Images to feed: cifar10, generated or a path. See `parity check`."),
 ]
 FirstWeights = Annotated[
     Path | None, typer.Option("--tensorflow-weights", metavar="FILE", help=".weights.h5 or .keras for the first model.")
@@ -80,15 +75,14 @@ def compare(
     first_weights: FirstWeights = None,
     second_weights: SecondWeights = None,
     seed: SeedOption = 0,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")] = None,
+    threads: ThreadsOption = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it.
 
     Exit 0: equal; 1: different; 2: they cannot be compared, or only in part.
     """
-    from parity.cli import command
     from parity.environment import collect
     from parity.migration import compare_pair
     from parity.pair_console import migration_lines
@@ -166,7 +160,7 @@ def convert(
     ] = False,
     dataset: DatasetOption = None,
     seed: SeedOption = 0,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")] = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST appears only once it is proven.
 
@@ -201,7 +195,7 @@ def repro(
     first_weights: FirstWeights = None,
     second_weights: SecondWeights = None,
     seed: SeedOption = 0,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")] = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Write the layer in which your two models differ as two scripts for a bug report, which need no suite to run.
 
@@ -252,7 +246,6 @@ def make_pair(
     dtype: str = "float64",
 ) -> Pair:
     """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
-    from parity.cli import images_of
     from parity.map_file import read_map
     from parity.pairs import FIRST, SECOND, Pair
     from parity.targets import parse

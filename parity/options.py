@@ -1,0 +1,64 @@
+"""What the commands share: options, exit codes, the data set asked for, workers with a word to the user."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from parity import console
+from parity.data import Dataset, find, load
+from parity.environment import start_workers
+from parity.workers import FRAMEWORKS, Workers
+
+DIFFERENT, UNUSABLE, INTERRUPTED = 1, 2, 130
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class Precision(StrEnum):
+    """What activations and gradients are computed in; weights are float32."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto: the GPU if both frameworks see one.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of weights, order of images, crops and flips.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(help="cifar10, generated or a path. Without it: cifar10 if it is on this machine.", metavar="DATA"),
+]
+
+
+def images_of(dataset: str | None, seed: int) -> Dataset:
+    """The data set asked for; when none was, CIFAR-10 if that needs no download, else drawn images."""
+    if dataset is None and find() is None:
+        note = "note: CIFAR-10 is not on this machine, so the inputs are generated images"
+        console.say(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
+        dataset = "generated"
+    return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
+
+
+def started(frameworks: Sequence[str], device: Device, threads: int | None) -> Workers:
+    """As `start_workers`, with a word to the user meanwhile."""
+    titles = " and ".join(FRAMEWORKS[name].title for name in frameworks)
+    with console.busy(console.stderr(), f"starting {titles}"):
+        return start_workers(frameworks, device=device.value, threads=threads)
+
+
+def command() -> str:
+    """What was typed, for the record."""
+    return shlex.join(["parity", *sys.argv[1:]])

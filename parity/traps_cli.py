@@ -1,0 +1,77 @@
+"""The command traps: how much of the verdicts can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parity import console
+from parity.environment import collect
+from parity.networks import network
+from parity.options import (
+    DIFFERENT,
+    DatasetOption,
+    Device,
+    JsonOption,
+    SeedOption,
+    ThreadsOption,
+    command,
+    images_of,
+    started,
+)
+from parity.results import require_writable
+from parity.workers import FRAMEWORKS, shared_threads
+
+
+def traps(
+    names: Annotated[
+        list[str] | None, typer.Option("--network", help="Again for several; resnet20_v1 if none.", metavar="NETWORK")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=0, help="Of correct pairs, which must not be accused.")] = 1,
+    as_json: JsonOption = False,
+    save: Annotated[Path | None, typer.Option(help="Saved run for `parity report`.", metavar="FILE.json")] = None,
+    dataset: DatasetOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+) -> None:
+    """Put every known fault into correct twins, one at a time, and show what the checks find of it.
+
+    Exit 0: every fault was caught, placed and named, and no correct pair accused; 1: not so.
+    """
+    from parity.detection import detect, find_nothing
+    from parity.results import Detection, Innocence
+    from parity.store import save_records
+    from parity.traps import TRAPS
+
+    wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
+    if save is not None:
+        require_writable(save)
+    images = images_of(dataset, seed)
+    out = console.stderr() if as_json else console.stdout()
+    found: list[Detection] = []
+    innocent: list[Innocence] = []
+    with started(tuple(FRAMEWORKS), Device.cpu, threads or shared_threads()) as workers:
+        environment = collect(workers, dataset=images, profile="traps", seed=seed, command=command())
+        for name in wanted:
+            out.print(f"{name} on {images.title}", soft_wrap=True)
+            if seeds:
+                with console.busy(console.stderr(), f"{seeds} correct pairs"):
+                    innocent.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
+            for detection in detect(workers, name, images, seed=seed):
+                console.print_detection(out, detection)
+                found.append(detection)
+            if save is not None:  # a network takes minutes: what is done outlives an interruption
+                save_records(save, [*found, *innocent], environment)
+    if as_json:
+        listed = {"detections": [each.as_dict() for each in found], "correct": [each.as_dict() for each in innocent]}
+        console.print_json(listed | {"environment": environment})
+    for line in console.detection_lines(found, innocent):
+        console.say(out, line)
+    for trap in TRAPS.values():
+        if trap.elsewhere:
+            console.say(out, f"not put in: {trap.id}, {trap.elsewhere}")
+    good = all(each.caught and each.placed and each.named and not each.accused for each in found)
+    if not good or any(each.accusations for each in innocent):
+        raise typer.Exit(DIFFERENT)
