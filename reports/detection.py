@@ -17,7 +17,8 @@ it was put; *named* when the diagnosis names it. Each was put into one stage of 
 drawn at random, once in each framework where it can occur."""
 
 CORRECT = """\
-Beside the faults stand pairs of correct twins, each with other weights, images and masks: nobody may be accused."""
+Beside the faults stand pairs of correct twins, each with other weights, images and masks: nobody may be accused. The
+margin is how many orders of magnitude the smallest gap of a fault stands above the largest of a correct pair."""
 
 
 def detection_section(evidence: Evidence) -> str:
@@ -45,7 +46,8 @@ def _headline(found: Sequence[Detection], innocents: Sequence[Innocence]) -> str
     rates = rates_of(found)
     words = ", ".join(f"{hits} {what}" for what, hits in _hits(rates).items())
     networks = list(dict.fromkeys(each.network for each in found))
-    text = f"**Of {rates.injected} faults in {listed([code(name) for name in networks])}: {words}.**"
+    where = listed([code(name) for name in networks]) if len(networks) < 4 else f"{len(networks)} networks"
+    text = f"**Of {rates.injected} faults in {where}: {words}.**"
     orders = margin(found, innocents)
     if orders is not None:
         text += (
@@ -121,10 +123,11 @@ def _by_network(found: Sequence[Detection], innocents: Sequence[Innocence]) -> s
                 count(sum(len(each.seeds) for each in correct)) if correct else NOTHING,
                 count(sum(len(each.accusations) for each in correct)) if correct else NOTHING,
                 gap(max(unseen)) if unseen else NOTHING,
+                NOTHING if (orders := margin(own, correct)) is None else f"{orders:.1f}",
             ]
         )
     faults = ["faults", "caught", "placed", "named", "smallest gap / limit"]
-    headers = [*faults, "correct pairs", "accused", "their largest gap / limit"]
+    headers = [*faults, "correct pairs", "accused", "their largest gap / limit", "margin"]
     text = table(["network", *headers], rows, headers)
     lines = [f"- {code(each.network)}: {plain(line)}" for each in innocents for line in each.accusations]
     return "\n\n".join([text, *(["\n".join(lines)] if lines else [])])

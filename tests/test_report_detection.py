@@ -45,9 +45,9 @@ def test_each_network_has_a_row_of_its_faults_and_its_correct_pairs(tmp_path: Pa
     other = replace(CORRECT, network="vgg16", accusations=["seed 1: level 3 failed"])
     text = report(tmp_path, [*PROOFS, CAUGHT, alone, CORRECT, other])
     rows = [line.replace(" ", "") for line in text.partition("### By network")[2].splitlines()]
-    assert "|`lenet5`|1|1|1|1|1e+08|3|0|5.0e-01|" in rows
-    assert "|`alexnet`|1|1|1|1|1e+06|-|-|-|" in rows
-    assert "|`vgg16`|-|-|-|-|-|3|1|5.0e-01|" in rows
+    assert "|`lenet5`|1|1|1|1|1e+08|3|0|5.0e-01|8.3|" in rows
+    assert "|`alexnet`|1|1|1|1|1e+06|-|-|-|-|" in rows
+    assert "|`vgg16`|-|-|-|-|-|3|1|5.0e-01|-|" in rows
 
 
 def test_an_accused_correct_pair_is_shown(tmp_path: Path) -> None:
