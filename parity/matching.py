@@ -26,7 +26,6 @@ FAMILIES = {
     "concat": "merge",
 }
 JOINTS = ("add", "multiply", "concat")  # steps without arrays that give a graph its shape
-OPTIONAL = ("bias", "beta", "gamma")  # arrays that one side may lack: made neutral on the other
 
 
 class MatchError(Exception):
