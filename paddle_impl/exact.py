@@ -52,13 +52,18 @@ def exact_average_pools() -> Iterator[None]:
         return _average(x, size, step, sides, exclusive=options.get("exclusive", True))
 
     def average_row(
-        x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *options: Any, **named: Any
+        x: paddle.Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        exclusive: bool = True,
+        ceil_mode: bool = False,
+        name: Any = None,
     ) -> Any:
-        exclusive, ceil, *_ = [*options, *[named.get("exclusive", True), named.get("ceil_mode", False)][len(options) :]]
         flat = np.ravel(padding).tolist()
         sides = _four_sides([0, 0, *flat] if len(flat) == 2 else [0, *flat])
-        if sides is None or ceil:
-            return row_window(x, kernel_size, stride, padding, *options, **named)
+        if sides is None or ceil_mode:
+            return row_window(x, kernel_size, stride, padding, exclusive, ceil_mode, name)
         size, step = graphs.over_row(kernel_size), graphs.over_row(stride or kernel_size)
         return _average(x.unsqueeze(2), size, step, sides, exclusive=exclusive).squeeze(2)
 
