@@ -290,7 +290,7 @@ def _observed_steps(evidence: Evidence, recipe: Recipe, rates: np.ndarray) -> di
     zero: set[str] = set()
 
     def sampled(arrays: Arrays) -> Arrays:
-        return {each: arrays[each].ravel()[chosen.get(each, slice(None))] for each in sizes if each in arrays}
+        return {each: arrays[each].ravel()[chosen.get(each, slice(None))] for each in sizes}
 
     def run(worker: Worker) -> Any:
         def weights() -> Arrays:
