@@ -27,6 +27,8 @@ from parity.options import (
     Device,
     DeviceOption,
     JsonOption,
+    ProofDevice,
+    ProofDeviceOption,
     SeedOption,
     ThreadsOption,
     command,
@@ -121,7 +123,7 @@ def check(
     as_json: JsonOption = False,
     dataset: DatasetOption = None,
     seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    device: ProofDeviceOption = ProofDevice.auto,
     threads: ThreadsOption = None,
 ) -> None:
     """Prove that both frameworks' twins of a network are equal, level by level."""

@@ -87,11 +87,14 @@ def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerEr
 
 
 def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
-    """Workers that have answered once; device "auto" is the GPU where each framework sees one, else the CPU.
+    """Workers that have answered once.
 
-    Raises WorkerError, and leaves no process behind then.
+    Device "auto" is the GPU where each framework sees one, else the CPU; "paddle-gpu" and "tensorflow-gpu" put that
+    framework alone on the GPU. Raises WorkerError, and leaves no process behind then.
     """
     workers = Workers(frameworks, device="gpu" if device == "gpu" else "cpu", threads=threads)
+    if device.endswith("-gpu"):
+        workers[device.removesuffix("-gpu")].device = "gpu"
     try:
         replies = workers.each("environment")
     except BaseException:

@@ -26,6 +26,16 @@ class Device(StrEnum):
     gpu = "gpu"
 
 
+class ProofDevice(StrEnum):
+    """Where to compute proofs, whose two sides need not share a device: exact results do not depend on it."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+    paddle_gpu = "paddle-gpu"
+    tensorflow_gpu = "tensorflow-gpu"
+
+
 class Precision(StrEnum):
     """What activations and gradients are computed in; weights are float32."""
 
@@ -34,6 +44,12 @@ class Precision(StrEnum):
 
 
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto: the GPU if both frameworks see one.")]
+ProofDeviceOption = Annotated[
+    ProofDevice,
+    typer.Option(
+        "--device", help="auto: the GPU if both frameworks see one. paddle-gpu, tensorflow-gpu: that one alone."
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of weights, order of images, crops and flips.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
@@ -52,7 +68,7 @@ def images_of(dataset: str | None, seed: int) -> Dataset:
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
 
-def started(frameworks: Sequence[str], device: Device, threads: int | None) -> Workers:
+def started(frameworks: Sequence[str], device: Device | ProofDevice, threads: int | None) -> Workers:
     """As `start_workers`, with a word to the user meanwhile."""
     titles = " and ".join(FRAMEWORKS[name].title for name in frameworks)
     with console.busy(console.stderr(), f"starting {titles}"):

@@ -45,6 +45,8 @@ def test_version_is_printed() -> None:
     [
         (("check", "resnet81"), "Did you mean 'resnet18'?"),
         (("train", "lenet"), "Did you mean 'lenet5'?"),
+        (("check", "lenet5", "--dataset", "generated", "--device", "paddle-gpu"), "Paddle sees no GPU"),
+        (("check", "lenet5", "--dataset", "generated", "--device", "tensorflow-gpu"), "TensorFlow sees no GPU"),
         (("check", "lenet5", "--dataset", "/nonexistent"), "neither a known name nor an existing path"),
         ((*TRAIN, "--epochs", "0"), "--epochs"),
         ((*TRAIN, "--framework", "torch"), "expected both, or one of paddle, tensorflow"),

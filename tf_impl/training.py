@@ -50,11 +50,13 @@ class Trainer:
         self.batch = batch
         self.size = data["test_images"].shape[1]
         self.padded = data["images"].shape[1]
-        self.images = tf.constant(data["images"].reshape(-1, data["images"].shape[-1]))  # one row a pixel
-        self.labels = tf.constant(data["labels"])
+        # No kernel on GPUs gathers bytes: every step would copy all images to the host. float16 holds 0 to 255 exactly.
+        stored = "float16" if device.settings()["device"] == "gpu" else "uint8"
+        self.images = tf.constant(data["images"].reshape(-1, data["images"].shape[-1]), stored)  # one row a pixel
+        self.labels = tf.constant(data["labels"], "int64")
         self.mean = tf.constant(data["mean"].reshape(-1, data["mean"].shape[-1])) if "mean" in data else None
         self.test_images = tf.constant(data["test_images"])
-        self.test_labels = tf.constant(data["test_labels"])
+        self.test_labels = tf.constant(data["test_labels"], "int64")
         self.test_mean = tf.constant(data["test_mean"]) if "mean" in data else None
 
         self.trainable = [slot for slot in slots(self.model) if slot.entry.trainable]
@@ -67,11 +69,12 @@ class Trainer:
         largest = largest_dropout(self.model, networks.network(network).image) * batch
         self.noise = attach_noise(self.model, noise_pool(seed, 2 * largest))
         self.loss_sum = tf.Variable(tf.zeros([], self.dtype))
-        self.correct = tf.Variable(0)
+        self.correct = tf.Variable(0, dtype="int64")
 
     def to_device(self, plan: Arrays) -> Plan:
-        """All of it as tensors."""
-        return {name: tf.constant(array) for name, array in plan.items()}
+        """All of it as tensors; pixels' places in int64, because int32 is calculated on the host, GPU or not."""
+        host = ("rate", "dropout")
+        return {name: tf.constant(array, None if name in host else "int64") for name, array in plan.items()}
 
     def step(self, plan: Plan, index: int) -> None:
         """One step of training with row `index` of the plan."""
@@ -122,7 +125,7 @@ class Trainer:
     def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
         images, labels = self.compiled_batch(plan, tf.constant(index))
-        return images.numpy(), labels.numpy()
+        return images.numpy(), labels.numpy().astype(np.int32)
 
     @tf.function(reduce_retracing=False)
     def compiled_batch(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -159,26 +162,25 @@ class Trainer:
         return device.peak_memory()
 
     def augmented(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Images float32 [batch, h, w, c] and labels int32 [batch] of row `index`: cropped, mirrored, preprocessed."""
+        """Images float32 [batch, h, w, c] and labels int64 [batch] of row `index`: cropped, mirrored, preprocessed."""
         order, flip = plan["order"][index], plan["flip"][index]
-        pixel = tf.range(self.size)
+        pixel = tf.range(self.size, dtype="int64")
         rows = plan["dy"][index][:, None] + pixel  # [batch, size]
         columns = plan["dx"][index][:, None] + tf.where(flip[:, None] == 1, self.size - 1 - pixel, pixel)
         inside = rows[:, :, None] * self.padded + columns[:, None, :]  # [batch, size, size]: place within one image
         pixels = tf.gather(self.images, order[:, None, None] * self.padded**2 + inside)
         mean = None if self.mean is None else tf.gather(self.mean, inside)
-        return _preprocessed(pixels, mean, self.dtype), tf.cast(tf.gather(self.labels, order), tf.int32)
+        return _preprocessed(pixels, mean, self.dtype), tf.gather(self.labels, order)
 
     @tf.function(reduce_retracing=False)
     def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Sum of the losses and number of hits of one batch of test images."""
-        labels = tf.cast(labels, tf.int32)
         logits = tf.cast(self.model(_preprocessed(pixels, self.test_mean, self.dtype), training=False), self.dtype)
         return tf.reduce_sum(_losses(logits, labels)), _hits(logits, labels)
 
 
 def _preprocessed(pixels: tf.Tensor, mean: tf.Tensor | None, dtype: str) -> tf.Tensor:
-    """uint8 -> 0..1, less the mean where there is one; float32 numbers whatever the dtype."""
+    """0..255 of any dtype -> 0..1, less the mean where there is one; float32 numbers whatever the dtype."""
     images = tf.cast(pixels, tf.float32) * np.float32(1 / 255)
     if mean is not None:
         images = images - mean
@@ -191,7 +193,7 @@ def _losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def _hits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.cast(tf.argmax(logits, -1, output_type=tf.int32) == labels, tf.int32))
+    return tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == labels, tf.int64))
 
 
 loop = Loop(Trainer)  # this worker's training
