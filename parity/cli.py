@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,30 +15,23 @@ import typer
 from typer.core import TyperGroup
 
 from parity import __version__, console
-from parity.data import DataError, Dataset
-from parity.environment import ask, collect, diagnose, prefer_gpu, without_frames
-from parity.networks import NETWORKS, UnknownNetworkError, default_networks, network
+from parity.check_cli import check
+from parity.data import DataError
+from parity.environment import ask, diagnose, prefer_gpu, without_frames
+from parity.networks import NETWORKS, UnknownNetworkError
 from parity.options import (
-    DIFFERENT,
     INTERRUPTED,
     UNUSABLE,
-    DatasetOption,
     Device,
     DeviceOption,
     JsonOption,
-    ProofDevice,
-    ProofDeviceOption,
-    SeedOption,
     ThreadsOption,
-    command,
-    images_of,
-    started,
 )
 from parity.pair_cli import compare, convert, repro
-from parity.results import Proof, RecordError, require_writable
+from parity.results import RecordError, require_writable
 from parity.train_cli import train
 from parity.traps_cli import traps
-from parity.workers import FRAMEWORKS, WorkerError, Workers, shared_threads
+from parity.workers import WorkerError, Workers
 
 DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
 BENCHMARKS = Path(".benchmarks")  # pytest-benchmark's own storage
@@ -117,52 +109,7 @@ def networks(as_json: JsonOption = False) -> None:
         console.print_table(console.stdout(), console.networks_table(list(NETWORKS.values())))
 
 
-@app.command()
-def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NETWORK]...", help="All default ones if none.")] = None,
-    as_json: JsonOption = False,
-    dataset: DatasetOption = None,
-    seed: SeedOption = 0,
-    device: ProofDeviceOption = ProofDevice.auto,
-    threads: ThreadsOption = None,
-) -> None:
-    """Prove that both frameworks' twins of a network are equal, level by level."""
-    wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
-    images = images_of(dataset, seed)
-    out = console.stderr() if as_json else console.stdout()
-    found: dict[str, list[Proof]] = {}
-    with started(tuple(FRAMEWORKS), device, threads or shared_threads()) as workers:
-        for name in wanted:
-            out.print(f"{name} on {images.title}", soft_wrap=True)
-            found[name] = list(_proofs(workers, name, images, seed, out))
-            console.print_verdict(out, name, found[name])
-        if as_json:
-            environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
-    if as_json:
-        verdicts = {
-            name: {"equal": all(p.passed for p in proofs), "proofs": [p.as_dict() for p in proofs]}
-            for name, proofs in found.items()
-        }
-        console.print_json({"networks": verdicts, "environment": environment})
-    proofs = [proof for each in found.values() for proof in each]
-    if not all(proof.passed for proof in proofs):
-        raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
-
-
-def _proofs(workers: Workers, name: str, images: Dataset, seed: int, out: Any) -> Iterator[Proof]:
-    """Each level's proof, printed as soon as it is there."""
-    from parity.evidence import LEVELS, Evidence
-    from parity.proving import prove_level
-
-    evidence = Evidence(workers, network(name), images, seed)
-    for level, title in LEVELS.items():
-        with console.busy(console.stderr(), f"level {level}, {title}"):
-            proof = prove_level(evidence, level)
-        console.print_proof(out, proof)
-        yield proof
-
-
-for each in (traps, compare, convert, repro, train):
+for each in (check, traps, compare, convert, repro, train):
     app.command()(each)
 
 

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,6 +53,7 @@ ProofDeviceOption = Annotated[
 ]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of weights, order of images, crops and flips.")]
+SaveOption = Annotated[Path | None, typer.Option(help="Saved run for `parity report`.", metavar="FILE.json")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 DatasetOption = Annotated[
     str | None,

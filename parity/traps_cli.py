@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from parity.options import (
     DatasetOption,
     Device,
     JsonOption,
+    SaveOption,
     SeedOption,
     ThreadsOption,
     command,
@@ -31,7 +31,7 @@ def traps(
     ] = None,
     seeds: Annotated[int, typer.Option(min=0, help="Of correct pairs, which must not be accused.")] = 1,
     as_json: JsonOption = False,
-    save: Annotated[Path | None, typer.Option(help="Saved run for `parity report`.", metavar="FILE.json")] = None,
+    save: SaveOption = None,
     dataset: DatasetOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,

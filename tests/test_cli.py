@@ -95,8 +95,9 @@ def test_report_without_any_saved_run_says_how_to_get_one(monkeypatch: pytest.Mo
     assert "pytest parity/ --benchmark-save" in done.output
 
 
-def test_check_proves_and_counts() -> None:
-    done = parity("check", "lenet5", "--dataset", "generated", "--json")
+def test_check_proves_counts_and_saves(tmp_path: Path) -> None:
+    saved = tmp_path / "check.json"
+    done = parity("check", "lenet5", "--dataset", "generated", "--json", "--save", saved)
     found = json.loads(done.stdout)
     lenet5 = found["networks"]["lenet5"]
     assert lenet5["equal"]
@@ -105,7 +106,10 @@ def test_check_proves_and_counts() -> None:
     assert set(found["environment"]["frameworks"]) == {"paddle", "tensorflow"}
     for facts in found["environment"]["frameworks"].values():
         assert facts["precision"]["verdict"] == "float32"
-    assert found["environment"]["command"] == "parity check lenet5 --dataset generated --json"
+    assert found["environment"]["command"] == f"parity check lenet5 --dataset generated --json --save {saved}"
+    run = load_run(saved)
+    assert run.environment == found["environment"]
+    assert [record.as_dict() for record, _ in run.entries] == lenet5["proofs"]
     assert f"lenet5: EQUAL on all {len(LEVELS)} levels" in done.stderr
 
 
