@@ -110,8 +110,15 @@ class Evidence:
 
     def versions(self, framework: str) -> list[str]:
         """The versions of a framework in these runs, oldest run first, each once."""
-        found = [lookup(run.environment, "frameworks", framework, "version") for run in self.runs]
-        return list(dict.fromkeys(str(version) for version in found if version))
+        return self._of_framework(framework, "version")
+
+    def devices(self, framework: str) -> list[str]:
+        """The devices that a framework was given in these runs, "cpu" or "gpu", oldest run first, each once."""
+        return self._of_framework(framework, "device")
+
+    def _of_framework(self, framework: str, fact: str) -> list[str]:
+        found = [lookup(run.environment, "frameworks", framework, fact) for run in self.runs]
+        return list(dict.fromkeys(str(value) for value in found if value))
 
     @property
     def datasets(self) -> list[str]:

@@ -80,15 +80,13 @@ def _of_data(evidence: Evidence) -> list[str]:
 
 def _of_machine(evidence: Evidence) -> list[str]:
     found = []
-    devices = {record.device for record in evidence.measured}
-    devices |= {
-        str(device)
-        for run in evidence.runs
-        for framework in TITLES
-        if (device := lookup(run.environment, "frameworks", framework, "device"))
-    }
+    of_framework = {framework: evidence.devices(framework) for framework in TITLES}
+    devices = {record.device for record in evidence.measured}.union(*of_framework.values())
     if devices and not any("gpu" in device.lower() or "cuda" in device.lower() for device in devices):
         found.append("Everything ran on the CPU. Neither the gaps nor the speeds say anything about a GPU.")
+    blind = [framework_title(name) for name, found_on in of_framework.items() if "gpu" not in found_on]
+    if len(blind) == 1:
+        found.append(f"{blind[0]} did not run on a GPU: nothing is shown about its kernels there.")
     if evidence.speeds or evidence.trainings:
         found.append(
             "Speeds hold for this machine, these versions and these batch sizes. Whether it was idle is not recorded."

@@ -56,10 +56,13 @@ def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str
 
 
 def _versions(evidence: Evidence) -> str:
+    """Both frameworks with their versions; with their devices too where one was a GPU."""
     names = []
+    on_gpu = any("gpu" in evidence.devices(framework) for framework in TITLES)
     for framework in TITLES:
         version = "/".join(evidence.versions(framework)) or "(version not recorded)"
-        names.append(f"{framework_title(framework)} {plain(version)}")
+        device = f" ({'/'.join(evidence.devices(framework)).upper()})" if on_gpu else ""
+        names.append(f"{framework_title(framework)} {plain(version + device)}")
     return listed(names)
 
 

@@ -174,6 +174,15 @@ def test_limits_follow_from_the_records(tmp_path: Path) -> None:
     assert "Everything ran on the CPU" not in report(tmp_path, PROOFS, environment=gpu)
 
 
+def test_proofs_of_one_side_on_a_gpu_say_so(tmp_path: Path) -> None:
+    mixed = json.loads(json.dumps(ENVIRONMENT))
+    mixed["frameworks"]["tensorflow"]["device"] = "gpu"
+    text = report(tmp_path, PROOFS, environment=mixed)
+    assert re.search(r"equal in PaddlePaddle \S+ \(CPU\) and TensorFlow \S+ \(GPU\)", text)
+    assert "PaddlePaddle did not run on a GPU: nothing is shown about its kernels there." in text
+    assert "did not run on a GPU" not in report(tmp_path, PROOFS)
+
+
 def test_pipe_and_markup_in_a_cell_are_escaped(tmp_path: Path) -> None:
     text = report(tmp_path, [*PROOFS, replace(TRAINING, recipe="a|b", mode="<b>*x*|y\nz")])
     assert "`a\\|b`" in text
