@@ -64,6 +64,10 @@ class Evidence:
         """The state's entries, as the first twin lists them; the certificate proves that the other's are the same."""
         return entries_of(next(iter(self.describe().values())))
 
+    def layers(self) -> list[dict[str, Any]]:
+        """The layers' specs in network order, as the first twin lists them."""
+        return list(next(iter(self.describe().values()))["layers"])
+
     def images(self) -> np.ndarray:
         """float32 [n, h, w, 3]: real images of the data set, in -2..2, enlarged where the network is for larger."""
         pixels = self.part(self.batch).train_images

@@ -149,8 +149,7 @@ def _amplified(evidence: Evidence, recipe: Recipe) -> dict[str, float]:
     plan = start(evidence, recipe)
     amplified = float(boundary_rates(recipe.schedule).sum()) / recipe.optimizer.epsilon
     extra = {name: amplified * error for name, error in _zero_gradients(evidence, plan).items()}
-    layers = next(iter(evidence.describe().values()))["layers"]
-    for layer, behind in pairwise(layers):
+    for layer, behind in pairwise(evidence.layers()):
         if behind["kind"] == "batch_norm" and f"{layer['name']}/bias" in extra:
             extra[f"{behind['name']}/mean"] = extra[f"{layer['name']}/bias"]
     return extra

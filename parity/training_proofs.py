@@ -169,7 +169,7 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
 
 def probe_inputs_of_batch_norms(evidence: Evidence) -> Arrays:
     """Random float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features]."""
-    layers = next(iter(evidence.describe().values()))["layers"]
+    layers = evidence.layers()
     state = evidence.state("float64")
     draw = np.random.default_rng(evidence.seed)
     inputs: Arrays = {}

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from parity.accusation import gap
 from parity.protocol import Arrays
 from parity.recipes import Optimizer, decayed
 
@@ -36,13 +38,15 @@ class Step:
     after: Arrays
 
 
+@np.errstate(over="ignore", invalid="ignore")  # weights that run away
 def distance(rule: Rule, steps: Sequence[Step], rates: Sequence[float], kinds: Mapping[str, str]) -> float:
     """The largest distance of the rule's steps from the observed ones, relative to each array's largest value.
 
-    Every step begins at the observed weights, so that distances do not add up; `kinds` are the layers' kinds.
+    Every step begins at the observed weights, so that distances do not add up; `kinds` are the layers' kinds. Numbers
+    that are not finite must be so by the rule, too; the distance is infinite where they are not, and where all are.
     """
     memory: dict[str, Arrays] = {"velocity": {}, "m": {}, "v": {}}
-    worst = 0.0
+    gaps = []
     for index, step in enumerate(steps):
         rate = float(rates[min(max(index - rule.late, 0), len(rates) - 1)])
         for name, gradient in step.gradients.items():
@@ -50,12 +54,12 @@ def distance(rule: Rule, steps: Sequence[Step], rates: Sequence[float], kinds: M
             weights = step.before[name]
             decay = rule.l2 * weights if decays else np.zeros_like(weights)
             full = gradient if rule.decoupled else gradient + decay
-            found = weights - _move(rule, name, full, rate, index + 1, memory)
+            expected = weights - _move(rule, name, full, rate, index + 1, memory)
             if rule.decoupled:
-                found = found - rate * decay
-            scale = float(np.abs(step.after[name]).max()) or 1.0
-            worst = float(np.fmax(worst, np.abs(found - step.after[name]).max() / scale))
-    return worst
+                expected = expected - rate * decay
+            if np.isfinite(expected).any() or np.isfinite(step.after[name]).any():
+                gaps.append(gap(expected, step.after[name]))
+    return float(np.max(gaps)) if gaps else math.inf
 
 
 def alternatives(rule: Rule) -> Iterator[tuple[str, str, Rule]]:

@@ -116,6 +116,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
         self._log: Any = None
+        self._greeting = 0  # bytes of the log that a good start printed; no failure is explained by them
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -189,7 +190,7 @@ class Worker:
 
     def _start(self, network: str | None, verb: str) -> None:
         interpreter = os.environ.get(FRAMEWORKS[self.framework].interpreter_variable, sys.executable)
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
+        self._log, self._greeting = tempfile.TemporaryFile(), 0  # noqa: SIM115 (closed by stop)
         # A worker is killed, not ended: what TensorFlow writes of every traced function would stay behind.
         self._scratch = tempfile.TemporaryDirectory(prefix="parity-", ignore_cleanup_errors=True)
         self._replies = queue.SimpleQueue()
@@ -223,6 +224,7 @@ class Worker:
             except WorkerError:
                 self.stop()  # the next call must not find a worker that was never set up
                 raise
+            self._greeting = os.fstat(self._log.fileno()).st_size
 
     def _environment(self) -> dict[str, str]:
         assert self._scratch is not None
@@ -304,7 +306,7 @@ class Worker:
 
     def _log_tail(self, lines: int = 8) -> str:
         """The last lines of what the worker printed, as an indented addition to a message."""
-        self._log.seek(0)
+        self._log.seek(self._greeting)
         tail = self._log.read()[-4000:].decode(errors="replace").strip().splitlines()[-lines:]
         return "; it last printed:\n    " + "\n    ".join(tail) if tail else ""
 

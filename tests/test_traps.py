@@ -13,7 +13,7 @@ from parity import hypotheses
 from parity.data import Dataset
 from parity.detection import Injection, detect, detect_one, find_nothing, injections
 from parity.detection_rates import margin, rates_of
-from parity.diagnosis import diagnose, scene_of, update_rule
+from parity.diagnosis import diagnose, scene_of
 from parity.evidence import LEVELS, Evidence
 from parity.networks import NETWORKS
 from parity.optimizer_proofs import OPTIMIZERS, rule_recipe
@@ -22,6 +22,7 @@ from parity.proving import prove, prove_level
 from parity.results import Detection, Innocence
 from parity.tampering import Distortion, TamperedWorkers, distortion
 from parity.traps import FAULTS, TRAPS, Fault
+from parity.update_diagnosis import update_rule
 from parity.workers import FRAMEWORKS, Workers
 
 if TYPE_CHECKING:

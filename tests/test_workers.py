@@ -107,6 +107,17 @@ def test_a_signal_from_outside_between_two_calls_is_reported_by_the_second(expen
     assert describes(worker)
 
 
+@BOTH
+def test_what_a_good_start_printed_is_no_part_of_a_failure(expendable: Workers, framework: str) -> None:
+    worker = expendable[framework]
+    worker.call("environment")
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="killed by SIGKILL") as caught:
+        worker.call("environment")
+    assert "it last printed" not in str(caught.value)
+
+
 # Hangs
 
 

@@ -1,0 +1,67 @@
+"""From one array that is not what it should be to its cause: the hypothesis that gives just what was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.compare import FLOAT64_LIMIT, compare
+from parity.hypotheses import Hypothesis
+from parity.results import Diagnosis
+from parity.workers import FRAMEWORKS
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One array that is not what it should be."""
+
+    framework: str
+    stage: str
+    kind: str
+    before: float  # the gap from what the network says
+
+
+def named(suspect: Suspect, played: Iterable[Hypothesis], found: np.ndarray) -> Diagnosis:
+    """The hypothesis that gives what was found, with those that cannot be told from it; else a cause without a name."""
+    tried = sorted((gap(made, found), trap, text) for trap, text, made in played)
+    if tried and tried[0][0] <= FLOAT64_LIMIT:
+        after, trap, text = tried[0]
+        alike = {other for left, other, _ in tried if left <= FLOAT64_LIMIT} - {trap}
+        return accuse(suspect, trap, text, after, sorted(alike))
+    if not np.isfinite(found).all():
+        return accuse(suspect, "nan", f"{np.sum(~np.isfinite(found))} numbers that are not finite", 0.0)
+    return accuse(suspect, "", "no known trap", tried[0][0] if tried else suspect.before)
+
+
+def accuse(suspect: Suspect, trap: str, text: str, after: float, alike: Iterable[str] = ()) -> Diagnosis:
+    """The cause of it; `after` is the gap that is left when the trap is taken into account."""
+    title = FRAMEWORKS[suspect.framework].title
+    line = f"{suspect.stage} ({suspect.kind}): {title} computed {text}"
+    if trap:
+        line += f"; taken so, the gap falls from {suspect.before:.1e} to {after:.1e}"
+    return Diagnosis(
+        framework=suspect.framework,
+        stage=suspect.stage,
+        trap=trap,
+        alike=list(alike),
+        text=line,
+        before=suspect.before,
+        after=after,
+    )
+
+
+def gap(expected: np.ndarray, found: np.ndarray) -> float:
+    """Largest distance relative to the expected scale; infinite where that of nothing but NaN and infinities is asked.
+
+    Numbers that are not finite must stand at the same places.
+    """
+    if expected.shape != found.shape:
+        return math.inf
+    odd = ~np.isfinite(expected)
+    if odd.all() or not np.array_equal(odd, ~np.isfinite(found)):
+        return math.inf
+    comparison = compare({"": np.where(odd, 0.0, expected)}, {"": np.where(odd, 0.0, found)}, FLOAT64_LIMIT)
+    return comparison.gaps[0].gap
