@@ -156,15 +156,19 @@ def print_detection(console: Console, found: Detection) -> None:
 
 def detection_lines(found: Sequence[Detection], innocent: Sequence[Innocence]) -> list[str]:
     """Rates, margin and accusations."""
-    rates = rates_of(found)
-    lines = [
-        f"{what}: {hits} of {rates.injected} ({hits / rates.injected:.1%})"
-        for what, hits in (("caught", rates.caught), ("placed", rates.placed), ("named", rates.named))
-    ]
+    lines = []
+    if found:
+        rates = rates_of(found)
+        lines += [
+            f"{what}: {hits} of {rates.injected} ({hits / rates.injected:.1%})"
+            for what, hits in (("caught", rates.caught), ("placed", rates.placed), ("named", rates.named))
+        ]
     if (orders := margin(found, innocent)) is not None:
         lines.append(f"the weakest fault stands {orders:.1f} orders of magnitude above the strongest correct twin")
-    lines += [f"{each.network}: accused without a fault: {line}" for each in innocent for line in each.accusations]
-    return lines
+    accusations = [f"{each.network}: accused without a fault: {line}" for each in innocent for line in each.accusations]
+    if innocent:
+        lines.append(f"correct pairs: {sum(len(each.seeds) for each in innocent)}, accusations: {len(accusations)}")
+    return lines + accusations
 
 
 def outcome(proof: Proof) -> str:

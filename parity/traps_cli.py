@@ -30,6 +30,7 @@ def traps(
         list[str] | None, typer.Option("--network", help="Again for several; resnet20_v1 if none.", metavar="NETWORK")
     ] = None,
     seeds: Annotated[int, typer.Option(min=0, help="Of correct pairs, which must not be accused.")] = 1,
+    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Without: the correct pairs alone.")] = True,
     as_json: JsonOption = False,
     save: SaveOption = None,
     dataset: DatasetOption = None,
@@ -45,6 +46,8 @@ def traps(
     from parity.store import save_records
     from parity.traps import TRAPS
 
+    if not (faults or seeds):
+        raise ValueError("--no-faults --seeds 0: expected faults or correct pairs to check, found neither")
     wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
     if save is not None:
         require_writable(save)
@@ -59,7 +62,7 @@ def traps(
             if seeds:
                 with console.busy(console.stderr(), f"{seeds} correct pairs"):
                     innocent.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
-            for detection in detect(workers, name, images, seed=seed):
+            for detection in detect(workers, name, images, seed=seed) if faults else ():
                 console.print_detection(out, detection)
                 found.append(detection)
             if save is not None:  # a network takes minutes: what is done outlives an interruption
@@ -70,7 +73,7 @@ def traps(
     for line in console.detection_lines(found, innocent):
         console.say(out, line)
     for trap in TRAPS.values():
-        if trap.elsewhere:
+        if faults and trap.elsewhere:
             console.say(out, f"not put in: {trap.id}, {trap.elsewhere}")
     good = all(each.caught and each.placed and each.named and not each.accused for each in found)
     if not good or any(each.accusations for each in innocent):

@@ -62,6 +62,7 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "has no bfloat16 kernels on this device"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
+        (("traps", "--no-faults", "--seeds", "0"), "expected faults or correct pairs to check, found neither"),
         (("traps", "--save", ROOT / "pyproject.toml" / "run.json"), "to be a directory to write to, found a file"),
     ],
 )
@@ -304,5 +305,15 @@ def test_traps_are_put_in_found_saved_and_reported(tmp_path: Path) -> None:
     assert all(each["level"] and each["placed"] and each["named"] for each in found["detections"])
     assert [each["accusations"] for each in found["correct"]] == [[]]
     assert "caught: 32 of 32 (100.0%)" in done.stderr
+    assert "correct pairs: 1, accusations: 0" in done.stderr
     parity("report", saved, "-o", tmp_path / "report.md")
     assert "Of 32 faults in `lenet5`: 32 (100.0%) caught" in (tmp_path / "report.md").read_text()
+
+
+def test_correct_pairs_alone_are_checked_and_reported(tmp_path: Path) -> None:
+    saved = tmp_path / "correct.json"
+    arguments = ("--network", "lenet5", "--dataset", "generated", "--no-faults", "--seeds", "2", "--save", saved)
+    lines = parity("traps", *arguments).stdout.splitlines()
+    assert lines[1:] == ["correct pairs: 2, accusations: 0"]
+    parity("report", saved, "-o", tmp_path / "report.md")
+    assert "## Detection power" in (tmp_path / "report.md").read_text()
