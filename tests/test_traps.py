@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pytest
 
 from parity import hypotheses
 from parity.data import Dataset
-from parity.detection import Injection, detect, detect_one, find_nothing, injections
+from parity.detection import Injection, detect_one, find_nothing, injections
 from parity.detection_rates import margin, rates_of
 from parity.diagnosis import diagnose, scene_of
 from parity.evidence import LEVELS, Evidence
@@ -19,6 +19,7 @@ from parity.networks import NETWORKS
 from parity.optimizer_proofs import OPTIMIZERS, rule_recipe
 from parity.places import IMAGES, LOSS, OPTIMIZER, Scene, places, twin_of
 from parity.proving import prove, prove_level
+from parity.recipes import RECIPES
 from parity.results import Detection, Innocence
 from parity.tampering import Distortion, TamperedWorkers, distortion
 from parity.traps import FAULTS, TRAPS, Fault
@@ -29,12 +30,19 @@ if TYPE_CHECKING:
     from tests.conftest import FaultyPair
 
 ROOT = Path(__file__).resolve().parent.parent
+# small networks and recipes that together have a place for every fault
+SMALL = ("mini_inception", "alexnet", "mini_vgg", "resnet20_v1")
+PLACES = (("lenet5", "paddle_vgg"), ("lenet5", "keras_resnet"), *((name, NETWORKS[name].recipe) for name in SMALL))
 
 
 @pytest.fixture(scope="module")
 def scenes(workers: Workers, dataset: Dataset) -> dict[str, Scene]:
-    names = ("lenet5", "mini_resnet", "alexnet")
-    return {name: scene_of(Evidence(workers, NETWORKS[name], dataset)) for name in names}
+    return {name: scene_of(Evidence(workers, NETWORKS[name], dataset)) for name in (*SMALL, "lenet5", "mini_resnet")}
+
+
+def injections_of(place: tuple[str, str], scenes: dict[str, Scene]) -> list[Injection]:
+    name, recipe = place
+    return injections(replace(scenes[name], recipe=RECIPES[recipe]))
 
 
 def fault(change: str, trap: str = "") -> Fault:
@@ -92,12 +100,27 @@ def test_another_seed_draws_other_places_and_the_same_one_the_same(scenes: dict[
 # Detection
 
 
+def test_the_places_have_every_fault(scenes: dict[str, Scene]) -> None:
+    assert {each.fault for place in PLACES for each in injections_of(place, scenes)} == set(FAULTS)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["lenet5", "mini_resnet", "alexnet"])
-def test_every_fault_is_caught_placed_and_named(workers: Workers, dataset: Dataset, name: str) -> None:
-    found = list(detect(workers, name, dataset))
-    assert {each.framework for each in found} == set(FRAMEWORKS)
-    for each in found:
+@pytest.mark.parametrize("place", PLACES, ids="-".join)
+def test_every_fault_is_caught_placed_and_named(
+    workers: Workers,
+    dataset: Dataset,
+    scenes: dict[str, Scene],
+    monkeypatch: pytest.MonkeyPatch,
+    place: tuple[str, str],
+) -> None:
+    """Each fault at the first place that has it; the report has them in every network."""
+    name, recipe = place
+    monkeypatch.setitem(NETWORKS, name, replace(NETWORKS[name], recipe=recipe))
+    earlier = {each.fault for other in PLACES[: PLACES.index(place)] for each in injections_of(other, scenes)}
+    own = [each for each in injections_of(place, scenes) if each.fault not in earlier]
+    assert {each.framework for each in own} == set(FRAMEWORKS)
+    for injection in own:
+        each = detect_one(workers, name, dataset, injection, scenes[name])
         assert each.caught, each
         assert each.placed, each
         assert each.named, each
@@ -208,8 +231,8 @@ FOUND = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e9, T
 
 
 def test_rates_count_what_was_found() -> None:
-    unseen = dataclasses.replace(FOUND, level=0, severity=None, placed=False, named=False)
-    late = dataclasses.replace(FOUND, must_level=2, level=4, accused=["group1/conv"])
+    unseen = replace(FOUND, level=0, severity=None, placed=False, named=False)
+    late = replace(FOUND, must_level=2, level=4, accused=["group1/conv"])
     rates = rates_of([FOUND, unseen, late])
     assert (rates.injected, rates.caught, rates.placed, rates.named, rates.accused) == (3, 1, 2, 2, 1)
 
@@ -220,7 +243,7 @@ def test_no_rate_follows_from_nothing() -> None:
 
 
 def test_the_margin_is_from_the_weakest_fault_to_the_strongest_correct_pair() -> None:
-    weak = dataclasses.replace(FOUND, severity=100.0)
+    weak = replace(FOUND, severity=100.0)
     correct = [Innocence("lenet5", [0, 1], [], 0.1), Innocence("alexnet", [0, 1], [], 0.01)]
     assert margin([FOUND, weak], correct) == pytest.approx(3.0)
     assert margin([], correct) is None
