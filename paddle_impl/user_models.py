@@ -19,7 +19,7 @@ from parity import graphs, targets
 from parity.graphs import Graph, rows_of_cells
 from parity.model_host import Host, HostedModel
 from parity.protocol import Arrays, pack
-from parity.user_models import NEUTRAL, Wanted, run_fix
+from parity.user_models import NEUTRAL, Roundings, Wanted, cast_inputs, run_fix
 from parity.weights import Entry, Layout
 
 
@@ -166,15 +166,20 @@ class UserModel(HostedModel):
 host = Host(UserModel)
 
 
-def training_pass(network: str, end: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+def training_pass(
+    network: str, end: str, arrays: Arrays, roundings: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], Arrays]:
     """One pass in training mode with the kept state, dropout switched off, to the step `end`.
 
-    Groups out: `output`; `gradients` of sum(output * cotangent); `statistics`, the running ones after the pass.
+    `roundings` (of `Roundings`) move state and inputs. Groups out: `output`; `gradients` of sum(output * cotangent);
+    `statistics`, the running ones after the pass.
     """
-    model: UserModel = host.with_state(network)
+    moved_by = Roundings(**roundings) if roundings else None
+    model: UserModel = host.with_state(network, roundings=moved_by)
     slots = model.slots()
+    inputs = cast_inputs(arrays["inputs"], model.dtype, moved_by)
     with dropout_off(), exact_average_pools():
-        step = model.traced(arrays["inputs"], training=True)[model.names[end].step]
+        step = model.traced(inputs, training=True)[model.names[end].step]
     y = step.output
     assert y is not None
     (y * model.own(arrays["cotangent"], step.made, step.order)).sum().backward()

@@ -116,7 +116,11 @@ def compare(
 
 
 def derive_limits(
-    oracle: Mapping[str, np.ndarray], perturbed: Sequence[Mapping[str, np.ndarray]], false_alarm: float = FALSE_ALARM
+    oracle: Mapping[str, np.ndarray],
+    perturbed: Sequence[Mapping[str, np.ndarray]],
+    false_alarm: float = FALSE_ALARM,
+    *,
+    scales: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """float32 limits for every stage, relative to its scale, from float64 runs that were perturbed by float32 rounding.
 
@@ -124,7 +128,7 @@ def derive_limits(
     `parity.evidence.perturb`). The largest distance that an element of the stage then had from the oracle estimates,
     from above, the standard deviation of the rounding error of the stage's most sensitive element. Near enough normal
     errors exceed `factor` deviations in one of N elements with a chance of at most N * 2 exp(-factor**2 / 2); the
-    factor is the one that makes this chance `false_alarm` over all stages together.
+    factor is the one that makes this chance `false_alarm` over all stages together. `scales` as in `compare`.
     """
     if not perturbed:
         raise ValueError("no perturbed run: a tolerance cannot be derived from nothing")
@@ -133,7 +137,7 @@ def derive_limits(
     limits = {}
     for name, exact in oracle.items():
         noise = float(np.max([_distance(exact, run.get(name)) for run in perturbed]))  # unlike max(), keeps a NaN
-        scale = float(np.abs(exact).max(initial=0))
+        scale = scales[name] if scales else float(np.abs(exact).max(initial=0))
         limits[name] = factor * noise / scale if scale else math.nan
     return limits
 

@@ -18,6 +18,7 @@ from parity.workers import Reply, Worker
 
 BLOCK = 2**24  # numbers
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
+FLOAT64_ROUNDING = 2.0**-53
 
 
 def certificate(evidence: Evidence) -> Proof:

@@ -13,7 +13,7 @@ import numpy as np
 from parity.graphs import INPUT, UNKNOWN, Graph
 from parity.initial import proof_state
 from parity.protocol import Arrays
-from parity.user_models import Adoption, Kept, Wanted, cast_inputs, require_static
+from parity.user_models import Adoption, Kept, Roundings, Wanted, cast_inputs, require_static
 from parity.weights import check_state, digests
 
 
@@ -67,12 +67,12 @@ class HostedModel(ABC):
     def alone(self, name: str, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """One adopted step on canonical inputs, in inference."""
 
-    def load(self, kept: Kept, draw: Sequence[int] | None = None) -> None:
-        """Overwrite the adopted arrays, and make neutral those that the other model does not have."""
+    def load(self, kept: Kept, roundings: Roundings | None = None) -> None:
+        """Overwrite the adopted arrays, moved by `roundings`; make those neutral that the other model does not have."""
         slots = {slot.entry.name: slot for slot in self.slots()}
         entries = [replace(slot.entry, dtype="float32") for slot in slots.values()]
         check_state(kept.state, entries, receiver=f"the model {self.wanted.target}")
-        for name, array in kept.cast(self.dtype, draw):
+        for name, array in kept.cast(self.dtype, roundings):
             self.write(slots[name], array)
         for adoption in self.names.values():
             for kind in adoption.neutral:
@@ -151,10 +151,10 @@ class Host:
         loaded.built.names = loaded.names
         return loaded.built
 
-    def with_state(self, network: str, dtype: str = "", draw: Sequence[int] | None = None) -> Any:
-        """As `model`, with the kept state loaded; `draw` seeds float32 roundings that move it."""
+    def with_state(self, network: str, dtype: str = "", roundings: Roundings | None = None) -> Any:
+        """As `model`, with the kept state loaded, moved by `roundings`."""
         model = self.model(network, dtype)
-        model.load(self.loaded[network].kept, draw)
+        model.load(self.loaded[network].kept, roundings)
         return model
 
     def load_model(self, network: str, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -195,10 +195,11 @@ class Host:
         return {}, self.model(network, "float32").export()
 
     def model_stages(
-        self, network: str, dtype: str, arrays: Arrays, draw: list[int] | None = None
+        self, network: str, dtype: str, arrays: Arrays, roundings: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], Arrays]:
-        """Every adopted step's output; `draw` seeds float32 roundings that move state and inputs."""
-        return {}, self.with_state(network, dtype, draw).outputs(cast_inputs(arrays["inputs"], dtype, draw))
+        """Every adopted step's output; `roundings` (of `Roundings`) move state and inputs."""
+        moved = Roundings(**roundings) if roundings else None
+        return {}, self.with_state(network, dtype, moved).outputs(cast_inputs(arrays["inputs"], dtype, moved))
 
     def model_inputs(self, network: str, arrays: Arrays, names: list[str]) -> tuple[dict[str, Any], Arrays]:
         """What reaches these steps."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.compare import compare, derive_limits
 from parity.evidence import Evidence, make_proof
-from parity.forward_proofs import perturb
+from parity.forward_proofs import FLOAT64_ROUNDING, perturb
 from parity.model_cache import LARGE
 from parity.protocol import Arrays, unpack
 from parity.recipes import Optimizer, Recipe, Schedule, learning_rates
@@ -23,7 +23,6 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 # Relative to the scale of each array. Steps add rounding errors of some 1e-16 each; what makes an update rule another
 # one (a float32 constant, an epsilon elsewhere) is above 1e-9.
 UPDATE_LIMIT = 1e-9
-FLOAT64_ROUNDING = 2.0**-53
 LOSSES = "losses of the steps"
 SLOWER, SLOWEST = 1e-2, 1e-4  # factors for rates at which the steps of a proof run away
 

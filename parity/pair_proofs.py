@@ -6,17 +6,22 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
 from parity.evidence import by_framework, proof_of, worst_of
+from parity.forward_proofs import FLOAT32_ROUNDING, FLOAT64_ROUNDING
 from parity.pairs import FIRST, SECOND, Pair
-from parity.protocol import unpack
+from parity.protocol import Arrays, unpack
 from parity.results import Proof
 from parity.training_proofs import GRADIENT_LIMIT, layer_scales
+from parity.workers import Reply
 
+# Where a model blows rounding up, all of its numbers move together: one run may stay near by chance, so several.
+MOVED_RUNS = 4
 NO_END = "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
 
 
@@ -70,7 +75,11 @@ def certificate(pair: Pair, inputs: np.ndarray) -> list[Proof]:
 def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     """Level 2. Every matched layer, and so the models' outputs, agree in float64."""
     found = pair.outputs = pair.stages("float64", inputs)
-    comparison = pair.gaps = compare(found[FIRST], found[SECOND], FLOAT64_LIMIT)
+
+    def moved(run: int) -> dict[str, Arrays]:
+        return pair.stages("float64", inputs, roundings=_float64_roundings(pair, run))
+
+    comparison = pair.gaps = _compare(found, FLOAT64_LIMIT, moved)
     end, _ = pair.ends()
     problems = comparison.explain()
     if not end:
@@ -82,8 +91,8 @@ def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     """Level 3. Each model's float32 layers against its own float64 ones, within limits derived from moved runs."""
     limits = {}
     for framework in (FIRST, SECOND):
-        draw = [pair.seed, *framework.encode()]
-        moved = pair.one(framework, "model_stages", dtype="float64", arrays={"inputs": inputs}, draw=draw)
+        roundings = {"seed": [pair.seed, *framework.encode()]}
+        moved = pair.one(framework, "model_stages", dtype="float64", arrays={"inputs": inputs}, roundings=roundings)
         limits[framework] = derive_limits(pair.outputs[framework], [moved.arrays])
     shared = {
         name: float(np.max([each.get(name, math.nan) for each in limits.values()])) for name in pair.outputs[FIRST]
@@ -108,7 +117,11 @@ def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     found = pair.outputs = pair.stages("float32", inputs)
     moved = {
         name: pair.one(
-            name, "model_stages", dtype="float32", arrays={"inputs": inputs}, draw=[pair.seed, *name.encode()]
+            name,
+            "model_stages",
+            dtype="float32",
+            arrays={"inputs": inputs},
+            roundings={"seed": [pair.seed, *name.encode()]},
         )
         for name in found
     }
@@ -125,27 +138,64 @@ def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     if not end:
         return [_proof(pair, level, {}, [NO_END], None) for level in (4, 5)]
     cotangent = np.random.default_rng(pair.seed).normal(size=pair.outputs[FIRST][end].shape)
-    replies = pair.each("training_pass", end=end, arrays={"inputs": inputs, "cotangent": cotangent})
-    groups = {
-        group: [unpack(replies[framework].arrays, group) for framework in (FIRST, SECOND)]
-        for group in ("output", "gradients", "statistics")
-    }
-    forward = compare(groups["output"][0], groups["output"][1], FLOAT64_LIMIT)
+    given = {"inputs": inputs, "cotangent": cotangent}
+    replies = pair.each("training_pass", end=end, arrays=given)
+
+    @cache
+    def replies_moved(run: int) -> dict[str, Reply]:
+        return pair.each("training_pass", end=end, arrays=given, roundings=_float64_roundings(pair, run))
+
+    def group(name: str, replies: Mapping[str, Reply]) -> dict[str, Arrays]:
+        return {framework: unpack(reply.arrays, name) for framework, reply in replies.items()}
+
+    def compared(name: str, limit: float, scales: Mapping[str, float] | None = None) -> Comparison:
+        return _compare(group(name, replies), limit, lambda run: group(name, replies_moved(run)), scales)
+
+    forward = compared("output", FLOAT64_LIMIT)
     problems, comparisons = forward.explain(), [forward]
     counts = {"outputs": len(forward.gaps), "elements": forward.elements}
-    if any(groups["statistics"]):
-        moved = compare(groups["statistics"][0], groups["statistics"][1], FLOAT64_LIMIT)
+    if any(group("statistics", replies).values()):
+        moved = compared("statistics", FLOAT64_LIMIT)
         problems += [f"running statistics: {line}" for line in moved.explain()]
         comparisons.append(moved)
         counts |= {"running statistics": len(moved.gaps), "elements": forward.elements + moved.elements}
-    first, second = groups["gradients"]
-    gradients = compare(first, second, GRADIENT_LIMIT, scales=layer_scales(first))
+    gradients = compared("gradients", GRADIENT_LIMIT, layer_scales(group("gradients", replies)[FIRST]))
     return [
         _proof(pair, 4, counts, problems, worst_of(comparisons)),
         _proof(
             pair, 5, {"gradients": len(gradients.gaps), "elements": gradients.elements}, gradients.explain(), gradients
         ),
     ]
+
+
+def _compare(
+    found: Mapping[str, Arrays],
+    limit: float,
+    moved: Callable[[int], Mapping[str, Arrays]],
+    scales: Mapping[str, float] | None = None,
+) -> Comparison:
+    """Both models' arrays; where some differ by more than the limit, but no more than float32 would, a derived one.
+
+    Some models blow rounding up: `moved` runs both again with weights and inputs moved by float64 rounding, otherwise
+    for each number of a run. By how much one model then differs from itself gives its limit for each array; the smaller
+    of the two holds, so that a fault in one model does not widen it. Gaps of float32's size and above are no rounding
+    of float64, whatever the model.
+    """
+    first, second = found[FIRST], found[SECOND]
+    comparison = compare(first, second, limit, scales=scales)
+    worst = comparison.worst
+    if comparison.passed or comparison.problems or worst is None or not worst.gap <= FLOAT32_ROUNDING:
+        return comparison
+    runs = [moved(run) for run in range(MOVED_RUNS)]
+    each = [derive_limits(found[name], [run[name] for run in runs], scales=scales) for name in (FIRST, SECOND)]
+    # np.min keeps NaN, the limit of an array that is zero everywhere; max() then leaves it the one it had
+    derived = {name: float(np.min([FLOAT32_ROUNDING, *(limits[name] for limits in each)])) for name in first}
+    limits = {name: max(limit, derived[name]) for name in first}
+    return compare(first, second, limits, scales=scales)
+
+
+def _float64_roundings(pair: Pair, run: int) -> dict[str, Any]:
+    return {"seed": [pair.seed, run], "size": FLOAT64_ROUNDING}
 
 
 def _proof(

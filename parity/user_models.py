@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.forward_proofs import perturb
+from parity.forward_proofs import FLOAT32_ROUNDING, perturb
 from parity.protocol import Arrays
 from parity.targets import TargetError
 from parity.weights import all_finite
@@ -94,26 +94,39 @@ def require_static(first: Sequence[str], second: Sequence[str], target: str) -> 
         )
 
 
+@dataclass(frozen=True)
+class Roundings:
+    """Random rounding errors that move every number of a model's weights and inputs."""
+
+    seed: Sequence[int]
+    size: float = FLOAT32_ROUNDING  # of one, relative to the number
+
+    def of(self, name: str, array: np.ndarray, *place: int) -> np.ndarray:
+        """The array, moved, as float64."""
+        draw = np.random.default_rng([*self.seed, *place])
+        return perturb({name: array.astype("float64")}, draw, self.size)[name]
+
+
 @dataclass
 class Kept:
     """The weights that a worker keeps for a model: float32, by canonical name; cast and moved one array at a time."""
 
     state: Arrays = field(default_factory=dict)
 
-    def cast(self, dtype: str, draw: Sequence[int] | None = None) -> Iterator[tuple[str, np.ndarray]]:
-        """Each name and array in `dtype`; `draw` seeds float32 roundings that move every number."""
+    def cast(self, dtype: str, roundings: Roundings | None = None) -> Iterator[tuple[str, np.ndarray]]:
+        """Each name and array in `dtype`, moved by `roundings`."""
         for place, (name, array) in enumerate(self.state.items()):
-            if draw is not None:
-                array = perturb({name: array.astype("float64")}, np.random.default_rng([*draw, place]))[name]
+            if roundings is not None:
+                array = roundings.of(name, array, place)
             yield name, array.astype(dtype, copy=False)
 
 
-def cast_inputs(inputs: np.ndarray, dtype: str, draw: Sequence[int] | None = None) -> np.ndarray:
-    """Inputs in `dtype`, moved by float32 roundings where `draw` seeds them; whole numbers as they are."""
+def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = None) -> np.ndarray:
+    """Inputs in `dtype`, moved by `roundings`; whole numbers as they are."""
     if np.issubdtype(inputs.dtype, np.integer):
         return inputs
-    if draw is not None:
-        inputs = perturb({"inputs": inputs.astype("float64")}, np.random.default_rng(list(draw)))["inputs"]
+    if roundings is not None:
+        inputs = roundings.of("inputs", inputs)
     return inputs.astype(dtype, copy=False)
 
 

@@ -46,6 +46,11 @@ def small(
     return Small(epsilon, padding, getattr(nn, act)() if act else None, bias, num_classes, mode)
 
 
+def tower(depth: int) -> nn.Layer:
+    blocks = [[nn.Linear(16 if place else 8, 16), nn.BatchNorm1D(16), nn.ReLU()] for place in range(depth)]
+    return nn.Sequential(*(layer for block in blocks for layer in block), nn.Linear(16, 4))
+
+
 class Bare(Small):
     """Without the activation after the batch norm."""
 

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.compare import FLOAT64_LIMIT
 from parity.data import Dataset
+from parity.forward_proofs import FLOAT32_ROUNDING
 from parity.migration import compare_pair
 from parity.pairs import FIRST, SECOND, Pair
 from parity.results import Diagnosis, Migration
 from parity.targets import TargetError
+from parity.training_proofs import GRADIENT_LIMIT
 from parity.user_models import Wanted
 from parity.workers import Workers
 from tests.command_line import ROOT
@@ -123,6 +126,25 @@ def test_a_difference_is_placed_named_and_mended(
     assert mended.equal, mended
     assert mended.fixed
     assert mended.fix == found.fix
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_models_that_blow_rounding_up_are_equal(workers: Workers, seed: int) -> None:
+    """By more than the limits of levels 4 and 5: these follow from what rounding does to each model."""
+    pair = pair_of(workers, None, "tower(43)", "tower(43)", (8,))
+    pair.seed = seed
+    found = compare_pair(pair, training=True, impact=False)
+    assert found.equal, found
+    by_level = {proof["level"]: proof for proof in found.proofs}
+    assert by_level[2]["limit"] == FLOAT64_LIMIT
+    assert GRADIENT_LIMIT < by_level[5]["limit"] <= FLOAT32_ROUNDING
+
+
+def test_a_difference_of_models_that_blow_rounding_up_is_found(workers: Workers) -> None:
+    found = compare_pair(pair_of(workers, None, "tower(40, 1.0001e-5)", "tower(40)", (8,)), training=True, impact=False)
+    assert [proof["passed"] for proof in found.proofs] == [True, False, True, False, False]
+    assert {trap for _, trap in causes_of(found)} == {"bn-epsilon"}
+    assert len(found.causes) == 40
 
 
 def test_several_differences_are_all_found_though_the_first_spoils_every_layer_after_it(
