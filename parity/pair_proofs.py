@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.chaos import compare_chaotic
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
 from parity.evidence import by_framework, proof_of, worst_of
 from parity.forward_proofs import FLOAT32_ROUNDING, FLOAT64_ROUNDING
@@ -20,8 +21,6 @@ from parity.results import Proof
 from parity.training_proofs import GRADIENT_LIMIT, layer_scales
 from parity.workers import Reply
 
-# Where a model blows rounding up, all of its numbers move together: one run may stay near by chance, so several.
-MOVED_RUNS = 4
 NO_END = "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
 
 
@@ -174,24 +173,10 @@ def _compare(
     moved: Callable[[int], Mapping[str, Arrays]],
     scales: Mapping[str, float] | None = None,
 ) -> Comparison:
-    """Both models' arrays; where some differ by more than the limit, but no more than float32 would, a derived one.
-
-    Some models blow rounding up: `moved` runs both again with weights and inputs moved by float64 rounding, otherwise
-    for each number of a run. By how much one model then differs from itself gives its limit for each array; the smaller
-    of the two holds, so that a fault in one model does not widen it. Gaps of float32's size and above are no rounding
-    of float64, whatever the model.
-    """
-    first, second = found[FIRST], found[SECOND]
-    comparison = compare(first, second, limit, scales=scales)
-    worst = comparison.worst
-    if comparison.passed or comparison.problems or worst is None or not worst.gap <= FLOAT32_ROUNDING:
-        return comparison
-    runs = [moved(run) for run in range(MOVED_RUNS)]
-    each = [derive_limits(found[name], [run[name] for run in runs], scales=scales) for name in (FIRST, SECOND)]
-    # np.min keeps NaN, the limit of an array that is zero everywhere; max() then leaves it the one it had
-    derived = {name: float(np.min([FLOAT32_ROUNDING, *(limits[name] for limits in each)])) for name in first}
-    limits = {name: max(limit, derived[name]) for name in first}
-    return compare(first, second, limits, scales=scales)
+    """As `compare_chaotic`; gaps of float32's size and above are no rounding of float64, whatever the model."""
+    return compare_chaotic(
+        {name: found[name] for name in (FIRST, SECOND)}, limit, moved, scales=scales, most=FLOAT32_ROUNDING
+    )
 
 
 def _float64_roundings(pair: Pair, run: int) -> dict[str, Any]:
