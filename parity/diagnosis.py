@@ -61,7 +61,7 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
         3: (reduced_precision,),
         4: (layers_alone, running_statistics, dropout_masks, training_images),
         5: (layers_alone, loss_value),
-        6: (layers_alone, lambda each: update_rule(each, recipe)),
+        6: (lambda each: update_rule(each, recipe), layers_alone),
     }
 
 
