@@ -54,9 +54,9 @@ def accuse(suspect: Suspect, trap: str, text: str, after: float, alike: Iterable
 
 
 def gap(expected: np.ndarray, found: np.ndarray) -> float:
-    """Largest distance relative to the expected scale; infinite where that of nothing but NaN and infinities is asked.
+    """Largest distance relative to the expected scale, of the finite numbers; infinite where there are none.
 
-    Numbers that are not finite must stand at the same places.
+    It is infinite, too, where numbers that are not finite stand at other places.
     """
     if expected.shape != found.shape:
         return math.inf

@@ -180,7 +180,8 @@ def _compare(
 
 
 def _float64_roundings(pair: Pair, run: int) -> dict[str, Any]:
-    return {"seed": [pair.seed, run], "size": FLOAT64_ROUNDING}
+    # a word more than two: numpy takes [a, b] and [a, b, 0] for one seed, and arrays append their place
+    return {"seed": [pair.seed, run, *b"float64"], "size": FLOAT64_ROUNDING}
 
 
 def _proof(
