@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from parity.recipes import RECIPES, Optimizer, Schedule, as_arguments, decayed, 
 from parity.training import Outcome, Progress, Settings, plan_arrays, prepared, reference_digest, train
 from parity.weights import State, entries_of
 from parity.workers import Workers
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyPair
 
 FLOAT32_STEPS = 2e-4  # of an array's scale: how far two float32 runs may part in three steps; chosen, not derived
 
@@ -107,6 +111,34 @@ def test_both_frameworks_start_from_the_same_weights_and_see_the_same_batches(ru
     assert len(paddle.batches_digest) == len(paddle.initial_digest) == 64
     assert paddle.batches_digest == tensorflow.batches_digest
     assert paddle.initial_digest == tensorflow.initial_digest
+
+
+# TensorFlow keeps the images in another type on a GPU; only that, on the CPU.
+AS_ON_A_GPU = """
+own_settings, make = device.settings, Trainer.__init__
+
+def settings():
+    return own_settings() | {"device": "gpu"}
+
+device.settings = settings
+
+def made(self, *args, **options):
+    make(self, *args, **options)
+    assert self.images.dtype == tf.float16
+
+Trainer.__init__ = made
+"""
+
+
+def test_images_as_they_are_kept_on_a_gpu_make_the_same_batches_and_training(
+    faulty_pair: FaultyPair, dataset: Dataset, runs: dict[str, Outcome]
+) -> None:
+    worker = faulty_pair("tensorflow", {"tf_impl.training": AS_ON_A_GPU})["tensorflow"]
+    record = train(worker, "lenet5", dataset.limited(400), Settings(epochs=2, seed=3)).record
+    usual = runs["tensorflow"].record
+    assert record.problems == []
+    assert record.batches_digest == usual.batches_digest
+    assert record.weights_digest == usual.weights_digest
 
 
 def test_losses_of_the_two_frameworks_agree(runs: dict[str, Outcome]) -> None:
