@@ -19,7 +19,7 @@ from parity import graphs, targets
 from parity.graphs import Graph, rows_of_cells
 from parity.model_host import Host, HostedModel
 from parity.protocol import Arrays, pack
-from parity.user_models import NEUTRAL, Roundings, Wanted, cast_inputs, run_fix
+from parity.user_models import NEUTRAL, Wanted, run_fix
 from parity.weights import Entry, Layout
 
 
@@ -171,13 +171,11 @@ def training_pass(
 ) -> tuple[dict[str, Any], Arrays]:
     """One pass in training mode with the kept state, dropout switched off, to the step `end`.
 
-    `roundings` (of `Roundings`) move state and inputs. Groups out: `output`; `gradients` of sum(output * cotangent);
-    `statistics`, the running ones after the pass.
+    `roundings` as in `Host.ready`. Groups out: `output`; `gradients` of sum(output * cotangent); `statistics`, the
+    running ones after the pass.
     """
-    moved_by = Roundings(**roundings) if roundings else None
-    model: UserModel = host.with_state(network, roundings=moved_by)
+    model, inputs = host.ready(network, arrays["inputs"], roundings=roundings)
     slots = model.slots()
-    inputs = cast_inputs(arrays["inputs"], model.dtype, moved_by)
     with dropout_off(), exact_average_pools():
         step = model.traced(inputs, training=True)[model.names[end].step]
     y = step.output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -157,6 +157,14 @@ class Host:
         model.load(self.loaded[network].kept, roundings)
         return model
 
+    def ready(
+        self, network: str, inputs: np.ndarray, dtype: str = "", roundings: Mapping[str, Any] | None = None
+    ) -> tuple[Any, np.ndarray]:
+        """As `with_state`, and the inputs in its precision; both moved by `roundings`, the fields of `Roundings`."""
+        moved_by = Roundings(**roundings) if roundings else None
+        model = self.with_state(network, dtype, moved_by)
+        return model, cast_inputs(inputs, model.dtype, moved_by)
+
     def load_model(self, network: str, wanted: dict[str, Any]) -> dict[str, Any]:
         """Build and trace the model; its graph. A model of that name that was loaded before is forgotten."""
         self.loaded[network] = Loaded(Wanted(**wanted))
@@ -197,14 +205,14 @@ class Host:
     def model_stages(
         self, network: str, dtype: str, arrays: Arrays, roundings: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], Arrays]:
-        """Every adopted step's output; `roundings` (of `Roundings`) move state and inputs."""
-        moved = Roundings(**roundings) if roundings else None
-        return {}, self.with_state(network, dtype, moved).outputs(cast_inputs(arrays["inputs"], dtype, moved))
+        """Every adopted step's output; `roundings` as in `ready`."""
+        model, inputs = self.ready(network, arrays["inputs"], dtype, roundings)
+        return {}, model.outputs(inputs)
 
     def model_inputs(self, network: str, arrays: Arrays, names: list[str]) -> tuple[dict[str, Any], Arrays]:
         """What reaches these steps."""
-        model = self.with_state(network)
-        return {}, model.inputs(cast_inputs(arrays["inputs"], model.dtype), names)
+        model, inputs = self.ready(network, arrays["inputs"])
+        return {}, model.inputs(inputs, names)
 
     def model_layers(self, network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Adopted steps alone on the arrays `name/0`, `name/1`, ..."""
@@ -216,5 +224,5 @@ class Host:
 
     def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """The `output` of the adopted step at which the models end."""
-        found = self.with_state(network, dtype).outputs(cast_inputs(arrays["inputs"], dtype), [end])
-        return {}, {"output": found[end]}
+        model, inputs = self.ready(network, arrays["inputs"], dtype)
+        return {}, {"output": model.outputs(inputs, [end])[end]}

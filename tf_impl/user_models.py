@@ -13,7 +13,7 @@ from parity import graphs, targets
 from parity.graphs import Graph, rows_of_cells
 from parity.model_host import Host, HostedModel
 from parity.protocol import Arrays, pack
-from parity.user_models import NEUTRAL, Roundings, Wanted, cast_inputs, run_fix
+from parity.user_models import NEUTRAL, Wanted, run_fix
 from parity.weights import SAME, Entry, Layout
 from tf_impl.building import build, counts, set_weights
 from tf_impl.exact import dropout_off
@@ -136,13 +136,11 @@ def training_pass(
 ) -> tuple[dict[str, Any], Arrays]:
     """One pass in training mode with the kept state, dropout switched off, to the step `end`.
 
-    `roundings` (of `Roundings`) move state and inputs. Groups out: `output`; `gradients` of sum(output * cotangent);
-    `statistics`, the running ones after the pass.
+    `roundings` as in `Host.ready`. Groups out: `output`; `gradients` of sum(output * cotangent); `statistics`, the
+    running ones after the pass.
     """
-    moved_by = Roundings(**roundings) if roundings else None
-    model: UserModel = host.with_state(network, roundings=moved_by)
+    model, inputs = host.ready(network, arrays["inputs"], roundings=roundings)
     slots = model.slots()
-    inputs = cast_inputs(arrays["inputs"], model.dtype, moved_by)
     trained = [slot for slot in slots if slot.entry.trainable]
     with dropout_off(model.model), tf.GradientTape(watch_accessed_variables=False) as tape:
         for slot in trained:
