@@ -6,14 +6,13 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from parity.fixes import fix_code
 from parity.graphs import SILENT, few
+from parity.memory import high_water
 from parity.pair_diagnosis import diagnose_pair, training_differences
 from parity.pair_proofs import prove_pair
 from parity.pairs import FIRST, SECOND, Pair
@@ -209,18 +208,4 @@ class _Memory:
     def look(self) -> None:
         """Take note of the marks as they are now."""
         pids = [None, *(self.pair.workers[framework].pid for framework in self.pair.workers)]
-        self.peak = max(self.peak, sum(_high_water(pid) for pid in pids))
-
-
-def _high_water(pid: int | None) -> int:
-    """Bytes; the resident size where the system keeps no mark."""
-    try:
-        for line in Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return 0
+        self.peak = max(self.peak, sum(map(high_water, pids)))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import resource
-import sys
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from parity.memory import high_water
 from parity.precision import reference_problem, verdict
 
 _settings: dict[str, Any] = {"device": "cpu", "threads": 0}
@@ -84,8 +83,7 @@ def peak_memory() -> int:
     """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
     if _settings["device"] == "gpu":
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return high_water()
 
 
 def settings() -> dict[str, Any]:
