@@ -83,7 +83,7 @@ def _verdict(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
     parts = ["## Verdict", headline(verdicts, _versions(evidence)), verdict_table(verdicts), level_key(verdicts)]
     if any(verdict.state is State.EQUAL for verdict in verdicts):
         parts.append(EQUAL)
-    parts += [_failure(verdict) for verdict in verdicts if verdict.state is State.DIFFERENT]
+    parts += [_failure(verdict) for verdict in verdicts if verdict.failed]
     parts += _unproven(verdicts)
     if absent := limits.unexamined(evidence):
         parts.append(f"Without any record in these runs: {listed([code(name) for name in absent])}.")
@@ -91,10 +91,11 @@ def _verdict(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
 
 
 def _failure(verdict: Verdict) -> str:
-    """Why one network is not equal."""
+    """Why one network is not equal, or what gave no answer."""
     lines = [f"### {code(verdict.network)}: {verdict.state}", ""]
     for level, reasons in verdict.failed.items():
-        lines.append(f"- **Level {level}, {LEVELS.get(level) or plain(verdict.proofs[level][0].title)}, failed:**")
+        title = LEVELS.get(level) or plain(verdict.proofs[level][0].title)
+        lines.append(f"- **Level {level}, {title}, {'no answer' if level in verdict.unanswered else 'failed'}:**")
         lines += [f"  - {reason}" for reason in reasons]
         lines += [f"  - {line}" for proof in verdict.proofs.get(level, ()) for line in _causes(proof)]
     lines += [f"- Level {level}, {LEVELS[level]}: **no record in these runs**." for level in verdict.missing]
@@ -117,7 +118,7 @@ def _unproven(verdicts: Sequence[Verdict]) -> list[str]:
     """Why networks are not proven: those that lack the same stand together."""
     lines: dict[str, list[str]] = {}
     for verdict in verdicts:
-        if verdict.state is not State.UNPROVEN:
+        if verdict.state is not State.UNPROVEN or verdict.failed:  # what failed has a section of its own
             continue
         if verdict.missing:
             noun = "levels" if len(verdict.missing) > 1 else "level"

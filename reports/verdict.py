@@ -1,7 +1,8 @@
 """Decide which networks are proven equal. The rules are strict: what was not shown counts against the network.
 
 A network is equal only if levels 1 to 6 are all recorded, each of them sound (see `faults`), all measured with the
-same versions of the frameworks, and no further level on record speaks against it.
+same versions of the frameworks, and no further level on record speaks against it. It is different where a level fails
+that compared something; one in which a framework gave no answer says nothing about the network, which is not proven.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Verdict:
     proofs: Mapping[int, Sequence[Proof]]  # by level; one may hold several, which differ in their titles
     failed: Mapping[int, Sequence[str]]
     missing: Sequence[int]
+    unanswered: frozenset[int] = frozenset()  # failed levels in which a framework did not answer
     mixed: str | None = None  # why the levels on record cannot stand together
     outcomes: Mapping[int, str] = field(default_factory=dict)  # of levels 7 and 8, where curves or trainings show it
 
@@ -53,7 +55,7 @@ class Verdict:
     def cell(self, level: int) -> str:
         """What a table says of one level."""
         if level in self.failed:
-            return "**FAILED**"
+            return "**no answer**" if level in self.unanswered else "**FAILED**"
         return self.outcomes.get(level) or ("passed" if level in self.proofs else NOT_RUN)
 
 
@@ -68,17 +70,25 @@ def _judge(network: str, evidence: Evidence, tests: Sequence[Tested]) -> Verdict
     for item in sorted(sources, key=lambda item: item.record.level):
         proofs.setdefault(item.record.level, []).append(item.record)
     failed = {level: reasons for level, found in proofs.items() if (reasons := _reasons(found))}
+    unanswered = {level for level in failed if all(map(_unanswered, filter(faults, proofs[level])))}
     outcomes: dict[int, str] = {}
     for level, found in ((7, _loss_curves(network, evidence)), (8, _accuracy(network, evidence, tests))):
         word, reasons = found
         if reasons:
             failed[level] = [*failed.get(level, []), *reasons]
+            unanswered -= {level}
         if word:
             outcomes[level] = word
     missing = [level for level in REQUIRED if level not in proofs]
     mixed = _mixed([item for item in sources if item.record.level in REQUIRED])
-    state = State.DIFFERENT if failed else State.UNPROVEN if missing or mixed else State.EQUAL
-    return Verdict(network, state, proofs, failed, missing, mixed, outcomes)
+    doubtful = failed or missing or mixed
+    state = State.DIFFERENT if failed.keys() - unanswered else State.UNPROVEN if doubtful else State.EQUAL
+    return Verdict(network, state, proofs, failed, missing, frozenset(unanswered), mixed, outcomes)
+
+
+def _unanswered(proof: Proof) -> bool:
+    """Whether a failed proof names nothing that it compared: a worker died, hung or raised."""
+    return proof.passed is False and not proof.compared
 
 
 def _loss_curves(network: str, evidence: Evidence) -> tuple[str, list[str]]:
@@ -108,7 +118,7 @@ def _reasons(proofs: Sequence[Proof]) -> list[str]:
     for proof in proofs:
         which = f"{plain(proof.title)}: " if len(proofs) > 1 else ""
         reasons = faults(proof)
-        if reasons and proof.first_failure is None:
+        if reasons and proof.first_failure is None and not _unanswered(proof):
             reasons.insert(0, f"first failing {_place(proof)}: not recorded")
         if reasons and is_number(proof.gap) and is_number(proof.limit) and proof.gap <= proof.limit:
             reasons.append(f"gap {gap(proof.gap)}, limit {gap(proof.limit)} (within)")
@@ -122,6 +132,8 @@ def faults(proof: Proof) -> list[str]:
     The record's own `passed` is necessary and not sufficient: nothing compared, a gap that is no number or lies above
     its limit, and recorded problems each overrule it.
     """
+    if _unanswered(proof) and proof.problems:
+        return [plain(problem) for problem in proof.problems]
     found = []
     if proof.first_failure:
         found.append(f"first failing {_place(proof)}: {code(proof.first_failure)}")

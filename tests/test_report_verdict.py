@@ -115,6 +115,24 @@ def test_doubtful_proof_is_never_equal(tmp_path: Path, doubtful: Proof) -> None:
     assert faults(doubtful)
 
 
+def test_a_worker_that_did_not_answer_says_nothing_about_the_network(tmp_path: Path) -> None:
+    killed = replace(STEPS, passed=False, gap=None, limit=None, compared={}, problems=["the worker was killed"])
+    text = report(tmp_path, [*PROOFS[:-1], killed])
+    assert f"**0 of 1 network is equal {HEADLINE}; 1 is not proven.**" in text
+    assert row(text, "`lenet5`")[1:] == ["**not proven**", *["passed"] * 5, "**no answer**"]
+    reasons = section(text, "`lenet5`: not proven")
+    assert "Level 6, optimizer steps, no answer:" in reasons
+    assert "the worker was killed" in reasons
+
+    wrong = replace(DOUBLE, passed=False, gap=1.0, first_failure="conv1")
+    text = report(tmp_path, [*(wrong if proof.level == 2 else proof for proof in PROOFS[:-1]), killed])
+    assert row(text, "`lenet5`")[1:4] == ["**NOT EQUAL**", "passed", "**FAILED**"]
+
+    another = replace(STEPS, title="optimizer steps: sgd", gap=1e-3, passed=False, first_failure="fc1/kernel")
+    text = report(tmp_path, [*PROOFS[:-1], killed, another])
+    assert row(text, "`lenet5`")[1] == "**NOT EQUAL**"
+
+
 def test_levels_of_different_versions_do_not_add_up(tmp_path: Path) -> None:
     other = json.loads(json.dumps(ENVIRONMENT))
     other["frameworks"]["paddle"]["version"] = "3.4.0"
