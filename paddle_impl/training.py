@@ -131,10 +131,10 @@ class Trainer:
         images, labels = self.augmented(plan, index)
         return images.numpy().transpose(0, 2, 3, 1), labels.numpy().astype(np.int32)
 
-    def evaluate(self, part: slice) -> tuple[float, int]:
-        """Sum of the losses, and number of hits, of some test images."""
-        losses, correct = self.evaluation_step(self.test_images[part], self.test_labels[part])
-        return float(losses), int(correct)
+    def evaluate(self, part: slice) -> tuple[float, int, np.ndarray]:
+        """Sum of the losses, number of hits, and logits [n, classes] of some test images."""
+        losses, correct, logits = self.evaluation_step(self.test_images[part], self.test_labels[part])
+        return float(losses), int(correct), logits.numpy()
 
     def load(self, state: Arrays) -> None:
         """Overwrite the weights with a canonical state."""
@@ -175,12 +175,14 @@ class Trainer:
         return _preprocessed(pixels, mean, self.dtype), paddle.gather(self.labels, order).astype("int64")
 
     @paddle.no_grad()
-    def evaluation_step(self, pixels: paddle.Tensor, labels: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Sum of the losses and number of hits of one batch of test images."""
+    def evaluation_step(
+        self, pixels: paddle.Tensor, labels: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
+        """Sum of the losses, number of hits, and logits of one batch of test images."""
         labels = labels.astype("int64")
         self.model.eval()
         logits = self.forward(_preprocessed(pixels, self.test_mean, self.dtype))
-        return _losses(logits, labels).sum(), _hits(logits, labels)
+        return _losses(logits, labels).sum(), _hits(logits, labels), logits
 
 
 def _preprocessed(pixels: paddle.Tensor, mean: paddle.Tensor | None, dtype: str) -> paddle.Tensor:

@@ -23,7 +23,7 @@ from parity.protocol import Arrays, pack, unpack
 from parity.recipes import Recipe
 from parity.results import Diagnosis
 from parity.training import prepared, reference_batch
-from parity.training_proofs import probe_inputs_of_batch_norms, recipe_for, start
+from parity.training_proofs import probe_inputs_of_batch_norms, recipe_for, start, training_part
 from parity.update_diagnosis import update_rule
 
 IMAGES_ALONE = 2  # on which layers are run alone
@@ -260,8 +260,7 @@ def _probed(evidence: Evidence, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
 def _first_row(evidence: Evidence) -> tuple[Any, EpochPlan]:
     """The images of the proofs' training, and its plan's first row."""
     plan = start(evidence, recipe_for(evidence))
-    part = evidence.part(plan["order"].size)
-    return part, EpochPlan(*(plan[name][:1] for name in ("order", "dy", "dx", "flip", "dropout")))
+    return training_part(evidence), EpochPlan(*(plan[name][:1] for name in ("order", "dy", "dx", "flip", "dropout")))
 
 
 def _training_stages(evidence: Evidence) -> dict[str, Arrays]:

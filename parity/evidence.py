@@ -12,6 +12,7 @@ import numpy as np
 from parity.compare import Comparison
 from parity.data import Dataset
 from parity.initial import proof_state
+from parity.loop import EVALUATION_BATCH
 from parity.networks import Network
 from parity.protocol import Arrays, pack
 from parity.results import Proof
@@ -25,9 +26,12 @@ LEVELS = {
     4: "train-mode forward",
     5: "gradients",
     6: "optimizer steps",
+    7: "evaluation",
+    8: "float32 training step",
 }
 BATCH = 8
 MOST_FLOPS = 8e9  # of one forward pass of a proof: what a larger network would take in memory, it saves in images
+EVALUATED_FLOPS = 2e9  # of one batch of an evaluation that is proven, unless two images take more
 
 
 @dataclass
@@ -70,7 +74,8 @@ class Evidence:
 
     def images(self) -> np.ndarray:
         """float32 [n, h, w, 3]: real images of the data set, in -2..2, enlarged where the network is for larger."""
-        pixels = self.part(self.batch).train_images
+        picks = np.random.default_rng(self.seed).choice(len(self.dataset.train_images), self.batch, replace=False)
+        pixels = self._resized(self.dataset.train_images[np.sort(picks)])
         return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
 
     @property
@@ -78,18 +83,32 @@ class Evidence:
         """How many images the proofs run at once."""
         return max(1, min(BATCH, int(MOST_FLOPS // self.network.flops)))
 
+    @property
+    def evaluation_batch(self) -> int:
+        """How many images an evaluation that is proven takes at once: what a training takes, where that costs little."""
+        return max(2, min(EVALUATION_BATCH, int(EVALUATED_FLOPS // self.network.flops)))
+
     def part(self, count: int) -> Dataset:
-        """Some training images, in the network's size: enlarged or cut; labels within its classes."""
-        height, width, _ = self.network.image
-        picks = np.random.default_rng(self.seed).choice(len(self.dataset.train_images), count, replace=False)
-        picks = np.sort(picks)
-        pixels = self.dataset.train_images[picks]
-        scale = -(-height // pixels.shape[1])
-        pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
-        labels = (self.dataset.train_labels[picks].astype(int) % self.network.classes).astype(np.uint8)
+        """Some images, in the network's size: enlarged or cut; labels within its classes, of every class alike.
+
+        `count` of the training images; of the test images two batches of an evaluation and a half.
+        """
+        data, draw = self.dataset, np.random.default_rng(self.seed)
+        train = _of_every_class(data.train_labels % self.network.classes, count, draw)
+        batch = self.evaluation_batch
+        test = _of_every_class(data.test_labels % self.network.classes, 2 * batch + max(1, batch // 2), draw)
         return replace(
-            self.dataset, train_images=pixels, train_labels=labels, test_images=pixels[:1], test_labels=labels[:1]
+            data,
+            train_images=self._resized(data.train_images[train]),
+            train_labels=(data.train_labels[train] % self.network.classes).astype(np.uint8),
+            test_images=self._resized(data.test_images[test]),
+            test_labels=(data.test_labels[test] % self.network.classes).astype(np.uint8),
         )
+
+    def _resized(self, pixels: np.ndarray) -> np.ndarray:
+        height, width, _ = self.network.image
+        scale = -(-height // pixels.shape[1])
+        return pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
 
     def stages(self, dtype: str) -> dict[str, Arrays]:
         """Both twins' eval-mode stages with the same weights and images; the float64 ones are kept."""
@@ -101,6 +120,17 @@ class Evidence:
         if dtype == "float64":
             self.float64_stages = found
         return found
+
+
+def _of_every_class(labels: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
+    """Indices [count] of drawn images, in order: as many of each class as can be; some twice where there are too few."""
+    images = draw.permutation(len(labels))
+    turn = np.empty(len(images), int)  # the how many-th of its class each image is
+    for label in np.unique(labels):
+        own = labels[images] == label
+        turn[own] = np.arange(np.count_nonzero(own))
+    ordered = images[np.argsort(turn, kind="stable")]
+    return np.sort(np.resize(ordered, count))
 
 
 def make_proof(

@@ -13,7 +13,7 @@ from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
 from parity.evidence import Evidence, by_framework, make_proof, worst_of
 from parity.protocol import Arrays, pack
 from parity.results import Proof
-from parity.weights import Entry, entries_of, parameter_counts
+from parity.weights import Entry, entries_of, parameter_counts, same_bits
 from parity.workers import Reply, Worker
 
 BLOCK = 2**24  # numbers
@@ -40,7 +40,7 @@ def certificate(evidence: Evidence) -> Proof:
     state = evidence.state("float32")
     replies = evidence.workers.each("round_trip", network=evidence.network.name, arrays=state)
     for framework, reply in replies.items():
-        exact = [n for n, array in state.items() if n in reply.arrays and _same_bits(array, reply.arrays[n])]
+        exact = [n for n, array in state.items() if n in reply.arrays and same_bits(array, reply.arrays[n])]
         if len(exact) != len(state) or len(reply.arrays) != len(state):
             changed = sorted(set(state) - set(exact)) + sorted(set(reply.arrays) - set(state))
             problems.append(f"{framework}: the round trip changed {len(changed)} arrays, first {changed[:3]}")
@@ -178,6 +178,3 @@ def _bijection(evidence: Evidence, first: Sequence[Entry], second: Sequence[Entr
 def _stage_counts(comparison: Comparison) -> dict[str, int]:
     return {"stages": len(comparison.gaps), "elements": comparison.elements}
 
-
-def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from parity.model_cache import LARGE
 from parity.plan import batch_digest
 from parity.protocol import Arrays, pack, unpack
 from parity.weights import digest
@@ -20,6 +21,11 @@ PROGRESS_SECONDS = 0.5
 EVALUATION_BATCH = 500
 
 Plan = dict[str, Any]  # an epoch's plan on the device
+
+
+def evaluation_parts(images: int, batch: int) -> list[slice]:
+    """The batches that so many test images are evaluated in; the last one may be smaller."""
+    return [slice(begin, min(begin + batch, images)) for begin in range(0, images, batch)]
 
 
 class Trainer(Protocol):
@@ -53,8 +59,8 @@ class Trainer(Protocol):
     def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
 
-    def evaluate(self, part: slice) -> tuple[float, int]:
-        """Sum of the losses, and number of hits, of some test images."""
+    def evaluate(self, part: slice) -> tuple[float, int, np.ndarray]:
+        """Sum of the losses, number of hits, and logits [n, classes] of some test images."""
 
     def load(self, state: Arrays) -> None:
         """Overwrite the weights with a canonical state."""
@@ -81,7 +87,8 @@ class Loop:
     def __init__(self, make: Callable[..., Trainer]) -> None:
         self._make = make
         self._trainer: Trainer | None = None
-        self._made_for = ""
+        self._kept: dict[str, Trainer] = {}  # by precision, of one training
+        self._made_for = ""  # that training
         self._initial: Arrays = {}
 
     @property
@@ -103,23 +110,28 @@ class Loop:
     def start_training(self, network: str, seed: int, arrays: Arrays, **settings: Any) -> dict[str, Any]:
         """Put the groups `state` (initial weights) and `data` on the device. `settings` as the trainer takes them.
 
-        The proofs start one float64 training many times over: there the last trainer is taken again where it is the
-        same but for the weights, because compiling its step is most of the work.
+        The proofs start the same training many times over, in two precisions: a trainer is taken again where it is the
+        same but for the weights, because compiling its step is most of the work. One of another training is dropped.
         """
         self._initial = unpack(arrays, "state")
         data = unpack(arrays, "data")
-        again = settings.get("precision") == "float64"
-        made_for = f"{network} {seed} {json.dumps(settings, sort_keys=True)} {digest(data)}" if again else ""
-        if self._trainer is None or not again or made_for != self._made_for:
-            self.forget()  # free the last one's memory first
-            self._trainer, self._made_for = self._make(network, data, seed=seed, **settings), made_for
+        precision = str(settings.get("precision", "float32"))
+        facts = json.dumps({name: value for name, value in settings.items() if name != "precision"}, sort_keys=True)
+        made_for = f"{network} {seed} {facts} {digest(data)}"
+        large = sum(array.size for array in self._initial.values()) > LARGE
+        if made_for != self._made_for or (large and precision not in self._kept):
+            self.forget()  # free the memory first
+            self._made_for = made_for
+        if precision not in self._kept:
+            self._kept[precision] = self._make(network, data, seed=seed, **settings)
+        self._trainer = self._kept[precision]
         self._trainer.load(self._initial)
         self._trainer.load_optimizer({})
         return {"mode": self._trainer.mode}
 
     def forget(self) -> None:
-        """Drop the trainer: what it is made of has changed, or is no longer needed."""
-        self._trainer = None
+        """Drop the trainers: what they are made of has changed, or is no longer needed."""
+        self._trainer, self._kept, self._made_for = None, {}, ""
 
     def warm_up(self, arrays: Arrays) -> dict[str, Any]:
         """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it."""
@@ -182,15 +194,19 @@ class Loop:
         loss, found = trainer.gradients(trainer.to_device(arrays), 0)
         return {"loss": loss}, found
 
-    def evaluate(self) -> dict[str, Any]:
-        """Mean loss and accuracy over all test images."""
+    def evaluate(
+        self, progress: Callable[..., None], batch: int = EVALUATION_BATCH
+    ) -> tuple[dict[str, Any], Arrays]:
+        """Mean loss and accuracy over all test images, `batch` at a time; how many there were; their `logits`."""
         trainer = self._current()
-        count = len(trainer.test_images)
-        loss, hits = 0.0, 0
-        for begin in range(0, count, EVALUATION_BATCH):
-            losses, correct = trainer.evaluate(slice(begin, begin + EVALUATION_BATCH))
+        loss, hits, logits = 0.0, 0, []
+        for part in evaluation_parts(len(trainer.test_images), batch):
+            losses, correct, found = trainer.evaluate(part)
             loss, hits = loss + losses, hits + correct
-        return {"loss": loss / count, "accuracy": hits / count, "images": count}
+            logits.append(found)
+            progress(images=part.stop)
+        count = sum(map(len, logits))
+        return {"loss": loss / count, "accuracy": hits / count, "images": count}, {"logits": np.concatenate(logits)}
 
     def digest_batches(self, arrays: Arrays) -> dict[str, Any]:
         """sha256 of every batch of a plan, as the device makes it: float32 images NHWC and int32 labels."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from parity.data import Dataset
 from parity.diagnosis import diagnose
+from parity.evaluation_proofs import evaluation
 from parity.evidence import LEVELS, Evidence, make_proof
 from parity.forward_proofs import certificate, float32_forward, float64_forward
 from parity.networks import network
@@ -24,6 +25,7 @@ CHECKS: dict[int, Callable[[Evidence], Proof]] = {
     4: train_mode_forward,
     5: gradients,
     6: optimizer_steps,
+    7: evaluation,
 }
 
 

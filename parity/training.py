@@ -175,7 +175,10 @@ class _Run:
             self._report(epoch + 1, news["step"], news["loss"], news["accuracy"])
 
         trained = self.worker.call("train_epoch", network=self.name, arrays=plan, on_progress=on_progress).result
-        tested = self.worker.call("evaluate", network=self.name).result
+        tested = self.worker.call("evaluate", network=self.name, on_progress=lambda news: None).result
+        if tested["images"] != len(self.dataset.test_images):
+            expected = len(self.dataset.test_images)
+            self.problems.append(f"epoch {epoch + 1}: expected {expected} test images, found {tested['images']}")
         record = Epoch(
             epoch=epoch + 1,
             learning_rate=float(plan["rate"][0]),

@@ -13,6 +13,7 @@ import numpy as np
 
 from parity import reference
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
+from parity.data import Dataset
 from parity.evidence import Evidence, make_proof, worst_of
 from parity.forward_proofs import moved_like_terms, perturb
 from parity.protocol import Arrays, pack, unpack
@@ -89,16 +90,20 @@ def recipe_for(evidence: Evidence) -> Recipe:
 
 
 def start(
-    evidence: Evidence, recipe: Recipe, states: Mapping[str, State] | None = None, only: str | None = None
+    evidence: Evidence,
+    recipe: Recipe,
+    states: Mapping[str, State] | None = None,
+    only: str | None = None,
+    *,
+    precision: str = "float64",
 ) -> Arrays:
-    """Start a float64 training with the proof's weights, or each framework's own `states`; the plan.
+    """Start a training with the proof's weights, or each framework's own `states`; the plan of its first epoch.
 
-    In both workers at once, or in that of the framework `only`.
+    In both workers at once, or in that of the framework `only`. The verb, its settings and the form of the data are
+    those of `parity.training`; all proofs of a network start the same training, in float64 or in float32.
     """
-    batch = min(evidence.batch, BATCH if evidence.network.flops > LARGE_FLOPS else 2 * BATCH)
-    part = evidence.part(batch * STEPS)
-    description = next(iter(evidence.describe().values()))
-    data = prepared(part, recipe)
+    data = prepared(training_part(evidence), recipe)
+    settings = as_arguments(recipe) | {"batch": training_batch(evidence)}
 
     def begin(worker: Worker) -> Reply:
         state = states[worker.framework] if states else evidence.state("float32")
@@ -107,15 +112,32 @@ def start(
             network=evidence.network.name,
             arrays=pack(state=state, data=data),
             seed=evidence.seed,
-            precision="float64",
-            **(as_arguments(recipe) | {"batch": batch}),
+            mode="auto",
+            precision=precision,
+            **settings,
         )
 
     if only:
         begin(evidence.workers[only])
     else:
         evidence.workers.map(begin)
-    return plan_arrays(part, recipe, batch, evidence.seed, 0, description["dropout"])
+    return plan_of(evidence, recipe, 0)
+
+
+def training_batch(evidence: Evidence) -> int:
+    """Images a step of the trainings that are proven."""
+    return min(evidence.batch, BATCH if evidence.network.flops > LARGE_FLOPS else 2 * BATCH)
+
+
+def training_part(evidence: Evidence) -> Dataset:
+    """The images of these trainings."""
+    return evidence.part(training_batch(evidence) * STEPS)
+
+
+def plan_of(evidence: Evidence, recipe: Recipe, epoch: int) -> Arrays:
+    """The plan of an epoch (counted from 0) of these trainings."""
+    dropout = next(iter(evidence.describe().values()))["dropout"]
+    return plan_arrays(training_part(evidence), recipe, training_batch(evidence), evidence.seed, epoch, dropout)
 
 
 def gradients_of(evidence: Evidence, plan: Arrays) -> dict[str, Reply]:

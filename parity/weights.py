@@ -154,6 +154,11 @@ def _fitting(dtype: str) -> tuple[str, ...]:
     return ("float64", "float32") if dtype == "float64" else (dtype,)
 
 
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are one to the last bit, NaN included."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
 def all_finite(array: np.ndarray) -> bool:
     """Whether no element is NaN or infinite, without a temporary array of the same size in the usual case."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -132,10 +132,10 @@ class Trainer:
         """As `batch_of`; the index is a tensor, so that it is traced once."""
         return self.augmented(plan, index)
 
-    def evaluate(self, part: slice) -> tuple[float, int]:
-        """Sum of the losses, and number of hits, of some test images."""
-        losses, correct = self.evaluation_step(self.test_images[part], self.test_labels[part])
-        return float(losses), int(correct)
+    def evaluate(self, part: slice) -> tuple[float, int, np.ndarray]:
+        """Sum of the losses, number of hits, and logits [n, classes] of some test images."""
+        losses, correct, logits = self.evaluation_step(self.test_images[part], self.test_labels[part])
+        return float(losses), int(correct), logits.numpy()
 
     def load(self, state: Arrays) -> None:
         """Overwrite the weights with a canonical state."""
@@ -173,10 +173,10 @@ class Trainer:
         return _preprocessed(pixels, mean, self.dtype), tf.gather(self.labels, order)
 
     @tf.function(reduce_retracing=False)
-    def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Sum of the losses and number of hits of one batch of test images."""
+    def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Sum of the losses, number of hits, and logits of one batch of test images."""
         logits = tf.cast(self.model(_preprocessed(pixels, self.test_mean, self.dtype), training=False), self.dtype)
-        return tf.reduce_sum(_losses(logits, labels)), _hits(logits, labels)
+        return tf.reduce_sum(_losses(logits, labels)), _hits(logits, labels), logits
 
 
 def _preprocessed(pixels: tf.Tensor, mean: tf.Tensor | None, dtype: str) -> tf.Tensor:

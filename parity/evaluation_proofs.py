@@ -1,0 +1,202 @@
+"""Evidence 7: the evaluation that a training reports its accuracy from.
+
+It is the verb that `parity train` calls after each epoch, on images of every position of a batch and of an incomplete
+last one. Its logits are held against `predict`, which is fed numpy's preprocessing; loss, accuracy and count are
+computed again from them in numpy; and it must leave no trace in the training that it interrupts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
+from parity.evidence import Evidence, by_framework, make_proof, worst_of
+from parity.forward_proofs import FLOAT32_ROUNDING, FLOAT64_ROUNDING, perturb
+from parity.optimizer_proofs import UPDATE_LIMIT
+from parity.protocol import Arrays, pack, unpack
+from parity.results import Proof
+from parity.training import prepared
+from parity.training_proofs import recipe_for, start, training_part
+from parity.weights import State, same_bits
+from parity.workers import Reply, Worker
+
+PRECISIONS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
+LOGITS = "head/logits"  # the stage that they are of
+
+
+def evaluation(evidence: Evidence) -> Proof:
+    """Level 7. Logits, loss, accuracy and count of the evaluation path in both precisions, and what it leaves behind."""
+    labels = training_part(evidence).test_labels
+    problems: list[str] = []
+    logits: dict[str, dict[str, Arrays]] = {}  # by precision and framework, one array a position of the batch
+    comparisons: dict[str, Comparison] = {}
+    for precision, rounding in PRECISIONS.items():
+        replies = evaluated(evidence, precision)
+        logits[precision] = {name: _by_position(evidence, reply.arrays["logits"]) for name, reply in replies.items()}
+        for framework, reply in replies.items():
+            what = f"{framework} {precision}"
+            comparisons[f"loss, {what}"] = _recounted(reply, labels, rounding)
+            problems += [f"{what}: {line}" for line in _miscounted(reply, labels)]
+    predicted = {name: _by_position(evidence, array) for name, array in predictions(evidence, "float64").items()}
+    first, second = logits["float64"].values()
+    comparisons["between the frameworks"] = compare(first, second, FLOAT64_LIMIT)
+    for framework, exact in logits["float64"].items():
+        comparisons[f"{framework}, against its predictions"] = compare(predicted[framework], exact, FLOAT64_LIMIT)
+    limits = _float32_limits(evidence, predicted)
+    rounded = {name: compare(predicted[name], found, limits) for name, found in logits["float32"].items()}
+    for what, comparison in (comparisons | {f"{name}, float32": each for name, each in rounded.items()}).items():
+        problems += [f"{what}: {line}" for line in comparison.explain()]
+    traces = _traces(evidence)
+    problems += traces.problems
+    every = [*comparisons.values(), *rounded.values()]
+    compared = {
+        "images": len(labels),
+        "positions": len(first),
+        "elements": sum(comparison.elements for comparison in every),
+        "arrays untouched": traces.untouched,
+        "arrays trained on": traces.trained_on,
+    }
+    return make_proof(evidence, 7, compared, problems, worst_of(every), by_framework(rounded))
+
+
+def evaluated(evidence: Evidence, precision: str) -> dict[str, Reply]:
+    """Each framework's evaluation of the proof's weights: as a training makes it."""
+    start(evidence, recipe_for(evidence), precision=precision)
+    return evidence.workers.map(lambda worker: _evaluate(evidence, worker))
+
+
+def predictions(evidence: Evidence, precision: str, state: State | None = None, **changed: np.ndarray) -> Arrays:
+    """Each framework's logits of the same images by `predict`, preprocessed in numpy; `changed` data instead."""
+    arrays = prepared(training_part(evidence), recipe_for(evidence))
+    data = {"images": arrays["test_images"]} | ({"mean": arrays["test_mean"]} if "test_mean" in arrays else {})
+    replies = evidence.workers.each(
+        "predict",
+        network=evidence.network.name,
+        dtype=precision,
+        arrays=pack(state=state or evidence.state("float32"), data=data | changed),
+        on_progress=lambda news: None,
+    )
+    return {name: reply.arrays["logits"] for name, reply in replies.items()}
+
+
+def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float64 [n]: log(sum exp) less the label's own logit, of logits [n, classes] and labels [n]."""
+    logits = logits.astype(np.float64)
+    largest = logits.max(axis=1, keepdims=True)
+    total = np.log(np.exp(logits - largest).sum(axis=1)) + largest[:, 0]
+    return np.asarray(total - logits[np.arange(len(labels)), labels])
+
+
+def _evaluate(evidence: Evidence, worker: Worker) -> Reply:
+    return worker.call(
+        "evaluate", network=evidence.network.name, batch=evidence.evaluation_batch, on_progress=lambda news: None
+    )
+
+
+def _by_position(evidence: Evidence, logits: np.ndarray) -> Arrays:
+    """The logits by their image's position in its batch, and those of the last batch alone: faults have places there."""
+    batch = evidence.evaluation_batch
+    places = {f"position {place + 1} of {batch}": logits[place::batch] for place in range(min(batch, len(logits)))}
+    return places | {"last batch": logits[(len(logits) - 1) // batch * batch :]}
+
+
+def _recounted(reply: Reply, labels: np.ndarray, rounding: float) -> Comparison:
+    """The mean loss against numpy's of the same logits.
+
+    A loss is a difference of logits, so it is as uncertain as the largest of them; a sum of n losses rounds n times.
+    """
+    logits = reply.arrays["logits"]
+    losses = cross_entropies(logits, labels[: len(logits)])
+    scale = float(max(np.abs(logits).max(), np.abs(losses).max()))
+    limit = (len(labels) + logits.shape[1] + 4) * rounding
+    found = {"loss": np.array(reply.result["loss"])}
+    return compare({"loss": np.array(losses.mean())}, found, limit, scales={"loss": scale})
+
+
+def _miscounted(reply: Reply, labels: np.ndarray) -> list[str]:
+    """How many images it says that it saw, and how many of them right, against numpy."""
+    logits, result = reply.arrays["logits"], reply.result
+    if (len(logits), result["images"]) != (len(labels), len(labels)):
+        return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result['images']}"]
+    hits = int((logits.argmax(axis=1) == labels).sum())
+    found = result["accuracy"] * len(labels)
+    return [] if found == hits else [f"expected {hits} of {len(labels)} right, found {found:g}"]
+
+
+def _float32_limits(evidence: Evidence, exact: Mapping[str, Arrays]) -> dict[str, float]:
+    """As at level 3: by how much float64 predictions move with weights that float32 rounding has moved."""
+    draw = np.random.default_rng(evidence.seed)
+    moved = predictions(evidence, "float64", perturb(evidence.state("float64"), draw))
+    each = [derive_limits(exact[name], [_by_position(evidence, moved[name])]) for name in exact]
+    # every position of a batch has the same noise: the largest speaks for those of which there are few images
+    largest = float(np.max([limit for limits in each for limit in limits.values()]))
+    return dict.fromkeys(next(iter(exact.values())), largest)
+
+
+class _Traces:
+    """What an evaluation in the middle of a training changed: nothing, where all is well."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.untouched = self.trained_on = 0
+
+
+def _traces(evidence: Evidence) -> _Traces:
+    """Two steps with an evaluation between them, and the same without.
+
+    The weights, statistics and the optimizer's memory are bit for bit what they were before the evaluation. What the
+    step after it comes to is what it comes to without: bit for bit on a CPU, in float32, as it is trained; on other
+    devices, where sums have no fixed order, in float64.
+    """
+    recipe, traces = recipe_for(evidence), _Traces()
+    exact = all(evidence.workers[name].device == "cpu" for name in evidence.workers)
+    precision = "float32" if exact else "float64"
+
+    def run(interrupted: bool) -> dict[str, tuple[Arrays, Arrays, Arrays]]:
+        plan = start(evidence, recipe, precision=precision)
+        rows = [{name: array[index : index + 1] for name, array in plan.items()} for index in range(2)]
+        ends: dict[str, tuple[Arrays, Arrays, Arrays]] = {}
+
+        def job(worker: Worker) -> Reply:
+            _train(evidence, worker, rows[0])
+            before = _exported(evidence, worker) if interrupted else {}
+            if interrupted:
+                _evaluate(evidence, worker)
+            after = _exported(evidence, worker) if interrupted else {}
+            _train(evidence, worker, rows[1])
+            ends[worker.framework] = before, after, _exported(evidence, worker)
+            return Reply()
+
+        evidence.workers.map(job)
+        return ends
+
+    alone = run(interrupted=False)
+    for framework, (before, after, end) in run(interrupted=True).items():
+        changed = [name for name in before if not same_bits(before[name], after.get(name, np.zeros(0)))]
+        traces.untouched += len(before)
+        if changed or before.keys() != after.keys() or not before:
+            traces.problems.append(f"{framework}: an evaluation changed {len(changed)} arrays, first {changed[:3]}")
+        expected = alone[framework][2]
+        traces.trained_on += len(expected)
+        if exact:
+            other = [name for name in expected if not same_bits(expected[name], end[name])]
+        else:
+            gaps = compare(expected, end, UPDATE_LIMIT).gaps
+            other = [gap.name for gap in gaps if not gap.passed]
+        if other:
+            traces.problems.append(
+                f"{framework}: the step after an evaluation is another one than without: {len(other)} of "
+                f"{len(expected)} arrays, first {other[:3]}"
+            )
+    return traces
+
+
+def _train(evidence: Evidence, worker: Worker, row: Arrays) -> None:
+    worker.call("train_epoch", network=evidence.network.name, arrays=row, on_progress=lambda news: None)
+
+
+def _exported(evidence: Evidence, worker: Worker) -> Arrays:
+    arrays = worker.call("export_training", network=evidence.network.name, optimizer=True).arrays
+    return unpack(arrays, "state") | unpack(arrays, "optimizer")
