@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,9 @@ import paddle
 
 from paddle_impl.weights import Slot, memory
 from parity.protocol import Arrays
+from parity.weights import SAME, Entry
+
+REPORTED = 10_000  # steps of an optimizer alone, after which it gives a sign of life
 
 # what a kernel keeps of each parameter, by Paddle's names -> the slot's name
 KEPT: dict[str, dict[str, str]] = {
@@ -18,6 +21,33 @@ KEPT: dict[str, dict[str, str]] = {
     "nesterov": {"velocity_0": "velocity"},
     "adam": {"moment1_0": "m", "moment2_0": "v", "beta1_pow_acc_0": "beta1_power", "beta2_pow_acc_0": "beta2_power"},
 }
+
+
+def repeated_updates(
+    rule: dict[str, Any], rate: float, checkpoints: Sequence[int], arrays: Arrays, progress: Callable[..., None]
+) -> tuple[dict[str, Any], Arrays]:
+    """An optimizer alone: the array `gradient` [n] over and over. `updates` [checkpoints, n]: what these steps take off.
+
+    `checkpoints` are counted from 1, in order. The weights are put to zero before each, so that an update is exact.
+    """
+    gradient = paddle.to_tensor(arrays["gradient"])
+    with paddle.utils.unique_name.guard():
+        weights = paddle.create_parameter(gradient.shape, arrays["gradient"].dtype.name)
+    weights.set_value(paddle.zeros_like(gradient))
+    entry = Entry("alone/kernel", arrays["gradient"].shape, arrays["gradient"].dtype.name, True)
+    optimizer = Optimizer(rule, [Slot(entry, weights, SAME)], [0.0])
+    updates, count = [], 0
+    for checkpoint in checkpoints:
+        while count < checkpoint:
+            count += 1
+            if count == checkpoint:
+                weights.set_value(paddle.zeros_like(gradient))
+            weights.grad = gradient
+            optimizer.apply(rate)
+            if count % REPORTED == 0:
+                progress(step=count)
+        updates.append(-weights.numpy())
+    return {}, {"updates": np.stack(updates)}
 
 
 class Optimizer:

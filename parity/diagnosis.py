@@ -62,6 +62,8 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
         4: (layers_alone, running_statistics, dropout_masks, training_images),
         5: (layers_alone, loss_value),
         6: (lambda each: update_rule(each, recipe), layers_alone),
+        7: (),
+        8: (),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Evidence:
     network: Network
     dataset: Dataset
     seed: int = 0
+    # what optimizers did alone, by update rule: the same for all networks and seeds, so that these may share it
+    updates: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.descriptions: dict[str, dict[str, Any]] = {}

@@ -177,4 +177,3 @@ def _bijection(evidence: Evidence, first: Sequence[Entry], second: Sequence[Entr
 
 def _stage_counts(comparison: Comparison) -> dict[str, int]:
     return {"stages": len(comparison.gaps), "elements": comparison.elements}
-

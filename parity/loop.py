@@ -19,6 +19,7 @@ from parity.weights import digest
 
 PROGRESS_SECONDS = 0.5
 EVALUATION_BATCH = 500
+STATISTICS = ("/mean", "/variance")  # arrays of a state that no gradient moves
 
 Plan = dict[str, Any]  # an epoch's plan on the device
 
@@ -194,9 +195,7 @@ class Loop:
         loss, found = trainer.gradients(trainer.to_device(arrays), 0)
         return {"loss": loss}, found
 
-    def evaluate(
-        self, progress: Callable[..., None], batch: int = EVALUATION_BATCH
-    ) -> tuple[dict[str, Any], Arrays]:
+    def evaluate(self, progress: Callable[..., None], batch: int = EVALUATION_BATCH) -> tuple[dict[str, Any], Arrays]:
         """Mean loss and accuracy over all test images, `batch` at a time; how many there were; their `logits`."""
         trainer = self._current()
         loss, hits, logits = 0.0, 0, []
@@ -219,11 +218,15 @@ class Loop:
 
         return {"digest": batch_digest(batches())}
 
-    def export_training(self, optimizer: bool = False) -> tuple[dict[str, Any], Arrays]:
-        """The groups `state` and, on request, `optimizer` as they are now; and the peak of memory in bytes."""
+    def export_training(self, optimizer: bool = False, weights: bool = True) -> tuple[dict[str, Any], Arrays]:
+        """The groups `state` and, on request, `optimizer` as they are now; and the peak of memory in bytes.
+
+        Without `weights` the state holds running statistics alone.
+        """
         trainer = self._current()
         remembered = trainer.export_optimizer() if optimizer else {}
-        return {"peak_memory": trainer.peak_memory()}, pack(state=trainer.export(), optimizer=remembered)
+        state = {name: array for name, array in trainer.export().items() if weights or name.endswith(STATISTICS)}
+        return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
 
     def load_training(self, arrays: Arrays) -> dict[str, Any]:
         """Go on from the groups `state` and `optimizer` that `export_training` gave."""

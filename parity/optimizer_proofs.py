@@ -9,13 +9,27 @@ from itertools import pairwise
 import numpy as np
 
 from parity.chaos import compare_chaotic
-from parity.evidence import Evidence, make_proof
+from parity.compare import FLOAT64_LIMIT, Comparison
+from parity.evidence import Evidence, make_proof, worst_of
+from parity.extremes import EXTREMES, Extreme, extreme_row, extreme_state
 from parity.forward_proofs import FLOAT64_ROUNDING, perturb
 from parity.model_cache import LARGE
 from parity.protocol import Arrays, unpack
 from parity.recipes import Optimizer, Recipe, Schedule, learning_rates
 from parity.results import Proof
-from parity.training_proofs import BATCH, GRADIENT_LIMIT, STEPS, gradients_of, layer_scales, recipe_for, start, unmoved
+from parity.single_steps import LOSS, Point, by_the_rule, observed, take_steps
+from parity.training_proofs import (
+    BATCH,
+    GRADIENT_LIMIT,
+    STEPS,
+    gradients_of,
+    layer_scales,
+    plan_of,
+    recipe_for,
+    start,
+    training_part,
+    unmoved,
+)
 from parity.weights import State, all_finite
 from parity.workers import Reply, Worker
 
@@ -55,16 +69,51 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
         ends, limits, lambda run: _moved_ends(evidence, recipe, ends, slow, run), most=LARGEST_ROUNDING
     )
     problems = comparison.explain()
+    designed = {extreme.name: extreme_step(evidence, recipe, extreme) for extreme in EXTREMES}
+    for name, comparisons in designed.items():
+        problems += [f"{name} numbers: {line}" for each in comparisons for line in each.explain()]
     trained = {entry.name for entry in evidence.entries() if entry.trainable and entry.name.endswith("/kernel")}
     before = {name: array for name, array in state.items() if name in trained}
     problems += [f"{name!r} did not move in {STEPS} steps" for name in unmoved(before, first)]
     compared = {
         "arrays": len(comparison.gaps) - 1,
         "elements": comparison.elements - first[LOSSES].size,
-        "steps": first[LOSSES].size,
+        "steps": first[LOSSES].size + len(designed),
     }
-    proof = steps_titled(make_proof(evidence, 6, compared, problems, comparison), recipe)
+    every = [comparison, *(each for comparisons in designed.values() for each in comparisons)]
+    compared["elements"] += sum(each.elements for each in every[1:])
+    proof = steps_titled(make_proof(evidence, 6, compared, problems, worst_of(every)), recipe)
     return proof if slow == 1 else replace(proof, title=f"{proof.title}, rates times {slow:g}")
+
+
+def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> list[Comparison]:
+    """A step from a designed state: loss and gradients between the frameworks, and each one's weights by the rule.
+
+    Gradients as the optimizer has taken them up, so that one that it cuts or scales shows. A loss is a difference of
+    logits, and its gradient one of probabilities: both are as uncertain as what they are differences of.
+    """
+    state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float64")
+    row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
+    points = dict.fromkeys(evidence.workers, Point(state))
+    taken = take_steps(evidence, recipe, points, row, "float64")
+    shown = {name: observed(each, recipe) for name, each in taken.items()}
+    first = next(iter(shown.values()))
+    scales = layer_scales(first) | {LOSS: max(float(first[LOSS]), extreme.margin["float64"])}
+    uncertain = 8 * FLOAT64_ROUNDING / min(1.0, *(each.loss for each in taken.values()))
+    limits = dict.fromkeys(first, UPDATE_LIMIT + uncertain) | {LOSS: FLOAT64_LIMIT}
+
+    def moved(run: int) -> dict[str, Arrays]:
+        draw = np.random.default_rng([evidence.seed, run])
+        others = dict.fromkeys(points, Point(perturb(state, draw, FLOAT64_ROUNDING)))
+        again = take_steps(evidence, recipe, others, row, "float64", weights=False)
+        return {name: observed(each, recipe) for name, each in again.items()}
+
+    comparisons = [compare_chaotic(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)]
+    for framework, each in taken.items():
+        rate = float(row["rate"][0])
+        rule = by_the_rule(recipe, points[framework], each, rate, 1, FLOAT64_ROUNDING)
+        comparisons += [rule] if rule else []
+    return comparisons
 
 
 def steps_titled(proof: Proof, recipe: Recipe) -> Proof:

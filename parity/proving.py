@@ -15,6 +15,7 @@ from parity.networks import network
 from parity.optimizer_proofs import optimizer_steps, steps_titled
 from parity.recipes import recipe_of
 from parity.results import Proof
+from parity.step_proofs import float32_step
 from parity.training_proofs import gradients, train_mode_forward
 from parity.workers import WorkerError, Workers
 
@@ -26,6 +27,7 @@ CHECKS: dict[int, Callable[[Evidence], Proof]] = {
     5: gradients,
     6: optimizer_steps,
     7: evaluation,
+    8: float32_step,
 }
 
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from parity.protocol import Arrays
+from parity.weights import SAME, Entry
 from tf_impl.weights import Slot
+
+REPORTED = 10_000  # steps of an optimizer alone, after which it gives a sign of life
 
 # the slots that a rule keeps of each parameter
 KEPT: dict[str, tuple[str, ...]] = {
@@ -24,6 +28,37 @@ KEPT: dict[str, tuple[str, ...]] = {
 }
 
 Update = Callable[[int, tf.Variable, tf.Tensor], None]
+
+
+def repeated_updates(
+    rule: dict[str, Any], rate: float, checkpoints: Sequence[int], arrays: Arrays, progress: Callable[..., None]
+) -> tuple[dict[str, Any], Arrays]:
+    """An optimizer alone: the array `gradient` [n] over and over. `updates` [checkpoints, n]: what these steps take off.
+
+    `checkpoints` are counted from 1, in order. The weights are put to zero before each, so that an update is exact.
+    """
+    gradient = tf.constant(arrays["gradient"])
+    weights = keras.Variable(tf.zeros_like(gradient), dtype=gradient.dtype.name)
+    entry = Entry("alone/kernel", arrays["gradient"].shape, gradient.dtype.name, True)
+    optimizer = Optimizer(rule, [Slot(entry, weights, SAME)], [0.0])
+
+    @tf.function(reduce_retracing=False)
+    def apply(steps: tf.Tensor) -> None:
+        for _ in tf.range(steps):
+            optimizer.apply([gradient], tf.constant(rate, tf.float32))
+
+    updates, count = [], 0
+    for checkpoint in checkpoints:
+        while count < checkpoint - 1:
+            steps = min(checkpoint - 1 - count, REPORTED)
+            apply(tf.constant(steps))
+            count += steps
+            progress(step=count)
+        weights.assign(tf.zeros_like(gradient))
+        apply(tf.constant(1))
+        count += 1
+        updates.append(-weights.numpy())
+    return {}, {"updates": np.stack(updates)}
 
 
 class Optimizer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tf_impl import device, faults, steps, timing, training, user_models
+from tf_impl import device, faults, optimizers, steps, timing, training, user_models
 
 VERBS = {
     verb.__name__: verb
@@ -19,6 +19,7 @@ VERBS = {
         steps.layer_inputs,
         steps.predict,
         *training.loop.verbs,
+        optimizers.repeated_updates,
         timing.subjects.start_timing,
         timing.subjects.time_steps,
         timing.time_transfer,

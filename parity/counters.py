@@ -1,0 +1,96 @@
+"""The optimizer alone, for as many steps as a training has: do its counters last, and does it stay the rule that it is?
+
+It updates one array of a few numbers with the same gradients over and over, from 1e-8 to 1e4. What each rule comes to
+then needs no simulation: the memory has a closed form.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from parity.compare import Comparison, compare
+from parity.evidence import Evidence
+from parity.forward_proofs import FLOAT32_ROUNDING, FLOAT64_ROUNDING
+from parity.recipes import Optimizer, Recipe
+
+GRADIENTS = np.concatenate([sign * 10.0 ** np.arange(-8, 5) for sign in (1, -1)])  # [26]
+PRECISIONS = {"float32": FLOAT32_ROUNDING, "float64": FLOAT64_ROUNDING}
+FLOAT64_STEPS = 1024  # nothing is trained in float64: there the rule is looked at, not how long it lasts
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many steps an optimizer was run for alone, and what was wrong with it."""
+
+    steps: int
+    problems: list[str]
+
+
+def count_steps(evidence: Evidence, recipe: Recipe) -> Counts:
+    """Run the recipe's optimizer alone in both frameworks and precisions; asked for once for each rule and length."""
+    steps = recipe.epochs * max(1, len(evidence.dataset.train_images) // recipe.batch)
+    key = json.dumps([asdict(recipe.optimizer), recipe.schedule.base, steps], sort_keys=True)
+    if key not in evidence.updates:
+        problems = [
+            f"{framework}, optimizer alone in {precision}: {line}"
+            for precision in PRECISIONS
+            for framework, comparison in updates_alone(evidence, recipe, steps, precision).items()
+            for line in comparison.explain()
+        ]
+        evidence.updates[key] = Counts(steps, problems)
+    found: Counts = evidence.updates[key]
+    return found
+
+
+def updates_alone(evidence: Evidence, recipe: Recipe, steps: int, precision: str) -> dict[str, Comparison]:
+    """Each framework's updates at the powers of two and at the end, relative to those that the rule makes."""
+    checkpoints = checkpoints_of(min(steps, FLOAT64_STEPS) if precision == "float64" else steps)
+    rate = float(np.float32(recipe.schedule.base))  # rates are float32 numbers in any precision
+    replies = evidence.workers.each(
+        "repeated_updates",
+        network=evidence.network.name,
+        rule=asdict(recipe.optimizer),
+        rate=rate,
+        checkpoints=checkpoints,
+        arrays={"gradient": GRADIENTS.astype(precision)},
+        on_progress=lambda news: None,
+    )
+    gradient = GRADIENTS.astype(precision).astype(np.float64)
+    expected = {f"step {count}": expected_update(recipe.optimizer, rate, gradient, count) for count in checkpoints}
+    limit = limit_of(recipe.optimizer, PRECISIONS[precision])
+    ones = {name: np.ones_like(array) for name, array in expected.items()}
+    return {
+        framework: compare(
+            ones, {n: reply.arrays["updates"][i] / a for i, (n, a) in enumerate(expected.items())}, limit
+        )
+        for framework, reply in replies.items()
+    }
+
+
+def checkpoints_of(steps: int) -> list[int]:
+    """1, 2, 4, ... and each of these plus one, where a counter would wrap, up to the last step."""
+    powers = [2**power for power in range(steps.bit_length())]
+    return sorted({count for power in powers for count in (power, power + 1) if count <= steps} | {steps})
+
+
+def expected_update(rule: Optimizer, rate: float, gradient: np.ndarray, count: int) -> np.ndarray:
+    """What step `count` (from 1) of the same gradient over and over takes off the weights."""
+    if rule.kind == "sgd":
+        return rate * gradient
+    if rule.kind == "adam":
+        return rate * gradient / (np.abs(gradient) + rule.epsilon)
+    velocity = gradient * (1 - rule.momentum**count) / (1 - rule.momentum)
+    return rate * (velocity if rule.kind == "momentum" else gradient + rule.momentum * velocity)
+
+
+def limit_of(rule: Optimizer, rounding: float) -> float:
+    """The largest relative error of an update that roundings can add up to, whatever their signs.
+
+    Each decaying average rounds at every step, and remembers 1 / (1 - beta) of its roundings; so do powers of beta,
+    of which one less the power is divided by.
+    """
+    remembered = {"sgd": (), "adam": (rule.beta1, rule.beta2)}.get(rule.kind, (rule.momentum,))
+    return 4 * rounding * (4 + sum(1 / (1 - beta) for beta in remembered))

@@ -1,0 +1,181 @@
+"""One step of training from given weights and memory, by the verbs of a training, and what it must come to.
+
+Steps are looked at one at a time, each from weights and memory that are handed over, so that errors do not add up and
+no chaos grows between the runs that are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.compare import Comparison, compare
+from parity.evidence import Evidence
+from parity.loop import STATISTICS
+from parity.protocol import Arrays, pack, unpack
+from parity.recipes import Optimizer, Recipe
+from parity.training_proofs import start
+from parity.weights import State
+from parity.workers import Reply, Worker
+
+LOSS = "loss"
+SLOTS = ("velocity", "m", "v")  # of the optimizer's memory that have the parameters' shapes
+OPERATIONS = 16  # roundings of an update by any of the rules, at most
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a training stands: weights with running statistics, and the optimizer's memory; empty before any step."""
+
+    state: State
+    memory: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step that was taken: its mean loss, and where it led to."""
+
+    loss: float
+    after: Point
+
+
+def take_steps(
+    evidence: Evidence,
+    recipe: Recipe,
+    points: Mapping[str, Point],
+    row: Arrays,
+    precision: str,
+    *,
+    weights: bool = True,
+) -> dict[str, Taken]:
+    """One step of each framework from its own point, with the one row of a plan.
+
+    Without `weights` it is known of where the step led to what `observed` needs, and no more.
+    """
+    (taken,) = take_all(evidence, recipe, [(points, row)], precision, weights=weights)
+    return taken
+
+
+def take_all(
+    evidence: Evidence,
+    recipe: Recipe,
+    wanted: Iterable[tuple[Mapping[str, Point], Arrays]],
+    precision: str,
+    *,
+    weights: bool = True,
+) -> Iterator[dict[str, Taken]]:
+    """Single steps in one precision, one after the other; each as `take_steps`."""
+    name = evidence.network.name
+    weights = weights or not remembers(recipe)
+    start(evidence, recipe, precision=precision)
+    for points, row in wanted:
+        taken: dict[str, Taken] = {}
+
+        def job(worker: Worker, points: Mapping[str, Point] = points, row: Arrays = row, taken: Any = taken) -> Reply:
+            point = points[worker.framework]
+            memory = {key: array.astype(precision, copy=False) for key, array in point.memory.items()}
+            worker.call("load_training", network=name, arrays=pack(state=point.state, optimizer=memory))
+            taken[worker.framework] = step(evidence, worker, row, weights=weights)
+            return Reply()
+
+        evidence.workers.map(job)
+        yield {framework: taken[framework] for framework in points}
+
+
+def remembers(recipe: Recipe) -> bool:
+    """Whether the optimizer's memory shows the gradients; plain descent has none, and shows them in the weights."""
+    return recipe.optimizer.kind != "sgd"
+
+
+def step(evidence: Evidence, worker: Worker, row: Arrays, *, weights: bool = True) -> Taken:
+    """One step of the training that the worker has at hand."""
+    name = evidence.network.name
+    result = worker.call("train_epoch", network=name, arrays=row, on_progress=lambda news: None).result
+    return Taken(result["loss"], point_of(evidence, worker, weights=weights))
+
+
+def point_of(evidence: Evidence, worker: Worker, *, weights: bool = True) -> Point:
+    """Where the worker's training stands."""
+    name = evidence.network.name
+    arrays = worker.call("export_training", network=name, optimizer=True, weights=weights).arrays
+    return Point(unpack(arrays, "state"), unpack(arrays, "optimizer"))
+
+
+def observed(taken: Taken, recipe: Recipe) -> Arrays:
+    """What a step shows, as float64: loss, gradients as the optimizer has taken them up, running statistics.
+
+    The first gradient is all of what the optimizer remembers after a first step. Adam's `v` holds squares, of which the
+    root is taken. Plain descent, which remembers nothing, shows its gradient in the weights.
+    """
+    found: Arrays = {LOSS: np.array(taken.loss)}
+    for name, array in taken.after.memory.items():
+        slot = name.partition("/")[0]
+        if slot in SLOTS:
+            numbers = array.astype(np.float64)
+            found[name] = np.sqrt(numbers) if slot == "v" else numbers
+    for name, array in taken.after.state.items():
+        if name.endswith(STATISTICS) or not remembers(recipe):
+            found[f"state/{name}"] = array.astype(np.float64)
+    return found
+
+
+def by_the_rule(
+    recipe: Recipe, before: Point, taken: Taken, rate: float, count: int, rounding: float
+) -> Comparison | None:
+    """The weights after step `count` (from 1) against those that the rule makes of the memory that was left, in numpy.
+
+    None for plain descent, which remembers nothing. A limit is what so many roundings of a weight and of its change
+    can come to.
+    """
+    rule, expected, found, limits = recipe.optimizer, {}, {}, {}
+    if not remembers(recipe):
+        return None
+    for name, array in before.state.items():
+        memory = {slot: taken.after.memory.get(f"{slot}/{name}") for slot in SLOTS}
+        if all(each is None for each in memory.values()):
+            continue
+        weights = array.astype(np.float64)
+        earlier = before.memory.get(f"velocity/{name}")
+        change = rate * _direction(rule, memory, earlier, count)
+        expected[name], found[name] = weights - change, taken.after.state[name]
+        scale = float(np.abs(expected[name]).max())
+        sizes = float(np.abs(weights).max()) + OPERATIONS * float(np.abs(change).max())
+        limits[name] = 2 * rounding * sizes / scale if scale else rounding
+    return compare(expected, found, limits)
+
+
+def counted(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list[str]:
+    """What is wrong with the optimizer's counters after so many steps; a line each."""
+    problems = []
+    for name, array in memory.items():
+        slot = name.partition("/")[0]
+        if slot == "steps":
+            expected = float(count)
+        elif slot in ("beta1_power", "beta2_power"):
+            expected = getattr(recipe.optimizer, slot.removesuffix("_power")) ** (count + 1)  # that of the next step
+        else:
+            continue
+        if not abs(float(array.ravel()[0]) - expected) <= 2 * (count + 1) * rounding * expected:
+            problems.append(
+                f"{name!r} after {count} steps: expected {expected:.9g}, found {float(array.ravel()[0]):.9g}"
+            )
+    return problems
+
+
+def _direction(
+    rule: Optimizer, memory: Mapping[str, np.ndarray | None], earlier: np.ndarray | None, count: int
+) -> np.ndarray:
+    """What the learning rate is multiplied by."""
+    now = {slot: array.astype(np.float64) for slot, array in memory.items() if array is not None}
+    if rule.kind == "adam":
+        m = now["m"] / (1 - rule.beta1**count)
+        v = now["v"] / (1 - rule.beta2**count)
+        return np.asarray(m / (np.sqrt(v) + rule.epsilon))
+    velocity = now["velocity"]
+    if rule.kind == "momentum":
+        return velocity
+    gradient = velocity - (rule.momentum * earlier.astype(np.float64) if earlier is not None else 0.0)
+    return np.asarray(gradient + rule.momentum * velocity)

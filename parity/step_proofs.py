@@ -1,0 +1,264 @@
+"""Evidence 8: the float32 step that a training consists of, each framework against its own float64 run of it.
+
+Everything that levels 4 to 6 show in float64 may be otherwise in the float32 kernels, which are other code. A training
+is started, warmed up and run over three epochs, by the verbs of `parity train` and with its evaluation in between. Its
+steps are then taken again in float64, each from the float32 run's own weights and memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from parity.compare import FALSE_ALARM, Comparison, compare
+from parity.counters import count_steps
+from parity.evidence import Evidence, by_framework, make_proof, worst_of
+from parity.extremes import EXTREMES, extreme_row, extreme_state
+from parity.forward_proofs import FLOAT32_ROUNDING, perturb
+from parity.optimizer_proofs import STEPS, boundary_rates
+from parity.protocol import Arrays
+from parity.recipes import Recipe
+from parity.results import Proof
+from parity.single_steps import (
+    LOSS,
+    SLOTS,
+    Point,
+    Taken,
+    by_the_rule,
+    counted,
+    observed,
+    point_of,
+    step,
+    take_all,
+    take_steps,
+)
+from parity.training_proofs import layer_scales, plan_of, recipe_for, start, training_batch, training_part
+from parity.weights import same_bits
+from parity.workers import Reply, Worker
+
+EPOCHS = (2, 1, 1)  # steps of each
+LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
+# A step that halves or loses a gradient makes a gap of a half or one. A limit above this would let it pass.
+LARGEST_LIMIT = 0.25
+TRIES = 4
+TIE = 16.0  # roundings by which weights are moved to see whether a gap was a tie that rounding decided otherwise
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A float32 step that is taken again in float64: where it began, its row of the plan, and what it came to."""
+
+    title: str
+    points: Mapping[str, Point]
+    row: Arrays
+    taken: Mapping[str, Taken]
+    margin: float = 0.0  # of the logits: a loss is as uncertain as they are
+
+
+def float32_step(evidence: Evidence) -> Proof:
+    """Level 8. Loss, gradients, weights and statistics of the first step and of one two epochs later; designed steps.
+
+    Then the optimizer alone, for as many steps as a training has.
+    """
+    recipe = recipe_for(evidence)
+    problems: list[str] = []
+    rules: dict[str, list[Comparison]] = {name: [] for name in evidence.workers}
+    watched = [*_run(evidence, recipe, problems, rules), *_designed(evidence, recipe, rules)]
+    comparisons = {
+        (each.title, framework): comparison
+        for each, first in zip(watched, against_float64(evidence, recipe, watched), strict=True)
+        for framework, comparison in looked_at_again(evidence, recipe, each, first).items()
+    }
+    for (title, framework), comparison in comparisons.items():
+        problems += [f"{framework}, {title}: {line}" for line in comparison.explain()]
+    for framework, found in rules.items():
+        for comparison in found:
+            problems += [f"{framework}, weights by the update rule: {line}" for line in comparison.explain()]
+    own = {name: worst_of([c for (_, f), c in comparisons.items() if f == name]) for name in evidence.workers}
+    every = [*comparisons.values(), *(each for found in rules.values() for each in found)]
+    compared = {
+        "steps": sum(EPOCHS) + len(EXTREMES),
+        "classes": len(np.unique(training_part(evidence).train_labels)),
+        "arrays": sum(len(comparison.gaps) for comparison in every),
+        "elements": sum(comparison.elements for comparison in every),
+    }
+    if not problems:
+        counts = count_steps(evidence, recipe)
+        problems += counts.problems
+        compared["steps of the optimizer alone"] = counts.steps
+    return make_proof(evidence, 8, compared, problems, worst_of(every), by_framework(own))
+
+
+def against_float64(
+    evidence: Evidence, recipe: Recipe, watched: Sequence[Watched], attempt: int = 0
+) -> list[dict[str, Comparison]]:
+    """Each framework's steps against its own float64 ones, within limits from float64 runs that rounding has moved."""
+    amplitude = _amplitude(evidence)
+
+    def wanted() -> Iterator[tuple[Mapping[str, Point], Arrays]]:
+        for each in watched:
+            yield each.points, each.row
+            yield _moved(evidence, each.points, amplitude, attempt), each.row
+
+    taken = take_all(evidence, recipe, wanted(), "float64", weights=False)
+    return [_within_limits(recipe, each, next(taken), next(taken)) for each in watched]
+
+
+def looked_at_again(
+    evidence: Evidence, recipe: Recipe, watched: Watched, comparisons: dict[str, Comparison]
+) -> dict[str, Comparison]:
+    """The comparisons of a step, those over their limits taken again from other weights.
+
+    A ReLU or a max-pool whose numbers are a rounding apart may go the other way in float32, and move a gradient by
+    much. That is no fault, and it does not come back when the weights are moved a little, as a fault does: of every
+    array the smallest gap counts.
+    """
+    for attempt in range(1, TRIES):
+        if all(comparison.passed or comparison.problems for comparison in comparisons.values()):
+            break
+        points = _moved(evidence, watched.points, TIE, attempt)
+        taken = take_steps(evidence, recipe, points, watched.row, "float32", weights=False)
+        (others,) = against_float64(evidence, recipe, [replace(watched, points=points, taken=taken)], attempt)
+        comparisons = {name: _better(comparison, others[name]) for name, comparison in comparisons.items()}
+    return comparisons
+
+
+def _run(
+    evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[str, list[Comparison]]
+) -> Iterator[Watched]:
+    """A float32 training over several epochs; the first and the last of its steps."""
+    rows = list(_rows(evidence, recipe))
+    first: dict[str, tuple[Point, Taken]] = {}
+    last: dict[str, tuple[Point, Taken]] = {}
+    start(evidence, recipe, precision="float32")
+    sent = evidence.state("float32")
+
+    def job(worker: Worker) -> Reply:
+        framework, name = worker.framework, evidence.network.name
+        found = [("when a training starts", point_of(evidence, worker))]
+        worker.call("warm_up", network=name, arrays=plan_of(evidence, recipe, 0))
+        found.append(("over the warm-up", point_of(evidence, worker)))
+        for when, point in found:
+            changed = [n for n, array in sent.items() if not same_bits(array, point.state.get(n, np.zeros(0)))]
+            if changed:
+                problems.append(f"{framework}: {len(changed)} arrays change {when}, first {changed[:3]}")
+            if any(array.any() for array in point.memory.values()):
+                problems.append(f"{framework}: the optimizer remembers something {when}")
+        before, count = found[-1][1], 0
+        for number, epoch_rows in enumerate(rows):
+            for row in epoch_rows:
+                taken, count = step(evidence, worker, row), count + 1
+                comparison = by_the_rule(recipe, before, taken, float(row["rate"][0]), count, FLOAT32_ROUNDING)
+                rules[framework] += [comparison] if comparison else []
+                problems.extend(
+                    f"{framework}: {p}" for p in counted(recipe, taken.after.memory, count, FLOAT32_ROUNDING)
+                )
+                first.setdefault(framework, (before, taken))
+                last[framework] = before, taken
+                before = taken.after
+            if number < len(rows) - 1:  # as a training does between two epochs
+                worker.call("evaluate", network=name, batch=evidence.evaluation_batch, on_progress=lambda news: None)
+        return Reply()
+
+    evidence.workers.map(job)
+    sent_to_both = Point(dict(sent))
+    first = {name: (sent_to_both, taken) for name, (_, taken) in first.items()}
+    for title, row, steps in (("first step", rows[0][0], first), (f"step {sum(EPOCHS)}", rows[-1][-1], last)):
+        yield Watched(title, {n: b for n, (b, _) in steps.items()}, row, {n: t for n, (_, t) in steps.items()})
+
+
+def _rows(evidence: Evidence, recipe: Recipe) -> Iterator[list[Arrays]]:
+    """The rows of every epoch's steps, with learning rates from both sides of a change."""
+    rates = boundary_rates(recipe.schedule)
+    begins = (0, STEPS // 2, STEPS - 1)
+    for epoch, (count, begin) in enumerate(zip(EPOCHS, begins, strict=True)):
+        plan = plan_of(evidence, recipe, epoch) | {"rate": rates}
+        chosen = {**{n: a[:count] for n, a in plan.items()}, "rate": rates[begin : begin + count]}
+        yield [{name: array[index : index + 1] for name, array in chosen.items()} for index in range(count)]
+
+
+def _designed(evidence: Evidence, recipe: Recipe, rules: dict[str, list[Comparison]]) -> Iterator[Watched]:
+    """A float32 step from each designed state."""
+    labels = training_part(evidence).train_labels
+    for extreme in EXTREMES:
+        row = extreme_row(plan_of(evidence, recipe, 0), labels, extreme)
+        state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float32")
+        points = dict.fromkeys(evidence.workers, Point(state))
+        taken = take_steps(evidence, recipe, points, row, "float32")
+        for framework, each in taken.items():
+            rate = float(row["rate"][0])
+            comparison = by_the_rule(recipe, points[framework], each, rate, 1, FLOAT32_ROUNDING)
+            rules[framework] += [comparison] if comparison else []
+        yield Watched(f"{extreme.name} numbers", points, row, taken, extreme.margin["float32"])
+
+
+def _within_limits(
+    recipe: Recipe, watched: Watched, exact: Mapping[str, Taken], moved: Mapping[str, Taken]
+) -> dict[str, Comparison]:
+    """A step's comparison with the exact one in each framework; what the moved one is away from that makes the limits."""
+    oracles = {name: observed(taken, recipe) for name, taken in exact.items()}
+    scales = {
+        name: layer_scales(oracle) | {LOSS: max(float(oracle[LOSS]), watched.margin)}
+        for name, oracle in oracles.items()
+    }
+    distances: dict[str, float] = {}  # by layer, the larger of the frameworks'
+    for framework, oracle in oracles.items():
+        other = observed(moved[framework], recipe)
+        for name, array in oracle.items():
+            scale = scales[framework][name]
+            distance = float(np.abs(other[name] - array).max()) / scale if scale else 0.0
+            layer = name.rpartition("/")[0]
+            distances[layer] = float(np.maximum(distances.get(layer, 0.0), distance))
+    elements = sum(array.size for array in next(iter(oracles.values())).values())
+    factor = math.sqrt(2 * math.log(2 * elements / FALSE_ALARM))  # as `derive_limits` has it
+    # The gradient of a loss is a probability less one: a difference that is the less certain the nearer they are.
+    floor = 8 * FLOAT32_ROUNDING / min(1.0, *(taken.loss for taken in exact.values()))
+    limits = {  # np.minimum keeps NaN, a limit that nothing passes
+        name: float(np.minimum(LARGEST_LIMIT, factor * distances[name.rpartition("/")[0]] + floor))
+        for name in next(iter(oracles.values()))
+    }
+    return {
+        name: compare(oracle, observed(watched.taken[name], recipe), limits, scales=scales[name])
+        for name, oracle in oracles.items()
+    }
+
+
+def _amplitude(evidence: Evidence) -> float:
+    """By how many times as much as at level 3 weights are moved, for the sums over a batch's pixels.
+
+    A sum of T terms in `LANES` rows makes a random walk of sqrt(T / LANES) roundings; level 3 moves by four, which are
+    a walk of two.
+    """
+    height, width, _ = evidence.network.image
+    return max(1.0, math.sqrt(training_batch(evidence) * height * width / LANES) / 2)
+
+
+def _moved(evidence: Evidence, points: Mapping[str, Point], roundings: float, attempt: int) -> dict[str, Point]:
+    """The points with weights, statistics and memory moved by so many float32 roundings; counters stay.
+
+    To the nearest float32 numbers, half as much to send.
+    """
+    draw = np.random.default_rng([evidence.seed, attempt, int(roundings)])
+    rounding = roundings * FLOAT32_ROUNDING
+    found: dict[int, Point] = {}  # frameworks that stand at the same point go on doing so
+
+    def nearest(arrays: Mapping[str, np.ndarray]) -> Arrays:
+        # array by array: all of a large network's in float64 would be much
+        return {n: perturb({n: array}, draw, rounding)[n].astype(np.float32) for n, array in arrays.items()}
+
+    for point in points.values():
+        if id(point) not in found:
+            slots = {name: array for name, array in point.memory.items() if name.partition("/")[0] in SLOTS}
+            found[id(point)] = Point(nearest(point.state), point.memory | nearest(slots))
+    return {name: found[id(point)] for name, point in points.items()}
+
+
+def _better(one: Comparison, other: Comparison) -> Comparison:
+    """Of every array the gap that is less severe."""
+    if one.problems or other.problems:
+        return one
+    others = {gap.name: gap for gap in other.gaps}
+    return Comparison(tuple(min(gap, others[gap.name], key=lambda each: each.severity) for gap in one.gaps), ())
