@@ -12,7 +12,7 @@ from paddle import nn
 
 from paddle_impl.layers import dropouts, largest_dropout
 from paddle_impl.models import cached
-from paddle_impl.weights import export_state, load_state, slots
+from paddle_impl.weights import export_state, load_state, own_slots, slots
 from parity import networks
 from parity.prediction import logits_of
 from parity.protocol import Arrays, take, unpack
@@ -66,6 +66,29 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
         found[f"{name}/output"] = _to_canonical(layers[name](_to_own(x)))
         found[f"{name}/mean"] = layers[name]._mean.numpy()
         found[f"{name}/variance"] = layers[name]._variance.numpy()
+    return {}, found
+
+
+def probe_gradients(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
+
+    Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical.
+    """
+    model = cached(network, dtype)
+    load_state(model, take(arrays, "state"))
+    model.train()
+    layers, gradients = layers_of(model), unpack(arrays, "gradient")
+    found: Arrays = {}
+    for name, x in unpack(arrays, "input").items():
+        layer = layers[name]
+        given = _to_own(x, layer)
+        given.stop_gradient = False
+        paddle.autograd.backward([layer(given)], [_to_own(gradients[name])])
+        found[f"{name}/input"] = _to_canonical(given.grad, layer)
+        for slot in own_slots(layer, name):
+            if slot.entry.trainable and slot.tensor.grad is not None:
+                found[slot.entry.name] = slot.layout.read(slot.tensor.grad.numpy())
+                slot.tensor.clear_gradient(False)
     return {}, found
 
 

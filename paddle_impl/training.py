@@ -180,9 +180,17 @@ class Trainer:
     ) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
         """Sum of the losses, number of hits, and logits of one batch of test images."""
         labels = labels.astype("int64")
-        self.model.eval()
-        logits = self.forward(_preprocessed(pixels, self.test_mean, self.dtype))
+        logits = self.inferred(self.test_batch(pixels))
         return _losses(logits, labels).sum(), _hits(logits, labels), logits
+
+    def test_batch(self, pixels: paddle.Tensor) -> paddle.Tensor:
+        """Test images uint8 [n, h, w, c] -> [n, c, h, w], preprocessed."""
+        return _preprocessed(pixels, self.test_mean, self.dtype)
+
+    def inferred(self, images: paddle.Tensor) -> paddle.Tensor:
+        """Logits in inference mode."""
+        self.model.eval()
+        return self.forward(images)
 
 
 def _preprocessed(pixels: paddle.Tensor, mean: paddle.Tensor | None, dtype: str) -> paddle.Tensor:

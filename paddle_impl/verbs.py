@@ -15,6 +15,7 @@ VERBS = {
         steps.round_trip,
         steps.probe_layers,
         steps.probe_batch_norms,
+        steps.probe_gradients,
         steps.stages,
         steps.layer_inputs,
         steps.predict,

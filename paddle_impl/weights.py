@@ -30,15 +30,18 @@ class Slot:
 
 def slots(model: nn.Layer) -> list[Slot]:
     """Every array of the model's state, in the order of the layers."""
+    return [slot for path, layer in model.named_sublayers() for slot in own_slots(layer, path.replace(".", "/"))]
+
+
+def own_slots(layer: nn.Layer, name: str) -> list[Slot]:
+    """A single layer's arrays; `name` is its canonical one."""
     found = []
-    for path, layer in model.named_sublayers():
-        for own_name, tensor in layer.state_dict(include_sublayers=False).items():
-            kind = layer.spec["kind"]
-            name = f"{path.replace('.', '/')}/{KINDS[kind][own_name]}"
-            layout = _layout(layer, own_name)
-            shape = layout.canonical_shape(tensor.shape)
-            dtype = str(tensor.dtype).removeprefix("paddle.")
-            found.append(Slot(Entry(name, shape, dtype, not tensor.stop_gradient), tensor, layout))
+    for own_name, tensor in layer.state_dict(include_sublayers=False).items():
+        full = f"{name}/{KINDS[layer.spec['kind']][own_name]}"
+        layout = _layout(layer, own_name)
+        shape = layout.canonical_shape(tensor.shape)
+        dtype = str(tensor.dtype).removeprefix("paddle.")
+        found.append(Slot(Entry(full, shape, dtype, not tensor.stop_gradient), tensor, layout))
     return found
 
 

@@ -115,6 +115,11 @@ def compare(
     return Comparison(tuple(gaps), tuple(problems))
 
 
+def alarm_factor(elements: int, false_alarm: float = FALSE_ALARM) -> float:
+    """How many standard deviations one of so many near enough normal errors exceeds with the chance `false_alarm`."""
+    return math.sqrt(2 * math.log(2 * elements / false_alarm))
+
+
 def derive_limits(
     oracle: Mapping[str, np.ndarray],
     perturbed: Sequence[Mapping[str, np.ndarray]],
@@ -132,8 +137,7 @@ def derive_limits(
     """
     if not perturbed:
         raise ValueError("no perturbed run: a tolerance cannot be derived from nothing")
-    elements = sum(array.size for array in oracle.values())
-    factor = math.sqrt(2 * math.log(2 * elements / false_alarm))
+    factor = alarm_factor(sum(array.size for array in oracle.values()), false_alarm)
     limits = {}
     for name, exact in oracle.items():
         noise = float(np.max([_distance(exact, run.get(name)) for run in perturbed]))  # unlike max(), keeps a NaN

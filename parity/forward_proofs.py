@@ -19,6 +19,7 @@ from parity.workers import Reply, Worker
 BLOCK = 2**24  # numbers
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
 FLOAT64_ROUNDING = 2.0**-53
+LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
 
 
 def certificate(evidence: Evidence) -> Proof:
@@ -106,6 +107,15 @@ def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator, roundin
     return moved
 
 
+def sum_roundings(terms: int) -> float:
+    """By how many times as much as `perturb` moves numbers, for sums of so many terms in the backward pass.
+
+    Such a sum in `LANES` rows side by side makes a random walk of sqrt(terms / LANES) roundings; `perturb` moves what
+    is no kernel by four, which are a walk of two.
+    """
+    return max(1.0, math.sqrt(terms / LANES) / 2)
+
+
 def moved_like_terms(array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> np.ndarray:
     """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
     moved = np.empty(array.shape, np.float64)
@@ -129,7 +139,7 @@ def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) 
         name = layer["name"]
         own = {kind: state[f"{name}/{kind}"] for kind in _KINDS if f"{name}/{kind}" in state}
         parameters = {kind: array.astype("float64") for kind, array in own.items()}
-        inputs[name] = draw.normal(size=_probe_shape(layer, parameters))
+        inputs[name] = draw.normal(size=probe_shape(layer, parameters))
         expected[name] = reference.layer(layer, inputs[name], parameters)
     replies = evidence.workers.each(
         "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)
@@ -140,7 +150,7 @@ def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) 
 _KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")
 
 
-def _probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> tuple[int, ...]:
+def probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> tuple[int, ...]:
     """A small input whose size is even, because an odd one hides a wrong SAME padding at stride 2."""
     if layer["kind"] == "dense":
         return 3, parameters["kernel"].shape[0]

@@ -99,7 +99,6 @@ class Loop:
             self.start_training,
             self.warm_up,
             self.train_epoch,
-            self.train_steps,
             self.training_stages,
             self.gradients,
             self.evaluate,
@@ -148,34 +147,31 @@ class Loop:
         trainer.load_optimizer({})
         return {"first_seconds": seconds[0], "second_seconds": seconds[1]}
 
-    def train_epoch(self, arrays: Arrays, progress: Callable[..., None]) -> dict[str, Any]:
-        """One epoch by its plan (order, dy, dx, flip [steps, batch], dropout [steps, sites], rate [steps])."""
+    def train_epoch(
+        self, arrays: Arrays, progress: Callable[..., None], losses: bool = False
+    ) -> tuple[dict[str, Any], Arrays]:
+        """One epoch by its plan (order, dy, dx, flip [steps, batch], dropout [steps, sites], rate [steps]).
+
+        On request with the loss of every step, float64 `losses` [steps], for which the device is waited for each time.
+        """
         trainer = self._current()
         plan = trainer.to_device(arrays)
-        steps = len(arrays["order"])
+        steps, sums = len(arrays["order"]), np.zeros((0, 2))  # mean loss and hits of every step
         trainer.clear_sums()
         trainer.synchronize()
         start = reported = time.perf_counter()
         for index in range(steps):
             trainer.step(plan, index)
+            if losses:
+                sums = np.vstack([sums, trainer.sums()])
+                trainer.clear_sums()
             if time.perf_counter() - reported > PROGRESS_SECONDS:
-                progress(step=index + 1, **_means(trainer, index + 1))
+                progress(step=index + 1, **_means(trainer, index + 1, sums))
                 reported = time.perf_counter()
         trainer.synchronize()
         seconds = time.perf_counter() - start
-        return _means(trainer, steps) | {"seconds": seconds, "images": steps * trainer.batch}
-
-    def train_steps(self, arrays: Arrays, progress: Callable[..., None]) -> tuple[dict[str, Any], Arrays]:
-        """As `train_epoch`, with the loss of every step: float64 `losses` [steps]."""
-        trainer = self._current()
-        plan = trainer.to_device(arrays)
-        losses = []
-        for index in range(len(arrays["order"])):
-            trainer.clear_sums()
-            trainer.step(plan, index)
-            losses.append(trainer.sums()[0])
-            progress(step=index + 1)
-        return {}, {"losses": np.array(losses)}
+        result = _means(trainer, steps, sums) | {"seconds": seconds, "images": steps * trainer.batch}
+        return result, {"losses": sums[:, 0]} if losses else {}
 
     def training_stages(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Forward passes in training mode through all rows of a plan, without an update.
@@ -252,6 +248,7 @@ class Loop:
         return self._trainer
 
 
-def _means(trainer: Trainer, steps: int) -> dict[str, float]:
-    loss, hits = trainer.sums()
-    return {"loss": loss / steps, "accuracy": hits / (steps * trainer.batch)}
+def _means(trainer: Trainer, steps: int, earlier: np.ndarray) -> dict[str, float]:
+    """Of so many steps; `earlier` what was already fetched of them, [n, 2]."""
+    loss, hits = trainer.sums() + earlier.sum(axis=0)
+    return {"loss": float(loss) / steps, "accuracy": float(hits) / (steps * trainer.batch)}

@@ -56,7 +56,9 @@ def loss_curves(
                     precision=precision,
                     **(as_arguments(recipe) | {"batch": batch}),
                 )
-                reply = worker.call("train_steps", network=name, arrays=plan, on_progress=lambda news: None)
+                reply = worker.call(
+                    "train_epoch", network=name, arrays=plan, losses=True, on_progress=lambda news: None
+                )
                 losses[label] = reply.arrays["losses"]
         return Reply(arrays=losses)
 

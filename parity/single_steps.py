@@ -122,6 +122,15 @@ def observed(taken: Taken, recipe: Recipe) -> Arrays:
     return found
 
 
+def loss_uncertainty(taken: Mapping[str, Taken], margin: float, rounding: float) -> float:
+    """By how much, relatively, rounding may change the gradient of a loss with logits up to `margin` apart.
+
+    It is a probability less one, and the probability a power of differences of logits: small differences of large
+    numbers, where the loss is small.
+    """
+    return 4 * rounding * (1 + margin) / min(1.0, *(each.loss for each in taken.values()))
+
+
 def by_the_rule(
     recipe: Recipe, before: Point, taken: Taken, rate: float, count: int, rounding: float
 ) -> Comparison | None:

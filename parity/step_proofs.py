@@ -7,17 +7,17 @@ steps are then taken again in float64, each from the float32 run's own weights a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parity.compare import FALSE_ALARM, Comparison, compare
+from parity.compare import Comparison, alarm_factor, compare
 from parity.counters import count_steps
 from parity.evidence import Evidence, by_framework, make_proof, worst_of
 from parity.extremes import EXTREMES, extreme_row, extreme_state
-from parity.forward_proofs import FLOAT32_ROUNDING, perturb
+from parity.forward_proofs import FLOAT32_ROUNDING, perturb, sum_roundings
+from parity.layer_gradients import gradients_alone
 from parity.optimizer_proofs import STEPS, boundary_rates
 from parity.protocol import Arrays
 from parity.recipes import Recipe
@@ -29,6 +29,7 @@ from parity.single_steps import (
     Taken,
     by_the_rule,
     counted,
+    loss_uncertainty,
     observed,
     point_of,
     step,
@@ -40,7 +41,6 @@ from parity.weights import same_bits
 from parity.workers import Reply, Worker
 
 EPOCHS = (2, 1, 1)  # steps of each
-LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
 # A step that halves or loses a gradient makes a gap of a half or one. A limit above this would let it pass.
 LARGEST_LIMIT = 0.25
 TRIES = 4
@@ -78,18 +78,23 @@ def float32_step(evidence: Evidence) -> Proof:
         for comparison in found:
             problems += [f"{framework}, weights by the update rule: {line}" for line in comparison.explain()]
     own = {name: worst_of([c for (_, f), c in comparisons.items() if f == name]) for name in evidence.workers}
-    every = [*comparisons.values(), *(each for found in rules.values() for each in found)]
+    alone = gradients_alone(evidence)
+    problems += [f"{name}, layers alone: {line}" for name, each in alone.items() for line in each.explain()]
+    updates = [each for found in rules.values() for each in found]
+    # an update by the rule is within a few roundings, its limit: one that holds says nothing of margins
+    telling = [*comparisons.values(), *alone.values(), *(each for each in updates if not each.passed)]
     compared = {
         "steps": sum(EPOCHS) + len(EXTREMES),
         "classes": len(np.unique(training_part(evidence).train_labels)),
-        "arrays": sum(len(comparison.gaps) for comparison in every),
-        "elements": sum(comparison.elements for comparison in every),
+        "arrays": sum(len(comparison.gaps) for comparison in [*comparisons.values(), *updates]),
+        "gradients of layers alone": sum(len(comparison.gaps) for comparison in alone.values()),
+        "elements": sum(comparison.elements for comparison in [*comparisons.values(), *alone.values(), *updates]),
     }
     if not problems:
         counts = count_steps(evidence, recipe)
         problems += counts.problems
         compared["steps of the optimizer alone"] = counts.steps
-    return make_proof(evidence, 8, compared, problems, worst_of(every), by_framework(own))
+    return make_proof(evidence, 8, compared, problems, worst_of(telling), by_framework(own))
 
 
 def against_float64(
@@ -212,10 +217,8 @@ def _within_limits(
             distance = float(np.abs(other[name] - array).max()) / scale if scale else 0.0
             layer = name.rpartition("/")[0]
             distances[layer] = float(np.maximum(distances.get(layer, 0.0), distance))
-    elements = sum(array.size for array in next(iter(oracles.values())).values())
-    factor = math.sqrt(2 * math.log(2 * elements / FALSE_ALARM))  # as `derive_limits` has it
-    # The gradient of a loss is a probability less one: a difference that is the less certain the nearer they are.
-    floor = 8 * FLOAT32_ROUNDING / min(1.0, *(taken.loss for taken in exact.values()))
+    factor = alarm_factor(sum(array.size for array in next(iter(oracles.values())).values()))
+    floor = loss_uncertainty(exact, watched.margin, FLOAT32_ROUNDING)
     limits = {  # np.minimum keeps NaN, a limit that nothing passes
         name: float(np.minimum(LARGEST_LIMIT, factor * distances[name.rpartition("/")[0]] + floor))
         for name in next(iter(oracles.values()))
@@ -227,13 +230,9 @@ def _within_limits(
 
 
 def _amplitude(evidence: Evidence) -> float:
-    """By how many times as much as at level 3 weights are moved, for the sums over a batch's pixels.
-
-    A sum of T terms in `LANES` rows makes a random walk of sqrt(T / LANES) roundings; level 3 moves by four, which are
-    a walk of two.
-    """
+    """By how many times as much as at level 3 weights are moved, for the sums over a batch's pixels."""
     height, width, _ = evidence.network.image
-    return max(1.0, math.sqrt(training_batch(evidence) * height * width / LANES) / 2)
+    return sum_roundings(training_batch(evidence) * height * width)
 
 
 def _moved(evidence: Evidence, points: Mapping[str, Point], roundings: float, attempt: int) -> dict[str, Point]:

@@ -61,7 +61,7 @@ class TamperedWorker:
         for name in ("data:mean", "data:test_mean"):
             if name in arrays:
                 arrays[name] = change.mean(arrays[name])
-        if verb == "train_steps" and change.late:
+        if verb == "train_epoch" and change.late:
             self._rates += arrays["rate"].tolist()
             begin = len(self._rates) - len(arrays["rate"])
             shifted = [self._rates[max(0, begin + i - change.late)] for i in range(len(arrays["rate"]))]

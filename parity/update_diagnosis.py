@@ -78,7 +78,7 @@ def _observed_steps(evidence: Evidence, recipe: Recipe, rates: np.ndarray) -> di
             if index == 0:
                 scales = layer_scales(gradients)
                 zero.update(e for e, g in gradients.items() if np.abs(g).max() <= TINY_GRADIENT * scales[e])
-            reply = worker.call("train_steps", network=name, arrays=row, on_progress=lambda news: None)
+            reply = worker.call("train_epoch", network=name, arrays=row, on_progress=lambda news: None)
             after = weights()
             observed[worker.framework].append(Step(before, sampled(gradients), after))
             before = after

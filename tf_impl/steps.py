@@ -15,7 +15,7 @@ from parity.prediction import logits_of
 from parity.protocol import Arrays, take, unpack
 from tf_impl.layers import dropouts, largest_dropout, ordered
 from tf_impl.models import cached
-from tf_impl.weights import export_state, load_state, slots
+from tf_impl.weights import export_state, load_state, own_slots, slots
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
 SEVERAL_INPUTS = ("add", "concat")
@@ -62,6 +62,30 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
         found[f"{name}/output"] = layers[name](tf.constant(x), training=True).numpy()
         found[f"{name}/mean"] = layers[name].moving_mean.numpy()
         found[f"{name}/variance"] = layers[name].moving_variance.numpy()
+    return {}, found
+
+
+def probe_gradients(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
+
+    Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical.
+    """
+    model = cached(network, dtype)
+    load_state(model, take(arrays, "state"))
+    layers, gradients = layers_of(model), unpack(arrays, "gradient")
+    found: Arrays = {}
+    for name, x in unpack(arrays, "input").items():
+        layer = layers[name]
+        given = tf.constant(x)
+        trainable = [slot for slot in own_slots(layer, name) if slot.entry.trainable]
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = layer(given, training=True)
+        sources = [given, *(slot.tensor.value for slot in trainable)]
+        names = [f"{name}/input", *(slot.entry.name for slot in trainable)]
+        for full, gradient in zip(names, tape.gradient(y, sources, tf.constant(gradients[name])), strict=True):
+            if gradient is not None:
+                found[full] = gradient.numpy()
     return {}, found
 
 

@@ -175,8 +175,16 @@ class Trainer:
     @tf.function(reduce_retracing=False)
     def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Sum of the losses, number of hits, and logits of one batch of test images."""
-        logits = tf.cast(self.model(_preprocessed(pixels, self.test_mean, self.dtype), training=False), self.dtype)
+        logits = self.inferred(self.test_batch(pixels))
         return tf.reduce_sum(_losses(logits, labels)), _hits(logits, labels), logits
+
+    def test_batch(self, pixels: tf.Tensor) -> tf.Tensor:
+        """Test images uint8 [n, h, w, c] -> the same shape, preprocessed."""
+        return _preprocessed(pixels, self.test_mean, self.dtype)
+
+    def inferred(self, images: tf.Tensor) -> tf.Tensor:
+        """Logits in inference mode."""
+        return tf.cast(self.model(images, training=False), self.dtype)
 
 
 def _preprocessed(pixels: tf.Tensor, mean: tf.Tensor | None, dtype: str) -> tf.Tensor:

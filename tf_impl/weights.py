@@ -33,12 +33,15 @@ class Slot:
 
 def slots(model: keras.Model) -> list[Slot]:
     """Every array of the model's state, in the order of the layers. Keras's layouts are the canonical ones."""
+    return [slot for layer in ordered(model) for slot in own_slots(layer, layer.name.replace(".", "/"))]
+
+
+def own_slots(layer: keras.layers.Layer, name: str) -> list[Slot]:
+    """A single layer's arrays; `name` is its canonical one."""
     found = []
-    for layer in ordered(model):
-        for variable in layer.weights:
-            name = f"{layer.name.replace('.', '/')}/{KINDS[variable.name]}"
-            entry = Entry(name, tuple(variable.shape), str(variable.dtype), variable.trainable)
-            found.append(Slot(entry, variable, SAME))
+    for variable in layer.weights:
+        full = f"{name}/{KINDS[variable.name]}"
+        found.append(Slot(Entry(full, tuple(variable.shape), str(variable.dtype), variable.trainable), variable, SAME))
     return found
 
 
