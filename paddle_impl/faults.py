@@ -14,8 +14,8 @@ from paddle.nn import functional
 
 from paddle_impl import training
 from paddle_impl.models import cached
-from paddle_impl.optimizers import Optimizer
 from paddle_impl.steps import layers_of
+from paddle_impl.training_faults import TRAINING_FAULTS
 
 Patches = Iterator[Any]
 
@@ -23,17 +23,27 @@ _injected = ExitStack()
 
 
 def inject(network: str, fault: str, stage: str = "") -> dict[str, Any]:
-    """Put a fault into a layer of the network's float32 and float64 models, or into the training's loss or optimizer.
+    """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
 
-    `stage` is the layer's canonical name, empty for the training's faults. It stays until `heal`. Raises KeyError for
-    an unknown fault or layer.
+    `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
+    KeyError for an unknown fault or layer.
     """
     heal()
     if fault in TRAINING_FAULTS:
         patches = list(TRAINING_FAULTS[fault]())
     else:
+        make = LAYER_FAULTS[fault]
         models = [cached(network, dtype) for dtype in ("float32", "float64")]
-        patches = [each for model in models for each in LAYER_FAULTS[fault](layers_of(model)[stage])]
+        patches = [each for model in models for each in make(layers_of(model)[stage])]
+
+        def build(name: str, precision: str) -> Any:
+            model = models_built(name, precision)
+            for each in make(layers_of(model)[stage]) if name == network else ():
+                each.start()  # the model goes when the training that it was built for is forgotten
+            return model
+
+        models_built = training.build
+        patches.append(patch.object(training, "build", build))
     for each in patches:
         _injected.enter_context(each)
     return {}
@@ -42,7 +52,7 @@ def inject(network: str, fault: str, stage: str = "") -> dict[str, Any]:
 def heal() -> dict[str, Any]:
     """Take back what was injected."""
     _injected.close()
-    training.loop.forget()  # it may be compiled with the fault in it
+    training.loop.forget_training()  # it may be compiled with the fault in it
     return {}
 
 
@@ -190,92 +200,61 @@ def _one_nan(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-def _softmax_twice() -> Patches:
-    """The loss takes probabilities for logits."""
-    own = training._losses
-    yield patch.object(training, "_losses", lambda logits, labels: own(functional.softmax(logits), labels))
+def _clipped(layer: nn.Layer) -> Patches:
+    """Nothing above 20 passes."""
+    own = layer.forward
+    yield patch.object(layer, "forward", lambda x: own(x).clip(max=20.0))
 
 
-def _label_column() -> Patches:
-    """Labels [n, 1] against losses [n]: every image's loss counts every label."""
-    own = training._losses
+def _half_gradient(layer: nn.Layer) -> Patches:
+    """In float32 the gradient of its output counts half."""
+    own = layer.forward
 
-    def losses(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
-        count = len(labels)
-        return own(logits.repeat_interleave(count, axis=0), labels.tile([count]))
+    def forward(x: paddle.Tensor) -> paddle.Tensor:
+        y = own(x)
+        return y / 2 + (y / 2).detach() if x.dtype == paddle.float32 else y
 
-    yield patch.object(training, "_losses", losses)
-
-
-def _folded_rate() -> Patches:
-    """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
-
-    def apply(self: Optimizer, rate: float) -> None:
-        def update(place: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
-            momentum = self.rule["momentum"]
-            before = _memory(self).get(place, paddle.zeros_like(parameter))
-            velocity = momentum * before - rate * gradient
-            _memory(self)[place] = velocity
-            step = momentum * velocity - rate * gradient if self.rule["kind"] == "nesterov" else velocity
-            parameter.set_value(parameter + step)
-
-        _updated(self, update)
-
-    yield patch.object(Optimizer, "apply", apply)
+    yield patch.object(layer, "forward", forward)
 
 
-def _epsilon_hat() -> Patches:
-    """Adam's epsilon stands beside the uncorrected root."""
+def _leaking_gradient(layer: nn.Layer) -> Patches:
+    """In float32 a hundredth of the gradient passes where the output is zero."""
+    own = layer.forward
 
-    def apply(self: Optimizer, rate: float) -> None:
-        steps = _memory(self).setdefault("steps", 0) + 1
-        _memory(self)["steps"] = steps
+    def forward(x: paddle.Tensor) -> paddle.Tensor:
+        leak = x.clip(max=0.0) / 100
+        return own(x) + leak - leak.detach() if x.dtype == paddle.float32 else own(x)
 
-        def update(place: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
-            beta1, beta2 = self.rule["beta1"], self.rule["beta2"]
-            none = paddle.zeros_like(parameter)
-            m, v = _memory(self).get(place, (none, none))
-            m, v = beta1 * m + (1 - beta1) * gradient, beta2 * v + (1 - beta2) * gradient * gradient
-            _memory(self)[place] = m, v
-            corrected = rate * (1 - beta2**steps) ** 0.5 / (1 - beta1**steps)
-            parameter.set_value(parameter - corrected * m / (paddle.sqrt(v) + self.rule["epsilon"]))
-
-        _updated(self, update)
-
-    yield patch.object(Optimizer, "apply", apply)
+    yield patch.object(layer, "forward", forward)
 
 
-def _decoupled_decay() -> Patches:
-    """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
-    own = Optimizer.apply
+def _gamma_without_gradient(layer: nn.Layer) -> Patches:
+    """In float32 gamma gets no gradient."""
+    if layer.weight.dtype != paddle.float32:
+        return
+    own = layer.forward
 
-    @paddle.no_grad()
-    def apply(self: Optimizer, rate: float) -> None:
-        shrunk = [(slot.tensor, slot.tensor.regularizer) for slot in self.slots if slot.tensor.regularizer is not None]
-        shifts = [rate * decay._coeff * tensor for tensor, decay in shrunk]
-        for tensor, _ in shrunk:
-            tensor.regularizer = None
-        own(self, rate)
-        for (tensor, decay), shift in zip(shrunk, shifts, strict=True):
-            tensor.set_value(tensor - shift)
-            tensor.regularizer = decay
+    def forward(x: paddle.Tensor) -> paddle.Tensor:
+        y = own(x)
+        shape = [1, -1, *[1] * (x.ndim - 2)]
+        own_part = (y - layer.bias.reshape(shape)) / layer.weight.detach().reshape(shape)
+        gradient_of_gamma = own_part.detach() * layer.weight.reshape(shape)
+        return y - gradient_of_gamma + gradient_of_gamma.detach()
 
-    yield patch.object(Optimizer, "apply", apply)
+    yield patch.object(layer, "forward", forward)
 
 
-def _memory(optimizer: Optimizer) -> dict[Any, Any]:
-    """What a faulty rule remembers, kept with the kernel that it replaces, which a new training makes anew."""
-    return optimizer.kernel.__dict__.setdefault("faulty", {})
+def _bias_without_gradient(layer: nn.Layer) -> Patches:
+    """In float32 the bias gets no gradient."""
+    if layer.weight.dtype != paddle.float32:
+        return
+    own = layer.forward
 
+    def forward(x: paddle.Tensor) -> paddle.Tensor:
+        bias = layer.bias if layer.spec["kind"] == "dense" else layer.bias.reshape([1, -1, 1, 1])
+        return own(x) - (bias - bias.detach())
 
-def _updated(optimizer: Optimizer, update: Callable[[Any, paddle.Tensor, paddle.Tensor], None]) -> None:
-    """One step by a rule of one's own, on gradients with the weight decay added."""
-    with paddle.no_grad():
-        for place, slot in enumerate(optimizer.slots):
-            decay = slot.tensor.regularizer
-            gradient = slot.tensor.grad + (decay._coeff * slot.tensor if decay is not None else 0.0)
-            update(place, slot.tensor, gradient)
-    optimizer.clear_gradients()
+    yield patch.object(layer, "forward", forward)
 
 
 LAYER_FAULTS: dict[str, Callable[[nn.Layer], Patches]] = {
@@ -293,12 +272,9 @@ LAYER_FAULTS: dict[str, Callable[[nn.Layer], Patches]] = {
     "averaged window": _averaged_window,
     "reduced precision": _reduced_precision,
     "one nan": _one_nan,
-}
-
-TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
-    "softmax twice": _softmax_twice,
-    "label column": _label_column,
-    "folded rate": _folded_rate,
-    "epsilon hat": _epsilon_hat,
-    "decoupled decay": _decoupled_decay,
+    "clipped at 20": _clipped,
+    "half the gradient": _half_gradient,
+    "leaking gradient": _leaking_gradient,
+    "gamma without gradient": _gamma_without_gradient,
+    "bias without gradient": _bias_without_gradient,
 }

@@ -26,7 +26,7 @@ KEPT: dict[str, dict[str, str]] = {
 def repeated_updates(
     rule: dict[str, Any], rate: float, checkpoints: Sequence[int], arrays: Arrays, progress: Callable[..., None]
 ) -> tuple[dict[str, Any], Arrays]:
-    """An optimizer alone: the array `gradient` [n] over and over. `updates` [checkpoints, n]: what these steps take off.
+    """An optimizer alone, with the array `gradient` [n] over and over; `updates` [checkpoints, n]: its steps there.
 
     `checkpoints` are counted from 1, in order. The weights are put to zero before each, so that an update is exact.
     """

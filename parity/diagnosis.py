@@ -16,7 +16,16 @@ from parity import hypotheses, reference
 from parity.accusation import Suspect, accuse, gap, named
 from parity.compare import FLOAT64_LIMIT
 from parity.evidence import Evidence
+from parity.extremes import loud
 from parity.hypotheses import Hypothesis
+from parity.path_diagnosis import (
+    counted_images,
+    counted_steps,
+    evaluated_images,
+    first_weights,
+    layers_backwards,
+    traces_of_evaluation,
+)
 from parity.places import IMAGES, LOSS, Scene
 from parity.plan import EpochPlan
 from parity.protocol import Arrays, pack, unpack
@@ -24,7 +33,7 @@ from parity.recipes import Recipe
 from parity.results import Diagnosis
 from parity.training import prepared, reference_batch
 from parity.training_proofs import probe_inputs_of_batch_norms, recipe_for, start, training_part
-from parity.update_diagnosis import update_rule
+from parity.update_diagnosis import extreme_losses, optimizer_alone
 
 IMAGES_ALONE = 2  # on which layers are run alone
 REDUCED = {"TF32": 11, "bfloat16": 8}  # significant bits
@@ -61,9 +70,9 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
         3: (reduced_precision,),
         4: (layers_alone, running_statistics, dropout_masks, training_images),
         5: (layers_alone, loss_value),
-        6: (lambda each: update_rule(each, recipe), layers_alone),
-        7: (),
-        8: (),
+        6: (lambda each: optimizer_alone(each, recipe), extreme_losses, layers_alone),
+        7: (first_weights, evaluated_images, counted_images, traces_of_evaluation, layers_alone),
+        8: (first_weights, layers_backwards, counted_steps, reduced_precision),
     }
 
 
@@ -85,10 +94,16 @@ def scene_of(evidence: Evidence) -> Scene:
 
 
 def layers_alone(evidence: Evidence) -> list[Diagnosis]:
-    """Every layer of either framework that is not what its spec says, in inference, in float64."""
-    state = evidence.state("float64")
+    """Every layer of either framework that is not what its spec says, in inference, in float64.
+
+    On what really reaches it; where that finds nothing, on the same made so large that a cut would show.
+    """
     inputs, found = _probed(evidence, "float64")
-    scene = scene_of(evidence)
+    return _unlike_numpy(evidence, inputs, found) or _unlike_numpy(evidence, *_probed_alone(evidence, loud(inputs)))
+
+
+def _unlike_numpy(evidence: Evidence, inputs: Arrays, found: Mapping[str, Arrays]) -> list[Diagnosis]:
+    state, scene = evidence.state("float64"), scene_of(evidence)
     diagnoses = []
     for layer in evidence.layers():
         name = layer["name"]
@@ -101,7 +116,8 @@ def layers_alone(evidence: Evidence) -> list[Diagnosis]:
             if not before <= FLOAT64_LIMIT:
                 maps = scene.flattened(name) if layer["kind"] == "dense" else None
                 suspect = Suspect(framework, name, layer["kind"], before)
-                played = hypotheses.of_layer(layer, x, own, state, maps)
+                largest = float(np.nanmax(outputs[name]))
+                played = hypotheses.of_layer(layer, x, own, state, maps, largest=largest)
                 diagnoses.append(named(suspect, played, outputs[name]))
     return diagnoses
 
@@ -253,9 +269,13 @@ def _probed(evidence: Evidence, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
             choices = [each[name] for each in given if name in each]
             finite = [each for each in choices if np.isfinite(each).all()]
             inputs[name] = finite[0] if finite else np.nan_to_num(choices[0], posinf=1.0, neginf=-1.0)
-    outputs = evidence.workers.each(
-        "probe_layers", network=evidence.network.name, dtype=dtype, arrays=pack(state=state, input=inputs)
-    )
+    return _probed_alone(evidence, inputs, dtype)
+
+
+def _probed_alone(evidence: Evidence, inputs: Arrays, dtype: str = "float64") -> tuple[Arrays, dict[str, Arrays]]:
+    """What each framework's layers alone make of these inputs, and the inputs."""
+    arrays = pack(state=evidence.state(dtype), input=inputs)
+    outputs = evidence.workers.each("probe_layers", network=evidence.network.name, dtype=dtype, arrays=arrays)
     return inputs, {framework: reply.arrays for framework, reply in outputs.items()}
 
 

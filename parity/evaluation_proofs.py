@@ -8,6 +8,7 @@ computed again from them in numpy; and it must leave no trace in the training th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,8 +28,9 @@ LOGITS = "head/logits"  # the stage that they are of
 
 
 def evaluation(evidence: Evidence) -> Proof:
-    """Level 7. Logits, loss, accuracy and count of the evaluation path in both precisions, and what it leaves behind."""
+    """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and what it leaves behind."""
     labels = training_part(evidence).test_labels
+    left = traces(evidence)  # first: what an evaluation leaves behind might be there before the steps that show it
     problems: list[str] = []
     logits: dict[str, dict[str, Arrays]] = {}  # by precision and framework, one array a position of the batch
     comparisons: dict[str, Comparison] = {}
@@ -48,23 +50,27 @@ def evaluation(evidence: Evidence) -> Proof:
     rounded = {name: compare(predicted[name], found, limits) for name, found in logits["float32"].items()}
     for what, comparison in (comparisons | {f"{name}, float32": each for name, each in rounded.items()}).items():
         problems += [f"{what}: {line}" for line in comparison.explain()]
-    traces = _traces(evidence)
-    problems += traces.problems
+    for framework, (changed, other) in left.by_framework.items():
+        if changed:
+            problems.append(f"{framework}: an evaluation changed {len(changed)} arrays, first {changed[:3]}")
+        if other:
+            what = f"{len(other)} arrays are others, first {other[:3]}"
+            problems.append(f"{framework}: the step after an evaluation is another one than without it: {what}")
     every = [*comparisons.values(), *rounded.values()]
     compared = {
         "images": len(labels),
         "positions": len(first),
         "elements": sum(comparison.elements for comparison in every),
-        "arrays untouched": traces.untouched,
-        "arrays trained on": traces.trained_on,
+        "arrays untouched": left.untouched,
+        "arrays trained on": left.trained_on,
     }
     return make_proof(evidence, 7, compared, problems, worst_of(every), by_framework(rounded))
 
 
-def evaluated(evidence: Evidence, precision: str) -> dict[str, Reply]:
+def evaluated(evidence: Evidence, precision: str, batch: int | None = None) -> dict[str, Reply]:
     """Each framework's evaluation of the proof's weights: as a training makes it."""
     start(evidence, recipe_for(evidence), precision=precision)
-    return evidence.workers.map(lambda worker: _evaluate(evidence, worker))
+    return evidence.workers.map(lambda worker: _evaluate(evidence, worker, batch))
 
 
 def predictions(evidence: Evidence, precision: str, state: State | None = None, **changed: np.ndarray) -> Arrays:
@@ -89,14 +95,13 @@ def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.asarray(total - logits[np.arange(len(labels)), labels])
 
 
-def _evaluate(evidence: Evidence, worker: Worker) -> Reply:
-    return worker.call(
-        "evaluate", network=evidence.network.name, batch=evidence.evaluation_batch, on_progress=lambda news: None
-    )
+def _evaluate(evidence: Evidence, worker: Worker, batch: int | None = None) -> Reply:
+    batch = batch or evidence.evaluation_batch
+    return worker.call("evaluate", network=evidence.network.name, batch=batch, on_progress=lambda news: None)
 
 
 def _by_position(evidence: Evidence, logits: np.ndarray) -> Arrays:
-    """The logits by their image's position in its batch, and those of the last batch alone: faults have places there."""
+    """The logits by their image's position in its batch, and those of the last batch: faults have places there."""
     batch = evidence.evaluation_batch
     places = {f"position {place + 1} of {batch}": logits[place::batch] for place in range(min(batch, len(logits)))}
     return places | {"last batch": logits[(len(logits) - 1) // batch * batch :]}
@@ -135,26 +140,29 @@ def _float32_limits(evidence: Evidence, exact: Mapping[str, Arrays]) -> dict[str
     return dict.fromkeys(next(iter(exact.values())), largest)
 
 
-class _Traces:
-    """What an evaluation in the middle of a training changed: nothing, where all is well."""
+@dataclass
+class Traces:
+    """What an evaluation in the middle of a training changed, by framework: nothing, where all is well."""
 
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-        self.untouched = self.trained_on = 0
+    by_framework: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)  # by itself, by the next step
+    untouched: int = 0  # arrays that were looked at
+    trained_on: int = 0
 
 
-def _traces(evidence: Evidence) -> _Traces:
-    """Two steps with an evaluation between them, and the same without.
+def traces(evidence: Evidence, *, fresh: bool = False) -> Traces:
+    """Two steps with an evaluation between them, and the same without; `fresh`: in trainings that are built anew.
 
     The weights, statistics and the optimizer's memory are bit for bit what they were before the evaluation. What the
     step after it comes to is what it comes to without: bit for bit on a CPU, in float32, as it is trained; on other
     devices, where sums have no fixed order, in float64.
     """
-    recipe, traces = recipe_for(evidence), _Traces()
+    recipe, found = recipe_for(evidence), Traces()
     exact = all(evidence.workers[name].device == "cpu" for name in evidence.workers)
     precision = "float32" if exact else "float64"
 
     def run(interrupted: bool) -> dict[str, tuple[Arrays, Arrays, Arrays]]:
+        if fresh:
+            evidence.workers.each("forget_training", network=evidence.network.name)
         plan = start(evidence, recipe, precision=precision)
         rows = [{name: array[index : index + 1] for name, array in plan.items()} for index in range(2)]
         ends: dict[str, tuple[Arrays, Arrays, Arrays]] = {}
@@ -170,27 +178,20 @@ def _traces(evidence: Evidence) -> _Traces:
             return Reply()
 
         evidence.workers.map(job)
-        return ends
+        return {name: ends[name] for name in evidence.workers}
 
     alone = run(interrupted=False)
     for framework, (before, after, end) in run(interrupted=True).items():
         changed = [name for name in before if not same_bits(before[name], after.get(name, np.zeros(0)))]
-        traces.untouched += len(before)
-        if changed or before.keys() != after.keys() or not before:
-            traces.problems.append(f"{framework}: an evaluation changed {len(changed)} arrays, first {changed[:3]}")
         expected = alone[framework][2]
-        traces.trained_on += len(expected)
         if exact:
             other = [name for name in expected if not same_bits(expected[name], end[name])]
         else:
-            gaps = compare(expected, end, UPDATE_LIMIT).gaps
-            other = [gap.name for gap in gaps if not gap.passed]
-        if other:
-            traces.problems.append(
-                f"{framework}: the step after an evaluation is another one than without: {len(other)} of "
-                f"{len(expected)} arrays, first {other[:3]}"
-            )
-    return traces
+            other = [gap.name for gap in compare(expected, end, UPDATE_LIMIT).gaps if not gap.passed]
+        found.by_framework[framework] = changed, other
+        found.untouched += len(before)
+        found.trained_on += len(expected)
+    return found
 
 
 def _train(evidence: Evidence, worker: Worker, row: Arrays) -> None:

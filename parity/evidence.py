@@ -87,7 +87,7 @@ class Evidence:
 
     @property
     def evaluation_batch(self) -> int:
-        """How many images an evaluation that is proven takes at once: what a training takes, where that costs little."""
+        """How many images an evaluation that is proven takes at once: a training's number where that costs little."""
         return max(2, min(EVALUATION_BATCH, int(EVALUATED_FLOPS // self.network.flops)))
 
     def part(self, count: int) -> Dataset:
@@ -125,7 +125,7 @@ class Evidence:
 
 
 def _of_every_class(labels: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
-    """Indices [count] of drawn images, in order: as many of each class as can be; some twice where there are too few."""
+    """Indices [count] of drawn images, in order: of each class as many as can be; some twice if there are too few."""
     images = draw.permutation(len(labels))
     turn = np.empty(len(images), int)  # the how many-th of its class each image is
     for label in np.unique(labels):

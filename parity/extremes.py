@@ -1,7 +1,7 @@
 """Inputs that no random draw reaches: activations up to 1e4, losses from 1e-7 to 100, gradients from 1e-8 to 1e4.
 
-A clip, a saturation or a threshold shows only where something is as large, or as small, as it. Two designed states, each
-with images to go with it, take a step of training there.
+A clip, a saturation or a threshold shows only where something is as large, or as small, as it. Two designed states,
+each with images to go with it, take a step of training there; single layers are fed larger numbers besides.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from parity.protocol import Arrays
 from parity.weights import State
 
+LOUD = 1e4  # the largest number that single layers are fed
 LOGITS = "head/logits"
 CLASS = 0  # the one whose bias is raised
 FACTORS = {"batch_norm": ("gamma", "beta"), "conv": ("kernel", "bias"), "dense": ("kernel", "bias")}
@@ -50,6 +51,11 @@ def extreme_state(state: State, layers: Sequence[Mapping[str, Any]], extreme: Ex
     changed[bias] = state[bias].copy()
     changed[bias][CLASS] += extreme.margin[precision]
     return changed
+
+
+def loud(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """Each array so much larger that its largest number is `LOUD`; zeros stay."""
+    return {name: array * (LOUD / (np.abs(array).max() or 1.0)) for name, array in arrays.items()}
 
 
 def extreme_row(plan: Arrays, labels: np.ndarray, extreme: Extreme) -> Arrays:

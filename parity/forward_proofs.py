@@ -11,6 +11,7 @@ import numpy as np
 from parity import reference
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
 from parity.evidence import Evidence, by_framework, make_proof, worst_of
+from parity.extremes import LOUD, loud
 from parity.protocol import Arrays, pack
 from parity.results import Proof
 from parity.weights import Entry, entries_of, parameter_counts, same_bits
@@ -129,22 +130,26 @@ def moved_like_terms(array: np.ndarray, draw: np.random.Generator, rounding: flo
 
 
 def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) -> dict[str, Comparison]:
-    """Every layer that computes something, alone, against numpy: one comparison a framework."""
+    """Every layer that computes something, alone, against numpy: one comparison a framework and size of numbers.
+
+    Drawn numbers are of the order of one: a layer that clips them at 20 shows only where it is fed larger ones.
+    """
     state = evidence.state("float32")
     draw = np.random.default_rng(evidence.seed)
-    inputs, expected = {}, {}
-    for layer in layers:
-        if layer["kind"] not in reference.KINDS:
-            continue
-        name = layer["name"]
-        own = {kind: state[f"{name}/{kind}"] for kind in _KINDS if f"{name}/{kind}" in state}
-        parameters = {kind: array.astype("float64") for kind, array in own.items()}
-        inputs[name] = draw.normal(size=probe_shape(layer, parameters))
-        expected[name] = reference.layer(layer, inputs[name], parameters)
-    replies = evidence.workers.each(
-        "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)
-    )
-    return {name: compare(expected, reply.arrays, FLOAT64_LIMIT) for name, reply in replies.items()}
+    known = {layer["name"]: layer for layer in layers if layer["kind"] in reference.KINDS}
+    own = {
+        name: {kind: state[f"{name}/{kind}"].astype("float64") for kind in _KINDS if f"{name}/{kind}" in state}
+        for name in known
+    }
+    drawn = {name: draw.normal(size=probe_shape(layer, own[name])) for name, layer in known.items()}
+    comparisons: dict[str, Comparison] = {}
+    for size, inputs in (("", drawn), (f", inputs up to {LOUD:g}", loud(drawn))):
+        expected = {name: reference.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
+        replies = evidence.workers.each(
+            "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)
+        )
+        comparisons |= {f"{n}{size}": compare(expected, reply.arrays, FLOAT64_LIMIT) for n, reply in replies.items()}
+    return comparisons
 
 
 _KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")

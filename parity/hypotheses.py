@@ -18,11 +18,13 @@ from parity.protocol import Arrays
 Hypothesis = tuple[str, str, np.ndarray]
 
 EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-7, 1e-8, 1e-12)
+LOSS_CAPS = (64.0, 100.0, 50.0, 30.0, 20.0, 10.0)
+PROBABILITY_FLOORS = (1e-7, 1e-8, 1e-10, 1e-12, 1e-6)
 Maps = tuple[int, int, int] | None  # (height, width, channels) that a dense layer's rows were flattened from
 
 
 def of_layer(
-    layer: Mapping[str, Any], x: np.ndarray, own: Arrays, state: Arrays, maps: Maps = None
+    layer: Mapping[str, Any], x: np.ndarray, own: Arrays, state: Arrays, maps: Maps = None, *, largest: float = np.inf
 ) -> Iterator[Hypothesis]:
     """What the layer would give under each trap that it can fall into.
 
@@ -32,6 +34,7 @@ def of_layer(
         own: the layer's arrays by kind (`kernel`, `bias`, `gamma`, ...).
         state: the whole canonical state, for arrays that may have been exchanged.
         maps: of a dense layer whose input was flattened.
+        largest: number that was found, at which an activation may be cut.
     """
     match layer["kind"]:
         case "conv" | "dense":
@@ -44,6 +47,7 @@ def of_layer(
             yield "pool-pad", text, reference.layer({**layer, "padding": cells}, x, own)
         case "relu":
             yield "relu-missing", "the input, without the ReLU", x
+            yield "act-clipped", f"a ReLU that is cut at {largest:g}", np.clip(x, 0, largest)
         case "dropout":
             text = f"its input times {1 - layer['rate']:g} in inference, where dropout does nothing"
             yield "dropout-mode", text, x * (1 - layer["rate"])
@@ -140,6 +144,13 @@ def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, 
     chosen = _softmax(logits)[np.arange(len(labels)), labels]
     yield "relu-on-logits", "the cross entropy of ReLU'd logits", cross_entropy(np.maximum(logits, 0), labels)
     yield "softmax-twice", "the sum of probabilities, without a logarithm", float(-chosen.mean())
+    each = np.array([cross_entropy(logits[i : i + 1], labels[i : i + 1]) for i in range(len(labels))])
+    for cap in LOSS_CAPS:
+        yield "softmax-floor", f"losses cut at {cap:.3g}", float(np.minimum(each, cap).mean())
+    for floor in PROBABILITY_FLOORS:
+        cut_off = -np.log(np.clip(chosen, floor, 1 - floor))
+        text = f"the cross entropy of probabilities cut to {floor:g}..1 - {floor:g}"
+        yield "softmax-floor", text, float(cut_off.mean())
 
 
 def of_images(images: np.ndarray) -> Iterator[Hypothesis]:

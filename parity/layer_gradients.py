@@ -90,7 +90,7 @@ def _output_shape(layer: Mapping[str, Any], x: np.ndarray, own: Mapping[str, np.
 
 
 def _compared(exact: Arrays, found: Arrays, moved: Arrays) -> Comparison:
-    """Within limits for each layer, relative to its largest gradient: a bias before a batch norm has none of its own."""
+    """Within limits for each layer, relative to its largest gradient."""
     scales = layer_scales(exact)
     factor = alarm_factor(sum(array.size for array in exact.values()))
     noise: dict[str, float] = {}

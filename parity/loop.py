@@ -105,6 +105,7 @@ class Loop:
             self.digest_batches,
             self.export_training,
             self.load_training,
+            self.forget_training,
         )
 
     def start_training(self, network: str, seed: int, arrays: Arrays, **settings: Any) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class Loop:
         made_for = f"{network} {seed} {facts} {digest(data)}"
         large = sum(array.size for array in self._initial.values()) > LARGE
         if made_for != self._made_for or (large and precision not in self._kept):
-            self.forget()  # free the memory first
+            self.forget_training()  # free the memory first
             self._made_for = made_for
         if precision not in self._kept:
             self._kept[precision] = self._make(network, data, seed=seed, **settings)
@@ -129,9 +130,10 @@ class Loop:
         self._trainer.load_optimizer({})
         return {"mode": self._trainer.mode}
 
-    def forget(self) -> None:
-        """Drop the trainers: what they are made of has changed, or is no longer needed."""
+    def forget_training(self) -> dict[str, Any]:
+        """Drop what was built: it has changed, or is no longer needed."""
         self._trainer, self._kept, self._made_for = None, {}, ""
+        return {}
 
     def warm_up(self, arrays: Arrays) -> dict[str, Any]:
         """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from parity.recipes import Recipe
 
-IMAGES, LOSS, OPTIMIZER = "images", "loss", "optimizer"  # places beside the layers
+# places beside the layers
+IMAGES, LOSS, OPTIMIZER, EVALUATION, START = "images", "loss", "optimizer", "evaluation", "first weights"
 
 
 @dataclass(frozen=True)
@@ -93,4 +94,16 @@ _KINDS: dict[str, Callable[[Scene], list[str]]] = {
     "images": lambda s: [IMAGES],
     "images less their mean": lambda s: _if(s.recipe.subtract_mean, IMAGES),
     "product": _products,
+    "average pool": lambda s: [*s.named("average_pool"), *s.named("adaptive_average_pool")],
+    "optimizer with a memory": lambda s: _if(s.recipe.optimizer.kind != "sgd", OPTIMIZER),
+    "evaluation": lambda s: [EVALUATION],
+    "evaluation less the images' mean": lambda s: _if(s.recipe.subtract_mean, EVALUATION),
+    "evaluation with batch norm, without dropout": lambda s: _if(
+        bool(s.named("batch_norm")) and not s.named("dropout"), EVALUATION
+    ),
+    "evaluation with batch norm or dropout": lambda s: _if(
+        bool(s.named("batch_norm") or s.named("dropout")), EVALUATION
+    ),
+    "first weights": lambda s: [START],
+    "first weights with biases": lambda s: _if(any(name.endswith("/bias") for name in s.shapes), START),
 }

@@ -203,7 +203,7 @@ def _designed(evidence: Evidence, recipe: Recipe, rules: dict[str, list[Comparis
 def _within_limits(
     recipe: Recipe, watched: Watched, exact: Mapping[str, Taken], moved: Mapping[str, Taken]
 ) -> dict[str, Comparison]:
-    """A step's comparison with the exact one in each framework; what the moved one is away from that makes the limits."""
+    """A step's comparison with the exact one in each framework; the moved one's distance from that makes the limits."""
     oracles = {name: observed(taken, recipe) for name, taken in exact.items()}
     scales = {
         name: layer_scales(oracle) | {LOSS: max(float(oracle[LOSS]), watched.margin)}

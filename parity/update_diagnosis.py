@@ -3,25 +3,154 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from parity.accusation import Suspect, accuse
+from parity.accusation import Suspect, accuse, gap, named
+from parity.compare import FLOAT64_LIMIT
 from parity.evidence import Evidence
+from parity.extremes import EXTREMES, LOGITS, Extreme, extreme_row, extreme_state
+from parity.hypotheses import cross_entropy, of_loss
 from parity.model_cache import LARGE
 from parity.optimizer_proofs import STEPS, UPDATE_LIMIT, boundary_rates
-from parity.places import OPTIMIZER
+from parity.places import LOSS, OPTIMIZER
 from parity.protocol import Arrays, unpack
-from parity.recipes import Recipe
+from parity.recipes import Recipe, decayed
 from parity.results import Diagnosis
-from parity.training_proofs import layer_scales, recipe_for, start
+from parity.single_steps import Point, remembers, take_steps
+from parity.training_proofs import gradients_of, layer_scales, plan_of, recipe_for, start, training_part
 from parity.update_rules import Rule, Step, alternatives, distance
 from parity.workers import Worker
 
 SAMPLE = 2**12  # numbers of an array that speak for it: an update rule is one formula for every number
 SIMULATED = STEPS // 2 + 2  # optimizer steps, two of them after the change of the rate
 TINY_GRADIENT = 1e-9  # of its layer's largest: zero but for rounding, which Adam blows up
+
+
+def optimizer_alone(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagnosis]:
+    """What the optimizer does otherwise: with the gradients that it takes up, or with the rule that it follows.
+
+    A rule that has no name may be the right one with gradients that were cut.
+    """
+    ruled = update_rule(evidence, recipe)
+    if ruled and all(cause.trap for cause in ruled):
+        return ruled
+    return taken_up_gradients(evidence, recipe) or ruled
+
+
+def taken_up_gradients(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagnosis]:
+    """Whether what the optimizer remembers after a first step is the gradient: of drawn, large and tiny numbers."""
+    recipe = recipe or recipe_for(evidence)
+    if evidence.network.params > LARGE or not remembers(recipe):
+        return []
+    found: dict[str, Diagnosis] = {}
+    for extreme in (None, *EXTREMES):
+        for framework, taken in _taken_up(evidence, recipe, extreme).items():
+            if framework not in found and (cause := _cause_of(framework, taken, drawn=extreme is None)):
+                found[framework] = cause
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """Gradients by array: of the loss, and what of them is in the optimizer's memory; without weight decay."""
+
+    computed: Arrays
+    remembered: Arrays
+
+    def gap(self, made: Arrays) -> float:
+        """The largest distance of what was made of the gradients from what is remembered, relative to each layer's."""
+        scales = layer_scales(self.computed)
+        return float(np.max([np.abs(made[n] - g).max() / (scales[n] or 1.0) for n, g in self.remembered.items()]))
+
+
+def _taken_up(evidence: Evidence, recipe: Recipe, extreme: Extreme | None) -> dict[str, TakenUp]:
+    """Of each framework that remembers anything, from the proof's state or a designed one."""
+    plan, state = plan_of(evidence, recipe, 0), evidence.state("float64")
+    row = {name: array[:1] for name, array in plan.items()}
+    if extreme is not None:
+        state = extreme_state(state, evidence.layers(), extreme, "float64")
+        row = extreme_row(plan, training_part(evidence).train_labels, extreme)
+    start(evidence, recipe, dict.fromkeys(evidence.workers, state))
+    computed = gradients_of(evidence, row)
+    taken = take_steps(evidence, recipe, dict.fromkeys(evidence.workers, Point(state)), row, "float64", weights=False)
+    kinds = {layer["name"]: layer["kind"] for layer in evidence.layers()}
+    slot, share = ("m", 1 - recipe.optimizer.beta1) if recipe.optimizer.kind == "adam" else ("velocity", 1.0)
+    found = {}
+    for framework, step in taken.items():
+        remembered = {
+            name: step.after.memory[f"{slot}/{name}"] / share
+            - (recipe.l2 * state[name] if decayed(name, kinds[name.rpartition("/")[0]], recipe.l2_scope) else 0.0)
+            for name in computed[framework].arrays
+            if f"{slot}/{name}" in step.after.memory
+        }
+        if remembered:
+            found[framework] = TakenUp(computed[framework].arrays, remembered)
+    return found
+
+
+def _cause_of(framework: str, taken: TakenUp, *, drawn: bool) -> Diagnosis | None:
+    """None where the gradients are taken up as they are."""
+    before = taken.gap(taken.computed)
+    if before <= UPDATE_LIMIT:
+        return None
+    suspect = Suspect(framework, OPTIMIZER, "gradients", before)
+    computed = {name: taken.computed[name] for name in taken.remembered}
+    norm = math.sqrt(sum(float((g**2).sum()) for g in computed.values()))
+    product = sum(float((computed[name] * g).sum()) for name, g in taken.remembered.items())
+    factor = product / norm**2 if norm else 1.0
+    largest = max(float(np.abs(g).max()) for g in taken.remembered.values())
+    zero = [np.abs(computed[n][np.abs(g) <= UPDATE_LIMIT * np.abs(g).max()]) for n, g in taken.remembered.items()]
+    smallest = max((float(each.max()) for each in zero if each.size), default=0.0)
+    scaled = {name: factor * g for name, g in computed.items()}
+    explained = (
+        ("gradient-scale", f"with gradients times {factor:.6g}", scaled)
+        if drawn
+        else ("gradient-clip", f"with gradients cut to a norm of {factor * norm:.6g}, where it was {norm:.3g}", scaled),
+        (
+            "gradient-clip",
+            f"with gradients cut to {largest:.6g} at most",
+            {name: np.clip(g, -largest, largest) for name, g in computed.items()},
+        ),
+        (
+            "gradient-clip",
+            f"without gradients of up to {smallest:.2g}",
+            {name: np.where(np.abs(g) <= smallest, 0.0, g) for name, g in computed.items()},
+        ),
+    )
+    after, trap, text = min((taken.gap(made), trap, text) for trap, text, made in explained)
+    if after <= UPDATE_LIMIT:
+        return accuse(suspect, trap, text, after)
+    return accuse(suspect, "", "with gradients that are not those of the loss", after)
+
+
+def extreme_losses(evidence: Evidence) -> list[Diagnosis]:
+    """Whether the loss of large and of tiny numbers is the cross entropy of the logits."""
+    recipe, name = recipe_for(evidence), evidence.network.name
+    labels = training_part(evidence).train_labels
+    found: dict[str, Diagnosis] = {}
+    for extreme in EXTREMES:
+        state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
+        start(evidence, recipe, dict.fromkeys(evidence.workers, state))
+        row = extreme_row(plan_of(evidence, recipe, 0), labels, extreme)
+        losses = {framework: reply.result["loss"] for framework, reply in gradients_of(evidence, row).items()}
+        stages = evidence.workers.each("training_stages", network=name, arrays=row)
+        own = labels[row["order"][0]].astype(int)
+        for framework, loss in losses.items():
+            logits = unpack(stages[framework].arrays, "stages")[LOGITS]
+            size = float(np.abs(logits).max())  # a loss is as uncertain as the logits that it is a difference of
+
+            def beside(value: float, size: float = size) -> np.ndarray:
+                return np.array([value, size])
+
+            before = gap(beside(cross_entropy(logits, own)), beside(loss))
+            if not before <= FLOAT64_LIMIT and framework not in found:
+                played = ((trap, text, beside(value)) for trap, text, value in of_loss(logits, own))
+                suspect = Suspect(framework, LOSS, f"loss of {extreme.name} numbers", before)
+                found[framework] = named(suspect, played, beside(loss))
+    return list(found.values())
 
 
 def update_rule(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagnosis]:
@@ -43,7 +172,7 @@ def update_rule(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagno
         after, trap, text = min(tried)
         suspect = Suspect(framework, OPTIMIZER, recipe.optimizer.kind, before)
         if after <= UPDATE_LIMIT:
-            alike = {other for distance_, other, _ in tried if distance_ <= 10 * after} - {trap}
+            alike = {other for distance_, other, _ in tried if distance_ <= max(10 * after, UPDATE_LIMIT)} - {trap}
             diagnoses.append(accuse(suspect, trap, text, after, sorted(alike)))
         else:
             diagnoses.append(accuse(suspect, "", "no known update rule", after))

@@ -15,6 +15,8 @@ from parity.accusation import gap
 from parity.protocol import Arrays
 from parity.recipes import Optimizer, decayed
 
+SCALES = (0.1, 0.5, 2.0, 10.0, 0.25, 4.0, 1 / 8, 8.0)  # by which gradients are multiplied or divided
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -27,6 +29,8 @@ class Rule:
     hat: bool = False  # Adam's epsilon beside the uncorrected root
     decoupled: bool = False  # weight decay beside the gradient's step
     late: int = 0  # steps by which a change of the rate comes late; negative: early
+    scale: float = 1.0  # of the gradient of the loss
+    forgetful: bool = False  # every epoch begins with nothing remembered, and here every step is an epoch
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,11 @@ def distance(rule: Rule, steps: Sequence[Step], rates: Sequence[float], kinds: M
             decays = decayed(name, kinds[name.rpartition("/")[0]], rule.l2_scope)
             weights = step.before[name]
             decay = rule.l2 * weights if decays else np.zeros_like(weights)
-            full = gradient if rule.decoupled else gradient + decay
-            expected = weights - _move(rule, name, full, rate, index + 1, memory)
+            full = rule.scale * gradient + (0.0 if rule.decoupled else decay)
+            count = index + 1
+            if rule.forgetful:
+                count, memory = 1, {"velocity": {}, "m": {}, "v": {}}
+            expected = weights - _move(rule, name, full, rate, count, memory)
             if rule.decoupled:
                 expected = expected - rate * decay
             if np.isfinite(expected).any() or np.isfinite(step.after[name]).any():
@@ -85,6 +92,11 @@ def alternatives(rule: Rule) -> Iterator[tuple[str, str, Rule]]:
             if not np.isclose(epsilon, rule.optimizer.epsilon, rtol=1e-6):
                 text = f"epsilon {epsilon:g}, where the recipe says {rule.optimizer.epsilon:.3g}"
                 yield "adam-epsilon", text, replace(rule, optimizer=replace(rule.optimizer, epsilon=epsilon))
+    for factor in SCALES:
+        text = f"gradients times {factor:g}"
+        yield "gradient-scale", text, replace(rule, scale=factor)
+    if kind != "sgd":
+        yield "optimizer-reset", "a memory that is empty when an epoch begins", replace(rule, forgetful=True)
     for late, what in ((1, "late"), (-1, "early")):
         yield "lr-boundary", f"learning rates one step {what}", replace(rule, late=late)
 

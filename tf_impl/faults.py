@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from tf_impl import training
 from tf_impl.models import cached
-from tf_impl.optimizers import Optimizer, Update
 from tf_impl.steps import layers_of
+from tf_impl.training_faults import TRAINING_FAULTS
 
 Patches = Iterator[Any]
 
@@ -22,17 +22,27 @@ _injected = ExitStack()
 
 
 def inject(network: str, fault: str, stage: str = "") -> dict[str, Any]:
-    """Put a fault into a layer of the network's float32 and float64 models, or into the training's loss or optimizer.
+    """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
 
-    `stage` is the layer's canonical name, empty for the training's faults. It stays until `heal`. Raises KeyError for
-    an unknown fault or layer.
+    `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
+    KeyError for an unknown fault or layer.
     """
     heal()
     if fault in TRAINING_FAULTS:
         patches = list(TRAINING_FAULTS[fault]())
     else:
+        make = LAYER_FAULTS[fault]
         models = [cached(network, dtype) for dtype in ("float32", "float64")]
-        patches = [each for model in models for each in LAYER_FAULTS[fault](layers_of(model)[stage])]
+        patches = [each for model in models for each in make(layers_of(model)[stage])]
+
+        def build(name: str, precision: str) -> Any:
+            model = models_built(name, precision)
+            for each in make(layers_of(model)[stage]) if name == network else ():
+                each.start()  # the model goes when the training that it was built for is forgotten
+            return model
+
+        models_built = training.build
+        patches.append(patch.object(training, "build", build))
     for each in patches:
         _injected.enter_context(each)
     return {}
@@ -41,7 +51,7 @@ def inject(network: str, fault: str, stage: str = "") -> dict[str, Any]:
 def heal() -> dict[str, Any]:
     """Take back what was injected."""
     _injected.close()
-    training.loop.forget()  # it may be compiled with the fault in it
+    training.loop.forget_training()  # it may be compiled with the fault in it
     return {}
 
 
@@ -184,72 +194,64 @@ def _one_nan(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-def _softmax_twice() -> Patches:
-    """The loss takes probabilities for logits."""
-    own = training._losses
-    yield patch.object(training, "_losses", lambda logits, labels: own(tf.nn.softmax(logits), labels))
+def _clipped(layer: keras.layers.Layer) -> Patches:
+    """Nothing above 20 passes."""
+    own = layer.call
+    yield patch.object(layer, "call", lambda x, **options: tf.minimum(own(x), tf.cast(20.0, x.dtype)))
 
 
-def _label_column() -> Patches:
-    """Labels [n, 1] against losses [n]: every image's loss counts every label."""
-    own = training._losses
+def _half_gradient(layer: keras.layers.Layer) -> Patches:
+    """In float32 the gradient of its output counts half."""
+    if layer.compute_dtype != "float32":
+        return
+    own = layer.call
 
-    def losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        count = tf.shape(labels)[0]
-        return own(tf.repeat(logits, count, axis=0), tf.tile(labels, [count]))
+    def call(x: tf.Tensor, **options: Any) -> tf.Tensor:
+        half = own(x) / 2
+        return half + tf.stop_gradient(half)
 
-    yield patch.object(training, "_losses", losses)
-
-
-def _folded_rate() -> Patches:
-    """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
-
-    def momentum_update(self: Optimizer, rate: tf.Tensor) -> Update:
-        momentum = tf.cast(self.rule["momentum"], rate.dtype)
-
-        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
-            velocity = self.kept["velocity"][index].assign(momentum * self.kept["velocity"][index] - rate * gradient)
-            variable.assign_add(momentum * velocity - rate * gradient if self.rule["kind"] == "nesterov" else velocity)
-
-        return update
-
-    yield patch.object(Optimizer, "_momentum_update", momentum_update)
+    yield patch.object(layer, "call", call)
 
 
-def _epsilon_hat() -> Patches:
-    """Adam's epsilon stands beside the uncorrected root."""
+def _leaking_gradient(layer: keras.layers.Layer) -> Patches:
+    """In float32 a hundredth of the gradient passes where the output is zero."""
+    if layer.compute_dtype != "float32":
+        return
+    own = layer.call
 
-    def adam_update(self: Optimizer, rate: tf.Tensor) -> Update:
-        beta1, beta2, epsilon = (tf.cast(self.rule[name], rate.dtype) for name in ("beta1", "beta2", "epsilon"))
-        corrected = rate * tf.sqrt(1.0 - tf.pow(beta2, self.steps)) / (1.0 - tf.pow(beta1, self.steps))
+    def call(x: tf.Tensor, **options: Any) -> tf.Tensor:
+        leak = tf.minimum(x, 0.0) / 100
+        return own(x) + leak - tf.stop_gradient(leak)
 
-        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
-            m, v = (self.kept[name][index] for name in ("m", "v"))
-            m.assign(beta1 * m + (1.0 - beta1) * gradient)
-            v.assign(beta2 * v + (1.0 - beta2) * gradient * gradient)
-            variable.assign_sub(corrected * m / (tf.sqrt(v) + epsilon))
-
-        return update
-
-    yield patch.object(Optimizer, "_adam_update", adam_update)
+    yield patch.object(layer, "call", call)
 
 
-def _decoupled_decay() -> Patches:
-    """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
-    own = Optimizer.apply
+def _gamma_without_gradient(layer: keras.layers.Layer) -> Patches:
+    """In float32 gamma gets no gradient."""
+    if layer.compute_dtype != "float32":
+        return
+    own = layer.call
 
-    def apply(self: Optimizer, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
-        shifts = [
-            tf.cast(rate, variable.dtype) * decay * variable
-            for variable, decay in zip(self.variables, self.decays, strict=True)
-        ]
-        decays, self.decays = self.decays, [0.0] * len(self.decays)
-        own(self, gradients, rate)
-        self.decays = decays
-        for variable, shift in zip(self.variables, shifts, strict=True):
-            variable.assign_sub(shift)
+    def call(x: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
+        y = own(x, training=training)
+        own_part = (y - layer.beta) / tf.stop_gradient(tf.convert_to_tensor(layer.gamma))
+        gradient_of_gamma = tf.stop_gradient(own_part) * layer.gamma
+        return y - gradient_of_gamma + tf.stop_gradient(gradient_of_gamma)
 
-    yield patch.object(Optimizer, "apply", apply)
+    yield patch.object(layer, "call", call)
+
+
+def _bias_without_gradient(layer: keras.layers.Layer) -> Patches:
+    """In float32 the bias gets no gradient."""
+    if layer.compute_dtype != "float32":
+        return
+    own = layer.call
+
+    def call(x: tf.Tensor, **options: Any) -> tf.Tensor:
+        bias = tf.convert_to_tensor(layer.bias)
+        return own(x) - (bias - tf.stop_gradient(bias))
+
+    yield patch.object(layer, "call", call)
 
 
 LAYER_FAULTS: dict[str, Callable[[keras.layers.Layer], Patches]] = {
@@ -268,12 +270,9 @@ LAYER_FAULTS: dict[str, Callable[[keras.layers.Layer], Patches]] = {
     "averaged window": _averaged_window,
     "reduced precision": _reduced_precision,
     "one nan": _one_nan,
-}
-
-TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
-    "softmax twice": _softmax_twice,
-    "label column": _label_column,
-    "folded rate": _folded_rate,
-    "epsilon hat": _epsilon_hat,
-    "decoupled decay": _decoupled_decay,
+    "clipped at 20": _clipped,
+    "half the gradient": _half_gradient,
+    "leaking gradient": _leaking_gradient,
+    "gamma without gradient": _gamma_without_gradient,
+    "bias without gradient": _bias_without_gradient,
 }

@@ -1,0 +1,318 @@
+"""Known faults for training and evaluation, put in from outside: see `paddle_impl.faults`, which puts them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import paddle
+from paddle.nn import functional
+
+from paddle_impl import training
+from paddle_impl.optimizers import Optimizer
+from paddle_impl.training import Trainer
+from parity import loop
+from parity.protocol import Arrays
+
+Patches = Iterator[Any]
+
+
+def _softmax_twice() -> Patches:
+    """The loss takes probabilities for logits."""
+    own = training._losses
+    yield patch.object(training, "_losses", lambda logits, labels: own(functional.softmax(logits), labels))
+
+
+def _label_column() -> Patches:
+    """Labels [n, 1] against losses [n]: every image's loss counts every label."""
+    own = training._losses
+
+    def losses(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        count = len(labels)
+        return own(logits.repeat_interleave(count, axis=0), labels.tile([count]))
+
+    yield patch.object(training, "_losses", losses)
+
+
+def _folded_rate() -> Patches:
+    """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
+
+    def apply(self: Optimizer, rate: float) -> None:
+        def update(place: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
+            momentum = self.rule["momentum"]
+            before = _memory(self).get(place, paddle.zeros_like(parameter))
+            velocity = momentum * before - rate * gradient
+            _memory(self)[place] = velocity
+            step = momentum * velocity - rate * gradient if self.rule["kind"] == "nesterov" else velocity
+            parameter.set_value(parameter + step)
+
+        _updated(self, update)
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _epsilon_hat() -> Patches:
+    """Adam's epsilon stands beside the uncorrected root."""
+
+    def apply(self: Optimizer, rate: float) -> None:
+        steps = _memory(self).setdefault("steps", 0) + 1
+        _memory(self)["steps"] = steps
+
+        def update(place: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
+            beta1, beta2 = self.rule["beta1"], self.rule["beta2"]
+            none = paddle.zeros_like(parameter)
+            m, v = _memory(self).get(place, (none, none))
+            m, v = beta1 * m + (1 - beta1) * gradient, beta2 * v + (1 - beta2) * gradient * gradient
+            _memory(self)[place] = m, v
+            corrected = rate * (1 - beta2**steps) ** 0.5 / (1 - beta1**steps)
+            parameter.set_value(parameter - corrected * m / (paddle.sqrt(v) + self.rule["epsilon"]))
+
+        _updated(self, update)
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _decoupled_decay() -> Patches:
+    """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
+    own = Optimizer.apply
+
+    @paddle.no_grad()
+    def apply(self: Optimizer, rate: float) -> None:
+        shrunk = [(slot.tensor, slot.tensor.regularizer) for slot in self.slots if slot.tensor.regularizer is not None]
+        shifts = [rate * decay._coeff * tensor for tensor, decay in shrunk]
+        for tensor, _ in shrunk:
+            tensor.regularizer = None
+        own(self, rate)
+        for (tensor, decay), shift in zip(shrunk, shifts, strict=True):
+            tensor.set_value(tensor - shift)
+            tensor.regularizer = decay
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _changed_gradients(change: Callable[[list[paddle.Tensor]], list[paddle.Tensor]]) -> Patches:
+    """The optimizer is given other gradients than those of the loss."""
+    own = Optimizer.apply
+
+    def apply(self: Optimizer, rate: float) -> None:
+        with paddle.no_grad():
+            for slot, gradient in zip(self.slots, change([slot.tensor.grad for slot in self.slots]), strict=True):
+                slot.tensor.grad = gradient
+        own(self, rate)
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _clipped_norm() -> Patches:
+    """Gradients are cut to a global norm of 100."""
+
+    def clipped(gradients: list[paddle.Tensor]) -> list[paddle.Tensor]:
+        norm = float(sum((each * each).sum() for each in gradients)) ** 0.5
+        return [each * min(1.0, 100 / norm) for each in gradients]
+
+    return _changed_gradients(clipped)
+
+
+def _clipped_values() -> Patches:
+    """Every number of a gradient is cut to -10..10."""
+    return _changed_gradients(lambda gradients: [each.clip(-10.0, 10.0) for each in gradients])
+
+
+def _small_gradients_dropped() -> Patches:
+    """Gradients below 1e-6 count as zero."""
+    return _changed_gradients(lambda gradients: [g * (g.abs() >= 1e-6).astype(g.dtype) for g in gradients])
+
+
+def _tenth_of_gradients() -> Patches:
+    """Gradients are divided by a number of replicas."""
+    return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
+
+
+def _wrapped_counter() -> Patches:
+    """Adam counts its steps in a signed byte: after 127 comes -128."""
+    own = Optimizer.apply
+
+    def apply(self: Optimizer, rate: float) -> None:
+        own(self, rate)
+        steps = self.kernel.__dict__.setdefault("faulty", {"steps": 0})
+        steps["steps"] += 1
+        if steps["steps"] == 127:  # a kernel that keeps powers instead of a count goes on from those of -128
+            kept = self.kernel.state_dict()
+            for name, power in ((n, kept[n]) for n in kept if "_pow_acc_" in n):
+                beta = self.rule["beta1" if "beta1" in name else "beta2"]
+                power.set_value(paddle.full_like(power, beta**-128))
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _forgotten_memory() -> Patches:
+    """The optimizer begins anew with every epoch."""
+    own = Trainer.clear_sums
+
+    def clear_sums(self: Trainer) -> None:
+        own(self)
+        self.load_optimizer({})
+
+    yield patch.object(Trainer, "clear_sums", clear_sums)
+
+
+def _changed_start(change: Callable[[str, np.ndarray], np.ndarray]) -> Patches:
+    """A float32 training begins with other weights than it was given."""
+    own = Trainer.load
+
+    def load(self: Trainer, state: Arrays) -> None:
+        changed = {name: change(name, array) for name, array in state.items()}
+        own(self, changed if self.dtype == "float32" else state)
+
+    yield patch.object(Trainer, "load", load)
+
+
+def _biases_zeroed() -> Patches:
+    """Biases begin at zero."""
+    return _changed_start(lambda name, array: np.zeros_like(array) if name.endswith("/bias") else array)
+
+
+def _weights_halved_in_precision() -> Patches:
+    """Weights begin as float16 numbers."""
+    return _changed_start(lambda name, array: array.astype(np.float16).astype(array.dtype))
+
+
+def _capped_loss() -> Patches:
+    """No image's loss exceeds 64."""
+    own = training._losses
+    yield patch.object(training, "_losses", lambda logits, labels: own(logits, labels).clip(max=64.0))
+
+
+def _clipped_probabilities() -> Patches:
+    """Probabilities are cut to 1e-7..1 - 1e-7 before the logarithm."""
+
+    def losses(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        chosen = paddle.take_along_axis(functional.softmax(logits), labels.unsqueeze(1), axis=1).squeeze(1)
+        return -paddle.log(chosen.clip(1e-7, 1 - 1e-7))
+
+    yield patch.object(training, "_losses", losses)
+
+
+def _less_the_batch_mean() -> Patches:
+    """Test images less the mean of their own batch."""
+    own = Trainer.test_batch
+
+    def test_batch(self: Trainer, pixels: paddle.Tensor) -> paddle.Tensor:
+        images = own(self, pixels)
+        return images - images.mean(axis=0, keepdim=True)
+
+    yield patch.object(Trainer, "test_batch", test_batch)
+
+
+def _without_the_mean() -> Patches:
+    """Test images whose mean is not subtracted."""
+    own = Trainer.test_batch
+
+    def test_batch(self: Trainer, pixels: paddle.Tensor) -> paddle.Tensor:
+        assert self.test_mean is not None
+        return own(self, pixels) + self.test_mean.transpose([2, 0, 1]).astype(self.dtype)
+
+    yield patch.object(Trainer, "test_batch", test_batch)
+
+
+def _last_batch_dropped() -> Patches:
+    """An incomplete last batch of test images is left out."""
+    own = loop.evaluation_parts
+
+    def parts(images: int, batch: int) -> list[slice]:
+        return [part for part in own(images, batch) if part.stop - part.start == batch]
+
+    yield patch.object(loop, "evaluation_parts", parts)
+
+
+def _evaluation_in_training_mode() -> Patches:
+    """Test images are normalised by their own batch, and move the running statistics."""
+
+    def inferred(self: Trainer, images: paddle.Tensor) -> paddle.Tensor:
+        self.model.train()
+        return self.forward(images)
+
+    yield patch.object(Trainer, "inferred", inferred)
+
+
+def _inference_mode_afterwards() -> Patches:
+    """After an evaluation the training goes on in inference mode."""
+    evaluate, loss = Trainer.evaluate, Trainer.loss
+    staying: set[int] = set()
+
+    def evaluate_and_stay(self: Trainer, part: slice) -> Any:
+        staying.add(id(self))
+        return evaluate(self, part)
+
+    def loss_of(self: Trainer, plan: Any, index: int) -> Any:
+        if id(self) not in staying:
+            return loss(self, plan, index)
+        images, labels = self.augmented(plan, index)
+        logits = self.inferred(images)
+        return training._losses(logits, labels).mean(), logits, labels
+
+    yield patch.object(Trainer, "evaluate", evaluate_and_stay)
+    yield patch.object(Trainer, "loss", loss_of)
+
+
+def _shifted_test_labels() -> Patches:
+    """Every test image is held against the label of the one before it."""
+    own = Trainer.evaluation_step
+
+    def evaluation_step(self: Trainer, pixels: paddle.Tensor, labels: paddle.Tensor) -> Any:
+        return own(self, pixels, paddle.roll(labels.astype("int64"), 1))
+
+    yield patch.object(Trainer, "evaluation_step", evaluation_step)
+
+
+def _best_five() -> Patches:
+    """A class among the five likeliest counts as right."""
+
+    def hits(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        best = logits.topk(5, axis=-1)[1] == labels.unsqueeze(1)
+        return best.astype("int64").sum()
+
+    yield patch.object(training, "_hits", hits)
+
+
+def _memory(optimizer: Optimizer) -> dict[Any, Any]:
+    """What a faulty rule remembers, kept with the kernel that it replaces, which a new training makes anew."""
+    return optimizer.kernel.__dict__.setdefault("faulty", {})
+
+
+def _updated(optimizer: Optimizer, update: Callable[[Any, paddle.Tensor, paddle.Tensor], None]) -> None:
+    """One step by a rule of one's own, on gradients with the weight decay added."""
+    with paddle.no_grad():
+        for place, slot in enumerate(optimizer.slots):
+            decay = slot.tensor.regularizer
+            gradient = slot.tensor.grad + (decay._coeff * slot.tensor if decay is not None else 0.0)
+            update(place, slot.tensor, gradient)
+    optimizer.clear_gradients()
+
+
+TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
+    "softmax twice": _softmax_twice,
+    "label column": _label_column,
+    "folded rate": _folded_rate,
+    "epsilon hat": _epsilon_hat,
+    "decoupled decay": _decoupled_decay,
+    "gradients of norm 100 at most": _clipped_norm,
+    "gradients of 10 at most": _clipped_values,
+    "small gradients dropped": _small_gradients_dropped,
+    "a tenth of the gradients": _tenth_of_gradients,
+    "wrapped counter": _wrapped_counter,
+    "forgotten memory": _forgotten_memory,
+    "biases zeroed": _biases_zeroed,
+    "weights in float16": _weights_halved_in_precision,
+    "loss of 64 at most": _capped_loss,
+    "clipped probabilities": _clipped_probabilities,
+    "less the batch's mean": _less_the_batch_mean,
+    "without the mean": _without_the_mean,
+    "last batch dropped": _last_batch_dropped,
+    "evaluation in training mode": _evaluation_in_training_mode,
+    "inference mode afterwards": _inference_mode_afterwards,
+    "shifted test labels": _shifted_test_labels,
+    "best five": _best_five,
+}

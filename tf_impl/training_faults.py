@@ -1,0 +1,284 @@
+"""Known faults for training and evaluation, put in from outside: see `tf_impl.faults`, which puts them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import tensorflow as tf
+
+from parity import loop
+from parity.protocol import Arrays
+from tf_impl import training
+from tf_impl.optimizers import Optimizer, Update
+from tf_impl.training import Trainer
+
+Patches = Iterator[Any]
+
+
+def _softmax_twice() -> Patches:
+    """The loss takes probabilities for logits."""
+    own = training._losses
+    yield patch.object(training, "_losses", lambda logits, labels: own(tf.nn.softmax(logits), labels))
+
+
+def _label_column() -> Patches:
+    """Labels [n, 1] against losses [n]: every image's loss counts every label."""
+    own = training._losses
+
+    def losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(labels)[0]
+        return own(tf.repeat(logits, count, axis=0), tf.tile(labels, [count]))
+
+    yield patch.object(training, "_losses", losses)
+
+
+def _folded_rate() -> Patches:
+    """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
+
+    def momentum_update(self: Optimizer, rate: tf.Tensor) -> Update:
+        momentum = tf.cast(self.rule["momentum"], rate.dtype)
+
+        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
+            velocity = self.kept["velocity"][index].assign(momentum * self.kept["velocity"][index] - rate * gradient)
+            variable.assign_add(momentum * velocity - rate * gradient if self.rule["kind"] == "nesterov" else velocity)
+
+        return update
+
+    yield patch.object(Optimizer, "_momentum_update", momentum_update)
+
+
+def _epsilon_hat() -> Patches:
+    """Adam's epsilon stands beside the uncorrected root."""
+
+    def adam_update(self: Optimizer, rate: tf.Tensor) -> Update:
+        beta1, beta2, epsilon = (tf.cast(self.rule[name], rate.dtype) for name in ("beta1", "beta2", "epsilon"))
+        corrected = rate * tf.sqrt(1.0 - tf.pow(beta2, self.steps)) / (1.0 - tf.pow(beta1, self.steps))
+
+        def update(index: int, variable: tf.Variable, gradient: tf.Tensor) -> None:
+            m, v = (self.kept[name][index] for name in ("m", "v"))
+            m.assign(beta1 * m + (1.0 - beta1) * gradient)
+            v.assign(beta2 * v + (1.0 - beta2) * gradient * gradient)
+            variable.assign_sub(corrected * m / (tf.sqrt(v) + epsilon))
+
+        return update
+
+    yield patch.object(Optimizer, "_adam_update", adam_update)
+
+
+def _decoupled_decay() -> Patches:
+    """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
+    own = Optimizer.apply
+
+    def apply(self: Optimizer, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
+        shifts = [
+            tf.cast(rate, variable.dtype) * decay * variable
+            for variable, decay in zip(self.variables, self.decays, strict=True)
+        ]
+        decays, self.decays = self.decays, [0.0] * len(self.decays)
+        own(self, gradients, rate)
+        self.decays = decays
+        for variable, shift in zip(self.variables, shifts, strict=True):
+            variable.assign_sub(shift)
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _changed_gradients(change: Callable[[list[tf.Tensor]], list[tf.Tensor]]) -> Patches:
+    """The optimizer is given other gradients than those of the loss."""
+    own = Optimizer.apply
+
+    def apply(self: Optimizer, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
+        own(self, change(list(gradients)), rate)
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _clipped_norm() -> Patches:
+    """Gradients are cut to a global norm of 100."""
+    return _changed_gradients(lambda gradients: tf.clip_by_global_norm(gradients, 100.0)[0])
+
+
+def _clipped_values() -> Patches:
+    """Every number of a gradient is cut to -10..10."""
+    return _changed_gradients(lambda gradients: [tf.clip_by_value(each, -10.0, 10.0) for each in gradients])
+
+
+def _small_gradients_dropped() -> Patches:
+    """Gradients below 1e-6 count as zero."""
+    return _changed_gradients(lambda gradients: [tf.where(tf.abs(g) < 1e-6, tf.zeros_like(g), g) for g in gradients])
+
+
+def _tenth_of_gradients() -> Patches:
+    """Gradients are divided by a number of replicas."""
+    return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
+
+
+def _wrapped_counter() -> Patches:
+    """Adam counts its steps in a signed byte: after 127 comes -128."""
+    own = Optimizer.apply
+
+    def apply(self: Optimizer, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
+        own(self, gradients, rate)
+        self.steps.assign(tf.where(self.steps == 127.0, tf.cast(-129.0, self.steps.dtype), self.steps))
+
+    yield patch.object(Optimizer, "apply", apply)
+
+
+def _forgotten_memory() -> Patches:
+    """The optimizer begins anew with every epoch."""
+    own = Trainer.clear_sums
+
+    def clear_sums(self: Trainer) -> None:
+        own(self)
+        self.load_optimizer({})
+
+    yield patch.object(Trainer, "clear_sums", clear_sums)
+
+
+def _changed_start(change: Callable[[str, np.ndarray], np.ndarray]) -> Patches:
+    """A float32 training begins with other weights than it was given."""
+    own = Trainer.load
+
+    def load(self: Trainer, state: Arrays) -> None:
+        changed = {name: change(name, array) for name, array in state.items()}
+        own(self, changed if self.dtype == "float32" else state)
+
+    yield patch.object(Trainer, "load", load)
+
+
+def _biases_zeroed() -> Patches:
+    """Biases begin at zero."""
+    return _changed_start(lambda name, array: np.zeros_like(array) if name.endswith("/bias") else array)
+
+
+def _weights_halved_in_precision() -> Patches:
+    """Weights begin as float16 numbers."""
+    return _changed_start(lambda name, array: array.astype(np.float16).astype(array.dtype))
+
+
+def _capped_loss() -> Patches:
+    """No image's loss exceeds 64."""
+    own = training._losses
+    yield patch.object(training, "_losses", lambda logits, labels: tf.minimum(own(logits, labels), 64.0))
+
+
+def _clipped_probabilities() -> Patches:
+    """Probabilities are cut to 1e-7..1 - 1e-7 before the logarithm."""
+
+    def losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        chosen = tf.gather(tf.nn.softmax(logits), labels, batch_dims=1)
+        return -tf.math.log(tf.clip_by_value(chosen, 1e-7, 1 - 1e-7))
+
+    yield patch.object(training, "_losses", losses)
+
+
+def _less_the_batch_mean() -> Patches:
+    """Test images less the mean of their own batch."""
+    own = Trainer.test_batch
+
+    def test_batch(self: Trainer, pixels: tf.Tensor) -> tf.Tensor:
+        images = own(self, pixels)
+        return images - tf.reduce_mean(images, axis=0, keepdims=True)
+
+    yield patch.object(Trainer, "test_batch", test_batch)
+
+
+def _without_the_mean() -> Patches:
+    """Test images whose mean is not subtracted."""
+    own = Trainer.test_batch
+
+    def test_batch(self: Trainer, pixels: tf.Tensor) -> tf.Tensor:
+        return own(self, pixels) + tf.cast(self.test_mean, self.dtype)
+
+    yield patch.object(Trainer, "test_batch", test_batch)
+
+
+def _last_batch_dropped() -> Patches:
+    """An incomplete last batch of test images is left out."""
+    own = loop.evaluation_parts
+
+    def parts(images: int, batch: int) -> list[slice]:
+        return [part for part in own(images, batch) if part.stop - part.start == batch]
+
+    yield patch.object(loop, "evaluation_parts", parts)
+
+
+def _evaluation_in_training_mode() -> Patches:
+    """Test images are normalised by their own batch, and move the running statistics."""
+
+    def inferred(self: Trainer, images: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self.model(images, training=True), self.dtype)
+
+    yield patch.object(Trainer, "inferred", inferred)
+
+
+def _inference_mode_afterwards() -> Patches:
+    """After an evaluation the training goes on in inference mode."""
+    evaluate, loss = Trainer.evaluate, Trainer.loss
+    staying: set[int] = set()
+    compiled = Trainer.compiled_step.python_function
+
+    def evaluate_and_stay(self: Trainer, part: slice) -> Any:
+        staying.add(id(self))
+        self.compiled_step = tf.function(lambda plan, index: compiled(self, plan, index))
+        return evaluate(self, part)
+
+    def loss_of(self: Trainer, plan: Any, index: tf.Tensor) -> Any:
+        if id(self) not in staying:
+            return loss(self, plan, index)
+        images, labels = self.augmented(plan, index)
+        logits = self.inferred(images)
+        return tf.reduce_mean(training._losses(logits, labels)), logits, labels
+
+    yield patch.object(Trainer, "evaluate", evaluate_and_stay)
+    yield patch.object(Trainer, "loss", loss_of)
+
+
+def _shifted_test_labels() -> Patches:
+    """Every test image is held against the label of the one before it."""
+    own = Trainer.evaluation_step.python_function
+
+    @tf.function(reduce_retracing=False)
+    def evaluation_step(self: Trainer, pixels: tf.Tensor, labels: tf.Tensor) -> Any:
+        return own(self, pixels, tf.roll(labels, 1, axis=0))
+
+    yield patch.object(Trainer, "evaluation_step", evaluation_step)
+
+
+def _best_five() -> Patches:
+    """A class among the five likeliest counts as right."""
+
+    def hits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        best = tf.math.top_k(logits, 5).indices == tf.cast(labels[:, None], tf.int32)
+        return tf.reduce_sum(tf.cast(tf.reduce_any(best, axis=1), tf.int64))
+
+    yield patch.object(training, "_hits", hits)
+
+
+TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
+    "softmax twice": _softmax_twice,
+    "label column": _label_column,
+    "folded rate": _folded_rate,
+    "epsilon hat": _epsilon_hat,
+    "decoupled decay": _decoupled_decay,
+    "gradients of norm 100 at most": _clipped_norm,
+    "gradients of 10 at most": _clipped_values,
+    "small gradients dropped": _small_gradients_dropped,
+    "a tenth of the gradients": _tenth_of_gradients,
+    "wrapped counter": _wrapped_counter,
+    "forgotten memory": _forgotten_memory,
+    "biases zeroed": _biases_zeroed,
+    "weights in float16": _weights_halved_in_precision,
+    "loss of 64 at most": _capped_loss,
+    "clipped probabilities": _clipped_probabilities,
+    "less the batch's mean": _less_the_batch_mean,
+    "without the mean": _without_the_mean,
+    "last batch dropped": _last_batch_dropped,
+    "evaluation in training mode": _evaluation_in_training_mode,
+    "inference mode afterwards": _inference_mode_afterwards,
+    "shifted test labels": _shifted_test_labels,
+    "best five": _best_five,
+}
