@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: i
     except WorkerError as error:
         pytest.exit(f"{error}\nSee `parity doctor`.", returncode=2)
     with pair:
-        command = " ".join(["pytest", *pytestconfig.invocation_params.args])
+        command = shlex.join(["pytest", *map(str, pytestconfig.invocation_params.args)])
         pytestconfig.stash[ENVIRONMENT] = collect(pair, dataset=dataset, profile=profile, seed=seed, command=command)
         try:
             require_one_precision(pytestconfig.stash[ENVIRONMENT])
