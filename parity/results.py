@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from parity.writing import write_together
+
 
 class RecordError(Exception):
     """A saved run that cannot be read: the message names the file, what was expected and what was found."""
@@ -396,12 +398,8 @@ def require_writable(path: Path) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one.
+
+    Raises OSError: the message says which file, how much was wanted and what is kept.
+    """
+    write_together({path: text.encode()})
