@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pytest_benchmark.session import PerformanceRegression
+from pytest_benchmark.storage.file import FileStorage
 
 from parity import recording
 from parity.data import DataError, Dataset, find, load
@@ -200,8 +201,11 @@ def matrix(
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keep hold of the session, whose exit status a speed that has regressed decides."""
+    """Keep hold of the session, whose exit status is decided after its tests, too; see that its run is saved whole."""
     session.config.stash[SESSION] = session
+    benchmarks = session.config.pluginmanager.get_plugin(recording.SESSION)
+    if benchmarks is not None and isinstance(benchmarks.storage, FileStorage):
+        benchmarks.storage = recording.WholeRuns(benchmarks.storage)
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
@@ -234,5 +238,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
         terminalreporter.write_line(f"{error} See --benchmark-compare-fail.", red=True)
         if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
             config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
-    if config.getoption("--benchmark-save", None):
+    benchmarks = config.pluginmanager.get_plugin(recording.SESSION)
+    if problem := getattr(benchmarks and benchmarks.storage, "problem", ""):
+        terminalreporter.write_line(f"parity: {problem}", red=True)
+        if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    elif config.getoption("--benchmark-save", None):
         terminalreporter.write_line("Make the report of the saved run: parity report")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_benchmark.storage.file import FileStorage
 
-from parity.results import Record
+from parity.results import Record, write_atomically
+from parity.writing import unwritten
 
 Keep = Callable[[Record], None]
 
@@ -87,6 +93,43 @@ class Kept:
     def as_dict(self, **_: Any) -> dict[str, Any]:
         """The entry of the saved run, whatever pytest-benchmark wants of the statistics."""
         return self._entry
+
+
+class WholeRuns:
+    """pytest-benchmark's folder of saved runs, in which a run that finds no room there leaves nothing half-written.
+
+    The run is then saved among the system's temporary files: its records have taken hours, perhaps. What became of it
+    is told by `problem`, once all tests are reported; pytest-benchmark itself would end in a traceback before that.
+    """
+
+    def __init__(self, storage: FileStorage) -> None:
+        self._storage = storage
+        self.problem = ""
+
+    def __str__(self) -> str:
+        return str(self._storage)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def save(self, output_json: dict[str, Any], save: str) -> None:
+        """Save a run as `<number>_<save>.json`."""
+        before = set(self._storage.query())
+        try:
+            self._storage.save(output_json, save)
+        except OSError as error:
+            text = json.dumps(output_json, indent=4, default=str)
+            path = Path(str(self._storage)) / f"{save}.json"
+            for path in set(self._storage.query()) - before:
+                path.unlink()
+            refuge = Path(tempfile.gettempdir()) / f"{path.stem}-{os.getpid()}.json"
+            self.problem = str(unwritten(error, path, len(text)))
+            try:
+                write_atomically(refuge, text)
+            except OSError as again:
+                self.problem += f" The run is lost: {again}"
+            else:
+                self.problem += f" The run is in {refuge} instead; move it, `parity report` reads it anywhere."
 
 
 def keep(item: pytest.Item, record: Record) -> None:

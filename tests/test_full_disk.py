@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from parity.map_file import write_atomically
+from parity.results import load_run
 from parity.store import save_records
 from parity.weights import load_state, save_state
 from parity.writing import replacing, write_together
@@ -135,6 +136,38 @@ def test_a_check_goes_on_where_it_cannot_be_saved(small: Path) -> None:
     assert "What comes next is still done, and saved if it can be." in message
     assert "lenet5: EQUAL" in done.stdout
     assert [each.name for each in small.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize("small", ["tmpfs"], indirect=True)
+def test_a_run_of_the_suite_is_saved_elsewhere_where_its_own_place_is_full(small: Path, tmp_path: Path) -> None:
+    """All tests are reported, nothing half-written lies among the saved runs, and the records are not lost."""
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["parity.conftest"]\n')
+    proof = 'Proof("lenet5", 1, "transfer certificate", True, "images", {"arrays": 1}, 0.0, 0.0)'
+    (tmp_path / "test_kept.py").write_text(
+        f"from parity.results import Proof\n\ndef test_proof(keep):\n    keep({proof})\n"
+    )
+    (small / "filler").write_bytes(b"x" * (SIZE - 12288))
+    (tmp_path / "elsewhere").mkdir()
+    plugins = ("-p", "parity.plugin", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", *plugins, f"--benchmark-storage={small}", "--benchmark-save=a"]
+    surroundings = os.environ | {"TMPDIR": str(tmp_path / "elsewhere")}
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, env=surroundings
+        )
+
+    assert run().returncode == 0
+    (small / "filler").write_bytes(b"x" * (SIZE - 8192))
+    done = run()
+    assert done.returncode == pytest.ExitCode.INTERNAL_ERROR
+    message = " ".join(done.stdout.split())
+    assert "0002_a.json: could not be written: No space left on device." in message
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "1 passed" in done.stdout.splitlines()[-1]
+    assert [path.name for path in small.rglob("*.json")] == ["0001_a.json"]
+    (saved,) = (tmp_path / "elsewhere").glob("0002_a-*.json")
+    assert [record.kind for record, _ in load_run(saved).entries] == ["proof"]
 
 
 def test_all_files_or_none(small: Path) -> None:
