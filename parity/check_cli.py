@@ -23,6 +23,7 @@ from parity.options import (
     ThreadsOption,
     command,
     images_of,
+    kept_or_why_not,
     started,
 )
 from parity.results import Proof, require_writable
@@ -42,14 +43,13 @@ def check(
 
     Exit 0: all are equal; 1: one is different; 2: something could not be compared.
     """
-    from parity.store import save_records
-
     wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
     if save is not None:
         require_writable(save)
     images = images_of(dataset, seed)
     out = console.stderr() if as_json else console.stdout()
     found: dict[str, list[Proof]] = {}
+    unsaved = ""
     with started(tuple(FRAMEWORKS), device, threads or shared_threads()) as workers:
         environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
         for name in wanted:
@@ -57,7 +57,7 @@ def check(
             found[name] = list(_proofs(workers, name, images, seed, out))
             console.print_verdict(out, name, found[name])
             if save is not None:  # what is done outlives an interruption
-                save_records(save, [proof for each in found.values() for proof in each], environment)
+                unsaved = kept_or_why_not(save, [proof for each in found.values() for proof in each], environment)
     if as_json:
         verdicts = {
             name: {"equal": all(p.passed for p in proofs), "proofs": [p.as_dict() for p in proofs]}
@@ -65,6 +65,8 @@ def check(
         }
         console.print_json({"networks": verdicts, "environment": environment})
     proofs = [proof for each in found.values() for proof in each]
+    if unsaved:
+        raise typer.Exit(UNUSABLE)
     if not all(proof.passed for proof in proofs):
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_benchmark.session import PerformanceRegression
+from pytest_benchmark.storage.file import FileStorage
 
+from parity import recording
 from parity.data import DataError, Dataset, find, load
 from parity.environment import collect, start_workers
 from parity.equivalence import FEWEST_SEEDS
 from parity.matrix import Matrix
 from parity.networks import default_networks
+from parity.recording import Keep
 from parity.side_by_side import require_one_precision
 from parity.speed import Stopwatch
 from parity.store import Store, StoreError
@@ -20,6 +25,7 @@ from parity.training import Settings
 from parity.workers import FRAMEWORKS, WorkerError, Workers, shared_threads
 
 ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
+SESSION = pytest.StashKey[pytest.Session]()
 QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED, QUICK_SEEDS = 3, 5000, ("lenet5",), 1
 QUICK_TIMED = ("vgg16", "resnet20_v1", "mini_vgg", "lenet5")  # a large, a deep and two small networks
 FULL_SEEDS, FULL_RUNS = 3, Path(".parity")
@@ -105,6 +111,12 @@ def dataset_name(config: pytest.Config) -> str:
     return "cifar10"
 
 
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Keep:
+    """Saves a record with the run. For all but speeds, which are benchmarks: see `parity.recording.Kept`."""
+    return lambda record: recording.keep(request.node, record)
+
+
 @pytest.fixture(scope="session")
 def profile(pytestconfig: pytest.Config) -> str:
     """quick or full."""
@@ -135,7 +147,7 @@ def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: i
     except WorkerError as error:
         pytest.exit(f"{error}\nSee `parity doctor`.", returncode=2)
     with pair:
-        command = " ".join(["pytest", *pytestconfig.invocation_params.args])
+        command = shlex.join(["pytest", *map(str, pytestconfig.invocation_params.args)])
         pytestconfig.stash[ENVIRONMENT] = collect(pair, dataset=dataset, profile=profile, seed=seed, command=command)
         try:
             require_one_precision(pytestconfig.stash[ENVIRONMENT])
@@ -188,13 +200,48 @@ def matrix(
     return Matrix(workers, training_images, store, Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT])
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep hold of the session, whose exit status is decided after its tests, too; see that its run is saved whole."""
+    session.config.stash[SESSION] = session
+    benchmarks = session.config.pluginmanager.get_plugin(recording.SESSION)
+    if benchmarks is not None and isinstance(benchmarks.storage, FileStorage):
+        benchmarks.storage = recording.WholeRuns(benchmarks.storage)
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Leave out the machine's name, which a report has no use for, and clock rates, which are others at every look."""
+    machine_info.pop("node", None)
+    cpu = machine_info.get("cpu", {})
+    for name in [name for name in cpu if name.startswith("hz_actual")]:
+        del cpu[name]
+
+
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Save the environment; leave out the machine's name, which a report has no use for."""
+    """Save the environment."""
     output_json["machine_info"]["parity"] = config.stash.get(ENVIRONMENT, {})
-    output_json["machine_info"].pop("node", None)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Point at the next step after a saved run."""
-    if terminalreporter.config.getoption("--benchmark-save", None):
+@pytest.hookimpl(tryfirst=True)
+def pytest_benchmark_compare_machine_info(compared_benchmark: dict[str, Any]) -> None:
+    """Compare the machines alone: this run's environment is not known before its workers have started."""
+    pytest_benchmark_update_machine_info(compared_benchmark["machine_info"])
+    compared_benchmark["machine_info"].pop("parity", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Point at the next step after a saved run; a speed that has regressed fails the run without a traceback."""
+    config = terminalreporter.config
+    try:
+        yield
+    except PerformanceRegression as error:  # its lines are written already
+        terminalreporter.write_line(f"{error} See --benchmark-compare-fail.", red=True)
+        if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
+    benchmarks = config.pluginmanager.get_plugin(recording.SESSION)
+    if problem := getattr(benchmarks and benchmarks.storage, "problem", ""):
+        terminalreporter.write_line(f"parity: {problem}", red=True)
+        if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    elif config.getoption("--benchmark-save", None):
         terminalreporter.write_line("Make the report of the saved run: parity report")

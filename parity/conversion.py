@@ -7,6 +7,7 @@ with it in float64. Until then the new file has a temporary name.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,8 @@ from parity.pairs import FIRST, SECOND, Pair
 from parity.results import Proof
 from parity.user_models import NEUTRAL, Adoption
 from parity.weights import State, StateError, check_state, digests, load_state, save_state
-from parity.workers import FRAMEWORKS
+from parity.workers import FRAMEWORKS, WorkerError
+from parity.writing import unwritten
 
 CANONICAL = ""  # of no framework: the names that the two models share
 KINDS = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
@@ -218,16 +220,32 @@ def _written(pair: Pair, files: Files, state: State) -> list[str]:
     """Write the temporary file, read it back, and say what is not as it was."""
     if files.target:
         pair.each("keep_state", arrays=state)
-        pair.one(files.target, "write_weights", path=str(files.temporary))
+        _write(files, state, lambda: pair.one(files.target, "write_weights", path=str(files.temporary)))
         found = _read(pair, files.target, files.temporary)
     else:
-        save_state(state, files.temporary)
+        _write(files, state, lambda: save_state(state, files.temporary))
         found = load_state(files.temporary)
     filled = _neutral_names(pair, files.target)
     wanted = state | {name: np.full_like(found[name], number) for name, number in filled.items() if name in found}
     before, after = digests(wanted), digests(found)
     changed = [name for name in before | after if before.get(name) != after.get(name)]
     return [f"{name!r} does not come back from the written file as it was read" for name in changed]
+
+
+def _write(files: Files, state: State, write: Callable[[], object]) -> None:
+    """Have the temporary file written. Raises OSError that speaks of the file that was asked for."""
+    try:
+        write()
+    except OSError as error:
+        known = error
+    except WorkerError as error:  # a full disk of which a framework tells in its own words
+        known = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if error.cause != "raised" or os.strerror(errno.ENOSPC) not in error.detail:
+            raise
+    else:
+        return
+    files.temporary.unlink(missing_ok=True)
+    raise unwritten(known, files.destination, sum(array.nbytes for array in state.values()))
 
 
 def _read(pair: Pair, framework: str, path: Path) -> State:

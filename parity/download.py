@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from parity.data import DataError, way_out
+from parity.writing import unwritten
 
 ANSWER_SECONDS = 4.0  # for name look-up, connection and first answer together
 STALL_SECONDS = 20.0  # without a single byte during the transfer
@@ -51,6 +52,7 @@ def fetch(
     """
     target = folder / url.rsplit("/", 1)[-1]
     partial = folder / f"{target.name}.{os.getpid()}.part"
+    wanted = 0
     try:
         _require_answer(url, answer_seconds)
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +60,10 @@ def fetch(
         try:
             with _Bar(target.name, visible=progress) as bar:
                 transfer = pooch.HTTPDownloader(bar, CHUNK_BYTES, timeout=(answer_seconds, stall_seconds))
-                transfer(url, str(partial), None)
+                try:
+                    transfer(url, str(partial), None)
+                finally:
+                    wanted = int(bar.total or 0)  # what the server said
             found = pooch.file_hash(str(partial), alg="sha256")
             if found != sha256:
                 raise DataError(
@@ -71,7 +76,7 @@ def fetch(
     except requests.RequestException as error:  # an OSError too, so it comes first
         raise DataError(f"{url}: download failed ({_reason(error)}). {way_out(url, target)}") from error
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error}). Free some space or make it writable.") from error
+        raise DataError(f"{unwritten(error, target, wanted)} {way_out(url, target)}") from error
     return target
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from parity import console
 from parity.data import Dataset, find, load
 from parity.environment import start_workers
+from parity.results import Record
 from parity.workers import FRAMEWORKS, Workers
 
 DIFFERENT, UNUSABLE, INTERRUPTED = 1, 2, 130
@@ -75,6 +76,21 @@ def started(frameworks: Sequence[str], device: Device | ProofDevice, threads: in
     titles = " and ".join(FRAMEWORKS[name].title for name in frameworks)
     with console.busy(console.stderr(), f"starting {titles}"):
         return start_workers(frameworks, device=device.value, threads=threads)
+
+
+def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
+    """Save what there is so far; where that fails, tell the user and go on. Returns why; empty where it is saved.
+
+    A full disk must not cost the work of an hour: the next network's turn tries again with everything.
+    """
+    from parity.store import save_records
+
+    try:
+        save_records(path, records, environment)
+    except OSError as error:
+        console.say(console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red")
+        return str(error)
+    return ""
 
 
 def command() -> str:

@@ -12,9 +12,9 @@ from parity.evaluation_proofs import evaluation
 from parity.evidence import LEVELS, Evidence, make_proof
 from parity.forward_proofs import certificate, float32_forward, float64_forward
 from parity.networks import network
-from parity.optimizer_proofs import optimizer_steps, steps_titled
+from parity.optimizer_proofs import optimizer_steps, rule_recipe, steps_titled
 from parity.recipes import recipe_of
-from parity.results import Proof
+from parity.results import Proof, RuleProof
 from parity.step_proofs import float32_step
 from parity.training_proofs import gradients, train_mode_forward
 from parity.workers import WorkerError, Workers
@@ -51,6 +51,17 @@ def prove_level(evidence: Evidence, level: int) -> Proof:
     else:
         proof = proof if proof.passed else _with_causes(evidence, proof)
     return dataclasses.replace(proof, seconds=time.perf_counter() - start)
+
+
+def prove_rule(evidence: Evidence, kind: str) -> RuleProof:
+    """The proof of one update rule (`parity.optimizer_proofs.OPTIMIZERS`) on the evidence's network, timed."""
+    start = time.perf_counter()
+    recipe, level = rule_recipe(kind), next(level for level, check in CHECKS.items() if check is optimizer_steps)
+    try:
+        proof = optimizer_steps(evidence, recipe)
+    except WorkerError as error:
+        proof = steps_titled(make_proof(evidence, level, {}, [str(error)]), recipe)
+    return RuleProof(**vars(dataclasses.replace(proof, seconds=time.perf_counter() - start)), rule=kind)
 
 
 def _with_causes(evidence: Evidence, failed: Proof) -> Proof:

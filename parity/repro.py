@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from parity.protocol import Arrays
 from parity.repro_code import Culprit, body_of, file_name, own_layout, script
 from parity.results import Diagnosis
 from parity.targets import TargetError
+from parity.writing import replacing
 
 BIG = 2**24  # bytes of inputs and outputs from which one image of them is kept
 
@@ -70,22 +69,18 @@ def write_repro(culprit: Culprit, folder: Path, versions: dict[str, str]) -> Non
     """Write scripts, numbers and README.md; the folder appears when it is whole. Raises OSError, ValueError."""
     require_free(folder)
     folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    temporary.mkdir()
-    try:
-        arrays: Arrays = {f"input_{place}": x for place, x in enumerate(culprit.inputs)}
-        for framework, step in zip((FIRST, SECOND), culprit.steps, strict=True):
-            for kind, array in culprit.arrays.items():
-                arrays[f"{framework}_{kind}"] = own_layout(framework, step, kind, array)
-            arrays[f"{framework}_output"] = culprit.outputs[framework]
-            (temporary / file_name(framework)).write_text(script(culprit, framework), encoding="utf-8")
+    arrays: Arrays = {f"input_{place}": x for place, x in enumerate(culprit.inputs)}
+    for framework, step in zip((FIRST, SECOND), culprit.steps, strict=True):
+        for kind, array in culprit.arrays.items():
+            arrays[f"{framework}_{kind}"] = own_layout(framework, step, kind, array)
+        arrays[f"{framework}_output"] = culprit.outputs[framework]
+    texts = {file_name(framework): script(culprit, framework) for framework in (FIRST, SECOND)}
+    texts["README.md"] = _readme(culprit, versions, arrays)
+    with replacing(folder, sum(array.nbytes for array in arrays.values()) + sum(map(len, texts.values()))) as temporary:
+        temporary.mkdir()
         np.savez(temporary / "repro.npz", **arrays)  # type: ignore[arg-type]
-        (temporary / "README.md").write_text(_readme(culprit, versions, arrays), encoding="utf-8")
-        temporary.replace(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        for name, text in texts.items():
+            (temporary / name).write_text(text, encoding="utf-8")
 
 
 def _by_themselves(pair: Pair, causes: Sequence[Diagnosis]) -> dict[str, str]:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
+
+from parity.writing import write_together
 
 
 class RecordError(Exception):
@@ -83,6 +86,15 @@ class Proof(Record):
     problems: list[str] = field(default_factory=list)  # why it failed, one line each; empty when passed
     seconds: float = 0.0
     causes: list[dict[str, Any]] = field(default_factory=list)  # dataclasses.asdict(Diagnosis), of a failed proof
+
+
+@dataclass(frozen=True)
+class RuleProof(Proof):
+    """The optimizer steps of one update rule: evidence of the rule, and not of the network that it is proven on."""
+
+    kind: ClassVar[str] = "update rule"
+
+    rule: str = ""  # parity.optimizer_proofs.OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -327,7 +339,9 @@ class Migration(Record):
         return self.verdict == "equal"
 
 
-RECORDS = (Proof, Detection, Innocence, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration)
+RECORDS = (
+    Proof, RuleProof, Detection, Innocence, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
+)  # fmt: skip
 KINDS: dict[str, type[Record]] = {cls.kind: cls for cls in RECORDS}
 
 
@@ -352,7 +366,7 @@ def load_run(path: Path) -> SavedRun:
         raise RecordError(f"{path}: expected the JSON of `pytest --benchmark-save`, found no list named 'benchmarks'")
     entries: list[tuple[Record, dict[str, Any]]] = []
     for benchmark in saved["benchmarks"]:
-        info = benchmark.get("extra_info", {})
+        info = _of_today(benchmark.get("extra_info", {}), benchmark.get("name"))
         kind = KINDS.get(info.get("kind", ""))
         if kind is None:
             continue  # a benchmark that is not one of ours may share the file
@@ -362,6 +376,15 @@ def load_run(path: Path) -> SavedRun:
             raise RecordError(f"{path}: benchmark {benchmark.get('name')!r}: {error}") from None
     machine = saved.get("machine_info", {})
     return SavedRun(path, saved.get("datetime", ""), machine.get("parity", {}), machine, entries)
+
+
+_OLD_RULE = re.compile(r"test_update_rule\[(\w+)\]")
+
+
+def _of_today(info: dict[str, Any], name: Any) -> dict[str, Any]:
+    """A record of a run that was saved before update rules had a kind of their own: the test's name tells them."""
+    old = _OLD_RULE.fullmatch(str(name)) if info.get("kind") == Proof.kind else None
+    return info | {"kind": RuleProof.kind, "rule": old[1]} if old else info
 
 
 def require_writable(path: Path) -> None:
@@ -375,12 +398,8 @@ def require_writable(path: Path) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one.
+
+    Raises OSError: the message says which file, how much was wanted and what is kept.
+    """
+    write_together({path: text.encode()})

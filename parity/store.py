@@ -23,6 +23,7 @@ from parity import __version__
 from parity.checkpoint import Checkpoint
 from parity.configuration import fingerprint
 from parity.networks import network
+from parity.recording import entries
 from parity.results import Record, RecordError, Training, load_run, write_atomically
 from parity.training import Outcome, Settings
 from parity.weights import StateError, digest, load_state, save_state
@@ -200,32 +201,8 @@ def _as_text(records: Sequence[Record], environment: Mapping[str, Any]) -> str:
     run = {
         "machine_info": {"parity": dict(environment)},
         "commit_info": {},
-        "benchmarks": [_benchmark(record) for record in records],
+        "benchmarks": entries(records),
         "datetime": datetime.now(UTC).isoformat(),
         "version": __version__,
     }
     return json.dumps(run, indent=2) + "\n"
-
-
-_NAMING = ("network", "trap", "change", "framework", "trained_in", "seed")  # what a benchmark's name is made of
-
-
-def _benchmark(record: Record) -> dict[str, Any]:
-    """One benchmark; only a training's has taken time that is worth to be told."""
-    facts = record.as_dict()
-    params = {name: facts[name] for name in _NAMING if name in facts}
-    label = "-".join(f"seed{value}" if name == "seed" else str(value) for name, value in params.items())
-    seconds = facts.get("seconds", 0.0)
-    same = dict.fromkeys(("min", "max", "mean", "median", "q1", "q3", "total", "ld15iqr", "hd15iqr"), seconds)
-    none = dict.fromkeys(("stddev", "iqr", "iqr_outliers", "stddev_outliers"), 0)
-    rest = {"outliers": "0;0", "rounds": 1, "iterations": 1, "ops": 1 / seconds if seconds else 0}
-    return {
-        "group": record.kind,
-        "name": f"{record.kind}[{label}]",
-        "fullname": f"{record.kind}[{label}]",
-        "params": params,
-        "param": label,
-        "extra_info": facts,
-        "options": {},
-        "stats": same | none | rest,
-    }

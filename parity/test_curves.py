@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from parity.clock import CLOCK, replay
 from parity.data import Dataset
-from parity.loss_curves import LEVEL, TITLE, curves_proof, loss_curves
+from parity.loss_curves import curves_proof, loss_curves
+from parity.recording import Keep
 from parity.results import Curves
 from parity.workers import Workers
 
@@ -35,20 +34,18 @@ def curves_of(provers: Workers, dataset: Dataset, seed: int) -> CurvesOf:
     return get
 
 
-@pytest.mark.benchmark(timer=CLOCK)
-def test_loss_curve(trained: str, curves_of: CurvesOf, provers: Workers, benchmark: Any) -> None:
+@pytest.mark.benchmark
+def test_loss_curve(trained: str, curves_of: CurvesOf, provers: Workers, keep: Keep) -> None:
     """In float64 the frameworks stay together."""
     curves, seconds = curves_of(trained)
     proof = dataclasses.replace(curves_proof(curves, list(provers)), seconds=seconds)
-    benchmark.group = f"proof {LEVEL}: {TITLE}"
-    replay(benchmark, [seconds], proof.as_dict())
+    keep(proof)
     assert proof.passed, "\n".join([f"{trained}: {proof.title}", *proof.problems])
 
 
-@pytest.mark.benchmark(timer=CLOCK)
-def test_chaos(trained: str, curves_of: CurvesOf, benchmark: Any) -> None:
+@pytest.mark.benchmark
+def test_chaos(trained: str, curves_of: CurvesOf, keep: Keep) -> None:
     """Records where float32 parts the frameworks, and where it parts one framework from itself: no limit here."""
-    curves, seconds = curves_of(trained)
-    benchmark.group = "loss curves"
-    replay(benchmark, [seconds], curves.as_dict())
+    curves, _ = curves_of(trained)
+    keep(curves)
     assert all(len(losses) == curves.steps for losses in curves.losses.values())

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from parity.cross_evaluation import cross_evaluate
 from parity.data import Dataset
 from parity.matrix import Matrix
+from parity.recording import Keep
 from parity.side_by_side import compared
 from parity.workers import FRAMEWORKS, Workers
 
 
 @pytest.mark.benchmark
-def test_equivalence(trained: str, training_seeds: tuple[int, ...], matrix: Matrix, benchmark: Any) -> None:
+def test_equivalence(trained: str, training_seeds: tuple[int, ...], matrix: Matrix, keep: Keep) -> None:
     """The accuracies of several seeds are not different; "undecided" is an answer too."""
     records = [matrix.record(trained, framework, seed) for seed in training_seeds for framework in FRAMEWORKS]
-    benchmark.group = f"equivalence: {records[0].network}"
-    found = benchmark.pedantic(compared, args=(records, tuple(FRAMEWORKS)), rounds=1)
-    benchmark.extra_info.update(found.as_dict())
+    found = compared(records, tuple(FRAMEWORKS))
+    keep(found)
     assert found.verdict != "different", f"{found.difference:+.2f} points, interval {found.interval}"
 
 
@@ -31,15 +29,14 @@ def test_cross_evaluation(
     matrix: Matrix,
     workers: Workers,
     training_images: Dataset,
-    benchmark: Any,
+    keep: Keep,
 ) -> None:
     """The weights that this framework trained predict the same in the other one."""
     record = matrix.record(trained, framework, training_seed)
     weights = matrix.weights(trained, framework, training_seed)
     if weights is None:
         pytest.fail("\n".join(["there are no trained weights:", *record.problems]))
-    benchmark.group = f"cross evaluation: {record.network}"
-    found = benchmark.pedantic(cross_evaluate, args=(workers, training_images, record, weights), rounds=1)
-    benchmark.extra_info.update(found.as_dict())
+    found = cross_evaluate(workers, training_images, record, weights)
+    keep(found)
     assert found.passed, "\n".join([*found.problems, *map(str, found.differing)])
     assert found.images == len(training_images.test_images)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from parity.clock import CLOCK, replay
 from parity.data import Dataset
+from parity.recording import Keep
 from parity.results import Overhead
 from parity.speed import CONTESTS, Contest, overhead
 from parity.workers import Workers
@@ -32,7 +32,7 @@ def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[Contes
 
 
 @pytest.mark.full
-@pytest.mark.benchmark(timer=CLOCK)
+@pytest.mark.benchmark
 @pytest.mark.parametrize(
     ("contest", "rival", "what"),
     [
@@ -47,12 +47,11 @@ def test_overhead(
     rival: str,
     what: str,
     overheads: Callable[[Contest, str], dict[str, Overhead]],
-    benchmark: Any,
+    keep: Keep,
 ) -> None:
     """Records the interleaved ratios; a noisy machine is no reason to fail, so there is no limit here."""
     record = overheads(contest, rival)[what]
-    benchmark.group = f"overhead: baseline seconds / suite seconds, {contest.network}, batch {contest.batch}"
-    replay(benchmark, record.ratios, record.as_dict())
+    keep(record)
     assert len(record.ratios) == contest.baselines[rival][what].pairs
 
 
@@ -67,13 +66,13 @@ def transfers(workers: Workers) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.full
 @pytest.mark.parametrize("hop", HOPS)
-@pytest.mark.benchmark(timer=CLOCK, group="transfer: copy seconds / hop seconds, 553 MB")
-def test_transfer(framework: str, hop: str, transfers: dict[str, Any], benchmark: Any) -> None:
+@pytest.mark.benchmark
+def test_transfer(framework: str, hop: str, transfers: dict[str, Any], keep: Keep) -> None:
     """Records each hop of the transfer layer against a plain copy of the same arrays."""
     ratios = [copied / moved for moved, copied in transfers[framework]["seconds"][hop]]
     record = Overhead(
         network=LARGE, framework=framework, baseline=f"plain copy, against {hop}", batch=0, threads=1, ratios=ratios,
         target=TRANSFER_TARGET,
     )  # fmt: skip
-    replay(benchmark, ratios, record.as_dict())
+    keep(record)
     assert len(ratios) == TRANSFER_ROUNDS

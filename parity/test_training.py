@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from parity.clock import CLOCK, replay
 from parity.matrix import Matrix
+from parity.recording import Keep
 
 
-@pytest.mark.benchmark(timer=CLOCK)
-def test_training(trained: str, training_seed: int, framework: str, matrix: Matrix, benchmark: Any) -> None:
+@pytest.mark.benchmark
+def test_training(trained: str, training_seed: int, framework: str, matrix: Matrix, keep: Keep) -> None:
     """Trains to the end, with finite losses, on the batches that the reference and the other framework have."""
     record = matrix.record(trained, framework, training_seed)
-    benchmark.group = f"training: {record.network}, seed {training_seed}"
-    replay(benchmark, [record.seconds], record.as_dict())
+    keep(record)
     assert not record.problems, "\n".join(record.problems)
     assert len(record.epochs) == record.epochs_planned
     for twin in matrix.known(trained, training_seed):

@@ -11,6 +11,7 @@ from parity.environment import collect
 from parity.networks import network
 from parity.options import (
     DIFFERENT,
+    UNUSABLE,
     DatasetOption,
     Device,
     JsonOption,
@@ -19,6 +20,7 @@ from parity.options import (
     ThreadsOption,
     command,
     images_of,
+    kept_or_why_not,
     started,
 )
 from parity.results import require_writable
@@ -43,7 +45,6 @@ def traps(
     """
     from parity.detection import detect, find_nothing
     from parity.results import Detection, Innocence
-    from parity.store import save_records
     from parity.traps import TRAPS
 
     if not (faults or seeds):
@@ -55,6 +56,7 @@ def traps(
     out = console.stderr() if as_json else console.stdout()
     found: list[Detection] = []
     innocent: list[Innocence] = []
+    unsaved = ""
     with started(tuple(FRAMEWORKS), Device.cpu, threads or shared_threads()) as workers:
         environment = collect(workers, dataset=images, profile="traps", seed=seed, command=command())
         for name in wanted:
@@ -66,7 +68,7 @@ def traps(
                 console.print_detection(out, detection)
                 found.append(detection)
             if save is not None:  # a network takes minutes: what is done outlives an interruption
-                save_records(save, [*found, *innocent], environment)
+                unsaved = kept_or_why_not(save, [*found, *innocent], environment)
     if as_json:
         listed = {"detections": [each.as_dict() for each in found], "correct": [each.as_dict() for each in innocent]}
         console.print_json(listed | {"environment": environment})
@@ -75,6 +77,8 @@ def traps(
     for trap in TRAPS.values():
         if faults and trap.elsewhere:
             console.say(out, f"not put in: {trap.id}, {trap.elsewhere}")
+    if unsaved:
+        raise typer.Exit(UNUSABLE)
     good = all(each.caught and each.placed and each.named and not each.accused for each in found)
     if not good or any(each.accusations for each in innocent):
         raise typer.Exit(DIFFERENT)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import safetensors
 import safetensors.numpy
+
+from parity.writing import replacing
 
 State = dict[str, np.ndarray]
 
@@ -168,21 +171,21 @@ def all_finite(array: np.ndarray) -> bool:
 
 def save_state(state: Mapping[str, np.ndarray], path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
     """Write a canonical state as a safetensors file, by way of a temporary name beside it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
+    with replacing(path, sum(array.nbytes for array in arrays.values())) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode  # what the user's umask gives; safetensors alone makes the file private
-        arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
-        safetensors.numpy.save_file(arrays, temporary, metadata=dict(metadata) if metadata else None)
+        try:
+            safetensors.numpy.save_file(arrays, temporary, metadata=dict(metadata) if metadata else None)
+        except safetensors.SafetensorError as error:  # how the library puts a full disk
+            raise _system_error(error) from None
         temporary.chmod(mode)
-        temporary.replace(path)
-    except safetensors.SafetensorError as error:  # how the library puts a full disk
-        temporary.unlink(missing_ok=True)
-        raise OSError(f"{path}: {error}") from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+
+
+def _system_error(error: Exception) -> OSError:
+    """The operating system's own error behind one of the library, which names it by its number."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))
 
 
 def load_state(path: Path) -> State:

@@ -10,11 +10,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parity.results import Migration, write_atomically
+from parity.results import Migration
+from parity.writing import write_together
 from reports import migration
 from reports.evidence import read
 from reports.markdown import compose
@@ -43,8 +43,7 @@ def write_report(runs: Sequence[Path], output: Path) -> Path:
     output = Path(output)
     folder = output.with_name(f"{output.stem}_files")
     text, pictures = compose(read(runs), output.name, folder.name)
-    _write_pictures(folder, pictures)
-    write_atomically(output, text)
+    _write(output, text, folder, pictures)
     return output
 
 
@@ -65,26 +64,10 @@ def write_migration_report(found: Migration, output: Path) -> Path:
     output = Path(output)
     folder = output.with_name(f"{output.stem}_files")
     text, pictures = migration.compose(found, folder.name)
-    _write_pictures(folder, pictures)
-    write_atomically(output, text)
+    _write(output, text, folder, pictures)
     return output
 
 
-def _write_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
-    """Write all pictures under temporary names, then rename them; on failure nothing half-written stays."""
-    if not pictures:
-        return
-    made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    staged = {name: folder / f".{name}.{os.getpid()}.part" for name in pictures}
-    try:
-        for name, temporary in staged.items():
-            temporary.write_bytes(pictures[name])
-        for name, temporary in staged.items():
-            temporary.replace(folder / name)
-    except BaseException:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
-        raise
+def _write(output: Path, text: str, folder: Path, pictures: Mapping[str, bytes]) -> None:
+    """Pictures first, then the text that shows them: all are there under temporary names before any is renamed."""
+    write_together({folder / name: picture for name, picture in pictures.items()} | {output: text.encode()})

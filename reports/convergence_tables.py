@@ -34,7 +34,8 @@ class Field:
         """What they share, in Markdown."""
         record = self.groups[0].sample
         images = f"{count(record.train_images)} images"
-        return f"Recipe {code(record.recipe)} on {plain(record.dataset)}, {images}, batch {count(record.batch)}"
+        where = f", {plain(self.groups[0].versions)}" if self.groups[0].versions else ""
+        return f"Recipe {code(record.recipe)} on {plain(record.dataset)}, {images}, batch {count(record.batch)}{where}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def fields(groups: Sequence[Experiment]) -> list[Field]:
     grouped: dict[tuple[object, ...], list[Experiment]] = {}
     for group in groups:
         if any(record.epochs for framework in group.trained for record in group.records(framework)):
-            grouped.setdefault(tuple(getattr(group.sample, name) for name in SHARED), []).append(group)
+            shared = (group.versions, *(getattr(group.sample, name) for name in SHARED))
+            grouped.setdefault(shared, []).append(group)
     return [Field(found) for found in grouped.values()]
 
 

@@ -22,11 +22,18 @@ margin is how many orders of magnitude the smallest gap of a fault stands above 
 
 
 def detection_section(evidence: Evidence) -> str:
-    """Rates by trap, every fault that was not found as it should be; by network also what was said of correct pairs."""
+    """Rates by trap, every fault that was not found as it should be; by network also what was said of correct pairs.
+
+    Where there are several versions of the frameworks, all of it for each: faults are not added up over versions.
+    """
+    parts = [part for part in evidence.parts if part.detections or part.innocents]
+    return "\n\n".join(_section(part) for part in parts)
+
+
+def _section(evidence: Evidence) -> str:
+    """The section of one combination of versions."""
     found, innocents = evidence.detections, evidence.innocents
-    if not found and not innocents:
-        return ""
-    parts = ["## Detection power"]
+    parts = [f"## Detection power, {evidence.where}" if evidence.label else "## Detection power"]
     if found:
         parts += [_headline(found, innocents), KEY, _by_trap(found)]
         if missed := [each for each in found if not _good(each)]:

@@ -22,8 +22,29 @@ def environment_section(evidence: Evidence) -> str:
     machines = [_machine_facts(run.environment) for run in evidence.runs]
     names = [run.path.name for run in evidence.runs]
     rows = [[fact, _agreed(names, [machine[fact] for machine in machines])] for fact in machines[0]]
+    rows += _worker_packages(evidence)
     rows.append(["date", _span([plain(run.datetime) for run in evidence.runs])])
     return "\n\n".join(["## Environment", frameworks, table(["machine and run", "recorded"], rows)])
+
+
+def _worker_packages(evidence: Evidence) -> list[list[str]]:
+    """What each framework's worker computed with, a row a framework; runs that do not record it are left out."""
+    rows = []
+    for framework in evidence.frameworks:
+        found = {run.path.name: lookup(run.environment, "frameworks", framework, "packages") for run in evidence.runs}
+        known = {run: _packages(packages) for run, packages in found.items() if packages}
+        if known:
+            rows.append(
+                [f"packages of {framework_title(framework)}'s worker", _agreed(list(known), list(known.values()))]
+            )
+    return rows
+
+
+def _packages(found: Any) -> str:
+    """Names with versions, by name."""
+    if not isinstance(found, dict) or not found:
+        return NOT_RECORDED
+    return ", ".join(plain(f"{name} {found[name]}") for name in sorted(found))
 
 
 NAMED = 3  # runs that are named beside a value, and values that have their runs named
@@ -90,14 +111,13 @@ def _precision(probe: Any) -> str:
 
 def _machine_facts(environment: dict[str, Any]) -> dict[str, str]:
     """What an environment says of the machine and the run, for a table."""
-    packages = lookup(environment, "packages") or {}
     cores = lookup(environment, "cores")
     return {
         "processor": _joined(lookup(environment, "cpu"), some(cores, "core") if isinstance(cores, int) else None),
         "memory": memory(lookup(environment, "memory_bytes")),
         "operating system": plain(lookup(environment, "os")),
         "Python": plain(lookup(environment, "python")),
-        "packages": ", ".join(plain(f"{name} {packages[name]}") for name in sorted(packages)) or NOT_RECORDED,
+        "packages of the suite": _packages(lookup(environment, "packages")),
         "data set": plain(lookup(environment, "dataset", "title")),
         "data set from": plain(lookup(environment, "dataset", "source")),
         "profile": plain(lookup(environment, "profile")),

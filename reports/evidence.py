@@ -1,15 +1,19 @@
-"""Read saved runs and merge them: for each key, the record of the latest run.
+"""Read saved runs and merge them: for each key, the record of the latest run of the same versions and devices.
 
-Keys: proofs by (network, level, title); speed by (network, framework, what, batch); training by its conditions (see
-`reports.experiments`), framework and seed; overhead by (network, framework, baseline); loss curves by (network, recipe,
-data set, batch, seed); equivalence by (network, recipe, data set, images, epochs); cross-evaluation by (network,
-data set, seed, both frameworks); detections by (network, change, framework, stage); innocence by network.
+What was shown with some versions of the frameworks says nothing of others, so the runs of each combination are merged
+by themselves (see `reports.versions`), and stand side by side in the report.
+
+Keys: proofs by (network, level, title); update rules by (rule, network); speed by (network, framework, what, batch);
+training by its conditions (see `reports.experiments`), framework and seed; overhead by (network, framework, baseline);
+loss curves by (network, recipe, data set, batch, seed); equivalence by (network, recipe, data set, images, epochs);
+cross-evaluation by (network, recipe, data set, seed, both frameworks); detections by (network, change, framework,
+stage); innocence by network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -24,6 +28,7 @@ from parity.results import (
     Proof,
     Record,
     RecordError,
+    RuleProof,
     SavedRun,
     Speed,
     Training,
@@ -32,6 +37,7 @@ from parity.results import (
 from reports.catalogue import network_order
 from reports.experiments import conditions, epochs_of
 from reports.text import TITLES, framework_order
+from reports.versions import Setting, Versions, by_versions, devices_matter, sentence
 
 R = TypeVar("R", bound=Record)
 
@@ -72,10 +78,14 @@ class Sourced(Generic[R]):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The merged records of all runs, each list in the catalogue's order of networks."""
+    """The merged records of all runs, or of those of one combination of versions; in the catalogue's order of networks.
+
+    The whole has `parts`, one for every combination; what compares or judges looks at these, one at a time.
+    """
 
     runs: list[SavedRun]  # oldest first
     proofs: list[Sourced[Proof]]
+    rules: list[RuleProof]
     speeds: list[Sourced[Speed]]
     trainings: list[Sourced[Training]]
     overheads: list[Sourced[Overhead]]
@@ -84,11 +94,14 @@ class Evidence:
     cross_evaluations: list[CrossEvaluation]
     detections: list[Detection]
     innocents: list[Innocence]
+    where: str = ""  # of a part: its versions, in Markdown, for a sentence
+    label: str = ""  # of a part: as `where`, for a name, in plain text; empty where there is one part alone
+    parts: list[Evidence] = field(default_factory=list)
 
     @property
     def networks(self) -> list[str]:
-        """Every network that was proven, timed or trained; the suite's own overhead says nothing about a network."""
-        records = [*self._with_data, *(item.record for item in self.speeds)]
+        """Every network that was proven, timed or trained; overheads and update rules say nothing about a network."""
+        records = [*self._of_networks, *(item.record for item in self.speeds)]
         return sorted({record.network for record in records}, key=network_order)
 
     @property
@@ -123,7 +136,8 @@ class Evidence:
     @property
     def datasets(self) -> list[str]:
         """The titles of all data sets that were used, each once; drawn images are marked if their title does not."""
-        recorded = dict.fromkeys(record.dataset for record in self._with_data if record.dataset)
+        with_data = [*self._of_networks, *self.rules]
+        recorded = dict.fromkeys(record.dataset for record in with_data if record.dataset)
         drawn = set()
         for run in self.runs:
             title, source = (lookup(run.environment, "dataset", key) for key in ("title", "source"))
@@ -133,10 +147,16 @@ class Evidence:
         return [f"{title} (generated data)" if title in drawn and not is_drawn(title) else title for title in recorded]
 
     @property
-    def _with_data(self) -> list[Proof | Training | Curves | Equivalence | CrossEvaluation]:
-        """The records that name a data set."""
+    def _of_networks(self) -> list[Proof | Training | Curves | Equivalence | CrossEvaluation]:
+        """The records that say something of a network on a data set."""
         proofs = [item.record for item in self.proofs]
         return [*proofs, *self.trained, *self.curves, *self.equivalences, *self.cross_evaluations]
+
+
+_RECORDS = (
+    "proofs", "rules", "speeds", "trainings", "overheads", "curves", "equivalences", "cross_evaluations", "detections",
+    "innocents",
+)  # fmt: skip
 
 
 def is_drawn(title: str) -> bool:
@@ -166,14 +186,30 @@ def read(paths: Sequence[Path]) -> Evidence:
             f"nothing to report: expected records of proofs, speed or training, found none ({names}). "
             "Save some with `pytest parity/ --benchmark-save=NAME` or `parity train`."
         )
+    found = _with_borrowed([(versions, _merged(own)) for versions, own in by_versions(runs)])
+    devices = devices_matter([versions for versions, _ in found])
+    parts = [
+        replace(
+            part,
+            where=sentence(versions, devices=devices),
+            label=", ".join(versions.names(devices=devices)) if len(found) > 1 else "",
+        )
+        for versions, part in found
+    ]
+    return replace(_joined(parts), runs=runs, parts=parts)
+
+
+def _merged(runs: list[SavedRun]) -> Evidence:
+    """The latest record of each key, of runs of the same versions."""
     curves = _merge(runs, Curves, lambda r: (r.network, r.recipe, r.dataset, r.batch, r.seed))
     equivalences = _merge(runs, Equivalence, lambda r: (r.network, r.recipe, r.dataset, r.train_images, r.epochs))
     crossed = _merge(runs, CrossEvaluation, _crossing)
     return Evidence(
         runs,
         _merge(runs, Proof, lambda record: (record.network, record.level, record.title)),
+        [item.record for item in _merge(runs, RuleProof, lambda record: (record.rule, record.network))],
         _merge(runs, Speed, lambda record: (record.network, record.framework, record.what, record.batch)),
-        _merge(runs, Training, lambda record: (*conditions(record), record.framework, record.seed)),
+        _merge(runs, Training, _training_key),
         _merge(runs, Overhead, lambda record: (record.network, record.framework, record.baseline)),
         [item.record for item in curves],
         [item.record for item in equivalences],
@@ -181,6 +217,42 @@ def read(paths: Sequence[Path]) -> Evidence:
         [item.record for item in _merge(runs, Detection, lambda r: (r.network, r.change, r.framework, r.stage))],
         [item.record for item in _merge(runs, Innocence, lambda r: (r.network,))],
     )
+
+
+def _with_borrowed(parts: Sequence[tuple[Versions, Evidence]]) -> list[tuple[Versions, Evidence]]:
+    """The parts, each with the trainings that only another part holds though they are of its own setting as well.
+
+    A finished training is not repeated when the other framework is updated: the new version's trainings stand beside
+    those that the framework which stayed the same did before. A part that then holds nothing of its own is left out.
+    """
+    found = []
+    for own, part in parts:
+        trained = {_training_key(item.record) for item in part.trainings}
+        partners = {(*conditions(item.record), item.record.seed) for item in part.trainings}
+        borrowed: dict[tuple[Hashable, ...], Sourced[Training]] = {}
+        for its, other in parts:
+            for item in other.trainings:
+                record, key = item.record, _training_key(item.record)
+                same = own.of(record.framework) == its.of(record.framework) != Setting()
+                if same and key not in trained and (*conditions(record), record.seed) in partners:
+                    borrowed[key] = max(borrowed.get(key, item), item, key=lambda each: _moment(each.run))
+        found.append((own, replace(part, trainings=_ordered([*part.trainings, *borrowed.values()]))))
+    for _, part in list(found):
+        rest = [pair for pair in found if pair[1] is not part]
+        if rest and not any(getattr(part, name) for name in _RECORDS if name != "trainings"):
+            records = {id(item.record) for item in part.trainings}
+            if not records or any(records < {id(item.record) for item in other.trainings} for _, other in rest):
+                found = rest
+    return found
+
+
+def _joined(parts: Sequence[Evidence]) -> Evidence:
+    """Everything of all parts; a record that several have is there once."""
+    joined: dict[str, Any] = {}
+    for name in _RECORDS:
+        every = [item for part in parts for item in getattr(part, name)]
+        joined[name] = list({id(getattr(item, "record", item)): item for item in every}.values())
+    return Evidence(runs=[], **joined)
 
 
 def _load(path: Path) -> SavedRun:
@@ -222,15 +294,25 @@ def _merge(runs: Sequence[SavedRun], kind: type[R], key: Callable[[R], tuple[Has
     latest: dict[tuple[Hashable, ...], Sourced[R]] = {}
     for run in runs:
         for record, stats in run.entries:
-            if isinstance(record, kind):
+            if type(record) is kind:  # a proof of an update rule is none of a network
                 latest[key(record)] = Sourced(record, stats if isinstance(stats, dict) else {}, run)
+
+    return _ordered(latest.values())
+
+
+def _ordered(items: Iterable[Sourced[R]]) -> list[Sourced[R]]:
+    """In the catalogue's order of networks, then in the order of frameworks."""
 
     def order(item: Sourced[R]) -> tuple[tuple[int, str], tuple[int, str]]:
         # every kind has a network, though their base class does not say so
         framework = framework_order(getattr(item.record, "framework", ""))
         return network_order(str(getattr(item.record, "network", ""))), framework
 
-    return sorted(latest.values(), key=order)
+    return sorted(items, key=order)
+
+
+def _training_key(record: Training) -> tuple[Hashable, ...]:
+    return *conditions(record), record.framework, record.seed
 
 
 def _crossing(record: CrossEvaluation) -> tuple[str, str, str, int, str, str]:

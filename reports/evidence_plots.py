@@ -22,7 +22,7 @@ WIDEST = 5  # margins to either side; the interval of two seeds may be a hundred
 EDGE = 1.08  # the axis ends a little further out than what is drawn
 
 
-def parting_curves(curves: Curves) -> bytes | None:
+def parting_curves(curves: Curves, title: str) -> bytes | None:
     """Relative difference of the loss against the step, logarithmic, a panel for each precision.
 
     Black is the pair of frameworks, a colour one framework against itself. Equal losses (a difference of zero) have no
@@ -50,7 +50,7 @@ def parting_curves(curves: Curves) -> bytes | None:
         whole_numbers(axes)
         plain_axes(axes)
     everything[0].set_ylabel("relative difference of the loss")
-    figure.suptitle(curves.network, fontsize=12)
+    figure.suptitle(title, fontsize=12)
     figure.legend(handles=_handles(panels), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return png(figure)
 

@@ -45,6 +45,7 @@ class Experiment:
 
     trained: dict[str, dict[int, Training]]  # framework -> seed -> record, both in order
     qualifier: str = ""  # what tells it from other experiments with the same network; plain text
+    versions: str = ""  # those of the frameworks, where the report tells of several; plain text
 
     @property
     def sample(self) -> Training:
@@ -85,8 +86,11 @@ class Experiment:
         return (found[0], found[1]) if len(found) == 2 else None
 
 
-def experiments(records: Sequence[Training]) -> list[Experiment]:
-    """The records grouped, in the catalogue's order of networks, then in the order of their conditions."""
+def experiments(records: Sequence[Training], versions: str = "") -> list[Experiment]:
+    """The records grouped, in the catalogue's order of networks, then in the order of their conditions.
+
+    All records are of the same versions of the frameworks; `versions` names them where there are others.
+    """
     grouped: dict[tuple[Any, ...], list[Training]] = {}
     for record in records:
         grouped.setdefault(conditions(record), []).append(record)
@@ -101,7 +105,8 @@ def experiments(records: Sequence[Training]) -> list[Experiment]:
         trained: dict[str, dict[int, Training]] = {}
         for record in sorted(grouped[key], key=lambda record: (framework_order(record.framework), record.seed)):
             trained.setdefault(record.framework, {})[record.seed] = record
-        found.append(Experiment(trained, ", ".join(_word(name, grouped[key][0]) for name in differing)))
+        words = [_word(name, grouped[key][0]) for name in differing]
+        found.append(Experiment(trained, ", ".join([*words, *([versions] if versions else [])]), versions))
     return found
 
 

@@ -49,12 +49,12 @@ def _of_proofs(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[str]:
     further = [f"{level} ({title})" for level, title in LEVELS.items() if level not in common and level not in REQUIRED]
     if further:
         found.append(f"These levels of evidence are not in the runs for every network: {', '.join(further)}.")
-    if opened := [code(verdict.network) for verdict in verdicts if verdict.cell(7) == "open"]:
+    if opened := [verdict.label for verdict in verdicts if verdict.cell(7) == "open"]:
         found.append(
             f"Level 7 is open for {listed(opened)}: the frameworks part earlier than one parts from itself, or no such "
             "run was made to compare with."
         )
-    unproven = [code(verdict.network) for verdict in verdicts if verdict.state is not State.EQUAL]
+    unproven = [verdict.label for verdict in verdicts if verdict.state is not State.EQUAL]
     if unproven and (evidence.speeds or evidence.trainings):
         found.append(f"Speed and training figures of {listed(unproven)} compare networks that are not proven equal.")
     return found
@@ -91,7 +91,8 @@ def _of_machine(evidence: Evidence) -> list[str]:
         found.append(
             "Speeds hold for this machine, these versions and these batch sizes. Whether it was idle is not recorded."
         )
-    groups = [pair for pair in pairs(evidence.speeds) if all(framework in pair.measured for framework in TITLES)]
+    measured = [pair for part in evidence.parts for pair in pairs(part.speeds)]
+    groups = [pair for pair in measured if all(framework in pair.measured for framework in TITLES)]
     refused = dict.fromkeys(f"{code(pair.network)} ({reason})" for pair in groups if (reason := unlike(pair)))
     if refused:
         found.append(f"Speeds were not compared because the conditions differ: {listed(list(refused))}.")
@@ -109,7 +110,8 @@ def _of_environments(evidence: Evidence) -> list[str]:
         versions = evidence.versions(framework)
         if len(versions) > 1:
             found.append(
-                f"The runs used different versions of {framework_title(framework)}: {plain(listed(versions))}."
+                f"The runs used different versions of {framework_title(framework)}: {plain(listed(versions))}. "
+                "What was shown in one says nothing of another."
             )
         probes = [lookup(run.environment, "frameworks", framework, "precision") for run in evidence.runs]
         if not any(probes):

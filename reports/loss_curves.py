@@ -86,17 +86,20 @@ def _why(curves: Curves, reading: Reading) -> str:
     return "earlier than a rounding of float32 would have parted them"
 
 
-def summary_table(every: Sequence[Curves]) -> str:
-    """One row a network and precision: where the frameworks part, where one parts from itself, and the reading."""
+def summary_table(labelled: Sequence[tuple[str, Curves]]) -> str:
+    """One row a network and precision: where the frameworks part, where one parts from itself, and the reading.
+
+    Each network has the name by which the report tells it from others, in Markdown.
+    """
     headers = ["network", "recipe", "precision", "steps", "frameworks part at", "chaos from", "reading"]
     rows = []
-    for curves in every:
+    for label, curves in labelled:
         for reading in readings(curves):
             own = bool(_pairs(curves, "chaos", reading.precision))
             word = f"**{reading.finding}**" if reading.finding is Finding.DIFFERENT else str(reading.finding)
             rows.append(
                 [
-                    code(curves.network),
+                    label,
                     code(curves.recipe),
                     plain(reading.precision),
                     count(curves.steps),

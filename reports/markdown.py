@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from parity.results import Proof
 from parity.traps import TRAPS
 from reports import limits
+from reports.catalogue import network_order
 from reports.detection import detection_section
 from reports.environment import environment_section
 from reports.evidence import Evidence, lookup
 from reports.evidence_plots import parting_curves
-from reports.experiments import experiments
+from reports.experiments import Experiment, experiments
 from reports.loss_curves import pair_table, reading_guide, summary_table
-from reports.outcomes import tested
+from reports.outcomes import Tested, tested
 from reports.parity_tables import (
     float32_table,
     float64_table,
@@ -24,9 +25,10 @@ from reports.parity_tables import (
     verdict_table,
 )
 from reports.pictures import Album
+from reports.rules import RULES, rules_summary, rules_table
 from reports.speed_plots import speed_bars
 from reports.speed_tables import conditions, overhead_table, pairs, speed_table
-from reports.text import TITLES, code, framework_title, listed, plain, some, without_directories
+from reports.text import TITLES, code, framework_title, listed, named, plain, some, without_directories
 from reports.training_section import training_section
 from reports.verdict import LEVELS, State, Verdict, headline, judge
 
@@ -37,12 +39,24 @@ def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str
     `report` is the name of the text's file, `folder` that of the pictures' folder.
     """
     album = Album(folder)
-    groups = experiments(evidence.trained)
-    tests = tested(groups, evidence.equivalences)
-    verdicts = judge(evidence, tests)
+    groups: list[Experiment] = []
+    tests: list[Tested] = []
+    verdicts: list[Verdict] = []
+    judged: list[tuple[Evidence, list[Verdict]]] = []  # what was shown with some versions says nothing of others
+    for part in evidence.parts:
+        own_groups = experiments(part.trained, part.label)
+        own_tests = tested(own_groups, part.equivalences, part.label)
+        own_verdicts = judge(part, own_tests)
+        groups += own_groups
+        tests += own_tests
+        verdicts += own_verdicts
+        judged.append((part, own_verdicts))
+    groups.sort(key=lambda group: network_order(group.network))
+    tests.sort(key=lambda test: network_order(test.record.network))
+    verdicts.sort(key=lambda verdict: network_order(verdict.network))
     sections = [
         _title(evidence),
-        _verdict(evidence, verdicts),
+        _verdict(evidence, judged, verdicts),
         environment_section(evidence),
         _parity(evidence, verdicts),
         _loss_curves(evidence, verdicts, album),
@@ -55,21 +69,10 @@ def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str
     return "\n\n".join(section for section in sections if section) + "\n", album.pictures
 
 
-def _versions(evidence: Evidence) -> str:
-    """Both frameworks with their versions; with their devices too where one was a GPU."""
-    names = []
-    on_gpu = any("gpu" in evidence.devices(framework) for framework in TITLES)
-    for framework in TITLES:
-        version = "/".join(evidence.versions(framework)) or "(version not recorded)"
-        device = f" ({'/'.join(evidence.devices(framework)).upper()})" if on_gpu else ""
-        names.append(f"{framework_title(framework)} {plain(version + device)}")
-    return listed(names)
-
-
 def _title(evidence: Evidence) -> str:
     titles = evidence.datasets
     where = f"on {listed([plain(title) for title in titles])}" if titles else "(data set not recorded)"
-    return f"# Parity report: {_versions(evidence)} {where}"
+    return f"# Parity report: {'; '.join(part.where for part in evidence.parts)} {where}"
 
 
 EQUAL = """\
@@ -79,10 +82,16 @@ gradient and the weights after steps of the optimizer agree in float64. Levels 7
 one that speaks against a network counts."""
 
 
-def _verdict(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
-    parts = ["## Verdict", headline(verdicts, _versions(evidence)), verdict_table(verdicts), level_key(verdicts)]
+def _verdict(
+    evidence: Evidence, judged: Sequence[tuple[Evidence, Sequence[Verdict]]], verdicts: Sequence[Verdict]
+) -> str:
+    """`judged` are the verdicts of each combination of versions, `verdicts` all of them in order."""
+    parts = ["## Verdict", *(headline(own, part.where) for part, own in judged)]
+    if verdicts:
+        parts += [verdict_table(verdicts), level_key(verdicts)]
     if any(verdict.state is State.EQUAL for verdict in verdicts):
         parts.append(EQUAL)
+    parts += [line for part in evidence.parts if (line := rules_summary(part))]
     parts += [_failure(verdict) for verdict in verdicts if verdict.failed]
     parts += _unproven(verdicts)
     if absent := limits.unexamined(evidence):
@@ -92,7 +101,7 @@ def _verdict(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
 
 def _failure(verdict: Verdict) -> str:
     """Why one network is not equal, or what gave no answer."""
-    lines = [f"### {code(verdict.network)}: {verdict.state}", ""]
+    lines = [f"### {verdict.label}: {verdict.state}", ""]
     for level, reasons in verdict.failed.items():
         title = LEVELS.get(level) or plain(verdict.proofs[level][0].title)
         lines.append(f"- **Level {level}, {title}, {'no answer' if level in verdict.unanswered else 'failed'}:**")
@@ -124,9 +133,7 @@ def _unproven(verdicts: Sequence[Verdict]) -> list[str]:
             noun = "levels" if len(verdict.missing) > 1 else "level"
             names = listed([f"{level} ({LEVELS[level]})" for level in verdict.missing])
             reason = f"No record in these runs of {noun} {names}, so nothing is shown"
-            lines.setdefault(reason, []).append(code(verdict.network))
-        if verdict.mixed:
-            lines.setdefault(verdict.mixed[0].upper() + verdict.mixed[1:], []).append(code(verdict.network))
+            lines.setdefault(reason, []).append(verdict.label)
     if not lines:
         return []
     return ["### Not proven\n\n" + "\n".join(f"- {reason}: {listed(names)}." for reason, names in lines.items())]
@@ -166,7 +173,10 @@ def _parity(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
                 parts += [f"### Level {level}: {LEVELS[level]}", found]
     else:
         parts.append("**These runs hold no proof.** Without one, nothing below shows that the networks are the same.")
-    parts += ["### Where the networks come from", source_table(evidence.networks)]
+    if evidence.rules:
+        parts += ["### Update rules", RULES, rules_table(evidence)]
+    if evidence.networks:
+        parts += ["### Where the networks come from", source_table(evidence.networks)]
     return "\n\n".join(parts)
 
 
@@ -182,15 +192,20 @@ def _loss_curves(evidence: Evidence, verdicts: Sequence[Verdict], album: Album) 
         parts += [STAY_TOGETHER, found]
     elif not evidence.curves:
         return ""
-    if evidence.curves:
-        parts += [reading_guide(evidence.curves), summary_table(evidence.curves)]
-    for curves in evidence.curves:
+    every = [(part, curves) for part in evidence.parts for curves in part.curves]
+    every.sort(key=lambda pair: network_order(pair[1].network))
+    if every:
+        labelled = [(named(curves.network, part.label), curves) for part, curves in every]
+        parts += [reading_guide(evidence.curves), summary_table(labelled)]
+    for part, curves in every:
         where = (
             f"recipe {code(curves.recipe)}, {plain(curves.dataset)}, batch {curves.batch}, seed {plain(curves.seed)}"
         )
-        parts += [f"### {code(curves.network)}: where the losses part", f"{where}:", pair_table(curves)]
-        if picture := parting_curves(curves):
-            words = f"Relative difference of the losses of {plain(curves.network)}"
+        title = f"{curves.network} ({part.label})" if part.label else curves.network
+        heading = f"### {named(curves.network, part.label)}: where the losses part"
+        parts += [heading, f"{where}:", pair_table(curves)]
+        if picture := parting_curves(curves, title):
+            words = f"Relative difference of the losses of {plain(title)}"
             parts.append(album.add(words, f"loss_{curves.network}", picture))
     return "\n\n".join(parts)
 
@@ -200,7 +215,6 @@ def _speed(evidence: Evidence, album: Album) -> str:
         return "## Speed\n\nNot measured in these runs."
     parts = ["## Speed"]
     if evidence.speeds:
-        groups = pairs(evidence.speeds)
         titles = " / ".join(framework_title(framework) for framework in TITLES)
         parts.append(
             "Images a second: median ± half the interquartile range, number of measurements in brackets. "
@@ -208,16 +222,27 @@ def _speed(evidence: Evidence, album: Album) -> str:
             "ratios, and only within one run:** absolute figures from a shared machine are noisy. The first step, "
             f"with tracing and compiling, is kept apart ({titles})."
         )
-        parts += [speed_table(groups), conditions(evidence.speeds)]
+    for part in evidence.parts:
+        if not part.speeds:
+            continue
+        groups = pairs(part.speeds)
+        where = f", {part.where}" if part.label else ""
+        parts += [f"### In {part.where}"] if part.label else []
+        parts += [speed_table(groups), conditions(part.speeds)]
         if picture := speed_bars(groups, "train step"):
-            parts.append(album.add("Images a second of a train step", "speed_train_step", picture))
+            parts.append(
+                album.add(f"Images a second of a train step{where}", f"speed_train_step {part.label}", picture)
+            )
     if evidence.overheads:
         parts += [
             "### The suite's own overhead",
             "The suite's training loop against a baseline loop in the same framework, in interleaved pairs. "
             "A ratio above 1 means the suite's loop is the faster one.",
-            overhead_table(evidence.overheads),
         ]
+    for part in evidence.parts:
+        if part.overheads:
+            parts += [f"In {part.where}:"] if part.label else []
+            parts.append(overhead_table(part.overheads))
     return "\n\n".join(parts)
 
 
@@ -232,8 +257,8 @@ def _reproduce(evidence: Evidence, report: str) -> str:
         unknown = [code(name) for name, command in zip(names, commands, strict=True) if not command]
         parts.append(f"The command was not recorded for {listed(unknown)}.")
     parts.append(
-        f"Made from {some(len(evidence.runs), 'saved run')}, oldest first; where two hold the same record, the later "
-        "counts:"
+        f"Made from {some(len(evidence.runs), 'saved run')}, oldest first; where two of the same versions hold the "
+        "same record, the later counts:"
     )
     parts.append("\n".join(f"- {code(run.path.name)}, {plain(run.datetime)}" for run in evidence.runs))
     return "\n\n".join(parts)

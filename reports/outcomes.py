@@ -36,10 +36,11 @@ class Tested:
     title: str
 
 
-def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence]) -> list[Tested]:
+def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versions: str) -> list[Tested]:
     """The tests of all experiments that have seeds enough, made of the trainings themselves.
 
     A recorded test counts only where the runs do not hold its trainings: so figures and verdicts never part company.
+    All are of the same versions of the frameworks; `versions` names them in plain text, where there are others.
     """
     found = []
     keys = set()
@@ -52,9 +53,8 @@ def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence]) -> lis
         found.append(Tested(record, group.label, group.title))
     for record in recorded:
         if _key(record) not in keys:
-            title = f"{record.network} ({record.recipe}, {some(record.epochs, 'epoch')})"
-            label = f"{code(record.network)} ({plain(record.recipe)}, {some(record.epochs, 'epoch')})"
-            found.append(Tested(record, label, title))
+            words = ", ".join([record.recipe, some(record.epochs, "epoch"), *([versions] if versions else [])])
+            found.append(Tested(record, f"{code(record.network)} ({plain(words)})", f"{record.network} ({words})"))
     return found
 
 

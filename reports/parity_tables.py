@@ -16,13 +16,18 @@ SHORT = {"running statistics": "statistics", "batch norms alone": "batch norms",
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Network, verdict, and the outcome of every required and every recorded level; a column is a level's number."""
+    """Network, verdict, and the outcome of every required and every recorded level; a column is a level's number.
+
+    Where the report tells of several versions of the frameworks, each row says which its verdict holds for.
+    """
     levels = _levels(verdicts)
+    several = any(verdict.versions for verdict in verdicts)
     rows = []
     for verdict in verdicts:
         word = str(verdict.state) if verdict.state is State.EQUAL else f"**{verdict.state}**"
-        rows.append([code(verdict.network), word, *(verdict.cell(level) for level in levels)])
-    return table(["network", "verdict", *map(str, levels)], rows)
+        names = [code(verdict.network), *([plain(verdict.versions)] if several else [])]
+        rows.append([*names, word, *(verdict.cell(level) for level in levels)])
+    return table(["network", *(["in"] if several else []), "verdict", *map(str, levels)], rows)
 
 
 def level_key(verdicts: Sequence[Verdict]) -> str:
@@ -67,7 +72,7 @@ def float64_table(verdicts: Sequence[Verdict]) -> str:
         for proof in _proofs(verdict, 2):
             compared = [_compared(proof, "stages"), _compared(proof, "elements")]
             gaps = _gap(proof.gap, proof.limit, proof.worst) if proof else [NOTHING] * 3
-            rows.append([code(verdict.network), *size, *compared, *gaps])
+            rows.append([verdict.label, *size, *compared, *gaps])
     return table(headers, rows, numeric=headers[1:-1])
 
 
@@ -79,7 +84,7 @@ def float32_table(verdicts: Sequence[Verdict]) -> str:
     rows = []
     for verdict in verdicts:
         for proof in _proofs(verdict, 3):
-            row = [code(verdict.network)]
+            row = [verdict.label]
             for framework in TITLES:
                 own = lookup(proof.frameworks, framework) if proof else None
                 row += _gap(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst")) if own else [NOTHING] * 3
@@ -93,7 +98,12 @@ def training_table(verdicts: Sequence[Verdict], level: int) -> str | None:
     A title such as `optimizer steps: adam` names one of several proofs: what follows the colon gets a column. So does
     every kind of thing that was compared.
     """
-    proofs = [proof for verdict in verdicts for proof in verdict.proofs.get(level, ())]
+    return proofs_table([(verdict.label, proof) for verdict in verdicts for proof in verdict.proofs.get(level, ())])
+
+
+def proofs_table(labelled: Sequence[tuple[str, Proof]]) -> str | None:
+    """As `training_table`, of proofs with the name of what each is of."""
+    proofs = [proof for _, proof in labelled]
     if not proofs:
         return None
     named = any(": " in proof.title for proof in proofs)
@@ -102,11 +112,11 @@ def training_table(verdicts: Sequence[Verdict], level: int) -> str | None:
     columns = [plain(SHORT.get(kind, kind)) for kind in kinds]
     headers = ["network", *(["rule"] if named else []), "gap", "limit", "at", *columns]
     rows = []
-    for proof, found in zip(proofs, counts, strict=True):
+    for (label, proof), found in zip(labelled, counts, strict=True):
         which = [plain(proof.title.partition(": ")[2] or "not stated")] if named else []
         gaps = _gap(proof.gap, proof.limit, proof.worst)
         numbers = [count(found[kind]) if kind in found else NOTHING for kind in kinds]
-        rows.append([code(proof.network), *which, *gaps, *numbers])
+        rows.append([label, *which, *gaps, *numbers])
     return table(headers, rows, numeric=["gap", "limit", *columns])
 
 

@@ -142,7 +142,7 @@ def _base(groups: Sequence[Experiment], group: Experiment, network: str, recipe:
     found = [
         other
         for other in groups
-        if (other.network, other.sample.recipe) == (network, recipe)
+        if (other.network, other.sample.recipe, other.versions) == (network, recipe, group.versions)
         and all(getattr(other.sample, name) == getattr(group.sample, name) for name in fixed)
     ]
     return max(found, key=lambda other: other.sample.epochs_planned, default=None)

@@ -170,6 +170,11 @@ def memory(size: Any) -> str:
     return f"{size / 2**20:,.0f} MiB"
 
 
+def named(network: str, versions: str) -> str:
+    """A network's name in Markdown; `versions`, plain text where there are several to tell apart, in brackets."""
+    return code(network) + (f" ({plain(versions)})" if versions else "")
+
+
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))

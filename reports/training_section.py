@@ -96,8 +96,7 @@ def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: A
 
 
 def _cross_evaluation(evidence: Evidence) -> list[str]:
-    records = evidence.cross_evaluations
-    if not records:
+    if not evidence.cross_evaluations:
         return []
     text = (
         "Weights that one framework trained, evaluated by both over all test images in float32. Predictions may differ "
@@ -105,9 +104,15 @@ def _cross_evaluation(evidence: Evidence) -> list[str]:
         "apart those two logits were, and the largest one is shown: the least innocent case. The logit gap is the "
         "largest difference of any logit, relative to the largest logit."
     )
-    parts = ["### Trained in one, evaluated in the other", text, cross_table(records)]
-    faults = [f"- {code(record.network)}, {fault}" for record in records for fault in cross_faults(record)]
-    return [*parts, "**Problems:**\n\n" + "\n".join(faults)] if faults else parts
+    parts = ["### Trained in one, evaluated in the other", text]
+    for part in evidence.parts:
+        if not (records := part.cross_evaluations):
+            continue
+        parts += [f"In {part.where}:"] if part.label else []
+        parts.append(cross_table(records))
+        if faults := [f"- {code(record.network)}, {fault}" for record in records for fault in cross_faults(record)]:
+            parts.append("**Problems:**\n\n" + "\n".join(faults))
+    return parts
 
 
 def _pairs_text(groups: Sequence[Experiment]) -> str:

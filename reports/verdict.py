@@ -1,7 +1,7 @@
 """Decide which networks are proven equal. The rules are strict: what was not shown counts against the network.
 
-A network is equal only if levels 1 to 6 are all recorded, each of them sound (see `faults`), all measured with the
-same versions of the frameworks, and no further level on record speaks against it. It is different where a level fails
+A network is equal only if levels 1 to 6 are all recorded with the same versions of the frameworks, each of them sound
+(see `faults`), and no further level on record speaks against it. It is different where a level fails
 that compared something; one in which a framework gave no answer says nothing about the network, which is not proven.
 """
 
@@ -17,9 +17,9 @@ from parity.loss_curves import LEVEL as LOSS_CURVE
 from parity.loss_curves import TITLE
 from parity.results import Proof
 from reports import loss_curves
-from reports.evidence import Evidence, Sourced, lookup
+from reports.evidence import Evidence, lookup
 from reports.outcomes import Tested, cross_faults, equivalence_faults, holds
-from reports.text import code, framework_order, framework_title, gap, is_number, listed, plain
+from reports.text import code, framework_order, framework_title, gap, is_number, listed, named, plain
 
 LEVELS = PROOFS | {LOSS_CURVE: TITLE, 8: "accuracy over seeds"}
 REQUIRED = (1, 2, 3, 4, 5, 6)
@@ -36,7 +36,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement on one network. `failed` maps a failed level to its reasons, one line of Markdown each."""
+    """The judgement on one network in one combination of versions.
+
+    `failed` maps a failed level to its reasons, one line of Markdown each.
+    """
 
     network: str
     state: State
@@ -44,8 +47,13 @@ class Verdict:
     failed: Mapping[int, Sequence[str]]
     missing: Sequence[int]
     unanswered: frozenset[int] = frozenset()  # failed levels in which a framework did not answer
-    mixed: str | None = None  # why the levels on record cannot stand together
     outcomes: Mapping[int, str] = field(default_factory=dict)  # of levels 7 and 8, where curves or trainings show it
+    versions: str = ""  # those of the frameworks, plain text, where the report tells of several
+
+    @property
+    def label(self) -> str:
+        """The network's name for a table, in Markdown, with its versions where they are needed."""
+        return named(self.network, self.versions)
 
     @property
     def levels(self) -> set[int]:
@@ -60,33 +68,31 @@ class Verdict:
 
 
 def judge(evidence: Evidence, tests: Sequence[Tested]) -> list[Verdict]:
-    """A verdict for every network that any record names; `tests` are those of equivalence."""
+    """A verdict for every network that any record of these versions names; `tests` are those of equivalence."""
     return [_judge(name, evidence, tests) for name in evidence.networks]
 
 
 def _judge(network: str, evidence: Evidence, tests: Sequence[Tested]) -> Verdict:
-    sources = [item for item in evidence.proofs if item.record.network == network]
+    own = [item.record for item in evidence.proofs if item.record.network == network]
     proofs: dict[int, list[Proof]] = {}
-    for item in sorted(sources, key=lambda item: item.record.level):
-        proofs.setdefault(item.record.level, []).append(item.record)
+    for proof in sorted(own, key=lambda proof: proof.level):
+        proofs.setdefault(proof.level, []).append(proof)
     failed = {level: reasons for level, found in proofs.items() if (reasons := _reasons(found))}
-    unanswered = {level for level in failed if all(map(_unanswered, filter(faults, proofs[level])))}
+    silent = {level for level in failed if all(map(unanswered, filter(faults, proofs[level])))}
     outcomes: dict[int, str] = {}
     for level, found in ((7, _loss_curves(network, evidence)), (8, _accuracy(network, evidence, tests))):
         word, reasons = found
         if reasons:
             failed[level] = [*failed.get(level, []), *reasons]
-            unanswered -= {level}
+            silent -= {level}
         if word:
             outcomes[level] = word
     missing = [level for level in REQUIRED if level not in proofs]
-    mixed = _mixed([item for item in sources if item.record.level in REQUIRED])
-    doubtful = failed or missing or mixed
-    state = State.DIFFERENT if failed.keys() - unanswered else State.UNPROVEN if doubtful else State.EQUAL
-    return Verdict(network, state, proofs, failed, missing, frozenset(unanswered), mixed, outcomes)
+    state = State.DIFFERENT if failed.keys() - silent else State.UNPROVEN if failed or missing else State.EQUAL
+    return Verdict(network, state, proofs, failed, missing, frozenset(silent), outcomes, evidence.label)
 
 
-def _unanswered(proof: Proof) -> bool:
+def unanswered(proof: Proof) -> bool:
     """Whether a failed proof names nothing that it compared: a worker died, hung or raised."""
     return proof.passed is False and not proof.compared
 
@@ -118,7 +124,7 @@ def _reasons(proofs: Sequence[Proof]) -> list[str]:
     for proof in proofs:
         which = f"{plain(proof.title)}: " if len(proofs) > 1 else ""
         reasons = faults(proof)
-        if reasons and proof.first_failure is None and not _unanswered(proof):
+        if reasons and proof.first_failure is None and not unanswered(proof):
             reasons.insert(0, f"first failing {_place(proof)}: not recorded")
         if reasons and is_number(proof.gap) and is_number(proof.limit) and proof.gap <= proof.limit:
             reasons.append(f"gap {gap(proof.gap)}, limit {gap(proof.limit)} (within)")
@@ -132,7 +138,7 @@ def faults(proof: Proof) -> list[str]:
     The record's own `passed` is necessary and not sufficient: nothing compared, a gap that is no number or lies above
     its limit, and recorded problems each overrule it.
     """
-    if _unanswered(proof) and proof.problems:
+    if unanswered(proof) and proof.problems:
         return [plain(problem) for problem in proof.problems]
     found = []
     if proof.first_failure:
@@ -183,21 +189,10 @@ def _over(value: Any, limit: Any, worst: Any) -> list[str]:
     ]
 
 
-def _mixed(proofs: Sequence[Sourced[Proof]]) -> str | None:
-    """A sentence when the levels were measured with different versions of a framework."""
-    used: dict[str, set[str]] = {}
-    for item in proofs:
-        for name, facts in (lookup(item.run.environment, "frameworks") or {}).items():
-            used.setdefault(name, set()).add(str(lookup(facts, "version")))
-    mixed = {name: versions for name, versions in used.items() if len(versions) > 1}
-    if not mixed:
-        return None
-    parts = [f"{framework_title(name)} {listed(sorted(mixed[name]))}" for name in sorted(mixed, key=framework_order)]
-    return f"its levels were measured with different versions ({plain('; '.join(parts))}); measure them in one run"
-
-
 def headline(verdicts: Sequence[Verdict], where: str) -> str:
-    """The verdict in one bold sentence; `where` names the two frameworks."""
+    """The verdict in one bold sentence; `where` names the two frameworks with their versions."""
+    if not verdicts:
+        return f"**No network was looked at in {where}.**"
     number = {state: sum(verdict.state is state for verdict in verdicts) for state in State}
     noun = "network is" if len(verdicts) == 1 else "networks are"
     clauses = [f"{number[State.EQUAL]} of {len(verdicts)} {noun} equal in {where}"]

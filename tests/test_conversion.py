@@ -415,3 +415,36 @@ def test_the_command_in_a_process_of_its_own(folder: Path) -> None:
     done = parity("convert", "trained.pdparams", "own.weights.h5", *models, *more, cwd=folder)
     assert done.stdout.startswith("converted: trained.pdparams (PaddlePaddle) -> own.weights.h5 (TensorFlow)")
     assert (folder / "own.weights.h5").exists()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a disk with no room left."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.decode().strip()}")
+    (folder / "filler").write_bytes(b"x" * 4096)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("trained.weights.h5", "new.pdparams"),
+        ("trained.weights.h5", "new.safetensors"),
+        ("trained.pdparams", "new.weights.h5"),
+        ("trained.pdparams", "new.keras"),
+    ],
+)
+def test_a_full_disk_is_told_of_the_file_that_was_asked_for(
+    convert: Convert, full: Path, source: str, name: str
+) -> None:
+    """Whichever library writes, and however it puts that in words."""
+    done = convert(source, str(full / name), code=2)
+    message = " ".join(done.output.split())
+    assert f"{name}: could not be written: No space left on device." in message
+    assert "bytes were wanted, 0 are free there." in message
+    assert [path.name for path in full.iterdir()] == ["filler"]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from parity.results import Proof, load_run
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -65,6 +67,71 @@ def test_bad_options_are_refused_with_a_reason(folder: Path, arguments: tuple[st
     done = run(folder, *arguments)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert message in done.stderr
+
+
+KEPT = """
+import time
+from parity.results import Proof
+
+def test_speed(benchmark):
+    benchmark.pedantic(time.sleep, args=(0.001,), rounds=3)
+
+def test_proof(keep):
+    keep(Proof("lenet5", 1, "transfer certificate", True, "images", {"arrays": 1}, 0.0, 0.0, seconds=SECONDS))
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A folder with the suite's own conftest, one speed, and one record that is no measurement."""
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["parity.conftest"]\n')
+    (tmp_path / "test_kept.py").write_text(KEPT.replace("SECONDS", "0.001"))
+    assert run(tmp_path, "--benchmark-save").returncode == 0
+    return tmp_path
+
+
+def hurry(suite: Path, factor: float) -> None:
+    """Make the saved speed another one, and this run's proof a thousand times as slow as the saved one."""
+    (saved,) = suite.glob(".benchmarks/*/0001_run.json")
+    run = json.loads(saved.read_text())
+    stats = next(each["stats"] for each in run["benchmarks"] if each["name"] == "test_speed")
+    stats |= {name: stats[name] * factor for name in ("min", "max", "mean", "median")}
+    saved.write_text(json.dumps(run))
+    (suite / "test_kept.py").write_text(KEPT.replace("SECONDS", "1.0"))
+
+
+def test_what_is_no_measurement_is_saved_and_not_compared(suite: Path) -> None:
+    (saved,) = suite.glob(".benchmarks/*/0001_run.json")
+    (proof,) = [record for record, _ in load_run(saved).entries]
+    assert isinstance(proof, Proof)
+    entries = {each["fullname"]: each for each in json.loads(saved.read_text())["benchmarks"]}
+    assert set(entries) == {"test_kept.py::test_speed", "test_kept.py::test_proof"}
+    assert set(entries["test_kept.py::test_proof"]["stats"]) >= {"min", "median", "iqr", "ops", "rounds"}
+
+    hurry(suite, 1000)
+    done = run(suite, "--benchmark-compare", "--benchmark-compare-fail=median:50%", "--benchmark-save=b")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_speed (0001_run)" in done.stdout
+    assert "test_proof" not in done.stdout
+    assert "machine_info is different" not in done.stdout + done.stderr
+    assert len(load_run(next(suite.glob(".benchmarks/*/0002_b.json"))).entries) == 1
+
+
+def test_a_speed_that_has_regressed_fails_the_run_without_a_traceback(suite: Path) -> None:
+    hurry(suite, 1e-3)
+    done = run(suite, "--benchmark-compare", "--benchmark-compare-fail=median:50%")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "test_speed (0001_run) - Field 'median' has failed" in done.stdout + done.stderr
+    assert "test_proof (" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "2 passed" in done.stdout.splitlines()[-1]
+
+
+def test_proofs_alone_are_saved(suite: Path) -> None:
+    """Where no benchmark ran, the run is saved all the same."""
+    done = run(suite, "-k", "test_proof", "--benchmark-save=alone")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(load_run(next(suite.glob(".benchmarks/*/0002_alone.json"))).entries) == 1
 
 
 def test_help_explains_every_option(folder: Path) -> None:

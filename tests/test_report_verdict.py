@@ -133,13 +133,20 @@ def test_a_worker_that_did_not_answer_says_nothing_about_the_network(tmp_path: P
     assert row(text, "`lenet5`")[1] == "**NOT EQUAL**"
 
 
+VERSIONS = ("3.3.1", "3.4.0")
+
+
 def test_levels_of_different_versions_do_not_add_up(tmp_path: Path) -> None:
     other = json.loads(json.dumps(ENVIRONMENT))
     other["frameworks"]["paddle"]["version"] = "3.4.0"
     runs = [save(tmp_path, PROOFS[:2]), save(tmp_path, PROOFS[2:], name="0002_run.json", environment=other)]
     text = write_report(runs, tmp_path / "report.md").read_text()
-    assert row(text, "`lenet5`")[1] == "**not proven**"
-    assert "PaddlePaddle 3.3.1 and 3.4.0" in section(text, "Not proven")
+    ran = [["passed"] * 2 + ["not run"] * (len(PROOFS) - 2), ["not run"] * 2 + ["passed"] * (len(PROOFS) - 2)]
+    assert [row(text, "`lenet5`", f"PaddlePaddle {version}, TensorFlow 2.21.0")[2:] for version in VERSIONS] == [
+        ["**not proven**", *levels] for levels in ran
+    ]
+    assert "is equal in PaddlePaddle 3.3.1 and TensorFlow 2.21.0; 1 is not proven.**" in text
+    assert len([line for line in section(text, "Not proven").splitlines() if line.startswith("- ")]) == 2
 
 
 def test_every_update_rule_has_a_row_and_one_that_fails_fails_the_level(tmp_path: Path) -> None:

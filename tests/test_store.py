@@ -18,16 +18,18 @@ from parity.checkpoint import Checkpoint
 from parity.configuration import fingerprint
 from parity.equivalence import equivalence
 from parity.recipes import recipe_of
-from parity.results import Equivalence, Training, load_run
+from parity.results import Detection, Equivalence, Record, Training, load_run
 from parity.store import Place, Standing, Store, StoreError, locked, save, save_records, standing
 from parity.training import Outcome, Settings
 from parity.weights import State, digest
 from parity.workers import FRAMEWORKS
+from tests.report_records import CROSS, PROOFS
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION: dict[str, Any] = {"network": "lenet5", "seed": 3}
 EPOCHS = 2
 ENVIRONMENT = {"profile": "train", "cores": 2}
+DETECTION = Detection("lenet5", "bn-epsilon", "1e-5", "paddle", "conv1", 2, 1, 1e6, True, True)
 
 
 def weights(value: float = 1.0) -> State:
@@ -235,3 +237,19 @@ def test_a_comparison_is_saved_and_read_as_it_was(tmp_path: Path) -> None:
     ((record, _),) = load_run(path).entries
     assert isinstance(record, Equivalence)
     assert record == compared
+
+
+def test_no_two_records_of_a_file_share_a_name(tmp_path: Path) -> None:
+    """pytest-benchmark's own tools take what has the same fullname for the same thing."""
+    records: list[Record] = [replace(proof, network=name) for name in ("lenet5", "vgg16") for proof in PROOFS]
+    records += [replace(PROOFS[-1], title="optimizer steps: sgd"), CROSS, replace(CROSS, trained_in="tensorflow")]
+    records += [DETECTION, replace(DETECTION, stage="conv2"), replace(DETECTION, level=2)]
+    save_records(tmp_path / "run.json", records, ENVIRONMENT)
+    entries = json.loads((tmp_path / "run.json").read_text())["benchmarks"]
+    assert len({each["fullname"] for each in entries}) == len(records)
+    assert entries[0]["fullname"] == f"proof[lenet5-level{PROOFS[0].level}]"
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pytest-benchmark"), "compare", "run.json"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.count("proof[lenet5-level") == len(PROOFS) + 1

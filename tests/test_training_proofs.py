@@ -12,9 +12,9 @@ from parity.data import Dataset
 from parity.evidence import LEVELS, Evidence
 from parity.networks import network
 from parity.optimizer_proofs import OPTIMIZERS, boundary_rates, optimizer_steps, rule_recipe
-from parity.proving import prove
+from parity.proving import prove, prove_rule
 from parity.recipes import RECIPES, Optimizer, Recipe, Schedule
-from parity.results import Proof
+from parity.results import Proof, RuleProof
 from parity.training_proofs import STEPS
 from parity.workers import Workers
 
@@ -144,6 +144,14 @@ def test_every_update_rule_agrees_across_a_change_of_the_rate(workers: Workers, 
     proof = steps_by(workers, dataset, rule_recipe(kind))
     assert proof.passed, proof.problems
     assert proof.title == f"optimizer steps: {kind}"
+
+
+def test_an_update_rule_is_proven_as_itself_and_not_as_its_network(workers: Workers, dataset: Dataset) -> None:
+    proof = prove_rule(Evidence(workers, network("lenet5"), dataset), "nesterov")
+    assert proof.passed, proof.problems
+    assert (type(proof), proof.kind, proof.rule) == (RuleProof, "update rule", "nesterov")
+    assert LEVELS[proof.level] == "optimizer steps"
+    assert proof.seconds > 0
 
 
 def test_rates_that_leave_no_numbers_are_lowered_and_the_title_says_so(workers: Workers, dataset: Dataset) -> None:

@@ -1,0 +1,143 @@
+"""Records as entries of pytest-benchmark's JSON, and how those get there that are no measurements."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.storage.file import FileStorage
+
+from parity.results import Record, write_atomically
+from parity.writing import unwritten
+
+Keep = Callable[[Record], None]
+
+SESSION = "pytest-benchmark"  # the name under which pytest-benchmark registers its session
+
+# What an entry's name is made of, where the record has it: what tells the records of one file apart.
+_NAMING = ("network", "level", "trap", "change", "rule", "framework", "stage", "trained_in", "seed")
+_COUNTED = ("level", "seed")  # numbers, which say nothing without the word
+
+
+def entries(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """An entry of a saved run's `benchmarks` for each record, under names of which none occurs twice.
+
+    pytest-benchmark's tools compare by `fullname`; of records that nothing in the name tells apart, the second is
+    called `name (2)`.
+    """
+    params = [{name: facts[name] for name in _NAMING if name in facts} for facts in map(Record.as_dict, records)]
+    used: Counter[str] = Counter()
+    found = []
+    for record, own in zip(records, params, strict=True):
+        label = "-".join(f"{name}{value}" if name in _COUNTED else str(value) for name, value in own.items())
+        name = f"{record.kind}[{label}]"
+        used[name] += 1
+        if used[name] > 1:
+            name = f"{name} ({used[name]})"
+        found.append(entry(record, name, param=label, params=own))
+    return found
+
+
+def entry(
+    record: Record,
+    name: str,
+    *,
+    fullname: str | None = None,
+    group: str | None = None,
+    param: str | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The record as `parity.results.load_run` and pytest-benchmark's own tools read it.
+
+    Its statistics are those of one round of the record's `seconds`, or of none where it has no time of its own.
+    """
+    facts = record.as_dict()
+    seconds = facts.get("seconds", 0.0)
+    same = dict.fromkeys(("min", "max", "mean", "median", "q1", "q3", "total", "ld15iqr", "hd15iqr"), seconds)
+    none = dict.fromkeys(("stddev", "iqr", "iqr_outliers", "stddev_outliers"), 0)
+    rest = {"outliers": "0;0", "rounds": 1, "iterations": 1, "ops": 1 / seconds if seconds else 0}
+    return {
+        "group": group or record.kind,
+        "name": name,
+        "fullname": fullname or name,
+        "params": dict(params) if params is not None else None,
+        "param": param,
+        "extra_info": facts,
+        "options": {},
+        "stats": same | none | rest,
+    }
+
+
+class Kept:
+    """A record in pytest-benchmark's session: saved with the benchmarks, but neither compared nor shown with them.
+
+    How long a proof or a training took is no measurement of speed: it is one round, beside whatever else ran. The
+    session saves what has no error, by `as_dict`, and compares and shows what is true.
+    """
+
+    has_error = False
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self._entry = dict(entry)
+
+    def __bool__(self) -> bool:
+        """Not to be compared."""
+        return False
+
+    def as_dict(self, **_: Any) -> dict[str, Any]:
+        """The entry of the saved run, whatever pytest-benchmark wants of the statistics."""
+        return self._entry
+
+
+class WholeRuns:
+    """pytest-benchmark's folder of saved runs, in which a run that finds no room there leaves nothing half-written.
+
+    The run is then saved among the system's temporary files: its records have taken hours, perhaps. What became of it
+    is told by `problem`, once all tests are reported; pytest-benchmark itself would end in a traceback before that.
+    """
+
+    def __init__(self, storage: FileStorage) -> None:
+        self._storage = storage
+        self.problem = ""
+
+    def __str__(self) -> str:
+        return str(self._storage)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def save(self, output_json: dict[str, Any], save: str) -> None:
+        """Save a run as `<number>_<save>.json`."""
+        before = set(self._storage.query())
+        try:
+            self._storage.save(output_json, save)
+        except OSError as error:
+            text = json.dumps(output_json, indent=4, default=str)
+            path = Path(str(self._storage)) / f"{save}.json"
+            for path in set(self._storage.query()) - before:
+                path.unlink()
+            refuge = Path(tempfile.gettempdir()) / f"{path.stem}-{os.getpid()}.json"
+            self.problem = str(unwritten(error, path, len(text)))
+            try:
+                write_atomically(refuge, text)
+            except OSError as again:
+                self.problem += f" The run is lost: {again}"
+            else:
+                self.problem += f" The run is in {refuge} instead; move it, `parity report` reads it anywhere."
+
+
+def keep(item: pytest.Item, record: Record) -> None:
+    """Have the record saved with the run, under the test's own name. Without pytest-benchmark nothing is saved."""
+    session = item.config.pluginmanager.get_plugin(SESSION)
+    if session is None:
+        return
+    call = getattr(item, "callspec", None)
+    session.benchmarks.append(
+        Kept(entry(record, item.name, fullname=item.nodeid, param=call.id if call is not None else None))
+    )

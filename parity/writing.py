@@ -1,0 +1,88 @@
+"""Files that appear whole or not at all, and what the user reads where a disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the user's share of it
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write all files, or none: first each under a temporary name beside its own, then all are renamed, in this order.
+
+    Raises OSError with a message for the user, see `unwritten`; nothing half-written stays then, and no new folder.
+    """
+    wanted = sum(map(len, files.values()))
+    staged: dict[Path, Path] = {}
+    folders = list(dict.fromkeys(parent for path in files for parent in path.parents if not parent.exists()))
+    path = Path()
+    try:
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged[path] = temporary_name(path)
+            staged[path].write_bytes(content)
+        for path, temporary in staged.items():
+            temporary.replace(path)
+    except BaseException as error:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+            with contextlib.suppress(OSError):  # never made, or something lies in it
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise unwritten(error, path, wanted) from None
+        raise
+
+
+@contextlib.contextmanager
+def replacing(path: Path, wanted: int) -> Iterator[Path]:
+    """A temporary name beside `path`, for something else to write to; what is there at the end is renamed.
+
+    `wanted` are the bytes that it will take, for the message. Raises as `write_together` does.
+    """
+    temporary = temporary_name(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except BaseException as error:
+        _remove(temporary)
+        if isinstance(error, OSError):
+            raise unwritten(error, path, wanted) from None
+        raise
+
+
+def temporary_name(path: Path) -> Path:
+    """Beside `path`, so that it can be renamed; its own for every process."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def unwritten(error: OSError, path: Path, wanted: int) -> OSError:
+    """The same error with a message that says which file, how much was wanted and is free, and what is kept.
+
+    Call it once what was half written is removed: the free space is measured here.
+    """
+    reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+    parts = [f"{path}: could not be written: {reason}."]
+    if error.errno in FULL:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        free = shutil.disk_usage(folder).free
+        parts.append(f"{wanted:,} bytes were wanted, {free:,} are free there. Free some space or name another place.")
+    elif error.errno == errno.EFBIG:
+        parts.append(f"{wanted:,} bytes were wanted, more than one file may have there (see `ulimit -f`).")
+    parts.append("What was there before is as it was." if path.exists() else "Nothing is there, and no part was left.")
+    found = type(error)(" ".join(parts))
+    found.errno = error.errno  # and not strerror, with which Python would show these two alone
+    return found
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        temporary.unlink(missing_ok=True)
