@@ -36,11 +36,11 @@ def named(suspect: Suspect, played: Iterable[Hypothesis], found: np.ndarray) -> 
     return accuse(suspect, "", "no known trap", tried[0][0] if tried else suspect.before)
 
 
-def accuse(suspect: Suspect, trap: str, text: str, after: float, alike: Iterable[str] = ()) -> Diagnosis:
-    """The cause of it; `after` is the gap that is left when the trap is taken into account."""
+def accuse(suspect: Suspect, trap: str, text: str, after: float | None = None, alike: Iterable[str] = ()) -> Diagnosis:
+    """The cause of it; `after` is the gap that is left when the trap is taken into account, None where none is made."""
     title = FRAMEWORKS[suspect.framework].title
     line = f"{suspect.stage} ({suspect.kind}): {title} computed {text}"
-    if trap:
+    if trap and after is not None:
         line += f"; taken so, the gap falls from {suspect.before:.1e} to {after:.1e}"
     return Diagnosis(
         framework=suspect.framework,
@@ -49,7 +49,7 @@ def accuse(suspect: Suspect, trap: str, text: str, after: float, alike: Iterable
         alike=list(alike),
         text=line,
         before=suspect.before,
-        after=after,
+        after=suspect.before if after is None else after,
     )
 
 

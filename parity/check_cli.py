@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from parity import console
-from parity.data import Dataset
 from parity.environment import collect
 from parity.networks import default_networks, network
 from parity.options import (
@@ -27,7 +26,7 @@ from parity.options import (
     started,
 )
 from parity.results import Proof, require_writable
-from parity.workers import FRAMEWORKS, Workers, shared_threads
+from parity.workers import FRAMEWORKS, shared_threads
 
 
 def check(
@@ -43,6 +42,8 @@ def check(
 
     Exit 0: all are equal; 1: one is different; 2: something could not be compared.
     """
+    from parity.evidence import Evidence
+
     wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
     if save is not None:
         require_writable(save)
@@ -50,11 +51,12 @@ def check(
     out = console.stderr() if as_json else console.stdout()
     found: dict[str, list[Proof]] = {}
     unsaved = ""
+    updates: dict[str, Any] = {}  # of optimizers alone, which networks share
     with started(tuple(FRAMEWORKS), device, threads or shared_threads()) as workers:
         environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)
-            found[name] = list(_proofs(workers, name, images, seed, out))
+            found[name] = list(_proofs(Evidence(workers, network(name), images, seed, updates), out))
             console.print_verdict(out, name, found[name])
             if save is not None:  # what is done outlives an interruption
                 unsaved = kept_or_why_not(save, [proof for each in found.values() for proof in each], environment)
@@ -71,12 +73,11 @@ def check(
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
 
 
-def _proofs(workers: Workers, name: str, images: Dataset, seed: int, out: Any) -> Iterator[Proof]:
-    """Each level's proof, printed as soon as it is there."""
-    from parity.evidence import LEVELS, Evidence
+def _proofs(evidence: Any, out: Any) -> Iterator[Proof]:
+    """Each level's proof of a `parity.evidence.Evidence`, printed as soon as it is there."""
+    from parity.evidence import LEVELS
     from parity.proving import prove_level
 
-    evidence = Evidence(workers, network(name), images, seed)
     for level, title in LEVELS.items():
         with console.busy(console.stderr(), f"level {level}, {title}"):
             proof = prove_level(evidence, level)

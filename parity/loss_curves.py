@@ -1,4 +1,4 @@
-"""Evidence 7: losses of both frameworks on identical batches, step by step, until float32 chaos parts them.
+"""Evidence 9: losses of both frameworks on identical batches, step by step, until float32 chaos parts them.
 
 Every run has a nudged one beside it: the same framework, the same batches, weights that one rounding of the run's own
 precision has moved. Where two frameworks part no earlier than a framework parts from its own nudged run, the parting is
@@ -26,7 +26,7 @@ PRECISIONS = ("float64", "float32")
 TOGETHER = 0.01  # of the larger loss: what the report calls parted
 # In float64 chaos starts from 1e-16; lenet5's float32 runs grow from 1e-7 to 1e-2 in 65 steps. What would make one rule
 # another starts at 1e-8, a float32 constant, and grows alike. The limit is chosen between the two, not derived.
-LEVEL, TITLE, FLOAT64_LIMIT = 7, "loss curve", 1e-6
+LEVEL, TITLE, FLOAT64_LIMIT = 9, "loss curve", 1e-6
 
 
 def loss_curves(
@@ -91,7 +91,7 @@ def nudged(state: State, seed: int) -> State:
 
 
 def curves_proof(curves: Curves, frameworks: Sequence[str]) -> Proof:
-    """Level 7: on identical batches the float64 losses of the frameworks stay together through all steps."""
+    """Level 9: on identical batches the float64 losses of the frameworks stay together through all steps."""
     one, other = (np.array(curves.losses[f"{framework} float64"]) for framework in frameworks)
     gaps = relative_gaps(one, other)
     over = np.flatnonzero(~(gaps <= FLOAT64_LIMIT))  # NaN is over

@@ -42,7 +42,7 @@ def first_weights(evidence: Evidence) -> list[Diagnosis]:
             else:
                 text = f"with other numbers in {len(changed)} of {len(sent)} arrays, first {next(iter(changed))!r}"
             suspect = Suspect(worker.framework, START, "of a float32 training", before)
-            found[worker.framework] = accuse(suspect, "start-weights", text, 0.0)
+            found[worker.framework] = accuse(suspect, "start-weights", text)
         return Reply()
 
     evidence.workers.map(job)
@@ -62,10 +62,10 @@ def evaluated_images(evidence: Evidence) -> list[Diagnosis]:
             whole = len(expected) // batch * batch
             if len(logits) == whole and gap(expected[:whole], logits) <= FLOAT64_LIMIT:
                 text = f"logits of {whole} of {len(expected)} images, without the incomplete last batch"
-                diagnoses.append(accuse(suspect, "eval-dropped", text, gap(expected[:whole], logits)))
+                diagnoses.append(accuse(suspect, "eval-dropped", text))
             else:
                 text = f"logits of {len(logits)} of {len(expected)} images"
-                diagnoses.append(accuse(suspect, "eval-dropped", text, 0.0))
+                diagnoses.append(accuse(suspect, "eval-dropped", text))
         elif not suspect.before <= FLOAT64_LIMIT:
             cause = named(suspect, _of_images(evidence, framework), logits)
             diagnoses.append(cause if cause.trap else _of_batch(evidence, framework, suspect, logits) or cause)
@@ -104,7 +104,7 @@ def traces_of_evaluation(evidence: Evidence) -> list[Diagnosis]:
         if changed or other:
             suspect = Suspect(framework, EVALUATION, "in a training", float("inf"))
             text = f"other numbers in {len(changed)} arrays by an evaluation, and in {len(other)} by the step after it"
-            found.append(accuse(suspect, "eval-mode", text, 0.0))
+            found.append(accuse(suspect, "eval-mode", text))
     return found
 
 
@@ -138,7 +138,7 @@ def counted_steps(evidence: Evidence) -> list[Diagnosis]:
         if first is not None:
             suspect = Suspect(framework, OPTIMIZER, recipe.optimizer.kind, first.gap)
             trap = "adam-steps" if recipe.optimizer.kind == "adam" else ""
-            found.append(accuse(suspect, trap, f"another update than its rule's from {first.name} on", 0.0))
+            found.append(accuse(suspect, trap, f"another update than its rule's from {first.name} on"))
     return found
 
 
@@ -177,7 +177,7 @@ def _of_batch(evidence: Evidence, framework: str, suspect: Suspect, logits: np.n
     alone = evaluated(evidence, "float64", batch=batch + 1)[framework].arrays["logits"]
     if not gap(logits, alone) <= FLOAT64_LIMIT:
         text = "logits that depend on which other images are in the batch: its own statistics, as in training"
-        return accuse(suspect, "eval-mode", text, 0.0)
+        return accuse(suspect, "eval-mode", text)
     return None
 
 
@@ -186,7 +186,7 @@ def _other_accuracy(suspect: Suspect, logits: np.ndarray, labels: np.ndarray, re
     for count in range(2, min(6, logits.shape[1])):
         hits = (order[:, :count] == labels[:, None]).any(axis=1).mean()
         if abs(hits - result["accuracy"]) * len(labels) < 0.5:
-            return accuse(suspect, "accuracy", f"images right whose class is among the {count} likeliest", 0.0)
+            return accuse(suspect, "accuracy", f"images right whose class is among the {count} likeliest")
     text = f"{result['accuracy']:.6g} right and a loss of {result['loss']:.6g}, which these logits have not"
     return accuse(suspect, "", text, suspect.before)
 
@@ -196,10 +196,10 @@ def _of_gradients(suspect: Suspect, own: list[str], exact: Arrays, found: Arrays
     gone = [n for n in own if n not in found or np.abs(found[n]).max() <= EXACT * np.abs(exact[n]).max()]
     if gone:
         what = " and ".join("its input" if name.endswith(f"/{INPUT}") else name.rpartition("/")[2] for name in gone)
-        return accuse(suspect, "gradient-missing", f"no gradient of {what} in float32", 0.0)
+        return accuse(suspect, "gradient-missing", f"no gradient of {what} in float32")
     ratios = [float((exact[n] * found[n]).sum() / (exact[n] ** 2).sum()) for n in own]
     factor = ratios[0]
     scaled = max(gap(factor * exact[name], found[name]) for name in own)
     if scaled <= EXACT:
         return accuse(suspect, "f32-gradient", f"{factor:.4g} times the gradient in float32", scaled)
-    return accuse(suspect, "f32-gradient", "another gradient in float32 than in float64", suspect.before)
+    return accuse(suspect, "f32-gradient", "another gradient in float32 than in float64")

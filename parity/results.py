@@ -61,6 +61,9 @@ class Diagnosis:
     change: str = ""  # the text without the place: causes of one change belong together; empty where it stands alone
 
 
+RENUMBERED = {"7 loss curve": 9}  # number and title in saved runs -> number
+
+
 @dataclass(frozen=True)
 class Proof(Record):
     """One level of evidence for one network (levels: DESIGN of the suite, 'What counts as parity').
@@ -86,6 +89,12 @@ class Proof(Record):
     problems: list[str] = field(default_factory=list)  # why it failed, one line each; empty when passed
     seconds: float = 0.0
     causes: list[dict[str, Any]] = field(default_factory=list)  # dataclasses.asdict(Diagnosis), of a failed proof
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """As `Record.from_dict`; the level of earlier runs that has another number now gets that."""
+        level, title = values.get("level"), values.get("title")
+        return super().from_dict({**values, "level": RENUMBERED.get(f"{level} {title}", level)})
 
 
 @dataclass(frozen=True)

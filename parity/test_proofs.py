@@ -1,8 +1,9 @@
-"""Evidence 1 to 6 for every network, and every update rule. Each proof is saved with the run."""
+"""Evidence 1 to 8 for every network, and every update rule. Each proof is saved with the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,11 @@ SMALL = "mini_resnet"  # on which every update rule is proven
 def evidence_of(provers: Workers, dataset: Dataset, seed: int) -> Callable[[str], Evidence]:
     """One network's evidence at a time: its levels share inputs and stages."""
     last: list[Evidence] = []
+    updates: dict[str, Any] = {}  # of optimizers alone, which networks share
 
     def get(name: str) -> Evidence:
         if not last or last[0].network.name != name:
-            last[:] = [Evidence(provers, entry(name), dataset, seed)]
+            last[:] = [Evidence(provers, entry(name), dataset, seed, updates)]
         return last[0]
 
     return get

@@ -12,9 +12,10 @@ from reports.failures import DIFFERENT, same
 from reports.outcomes import Tested, holds
 from reports.speed_tables import pairs, unlike
 from reports.text import TITLES, code, framework_title, listed, plain, some
-from reports.verdict import LEVELS, REQUIRED, State, Verdict
+from reports.verdict import LEVELS, LOSS_CURVE, REQUIRED, State, Verdict
 
 CHOSEN = ("bfloat16",)  # a precision that a training was told to use, whatever the device does with float32
+TRAINED = REQUIRED[3:]  # levels that look at training
 FEW = 10  # seeds below which the shape of the errors matters to a t-test
 
 
@@ -38,21 +39,24 @@ def _of_proofs(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[str]:
             "Equality is shown on the inputs and weights that were run, within the limits of the tables; it is a "
             "measurement and not a mathematical proof."
         )
-    if any(level in verdict.proofs for verdict in verdicts for level in (4, 5, 6)):
+    if any(level in verdict.proofs for verdict in verdicts for level in TRAINED):
         found.append(
-            "Levels 4 to 6 hold for small batches, a few steps and float64. float32 training may run other kernels "
-            "(fused batch norm, for one), and a whole training is not followed step by step."
+            f"Levels {TRAINED[0]} to {TRAINED[-1]} hold for small batches and a few steps; a whole training is not "
+            "followed step by step."
         )
     elif evidence.proofs:
-        found.append("Nothing is shown of training mode, gradients or optimizers: levels 4 to 6 are not in these runs.")
+        found.append(
+            "Nothing is shown of training mode, gradients, optimizers, evaluation or the float32 step: levels "
+            f"{TRAINED[0]} to {TRAINED[-1]} are not in these runs."
+        )
     common = {level for level in LEVELS if all(level in verdict.levels for verdict in verdicts)}
     further = [f"{level} ({title})" for level, title in LEVELS.items() if level not in common and level not in REQUIRED]
     if further:
         found.append(f"These levels of evidence are not in the runs for every network: {', '.join(further)}.")
-    if opened := [verdict.label for verdict in verdicts if verdict.cell(7) == "open"]:
+    if opened := [verdict.label for verdict in verdicts if verdict.cell(LOSS_CURVE) == "open"]:
         found.append(
-            f"Level 7 is open for {listed(opened)}: the frameworks part earlier than one parts from itself, or no such "
-            "run was made to compare with."
+            f"Level {LOSS_CURVE} is open for {listed(opened)}: the frameworks part earlier than one parts from itself, "
+            "or no such run was made to compare with."
         )
     unproven = [verdict.label for verdict in verdicts if verdict.state is not State.EQUAL]
     if unproven and (evidence.speeds or evidence.trainings):

@@ -1,4 +1,4 @@
-"""Evidence 7: where the losses of several runs part, and what that says.
+"""Evidence 9: where the losses of several runs part, and what that says.
 
 The measure is a framework's own chaos: the same run once more, begun with weights that one rounding has moved. Where
 two frameworks part no earlier than that, rounding alone explains it.

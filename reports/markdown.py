@@ -30,7 +30,7 @@ from reports.speed_plots import speed_bars
 from reports.speed_tables import conditions, overhead_table, pairs, speed_table
 from reports.text import TITLES, code, framework_title, listed, named, plain, some, without_directories
 from reports.training_section import training_section
-from reports.verdict import LEVELS, State, Verdict, headline, judge
+from reports.verdict import ALL_REQUIRED, LEVELS, LOSS_CURVE, REQUIRED, State, Verdict, headline, judge
 
 
 def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str, bytes]]:
@@ -62,7 +62,7 @@ def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str
         _loss_curves(evidence, verdicts, album),
         detection_section(evidence),
         _speed(evidence, album),
-        training_section(evidence, groups, tests, album),
+        training_section(evidence, groups, tests, verdicts, album),
         _reproduce(evidence, report),
         "## Limits\n\n" + "\n".join(f"- {line}" for line in limits.lines(evidence, verdicts, groups, tests)),
     ]
@@ -75,11 +75,12 @@ def _title(evidence: Evidence) -> str:
     return f"# Parity report: {'; '.join(part.where for part in evidence.parts)} {where}"
 
 
-EQUAL = """\
-Equal means that levels 1 to 6 were all run and passed: the same weights arrive bit for bit in both frameworks, every
-stage agrees in float64, in float32 only rounding is left, and in training mode the statistics of the batches, every
-gradient and the weights after steps of the optimizer agree in float64. Levels 7 and 8 are shown where they were run;
-one that speaks against a network counts."""
+EQUAL = f"""\
+Equal means that levels {ALL_REQUIRED} were all run and passed: the same weights arrive bit for bit in both frameworks,
+every stage agrees in float64, in float32 only rounding is left; in training mode the statistics of the batches, every
+gradient and the weights after steps of the optimizer agree in float64; the evaluation and the float32 step of a
+training are what the float64 ones are, but for rounding. Further levels are shown where they were run; one that speaks
+against a network counts."""
 
 
 def _verdict(
@@ -155,9 +156,17 @@ How to read it, for the person who signs:
   both frameworks, and the running statistics after several steps. What is wrong only in training is invisible at 2.
 - **Level 5, gradients.** The loss of one batch and its gradient of every parameter, in float64.
 - **Level 6, optimizer steps.** The weights after several steps across a change of the learning rate, in float64, with
-  the recipe's update rule and weight decay. Rules that agree at a constant rate part where it changes.
+  the recipe's update rule and weight decay, and what the optimizer has taken up of gradients that are large and tiny by
+  design. Rules that agree at a constant rate part where it changes; a clip shows where numbers are large.
+- **Level 7, evaluation.** What a training reports its accuracy from: logits of images of every position of a batch and
+  of an incomplete last one, against `predict` with numpy's preprocessing and between the frameworks; loss, accuracy
+  and count made again from them in numpy; weights, statistics and memory untouched by it, and the next step the same.
+- **Level 8, float32 training step.** What a training consists of, by the very verbs of `parity train`, over three
+  epochs: loss, gradients and statistics of float32 steps against the same framework's float64 run of them, within
+  limits derived as at level 3; every weight as the update rule makes it; every layer alone, backwards; and the
+  optimizer alone for as many steps as a training has.
 
-Gaps and limits are relative to the largest absolute value of their stage or array, at level 5 of their layer; "at"
+Gaps and limits are relative to the largest absolute value of their stage or array, of gradients of their layer; "at"
 names the place of the gap that comes nearest to its limit. **Bold** is not within its limit. FLOP counts two for each
 multiply-add of convolutions and fully connected layers."""
 
@@ -168,7 +177,7 @@ def _parity(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
         parts += [HOW_TO_READ]
         parts += [f"### Level 2: {LEVELS[2]}", float64_table(verdicts)]
         parts += [f"### Level 3: {LEVELS[3]}", float32_table(verdicts)]
-        for level in (4, 5, 6):
+        for level in REQUIRED[3:]:
             if found := training_table(verdicts, level):
                 parts += [f"### Level {level}: {LEVELS[level]}", found]
     else:
@@ -180,15 +189,13 @@ def _parity(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
     return "\n\n".join(parts)
 
 
-STAY_TOGETHER = (
-    "Level 7: the losses of both frameworks in float64, on identical batches; the gap is relative to the larger loss."
-)
+STAY_TOGETHER = f"Level {LOSS_CURVE}: the losses of both frameworks in float64, on identical batches; the gap is relative to the larger loss."
 
 
 def _loss_curves(evidence: Evidence, verdicts: Sequence[Verdict], album: Album) -> str:
-    """Level 7; empty where nothing of it is on record."""
+    """The level of loss curves; empty where nothing of it is on record."""
     parts = ["## Loss curves"]
-    if found := training_table(verdicts, 7):
+    if found := training_table(verdicts, LOSS_CURVE):
         parts += [STAY_TOGETHER, found]
     elif not evidence.curves:
         return ""

@@ -1,4 +1,4 @@
-"""Evidence 8: accuracy over several seeds, and weights of one framework evaluated in the other."""
+"""Evidence 10: accuracy over several seeds, and weights of one framework evaluated in the other."""
 
 from __future__ import annotations
 

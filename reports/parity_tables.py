@@ -9,7 +9,7 @@ from parity.results import Proof
 from reports.catalogue import facts
 from reports.evidence import lookup
 from reports.text import NOTHING, TITLES, code, count, framework_title, gap, is_number, listed, plain, scaled, table
-from reports.verdict import LEVELS, REQUIRED, State, Verdict
+from reports.verdict import ALL_REQUIRED, LEVELS, REQUIRED, State, Verdict
 
 # What was compared, where a column's header should be narrow.
 SHORT = {"running statistics": "statistics", "batch norms alone": "batch norms", "dropout masks": "masks"}
@@ -33,8 +33,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 def level_key(verdicts: Sequence[Verdict]) -> str:
     """What the numbers over the verdict table's columns stand for."""
     names = [f"{level} {LEVELS.get(level, 'further')}" for level in _levels(verdicts)]
-    required = f"{REQUIRED[0]} to {REQUIRED[-1]}"
-    return f"The levels: {listed(names)}. {required} are required."
+    return f"The levels: {listed(names)}. {ALL_REQUIRED} are required."
 
 
 def _levels(verdicts: Sequence[Verdict]) -> list[int]:

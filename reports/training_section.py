@@ -16,16 +16,23 @@ from reports.published_tables import ablation_table, published_table
 from reports.text import TITLES, code, listed, plain
 from reports.training_plots import convergence_curves, training_curves
 from reports.training_tables import cost_table, outcome_table, pair_table, seeds_table
+from reports.verdict import Verdict
 
 
-def training_section(evidence: Evidence, groups: Sequence[Experiment], tests: Sequence[Tested], album: Album) -> str:
-    """All of it; `groups` are the trainings, `tests` those of equivalence."""
+def training_section(
+    evidence: Evidence,
+    groups: Sequence[Experiment],
+    tests: Sequence[Tested],
+    verdicts: Sequence[Verdict],
+    album: Album,
+) -> str:
+    """All of it; `groups` are the trainings, `tests` those of equivalence, `verdicts` what was proven of networks."""
     if not groups and not tests and not evidence.cross_evaluations:
         return "## Training\n\nNo network was trained in these runs."
     parts = ["## Training"]
     if groups:
         parts += _warnings(groups)
-        parts += [SEEDS, seeds_table(groups)]
+        parts += [SEEDS, seeds_table(groups, verdicts)]
     parts += _equivalence(groups, tests, album)
     parts += _cross_evaluation(evidence)
     if groups:
@@ -43,7 +50,8 @@ def training_section(evidence: Evidence, groups: Sequence[Experiment], tests: Se
 SEEDS = (
     "Accuracies after the last epoch, of the runs that finished: mean ± standard deviation over the seeds. Seconds and "
     "images a second are medians over all epochs, without evaluation and without the compilation of the first step. "
-    "They are times of a whole run beside whatever else the machine did; the interleaved ratios above compare better."
+    "They are times of a whole run beside whatever else the machine did; the interleaved ratios above compare better. "
+    "“Proofs” are the levels of evidence that stand behind a row: those that its network passed in these versions."
 )
 
 DOCUMENTS = (

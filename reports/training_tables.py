@@ -26,6 +26,7 @@ from reports.text import (
     signed,
     table,
 )
+from reports.verdict import Verdict, standing_behind
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,16 @@ def pace(records: Sequence[Training]) -> Pace:
     return Pace(statistics.median(seconds) if seconds else None, statistics.median(rates) if rates else None)
 
 
-def seeds_table(groups: Sequence[Experiment]) -> str:
-    """One row an experiment and framework: mean, standard deviation and range of the final test accuracy, and pace."""
+def seeds_table(groups: Sequence[Experiment], verdicts: Sequence[Verdict]) -> str:
+    """One row an experiment and framework: mean, standard deviation and range of the final test accuracy, and pace.
+
+    Last, which proofs stand behind it.
+    """
     headers = ["network", "framework", "recipe", "epochs", "seeds", "test %", "lowest", "highest", "an epoch"]
-    headers.append("images/s")
+    headers += ["images/s", "proofs"]
     rows = []
     for group in groups:
+        proofs = standing_behind(group.network, group.versions, verdicts)
         for framework in group.trained:
             tests = [epochs_of(record)[-1].test_accuracy for record in group.sound(framework)]
             speed = pace(group.records(framework))
@@ -64,9 +69,10 @@ def seeds_table(groups: Sequence[Experiment]) -> str:
                     *([percent(min(tests)), percent(max(tests))] if len(tests) > 1 else [NOTHING] * 2),
                     brief(speed.seconds),
                     figures(speed.images_per_second),
+                    proofs,
                 ]
             )
-    return table(headers, rows, headers[3:])
+    return table(headers, rows, headers[3:-1])
 
 
 def progress(record: Training) -> str:

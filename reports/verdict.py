@@ -1,8 +1,9 @@
 """Decide which networks are proven equal. The rules are strict: what was not shown counts against the network.
 
-A network is equal only if levels 1 to 6 are all recorded with the same versions of the frameworks, each of them sound
-(see `faults`), and no further level on record speaks against it. It is different where a level fails
-that compared something; one in which a framework gave no answer says nothing about the network, which is not proven.
+A network is equal only if all levels of `parity.evidence.LEVELS` are recorded with the same versions of the
+frameworks, each of them sound (see `faults`), and no further level on record speaks against it. It is different where
+a level fails that compared something; one in which a framework gave no answer says nothing about the network, which is
+not proven.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from reports.evidence import Evidence, lookup
 from reports.outcomes import Tested, cross_faults, equivalence_faults, holds
 from reports.text import code, framework_order, framework_title, gap, is_number, listed, named, plain
 
-LEVELS = PROOFS | {LOSS_CURVE: TITLE, 8: "accuracy over seeds"}
-REQUIRED = (1, 2, 3, 4, 5, 6)
+OUTCOME = 10
+LEVELS = PROOFS | {LOSS_CURVE: TITLE, OUTCOME: "accuracy over seeds"}
+REQUIRED = tuple(PROOFS)
+ALL_REQUIRED = f"{REQUIRED[0]} to {REQUIRED[-1]}"
 NOT_RUN = "not run"
 
 
@@ -47,7 +50,7 @@ class Verdict:
     failed: Mapping[int, Sequence[str]]
     missing: Sequence[int]
     unanswered: frozenset[int] = frozenset()  # failed levels in which a framework did not answer
-    outcomes: Mapping[int, str] = field(default_factory=dict)  # of levels 7 and 8, where curves or trainings show it
+    outcomes: Mapping[int, str] = field(default_factory=dict)  # of the levels that curves and trainings show
     versions: str = ""  # those of the frameworks, plain text, where the report tells of several
 
     @property
@@ -67,6 +70,22 @@ class Verdict:
         return self.outcomes.get(level) or ("passed" if level in self.proofs else NOT_RUN)
 
 
+def standing_behind(network: str, versions: str, verdicts: Sequence[Verdict]) -> str:
+    """Which proofs stand behind a training of the network in these versions, for a table; loud where they do not."""
+    found = next((each for each in verdicts if (each.network, each.versions) == (network, versions)), None)
+    if found is None or not found.proofs:
+        return "**not proven**"
+    if against := [level for level in found.failed if level in REQUIRED]:
+        return f"**not proven**: {_levels(against)} failed"
+    if found.missing:
+        return f"**not proven**: {_levels(found.missing)} not run"
+    return f"levels {ALL_REQUIRED}"
+
+
+def _levels(levels: Sequence[int]) -> str:
+    return f"{'levels' if len(levels) > 1 else 'level'} {listed([str(level) for level in levels])}"
+
+
 def judge(evidence: Evidence, tests: Sequence[Tested]) -> list[Verdict]:
     """A verdict for every network that any record of these versions names; `tests` are those of equivalence."""
     return [_judge(name, evidence, tests) for name in evidence.networks]
@@ -80,7 +99,8 @@ def _judge(network: str, evidence: Evidence, tests: Sequence[Tested]) -> Verdict
     failed = {level: reasons for level, found in proofs.items() if (reasons := _reasons(found))}
     silent = {level for level in failed if all(map(unanswered, filter(faults, proofs[level])))}
     outcomes: dict[int, str] = {}
-    for level, found in ((7, _loss_curves(network, evidence)), (8, _accuracy(network, evidence, tests))):
+    accuracy = _accuracy(network, evidence, tests)
+    for level, found in ((LOSS_CURVE, _loss_curves(network, evidence)), (OUTCOME, accuracy)):
         word, reasons = found
         if reasons:
             failed[level] = [*failed.get(level, []), *reasons]
