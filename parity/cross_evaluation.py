@@ -1,4 +1,4 @@
-"""Evidence 8: weights that one framework trained, evaluated by both over all test images in float32."""
+"""Evidence 10: weights that one framework trained, evaluated by both over all test images in float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence 8: are two frameworks' accuracies equivalent? Two one-sided t-tests (TOST) over several seeds.
+"""Evidence 10: are two frameworks' accuracies equivalent? Two one-sided t-tests (TOST) over several seeds.
 
 A test of no difference cannot show that two things are alike: with few seeds it finds nothing, whatever is there. TOST
 turns the burden round: "equivalent" is claimed only where the data exclude every difference of the margin or more.
@@ -79,7 +79,7 @@ def equivalence(
     """Test two frameworks' final test accuracies over their common seeds for equivalence.
 
     The test is unpaired, although runs of one seed share initial weights and batches: they round differently, float32
-    chaos drives them apart within an epoch (evidence 7 shows where), and what a seed's two accuracies still have in
+    chaos drives them apart within an epoch (evidence 9 shows where), and what a seed's two accuracies still have in
     common cannot be relied on. Welch's test stays right where they are independent, and errs to the side of "undecided"
     where they are positively correlated; a paired test would spend half of the degrees of freedom on a correlation that
     is not there. Variances may differ between the frameworks, so they are not pooled.

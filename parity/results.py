@@ -238,7 +238,7 @@ class Overhead(Record):
 
 @dataclass(frozen=True)
 class Curves(Record):
-    """Evidence 7: the losses of several runs of one network on identical batches, step by step."""
+    """Evidence 9: the losses of several runs of one network on identical batches, step by step."""
 
     kind: ClassVar[str] = "curves"
 
@@ -260,7 +260,7 @@ class Curves(Record):
 
 @dataclass(frozen=True)
 class Equivalence(Record):
-    """Evidence 8: final test accuracy over several seeds, tested for equivalence (two one-sided t-tests)."""
+    """Evidence 10: final test accuracy over several seeds, tested for equivalence (two one-sided t-tests)."""
 
     kind: ClassVar[str] = "equivalence"
 
@@ -283,7 +283,7 @@ class Equivalence(Record):
 
 @dataclass(frozen=True)
 class CrossEvaluation(Record):
-    """Evidence 8: weights that one framework trained, evaluated by both over all test images in float32."""
+    """Evidence 10: weights that one framework trained, evaluated by both over all test images in float32."""
 
     kind: ClassVar[str] = "cross evaluation"
 

@@ -1,4 +1,4 @@
-"""Evidence 7: the loss curves of both frameworks on identical batches."""
+"""Evidence 9: the loss curves of both frameworks on identical batches."""
 
 from __future__ import annotations
 

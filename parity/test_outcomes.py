@@ -1,4 +1,4 @@
-"""Evidence 8: what the trainings came to. Runs after them, and trains what is not there yet."""
+"""Evidence 10: what the trainings came to. Runs after them, and trains what is not there yet."""
 
 from __future__ import annotations
 

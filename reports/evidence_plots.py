@@ -1,4 +1,4 @@
-"""Pictures of evidence 7 and 8: where losses part, and the intervals of the tests of equivalence."""
+"""Pictures of evidence 9 and 10: where losses part, and the intervals of the tests of equivalence."""
 
 from __future__ import annotations
 

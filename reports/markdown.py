@@ -189,7 +189,10 @@ def _parity(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
     return "\n\n".join(parts)
 
 
-STAY_TOGETHER = f"Level {LOSS_CURVE}: the losses of both frameworks in float64, on identical batches; the gap is relative to the larger loss."
+STAY_TOGETHER = (
+    f"Level {LOSS_CURVE}: the losses of both frameworks in float64, on identical batches; "
+    "the gap is relative to the larger loss."
+)
 
 
 def _loss_curves(evidence: Evidence, verdicts: Sequence[Verdict], album: Album) -> str:

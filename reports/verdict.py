@@ -164,7 +164,7 @@ def faults(proof: Proof) -> list[str]:
     if proof.first_failure:
         found.append(f"first failing {_place(proof)}: {code(proof.first_failure)}")
     found += _gap_faults(proof)
-    what = "steps" if proof.level == 7 else "elements"
+    what = "steps" if proof.level == LOSS_CURVE else "elements"
     empty = [kind for kind in (what, *sorted(proof.compared)) if not _positive(proof.compared.get(kind))]
     if empty:
         found.append(f"nothing was compared: no {listed(list(dict.fromkeys(empty)))} on record")

@@ -1,4 +1,4 @@
-"""Evidence 7: curves of correct twins stay together in float64; float32 chaos is told from a difference."""
+"""Evidence 9: curves of correct twins stay together in float64; float32 chaos is told from a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report on evidence 7: chaos is told from a difference, and a curve that compares nothing is no evidence."""
+"""The report on evidence 9: chaos is told from a difference, and a curve that compares nothing is no evidence."""
 
 from __future__ import annotations
 

@@ -1,0 +1,84 @@
+"""Evidence 7: the evaluation of correct twins passes, and every way in which one can be another is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from parity.data import Dataset
+from parity.evaluation_proofs import cross_entropies, evaluated, evaluation, predictions
+from parity.evidence import Evidence
+from parity.loop import evaluation_parts
+from parity.networks import NETWORKS
+from parity.training import train
+from parity.training_proofs import training_part
+from parity.workers import Workers
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyPair
+
+DROPPED = """
+_parts = evaluation_parts
+def evaluation_parts(images, batch):
+    return _parts(images, batch)[:-1]
+"""
+HALF_LOSS = """
+_evaluation_step = Trainer.evaluation_step
+def evaluation_step(self, pixels, labels):
+    losses, hits, logits = _evaluation_step(self, pixels, labels)
+    return losses / 2, hits, logits
+Trainer.evaluation_step = evaluation_step
+"""
+
+
+@pytest.mark.parametrize("name", ["lenet5", "mini_resnet"])
+def test_correct_twins_pass(workers: Workers, dataset: Dataset, name: str) -> None:
+    proof = evaluation(Evidence(workers, NETWORKS[name], dataset))
+    assert proof.passed, proof.problems
+    assert proof.level == 7
+    assert all(count > 0 for count in proof.compared.values())
+    assert set(proof.frameworks) == set(workers)
+    assert proof.gap is not None
+    assert proof.limit is not None
+    assert proof.gap <= proof.limit
+
+
+def test_every_position_and_an_incomplete_batch_are_looked_at(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["mini_resnet"], dataset)
+    images, batch = len(training_part(evidence).test_labels), evidence.evaluation_batch
+    assert 2 * batch < images < 3 * batch
+    assert evaluation(evidence).compared["positions"] == batch + 1  # and the last batch alone
+
+
+def test_evaluation_and_prediction_are_two_paths_to_the_same_logits(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    predicted = predictions(evidence, "float64")
+    for name, reply in evaluated(evidence, "float64", batch=7).items():
+        assert np.abs(reply.arrays["logits"] - predicted[name]).max() < 1e-12
+
+
+def test_parts_cover_all_images_once() -> None:
+    assert evaluation_parts(10, 4) == [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert evaluation_parts(8, 4) == [slice(0, 4), slice(4, 8)]
+
+
+def test_cross_entropies_of_hand_counted_logits() -> None:
+    logits = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]).astype(np.float32)
+    assert cross_entropies(logits, np.array([1, 2])) == pytest.approx([-np.log(0.25), -np.log(0.8)], rel=1e-6)
+
+
+def test_a_loss_that_is_not_that_of_the_logits_fails(faulty_pair: FaultyPair, dataset: Dataset) -> None:
+    pair = faulty_pair("paddle", {"paddle_impl.training": HALF_LOSS})
+    proof = evaluation(Evidence(pair, NETWORKS["lenet5"], dataset))
+    assert not proof.passed
+    assert all(line.startswith("loss, paddle") for line in proof.problems)
+    assert len(proof.problems) == 2  # in both precisions
+
+
+def test_a_training_says_when_it_was_not_evaluated_on_all_images(faulty_pair: FaultyPair, dataset: Dataset) -> None:
+    pair = faulty_pair("paddle", {"parity.loop": DROPPED})
+    odd = dataset.limited(700)
+    outcome = train(pair["paddle"], "lenet5", odd)
+    assert any("test images, found" in problem for problem in outcome.record.problems)

@@ -1,0 +1,75 @@
+"""The designed states reach what drawn ones do not: large and tiny activations, losses and gradients, every class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity.data import Dataset
+from parity.evidence import Evidence
+from parity.extremes import CLASS, EXTREMES, LOUD, Extreme, extreme_row, extreme_state, loud
+from parity.networks import NETWORKS
+from parity.protocol import unpack
+from parity.single_steps import Point, take_steps
+from parity.training_proofs import gradients_of, plan_of, recipe_for, start, training_part
+from parity.workers import Workers
+
+NAMES = ("lenet5", "mini_resnet", "mini_inception")  # a plain head, a sum and a concatenation before it
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("extreme", EXTREMES, ids=lambda extreme: extreme.name)
+def test_what_the_designed_numbers_reach(workers: Workers, dataset: Dataset, name: str, extreme: Extreme) -> None:
+    evidence = Evidence(workers, NETWORKS[name], dataset)
+    recipe = recipe_for(evidence)
+    state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
+    row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
+    start(evidence, recipe, dict.fromkeys(workers, state))
+    for reply in gradients_of(evidence, row).values():
+        sizes = np.array([np.abs(array).max() for array in reply.arrays.values()])
+        if extreme.right:
+            assert 1e-8 < reply.result["loss"] < 1e-6
+            assert sizes[sizes > 1e-20].min() < 1e-7
+        else:
+            assert reply.result["loss"] == pytest.approx(100, abs=5)
+            assert sizes.max() > 1e2
+    stages = workers.each("training_stages", network=name, arrays=row)
+    for reply in stages.values():
+        largest = max(float(np.abs(array).max()) for array in unpack(reply.arrays, "stages").values())
+        assert (largest > 1e3) == (not extreme.right)
+
+
+def test_a_row_has_images_of_the_class_or_of_every_other(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    labels = training_part(evidence).train_labels
+    large, tiny = EXTREMES
+    plan = plan_of(evidence, recipe_for(evidence), 0)
+    wrong = labels[extreme_row(plan, labels, large)["order"][0]]
+    assert CLASS not in wrong
+    assert len(set(wrong)) == len(wrong) == 8
+    assert set(labels[extreme_row(plan, labels, tiny)["order"][0]]) == {CLASS}
+    assert extreme_row(plan, labels, large)["order"].shape == (1, *plan["order"].shape[1:])
+
+
+def test_the_images_of_a_training_are_of_every_class(workers: Workers, dataset: Dataset) -> None:
+    for name in ("lenet5", "vgg16"):
+        part = training_part(Evidence(workers, NETWORKS[name], dataset))
+        assert len(set(part.train_labels)) == 10
+        assert np.bincount(part.train_labels).max() - np.bincount(part.train_labels).min() <= 1
+
+
+def test_loud_keeps_proportions_and_zeros() -> None:
+    found = loud({"a": np.array([0.5, -2.0]), "none": np.zeros(3)})
+    assert found["a"].tolist() == [LOUD / 4, -LOUD]
+    assert not found["none"].any()
+
+
+def test_the_frameworks_agree_on_both(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    recipe = recipe_for(evidence)
+    for extreme in EXTREMES:
+        state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
+        row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
+        one, other = take_steps(evidence, recipe, dict.fromkeys(workers, Point(state)), row, "float64").values()
+        assert one.loss == pytest.approx(other.loss, abs=1e-10)
+        assert one.after.memory.keys() & other.after.memory.keys()
