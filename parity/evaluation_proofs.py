@@ -126,8 +126,9 @@ def _miscounted(reply: Reply, labels: np.ndarray) -> list[str]:
     if (len(logits), result["images"]) != (len(labels), len(labels)):
         return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result['images']}"]
     hits = int((logits.argmax(axis=1) == labels).sum())
-    found = result["accuracy"] * len(labels)
-    return [] if found == hits else [f"expected {hits} of {len(labels)} right, found {found:g}"]
+    if result["accuracy"] == hits / len(labels):
+        return []
+    return [f"expected {hits} of {len(labels)} right, found {result['accuracy'] * len(labels):g}"]
 
 
 def _float32_limits(evidence: Evidence, exact: Mapping[str, Arrays]) -> dict[str, float]:

@@ -47,7 +47,7 @@ def extreme_state(state: State, layers: Sequence[Mapping[str, Any]], extreme: Ex
         if (name := f"{last['name']}/{kind}") in state:
             changed[name] = (state[name] * extreme.features).astype(state[name].dtype)
     kernel, bias = f"{LOGITS}/kernel", f"{LOGITS}/bias"
-    changed[kernel] = (state[kernel] * (0.1 / extreme.features)).astype(state[kernel].dtype)
+    changed[kernel] = (state[kernel] * (0.1 / max(1.0, extreme.features))).astype(state[kernel].dtype)
     changed[bias] = state[bias].copy()
     changed[bias][CLASS] += extreme.margin[precision]
     return changed

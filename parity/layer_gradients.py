@@ -63,14 +63,16 @@ def backwards(evidence: Evidence, probes: Probes, state: State, dtype: str) -> d
 
 
 def probes_of(evidence: Evidence) -> Probes:
-    """Inputs and gradients for every layer that computes something of one input."""
+    """Inputs and gradients for every layer that computes something of one input, and that both twins have."""
     state = evidence.state("float64")
     draw = np.random.default_rng(evidence.seed)
     inputs: Arrays = {}
     gradients: Arrays = {}
+    common = [{layer["name"] for layer in description["layers"]} for description in evidence.describe().values()]
     for layer in evidence.layers():
-        if layer["kind"] not in reference.KINDS or layer["kind"] in SKIPPED:
-            continue
+        known = layer["kind"] in reference.KINDS and layer["kind"] not in SKIPPED
+        if not known or not all(layer["name"] in names for names in common):
+            continue  # level 1 says where the twins' layers differ
         name = layer["name"]
         own = {full.rpartition("/")[2]: array for full, array in state.items() if full.rpartition("/")[0] == name}
         inputs[name] = apart((IMAGES, *probe_shape(layer, own)[1:]), draw)

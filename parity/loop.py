@@ -202,6 +202,8 @@ class Loop:
             loss, hits = loss + losses, hits + correct
             logits.append(found)
             progress(images=part.stop)
+        if not logits:
+            raise ValueError("expected test images, found none: nothing was evaluated")
         count = sum(map(len, logits))
         return {"loss": loss / count, "accuracy": hits / count, "images": count}, {"logits": np.concatenate(logits)}
 

@@ -41,6 +41,7 @@ UPDATE_LIMIT = 1e-9
 # near that would let them pass, so a network that is as chaotic as this is not proven.
 LARGEST_ROUNDING = 1e-4
 LOSSES = "losses of the steps"
+NEW_EPOCH = 3  # the step, from 0, with which another epoch begins; the rate changes within it
 SLOWER, SLOWEST = 1e-2, 1e-4  # factors for rates at which the steps of a proof run away
 
 
@@ -78,10 +79,10 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
     compared = {
         "arrays": len(comparison.gaps) - 1,
         "elements": comparison.elements - first[LOSSES].size,
-        "steps": first[LOSSES].size + len(designed),
+        "steps": first[LOSSES].size,
     }
     extremes = [each for comparisons in designed.values() for each in comparisons]
-    compared["elements"] += sum(each.elements for each in extremes)
+    compared |= {"designed steps": len(designed), "their elements": sum(each.elements for each in extremes)}
     # an update by the rule is within a few roundings, its limit: one that holds says nothing of margins
     telling = [comparison, *(each[0] for each in designed.values()), *(each for each in extremes if not each.passed)]
     proof = steps_titled(make_proof(evidence, 6, compared, problems, worst_of(telling)), recipe)
@@ -160,7 +161,7 @@ def _ends(
     def train(worker: Worker, plan: Arrays) -> Reply:
         plan["rate"] = boundary_rates(recipe.schedule) * np.float32(slow)
         losses = []
-        for epoch in (slice(STEPS // 2), slice(STEPS // 2, STEPS)):
+        for epoch in (slice(NEW_EPOCH), slice(NEW_EPOCH, STEPS)):
             rows = {key: array[epoch] for key, array in plan.items()}
             reply = worker.call("train_epoch", network=name, arrays=rows, losses=True, on_progress=lambda news: None)
             losses.append(reply.arrays["losses"])

@@ -104,9 +104,10 @@ def start(
     """
     data = prepared(training_part(evidence), recipe)
     settings = as_arguments(recipe) | {"batch": training_batch(evidence)}
+    drawn = {} if states else evidence.state("float32")  # here: to draw it both workers are asked
 
     def begin(worker: Worker) -> Reply:
-        state = states[worker.framework] if states else evidence.state("float32")
+        state = states[worker.framework] if states else drawn
         return worker.call(
             "start_training",
             network=evidence.network.name,

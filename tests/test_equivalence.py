@@ -1,4 +1,4 @@
-"""Evidence 10's statistics: published figures, the formulas themselves, and the test's level and power by simulation."""
+"""Evidence 10's statistics: published figures, the formulas, and the test's level and power by simulation."""
 
 from __future__ import annotations
 

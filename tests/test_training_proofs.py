@@ -208,14 +208,16 @@ def test_a_wrong_update_rule_is_seen(faulty_pair: FaultyPair, dataset: Dataset, 
     assert proof.gap > 1e-8  # ten times the limit and more
 
 
-def test_a_rate_folded_into_the_velocity_is_no_fault_while_the_rate_stays(
+def test_a_rate_folded_into_the_velocity_shows_in_the_memory_alone_while_the_rate_stays(
     faulty_pair: FaultyPair, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the boundary is for: without it the two rules are one."""
+    """What the boundary is for: without it the two rules come to the same weights."""
     monkeypatch.setattr("parity.optimizer_proofs.boundary_rates", lambda _: np.full(STEPS, 0.01, np.float32))
     pair = faulty_pair("tensorflow", {"tf_impl.optimizers": OPTIMIZER})
     proof = steps_by(pair, dataset, rule_recipe("nesterov"))
-    assert proof.passed, proof.problems
+    assert not proof.passed
+    assert all(line.startswith(("large numbers", "tiny numbers")) for line in proof.problems)
+    assert any("'velocity/" in line for line in proof.problems)
 
 
 def test_where_the_limit_is_exceeded_rounding_itself_is_measured(
@@ -240,7 +242,7 @@ def test_the_larger_limits_under_adam_hide_no_decay_of_biases(
     pair = faulty_pair("tensorflow", {"tf_impl.optimizers": DECAY_OF_BIASES})
     wrong = optimizer_steps(Evidence(pair, entry, dataset))
     assert not wrong.passed
-    assert wrong.first_failure == "stem/conv/bias"
+    assert wrong.first_failure in ("stem/conv/bias", "m/stem/conv/bias")
 
 
 def test_a_boundary_one_step_late_is_seen(faulty_pair: FaultyPair, dataset: Dataset) -> None:
