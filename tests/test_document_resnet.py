@@ -47,7 +47,9 @@ def test_both_twins_compute_what_the_documents_code_does(workers: Workers, tmp_p
         assert np.abs(logits - document["logits"]).max() < FLOAT64_LIMIT * scale, framework
 
 
-def documents_answer(name: str, state: dict[str, np.ndarray], images: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
+def documents_answer(
+    name: str, state: dict[str, np.ndarray], images: np.ndarray, folder: Path
+) -> dict[str, np.ndarray]:
     """The rebuilt model's logits and number of parameters, from a process of its own."""
     depth, version = name.partition("-")[0].removeprefix("resnet").split("_v")
     np.savez(folder / "state.npz", **state)  # type: ignore[arg-type]
