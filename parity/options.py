@@ -16,7 +16,7 @@ from parity.data import Dataset, find, load
 from parity.environment import start_workers
 from parity.workers import FRAMEWORKS, Workers
 
-DIFFERENT, UNUSABLE, INTERRUPTED = 1, 2, 130
+DIFFERENT, UNUSABLE = 1, 2
 
 
 class Device(StrEnum):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.causes import cause
 from parity.forward_proofs import FLOAT32_ROUNDING, perturb
 from parity.printable import quoted
 from parity.protocol import Arrays
@@ -53,9 +54,8 @@ class Wanted:
     def does_not_run(self, error: Exception) -> str:
         """The message for a model that cannot be run on the example."""
         shape = ",".join(map(str, self.input))
-        text = str(error).strip().splitlines() or [""]
         return (
-            f"{self.target!r} does not run on --input {shape}: {type(error).__name__}: {text[0]}. Expected a model of "
+            f"{self.target!r} does not run on --input {shape}: {cause(error)}. Expected a model of "
             "one input; give the shape of one input without the batch, channels last (224,224,3), and --tokens N where "
             "it takes whole numbers."
         )

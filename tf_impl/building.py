@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from parity import targets
+from parity.causes import cause
 from parity.user_models import HALF, Wanted
 from tf_impl.exact import exact_attention
 
@@ -27,10 +28,13 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
             types = _stored(path)
             model.load_weights(path)
     except Exception as error:
-        text = str(error).strip().splitlines() or [""]
+        if advice := _unsafe(error):
+            raise targets.TargetError(
+                f"{path} {advice} Give its weights alone: model.save_weights('x.weights.h5')."
+            ) from error
         raise targets.TargetError(
-            f"{path} does not fit the model: {type(error).__name__}: {text[0]}. Expected the weights of this model as "
-            "Keras 3 saves them (.weights.h5, or a .keras file of the same model)."
+            f"{path} does not fit the model: {cause(error)}. Expected the weights of this model as Keras 3 saves them "
+            "(.weights.h5, or a .keras file of the same model)."
         ) from error
     # Keras casts half precision, and skips layers that the model lacks, without a word
     if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
@@ -120,8 +124,26 @@ def _load(path: Path) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        text = str(error).strip().splitlines() or [""]
-        raise targets.TargetError(f"{path} cannot be loaded by Keras: {type(error).__name__}: {text[0]}") from error
+        if advice := _unsafe(error):
+            raise targets.TargetError(
+                f"{path} {advice} If you trust it, write a function that loads it so, and give that as the target: "
+                f"`def net(): return keras.models.load_model({str(path)!r}, safe_mode=False)` in mine.py, then mine:net. "
+                "Else put a layer of Keras in the place of the Lambda, and save again."
+            ) from error
+        raise targets.TargetError(
+            f"{path} cannot be loaded by Keras: {cause(error)}. A model with classes of your own is given as "
+            "package.module:callable that imports them and returns the loaded model."
+        ) from error
+
+
+def _unsafe(error: Exception) -> str:
+    """Why a file was refused that holds code of its author; empty for another error."""
+    if "safe_mode" not in str(error):
+        return ""
+    return (
+        "holds Python code (a Lambda layer), which runs when the model is loaded and may do anything; the suite loads "
+        "models in Keras's safe mode, which refuses it."
+    )
 
 
 def _in_dtype(model: keras.Model, dtype: str) -> keras.Model:
