@@ -60,7 +60,9 @@ def _keras_call(text: str) -> str:
     """Exception encountered when calling NAME.call().  <bold>CAUSE</bold>  Arguments received by NAME.call(): ..."""
     form = r"Exception encountered when calling (\S+)\.\n\n\x1b\[1m(.*)\x1b\[0m\n\nArguments"
     found = re.match(form, text, re.DOTALL)
-    return f"{found[2].rstrip()} [in {found[1]}]" if found else text
+    if not found:
+        return text
+    return f"{found[2].rstrip()} [in {found[1]}]" if found[2].strip() else ""
 
 
 def _keras_configuration(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The ResNet twins against the documents' own model, rebuilt in Keras: parameters and logits, at several image sizes."""
+"""The ResNet twins against the documents' own model, rebuilt in Keras: parameters and logits at several image sizes."""
 
 import os
 import subprocess

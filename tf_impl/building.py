@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from parity import targets
 from parity.causes import cause
+from parity.printable import quoted
 from parity.user_models import HALF, Wanted
 from tf_impl.exact import exact_attention
 
@@ -39,10 +40,17 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
     # Keras casts half precision, and skips layers that the model lacks, without a word
     if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
         raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
-    own = sum(int(np.prod(each.shape)) for each in model.weights if counts(each))
+    floats = [each for each in model.weights if counts(each) and str(each.dtype).startswith("float")]
+    own = sum(int(np.prod(each.shape)) for each in floats)
     held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
     if held > own:
         raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
+    if held < own:  # Keras makes numbers of anything, without a word
+        odd = next((f": {quoted(name)} is {kind}" for name, (kind, _) in types.items() if kind[:5] != "float"), "")
+        raise targets.TargetError(
+            f"{path}: {own - held:,} of the model's {own:,} numbers are no floating-point numbers in the file{odd}; "
+            "expected float32: save the model in float32"
+        )
     return types
 
 
@@ -51,7 +59,7 @@ def _stored(path: Path) -> dict[str, tuple[str, int]]:
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
-            found[name] = str(item.attrs.get("dtype", item.dtype)), int(item.size)
+            found[name] = str(item.attrs.get("dtype", item.dtype.newbyteorder("="))), int(item.size)
 
     with h5py.File(path) as file:
         file.visititems(visit)
