@@ -194,7 +194,7 @@ def load_state(path: Path) -> State:
             return {name: _read_array(stream, start, facts) for name, facts in header.items()}
     except FileNotFoundError:
         raise StateError(f"{path}: no such file") from None
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise StateError(f"{path}: not a whole safetensors file: {error}") from None
 
 

@@ -8,18 +8,26 @@ import pty
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parity.graphs import Graph, Step
+from parity.map_file import read_map, write_map
+from parity.matching import Match, MatchError, Matching
+from parity.pairs import FIRST, SECOND
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
-from parity.results import Equivalence, Migration
+from parity.results import Equivalence, Migration, RecordError, load_run
+from parity.user_models import Wanted
+from parity.weights import StateError, load_state
 from reports import write_migration_report, write_report
-from tests.command_line import ROOT, surroundings
+from tests.command_line import ROOT, parity, surroundings
 from tests.report_records import CROSS, PROOFS, SPEED, TRAINING, both, loss_curves, save
 from tests.test_migration_report import different
 
@@ -181,3 +189,80 @@ def test_a_migration_report_shows_no_name_as_it_is(tmp_path: Path) -> None:
     text = write_migration_report(found, tmp_path / "report.md").read_text()
     assert text.count("\\x1b") > 10
     assert_shown_safely(text)
+
+
+# Files that are nested deeper than a parser goes
+
+
+@pytest.mark.parametrize(
+    ("read", "error", "content"),
+    [
+        (load_run, RecordError, b"[" * 100_000),
+        (read_map, MatchError, b"a = " + b"[" * 100_000),
+        (load_state, StateError, (200_000).to_bytes(8, "little") + b'{"a":' * 40_000),
+    ],
+    ids=["saved run", "map", "safetensors"],
+)
+def test_a_file_that_is_nested_deeply_is_refused(
+    tmp_path: Path, read: Callable[[Path], object], error: type[Exception], content: bytes
+) -> None:
+    path = tmp_path / "deep.file"
+    path.write_bytes(content)
+    with pytest.raises(error, match=r"deep\.file"):
+        read(path)
+
+
+def test_a_name_begins_no_line_of_its_own_in_a_map(tmp_path: Path) -> None:
+    """What is written is read again: names in full, comments as comments."""
+    names = ['fc\n[layers2]\n"x', "\x1b[2J\x7f", "plain"]
+    steps = [Step(name, "dense", {}, {"kernel": (2, 2)}, (-1,), (2,)) for name in names]
+    graph = Graph(steps, 0, 4, 4)
+    wanted = {name: Wanted("a:b\nc", [2]) for name in (FIRST, SECOND)}
+    pair = SimpleNamespace(graphs={FIRST: graph, SECOND: graph}, wanted=wanted)
+    matching = Matching([Match(0, 0, "evidence\n[odd]"), Match(1, 1, "")], [2], [2], ["one\nof two"])
+    write_map(tmp_path / "map.toml", pair, matching)  # type: ignore[arg-type]
+    assert read_map(tmp_path / "map.toml") == {name: name for name in names[:2]}
+
+
+# A user's models, whose layers may have any name
+
+KERAS_NET = r"""
+import keras
+NAME = "bad\x1b[2J\x07[red]x[b]`$" + "y" * 500
+def net():
+    x = keras.Input((8, 8, 3))
+    y = keras.layers.Conv2D(4, 3, strides=2, padding="same", name=NAME)(x)
+    y = keras.layers.BatchNormalization(name=NAME + "n")(y)
+    return keras.Model(x, keras.layers.Dense(2, name="out")(keras.layers.Flatten()(y)))
+"""
+PADDLE_NET = r"""
+from paddle import nn
+NAME = "bad\x1b[2J\x07[red]x[b]\ud800`$" + "y" * 500
+class Net(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.add_sublayer(NAME, nn.Conv2D(3, 4, 3, stride=2, padding=1))
+        self.add_sublayer(NAME + "n", nn.BatchNorm2D(4))
+        self.out = nn.Linear(64, 2)
+    def forward(self, x):
+        x = self._sub_layers[NAME + "n"](self._sub_layers[NAME](x))
+        return self.out(x.flatten(1))
+"""
+
+
+@pytest.mark.slow
+def test_layers_of_any_name_are_compared_and_shown_safely(tmp_path: Path) -> None:
+    (tmp_path / "keras_net.py").write_text(KERAS_NET)
+    (tmp_path / "paddle_net.py").write_text(PADDLE_NET)
+    pair = ("keras_net:net", "paddle_net:Net", "--input", "8,8,3", "--dataset", "generated")
+    done = parity("compare", *pair, "-o", "report.md", code=1, cwd=tmp_path)
+    report = (tmp_path / "report.md").read_text()
+    for text in (done.stdout, done.stderr, report):
+        assert unprintable(text) == set()
+        assert max(map(len, text.split()), default=0) < 4 * LONGEST_WORD
+    assert "\\x1b[2J" in done.stdout
+    assert "[red]x[b]" in done.stdout
+    assert "\\ud800" in done.stdout
+    assert "cause (same-pad" in done.stdout
+    assert "cause (bn-epsilon" in done.stdout
+    parity("compare", *pair, "--apply-fixes", cwd=tmp_path)

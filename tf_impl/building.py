@@ -135,8 +135,8 @@ def _load(path: Path) -> keras.Model:
         if advice := _unsafe(error):
             raise targets.TargetError(
                 f"{path} {advice} If you trust it, write a function that loads it so, and give that as the target: "
-                f"`def net(): return keras.models.load_model({str(path)!r}, safe_mode=False)` in mine.py, then mine:net. "
-                "Else put a layer of Keras in the place of the Lambda, and save again."
+                f"`def net(): return keras.models.load_model({str(path)!r}, safe_mode=False)` in mine.py, then "
+                "mine:net. Or put a layer of Keras in the place of the Lambda, and save."
             ) from error
         raise targets.TargetError(
             f"{path} cannot be loaded by Keras: {cause(error)}. A model with classes of your own is given as "
