@@ -186,18 +186,18 @@ class Worker:
 
     def stop(self) -> None:
         """End the process; a later call starts another."""
-        if self._process is None:
-            return
         process, self._process = self._process, None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for stream in (process.stdin, self._log):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        if self._scratch is not None:
-            self._scratch.remove()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for stream in (process.stdin, self._log):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+        scratch, self._scratch = self._scratch, None
+        if scratch is not None:  # of a process that could not be started, too
+            scratch.remove()
 
     def _start(self, network: str | None, verb: str) -> None:
         interpreter = os.environ.get(FRAMEWORKS[self.framework].interpreter_variable, sys.executable)
@@ -215,6 +215,7 @@ class Worker:
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
         except OSError as error:
+            self.stop()
             variable = FRAMEWORKS[self.framework].interpreter_variable
             install = FRAMEWORKS[self.framework].install
             detail = f"cannot start {interpreter}: {error}; correct or unset ${variable}, and there: {install}"

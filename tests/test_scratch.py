@@ -15,6 +15,7 @@ import pytest
 
 from parity import scratch
 from parity.scratch import PREFIX, Scratch, sweep
+from parity.workers import Worker, WorkerError
 from tests.command_line import ROOT, running, surroundings, training_of
 
 HOLDER = """
@@ -239,3 +240,12 @@ def test_pytest_tears_its_workers_down(temporary: Path, number: signal.Signals) 
         assert folders(temporary)
         scratch.sweep(temporary)
         assert folders(temporary) == []
+
+
+def test_a_worker_that_cannot_be_started_leaves_nothing(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARITY_PADDLE_PYTHON", str(temporary / "no" / "python"))
+    worker = Worker("paddle")
+    for _ in range(2):
+        with pytest.raises(WorkerError, match="cannot start"):
+            worker.call("settings")
+        assert list(temporary.iterdir()) == []
