@@ -13,6 +13,7 @@ from paddle import nn
 from paddle_impl.layer_kinds import sequences_last
 from parity import pdparams, targets
 from parity.graphs import single
+from parity.printable import quoted
 from parity.user_models import Wanted, check_weights
 
 # layers that take sequences [n, c, t], unless they say otherwise
@@ -21,11 +22,18 @@ SEQUENTIAL = (nn.Conv1D, nn.MaxPool1D, nn.AvgPool1D, nn.BatchNorm1D, nn.Instance
 
 def set_weights(model: nn.Layer, path: Path) -> None:
     """Load a `.pdparams` file. Raises TargetError, WeightsError."""
-    state = pdparams.read(path)
-    own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    check_weights(own, state, str(path))
-    if odd := [name for name, array in state.items() if array.dtype == "float64"]:
-        raise targets.TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
+    # Paddle takes numbers in the order of bytes of this machine only; they are the same numbers
+    state = {
+        name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in pdparams.read(path).items()
+    }
+    own = model.state_dict()
+    check_weights({name: tuple(tensor.shape) for name, tensor in own.items()}, state, str(path))
+    types = {name: str(tensor.dtype).removeprefix("paddle.") for name, tensor in own.items()}
+    if odd := [name for name, array in state.items() if str(array.dtype) != types[name]]:
+        name, wanted = odd[0], types[odd[0]]
+        raise targets.TargetError(
+            f"{path}: {quoted(name)} is {state[name].dtype}; expected {wanted}: save the model in {wanted}"
+        )
     model.set_state_dict(state)
 
 

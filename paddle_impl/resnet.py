@@ -36,8 +36,9 @@ class ResNet(nn.Layer):
                 channels = stage.width
             self.stages.append(self.add_sublayer(f"stage{s}", nn.Sequential(*blocks)))
             side = -(-side // stage.stride)
-        self.pool = global_max_pool() if design.pool == "max" else average_pool(side, side)
-        self.head = head((channels, 1, 1), design.hidden, network.classes, network.batch_norm)
+        window = design.pool if isinstance(design.pool, int) else side
+        self.pool = global_max_pool() if design.pool == "max" else average_pool(window, window)
+        self.head = head((channels, side // window, side // window), design.hidden, network.classes, network.batch_norm)
 
     def forward(self, images: paddle.Tensor) -> paddle.Tensor:
         """Images [n, 3, h, w] -> logits [n, classes]."""
@@ -70,8 +71,9 @@ class ResNetV2(nn.Layer):
             self.stages.append(self.add_sublayer(f"stage{s}", nn.Sequential(*blocks)))
             side = -(-side // stage.stride)
         self.final = nn.Sequential(("bn", batch_norm(channels, network.batch_norm)), ("relu", relu()))
-        self.pool = average_pool(side, side)
-        self.head = head((channels, 1, 1), (), network.classes, network.batch_norm)
+        self.pool = average_pool(design.pool, design.pool)
+        cells = side // design.pool
+        self.head = head((channels, cells, cells), (), network.classes, network.batch_norm)
 
     def forward(self, images: paddle.Tensor) -> paddle.Tensor:
         """Images [n, 3, h, w] -> logits [n, classes]."""

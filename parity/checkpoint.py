@@ -56,7 +56,7 @@ class Checkpoint:
             if facts.pop("digest") != _digest(arrays, facts):
                 raise ValueError("its content does not match its own digest: it was damaged")
             found = cls(arrays=arrays, **facts)
-        except (StateError, ValueError, KeyError, TypeError) as error:
+        except (StateError, ValueError, KeyError, TypeError, RecursionError) as error:
             detail = f"not one of this suite's ({error} is missing)" if isinstance(error, KeyError) else str(error)
             raise CheckpointError(f"{path}: expected a checkpoint, found: {detail}. {REMEDY}") from None
         if odd := differences(found.configuration, configuration):

@@ -1,11 +1,12 @@
 """The command `parity`: networks, check, traps, train, report, doctor; and of user's models compare, convert, repro.
 
 Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing, or a training or its saving
-failed; 130 interrupted.
+failed; 130 interrupted, 143 by SIGTERM.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -14,13 +15,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from parity import __version__, console
+from parity import __version__, console, termination
+from parity.causes import cause
 from parity.check_cli import check
 from parity.data import DataError
 from parity.environment import ask, diagnose, prefer_gpu, without_frames
 from parity.networks import NETWORKS, UnknownNetworkError
 from parity.options import (
-    INTERRUPTED,
     UNUSABLE,
     Device,
     DeviceOption,
@@ -31,9 +32,8 @@ from parity.pair_cli import compare, convert, repro
 from parity.results import RecordError, require_writable
 from parity.train_cli import train
 from parity.traps_cli import traps
-from parity.workers import WorkerError, Workers
+from parity.workers import DEBUG, WorkerError, Workers
 
-DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
 BENCHMARKS = Path(".benchmarks")  # pytest-benchmark's own storage
 
 
@@ -45,7 +45,7 @@ class Guarded(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _fail("interrupted", INTERRUPTED)
+            _fail("terminated" if termination.terminated() else "interrupted", termination.exit_code())
         except BrokenPipeError:
             raise  # the reader of our output has gone: typer ends quietly
         except Exception as error:
@@ -74,6 +74,10 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script: nothing ends in a traceback unless $PARITY_DEBUG is set."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no error
+    termination.end_like_ctrl_c()
     try:
         app(prog_name="parity")
     except Exception as error:
@@ -81,7 +85,7 @@ def main() -> None:
             raise
         console.say(
             console.stderr(),
-            f"parity: an error of the suite itself, {type(error).__name__}: {error}\n"
+            f"parity: an error of the suite itself, {cause(error)}\n"
             f"Please report it with the traceback that the same command shows with {DEBUG}=1.",
         )
         sys.exit(UNUSABLE)

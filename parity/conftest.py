@@ -17,6 +17,7 @@ from parity.environment import collect, start_workers
 from parity.equivalence import FEWEST_SEEDS
 from parity.matrix import Matrix
 from parity.networks import default_networks
+from parity.printable import printable
 from parity.recording import Keep
 from parity.side_by_side import require_one_precision
 from parity.speed import Stopwatch
@@ -107,7 +108,7 @@ def dataset_name(config: pytest.Config) -> str:
         try:
             return "cifar10" if find() else "generated"
         except DataError as error:
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(printable(error)) from None
     return "cifar10"
 
 
@@ -135,7 +136,7 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
     try:
         return load(dataset_name(pytestconfig), progress=True)
     except DataError as error:
-        pytest.exit(str(error), returncode=2)
+        pytest.exit(printable(error), returncode=2)
 
 
 @pytest.fixture(scope="session")
@@ -152,7 +153,7 @@ def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: i
         try:
             require_one_precision(pytestconfig.stash[ENVIRONMENT])
         except ValueError as error:
-            pytest.exit(str(error), returncode=2)
+            pytest.exit(printable(error), returncode=2)
         yield pair
 
 
@@ -196,7 +197,7 @@ def matrix(
     try:
         store = Store(runs_folder(pytestconfig) or tmp_path_factory.mktemp("runs"))
     except StoreError as error:
-        pytest.exit(str(error), returncode=2)
+        pytest.exit(printable(error), returncode=2)
     return Matrix(workers, training_images, store, Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT])
 
 

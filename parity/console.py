@@ -6,24 +6,41 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from parity.detection_rates import margin, rates_of
 from parity.environment import Finding
 from parity.networks import Network
+from parity.printable import printable
 from parity.results import CrossEvaluation, Detection, Equivalence, Innocence, Proof, Training
 from parity.traps import TRAPS
 from parity.workers import FRAMEWORKS
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 MIB = 1 << 20
+
+
+class SafeConsole(Console):
+    """Shows no text as it is: names from files and models may hold what moves a terminal's cursor, and worse."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A plain text that is printed, or stands in a table."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Anything that is printed, in the end; rich's own control sequences stay."""
+        if isinstance(renderable, Text) and (shown := printable(renderable.plain)) != renderable.plain:
+            wrap = {name: getattr(renderable, name) for name in ("justify", "overflow", "no_wrap", "end")}
+            renderable = Text(shown, renderable.style, **wrap)  # without the styles of its parts
+        return super().render(renderable, options)
 
 
 def stdout() -> Console:
@@ -38,7 +55,7 @@ def stderr() -> Console:
 
 def _console(terminal: bool, *, stderr: bool) -> Console:
     # without markup: an install hint like tensorflow[and-cuda] holds brackets
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if terminal else 1000)
+    return SafeConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if terminal else 1000)
 
 
 def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:

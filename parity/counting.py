@@ -165,6 +165,8 @@ def _resnet(tally: Tally, design: ResNet, maps: Maps) -> tuple[Maps, Sequence[Hi
                 tally.conv(maps, stage.width, kernel, stride=stride, padding=padding, bias=bias, batch_norm=normed)
             maps = tally.conv(maps, stage.width, 3, stride=stride, padding=padding, bias=bias, batch_norm=True)
             maps = tally.conv(maps, stage.width, 3, padding=padding, bias=bias, batch_norm=True)
+    if isinstance(design.pool, int):
+        return tally.pool(maps, design.pool, design.pool, padding="valid"), design.hidden
     return (1, 1, maps[2]), design.hidden
 
 
@@ -181,7 +183,7 @@ def _resnet_v2(tally: Tally, design: ResNetV2, maps: Maps) -> tuple[Maps, Sequen
             maps = tally.conv(maps, stage.inner, 3, batch_norm=True)
             maps = tally.conv(maps, stage.width, 1)
     tally.batch_norm(maps[2])
-    return (1, 1, maps[2]), ()
+    return tally.pool(maps, design.pool, design.pool, padding="valid"), ()
 
 
 def _lenet(tally: Tally, design: LeNet, maps: Maps) -> tuple[Maps, Sequence[Hidden]]:

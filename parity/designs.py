@@ -127,7 +127,7 @@ class ResNet:
     stem: int  # channels of the 3x3 convolution before the stages
     stages: tuple[Stage, ...]
     projection_batch_norm: bool
-    pool: str  # "max" (global) or "average" (the whole map)
+    pool: str | int  # "max" (global), "average" (the whole map), or the window and stride of an average pool (VALID)
     projection_kernel: int = 1
     bias: bool = True  # of every convolution
     padding: Padding = "same"  # of every convolution; 1, where all are 3x3, is another network at stride 2
@@ -147,7 +147,7 @@ class BottleneckStage:
 
 @dataclass(frozen=True)
 class ResNetV2:
-    """Version 2: BN and ReLU before every convolution (SAME, bias) of a bottleneck; average pool of the whole map.
+    """Version 2: BN and ReLU before every convolution (SAME, bias) of a bottleneck; average pool, flatten, fc.
 
     The very first bottleneck starts with its convolution, since the stem has just ended with BN and ReLU. Projections
     are 1x1 without BN. BN and ReLU stand once more before the pool.
@@ -155,6 +155,7 @@ class ResNetV2:
 
     stem: int  # channels of the 3x3 convolution before the stages
     stages: tuple[BottleneckStage, ...]
+    pool: int  # window and stride of the average pool (VALID)
 
 
 @dataclass(frozen=True)

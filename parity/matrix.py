@@ -8,6 +8,7 @@ from typing import Any
 
 from parity.checkpoint import CheckpointError
 from parity.data import Dataset
+from parity.printable import printable
 from parity.results import Training
 from parity.side_by_side import Job, fitting
 from parity.store import Place, Store, StoreError, locked, save
@@ -66,7 +67,7 @@ class Matrix:
     def _train(self, job: Job, place: Place) -> Training:
         with locked(place):
             standing = job.standing()
-            print(job.explain(standing))
+            print(printable(job.explain(standing)))
             if standing.finished is not None:
                 return standing.finished.record
             self.workers.stop()  # the other one would disturb, and the peak of memory is to be this training's

@@ -17,7 +17,7 @@ from parity.environment import start_workers
 from parity.results import Record
 from parity.workers import FRAMEWORKS, Workers
 
-DIFFERENT, UNUSABLE, INTERRUPTED = 1, 2, 130
+DIFFERENT, UNUSABLE = 1, 2
 
 
 class Device(StrEnum):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from parity import termination
 from parity.networks import UnknownNetworkError, network
 
 DEFAULT_SAVE_NAME = "run"
@@ -77,7 +78,11 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what argparse cannot: a path taken for the name of a saved run, and numbers below one."""
+    """Refuse what argparse cannot: a path taken for the name of a saved run, and numbers below one.
+
+    From now on SIGTERM ends pytest as Ctrl-C does, which tears down the fixtures: no worker and none of its files stay.
+    """
+    termination.end_like_ctrl_c()
     name = config.getoption("--benchmark-save", None)
     if name and Path(name).exists():
         raise pytest.UsageError(
@@ -88,3 +93,14 @@ def pytest_configure(config: pytest.Config) -> None:
         value = config.getoption(option)
         if value is not None and value < 1:
             raise pytest.UsageError(f"{option}: expected a number of at least 1, found {value}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The exit code of a process that was terminated."""
+    if termination.terminated() and session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        session.exitstatus = termination.exit_code()
+
+
+def pytest_unconfigure() -> None:
+    """Leave signals as they were: pytest may be one part of a process."""
+    termination.end_at_once()

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from parity.console import stderr
 from parity.training import Progress
 from parity.workers import FRAMEWORKS
 
@@ -91,7 +92,7 @@ class TrainingDisplay:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or stderr()
         self.clock = clock
         self._batch, self._several_seeds = batch, several_seeds
         self._rows = {name: _Row(FRAMEWORKS[name].title, batch) for name in frameworks}

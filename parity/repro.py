@@ -12,6 +12,7 @@ from parity.graphs import INPUT, UNKNOWN
 from parity.pair_diagnosis import diagnose_pair, distance
 from parity.pair_proofs import certificate, float64_forward
 from parity.pairs import FIRST, SECOND, Pair
+from parity.printable import printable
 from parity.protocol import Arrays
 from parity.repro_code import Culprit, body_of, file_name, own_layout, script
 from parity.results import Diagnosis
@@ -130,13 +131,13 @@ def _readme(culprit: Culprit, versions: dict[str, str], arrays: Arrays) -> str:
     table = [f"| `{name}` | {' x '.join(map(str, array.shape))} | {array.dtype} |" for name, array in arrays.items()]
     return "\n".join(
         [
-            f"# {culprit.name}: TensorFlow and PaddlePaddle differ",
+            f"# {printable(culprit.name)}: TensorFlow and PaddlePaddle differ",
             "",
             "One layer of a larger model, alone, in float64, on the input that reached it there and on drawn weights.",
             "",
-            f"- TensorFlow {versions[FIRST]}: {culprit.steps[0]}",
-            f"- PaddlePaddle {versions[SECOND]}: {culprit.steps[1]}",
-            f"- {culprit.cause}",
+            f"- TensorFlow {versions[FIRST]}: {printable(culprit.steps[0])}",
+            f"- PaddlePaddle {versions[SECOND]}: {printable(culprit.steps[1])}",
+            f"- {printable(culprit.cause)}",
             "",
             "```sh",
             f"pip install numpy tensorflow=={versions[FIRST]} paddlepaddle=={versions[SECOND]}",

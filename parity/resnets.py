@@ -11,6 +11,7 @@ from parity.designs import KERAS_BATCH_NORM, BottleneckStage, Network, Published
 KERAS_RESNET_EXAMPLE = "Keras example: CIFAR-10 ResNet"
 RESNET_PAPER = "He et al. (2015), table 6"
 IDENTITY_PAPER = "He et al. (2016), identity mappings"
+POOL = 8  # the example's window: the whole last map of a 32x32 image, a quarter of a 64x64 one's
 PAPER_EPOCHS = 164  # both papers: 64,000 steps of 128 of the 50,000 images
 
 # version: (f, what f counts), where depth = f * n + 2 and n is the number of blocks in each of the three stages
@@ -65,7 +66,12 @@ ERRATA = {(1, 164): ("The paper's 164 layers of version 1 are bottlenecks; the e
 
 
 def resnet(version: int, depth: int) -> Network:
-    """The ResNet of a version (1 or 2) and depth. Raises ValueError, with the nearest depths, for a wrong one."""
+    """The ResNet of a version (1 or 2) and depth. Raises ValueError, with the nearest depths, for a wrong one.
+
+    Its pool keeps the example's window at every image size, as the example's code does: 64x64 images leave 2x2 cells,
+    and four times the rows in the fully connected layer. Images below 29x29, whose last map is smaller than the
+    window, are refused, as by that code; a global pool there would be another network under the same name.
+    """
     factor, layers = RULES[version]
     n, rest = divmod(max(depth - 2, 0), factor)
     if rest or n < 1:
@@ -100,9 +106,9 @@ def named(name: str) -> Network | None:
 
 def _basic(n: int) -> ResNet:
     stages = (Stage(16, n, 1, project=False), Stage(32, n, 2, project=True), Stage(64, n, 2, project=True))
-    return ResNet(stem=16, stages=stages, projection_batch_norm=False, pool="average")
+    return ResNet(stem=16, stages=stages, projection_batch_norm=False, pool=POOL)
 
 
 def _bottlenecks(n: int) -> ResNetV2:
     stages = (BottleneckStage(16, 64, n, 1), BottleneckStage(64, 128, n, 2), BottleneckStage(128, 256, n, 2))
-    return ResNetV2(stem=16, stages=stages)
+    return ResNetV2(stem=16, stages=stages, pool=POOL)

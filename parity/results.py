@@ -369,7 +369,7 @@ def load_run(path: Path) -> SavedRun:
     """Read a saved run. Raises RecordError naming the file when it is not one."""
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read as a saved run (JSON of pytest-benchmark): {error}") from None
     if not isinstance(saved, dict) or not isinstance(saved.get("benchmarks"), list):
         raise RecordError(f"{path}: expected the JSON of `pytest --benchmark-save`, found no list named 'benchmarks'")

@@ -13,14 +13,14 @@ import os
 import queue
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, BinaryIO
 
+from parity.causes import cause, frames
 from parity.protocol import Arrays, read_message, write_message
-from parity.workers import FRAMEWORKS
+from parity.workers import DEBUG, FRAMEWORKS
 
 Request = tuple[dict[str, Any], Arrays]
 
@@ -54,7 +54,7 @@ def main() -> None:
     try:
         verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
     except ImportError as error:
-        write_message(replies, {"error": f"{type(error).__name__}: {error}", "missing": error.name})
+        write_message(replies, {"error": cause(error), "missing": error.name, "frames": frames(error)})
         return
     waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
@@ -89,10 +89,17 @@ def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: Binar
         result, out = answer if isinstance(answer, tuple) else (answer, {})
         write_message(replies, {"result": result}, out)
     except Exception as error:
-        write_message(
-            replies,
-            {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()},
-        )
+        write_message(replies, explained(error))
+
+
+def explained(error: Exception) -> dict[str, Any]:
+    """What the parent hears of an error: the whole message of the suite's own, which say it all; else cause and frames.
+
+    The frames of the suite's own errors are added for those who debug it.
+    """
+    own = type(error).__module__.partition(".")[0] == __package__
+    text = f"{type(error).__name__}: {error}" if own else cause(error)
+    return {"error": text, "frames": frames(error) if not own or DEBUG in os.environ else []}
 
 
 if __name__ == "__main__":

@@ -182,18 +182,22 @@ def save_records(path: Path, records: Sequence[Record], environment: Mapping[str
 
 @contextlib.contextmanager
 def _without_interruption() -> Iterator[None]:
-    """Ctrl-C meanwhile takes effect at the end."""
+    """Ctrl-C, and SIGTERM where it ends a run likewise, meanwhile take effect at the end."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
         yield
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = {number: handler for number, handler in usual.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, lambda number, frame: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in handled.items():
+            signal.signal(number, handler)
     if came:
-        raise KeyboardInterrupt
+        handled[signal.Signals(came[0])](came[0], None)
 
 
 def _as_text(records: Sequence[Record], environment: Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from parity.causes import cause
+
 SAVED = (".keras", ".h5", ".weights.h5", ".pdparams", ".pdmodel", ".json", ".safetensors")
 EXAMPLE = "keras.applications:VGG16(weights=None)"
 
@@ -71,7 +73,7 @@ def call(target: Target, offered: Mapping[str, Any]) -> Any:
         found: Any = importlib.import_module(target.module)
     except Exception as error:
         raise TargetError(
-            f"{target.text!r} cannot be imported: {type(error).__name__}: {error}. The module is looked for in "
+            f"{target.text!r} cannot be imported: {cause(error)}. The module is looked for in "
             f"{Path.cwd()} and among the installed packages; try `python -c 'import {target.module}'` there."
         ) from error
     for part in target.attribute.split("."):
@@ -91,7 +93,7 @@ def call(target: Target, offered: Mapping[str, Any]) -> Any:
         return found(*target.args, **(extra | dict(target.kwargs)))
     except Exception as error:
         raise TargetError(
-            f"{target.text!r} does not build: {type(error).__name__}: {error}. It was called with "
+            f"{target.text!r} does not build: {cause(error)}. It was called with "
             f"{_shown(target.args, extra | dict(target.kwargs))}; give arguments in the target, as in {EXAMPLE}."
         ) from error
 

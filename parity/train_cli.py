@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parity import console
+from parity import console, termination
 from parity.data import load
 from parity.environment import collect
 from parity.networks import network
 from parity.options import (
     DIFFERENT,
-    INTERRUPTED,
     UNUSABLE,
     Device,
     DeviceOption,
@@ -108,8 +107,9 @@ def _conclude(result: Result, store: Store | None) -> int:
         out.print(f"{kind}: {store.folder}", soft_wrap=True)
     if result.interrupted:
         way = "" if store is None else "; the same command goes on after the last finished epoch"
-        console.say(err, f"interrupted: this is a partial result{way}", "bold yellow")
-        return INTERRUPTED
+        how = "terminated" if termination.terminated() else "interrupted"
+        console.say(err, f"{how}: this is a partial result{way}", "bold yellow")
+        return termination.exit_code()
     if result.partial or result.save_errors:
         return UNUSABLE
     return DIFFERENT if result.different else 0

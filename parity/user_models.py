@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from parity.causes import cause
 from parity.forward_proofs import FLOAT32_ROUNDING, perturb
+from parity.printable import quoted
 from parity.protocol import Arrays
 from parity.targets import TargetError
 from parity.weights import all_finite
@@ -52,9 +54,8 @@ class Wanted:
     def does_not_run(self, error: Exception) -> str:
         """The message for a model that cannot be run on the example."""
         shape = ",".join(map(str, self.input))
-        text = str(error).strip().splitlines() or [""]
         return (
-            f"{self.target!r} does not run on --input {shape}: {type(error).__name__}: {text[0]}. Expected a model of "
+            f"{self.target!r} does not run on --input {shape}: {cause(error)}. Expected a model of "
             "one input; give the shape of one input without the batch, channels last (224,224,3), and --tokens N where "
             "it takes whole numbers."
         )
@@ -132,13 +133,13 @@ def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = No
 
 def check_weights(own: Mapping[str, tuple[int, ...]], found: Mapping[str, np.ndarray], path: str) -> None:
     """Raise TargetError that lists every array of a weights file that does not fit a model."""
-    problems = [f"missing {name!r} {shape}" for name, shape in own.items() if name not in found]
-    problems += [f"not in the model: {name!r} {array.shape}" for name, array in found.items() if name not in own]
+    problems = [f"missing {quoted(name)} {shape}" for name, shape in own.items() if name not in found]
+    problems += [f"not in the model: {quoted(name)} {array.shape}" for name, array in found.items() if name not in own]
     for name, shape in own.items():
         if name in found and tuple(found[name].shape) != tuple(shape):
-            problems.append(f"{name!r}: expected {tuple(shape)}, found {found[name].shape}")
+            problems.append(f"{quoted(name)}: expected {tuple(shape)}, found {found[name].shape}")
         if name in found and str(found[name].dtype) in ("float16", "uint16"):
-            problems.append(f"{name!r} is half precision ({found[name].dtype}); expected float32")
+            problems.append(f"{quoted(name)} is half precision ({found[name].dtype}); expected float32")
     if problems:
         listed = "\n  ".join(problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""

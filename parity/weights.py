@@ -22,6 +22,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from parity.printable import quoted
 from parity.writing import replacing
 
 State = dict[str, np.ndarray]
@@ -128,24 +129,24 @@ def entries_of(description: Mapping[str, Any]) -> list[Entry]:
 def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, receiver: str) -> None:
     """Raise one StateError that lists everything about `state` that does not fit `entries`; `receiver` names them."""
     problems = [
-        f"duplicate in {receiver}: {name!r} stands for {count} arrays"
+        f"duplicate in {receiver}: {quoted(name)} stands for {count} arrays"
         for name, count in Counter(entry.name for entry in entries).items()
         if count > 1
     ]
     expected = {entry.name: entry for entry in entries}
-    problems += [f"missing: {name!r} {expected[name].shape}" for name in expected if name not in state]
-    problems += [f"extra: {name!r} {array.shape}" for name, array in state.items() if name not in expected]
+    problems += [f"missing: {quoted(name)} {expected[name].shape}" for name in expected if name not in state]
+    problems += [f"extra: {quoted(name)} {array.shape}" for name, array in state.items() if name not in expected]
     for name, entry in expected.items():
         array = state.get(name)
         if array is None:
             continue
         if tuple(array.shape) != entry.shape:
-            problems.append(f"wrong shape: {name!r} expected {entry.shape}, found {tuple(array.shape)}")
+            problems.append(f"wrong shape: {quoted(name)} expected {entry.shape}, found {tuple(array.shape)}")
         if str(array.dtype) not in _fitting(entry.dtype):
-            problems.append(f"wrong dtype: {name!r} expected {entry.dtype}, found {array.dtype}")
+            problems.append(f"wrong dtype: {quoted(name)} expected {entry.dtype}, found {array.dtype}")
         elif not all_finite(array):
             bad = np.count_nonzero(~np.isfinite(array))
-            problems.append(f"not finite: {name!r} holds {bad} NaN or infinite values")
+            problems.append(f"not finite: {quoted(name)} holds {bad} NaN or infinite values")
     if not entries:
         problems.append(f"{receiver} has no arrays at all: there is nothing to transfer")
     if problems:
@@ -200,7 +201,7 @@ def load_state(path: Path) -> State:
             return {name: _read_array(stream, start, facts) for name, facts in header.items()}
     except FileNotFoundError:
         raise StateError(f"{path}: no such file") from None
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise StateError(f"{path}: not a whole safetensors file: {error}") from None
 
 

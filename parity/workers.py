@@ -23,11 +23,17 @@ from typing import Any, Self
 
 import numpy as np
 
+from parity.liveness import Liveness
+from parity.printable import printable
 from parity.processor import is_amd_with_avx2
 from parity.protocol import Arrays, read_message, write_message
+from parity.scratch import Scratch
 
+LONGEST_START = 3600.0  # seconds of work before the first word
 START_TIMEOUT = 180.0  # seconds; a cold import of a framework from a slow disk has been seen to take a minute
-CALL_TIMEOUT = 900.0  # seconds without a sign of life; calls that report progress may take as long as they like
+DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
+CALL_TIMEOUT = 900.0  # seconds without a sign of life: a message, or use of a processor
+LONGEST_SILENCE = 24 * 3600.0  # seconds of work without a message: longer than any honest call takes without one
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ class WorkerError(Exception):
 
     def __init__(self, framework: str, network: str | None, step: str, cause: str, detail: str) -> None:
         place = f"{FRAMEWORKS[framework].title}, network {network}" if network else FRAMEWORKS[framework].title
-        super().__init__(f"{place}, step {step!r}: {detail}")
+        detail = printable(detail)
+        super().__init__(printable(f"{place}, step {step!r}: ") + detail)
         self.framework, self.network, self.step, self.cause, self.detail = framework, network, step, cause, detail
 
 
@@ -117,7 +124,7 @@ class Worker:
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
         self._log: Any = None
         self._greeting = 0  # bytes of the log that a good start printed; no failure is explained by them
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Scratch | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -139,13 +146,15 @@ class Worker:
         network: str | None = None,
         arrays: Mapping[str, np.ndarray] | None = None,
         timeout: float = CALL_TIMEOUT,
+        longest: float = LONGEST_SILENCE,
         on_progress: Callable[[dict[str, Any]], None] | None = None,
         **arguments: Any,
     ) -> Reply:
         """Call a verb of the framework's package and wait for its reply.
 
         `network` is what the step is about: handed to verbs that take it, and named in errors. `timeout` is in seconds
-        without a sign of life. Raises WorkerError.
+        in which the worker sends nothing and does nothing, `longest` in seconds in which it sends nothing, however busy
+        it is. Raises WorkerError.
         """
         header = {
             "verb": verb,
@@ -157,9 +166,11 @@ class Worker:
         try:
             if self._process is None:
                 self._start(network, verb)
-            self._send(header, arrays, network, verb, timeout)
+            assert self._process is not None
+            alive = Liveness(self._process.pid, timeout, longest)
+            self._send(header, arrays, network, verb, alive)
             while True:
-                message, out = self._next(network, verb, timeout)
+                message, out = self._next(network, verb, alive)
                 if "progress" in message:
                     if on_progress is not None:
                         on_progress(message["progress"])
@@ -175,24 +186,24 @@ class Worker:
 
     def stop(self) -> None:
         """End the process; a later call starts another."""
-        if self._process is None:
-            return
         process, self._process = self._process, None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for stream in (process.stdin, self._log):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for stream in (process.stdin, self._log):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+        scratch, self._scratch = self._scratch, None
+        if scratch is not None:  # of a process that could not be started, too
+            scratch.remove()
 
     def _start(self, network: str | None, verb: str) -> None:
         interpreter = os.environ.get(FRAMEWORKS[self.framework].interpreter_variable, sys.executable)
         self._log, self._greeting = tempfile.TemporaryFile(), 0  # noqa: SIM115 (closed by stop)
         # A worker is killed, not ended: what TensorFlow writes of every traced function would stay behind.
-        self._scratch = tempfile.TemporaryDirectory(prefix="parity-", ignore_cleanup_errors=True)
+        self._scratch = Scratch()
         self._replies = queue.SimpleQueue()
         try:
             self._process = subprocess.Popen(
@@ -204,12 +215,13 @@ class Worker:
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
         except OSError as error:
+            self.stop()
             variable = FRAMEWORKS[self.framework].interpreter_variable
             install = FRAMEWORKS[self.framework].install
             detail = f"cannot start {interpreter}: {error}; correct or unset ${variable}, and there: {install}"
             raise WorkerError(self.framework, network, "start", "missing", detail) from None
         threading.Thread(target=_pump, args=(self._process.stdout, self._replies), daemon=True).start()
-        message, _ = self._next(network, "start", START_TIMEOUT)
+        message, _ = self._next(network, "start", Liveness(self._process.pid, START_TIMEOUT, LONGEST_START))
         if "error" in message:
             self.stop()
             missing = message.get("missing")
@@ -240,7 +252,7 @@ class Worker:
                 "NVIDIA_TF32_OVERRIDE": "0",  # float32 means float32 on both sides
                 "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
                 "PYTHONUNBUFFERED": "1",
-                "TMPDIR": self._scratch.name,
+                "TMPDIR": str(self._scratch.path),
             }
         )
 
@@ -250,42 +262,46 @@ class Worker:
         arrays: Mapping[str, np.ndarray] | None,
         network: str | None,
         step: str,
-        timeout: float,
+        alive: Liveness,
     ) -> None:
         """Write a request; a worker that hangs before it has read it all is killed, which ends the write."""
         assert self._process is not None
         assert self._process.stdin is not None
-        hung = threading.Event()
+        written, hung = threading.Event(), list[str]()
 
-        def give_up(pid: int) -> None:
-            hung.set()
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
+        def watch(pid: int) -> None:
+            while not written.wait(alive.interval):
+                if why := alive.look():
+                    hung.append(why)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                    return
 
-        watchdog = threading.Timer(timeout, give_up, [self._process.pid])
-        watchdog.daemon = True
-        watchdog.start()
+        threading.Thread(target=watch, args=(self._process.pid,), daemon=True).start()
         try:
             write_message(self._process.stdin, header, arrays)  # type: ignore[arg-type]
         except OSError:
-            error = self._hung(network, step, timeout) if hung.is_set() else self._died(network, step)
-            raise error from None
+            raise (self._hung(network, step, hung[0]) if hung else self._died(network, step)) from None
         finally:
-            watchdog.cancel()
+            written.set()
 
-    def _next(self, network: str | None, step: str, timeout: float) -> tuple[dict[str, Any], Arrays]:
-        try:
-            message = self._replies.get(timeout=timeout)
-        except queue.Empty:
-            raise self._hung(network, step, timeout) from None
+    def _next(self, network: str | None, step: str, alive: Liveness) -> tuple[dict[str, Any], Arrays]:
+        alive.spoke()
+        while True:
+            try:
+                message = self._replies.get(timeout=alive.interval)
+                break
+            except queue.Empty:
+                if why := alive.look():
+                    raise self._hung(network, step, why) from None
         if message is None:
             raise self._died(network, step)
         return message
 
-    def _hung(self, network: str | None, step: str, timeout: float) -> WorkerError:
+    def _hung(self, network: str | None, step: str, why: str) -> WorkerError:
         log = self._log_tail()
         self.stop()
-        detail = f"no sign of life for {timeout:g} s; the worker was stopped{log}"
+        detail = f"{why}; the worker was stopped{log}"
         return WorkerError(self.framework, network, step, "hang", detail)
 
     def _died(self, network: str | None, step: str) -> WorkerError:
@@ -373,5 +389,4 @@ def _pump(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] 
 
 def _indented(message: Mapping[str, Any]) -> str:
     """The error and the last frames of its traceback, indented for a message."""
-    frames = str(message.get("traceback", "")).strip().splitlines()[-7:-1]
-    return "\n    ".join([message["error"], *frames])
+    return "\n    ".join([message["error"], *message.get("frames", ())])

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from parity.results import Curves
 from reports.loss_curves import pairs_of, precisions, relative_differences
 from reports.outcomes import Tested, holds
-from reports.plots import COLOURS, GREY, OTHER, number, plain_axes, png, whole_numbers
+from reports.plots import COLOURS, GREY, OTHER, label, number, plain_axes, png, whole_numbers
 from reports.text import TITLES, framework_title, is_number, some
 
 BOTH = "#000000"  # the pair of frameworks, over each one's own chaos
@@ -45,12 +45,12 @@ def parting_curves(curves: Curves, title: str) -> bytes | None:
                 axes.axvline(pair["parted"], color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
         axes.axhline(curves.together, color=OTHER, linewidth=0.9, linestyle="dashed")
         axes.set_yscale("log")
-        axes.set_title(precision, fontsize=10)
+        axes.set_title(label(precision), fontsize=10)
         axes.set_xlabel("step")
         whole_numbers(axes)
         plain_axes(axes)
     everything[0].set_ylabel("relative difference of the loss")
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(label(title), fontsize=12)
     figure.legend(handles=_handles(panels), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return png(figure)
 
@@ -71,7 +71,7 @@ def _handles(panels: dict[str, list[tuple[dict[str, Any], list[float]]]]) -> lis
     labels = {BOTH: "both frameworks"}
     labels |= {COLOURS[name]: f"{framework_title(name)} and itself, nudged" for name in TITLES}
     found = [
-        Line2D([], [], color=colour, linewidth=2, label=label) for colour, label in labels.items() if colour in colours
+        Line2D([], [], color=colour, linewidth=2, label=words) for colour, words in labels.items() if colour in colours
     ]
     return [*found, Line2D([], [], color=OTHER, linewidth=0.9, linestyle="dashed", label="limit")]
 
@@ -107,7 +107,9 @@ def intervals(tests: Sequence[Tested]) -> bytes | None:
     axes.set_xlim(-EDGE * shown, EDGE * shown)
     axes.set_ylim(len(tests) - 0.4, -0.6)
     axes.set_yticks(
-        range(len(tests)), [f"{test.title}\n{some(len(test.record.seeds), 'seed')}" for test in tests], fontsize=8
+        range(len(tests)),
+        [f"{label(test.title)}\n{some(len(test.record.seeds), 'seed')}" for test in tests],
+        fontsize=8,
     )
     axes.tick_params(axis="y", length=0)
     first, second = TITLES.values()
@@ -115,7 +117,9 @@ def intervals(tests: Sequence[Tested]) -> bytes | None:
     plain_axes(axes)
     axes.grid(visible=False, axis="y")
     words = dict.fromkeys(_verdict(test) for test in tests)
-    handles = [Line2D([], [], color=VERDICTS.get(w, OTHER), marker="o", linewidth=2, label=w) for w in sorted(words)]
+    handles = [
+        Line2D([], [], color=VERDICTS.get(w, OTHER), marker="o", linewidth=2, label=label(w)) for w in sorted(words)
+    ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return png(figure)
 

@@ -28,7 +28,7 @@ from reports.pictures import Album
 from reports.rules import RULES, rules_summary, rules_table
 from reports.speed_plots import speed_bars
 from reports.speed_tables import conditions, overhead_table, pairs, speed_table
-from reports.text import TITLES, code, framework_title, listed, named, plain, some, without_directories
+from reports.text import TITLES, code, framework_title, listed, named, one_line, plain, some
 from reports.training_section import training_section
 from reports.verdict import ALL_REQUIRED, LEVELS, LOSS_CURVE, REQUIRED, State, Verdict, headline, judge
 
@@ -258,9 +258,9 @@ def _speed(evidence: Evidence, album: Album) -> str:
 
 def _reproduce(evidence: Evidence, report: str) -> str:
     """The commands as they were recorded, and the one that makes this report again."""
-    commands = [without_directories(str(lookup(run.environment, "command") or "")) for run in evidence.runs]
-    names = [without_directories(run.path.name) for run in evidence.runs]
-    lines = [" ".join(command.replace("```", "").split()) for command in dict.fromkeys(commands) if command]
+    commands = [one_line(lookup(run.environment, "command") or "") for run in evidence.runs]
+    names = [one_line(run.path.name) for run in evidence.runs]
+    lines = [command.replace("```", "") for command in dict.fromkeys(commands) if command]
     lines.append(f"parity report {' '.join(shlex.quote(name) for name in names)} --output {shlex.quote(report)}")
     parts = ["## Reproduce it", "```sh\n" + "\n".join(lines) + "\n```"]
     if "" in commands:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from parity.pair_diagnosis import grouped
+from parity.printable import printable
 from parity.results import Diagnosis, Migration, Proof
 from parity.traps import TRAPS
 from reports import text as words
@@ -189,14 +190,15 @@ def _impact(found: Migration) -> str:
 def _fix(found: Migration) -> str:
     parts = ["## The fix"]
     if found.fix:
-        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", found.fix)), default=0))
+        source = printable(found.fix.rstrip())
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", source)), default=0))
         made = "It was not applied for this report: `--apply-fixes` makes the changes and proves again."
         if found.fixed:
             made = "The proofs above are those of the changed model."
         elif found.equal:
             made = "It mends what differs in training only."
         parts.append(f"Call `fix(model)` on the Paddle model, before its weights are loaded. {made}")
-        parts.append(f"{fence}python\n{found.fix.rstrip()}\n{fence}")
+        parts.append(f"{fence}python\n{source}\n{fence}")
     elif not found.by_hand:
         parts.append("There is nothing to change." if found.equal else "No change is known that mends the difference.")
     if found.by_hand:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from parity.printable import printable
 from parity.results import Migration
 from reports.evidence import lookup
 from reports.pictures import Album
@@ -113,7 +114,7 @@ def _raster(axes: Axes, traps: dict[str, list[int]]) -> None:
     """A row for each trap, a mark at each layer where it was found."""
     for height, places in enumerate(traps.values()):
         axes.plot(places, [height] * len(places), linestyle="none", marker="|", color=BLACK, markersize=9, mew=2.2)
-    labels = [f"{trap} ({len(places)})" for trap, places in traps.items()]
+    labels = [f"{_short(trap)} ({len(places)})" for trap, places in traps.items()]
     axes.set_yticks(range(len(traps)), labels, parse_math=False)
     axes.set_ylim(len(traps) - 0.4, -0.6)
     plain_axes(axes)
@@ -143,4 +144,5 @@ def _few(count: int) -> list[int]:
 
 def _short(name: str) -> str:
     """The end of a name tells layers apart; its beginning is often the same."""
+    name = " ".join(printable(name).split())
     return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image  # matplotlib itself depends on it
 
+from parity.printable import printable
+
 # From the palette of Okabe and Ito: told apart with any colour vision, and by lightness in grey.
 COLOURS = {"paddle": "#0072B2", "tensorflow": "#D55E00"}
 OTHER = "#555555"
@@ -25,6 +27,7 @@ LINES: dict[str, Any] = {"paddle": "solid", "tensorflow": (0, (4, 1.5))}  # wher
 DPI = 150
 PALETTE = 128  # colours of a picture: few lines on white need no more
 GREY = "#cccccc"
+LONGEST_LABEL = 60  # characters of a name
 
 
 def png(figure: Figure) -> bytes:
@@ -50,6 +53,14 @@ def plain_axes(axes: Axes) -> None:
 def whole_numbers(axes: Axes) -> None:
     """Ticks of the x axis at whole numbers only: epochs, steps."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+
+
+def label(name: object) -> str:
+    """A name from a record as matplotlib is to draw it: on one line, in which a dollar begins no formula."""
+    text = " ".join(printable(name).split())
+    if len(text) > LONGEST_LABEL:
+        text = f"{text[: LONGEST_LABEL // 2]}...{text[-LONGEST_LABEL // 4 :]}"
+    return text.replace("$", r"\$")
 
 
 def number(value: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.plots import COLOURS, plain_axes, png
+from reports.plots import COLOURS, label, plain_axes, png
 from reports.speed_tables import Pair, rate, unlike
 from reports.text import TITLES, figures, framework_title
 
@@ -41,7 +41,7 @@ def speed_bars(groups: Sequence[Pair], what: str) -> bytes | None:
             axes.barh(where, share, height * 0.92, color=COLOURS[framework], xerr=spread, error_kw=error)
             longest = max(longest, share + (spread or 0))
             axes.text(share + (spread or 0) + 1, where, figures(found.median), va="center", fontsize=8)
-    axes.set_yticks(range(len(rows)), [f"{pair.network}\nbatch {pair.batch}" for pair, _ in rows])
+    axes.set_yticks(range(len(rows)), [f"{label(pair.network)}\nbatch {pair.batch}" for pair, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, longest * 1.12)
     axes.set_xlabel(

@@ -1,7 +1,7 @@
 """Numbers and words as a reader of GitHub-flavoured Markdown should see them.
 
 Everything that comes from a saved run passes through `plain` or `code` on its way to the page: both take directories of
-the machine out of it and neutralise Markdown's own characters.
+the machine out of it, neutralise Markdown's own characters, and show what `parity.printable` makes of the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from tabulate import tabulate
+
+from parity.printable import printable
 
 NOT_RECORDED = "not recorded"
 NOTHING = "-"
@@ -49,11 +51,16 @@ def without_directories(text: str) -> str:
     return _PATH.sub(lambda match: re.split(r"[\\/]", match.group().rstrip("\\/"))[-1], text)
 
 
+def one_line(value: Any) -> str:
+    """Text from a record on one line, without directories and without characters that do not print; Markdown stays."""
+    return " ".join(without_directories(printable(value)).split())
+
+
 def plain(value: Any) -> str:
     """Text from a record as one line of Markdown in which nothing is markup; 'not recorded' when there is none."""
     if value is None or value == "":
         return NOT_RECORDED
-    line = " ".join(without_directories(str(value)).split())
+    line = one_line(value)
     line = re.sub(r"([\\`*\[\]<>~$])", r"\\\1", line)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)  # an underscore inside a name is no markup
 
@@ -62,7 +69,7 @@ def code(value: Any) -> str:
     """A name from a record in code type; 'not recorded' when there is none."""
     if value is None or value == "":
         return NOT_RECORDED
-    return "`" + " ".join(without_directories(str(value)).replace("`", "'").split()) + "`"
+    return "`" + one_line(value).replace("`", "'") + "`"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()) -> str:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from parity.results import Epoch, Training
 from reports.convergence_tables import Field
 from reports.experiments import Experiment, epochs_of
-from reports.plots import COLOURS, LINES, MARKERS, NETWORK_COLOURS, OTHER, number, plain_axes, png, whole_numbers
+from reports.plots import COLOURS, LINES, MARKERS, NETWORK_COLOURS, OTHER, label, number, plain_axes, png, whole_numbers
 from reports.text import framework_order, framework_title
 
 FEW = 12  # epochs that are marked where many networks share a picture
@@ -52,7 +52,7 @@ def training_curves(group: Experiment) -> bytes | None:
         whole_numbers(axes)
         plain_axes(axes)
     seeds = "\nmean of the seeds; the band is from the lowest to the highest" if banded else ""
-    figure.suptitle(group.title + seeds, fontsize=11 if banded else 12)
+    figure.suptitle(label(group.title) + seeds, fontsize=11 if banded else 12)
     handles = [_handle(framework, split) for framework in group.trained for split in ("train", "test")]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     return png(figure)
@@ -92,7 +92,9 @@ def _style(framework: str, split: str, *, marked: bool) -> dict[str, Any]:
 
 
 def _handle(framework: str, split: str) -> Line2D:
-    return Line2D([], [], label=f"{framework_title(framework)}, {split}", **_style(framework, split, marked=True))
+    return Line2D(
+        [], [], label=f"{label(framework_title(framework))}, {split}", **_style(framework, split, marked=True)
+    )
 
 
 def convergence_curves(field: Field) -> bytes | None:
@@ -132,9 +134,11 @@ def convergence_curves(field: Field) -> bytes | None:
     for axes in (by_epoch, by_time):
         plain_axes(axes)
     frameworks = sorted({framework for _, framework, _ in curves}, key=framework_order)
-    handles = [Line2D([], [], color=colour, linewidth=3, label=title) for title, colour in colours.items()]
+    handles = [Line2D([], [], color=colour, linewidth=3, label=label(title)) for title, colour in colours.items()]
     handles += [
-        Line2D([], [], color=OTHER, linestyle=LINES.get(name, "dotted"), linewidth=1.5, label=framework_title(name))
+        Line2D(
+            [], [], color=OTHER, linestyle=LINES.get(name, "dotted"), linewidth=1.5, label=label(framework_title(name))
+        )
         for name in frameworks
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)

@@ -142,6 +142,24 @@ def sleep(seconds):
     import time
     time.sleep(seconds)
 
+def burn(seconds):
+    import time
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+def burn_in_a_child(seconds):
+    import subprocess, sys
+    code = "import time\\nwhile time.process_time() < " + str(seconds) + ": pass"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+def deadlock():
+    import threading
+    lock = threading.Lock()
+    with lock:
+        threading.Thread(target=lock.acquire).start()
+        lock.acquire()
+
 def report(steps, seconds, progress):
     import time
     for step in range(steps):
@@ -157,7 +175,8 @@ def shout():
     os.system("echo from a child")
     return {"read": sys.stdin.read()}
 
-for verb in (modules, import_module, held, overwrite, crash, leave, sleep, report, shout):
+WORK = (burn, burn_in_a_child, deadlock)
+for verb in (modules, import_module, held, overwrite, crash, leave, sleep, report, shout, *WORK):
     VERBS[verb.__name__] = verb
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -91,15 +92,14 @@ np.save("keras.npy", model.predict(np.load("images.npy"), verbose=0))
 saved("extra", extra=1)
 saved("half", dtype="float16")
 saved("scale", scale=True)
-for name, value in (("nan", np.nan), ("double", None)):
+for name, dtype, value in (("nan", "float32", np.nan), ("double", "float64", 1), ("whole", "int32", 1)):
     shutil.copy("trained.weights.h5", f"{name}.weights.h5")
     with h5py.File(f"{name}.weights.h5", "a") as file:
         group = file["layers/dense/vars"]
         kernel = group["0"][:]
         del group["0"]
-        if value is not None:
-            kernel[3, 2] = value
-        group["0"] = kernel.astype("float64" if value is None else "float32")
+        kernel[3, 2] = value
+        group["0"] = kernel.astype(dtype)
 """
 MAKE_PADDLE = """
 import numpy as np, paddle
@@ -119,6 +119,10 @@ for name, change in (
     ("nan", lambda a: np.where(a == a.flat[0], np.nan, a)),
     ("half", lambda a: a.astype("float16")),
     ("double", lambda a: a.astype("float64")),
+    ("whole", lambda a: a.astype("int64")),
+    ("complex", lambda a: a.astype("complex64")),
+    ("swapped", lambda a: a.astype(">f4")),
+    ("swapped_half", lambda a: a.astype(">f2")),
     ("nobias", lambda a: a * 0),
 ):
     key = "conv.bias" if name == "nobias" else "fc.weight"
@@ -227,6 +231,7 @@ def test_what_was_converted_gives_the_same_in_plain_keras_and_plain_paddle(conve
     convert("names.safetensors", "from_names.pdparams")
     convert("trained.pdparams", "from_paddle.weights.h5")
     convert("trained.pdparams", "from_paddle.keras")
+    convert("swapped.pdparams", "from_swapped.weights.h5")  # the same numbers in the other order of bytes
     convert("from_paddle.weights.h5", "there_and_back.pdparams")
     assert {name: array.shape for name, array in load_state(folder / "names.safetensors").items()} == {
         "conv/kernel": (3, 3, 3, 6),
@@ -238,6 +243,8 @@ def test_what_was_converted_gives_the_same_in_plain_keras_and_plain_paddle(conve
 
     assert "bits True" in plain(READ_KERAS, folder)
     assert "bits True" in plain(READ_PADDLE, folder)
+    shutil.copy(folder / "from_paddle.weights.h5", folder / "from_swapped.back.weights.h5")
+    plain(SAME_ARRAYS.format(names=["from_swapped"]), folder)
     for expected, names in (
         ("keras", ("from_h5", "from_keras", "from_names")),
         ("paddle", ("h5_read", "keras_read", "there_and_back")),
@@ -347,7 +354,13 @@ def test_a_layer_that_one_model_has_alone_is_refused(convert: Convert) -> None:
         ("half.pdparams", "'fc.weight' is half precision"),
         ("half.safetensors", "'fc/kernel' is F16"),
         ("double.weights.h5", "'layers/dense/vars/0' is float64"),
-        ("double.pdparams", "'fc.weight' is float64"),
+        ("double.pdparams", "'fc.weight' is float64; expected float32: save the model in float32"),
+        ("whole.pdparams", "'fc.weight' is int64; expected float32: save the model in float32"),
+        ("whole.weights.h5", "no floating-point numbers in the file: 'layers/dense/vars/0' is int32; expected float32"),
+        ("complex.pdparams", "'fc.weight' is complex64; expected float32"),
+        ("swapped_half.pdparams", "'fc.weight' is half precision"),
+        ("nested.pdparams", "not readable as a pickle (TypeError: a tuple as a name)"),
+        ("hostile.pdparams", r"not in the model: '\x1b[2J\x07\ud800yyy"),
         ("lacking.safetensors", "missing: 'fc/bias' (10,)"),
         ("cut.pdparams", "not readable as a pickle"),
         ("evil.pdparams", "refused: it asks for 'posix.system'"),
@@ -375,11 +388,17 @@ def test_a_source_that_cannot_be_taken_is_refused_by_name(
         whole = (folder / name).read_bytes()
         (folder / f"cut.{name.partition('.')[2]}").write_bytes(whole[: len(whole) // 2])
     (folder / "evil.pdparams").write_bytes(pickle.dumps(_Evil()))
+    (folder / "nested.pdparams").write_bytes(b"\x80\x04})" + b"\x85" * 1_000_000 + b"Ns.")
+    name = "\x1b[2J\a\ud800" + "y" * 1_000_000
+    (folder / "hostile.pdparams").write_bytes(pickle.dumps({name: kernel}))
 
     dest = "refused.weights.h5" if source.endswith("pdparams") else "refused.pdparams"
     done = convert(source, dest, code=2)
     assert source in done.output
     assert says in " ".join(done.output.split())
+    assert len(done.output) < 4000
+    assert "site-packages" not in done.output
+    assert "\x1b" not in done.output
     assert not (folder / dest).exists()
     assert not (folder / "was_here").exists()
 

@@ -94,13 +94,28 @@ def test_a_convolution_that_pads_both_sides_alike(workers: Workers, framework: s
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["resnet20_v1", "resnet20_v1-64px", "resnet20_v2-30px", "mini_resnet-4px"])
+@pytest.mark.parametrize("name", ["resnet20_v1", "resnet20_v2-30px", "mini_resnet-4px", "mini_resnet-64px"])
 def test_the_average_pool_of_a_resnet_takes_the_whole_map(workers: Workers, framework: str, name: str) -> None:
     stages = run(workers, framework, name, "float64").stages
     last = "final/relu" if "_v2" in name else "stage3/block3/relu2" if "_v1" in name else "stage3/block2/relu2"
-    side = {"resnet20_v1": 8, "resnet20_v1-64px": 16, "resnet20_v2-30px": 8, "mini_resnet-4px": 1}[name]
+    side = {"resnet20_v1": 8, "resnet20_v2-30px": 8, "mini_resnet-4px": 1, "mini_resnet-64px": 16}[name]
     assert stages[last].shape[1:3] == (side, side)
     assert gap(stages["pool"], stages[last].mean(axis=(1, 2), keepdims=True)) < LIMITS["float64"]
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["resnet20_v1-64px", "resnet20_v1-70px", "resnet20_v2-64px"])
+def test_the_average_pool_of_the_keras_resnets_is_8x8_on_large_images_too(
+    workers: Workers, framework: str, name: str
+) -> None:
+    """As in their code, whose default stride is the window: four means, and what is left of a map of 18x18 unused."""
+    stages = run(workers, framework, name, "float64").stages
+    x = stages["final/relu" if "_v2" in name else "stage3/block3/relu2"]
+    assert x.shape[1:3] == ((18, 18) if name.endswith("70px") else (16, 16))
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        window = x[:, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+        assert gap(stages["pool"][:, row, column], window.mean(axis=(1, 2))) < LIMITS["float64"]
+    assert stages["pool"].shape[1:3] == (2, 2)
 
 
 @BOTH

@@ -151,10 +151,27 @@ def test_mini_resnet_without_batch_norm_is_the_published_ablation() -> None:
     assert found.batch_norm is published.batch_norm is None
 
 
+def test_counts_of_the_keras_resnets_for_64x64_images_by_hand() -> None:
+    """The 8x8 pool leaves 2x2 cells: four times the rows of the last layer, so three times its kernel more.
+
+    Four times the positions of every convolution; the last layer's own operations are taken out, and put in again.
+    """
+    for name, channels in (("resnet20_v1", 64), ("resnet20_v2", 256)):
+        small, large = NETWORKS[name], network(f"{name}-64px")
+        assert large.params - small.params == large.trainable - small.trainable == 3 * channels * 10
+        assert large.flops == 4 * (small.flops - 2 * channels * 10) + 2 * (4 * channels) * 10
+    assert network("resnet20_v1-64px").params == 274_442 + 1_920 == 276_362
+    assert network("resnet20_v2-64px").params == 574_090 + 7_680 == 581_770
+    assert network("resnet20_v1-64px").flops == 4 * 81_625_088 + 5_120 == 326_505_472
+    assert network("resnet20_v2-64px").flops == 4 * 132_481_024 + 20_480 == 529_944_576
+    assert network("resnet20_v1-nobn-100c-64px").params == 4 * 64 * 100 + 100 + (
+        274_442 - 4 * (16 * 7 + 32 * 6 + 64 * 6) - 650
+    )
+
+
 def test_counts_of_variants_by_hand() -> None:
     resnet, vgg = NETWORKS["resnet20_v1"], NETWORKS["vgg16"]
     assert network("resnet20_v1-100c").params == resnet.params + 90 * (64 + 1)
-    assert network("resnet20_v1-64px").params == resnet.params
     assert network("resnet20_v1-nobn").params == resnet.params - 4 * (16 * 7 + 32 * 6 + 64 * 6)
     assert network("resnet20_v1-nobn").trainable == resnet.trainable - 2 * (16 * 7 + 32 * 6 + 64 * 6)
     assert network("vgg16-64px").params == vgg.params + 3 * 512 * 512  # four times as many rows of fc1
@@ -193,6 +210,8 @@ def test_an_unknown_suffix_gets_the_suffixes_explained(wrong: str) -> None:
     [
         ("lenet5", 16, "a window of 2x2 finds no place on a map of 1x1"),
         ("mini_inception", 13, "a window of 3x3 finds no place on a map of 2x2"),
+        ("resnet20_v1", 29, "a window of 8x8 finds no place on a map of 7x7"),
+        ("resnet20_v2", 29, "a window of 8x8 finds no place on a map of 7x7"),
     ],
 )
 def test_images_that_are_too_small_are_refused(base: str, smallest: int, what: str) -> None:

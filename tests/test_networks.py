@@ -238,7 +238,8 @@ SHAPES: dict[str, Shapes] = {
 FURTHER: dict[str, Shapes] = {
     "resnet26_v1": resnet_v1(4),
     "resnet29_v2": resnet_v2(3),
-    "resnet20_v1-nobn-100c-64px": {"stage3/block3/relu2": (16, 16, 64), "pool": (1, 1, 64), "head/logits": (100,)},
+    "resnet20_v1-nobn-100c-64px": {"stage3/block3/relu2": (16, 16, 64), "pool": (2, 2, 64), "head/logits": (100,)},
+    "resnet20_v2-64px": {"final/relu": (16, 16, 256), "pool": (2, 2, 256), "head/logits": (10,)},
     "resnet20_v2-nobn-30px": {"final/relu": (8, 8, 256), "pool": (1, 1, 256)},
     "mini_resnet-nobn": MINI_RESNET_SHAPES,
     "mini_resnet-29px": {"stage2/block2/relu2": (15, 15, 32), "stage3/block2/relu2": (8, 8, 64), "pool": (1, 1, 64)},

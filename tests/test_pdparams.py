@@ -336,3 +336,54 @@ def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
 def test_nothing_admitted_is_more_than_a_container_or_of_this_module() -> None:
     for name, admitted in pdparams.ADMITTED.items():
         assert admitted in (tuple, list, dict, set) or inspect.getmodule(admitted) is pdparams, name
+
+
+# What would end the process, or change what the next file is read with
+
+DEEP = b")" + b"\x85" * 1_000_000  # a tuple in a tuple in a tuple
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"}" + DEEP + b"Ns.",
+        b"}(" + DEEP + b"Nu.",
+        b"(" + DEEP + b"Nd.",
+        b"\x8f(" + DEEP + b"\x90.",
+        b"(" + DEEP + b"\x91.",
+        b"cbuiltins\nset\n(](" + DEEP + b"etR.",
+        b"cbuiltins\ndict\n(](](" + DEEP + b"NeetR.",
+        b"ccollections\nOrderedDict\n(](](" + DEEP + b"NeetR.",
+        b"}\x8c\x15UnpackBigParamInfor@@}\x8c\x01w}(\x8c\x06slices](" + DEEP + b"euss.",
+    ],
+    ids=["item", "items", "dict", "set", "frozenset", "set called", "dict called", "OrderedDict", "slices"],
+)
+def test_nothing_that_is_nested_deeply_is_hashed(tmp_path: Path, content: bytes) -> None:
+    """In a process of its own, which would otherwise be killed by SIGSEGV."""
+    path = tmp_path / "deep.pdparams"
+    path.write_bytes(b"\x80\x04" + content)
+    code = "import sys; from pathlib import Path; from parity.pdparams import read; read(Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(path)]
+    run = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 1, run.returncode
+    last = run.stderr.strip().splitlines()[-1]
+    assert last.startswith("parity.pdparams.WeightsError")
+    assert "a tuple as a name" in last or "a slice of it" in last
+
+
+@pytest.mark.parametrize(
+    "target", [b"c_codecs\nencode\n", b"cbuiltins\nset\n", b"ccollections\nOrderedDict\n", b"cnumpy\nndarray\n"]
+)
+def test_a_file_cannot_change_what_it_is_read_with(tmp_path: Path, target: bytes) -> None:
+    path = tmp_path / "state.pdparams"
+    path.write_bytes(b"\x80\x04" + target + b"N}\x8c\x0c__defaults__Ns\x86b.")
+    with pytest.raises(WeightsError, match=r"a state for something that is no array"):
+        read(path)
+
+
+def test_a_shape_is_a_row_of_numbers(tmp_path: Path) -> None:
+    """Python multiplies a tuple by a number, to as many members as memory holds."""
+    shape = (1 << 40, (1,))
+    array = Call(_blank(), np.ndarray, (0,), b"b", state=(1, shape, np.dtype("f4"), False, b"1234"))
+    with pytest.raises(WeightsError, match="entry 'w': an array whose shape is no row of numbers"):
+        read(saved(tmp_path / "shape.pdparams", {"w": array}))

@@ -167,6 +167,44 @@ def test_progress_is_a_sign_of_life(expendable: Workers) -> None:
     assert news == [{"step": step} for step in range(10)]
 
 
+@BOTH
+@pytest.mark.parametrize("verb", ["burn", "burn_in_a_child"])
+def test_work_is_a_sign_of_life_without_any_message(expendable: Workers, framework: str, verb: str) -> None:
+    """Three seconds of a processor under a timeout of one: as an evaluation on a crowded machine."""
+    assert describes(expendable[framework])
+    before = expendable[framework].pid
+    assert expendable[framework].call(verb, seconds=3, timeout=1).result is None
+    assert expendable[framework].pid == before
+
+
+@BOTH
+@pytest.mark.parametrize(("verb", "arguments"), [("deadlock", {}), ("sleep", {"seconds": 120})])
+def test_a_worker_that_waits_for_itself_hangs_though_its_other_threads_live(
+    expendable: Workers, framework: str, verb: str, arguments: dict[str, Any]
+) -> None:
+    """A deadlock: Python runs on, the thread that reads requests too, but nothing uses a processor."""
+    worker = expendable[framework]
+    assert describes(worker)
+    start = time.monotonic()
+    with pytest.raises(WorkerError, match="no sign of life for 2 s; the worker was stopped") as caught:
+        worker.call(verb, **arguments, timeout=2)
+    assert time.monotonic() - start < 60
+    assert caught.value.cause == "hang"
+    assert describes(worker)
+
+
+def test_a_loop_without_an_end_is_bounded_too(expendable: Workers) -> None:
+    worker = expendable["paddle"]
+    assert describes(worker)
+    with pytest.raises(
+        WorkerError, match="step 'burn': at work without a word for 2 s; the worker was stopped"
+    ) as caught:
+        worker.call("burn", seconds=600, timeout=1, longest=2)
+    assert caught.value.cause == "hang"
+    news: list[Any] = []
+    assert worker.call("report", steps=10, seconds=0.4, longest=2, on_progress=news.append).result == {"steps": 10}
+
+
 def test_a_listener_that_raises_does_not_leave_its_reply_to_the_next_call(expendable: Workers) -> None:
     worker = expendable["paddle"]
 

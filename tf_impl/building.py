@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from parity import targets
+from parity.causes import cause
+from parity.printable import quoted
 from parity.user_models import HALF, Wanted
 from tf_impl.exact import exact_attention
 
@@ -27,18 +29,28 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
             types = _stored(path)
             model.load_weights(path)
     except Exception as error:
-        text = str(error).strip().splitlines() or [""]
+        if advice := _unsafe(error):
+            raise targets.TargetError(
+                f"{path} {advice} Give its weights alone: model.save_weights('x.weights.h5')."
+            ) from error
         raise targets.TargetError(
-            f"{path} does not fit the model: {type(error).__name__}: {text[0]}. Expected the weights of this model as "
-            "Keras 3 saves them (.weights.h5, or a .keras file of the same model)."
+            f"{path} does not fit the model: {cause(error)}. Expected the weights of this model as Keras 3 saves them "
+            "(.weights.h5, or a .keras file of the same model)."
         ) from error
     # Keras casts half precision, and skips layers that the model lacks, without a word
     if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
         raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
-    own = sum(int(np.prod(each.shape)) for each in model.weights if counts(each))
+    floats = [each for each in model.weights if counts(each) and str(each.dtype).startswith("float")]
+    own = sum(int(np.prod(each.shape)) for each in floats)
     held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
     if held > own:
         raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
+    if held < own:  # Keras makes numbers of anything, without a word
+        odd = next((f": {quoted(name)} is {kind}" for name, (kind, _) in types.items() if kind[:5] != "float"), "")
+        raise targets.TargetError(
+            f"{path}: {own - held:,} of the model's {own:,} numbers are no floating-point numbers in the file{odd}; "
+            "expected float32: save the model in float32"
+        )
     return types
 
 
@@ -47,7 +59,7 @@ def _stored(path: Path) -> dict[str, tuple[str, int]]:
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
-            found[name] = str(item.attrs.get("dtype", item.dtype)), int(item.size)
+            found[name] = str(item.attrs.get("dtype", item.dtype.newbyteorder("="))), int(item.size)
 
     with h5py.File(path) as file:
         file.visititems(visit)
@@ -120,8 +132,26 @@ def _load(path: Path) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        text = str(error).strip().splitlines() or [""]
-        raise targets.TargetError(f"{path} cannot be loaded by Keras: {type(error).__name__}: {text[0]}") from error
+        if advice := _unsafe(error):
+            raise targets.TargetError(
+                f"{path} {advice} If you trust it, write a function that loads it so, and give that as the target: "
+                f"`def net(): return keras.models.load_model({str(path)!r}, safe_mode=False)` in mine.py, then "
+                "mine:net. Or put a layer of Keras in the place of the Lambda, and save."
+            ) from error
+        raise targets.TargetError(
+            f"{path} cannot be loaded by Keras: {cause(error)}. A model with classes of your own is given as "
+            "package.module:callable that imports them and returns the loaded model."
+        ) from error
+
+
+def _unsafe(error: Exception) -> str:
+    """Why a file was refused that holds code of its author; empty for another error."""
+    if "safe_mode" not in str(error):
+        return ""
+    return (
+        "holds Python code (a Lambda layer), which runs when the model is loaded and may do anything; the suite loads "
+        "models in Keras's safe mode, which refuses it."
+    )
 
 
 def _in_dtype(model: keras.Model, dtype: str) -> keras.Model:

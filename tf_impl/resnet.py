@@ -20,7 +20,7 @@ def resnet(network: Network, images: Any) -> Any:
     for s, stage in enumerate(design.stages, start=1):
         for b in range(1, stage.blocks + 1):
             x = basic_block(x, f"stage{s}.block{b}", stage, network, first=b == 1)
-    side = x.shape[1]
+    side = design.pool if isinstance(design.pool, int) else x.shape[1]
     x = global_max_pool(x, "pool") if design.pool == "max" else average_pool(x, "pool", side, side)
     return head(x, design.hidden, network.classes, network.batch_norm)
 
@@ -37,7 +37,7 @@ def resnet_v2(network: Network, images: Any) -> Any:
             x = bottleneck(x, f"stage{s}.block{b}", stage, network, first=b == 1, activated=s == b == 1)
     x = batch_norm(x, "final.bn", network.batch_norm)
     x = relu(x, "final.relu")
-    x = average_pool(x, "pool", x.shape[1], x.shape[1])
+    x = average_pool(x, "pool", design.pool, design.pool)
     return head(x, (), network.classes, network.batch_norm)
 
 
