@@ -123,6 +123,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
         self._log: Any = None
+        self._turn = threading.RLock()  # of the call that is being answered; a start calls from within
         self._greeting = 0  # bytes of the log that a good start printed; no failure is explained by them
         self._scratch: Scratch | None = None
 
@@ -163,26 +164,27 @@ class Worker:
             "wants": "arrays" if arrays is not None else "",
             "progress": on_progress is not None,
         }
-        try:
-            if self._process is None:
-                self._start(network, verb)
-            assert self._process is not None
-            alive = Liveness(self._process.pid, timeout, longest)
-            self._send(header, arrays, network, verb, alive)
-            while True:
-                message, out = self._next(network, verb, alive)
-                if "progress" in message:
-                    if on_progress is not None:
-                        on_progress(message["progress"])
-                elif "error" in message:
-                    raise WorkerError(self.framework, network, verb, "raised", _indented(message))
-                else:
-                    return Reply(message["result"], out)
-        except WorkerError:
-            raise
-        except BaseException:  # Ctrl-C, or `on_progress` raised: the next call must not read this one's reply
-            self.stop()
-            raise
+        with self._turn:  # a thread that asks meanwhile waits: replies have no names
+            try:
+                if self._process is None:
+                    self._start(network, verb)
+                assert self._process is not None
+                alive = Liveness(self._process.pid, timeout, longest)
+                self._send(header, arrays, network, verb, alive)
+                while True:
+                    message, out = self._next(network, verb, alive)
+                    if "progress" in message:
+                        if on_progress is not None:
+                            on_progress(message["progress"])
+                    elif "error" in message:
+                        raise WorkerError(self.framework, network, verb, "raised", _indented(message))
+                    else:
+                        return Reply(message["result"], out)
+            except WorkerError:
+                raise
+            except BaseException:  # Ctrl-C, or `on_progress` raised: the next call must not read this one's reply
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """End the process; a later call starts another."""

@@ -10,6 +10,7 @@ import threading
 import time
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -501,3 +502,11 @@ def test_a_stopped_worker_leaves_nothing_among_the_temporary_files(
         assert len(list(tmp_path.iterdir())) == 2
         assert any(tmp_path.rglob("__autograph_generated_file*"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_that_ask_one_worker_at_a_time_each_get_their_own_reply(workers: Workers) -> None:
+    verbs = ("describe", "settings") * 4
+    with ThreadPoolExecutor(len(verbs)) as pool:
+        found = list(pool.map(lambda verb: workers.each(verb, network="lenet5"), verbs))
+    for verb, replies in zip(verbs, found, strict=True):
+        assert all(("entries" in reply.result) == (verb == "describe") for reply in replies.values())
