@@ -132,9 +132,9 @@ def print_proof(console: Console, proof: Proof) -> None:
     if proof.gap is not None and proof.limit is not None:
         sign = "<" if proof.gap <= proof.limit else ">" if proof.gap > proof.limit else "against"  # NaN is neither
         gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {proof.worst}"
-    counts = {what: number for what, number in proof.compared.items() if what != "elements"}
+    counts = {what: number for what, number in proof.compared.items() if not what.startswith("elements")}
     compared = ", ".join(f"{number:,} {what}" for what, number in counts.items()) or "nothing compared"
-    line = Text(f" {proof.level} {proof.title:<22}")
+    line = Text(f" {proof.level} {proof.title:<26}")
     line.append(outcome(proof), "green" if proof.passed else "bold red")
     line.append(f"  {gap}  ")
     line.append(compared, "dim")

@@ -82,7 +82,7 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
         "steps": first[LOSSES].size,
     }
     extremes = [each for comparisons in designed.values() for each in comparisons]
-    compared |= {"designed steps": len(designed), "their elements": sum(each.elements for each in extremes)}
+    compared |= {"designed steps": len(designed), "elements of designed steps": sum(each.elements for each in extremes)}
     # an update by the rule is within a few roundings, its limit: one that holds says nothing of margins
     telling = [comparison, *(each[0] for each in designed.values()), *(each for each in extremes if not each.passed)]
     proof = steps_titled(make_proof(evidence, 6, compared, problems, worst_of(telling)), recipe)
