@@ -11,7 +11,7 @@ import numpy as np
 from parity.chaos import compare_chaotic
 from parity.compare import FLOAT64_LIMIT, Comparison
 from parity.evidence import Evidence, make_proof, worst_of
-from parity.extremes import EXTREMES, Extreme, extreme_row, extreme_state
+from parity.extremes import EXTREMES, LOGITS, Extreme, extreme_row, extreme_state
 from parity.forward_proofs import FLOAT64_ROUNDING, perturb
 from parity.model_cache import LARGE
 from parity.protocol import Arrays, unpack
@@ -94,19 +94,23 @@ def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> list[C
 
     Gradients as the optimizer has taken them up, so that one that it cuts or scales shows.
     """
+    margin = extreme.margin["float64"]
     state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float64")
     row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
     points = dict.fromkeys(evidence.workers, Point(state))
     taken = take_steps(evidence, recipe, points, row, "float64")
     shown = {name: observed(each, recipe) for name, each in taken.items()}
     first = next(iter(shown.values()))
-    scales = layer_scales(first) | {LOSS: max(float(first[LOSS]), extreme.margin["float64"])}
-    uncertain = loss_uncertainty(taken, extreme.margin["float64"], FLOAT64_ROUNDING)
+    scales = layer_scales(first) | {LOSS: max(float(first[LOSS]), margin)}
+    uncertain = loss_uncertainty(taken, margin, FLOAT64_ROUNDING)
     limits = dict.fromkeys(first, UPDATE_LIMIT + uncertain) | {LOSS: FLOAT64_LIMIT}
 
     def moved(run: int) -> dict[str, Arrays]:
+        # The uncertainty of the loss's gradient goes backwards like the gradient: logits that are moved by it show how.
         draw = np.random.default_rng([evidence.seed, run])
-        others = dict.fromkeys(points, Point(perturb(state, draw, FLOAT64_ROUNDING)))
+        last = {name: array for name, array in state.items() if name.startswith(f"{LOGITS}/")}
+        changed = perturb(state, draw, FLOAT64_ROUNDING) | perturb(last, draw, uncertain / (1 + margin))
+        others = dict.fromkeys(points, Point(changed))
         again = take_steps(evidence, recipe, others, row, "float64", weights=False)
         return {name: observed(each, recipe) for name, each in again.items()}
 
