@@ -59,14 +59,14 @@ class Watched:
 
 
 def float32_step(evidence: Evidence) -> Proof:
-    """Level 8. Loss, gradients, weights and statistics of the first step and of one two epochs later; designed steps.
+    """Level 8. Loss, gradients, weights and statistics of a step two epochs on, and of designed first steps.
 
     Then the optimizer alone, for as many steps as a training has.
     """
     recipe = recipe_for(evidence)
     problems: list[str] = []
     rules: dict[str, list[Comparison]] = {name: [] for name in evidence.workers}
-    watched = [*_run(evidence, recipe, problems, rules), *_designed(evidence, recipe, rules)]
+    watched = [_run(evidence, recipe, problems, rules), *_designed(evidence, recipe, rules)]
     comparisons = {
         (each.title, framework): comparison
         for each, first in zip(watched, against_float64(evidence, recipe, watched), strict=True)
@@ -131,20 +131,18 @@ def looked_at_again(
     return comparisons
 
 
-def _run(
-    evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[str, list[Comparison]]
-) -> Iterator[Watched]:
-    """A float32 training over several epochs; the first and the last of its steps."""
+def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[str, list[Comparison]]) -> Watched:
+    """A float32 training over several epochs, of which the last step is watched; the designed ones are first steps."""
     rows = list(_rows(evidence, recipe))
-    first: dict[str, tuple[Point, Taken]] = {}
-    last: dict[str, tuple[Point, Taken]] = {}
+    points: dict[str, Point] = {}
+    steps: dict[str, Taken] = {}
     start(evidence, recipe, precision="float32")
     sent = evidence.state("float32")
 
     def job(worker: Worker) -> Reply:
         framework, name = worker.framework, evidence.network.name
         found = [("when a training starts", point_of(evidence, worker))]
-        worker.call("warm_up", network=name, arrays=plan_of(evidence, recipe, 0))
+        worker.call("warm_up", network=name, arrays=rows[0][0])
         found.append(("over the warm-up", point_of(evidence, worker)))
         for when, point in found:
             changed = [n for n, array in sent.items() if not same_bits(array, point.state.get(n, np.zeros(0)))]
@@ -161,18 +159,14 @@ def _run(
                 problems.extend(
                     f"{framework}: {p}" for p in counted(recipe, taken.after.memory, count, FLOAT32_ROUNDING)
                 )
-                first.setdefault(framework, (before, taken))
-                last[framework] = before, taken
+                points[framework], steps[framework] = before, taken
                 before = taken.after
             if number < len(rows) - 1:  # as a training does between two epochs
                 worker.call("evaluate", network=name, batch=evidence.evaluation_batch, on_progress=lambda news: None)
         return Reply()
 
     evidence.workers.map(job)
-    sent_to_both = Point(dict(sent))
-    first = {name: (sent_to_both, taken) for name, (_, taken) in first.items()}
-    for title, row, steps in (("first step", rows[0][0], first), (f"step {sum(EPOCHS)}", rows[-1][-1], last)):
-        yield Watched(title, {n: b for n, (b, _) in steps.items()}, row, {n: t for n, (_, t) in steps.items()})
+    return Watched(f"step {sum(EPOCHS)}", points, rows[-1][-1], steps)
 
 
 def _rows(evidence: Evidence, recipe: Recipe) -> Iterator[list[Arrays]]:

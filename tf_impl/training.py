@@ -80,9 +80,9 @@ class Trainer:
         """One step of training with row `index` of the plan."""
         self.compiled_step(plan, tf.constant(index))
 
-    @tf.function(reduce_retracing=False)
+    @tf.function(reduce_retracing=True)
     def compiled_step(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> None:
-        """As `step`; the index is a tensor, so that it is traced once."""
+        """As `step`; the index is a tensor, so that it is traced once, and once more if plans differ in length."""
         with tf.GradientTape() as tape:
             loss, logits, labels = self.loss(plan, index)
         self.optimizer.apply(tape.gradient(loss, self.variables), plan["rate"][index])
