@@ -142,13 +142,15 @@ def _newest_run() -> Path:
 @app.command()
 def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
     """Look at the installation: both frameworks, data, memory, settings; say what to do about problems."""
+    from parity.trial import try_out
+
     chosen = "gpu" if device is Device.gpu else "cpu"
     with Workers(device=chosen, threads=threads) as workers, console.busy(console.stderr(), "asking both frameworks"):
         if device is Device.auto:
             facts, errors = ask(workers)
             if not errors:
                 prefer_gpu(workers, facts)
-        findings = diagnose(workers)
+        findings = [*diagnose(workers), *try_out(workers)]
     problems = [finding for finding in findings if finding.state == "problem"]
     if as_json:
         console.print_json({"usable": not problems, "findings": [vars(finding) for finding in findings]})
