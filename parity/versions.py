@@ -16,11 +16,12 @@ from typing import Any
 OLDEST_PYTHON = (3, 11)
 OLDEST: dict[str, dict[str, str]] = {  # by framework, of the modules that its worker imports
     "paddle": {"paddle": "2.6.2", "numpy": "1.26"},
-    "tensorflow": {"tensorflow": "2.16.2", "keras": "3.3.3", "numpy": "1.26"},
+    "tensorflow": {"tensorflow": "2.16.2", "keras": "3.0.5", "numpy": "1.26"},
 }
 # What the Python of a worker must have besides its framework. Paddle imports setuptools and does not ask for it.
-NEEDS = ("numpy", "platformdirs", "psutil", "safetensors")
+NEEDS = ("numpy", "pillow", "platformdirs", "psutil", "safetensors")
 FRAMEWORK_NEEDS: dict[str, tuple[str, ...]] = {"paddle": ("setuptools",), "tensorflow": ()}
+MODULES = {"pillow": "PIL"}  # by package, where the names differ
 REFUSED = 78  # a worker's exit code where its Python cannot even speak to the suite; EX_CONFIG of sysexits.h
 
 
@@ -34,7 +35,7 @@ def python_problem(framework: str) -> str:
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         return f"{sys.executable} is Python {platform.python_version()}; expected {oldest} or later"
-    missing = [name for name in needs(framework) if importlib.util.find_spec(name) is None]
+    missing = [name for name in needs(framework) if importlib.util.find_spec(MODULES.get(name, name)) is None]
     if missing:
         return f"{sys.executable} lacks {', '.join(missing)}; install there: pip install {' '.join(missing)}"
     return ""
