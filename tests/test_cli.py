@@ -154,7 +154,7 @@ def test_doctor_names_both_frameworks_when_neither_starts() -> None:
     findings = {finding["what"]: finding for finding in found["findings"]}
     for title, package in (("PaddlePaddle", "paddlepaddle"), ("TensorFlow", "tensorflow")):
         assert findings[title]["state"] == "problem"
-        assert f"pip install {package}" in findings[title]["advice"]
+        assert f"pip install '{package}" in findings[title]["advice"]
     assert findings["$PARITY_TENSORFLOW_PYTHON"]["found"] == "/nonexistent"
 
 
@@ -304,7 +304,7 @@ def test_doctor_tells_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("PARITY_PADDLE_PYTHON", raising=False)
     found = diagnosed(WorkerError("paddle", None, "start", "missing", "not installed for python"), facts())
     assert found["PaddlePaddle"].state == "problem"
-    assert found["PaddlePaddle"].advice.startswith("pip install paddlepaddle")
+    assert found["PaddlePaddle"].advice.startswith("pip install 'paddlepaddle>=2.6.2'")
     assert found["TensorFlow"].state == "ok"
 
 
