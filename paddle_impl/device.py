@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_impl.function_kinds import KNOWN
 from parity.memory import high_water
 from parity.precision import reference_problem, verdict
+from parity.tracing import absent
 from parity.versions import in_this_process
 
 _settings: dict[str, Any] = {"device": "cpu", "threads": 0}
@@ -40,6 +42,7 @@ def environment() -> dict[str, Any]:
         "gpus": _gpus(),
         "threads": _settings["threads"],
         "precision": probe_precision(),
+        "lacks": absent(KNOWN),
     } | in_this_process("numpy")
 
 

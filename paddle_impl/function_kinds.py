@@ -13,7 +13,7 @@ from parity.graphs import adaptive_pool, pool, single, softplus
 from parity.tracing import present
 
 # Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
-_KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
+KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
     "relu": ((nn.functional, "relu"),),
     "relu6": ((nn.functional, "relu6"),),
     "leaky_relu": ((nn.functional, "leaky_relu"),),
@@ -53,7 +53,7 @@ _KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
         (paddle.Tensor, "squeeze"),
     ),
 }
-FUNCTIONS = present(_KNOWN)  # older versions lack some
+FUNCTIONS = present(KNOWN)  # older versions lack some
 
 
 @reads

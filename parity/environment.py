@@ -18,7 +18,7 @@ import psutil
 from parity import data
 from parity.data import DataError, Dataset
 from parity.processor import cpu_model
-from parity.versions import OLDEST_PYTHON
+from parity.versions import OLDEST_PYTHON, version_limits
 from parity.workers import FRAMEWORKS, Reply, Worker, WorkerError, Workers, default_threads, interpreter_of
 
 # The suite's own; what computed in a framework is in that framework's record.
@@ -185,6 +185,8 @@ def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[F
     findings = [Finding(title, "ok", f"{facts['version']} on the {facts['device'].upper()}, {seen}")]
     with_it = [f"Python {facts['python']}", *(f"{name} {version}" for name, version in facts["packages"].items())]
     findings.append(Finding(f"{title}, with", "ok", ", ".join(with_it)))
+    for limit in version_limits(framework, facts["version"], facts["packages"]["numpy"], facts["lacks"]):
+        findings.append(Finding(f"{title}, limit", "ok", limit))
     if in_force:
         findings.append(Finding(f"{title}, variables", "ok", ", ".join(in_force)))
     used = facts["threads"]

@@ -24,6 +24,13 @@ def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[t
     return {kind: places for kind, places in found.items() if places}
 
 
+def absent(table: Mapping[str, Sequence[tuple[Any, str]]]) -> list[str]:
+    """The full names of what `present` leaves out."""
+    return [
+        f"{owner.__name__}.{name}" for places in table.values() for owner, name in places if not hasattr(owner, name)
+    ]
+
+
 def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorates what reads a layer or function, its first argument, of this framework and version.
 

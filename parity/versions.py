@@ -11,6 +11,7 @@ import importlib.util
 import platform
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 OLDEST_PYTHON = (3, 11)
@@ -57,6 +58,19 @@ def is_older(version: str, oldest: str) -> bool:
     """Whether a version comes before another, by its numbers: 3.0.0rc1 counts as 3.0.0, a build without one as new."""
     found = _numbers(version)
     return any(found) and found < _numbers(oldest)
+
+
+def version_limits(framework: str, version: str, numpy: str, lacks: Sequence[str]) -> list[str]:
+    """What a worker's versions cannot do that others can, with the reason; `lacks` are functions they do not have."""
+    limits = []
+    if lacks:
+        limits.append(f"this version has no {', '.join(lacks)}: models that call one need a newer version")
+    if framework == "paddle" and is_older(version, "3.0") and not is_older(numpy, "2.3"):
+        limits.append(
+            "scripts of your own must import numpy.random before paddle, as the suite's workers do: numpy 2.3 and "
+            "newer load it at its first use, and after Paddle 2.6 that is a segmentation fault"
+        )
+    return limits
 
 
 def in_this_process(*modules: str) -> dict[str, Any]:

@@ -287,7 +287,7 @@ def diagnosed(paddle: Any, tensorflow: Any) -> dict[str, environment.Finding]:
 
 
 def facts(gpus: int = 0, threads: int = 2, verdict: str = "float32") -> dict[str, Any]:
-    versions = {"version": "1", "python": "3.11.7", "packages": {"numpy": "2"}}
+    versions = {"version": "1", "python": "3.11.7", "packages": {"numpy": "2"}, "lacks": []}
     return versions | {"device": "cpu", "gpus": gpus, "threads": threads, "precision": {"verdict": verdict}}
 
 

@@ -16,7 +16,7 @@ from parity.pairs import FIRST, SECOND, Pair
 from parity.targets import TargetError
 from parity.trial import try_out
 from parity.user_models import Wanted
-from parity.versions import OLDEST, OLDEST_PYTHON, is_older, needs
+from parity.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
 from parity.workers import FRAMEWORKS, WorkerError, Workers, interpreter_of
 from tests.command_line import ROOT
 from tests.conftest import FaultyPair, MakePython
@@ -117,6 +117,21 @@ def test_an_older_python_is_refused_at_start_in_one_line(
         alone["paddle"].call("settings")
     assert str(caught.value).endswith("is Python 3.10.4; expected 3.11 or later")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("framework", "version", "numpy", "says"),
+    [
+        ("paddle", "2.6.2", "2.4.6", "import numpy.random before paddle"),
+        ("paddle", "2.6.2", "2.2.6", ""),
+        ("paddle", "3.0.0", "2.4.6", ""),
+        ("tensorflow", "2.16.2", "2.4.6", ""),
+    ],
+)
+def test_what_a_version_cannot_do_is_said(framework: str, version: str, numpy: str, says: str) -> None:
+    assert says in "".join(version_limits(framework, version, numpy, []))
+    assert bool(says) == bool(version_limits(framework, version, numpy, []))
+    assert "has no paddle.sigmoid: " in version_limits(framework, version, numpy, ["paddle.sigmoid"])[0]
 
 
 # An environment of a framework's own
@@ -256,6 +271,8 @@ def test_functions_that_a_version_lacks_are_left_out(
     monkeypatch.setenv("PARITY_PADDLE_PYTHON", str(altered_python(additions)))
     with Workers(["paddle"], threads=1) as alone:
         known = alone["paddle"].call("known").result
+        lacks = alone["paddle"].call("environment").result["lacks"]
+    assert lacks == ["paddle.nn.functional.swish", "paddle.nn.functional.celu"]
     assert "celu" not in known
     assert known["silu"] == 1
     assert known["relu"] == 1

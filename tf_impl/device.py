@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from parity.memory import high_water
 from parity.precision import reference_problem, verdict
+from parity.tracing import absent
 from parity.versions import in_this_process
+from tf_impl.function_kinds import KNOWN
 
 _settings: dict[str, Any] = {"device": "cpu", "threads": 0}
 
@@ -47,6 +49,7 @@ def environment() -> dict[str, Any]:
         "gpus": len(gpus),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "precision": probe_precision(),
+        "lacks": absent(KNOWN),
     } | in_this_process("keras", "numpy")
 
 

@@ -13,7 +13,7 @@ from parity.tracing import present
 from tf_impl.layer_kinds import NAMED, Facts, reads
 
 # Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
-_KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
+KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
     "relu": ((tf.nn, "relu"), (keras.ops, "relu"), (keras.activations, "relu")),
     "relu6": ((tf.nn, "relu6"), (keras.ops, "relu6")),
     "leaky_relu": ((tf.nn, "leaky_relu"), (keras.ops, "leaky_relu")),
@@ -38,7 +38,7 @@ _KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
     "max": ((tf, "reduce_max"), (keras.ops, "max")),
     "reshape": ((tf, "reshape"), (keras.ops, "reshape"), (tf, "squeeze"), (keras.ops, "squeeze")),
 }
-FUNCTIONS = present(_KNOWN)  # older versions lack some
+FUNCTIONS = present(KNOWN)  # older versions lack some
 
 
 @reads
