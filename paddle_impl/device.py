@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_impl.function_kinds import KNOWN
 from parity.memory import high_water
 from parity.precision import reference_problem, verdict
+from parity.tracing import absent
+from parity.versions import in_this_process
 
 _settings: dict[str, Any] = {"device": "cpu", "threads": 0}
 
@@ -28,7 +31,7 @@ def setup(device: str, threads: int) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """What the report says of this framework: version, device, threads, probed precision."""
+    """What the report says of this framework: versions, device, threads, probed precision."""
     name = platform.processor() or platform.machine()
     if _settings["device"] == "gpu":
         name = paddle.device.cuda.get_device_name()
@@ -39,7 +42,8 @@ def environment() -> dict[str, Any]:
         "gpus": _gpus(),
         "threads": _settings["threads"],
         "precision": probe_precision(),
-    }
+        "lacks": absent(KNOWN),
+    } | in_this_process("numpy")
 
 
 def probe_precision() -> dict[str, Any]:

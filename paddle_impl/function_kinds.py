@@ -8,11 +8,12 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.layer_kinds import HARD_SIGMOID, LOG_SOFTMAX, Facts, dropout_facts, pool_facts, sides_by
+from paddle_impl.layer_kinds import HARD_SIGMOID, LOG_SOFTMAX, Facts, dropout_facts, pool_facts, reads, sides_by
 from parity.graphs import adaptive_pool, pool, single, softplus
+from parity.tracing import present
 
 # Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
-FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
+KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
     "relu": ((nn.functional, "relu"),),
     "relu6": ((nn.functional, "relu6"),),
     "leaky_relu": ((nn.functional, "leaky_relu"),),
@@ -52,8 +53,10 @@ FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
         (paddle.Tensor, "squeeze"),
     ),
 }
+FUNCTIONS = present(KNOWN)  # older versions lack some
 
 
+@reads
 def of_function(
     name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, *, first: bool = False
 ) -> Facts:

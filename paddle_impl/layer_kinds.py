@@ -12,7 +12,10 @@ import paddle
 from paddle import nn
 
 from parity.graphs import adaptive_pool, cropped, over_row, pair, pool, same_padding, single, softplus, used_padding
+from parity.tracing import reader
 from parity.weights import SAME, Layout
+
+reads = reader(f"PaddlePaddle {paddle.__version__}")
 
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
 Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to height and width
@@ -91,11 +94,13 @@ LAYERS = (
 )
 
 
+@reads
 def known(layer: nn.Layer) -> bool:
     """Whether the layer is one of Paddle's own that `of_layer` can describe."""
     return type(layer) in LAYERS and getattr(layer, "_padding_mode", "zeros") == "zeros"
 
 
+@reads
 def arrays_of(layer: nn.Layer) -> dict[str, tuple[paddle.Tensor, Layout]]:
     """The layer's arrays by canonical kind."""
     found = {}
@@ -106,6 +111,7 @@ def arrays_of(layer: nn.Layer) -> dict[str, tuple[paddle.Tensor, Layout]]:
     return found
 
 
+@reads
 def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
     """Kind and numbers of a known layer that made y of x.
 
@@ -160,7 +166,8 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
         case nn.Flatten():
             return "reshape", {}
         case nn.ZeroPad2D():
-            left, right, top, bottom = layer._pad if not isinstance(layer._pad, int) else [layer._pad] * 4
+            given = layer._pad if hasattr(layer, "_pad") else layer.padding  # from Paddle 3.3 on
+            left, right, top, bottom = [given] * 4 if isinstance(given, int) else given
             return "zero_pad", {"padding": [[int(top), int(bottom)], [int(left), int(right)]]}
     return "identity", {}
 

@@ -121,6 +121,8 @@ class UserModel(HostedModel):
         try:
             with paddle.enable_grad() if training else paddle.no_grad():
                 found = trace(self.model, x, self.given)
+        except targets.TargetError:
+            raise
         except Exception as error:
             raise targets.TargetError(self.wanted.does_not_run(error)) from error
         finally:

@@ -70,7 +70,27 @@ def _layout(layer: nn.Layer, own_name: str) -> Layout:
 
 
 def memory(tensor: paddle.Tensor) -> np.ndarray:
-    """The tensor's own memory where numpy can see it (on the CPU), else a host copy."""
-    if tensor.place.is_cpu_place():
-        return np.from_dlpack(tensor.detach())
-    return tensor.numpy()
+    """The tensor's own memory where numpy can see it (on the CPU), writeable, else a host copy.
+
+    Not by DLPack: what that gives is read-only with most versions of Paddle and numpy. Raises ValueError for a tensor
+    whose elements do not lie one after another.
+    """
+    if not tensor.place.is_cpu_place() or not tensor.size:
+        return tensor.numpy()
+    if not tensor.is_contiguous():
+        raise ValueError(f"expected a contiguous tensor, found a strided view of shape {tensor.shape}: {tensor.name}")
+    return np.asarray(_Exposed(tensor))
+
+
+class _Exposed:
+    """A contiguous tensor on the CPU by numpy's array interface; an array made of it keeps it, and so the tensor."""
+
+    def __init__(self, tensor: paddle.Tensor) -> None:
+        self.tensor = tensor.detach()  # shares the memory
+        dtype = np.dtype(str(tensor.dtype).removeprefix("paddle."))
+        self.__array_interface__ = {
+            "data": (self.tensor.data_ptr(), False),  # not read-only
+            "shape": tuple(tensor.shape),
+            "typestr": dtype.str,
+            "version": 3,
+        }

@@ -30,7 +30,7 @@ from parity.workers import FRAMEWORKS, shared_threads
 
 
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NETWORK]...", help="All default ones if none.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NETWORK", help="All default ones if none.")] = None,
     as_json: JsonOption = False,
     save: SaveOption = None,
     dataset: DatasetOption = None,
@@ -38,10 +38,7 @@ def check(
     device: ProofDeviceOption = ProofDevice.auto,
     threads: ThreadsOption = None,
 ) -> None:
-    """Prove that both frameworks' twins of a network are equal, level by level.
-
-    Exit 0: all are equal; 1: one is different; 2: something could not be compared.
-    """
+    """Prove that both frameworks' twins of a network are equal, level by level."""
     from parity.evidence import Evidence
 
     wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()

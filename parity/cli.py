@@ -20,6 +20,7 @@ from parity.causes import cause
 from parity.check_cli import check
 from parity.data import DataError
 from parity.environment import ask, diagnose, prefer_gpu, without_frames
+from parity.help_texts import epilog, help_of
 from parity.networks import NETWORKS, UnknownNetworkError
 from parity.options import (
     UNUSABLE,
@@ -68,6 +69,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # whose tables cut the names of options off at 80 columns
+    epilog=epilog(""),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -104,7 +107,7 @@ def options(
     """Prove that twin networks in PaddlePaddle and TensorFlow compute the same thing, and train both."""
 
 
-@app.command()
+@app.command(**help_of("networks"))
 def networks(as_json: JsonOption = False) -> None:
     """List the networks of the catalogue."""
     if as_json:
@@ -114,14 +117,14 @@ def networks(as_json: JsonOption = False) -> None:
 
 
 for each in (check, traps, compare, convert, repro, train):
-    app.command()(each)
+    app.command(**help_of(each.__name__))(each)
 
 
-@app.command()
+@app.command(**help_of("report"))
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SAVED_RUN]...", help="JSON files. Without any: the newest under .benchmarks/."),
+        typer.Argument(metavar="SAVED_RUN", help="JSON files. Without any: the newest under .benchmarks/."),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.md")] = Path("parity-report.md"),
 ) -> None:
@@ -143,16 +146,18 @@ def _newest_run() -> Path:
     return saved[-1]
 
 
-@app.command()
+@app.command(**help_of("doctor"))
 def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
     """Look at the installation: both frameworks, data, memory, settings; say what to do about problems."""
+    from parity.trial import try_out
+
     chosen = "gpu" if device is Device.gpu else "cpu"
     with Workers(device=chosen, threads=threads) as workers, console.busy(console.stderr(), "asking both frameworks"):
         if device is Device.auto:
             facts, errors = ask(workers)
             if not errors:
                 prefer_gpu(workers, facts)
-        findings = diagnose(workers)
+        findings = [*diagnose(workers), *try_out(workers)]
     problems = [finding for finding in findings if finding.state == "problem"]
     if as_json:
         console.print_json({"usable": not problems, "findings": [vars(finding) for finding in findings]})

@@ -36,6 +36,8 @@ OUTCOMES = "test_outcomes"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for every selected, trained or timed network, seed of a training, and framework, these in turns."""
     config = metafunc.config
+    if not config.pluginmanager.has_plugin("parity.plugin"):
+        raise pytest.UsageError("the suite's options are missing: expected `pytest -p parity.plugin --pyargs parity`")
     selected = config.getoption("--network") or default_networks()
     if "trained" in metafunc.fixturenames:
         metafunc.parametrize(

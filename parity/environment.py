@@ -18,10 +18,11 @@ import psutil
 from parity import data
 from parity.data import DataError, Dataset
 from parity.processor import cpu_model
-from parity.workers import FRAMEWORKS, Reply, Worker, WorkerError, Workers, default_threads
+from parity.versions import OLDEST_PYTHON, version_limits
+from parity.workers import FRAMEWORKS, Reply, Worker, WorkerError, Workers, default_threads, interpreter_of
 
-PACKAGES = ("keras", "matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors")
-OLDEST_PYTHON = (3, 11)
+# The suite's own; what computed in a framework is in that framework's record.
+PACKAGES = ("matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors", "scipy")
 GIB = 1 << 30
 MEMORY_WANTED = 4 * GIB  # both frameworks loaded and the larger networks' activations in one of them
 DISK_WANTED = 1 * GIB  # the archives of all data sets are 560 MiB; the weights of a network are up to 550 MiB
@@ -114,7 +115,7 @@ def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of the packages that results depend on, as far as they are installed here."""
+    """The versions of the suite's own packages that results depend on, as far as they are installed here."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -182,6 +183,10 @@ def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[F
     in_force = [f"{name}={value}" for name, value in facts["variables"].items()]
     seen = f"{gpus} {'GPU' if gpus == 1 else 'GPUs'} seen"
     findings = [Finding(title, "ok", f"{facts['version']} on the {facts['device'].upper()}, {seen}")]
+    with_it = [f"Python {facts['python']}", *(f"{name} {version}" for name, version in facts["packages"].items())]
+    findings.append(Finding(f"{title}, with", "ok", ", ".join(with_it)))
+    for limit in version_limits(framework, facts["version"], facts["packages"]["numpy"], facts["lacks"]):
+        findings.append(Finding(f"{title}, limit", "ok", limit))
     if in_force:
         findings.append(Finding(f"{title}, variables", "ok", ", ".join(in_force)))
     used = facts["threads"]
@@ -220,12 +225,15 @@ def _same_precision(facts: Mapping[str, Mapping[str, Any]]) -> Finding:
 
 
 def _interpreters() -> list[Finding]:
-    """The variables that give a framework a Python of its own, where they are in force."""
-    return [
-        Finding(f"${known.interpreter_variable}", "ok", os.environ[known.interpreter_variable])
-        for known in FRAMEWORKS.values()
-        if known.interpreter_variable in os.environ
-    ]
+    """Where a framework has a Python of its own: by its variable, or inside this environment."""
+    named = {
+        f"${known.interpreter_variable}" if known.interpreter_variable in os.environ else f"Python of {known.title}": (
+            interpreter_of(name)
+        )
+        for name, known in FRAMEWORKS.items()
+        if interpreter_of(name) != sys.executable or known.interpreter_variable in os.environ
+    }
+    return [Finding(what, "ok", python) for what, python in named.items()]
 
 
 def _data() -> Finding:

@@ -79,10 +79,7 @@ def compare(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it.
-
-    Exit 0: equal; 1: different; 2: they cannot be compared, or only in part.
-    """
+    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it."""
     from parity.environment import collect
     from parity.migration import compare_pair
     from parity.pair_console import migration_lines
@@ -162,10 +159,7 @@ def convert(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Convert trained weights from one framework's file to the other's; DEST appears only once it is proven.
-
-    Exit 0: converted; 1: the models do not compute the same with these weights; 2: they cannot be converted.
-    """
+    """Convert trained weights from one framework's file to the other's; DEST appears only once it is proven."""
     from parity.conversion import Files, conversion_lines, convert_weights
 
     files = Files(source, destination)
@@ -197,10 +191,7 @@ def repro(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Write the layer in which your two models differ as two scripts for a bug report, which need no suite to run.
-
-    Exit 0: written; 1: no layer differs by itself; 2: it cannot be written.
-    """
+    """Write the layer in which your two models differ as two scripts for a bug report, which need no suite to run."""
     from parity.repro import NothingToReproduceError, find_culprit, require_free, write_repro
 
     require_free(output)

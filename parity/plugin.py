@@ -1,6 +1,8 @@
 """The pytest plugin of the suite: its options, and `--benchmark-save` without a name.
 
-Loaded early (`-p parity.plugin` in pyproject.toml), so that `pytest parity/ --benchmark-save` works as it stands.
+Loaded early (`-p parity.plugin` in pyproject.toml), so that `pytest parity/ --benchmark-save` works as it stands. With
+an installed suite it is named on the command line: `pytest -p parity.plugin --pyargs parity`. It is no entry point for
+pytest, which would load it, and add its options (`--network`, `--device`, `--seed`, ...), in every project's tests.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     From now on SIGTERM ends pytest as Ctrl-C does, which tears down the fixtures: no worker and none of its files stay.
     """
     termination.end_like_ctrl_c()
+    config.addinivalue_line("markers", "full: left out of the quick profile; run with --profile full")
     name = config.getoption("--benchmark-save", None)
     if name and Path(name).exists():
         raise pytest.UsageError(

@@ -18,6 +18,12 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, BinaryIO
 
+from parity.versions import REFUSED, python_problem, version_problem
+
+if __name__ == "__main__" and (problem := python_problem(sys.argv[1])):
+    print(problem, file=sys.stderr)  # not even the protocol's needs may be there
+    sys.exit(REFUSED)
+
 from parity.causes import cause, frames
 from parity.protocol import Arrays, read_message, write_message
 from parity.workers import DEBUG, FRAMEWORKS
@@ -51,10 +57,18 @@ def main() -> None:
 
     foreign = [module for name, other in FRAMEWORKS.items() if name != framework for module in other.modules]
     sys.meta_path.insert(0, ForeignImportBlocker(framework, foreign))
+    # numpy 2.3 and newer load this at its first use; after Paddle 2.6.2 that ends in a segmentation fault
+    importlib.import_module("numpy.random")
     try:
+        if problem := version_problem(framework):
+            write_message(replies, {"error": problem})
+            return
         verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
     except ImportError as error:
         write_message(replies, {"error": cause(error), "missing": error.name, "frames": frames(error)})
+        return
+    except Exception as error:  # a framework and a numpy that do not go together fail in many ways
+        write_message(replies, {"error": cause(error), "frames": frames(error)})
         return
     waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()

@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from parity.graphs import INPUT, POSITIVE, UNKNOWN, used_padding
+from parity.targets import TargetError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[tuple[Any, str], ...]]:
+    """The table of functions, by the module and the name they are called by, without those that this version lacks."""
+    found = {kind: tuple(each for each in places if hasattr(*each)) for kind, places in table.items()}
+    return {kind: places for kind, places in found.items() if places}
+
+
+def absent(table: Mapping[str, Sequence[tuple[Any, str]]]) -> list[str]:
+    """The full names of what `present` leaves out."""
+    return [
+        f"{owner.__name__}.{name}" for places in table.values() for owner, name in places if not hasattr(owner, name)
+    ]
+
+
+def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates what reads a layer or function, its first argument, of this framework and version.
+
+    What fails there is neither the user's model nor the input: the TargetError says so.
+    """
+
+    def decorate(read: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(read)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return read(*args, **kwargs)
+            except Exception as error:
+                what = args[0] if isinstance(args[0], str) else type(args[0]).__name__
+                raise TargetError(
+                    f"the suite does not understand {what!r} as {framework} has it: {type(error).__name__}: {error}. "
+                    "Your model and its input are not at fault: please report this message."
+                ) from error
+
+        return guarded
+
+    return decorate
 
 
 def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:

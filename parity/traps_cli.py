@@ -39,10 +39,7 @@ def traps(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Put every known fault into correct twins, one at a time, and show what the checks find of it.
-
-    Exit 0: every fault was caught, placed and named, and no correct pair accused; 1: not so.
-    """
+    """Put every known fault into correct twins, one at a time, and show what the checks find of it."""
     from parity.detection import detect, find_nothing
     from parity.results import Detection, Innocence
     from parity.traps import TRAPS

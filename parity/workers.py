@@ -28,12 +28,14 @@ from parity.printable import printable
 from parity.processor import is_amd_with_avx2
 from parity.protocol import Arrays, read_message, write_message
 from parity.scratch import Scratch
+from parity.versions import OLDEST, REFUSED
 
 LONGEST_START = 3600.0  # seconds of work before the first word
 START_TIMEOUT = 180.0  # seconds; a cold import of a framework from a slow disk has been seen to take a minute
 DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
 CALL_TIMEOUT = 900.0  # seconds without a sign of life: a message, or use of a processor
 LONGEST_SILENCE = 24 * 3600.0  # seconds of work without a message: longer than any honest call takes without one
+OWN_ENVIRONMENTS = "frameworks"  # a folder of this environment; in it one environment for each framework that has one
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ FRAMEWORKS: dict[str, Framework] = {
         title="PaddlePaddle",
         package="paddle_impl",
         modules=("paddle",),
-        install="pip install paddlepaddle (or paddlepaddle-gpu)",
+        install=f"pip install 'paddlepaddle>={OLDEST['paddle']['paddle']}' (or paddlepaddle-gpu, see README)",
         interpreter_variable="PARITY_PADDLE_PYTHON",
         # Paddle brings an MKL of 2019, which takes its kernels without AVX on any processor that is not Intel's:
         # small networks train 1.3 to 4 times slower with them. 5 stands for AVX2.
@@ -63,7 +65,7 @@ FRAMEWORKS: dict[str, Framework] = {
         title="TensorFlow",
         package="tf_impl",
         modules=("tensorflow", "keras"),
-        install="pip install tensorflow-cpu (or tensorflow[and-cuda])",
+        install=f"pip install 'tensorflow-cpu>={OLDEST['tensorflow']['tensorflow']}' (or tensorflow[and-cuda])",
         interpreter_variable="PARITY_TENSORFLOW_PYTHON",
     ),
 }
@@ -99,6 +101,16 @@ class Reply:
 
     result: dict[str, Any] = field(default_factory=dict)
     arrays: Arrays = field(default_factory=dict)
+
+
+def interpreter_of(framework: str) -> str:
+    """The Python of a framework's worker: the one that its variable names, else its own one inside this environment
+    (`make setup EXTRA=gpu` makes it), else this one.
+    """
+    if named := os.environ.get(FRAMEWORKS[framework].interpreter_variable):
+        return named
+    own = Path(sys.prefix) / OWN_ENVIRONMENTS / framework / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
 
 
 def default_threads() -> int:
@@ -202,7 +214,7 @@ class Worker:
             scratch.remove()
 
     def _start(self, network: str | None, verb: str) -> None:
-        interpreter = os.environ.get(FRAMEWORKS[self.framework].interpreter_variable, sys.executable)
+        interpreter = interpreter_of(self.framework)
         self._log, self._greeting = tempfile.TemporaryFile(), 0  # noqa: SIM115 (closed by stop)
         # A worker is killed, not ended: what TensorFlow writes of every traced function would stay behind.
         self._scratch = Scratch()
@@ -213,7 +225,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=self._environment(),
+                env=self._environment(interpreter),
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
         except OSError as error:
@@ -240,9 +252,11 @@ class Worker:
                 raise
             self._greeting = os.fstat(self._log.fileno()).st_size
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, interpreter: str) -> dict[str, str]:
         assert self._scratch is not None
         root = str(Path(__file__).resolve().parent.parent)
+        if interpreter != sys.executable:
+            root = _packages_alone(Path(root), self._scratch.path)
         path = os.environ.get("PYTHONPATH")
         return (
             os.environ
@@ -313,6 +327,10 @@ class Worker:
         except subprocess.TimeoutExpired:
             code = None
         log = self._log_tail()
+        if code == REFUSED and step == "start":
+            detail = self._log_tail(lines=1).rpartition("\n")[2].strip()
+            self.stop()
+            return WorkerError(self.framework, network, step, "missing", detail)
         self.stop()
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -374,6 +392,17 @@ class Workers:
         if errors:
             raise errors[0]
         return {name: future.result() for name, future in futures.items()}
+
+
+def _packages_alone(root: Path, scratch: Path) -> str:
+    """A folder with links to the packages that a worker imports: where the suite is installed, its neighbours are of
+    another Python, and must not be found before the worker's own.
+    """
+    folder = scratch / "packages"
+    folder.mkdir()
+    for package in ("parity", *(framework.package for framework in FRAMEWORKS.values())):
+        (folder / package).symlink_to(root / package, target_is_directory=True)
+    return str(folder)
 
 
 def _pump(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:

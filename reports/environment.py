@@ -15,36 +15,16 @@ def environment_section(evidence: Evidence) -> str:
     for framework in evidence.frameworks:
         found = [lookup(run.environment, "frameworks", framework) for run in evidence.runs]
         runs = [run for run, facts in zip(evidence.runs, found, strict=True) if facts is not None] or evidence.runs
-        columns = [_framework_facts(lookup(run.environment, "frameworks", framework)) for run in runs]
+        values = [_framework_facts(lookup(run.environment, "frameworks", framework)) for run in runs]
         names = [run.path.name for run in runs]
-        rows.append([framework_title(framework), *(_agreed(names, values) for values in zip(*columns, strict=True))])
-    frameworks = table(["framework", "version", "device", "threads", "variables", "precision (probed)"], rows)
+        rows.append([framework_title(framework), *(_agreed(names, column) for column in zip(*values, strict=True))])
+    columns = ["framework", "version", "with", "device", "threads", "variables", "precision (probed)"]
+    frameworks = table(columns, rows)
     machines = [_machine_facts(run.environment) for run in evidence.runs]
     names = [run.path.name for run in evidence.runs]
     rows = [[fact, _agreed(names, [machine[fact] for machine in machines])] for fact in machines[0]]
-    rows += _worker_packages(evidence)
     rows.append(["date", _span([plain(run.datetime) for run in evidence.runs])])
     return "\n\n".join(["## Environment", frameworks, table(["machine and run", "recorded"], rows)])
-
-
-def _worker_packages(evidence: Evidence) -> list[list[str]]:
-    """What each framework's worker computed with, a row a framework; runs that do not record it are left out."""
-    rows = []
-    for framework in evidence.frameworks:
-        found = {run.path.name: lookup(run.environment, "frameworks", framework, "packages") for run in evidence.runs}
-        known = {run: _packages(packages) for run, packages in found.items() if packages}
-        if known:
-            rows.append(
-                [f"packages of {framework_title(framework)}'s worker", _agreed(list(known), list(known.values()))]
-            )
-    return rows
-
-
-def _packages(found: Any) -> str:
-    """Names with versions, by name."""
-    if not isinstance(found, dict) or not found:
-        return NOT_RECORDED
-    return ", ".join(plain(f"{name} {found[name]}") for name in sorted(found))
 
 
 NAMED = 3  # runs that are named beside a value, and values that have their runs named
@@ -78,11 +58,23 @@ def _framework_facts(facts: Any) -> list[str]:
     device = _joined(lookup(facts, "device"), lookup(facts, "device_name"))
     return [
         plain(lookup(facts, "version")),
+        _joined(_python(facts), _packages(lookup(facts, "packages"))),
         device,
         plain(lookup(facts, "threads")),
         _variables(lookup(facts, "variables")),
         _precision(lookup(facts, "precision")),
     ]
+
+
+def _python(facts: Any) -> str | None:
+    """The Python of a framework's worker; None in runs that were saved before it was recorded."""
+    version = lookup(facts, "python")
+    return f"Python {version}" if version else None
+
+
+def _packages(found: Any) -> str | None:
+    """Packages and their versions; None where none are recorded."""
+    return ", ".join(f"{name} {found[name]}" for name in sorted(found)) if found else None
 
 
 def _variables(found: Any) -> str:
@@ -117,7 +109,7 @@ def _machine_facts(environment: dict[str, Any]) -> dict[str, str]:
         "memory": memory(lookup(environment, "memory_bytes")),
         "operating system": plain(lookup(environment, "os")),
         "Python": plain(lookup(environment, "python")),
-        "packages of the suite": _packages(lookup(environment, "packages")),
+        "packages of the suite": _joined(_packages(lookup(environment, "packages"))),
         "data set": plain(lookup(environment, "dataset", "title")),
         "data set from": plain(lookup(environment, "dataset", "source")),
         "profile": plain(lookup(environment, "profile")),

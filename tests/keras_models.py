@@ -81,6 +81,13 @@ def nested(softmax: bool = False) -> keras.Model:
     return keras.Model(inputs, layers.Dense(4, activation="softmax" if softmax else None, name="logits")(x))
 
 
+def padded() -> keras.Model:
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, name="conv")(layers.ZeroPadding2D(((2, 1), (3, 0)), name="pad")(x))
+    x = layers.Conv2D(4, 3, name="second")(layers.ZeroPadding2D(1, name="pad_all")(layers.ReLU(name="relu")(x)))
+    return keras.Model(inputs, layers.Dense(4, name="logits")(layers.GlobalAveragePooling2D(name="mean")(x)))
+
+
 class Functions(keras.Model):
     """Calls functions where others have layers, and branches that it runs in another order than its twin."""
 

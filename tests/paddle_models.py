@@ -10,6 +10,19 @@ from paddle import nn
 SAME_STRIDE_2 = [0, 1, 0, 1]  # of a 3x3 kernel on an even map: above, below, left, right
 
 
+def padded() -> nn.Layer:
+    return nn.Sequential(
+        nn.ZeroPad2D([3, 0, 2, 1]),
+        nn.Conv2D(3, 4, 3),
+        nn.ReLU(),
+        nn.ZeroPad2D(1),
+        nn.Conv2D(4, 4, 3),
+        nn.AdaptiveAvgPool2D(1),
+        nn.Flatten(),
+        nn.Linear(4, 4),
+    )
+
+
 class Small(nn.Layer):
     """As users write it; `padding` 1 is the trap."""
 

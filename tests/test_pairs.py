@@ -60,6 +60,7 @@ def causes_of(found: Migration) -> set[tuple[str, str]]:
         ("transformer()", "transformer()", (16, 16, 3), 12, {}),
         ("nested()", "nested()", (8, 8, 3), 4, {}),
         ("nested()", "last()", (8, 8, 3), 4, {}),
+        ("padded()", "padded()", (8, 8, 3), 4, {}),
         ("functions()", "functions()", (8, 8, 3), 9, {}),
         ("composed()", "composed()", (8, 8, 3), 7, {}),
         ("shared()", "shared()", (8, 8, 3), 4, {}),

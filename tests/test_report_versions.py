@@ -17,7 +17,6 @@ from tests.report_records import (
     CROSS,
     ENVIRONMENT,
     PROOFS,
-    SINGLE,
     SPEED,
     STEPS,
     TRAINING,
@@ -227,16 +226,6 @@ def test_a_run_of_rules_alone_judges_no_network(tmp_path: Path) -> None:
 
 
 # Packages
-
-
-def test_packages_of_the_workers_are_shown_where_they_are_recorded(tmp_path: Path) -> None:
-    own = environment(paddle="3.3.1")
-    own["packages"] = {"numpy": "2.4.6"}
-    own["frameworks"]["paddle"]["packages"] = {"numpy": "1.26.4", "protobuf": "6.33.0"}
-    text = report(tmp_path, [SINGLE], environment=own)
-    assert row(text, "packages of the suite")[1] == "numpy 2.4.6"
-    assert row(text, "packages of PaddlePaddle's worker")[1] == "numpy 1.26.4, protobuf 6.33.0"
-    assert "packages of TensorFlow's worker" not in text
 
 
 def test_cross_evaluations_of_two_recipes_are_both_kept(tmp_path: Path) -> None:

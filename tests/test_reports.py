@@ -156,11 +156,23 @@ def test_many_runs_do_not_drown_the_environment(tmp_path: Path) -> None:
     assert text.count("- `seed") == 10
 
 
+def test_each_framework_s_own_packages_are_shown_beside_runs_that_recorded_none(tmp_path: Path) -> None:
+    own = json.loads(json.dumps(ENVIRONMENT))
+    own["frameworks"]["paddle"] |= {"python": "3.12.1", "packages": {"numpy": "1.26.4"}}
+    own["frameworks"]["tensorflow"] |= {"python": "3.13.2", "packages": {"numpy": "2.1.3", "keras": "3.15.1"}}
+    runs = [save(tmp_path, PROOFS, "new.json", own), save(tmp_path, PROOFS, "old.json", ENVIRONMENT)]
+    text = write_report(runs[:1], tmp_path / "report.md").read_text()
+    assert row(text, "PaddlePaddle")[1:3] == ["3.3.1", "Python 3.12.1, numpy 1.26.4"]
+    assert row(text, "TensorFlow")[2] == "Python 3.13.2, keras 3.15.1, numpy 2.1.3"
+    text = write_report(runs, tmp_path / "report.md").read_text()
+    assert row(text, "PaddlePaddle")[2] == "Python 3.12.1, numpy 1.26.4 (`new.json`); not recorded (`old.json`)"
+
+
 def test_absent_environment_is_said(tmp_path: Path) -> None:
     text = report(tmp_path, PROOFS, environment={}, moment="")
     assert "PaddlePaddle (version not recorded)" in text.splitlines()[0]
     assert row(text, "processor")[1] == "not recorded"
-    assert row(text, "PaddlePaddle")[1:] == ["not recorded"] * 4 + ["not probed"]
+    assert row(text, "PaddlePaddle")[1:] == ["not recorded"] * 5 + ["not probed"]
     assert "The command was not recorded for `0001_run.json`." in text
 
 

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from parity.memory import high_water
 from parity.precision import reference_problem, verdict
+from parity.tracing import absent
+from parity.versions import in_this_process
+from tf_impl.function_kinds import KNOWN
 
 _settings: dict[str, Any] = {"device": "cpu", "threads": 0}
 
@@ -34,7 +37,7 @@ def setup(device: str, threads: int) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """What the report says of this framework: version, device, threads, probed precision."""
+    """What the report says of this framework: versions, device, threads, probed precision."""
     gpus = tf.config.list_physical_devices("GPU")
     name = platform.processor() or platform.machine()
     if _settings["device"] == "gpu":
@@ -46,7 +49,8 @@ def environment() -> dict[str, Any]:
         "gpus": len(gpus),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "precision": probe_precision(),
-    }
+        "lacks": absent(KNOWN),
+    } | in_this_process("keras", "numpy")
 
 
 def probe_precision() -> dict[str, Any]:

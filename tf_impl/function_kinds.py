@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from parity.graphs import single
-from tf_impl.layer_kinds import NAMED, Facts
+from parity.tracing import present
+from tf_impl.layer_kinds import NAMED, Facts, reads
 
 # Functions by the module that a model calls them through; the facts are read off the arguments and the shapes.
-FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
+KNOWN: dict[str, tuple[tuple[Any, str], ...]] = {
     "relu": ((tf.nn, "relu"), (keras.ops, "relu"), (keras.activations, "relu")),
     "relu6": ((tf.nn, "relu6"), (keras.ops, "relu6")),
     "leaky_relu": ((tf.nn, "leaky_relu"), (keras.ops, "leaky_relu")),
@@ -37,8 +38,10 @@ FUNCTIONS: dict[str, tuple[tuple[Any, str], ...]] = {
     "max": ((tf, "reduce_max"), (keras.ops, "max")),
     "reshape": ((tf, "reshape"), (keras.ops, "reshape"), (tf, "squeeze"), (keras.ops, "squeeze")),
 }
+FUNCTIONS = present(KNOWN)  # older versions lack some
 
 
+@reads
 def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
     """Kind and numbers of a function of `FUNCTIONS` that made y of x."""
     match name:

@@ -12,9 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from parity.graphs import cropped, over_row, pair, pool, same_padding, single, used_padding
+from parity.tracing import reader
 from parity.weights import SAME, Layout
 
 layers = keras.layers
+
+reads = reader(f"Keras {keras.__version__}")
 
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
 # Of a layer's arrays: Keras's name, the canonical kind, the layout.
@@ -105,11 +108,13 @@ LAYERS = (
 )
 
 
+@reads
 def known(layer: keras.layers.Layer) -> bool:
     """Whether the layer is one of Keras's own that `of_layer` can describe."""
     return type(layer) in LAYERS and getattr(layer, "data_format", "channels_last") == "channels_last"
 
 
+@reads
 def arrays_of(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, Layout]]:
     """The layer's arrays by canonical kind; of a separable convolution those of its second half."""
     found = {}
@@ -120,6 +125,7 @@ def arrays_of(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, Layo
     return found
 
 
+@reads
 def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
     """Kind and numbers of a known layer that made y of x (a tensor or several); maps [n, h, w, c], sequences."""
     if type(layer) in ACTIVATIONS:

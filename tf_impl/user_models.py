@@ -108,6 +108,8 @@ class UserModel(HostedModel):
         x = self.own(inputs, (0,) * inputs.ndim)
         try:
             found = trace(self.model, x, training=training)
+        except targets.TargetError:
+            raise
         except Exception as error:
             raise targets.TargetError(self.wanted.does_not_run(error)) from error
         self.result = self.wanted.output_of(found.result, found.steps, tf.Tensor)
