@@ -26,6 +26,7 @@ OUTCOME = 10
 LEVELS = PROOFS | {LOSS_CURVE: TITLE, OUTCOME: "accuracy over seeds"}
 REQUIRED = tuple(PROOFS)
 ALL_REQUIRED = f"{REQUIRED[0]} to {REQUIRED[-1]}"
+OF_EACH_FRAMEWORK = (3, 7, 8)  # levels in which each framework is held against its own float64 run
 NOT_RUN = "not run"
 
 
@@ -175,7 +176,7 @@ def faults(proof: Proof) -> list[str]:
 
 
 def _place(proof: Proof) -> str:
-    return {2: "stage", 3: "stage", 4: "stage", 7: "step"}.get(proof.level, "array")
+    return {2: "stage", 3: "stage", 4: "stage", 7: "position", LOSS_CURVE: "step"}.get(proof.level, "array")
 
 
 def _positive(number: Any) -> bool:
@@ -188,11 +189,11 @@ def _gap_faults(proof: Proof) -> list[str]:
     # A certificate of bit-exact transfer may do without a gap; everywhere else none means "never got so far".
     if not (proof.level == 1 and proof.gap is None):
         found += _over(proof.gap, proof.limit, proof.worst)
-    if proof.level == 3 and len(proof.frameworks) < 2:
+    if proof.level in OF_EACH_FRAMEWORK and len(proof.frameworks) < 2:
         found.append(f"expected the error of both frameworks, found {len(proof.frameworks)}")
     for name in sorted(proof.frameworks, key=framework_order):
         own = proof.frameworks[name]
-        if proof.level != 3 and lookup(own, "gap") is None:
+        if proof.level not in OF_EACH_FRAMEWORK and lookup(own, "gap") is None:
             continue  # other levels may say other things of a framework
         reasons = _over(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst"))
         found += [f"{framework_title(name)}: {reason}" for reason in reasons]

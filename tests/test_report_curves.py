@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from parity.loss_curves import LEVEL as LOSS_CURVE
 from parity.results import Curves, Proof
 from reports.loss_curves import Finding, faults, readings, relative_differences, worst
-from tests.report_records import OFFICIAL, PROOFS, loss_curves, report, row, rows, section
+from tests.report_records import ALL_PASSED, OFFICIAL, PROOFS, loss_curves, report, row, rows, section
 
 CHAOS: dict[str, int | None] = {
     "float64": 31,
@@ -94,20 +95,20 @@ def test_relative_differences_are_of_the_larger_loss() -> None:
 )
 def test_verdict_takes_the_curves_in(tmp_path: Path, step: int | None, state: str, cell: str) -> None:
     text = report(tmp_path, [*PROOFS, loss_curves(CHAOS | {"float64": step})])
-    assert row(text, "`lenet5`")[1:] == [state, *["passed"] * 6, cell]
+    assert row(text, "`lenet5`")[1:] == [state, *ALL_PASSED, cell]
     if state != "equal":
         assert "part at step 3, earlier than a rounding of float32" in section(text, "`lenet5`: NOT EQUAL")
-    assert ("Level 7 is open for `lenet5`" in section(text, "Limits")) == (cell == "open")
+    assert (f"Level {LOSS_CURVE} is open for `lenet5`" in section(text, "Limits")) == (cell == "open")
 
 
 TOGETHER = Proof(
-    "lenet5", 7, "loss curve", True, OFFICIAL, {"steps": 200, "runs": 8}, 3e-12, 1e-6, "step 200"
+    "lenet5", LOSS_CURVE, "loss curve", True, OFFICIAL, {"steps": 200, "runs": 8}, 3e-12, 1e-6, "step 200"
 )  # as the suite's own check writes it: it compares steps, and no arrays
 
 
 def test_proof_that_the_losses_stay_together(tmp_path: Path) -> None:
     text = report(tmp_path, [*PROOFS, TOGETHER])
-    assert row(text, "`lenet5`")[1:] == ["equal", *["passed"] * 7]
+    assert row(text, "`lenet5`")[1:] == ["equal", *ALL_PASSED, "passed"]
     expected = ["`lenet5`", "3.0e-12", "1e-06", "`step 200`", "200", "8"]
     assert row(section(text, "Loss curves"), "`lenet5`") == expected
 
@@ -123,7 +124,7 @@ def test_proof_that_the_losses_stay_together(tmp_path: Path) -> None:
 def test_doubtful_proof_of_a_curve_speaks_against_a_network(tmp_path: Path, doubtful: Proof, words: str) -> None:
     """Also beside curves that look well."""
     text = report(tmp_path, [*PROOFS, doubtful, loss_curves(CHAOS)])
-    assert row(text, "`lenet5`")[1:] == ["**NOT EQUAL**", *["passed"] * 6, "**FAILED**"]
+    assert row(text, "`lenet5`")[1:] == ["**NOT EQUAL**", *ALL_PASSED, "**FAILED**"]
     assert words in section(text, "`lenet5`: NOT EQUAL")
 
 

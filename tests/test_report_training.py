@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from parity.equivalence import SETTINGS, equivalence
-from parity.results import Equivalence, Training
+from parity.results import Equivalence, Record, Training
 from reports.experiments import CONDITIONS
 from tests.report_records import (
     CROSS,
@@ -147,6 +148,7 @@ def test_means_spread_range_and_pace(tmp_path: Path) -> None:
     text = report(tmp_path, [*seeds("paddle", [0.70, 0.71, 0.75], seconds=20.0), *seeds("tensorflow", [0.72])])
     means = section(text, "Training").partition("###")[0]
     expected = ["`lenet5`", "PaddlePaddle", "`mini`", "2", "3", "72.00 ± 2.65", "70.00", "75.00", "20.0 s", "1,670"]
+    expected.append("**not proven**")
     assert row(means, "`lenet5`", "PaddlePaddle") == expected
     assert row(means, "`lenet5`", "TensorFlow")[4:8] == ["1", "72.00", "-", "-"]
 
@@ -159,6 +161,23 @@ def test_one_picture_an_experiment_with_all_its_seeds(tmp_path: Path) -> None:
         "training_lenet5_2_epochs.png>)",
         "training_lenet5_3_epochs.png>)",
     ]
+
+
+def test_the_table_of_trainings_says_which_proofs_stand_behind_a_row(tmp_path: Path) -> None:
+    runs = [*seeds("paddle", [0.70]), *seeds("tensorflow", [0.72])]
+
+    def proofs(records: Sequence[Record]) -> str:
+        means = section(report(tmp_path, [*runs, *records]), "Training").partition("###")[0]
+        found = {cells[-1] for cells in rows(means)[1:]}
+        assert len(found) == 1  # of both frameworks
+        return found.pop()
+
+    assert proofs([]) == "**not proven**"
+    assert proofs(PROOFS) == "levels 1 to 8"
+    assert proofs(PROOFS[:6]) == "**not proven**: levels 7 and 8 not run"
+    failing = replace(PROOFS[6], passed=False, first_failure="position 1 of 500")
+    assert proofs([failing if proof.level == 7 else proof for proof in PROOFS]) == "**not proven**: level 7 failed"
+    assert proofs([replace(proof, network="alexnet") for proof in PROOFS]) == "**not proven**"
 
 
 # Equivalence
