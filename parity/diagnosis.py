@@ -16,7 +16,7 @@ from parity import hypotheses, reference
 from parity.accusation import Suspect, accuse, gap, named
 from parity.compare import FLOAT64_LIMIT
 from parity.evidence import Evidence
-from parity.extremes import loud
+from parity.extremes import scaled_up
 from parity.hypotheses import Hypothesis
 from parity.path_diagnosis import (
     counted_images,
@@ -24,7 +24,7 @@ from parity.path_diagnosis import (
     evaluated_images,
     first_weights,
     layers_backwards,
-    traces_of_evaluation,
+    side_effects_of_evaluation,
 )
 from parity.places import IMAGES, LOSS, Scene
 from parity.plan import EpochPlan
@@ -71,7 +71,7 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
         4: (layers_alone, running_statistics, dropout_masks, training_images),
         5: (layers_alone, loss_value),
         6: (lambda each: optimizer_alone(each, recipe), extreme_losses, layers_alone),
-        7: (first_weights, evaluated_images, counted_images, traces_of_evaluation, layers_alone),
+        7: (first_weights, evaluated_images, counted_images, side_effects_of_evaluation, layers_alone),
         8: (first_weights, layers_backwards, counted_steps, reduced_precision),
     }
 
@@ -99,7 +99,8 @@ def layers_alone(evidence: Evidence) -> list[Diagnosis]:
     On what really reaches it; where that finds nothing, on the same made so large that a cut would show.
     """
     inputs, found = _probed(evidence, "float64")
-    return _unlike_numpy(evidence, inputs, found) or _unlike_numpy(evidence, *_probed_alone(evidence, loud(inputs)))
+    different = _unlike_numpy(evidence, inputs, found)
+    return different or _unlike_numpy(evidence, *_probed_alone(evidence, scaled_up(inputs)))
 
 
 def _unlike_numpy(evidence: Evidence, inputs: Arrays, found: Mapping[str, Arrays]) -> list[Diagnosis]:

@@ -30,7 +30,7 @@ LOGITS = "head/logits"  # the stage that they are of
 def evaluation(evidence: Evidence) -> Proof:
     """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and what it leaves behind."""
     labels = training_part(evidence).test_labels
-    left = traces(evidence)  # first: what an evaluation leaves behind might be there before the steps that show it
+    left = side_effects(evidence)  # first: of what an evaluation has changed for good, a second one shows nothing
     problems: list[str] = []
     logits: dict[str, dict[str, Arrays]] = {}  # by precision and framework, one array a position of the batch
     comparisons: dict[str, Comparison] = {}
@@ -142,7 +142,7 @@ def _float32_limits(evidence: Evidence, exact: Mapping[str, Arrays]) -> dict[str
 
 
 @dataclass
-class Traces:
+class SideEffects:
     """What an evaluation in the middle of a training changed, by framework: nothing, where all is well."""
 
     by_framework: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)  # by itself, by the next step
@@ -150,14 +150,14 @@ class Traces:
     trained_on: int = 0
 
 
-def traces(evidence: Evidence, *, fresh: bool = False) -> Traces:
+def side_effects(evidence: Evidence, *, fresh: bool = False) -> SideEffects:
     """Two steps with an evaluation between them, and the same without; `fresh`: in trainings that are built anew.
 
     The weights, statistics and the optimizer's memory are bit for bit what they were before the evaluation. What the
     step after it comes to is what it comes to without: bit for bit on a CPU, in float32, as it is trained; on other
     devices, where sums have no fixed order, in float64.
     """
-    recipe, found = recipe_for(evidence), Traces()
+    recipe, found = recipe_for(evidence), SideEffects()
     exact = all(evidence.workers[name].device == "cpu" for name in evidence.workers)
     precision = "float32" if exact else "float64"
 

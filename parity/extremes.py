@@ -15,7 +15,7 @@ import numpy as np
 from parity.protocol import Arrays
 from parity.weights import State
 
-LOUD = 1e4  # the largest number that single layers are fed
+LARGEST_INPUT = 1e4  # the largest number that single layers are fed
 LOGITS = "head/logits"
 CLASS = 0  # the one whose bias is raised
 FACTORS = {"batch_norm": ("gamma", "beta"), "conv": ("kernel", "bias"), "dense": ("kernel", "bias")}
@@ -53,9 +53,9 @@ def extreme_state(state: State, layers: Sequence[Mapping[str, Any]], extreme: Ex
     return changed
 
 
-def loud(arrays: Mapping[str, np.ndarray]) -> Arrays:
-    """Each array so much larger that its largest number is `LOUD`; zeros stay."""
-    return {name: array * (LOUD / (np.abs(array).max() or 1.0)) for name, array in arrays.items()}
+def scaled_up(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """Each array so much larger that its largest number is `LARGEST_INPUT`; zeros stay."""
+    return {name: array * (LARGEST_INPUT / (np.abs(array).max() or 1.0)) for name, array in arrays.items()}
 
 
 def extreme_row(plan: Arrays, labels: np.ndarray, extreme: Extreme) -> Arrays:

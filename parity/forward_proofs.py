@@ -11,7 +11,7 @@ import numpy as np
 from parity import reference
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
 from parity.evidence import Evidence, by_framework, make_proof, worst_of
-from parity.extremes import LOUD, loud
+from parity.extremes import LARGEST_INPUT, scaled_up
 from parity.protocol import Arrays, pack
 from parity.results import Proof
 from parity.weights import Entry, entries_of, parameter_counts, same_bits
@@ -147,7 +147,7 @@ def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) 
     }
     drawn = {name: draw.normal(size=probe_shape(layer, own[name])) for name, layer in known.items()}
     comparisons: dict[str, dict[str, Comparison]] = {}
-    for size, inputs in (("", drawn), (f", inputs up to {LOUD:g}", loud(drawn))):
+    for size, inputs in (("", drawn), (f", inputs up to {LARGEST_INPUT:g}", scaled_up(drawn))):
         expected = {name: reference.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
         replies = evidence.workers.each(
             "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)

@@ -17,7 +17,7 @@ from parity.model_cache import LARGE
 from parity.protocol import Arrays, unpack
 from parity.recipes import Optimizer, Recipe, Schedule, learning_rates
 from parity.results import Proof
-from parity.single_steps import LOSS, Point, by_the_rule, loss_uncertainty, observed, take_steps
+from parity.single_steps import LOSS, TrainerState, by_the_rule, loss_uncertainty, observed, run_step
 from parity.training_proofs import (
     BATCH,
     GRADIENT_LIMIT,
@@ -97,8 +97,8 @@ def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> list[C
     margin = extreme.margin["float64"]
     state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float64")
     row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
-    points = dict.fromkeys(evidence.workers, Point(state))
-    taken = take_steps(evidence, recipe, points, row, "float64")
+    states = dict.fromkeys(evidence.workers, TrainerState(state))
+    taken = run_step(evidence, recipe, states, row, "float64")
     shown = {name: observed(each, recipe) for name, each in taken.items()}
     first = next(iter(shown.values()))
     scales = layer_scales(first) | {LOSS: max(float(first[LOSS]), margin)}
@@ -110,14 +110,14 @@ def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> list[C
         draw = np.random.default_rng([evidence.seed, run])
         last = {name: array for name, array in state.items() if name.startswith(f"{LOGITS}/")}
         changed = perturb(state, draw, FLOAT64_ROUNDING) | perturb(last, draw, uncertain / (1 + margin))
-        others = dict.fromkeys(points, Point(changed))
-        again = take_steps(evidence, recipe, others, row, "float64", weights=False)
+        others = dict.fromkeys(states, TrainerState(changed))
+        again = run_step(evidence, recipe, others, row, "float64", weights=False)
         return {name: observed(each, recipe) for name, each in again.items()}
 
     comparisons = [compare_chaotic(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)]
     for framework, each in taken.items():
         rate = float(row["rate"][0])
-        rule = by_the_rule(recipe, points[framework], each, rate, 1, FLOAT64_ROUNDING)
+        rule = by_the_rule(recipe, states[framework], each, rate, 1, FLOAT64_ROUNDING)
         comparisons += [rule] if rule else []
     return comparisons
 

@@ -10,14 +10,14 @@ import numpy as np
 from parity.accusation import Suspect, accuse, gap, named
 from parity.compare import FLOAT64_LIMIT
 from parity.counters import updates_alone
-from parity.evaluation_proofs import cross_entropies, evaluated, predictions, traces
+from parity.evaluation_proofs import cross_entropies, evaluated, predictions, side_effects
 from parity.evidence import Evidence
 from parity.hypotheses import Hypothesis
 from parity.layer_gradients import INPUT, backwards, gradients_alone, probes_of
 from parity.places import EVALUATION, OPTIMIZER, START
 from parity.protocol import Arrays
 from parity.results import Diagnosis
-from parity.single_steps import point_of
+from parity.single_steps import current_state
 from parity.training import prepared
 from parity.training_proofs import recipe_for, start, training_part
 from parity.weights import same_bits
@@ -33,7 +33,7 @@ def first_weights(evidence: Evidence) -> list[Diagnosis]:
     found: dict[str, Diagnosis] = {}
 
     def job(worker: Worker) -> Reply:
-        state = point_of(evidence, worker).state
+        state = current_state(evidence, worker).state
         changed = {name: state[name] for name, array in sent.items() if not same_bits(array, state[name])}
         if changed:
             before = max(gap(sent[name], array) for name, array in changed.items())
@@ -97,10 +97,10 @@ def counted_images(evidence: Evidence) -> list[Diagnosis]:
     return diagnoses
 
 
-def traces_of_evaluation(evidence: Evidence) -> list[Diagnosis]:
+def side_effects_of_evaluation(evidence: Evidence) -> list[Diagnosis]:
     """Whether an evaluation changes what it interrupts."""
     found = []
-    for framework, (changed, other) in traces(evidence, fresh=True).by_framework.items():
+    for framework, (changed, other) in side_effects(evidence, fresh=True).by_framework.items():
         if changed or other:
             suspect = Suspect(framework, EVALUATION, "in a training", float("inf"))
             text = f"other numbers in {len(changed)} arrays by an evaluation, and in {len(other)} by the step after it"

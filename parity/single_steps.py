@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +27,7 @@ OPERATIONS = 16  # roundings of an update by any of the rules, at most
 
 
 @dataclass(frozen=True)
-class Point:
+class TrainerState:
     """Where a training stands: weights with running statistics, and the optimizer's memory; empty before any step."""
 
     state: State
@@ -35,54 +35,62 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """A step that was taken: its mean loss, and where it led to."""
 
     loss: float
-    after: Point
+    after: TrainerState
 
 
-def take_steps(
+def run_step(
     evidence: Evidence,
     recipe: Recipe,
-    points: Mapping[str, Point],
+    states: Mapping[str, TrainerState],
     row: Arrays,
     precision: str,
     *,
     weights: bool = True,
-) -> dict[str, Taken]:
-    """One step of each framework from its own point, with the one row of a plan.
+) -> dict[str, StepResult]:
+    """One step of each framework from its own state, with the one row of a plan.
 
     Without `weights` it is known of where the step led to what `observed` needs, and no more.
     """
-    (taken,) = take_all(evidence, recipe, [(points, row)], precision, weights=weights)
-    return taken
+    (results,) = run_steps(evidence, recipe, [(states, row)], precision, weights=weights)
+    return results
 
 
-def take_all(
+def run_steps(
     evidence: Evidence,
     recipe: Recipe,
-    wanted: Iterable[tuple[Mapping[str, Point], Arrays]],
+    wanted: Iterable[tuple[Mapping[str, TrainerState], Arrays]],
     precision: str,
     *,
     weights: bool = True,
-) -> Iterator[dict[str, Taken]]:
-    """Single steps in one precision, one after the other; each as `take_steps`."""
-    name = evidence.network.name
+) -> Iterator[dict[str, StepResult]]:
+    """Single steps in one precision, one after the other; each as `run_step`."""
     weights = weights or not remembers(recipe)
     start(evidence, recipe, precision=precision)
-    for points, row in wanted:
-        taken: dict[str, Taken] = {}
+    for states, row in wanted:
+        results: dict[str, StepResult] = {}
+        evidence.workers.map(partial(_run, evidence, states, row, precision, weights, results))
+        yield {framework: results[framework] for framework in states}
 
-        def job(worker: Worker, points: Mapping[str, Point] = points, row: Arrays = row, taken: Any = taken) -> Reply:
-            point = points[worker.framework]
-            memory = {key: array.astype(precision, copy=False) for key, array in point.memory.items()}
-            worker.call("load_training", network=name, arrays=pack(state=point.state, optimizer=memory))
-            taken[worker.framework] = step(evidence, worker, row, weights=weights)
-            return Reply()
 
-        evidence.workers.map(job)
-        yield {framework: taken[framework] for framework in points}
+def _run(
+    evidence: Evidence,
+    states: Mapping[str, TrainerState],
+    row: Arrays,
+    precision: str,
+    weights: bool,
+    results: dict[str, StepResult],
+    worker: Worker,
+) -> Reply:
+    own = states[worker.framework]
+    memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
+    arrays = pack(state=own.state, optimizer=memory)
+    worker.call("load_training", network=evidence.network.name, arrays=arrays)
+    results[worker.framework] = step(evidence, worker, row, weights=weights)
+    return Reply()
 
 
 def remembers(recipe: Recipe) -> bool:
@@ -90,21 +98,21 @@ def remembers(recipe: Recipe) -> bool:
     return recipe.optimizer.kind != "sgd"
 
 
-def step(evidence: Evidence, worker: Worker, row: Arrays, *, weights: bool = True) -> Taken:
+def step(evidence: Evidence, worker: Worker, row: Arrays, *, weights: bool = True) -> StepResult:
     """One step of the training that the worker has at hand."""
     name = evidence.network.name
     result = worker.call("train_epoch", network=name, arrays=row, on_progress=lambda news: None).result
-    return Taken(result["loss"], point_of(evidence, worker, weights=weights))
+    return StepResult(result["loss"], current_state(evidence, worker, weights=weights))
 
 
-def point_of(evidence: Evidence, worker: Worker, *, weights: bool = True) -> Point:
+def current_state(evidence: Evidence, worker: Worker, *, weights: bool = True) -> TrainerState:
     """Where the worker's training stands."""
     name = evidence.network.name
     arrays = worker.call("export_training", network=name, optimizer=True, weights=weights).arrays
-    return Point(unpack(arrays, "state"), unpack(arrays, "optimizer"))
+    return TrainerState(unpack(arrays, "state"), unpack(arrays, "optimizer"))
 
 
-def observed(taken: Taken, recipe: Recipe) -> Arrays:
+def observed(taken: StepResult, recipe: Recipe) -> Arrays:
     """What a step shows, as float64: loss, gradients as the optimizer has taken them up, running statistics.
 
     The first gradient is all of what the optimizer remembers after a first step. Adam's `v` holds squares, of which the
@@ -122,7 +130,7 @@ def observed(taken: Taken, recipe: Recipe) -> Arrays:
     return found
 
 
-def loss_uncertainty(taken: Mapping[str, Taken], margin: float, rounding: float) -> float:
+def loss_uncertainty(taken: Mapping[str, StepResult], margin: float, rounding: float) -> float:
     """By how much, relatively, rounding may change the gradient of a loss with logits up to `margin` apart.
 
     It is a probability less one, and the probability a power of differences of logits: small differences of large
@@ -132,7 +140,7 @@ def loss_uncertainty(taken: Mapping[str, Taken], margin: float, rounding: float)
 
 
 def by_the_rule(
-    recipe: Recipe, before: Point, taken: Taken, rate: float, count: int, rounding: float
+    recipe: Recipe, before: TrainerState, taken: StepResult, rate: float, count: int, rounding: float
 ) -> Comparison | None:
     """The weights after step `count` (from 1) against those that the rule makes of the memory that was left, in numpy.
 

@@ -25,16 +25,16 @@ from parity.results import Proof
 from parity.single_steps import (
     LOSS,
     SLOTS,
-    Point,
-    Taken,
+    StepResult,
+    TrainerState,
     by_the_rule,
     counted,
+    current_state,
     loss_uncertainty,
     observed,
-    point_of,
+    run_step,
+    run_steps,
     step,
-    take_all,
-    take_steps,
 )
 from parity.training_proofs import layer_scales, plan_of, recipe_for, start, training_batch, training_part
 from parity.weights import same_bits
@@ -48,13 +48,13 @@ TIE = 16.0  # roundings by which weights are moved to see whether a gap was a ti
 
 
 @dataclass(frozen=True)
-class Watched:
+class RecordedStep:
     """A float32 step that is taken again in float64: where it began, its row of the plan, and what it came to."""
 
     title: str
-    points: Mapping[str, Point]
+    states: Mapping[str, TrainerState]
     row: Arrays
-    taken: Mapping[str, Taken]
+    taken: Mapping[str, StepResult]
     margin: float = 0.0  # of the logits: a loss is as uncertain as they are
 
 
@@ -70,7 +70,7 @@ def float32_step(evidence: Evidence) -> Proof:
     comparisons = {
         (each.title, framework): comparison
         for each, first in zip(watched, against_float64(evidence, recipe, watched), strict=True)
-        for framework, comparison in looked_at_again(evidence, recipe, each, first).items()
+        for framework, comparison in retried(evidence, recipe, each, first).items()
     }
     for (title, framework), comparison in comparisons.items():
         problems += [f"{framework}, {title}: {line}" for line in comparison.explain()]
@@ -98,22 +98,22 @@ def float32_step(evidence: Evidence) -> Proof:
 
 
 def against_float64(
-    evidence: Evidence, recipe: Recipe, watched: Sequence[Watched], attempt: int = 0
+    evidence: Evidence, recipe: Recipe, watched: Sequence[RecordedStep], attempt: int = 0
 ) -> list[dict[str, Comparison]]:
     """Each framework's steps against its own float64 ones, within limits from float64 runs that rounding has moved."""
     amplitude = _amplitude(evidence)
 
-    def wanted() -> Iterator[tuple[Mapping[str, Point], Arrays]]:
+    def wanted() -> Iterator[tuple[Mapping[str, TrainerState], Arrays]]:
         for each in watched:
-            yield each.points, each.row
-            yield _moved(evidence, each.points, amplitude, attempt), each.row
+            yield each.states, each.row
+            yield _moved(evidence, each.states, amplitude, attempt), each.row
 
-    taken = take_all(evidence, recipe, wanted(), "float64", weights=False)
+    taken = run_steps(evidence, recipe, wanted(), "float64", weights=False)
     return [_within_limits(recipe, each, next(taken), next(taken)) for each in watched]
 
 
-def looked_at_again(
-    evidence: Evidence, recipe: Recipe, watched: Watched, comparisons: dict[str, Comparison]
+def retried(
+    evidence: Evidence, recipe: Recipe, watched: RecordedStep, comparisons: dict[str, Comparison]
 ) -> dict[str, Comparison]:
     """The comparisons of a step, those over their limits taken again from other weights.
 
@@ -124,31 +124,31 @@ def looked_at_again(
     for attempt in range(1, TRIES):
         if all(comparison.passed or comparison.problems for comparison in comparisons.values()):
             break
-        points = _moved(evidence, watched.points, TIE, attempt)
-        taken = take_steps(evidence, recipe, points, watched.row, "float32", weights=False)
-        (others,) = against_float64(evidence, recipe, [replace(watched, points=points, taken=taken)], attempt)
+        states = _moved(evidence, watched.states, TIE, attempt)
+        taken = run_step(evidence, recipe, states, watched.row, "float32", weights=False)
+        (others,) = against_float64(evidence, recipe, [replace(watched, states=states, taken=taken)], attempt)
         comparisons = {name: _better(comparison, others[name]) for name, comparison in comparisons.items()}
     return comparisons
 
 
-def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[str, list[Comparison]]) -> Watched:
+def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[str, list[Comparison]]) -> RecordedStep:
     """A float32 training over several epochs, of which the last step is watched; the designed ones are first steps."""
     rows = list(_rows(evidence, recipe))
-    points: dict[str, Point] = {}
-    steps: dict[str, Taken] = {}
+    states: dict[str, TrainerState] = {}
+    steps: dict[str, StepResult] = {}
     start(evidence, recipe, precision="float32")
     sent = evidence.state("float32")
 
     def job(worker: Worker) -> Reply:
         framework, name = worker.framework, evidence.network.name
-        found = [("when a training starts", point_of(evidence, worker))]
+        found = [("when a training starts", current_state(evidence, worker))]
         worker.call("warm_up", network=name, arrays=rows[0][0])
-        found.append(("over the warm-up", point_of(evidence, worker)))
-        for when, point in found:
-            changed = [n for n, array in sent.items() if not same_bits(array, point.state.get(n, np.zeros(0)))]
+        found.append(("over the warm-up", current_state(evidence, worker)))
+        for when, state in found:
+            changed = [n for n, array in sent.items() if not same_bits(array, state.state.get(n, np.zeros(0)))]
             if changed:
                 problems.append(f"{framework}: {len(changed)} arrays change {when}, first {changed[:3]}")
-            if any(array.any() for array in point.memory.values()):
+            if any(array.any() for array in state.memory.values()):
                 problems.append(f"{framework}: the optimizer remembers something {when}")
         before, count = found[-1][1], 0
         for number, epoch_rows in enumerate(rows):
@@ -159,14 +159,14 @@ def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[st
                 problems.extend(
                     f"{framework}: {p}" for p in counted(recipe, taken.after.memory, count, FLOAT32_ROUNDING)
                 )
-                points[framework], steps[framework] = before, taken
+                states[framework], steps[framework] = before, taken
                 before = taken.after
             if number < len(rows) - 1:  # as a training does between two epochs
                 worker.call("evaluate", network=name, batch=evidence.evaluation_batch, on_progress=lambda news: None)
         return Reply()
 
     evidence.workers.map(job)
-    return Watched(f"step {sum(EPOCHS)}", points, rows[-1][-1], steps)
+    return RecordedStep(f"step {sum(EPOCHS)}", states, rows[-1][-1], steps)
 
 
 def _rows(evidence: Evidence, recipe: Recipe) -> Iterator[list[Arrays]]:
@@ -179,23 +179,23 @@ def _rows(evidence: Evidence, recipe: Recipe) -> Iterator[list[Arrays]]:
         yield [{name: array[index : index + 1] for name, array in chosen.items()} for index in range(count)]
 
 
-def _designed(evidence: Evidence, recipe: Recipe, rules: dict[str, list[Comparison]]) -> Iterator[Watched]:
+def _designed(evidence: Evidence, recipe: Recipe, rules: dict[str, list[Comparison]]) -> Iterator[RecordedStep]:
     """A float32 step from each designed state."""
     labels = training_part(evidence).train_labels
     for extreme in EXTREMES:
         row = extreme_row(plan_of(evidence, recipe, 0), labels, extreme)
         state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float32")
-        points = dict.fromkeys(evidence.workers, Point(state))
-        taken = take_steps(evidence, recipe, points, row, "float32")
+        states = dict.fromkeys(evidence.workers, TrainerState(state))
+        taken = run_step(evidence, recipe, states, row, "float32")
         for framework, each in taken.items():
             rate = float(row["rate"][0])
-            comparison = by_the_rule(recipe, points[framework], each, rate, 1, FLOAT32_ROUNDING)
+            comparison = by_the_rule(recipe, states[framework], each, rate, 1, FLOAT32_ROUNDING)
             rules[framework] += [comparison] if comparison else []
-        yield Watched(f"{extreme.name} numbers", points, row, taken, extreme.margin["float32"])
+        yield RecordedStep(f"{extreme.name} numbers", states, row, taken, extreme.margin["float32"])
 
 
 def _within_limits(
-    recipe: Recipe, watched: Watched, exact: Mapping[str, Taken], moved: Mapping[str, Taken]
+    recipe: Recipe, watched: RecordedStep, exact: Mapping[str, StepResult], moved: Mapping[str, StepResult]
 ) -> dict[str, Comparison]:
     """A step's comparison with the exact one in each framework; the moved one's distance from that makes the limits."""
     oracles = {name: observed(taken, recipe) for name, taken in exact.items()}
@@ -229,24 +229,26 @@ def _amplitude(evidence: Evidence) -> float:
     return sum_roundings(training_batch(evidence) * height * width)
 
 
-def _moved(evidence: Evidence, points: Mapping[str, Point], roundings: float, attempt: int) -> dict[str, Point]:
-    """The points with weights, statistics and memory moved by so many float32 roundings; counters stay.
+def _moved(
+    evidence: Evidence, states: Mapping[str, TrainerState], roundings: float, attempt: int
+) -> dict[str, TrainerState]:
+    """The states with weights, statistics and memory moved by so many float32 roundings; counters stay.
 
     To the nearest float32 numbers, half as much to send.
     """
     draw = np.random.default_rng([evidence.seed, attempt, int(roundings)])
     rounding = roundings * FLOAT32_ROUNDING
-    found: dict[int, Point] = {}  # frameworks that stand at the same point go on doing so
+    found: dict[int, TrainerState] = {}  # frameworks that begin alike go on doing so
 
     def nearest(arrays: Mapping[str, np.ndarray]) -> Arrays:
         # array by array: all of a large network's in float64 would be much
         return {n: perturb({n: array}, draw, rounding)[n].astype(np.float32) for n, array in arrays.items()}
 
-    for point in points.values():
-        if id(point) not in found:
-            slots = {name: array for name, array in point.memory.items() if name.partition("/")[0] in SLOTS}
-            found[id(point)] = Point(nearest(point.state), point.memory | nearest(slots))
-    return {name: found[id(point)] for name, point in points.items()}
+    for state in states.values():
+        if id(state) not in found:
+            slots = {name: array for name, array in state.memory.items() if name.partition("/")[0] in SLOTS}
+            found[id(state)] = TrainerState(nearest(state.state), state.memory | nearest(slots))
+    return {name: found[id(state)] for name, state in states.items()}
 
 
 def _better(one: Comparison, other: Comparison) -> Comparison:

@@ -19,7 +19,7 @@ from parity.places import LOSS, OPTIMIZER
 from parity.protocol import Arrays, unpack
 from parity.recipes import Recipe, decayed
 from parity.results import Diagnosis
-from parity.single_steps import Point, remembers, take_steps
+from parity.single_steps import TrainerState, remembers, run_step
 from parity.training_proofs import gradients_of, layer_scales, plan_of, recipe_for, start, training_part
 from parity.update_rules import Rule, Step, alternatives, distance
 from parity.workers import Worker
@@ -75,7 +75,8 @@ def _taken_up(evidence: Evidence, recipe: Recipe, extreme: Extreme | None) -> di
         row = extreme_row(plan, training_part(evidence).train_labels, extreme)
     start(evidence, recipe, dict.fromkeys(evidence.workers, state))
     computed = gradients_of(evidence, row)
-    taken = take_steps(evidence, recipe, dict.fromkeys(evidence.workers, Point(state)), row, "float64", weights=False)
+    states = dict.fromkeys(evidence.workers, TrainerState(state))
+    taken = run_step(evidence, recipe, states, row, "float64", weights=False)
     kinds = {layer["name"]: layer["kind"] for layer in evidence.layers()}
     slot, share = ("m", 1 - recipe.optimizer.beta1) if recipe.optimizer.kind == "adam" else ("velocity", 1.0)
     found = {}

@@ -7,10 +7,10 @@ import pytest
 
 from parity.data import Dataset
 from parity.evidence import Evidence
-from parity.extremes import CLASS, EXTREMES, LOUD, Extreme, extreme_row, extreme_state, loud
+from parity.extremes import CLASS, EXTREMES, LARGEST_INPUT, Extreme, extreme_row, extreme_state, scaled_up
 from parity.networks import NETWORKS
 from parity.protocol import unpack
-from parity.single_steps import Point, take_steps
+from parity.single_steps import TrainerState, run_step
 from parity.training_proofs import gradients_of, plan_of, recipe_for, start, training_part
 from parity.workers import Workers
 
@@ -58,9 +58,9 @@ def test_the_images_of_a_training_are_of_every_class(workers: Workers, dataset: 
         assert np.bincount(part.train_labels).max() - np.bincount(part.train_labels).min() <= 1
 
 
-def test_loud_keeps_proportions_and_zeros() -> None:
-    found = loud({"a": np.array([0.5, -2.0]), "none": np.zeros(3)})
-    assert found["a"].tolist() == [LOUD / 4, -LOUD]
+def test_scaled_up_keeps_proportions_and_zeros() -> None:
+    found = scaled_up({"a": np.array([0.5, -2.0]), "none": np.zeros(3)})
+    assert found["a"].tolist() == [LARGEST_INPUT / 4, -LARGEST_INPUT]
     assert not found["none"].any()
 
 
@@ -70,6 +70,6 @@ def test_the_frameworks_agree_on_both(workers: Workers, dataset: Dataset) -> Non
     for extreme in EXTREMES:
         state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
         row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
-        one, other = take_steps(evidence, recipe, dict.fromkeys(workers, Point(state)), row, "float64").values()
+        one, other = run_step(evidence, recipe, dict.fromkeys(workers, TrainerState(state)), row, "float64").values()
         assert one.loss == pytest.approx(other.loss, abs=1e-10)
         assert one.after.memory.keys() & other.after.memory.keys()

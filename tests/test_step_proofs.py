@@ -13,7 +13,7 @@ from parity.data import Dataset
 from parity.evidence import Evidence
 from parity.layer_gradients import apart, gradients_alone, probes_of
 from parity.networks import NETWORKS
-from parity.single_steps import Point, by_the_rule, counted, take_steps
+from parity.single_steps import TrainerState, by_the_rule, counted, run_step
 from parity.step_proofs import LARGEST_LIMIT, float32_step
 from parity.training_proofs import plan_of, recipe_for
 from parity.workers import Workers
@@ -73,15 +73,16 @@ def test_a_step_from_handed_over_memory_goes_on_from_it(workers: Workers, datase
     evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
     recipe, plan = recipe_for(evidence), plan_of(evidence, recipe_for(evidence), 0)
     rows = [{name: array[index : index + 1] for name, array in plan.items()} for index in range(2)]
-    first = take_steps(evidence, recipe, dict.fromkeys(workers, Point(evidence.state("float64"))), rows[0], "float64")
-    points = {name: taken.after for name, taken in first.items()}
-    for name, taken in take_steps(evidence, recipe, points, rows[1], "float64").items():
+    drawn = dict.fromkeys(workers, TrainerState(evidence.state("float64")))
+    first = run_step(evidence, recipe, drawn, rows[0], "float64")
+    states = {name: taken.after for name, taken in first.items()}
+    for name, taken in run_step(evidence, recipe, states, rows[1], "float64").items():
         rate = float(rows[1]["rate"][0])
-        comparison = by_the_rule(recipe, points[name], taken, rate, 2, 2.0**-53)
+        comparison = by_the_rule(recipe, states[name], taken, rate, 2, 2.0**-53)
         assert comparison is not None
         assert comparison.passed, comparison.explain()
         assert counted(recipe, taken.after.memory, 2, 2.0**-53) == []
-        wrong = by_the_rule(recipe, points[name], taken, rate, 1, 2.0**-53)
+        wrong = by_the_rule(recipe, states[name], taken, rate, 1, 2.0**-53)
         assert wrong is not None
         assert not wrong.passed
         assert counted(recipe, taken.after.memory, 3, 2.0**-53) != []
