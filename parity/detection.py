@@ -45,10 +45,14 @@ def injections(scene: Scene, seed: int = 0) -> list[Injection]:
     return found
 
 
-def detect(workers: Workers, name: str, dataset: Dataset, *, seed: int = 0) -> Iterator[Detection]:
-    """Put every fault into one network, one at a time, and look for it. Raises WorkerError."""
+def detect(
+    workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, traps: Sequence[str] | None = None
+) -> Iterator[Detection]:
+    """Put every fault, or those of some traps, into one network, one at a time, and look for it. Raises WorkerError."""
     scene = scene_of(Evidence(workers, network(name), dataset, seed))
     for injection in injections(scene, seed):
+        if traps and injection.fault.trap not in traps:
+            continue
         yield detect_one(workers, name, dataset, injection, scene, seed=seed)
 
 

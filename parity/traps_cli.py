@@ -31,6 +31,9 @@ def traps(
     names: Annotated[
         list[str] | None, typer.Option("--network", help="Again for several; resnet20_v1 if none.", metavar="NETWORK")
     ] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--trap", help="These alone; again for several; all if none.", metavar="ID")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=0, help="Of correct pairs, which must not be accused.")] = 1,
     faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Without: the correct pairs alone.")] = True,
     as_json: JsonOption = False,
@@ -44,6 +47,9 @@ def traps(
     from parity.results import Detection, Innocence
     from parity.traps import TRAPS
 
+    known = {trap.id for trap in TRAPS.values() if not trap.elsewhere}
+    if unknown := sorted(set(ids or []) - known):
+        raise ValueError(f"--trap: expected some of {', '.join(sorted(known))}, found {', '.join(unknown)}")
     if not (faults or seeds):
         raise ValueError("--no-faults --seeds 0: expected faults or correct pairs to check, found neither")
     wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
@@ -61,7 +67,7 @@ def traps(
             if seeds:
                 with console.busy(console.stderr(), f"{seeds} correct pairs"):
                     innocent.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
-            for detection in detect(workers, name, images, seed=seed) if faults else ():
+            for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
                 console.print_detection(out, detection)
                 found.append(detection)
             if save is not None:  # a network takes minutes: what is done outlives an interruption
@@ -72,7 +78,7 @@ def traps(
     for line in console.detection_lines(found, innocent):
         console.say(out, line)
     for trap in TRAPS.values():
-        if faults and trap.elsewhere:
+        if faults and trap.elsewhere and not ids:
             console.say(out, f"not put in: {trap.id}, {trap.elsewhere}")
     if unsaved:
         raise typer.Exit(UNUSABLE)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from parity.causes import LONGEST, cause
 from parity.workers import FRAMEWORKS, WorkerError, Workers
-from tests.conftest import MakePython
+from tests.conftest import FaultyWorker, MakePython
 
 KERAS = """
 def fail(how):
@@ -111,19 +111,21 @@ SOURCES = {"tensorflow": KERAS, "paddle": PADDLE}
 
 
 @pytest.fixture(scope="module")
-def failing(altered_python: MakePython, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def failing(altered_python: MakePython, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FaultyWorker]]:
     """Both workers with a verb that makes their framework raise, in a directory of their own."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "own_tensorflow.py").write_text(OWN_KERAS)
+    (folder / "own_paddle.py").write_text(OWN_PADDLE)
+    both: dict[str, FaultyWorker] = {}
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
         for name, framework in FRAMEWORKS.items():
             source = SOURCES[name].replace("own_NAME", f"own_{name}")
-            python = altered_python({f"{framework.package}.verbs": source})
-            patch.setenv(framework.interpreter_variable, str(python))
-        folder = tmp_path_factory.mktemp("work")
-        (folder / "own_tensorflow.py").write_text(OWN_KERAS)
-        (folder / "own_paddle.py").write_text(OWN_PADDLE)
-        patch.chdir(folder)
-        with Workers(threads=1) as both:
-            yield both
+            both[name] = FaultyWorker(name, altered_python({f"{framework.package}.verbs": source}), 1)
+            both[name].call("settings")  # starts it here, and with its Python alone: others start as they would
+    yield both
+    for worker in both.values():
+        worker.stop()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,9 @@ def failing(altered_python: MakePython, tmp_path_factory: pytest.TempPathFactory
         ("paddle", "import", "ModuleNotFoundError: No module named 'no_such_module'"),
     ],
 )
-def test_the_first_line_of_a_real_error_names_its_cause(failing: Workers, framework: str, how: str, says: str) -> None:
+def test_the_first_line_of_a_real_error_names_its_cause(
+    failing: Mapping[str, FaultyWorker], framework: str, how: str, says: str
+) -> None:
     with pytest.raises(WorkerError) as caught:
         failing[framework].call("fail", network="net", how=how)
     first, *frames = str(caught.value).splitlines()

@@ -316,15 +316,22 @@ def test_doctor_shows_a_data_variable_that_points_nowhere(monkeypatch: pytest.Mo
 @pytest.mark.slow
 def test_traps_are_put_in_found_saved_and_reported(tmp_path: Path) -> None:
     saved = tmp_path / "traps.json"
-    done = parity("traps", "--network", "lenet5", "--dataset", "generated", "--json", "--save", saved)
+    chosen = ("--trap", "flatten-order", "--trap", "eval-dropped", "--trap", "start-weights")
+    done = parity("traps", "--network", "lenet5", "--dataset", "generated", *chosen, "--json", "--save", saved)
     found = json.loads(done.stdout)
-    assert len(found["detections"]) == 32
+    assert len(found["detections"]) == 8
     assert all(each["level"] and each["placed"] and each["named"] for each in found["detections"])
     assert [each["accusations"] for each in found["correct"]] == [[]]
-    assert "caught: 32 of 32 (100.0%)" in done.stderr
+    assert "caught: 8 of 8 (100.0%)" in done.stderr
     assert "correct pairs: 1, accusations: 0" in done.stderr
     parity("report", saved, "-o", tmp_path / "report.md")
-    assert "Of 32 faults in `lenet5`: 32 (100.0%) caught" in (tmp_path / "report.md").read_text()
+    assert "Of 8 faults in `lenet5`: 8 (100.0%) caught" in (tmp_path / "report.md").read_text()
+
+
+def test_a_trap_that_is_not_known_is_refused_with_those_that_are() -> None:
+    done = parity("traps", "--trap", "eval-droped", code=2)
+    assert "eval-droped" in done.stderr
+    assert "eval-dropped" in done.stderr
 
 
 def test_correct_pairs_alone_are_checked_and_reported(tmp_path: Path) -> None:
