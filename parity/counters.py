@@ -31,7 +31,7 @@ class Counts:
 
 def count_steps(evidence: Evidence, recipe: Recipe) -> Counts:
     """Run the recipe's optimizer alone in both frameworks and precisions; asked for once for each rule and length."""
-    steps = recipe.epochs * max(1, len(evidence.dataset.train_images) // recipe.batch)
+    steps = steps_of(evidence, recipe)
     key = json.dumps([asdict(recipe.optimizer), recipe.schedule.base, steps], sort_keys=True)
     if key not in evidence.updates:
         problems = [
@@ -43,6 +43,11 @@ def count_steps(evidence: Evidence, recipe: Recipe) -> Counts:
         evidence.updates[key] = Counts(steps, problems)
     found: Counts = evidence.updates[key]
     return found
+
+
+def steps_of(evidence: Evidence, recipe: Recipe) -> int:
+    """How many steps a training by the recipe has on the evidence's images."""
+    return recipe.epochs * max(1, len(evidence.dataset.train_images) // recipe.batch)
 
 
 def updates_alone(evidence: Evidence, recipe: Recipe, steps: int, precision: str) -> dict[str, Comparison]:

@@ -17,6 +17,7 @@ from parity.evidence import Evidence, by_framework, make_proof, worst_of
 from parity.forward_proofs import FLOAT32_ROUNDING, FLOAT64_ROUNDING, perturb
 from parity.optimizer_proofs import UPDATE_LIMIT
 from parity.protocol import Arrays, pack, unpack
+from parity.reference import cross_entropies
 from parity.results import Proof
 from parity.training import prepared
 from parity.training_proofs import recipe_for, start, training_part
@@ -24,7 +25,6 @@ from parity.weights import State, same_bits
 from parity.workers import Reply, Worker
 
 PRECISIONS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
-LOGITS = "head/logits"  # the stage that they are of
 
 
 def evaluation(evidence: Evidence) -> Proof:
@@ -85,14 +85,6 @@ def predictions(evidence: Evidence, precision: str, state: State | None = None, 
         on_progress=lambda news: None,
     )
     return {name: reply.arrays["logits"] for name, reply in replies.items()}
-
-
-def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float64 [n]: log(sum exp) less the label's own logit, of logits [n, classes] and labels [n]."""
-    logits = logits.astype(np.float64)
-    largest = logits.max(axis=1, keepdims=True)
-    total = np.log(np.exp(logits - largest).sum(axis=1)) + largest[:, 0]
-    return np.asarray(total - logits[np.arange(len(labels)), labels])
 
 
 def _evaluate(evidence: Evidence, worker: Worker, batch: int | None = None) -> Reply:

@@ -144,7 +144,7 @@ def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, 
     chosen = _softmax(logits)[np.arange(len(labels)), labels]
     yield "relu-on-logits", "the cross entropy of ReLU'd logits", cross_entropy(np.maximum(logits, 0), labels)
     yield "softmax-twice", "the sum of probabilities, without a logarithm", float(-chosen.mean())
-    each = np.array([cross_entropy(logits[i : i + 1], labels[i : i + 1]) for i in range(len(labels))])
+    each = reference.cross_entropies(logits, labels)
     for cap in LOSS_CAPS:
         yield "softmax-floor", f"losses cut at {cap:.3g}", float(np.minimum(each, cap).mean())
     for floor in PROBABILITY_FLOORS:
@@ -165,9 +165,7 @@ def of_images(images: np.ndarray) -> Iterator[Hypothesis]:
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Mean of log(sum exp) less the label's own logit."""
-    largest = logits.max(axis=1, keepdims=True)
-    total = np.log(np.exp(logits - largest).sum(axis=1)) + largest[:, 0]
-    return float((total - logits[np.arange(len(labels)), labels]).mean())
+    return float(reference.cross_entropies(logits, labels).mean())
 
 
 def cut(x: np.ndarray, bits: int) -> np.ndarray:

@@ -9,13 +9,14 @@ import numpy as np
 
 from parity.accusation import Suspect, accuse, gap, named
 from parity.compare import FLOAT64_LIMIT
-from parity.counters import updates_alone
-from parity.evaluation_proofs import cross_entropies, evaluated, predictions, side_effects
+from parity.counters import steps_of, updates_alone
+from parity.evaluation_proofs import evaluated, predictions, side_effects
 from parity.evidence import Evidence
 from parity.hypotheses import Hypothesis
 from parity.layer_gradients import INPUT, backwards, gradients_alone, probes_of
 from parity.places import EVALUATION, OPTIMIZER, START
 from parity.protocol import Arrays
+from parity.reference import cross_entropies
 from parity.results import Diagnosis
 from parity.single_steps import current_state
 from parity.training import prepared
@@ -131,9 +132,8 @@ def layers_backwards(evidence: Evidence) -> list[Diagnosis]:
 def counted_steps(evidence: Evidence) -> list[Diagnosis]:
     """Whether the optimizer alone goes on as its rule says, for as many steps as a training has."""
     recipe = recipe_for(evidence)
-    steps = recipe.epochs * max(1, len(evidence.dataset.train_images) // recipe.batch)
     found = []
-    for framework, comparison in updates_alone(evidence, recipe, steps, "float32").items():
+    for framework, comparison in updates_alone(evidence, recipe, steps_of(evidence, recipe), "float32").items():
         first = comparison.first_failure
         if first is not None:
             suspect = Suspect(framework, OPTIMIZER, recipe.optimizer.kind, first.gap)

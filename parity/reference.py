@@ -115,6 +115,14 @@ def batch_norm_training(
     return y, moved[0], moved[1]
 
 
+def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float64 [n]: log(sum exp) less the label's own logit, of logits [n, classes] and labels [n]."""
+    logits = logits.astype(np.float64)
+    largest = logits.max(axis=1, keepdims=True)
+    total = np.log(np.exp(logits - largest).sum(axis=1)) + largest[:, 0]
+    return np.asarray(total - logits[np.arange(len(labels)), labels])
+
+
 def layer(spec: Mapping[str, Any], x: np.ndarray, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
     """One layer in inference: its spec (`kind` and numbers) and its canonical arrays (`kernel`, `bias`, ...)."""
     match spec["kind"]:

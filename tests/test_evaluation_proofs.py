@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from parity.data import Dataset
-from parity.evaluation_proofs import cross_entropies, evaluated, evaluation, predictions
+from parity.evaluation_proofs import evaluated, evaluation, predictions
 from parity.evidence import Evidence
 from parity.loop import evaluation_parts
 from parity.networks import NETWORKS
+from parity.reference import cross_entropies
 from parity.training import Settings, train
 from parity.training_proofs import training_part
 from parity.workers import Workers
