@@ -15,6 +15,7 @@ import numpy as np
 FLOAT64_LIMIT = 1e-12
 
 # A correct twin is accused in one of a million proofs at most: the odds that the float32 limits are derived for.
+BLOCK = 2**16  # numbers that are worked on at once
 FALSE_ALARM = 1e-6
 
 
@@ -115,6 +116,25 @@ def compare(
     return Comparison(tuple(gaps), tuple(problems))
 
 
+def largest(array: np.ndarray) -> float:
+    """The largest absolute value, 0.0 of none, NaN where there is one; without an array of the absolute values."""
+    return float(np.maximum(float(array.max(initial=0)), -float(array.min(initial=0))))
+
+
+def farthest(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest distance of two arrays of one shape, in float64; 0.0 of none, NaN where there is one.
+
+    Block by block, each in the processor's cache: an array of differences would cost more than the comparison.
+    """
+    a, b = one.reshape(-1), other.reshape(-1)
+    found = 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        for begin in range(0, a.size, BLOCK):
+            part = slice(begin, begin + BLOCK)
+            found = float(np.maximum(found, largest(np.subtract(a[part], b[part], dtype=np.float64))))
+    return found
+
+
 def alarm_factor(elements: int, false_alarm: float = FALSE_ALARM) -> float:
     """How many standard deviations one of so many near enough normal errors exceeds with the chance `false_alarm`."""
     return math.sqrt(2 * math.log(2 * elements / false_alarm))
@@ -141,7 +161,7 @@ def derive_limits(
     limits = {}
     for name, exact in oracle.items():
         noise = float(np.max([_distance(exact, run.get(name)) for run in perturbed]))  # unlike max(), keeps a NaN
-        scale = scales[name] if scales else float(np.abs(exact).max(initial=0))
+        scale = scales[name] if scales else largest(exact)
         limits[name] = factor * noise / scale if scale else math.nan
     return limits
 
@@ -150,15 +170,13 @@ def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
     """The largest distance; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
     if moved is None or moved.shape != exact.shape:
         return math.nan
-    with np.errstate(invalid="ignore"):
-        return float(np.abs(moved - exact).max(initial=0))
+    return farthest(exact, moved)
 
 
 def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float, scale: float | None) -> Gap:
-    expected = expected.astype(np.float64, copy=False)
+    difference = farthest(expected, found)
+    if scale is None:
+        scale = largest(expected)
     with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(found.astype(np.float64, copy=False) - expected).max()
-        if scale is None:
-            scale = float(np.abs(expected).max())
-        gap = float(difference / scale) if scale else float(difference)
+        gap = float(np.float64(difference) / scale) if scale else difference
     return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)

@@ -19,6 +19,7 @@ from parity.optimizer_proofs import UPDATE_LIMIT
 from parity.protocol import Arrays, pack, unpack
 from parity.reference import cross_entropies
 from parity.results import Proof
+from parity.single_steps import train_row
 from parity.training import prepared
 from parity.training_proofs import recipe_for, start, training_part
 from parity.weights import State, same_bits
@@ -46,7 +47,7 @@ def evaluation(evidence: Evidence) -> Proof:
     comparisons["between the frameworks"] = compare(first, second, FLOAT64_LIMIT)
     for framework, exact in logits["float64"].items():
         comparisons[f"{framework}, against its predictions"] = compare(predicted[framework], exact, FLOAT64_LIMIT)
-    limits = _float32_limits(evidence, predicted)
+    limits = _float32_limits(evidence, logits["float64"])
     rounded = {name: compare(predicted[name], found, limits) for name, found in logits["float32"].items()}
     for what, comparison in (comparisons | {f"{name}, float32": each for name, each in rounded.items()}).items():
         problems += [f"{what}: {line}" for line in comparison.explain()]
@@ -67,9 +68,12 @@ def evaluation(evidence: Evidence) -> Proof:
     return make_proof(evidence, 7, compared, problems, worst_of(every), by_framework(rounded))
 
 
-def evaluated(evidence: Evidence, precision: str, batch: int | None = None) -> dict[str, Reply]:
-    """Each framework's evaluation of the proof's weights: as a training makes it."""
-    start(evidence, recipe_for(evidence), precision=precision)
+def evaluated(
+    evidence: Evidence, precision: str, batch: int | None = None, state: State | None = None
+) -> dict[str, Reply]:
+    """Each framework's evaluation of the proof's weights, or of others: as a training makes it."""
+    states = dict.fromkeys(evidence.workers, state) if state else None
+    start(evidence, recipe_for(evidence), states, precision=precision)
     return evidence.workers.map(lambda worker: _evaluate(evidence, worker, batch))
 
 
@@ -124,10 +128,10 @@ def _miscounted(reply: Reply, labels: np.ndarray) -> list[str]:
 
 
 def _float32_limits(evidence: Evidence, exact: Mapping[str, Arrays]) -> dict[str, float]:
-    """As at level 3: by how much float64 predictions move with weights that float32 rounding has moved."""
+    """As at level 3: by how much float64 logits move with weights that float32 rounding has moved."""
     draw = np.random.default_rng(evidence.seed)
-    moved = predictions(evidence, "float64", perturb(evidence.state("float64"), draw))
-    each = [derive_limits(exact[name], [_by_position(evidence, moved[name])]) for name in exact]
+    moved = evaluated(evidence, "float64", state=perturb(evidence.state("float64"), draw))
+    each = [derive_limits(exact[name], [_by_position(evidence, moved[name].arrays["logits"])]) for name in exact]
     # every position of a batch has the same noise: the largest speaks for those of which there are few images
     largest = float(np.max([limit for limits in each for limit in limits.values()]))
     return dict.fromkeys(next(iter(exact.values())), largest)
@@ -157,16 +161,15 @@ def side_effects(evidence: Evidence, *, fresh: bool = False) -> SideEffects:
         if fresh:
             evidence.workers.each("forget_training", network=evidence.network.name)
         plan = start(evidence, recipe, precision=precision)
-        rows = [{name: array[index : index + 1] for name, array in plan.items()} for index in range(2)]
         ends: dict[str, tuple[Arrays, Arrays, Arrays]] = {}
 
         def job(worker: Worker) -> Reply:
-            _train(evidence, worker, rows[0])
+            train_row(evidence, worker, plan, 0)
             before = _exported(evidence, worker) if interrupted else {}
             if interrupted:
                 _evaluate(evidence, worker)
             after = _exported(evidence, worker) if interrupted else {}
-            _train(evidence, worker, rows[1])
+            train_row(evidence, worker, plan, 1)
             ends[worker.framework] = before, after, _exported(evidence, worker)
             return Reply()
 
@@ -185,10 +188,6 @@ def side_effects(evidence: Evidence, *, fresh: bool = False) -> SideEffects:
         found.untouched += len(before)
         found.trained_on += len(expected)
     return found
-
-
-def _train(evidence: Evidence, worker: Worker, row: Arrays) -> None:
-    worker.call("train_epoch", network=evidence.network.name, arrays=row, on_progress=lambda news: None)
 
 
 def _exported(evidence: Evidence, worker: Worker) -> Arrays:

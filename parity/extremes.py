@@ -58,14 +58,14 @@ def scaled_up(arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {name: array * (LARGEST_INPUT / (np.abs(array).max() or 1.0)) for name, array in arrays.items()}
 
 
-def extreme_row(plan: Arrays, labels: np.ndarray, extreme: Extreme) -> Arrays:
-    """The plan's first row with images of the raised class only, or of every other class in turn."""
-    row = {name: array[:1].copy() for name, array in plan.items()}
+def extreme_plan(plan: Arrays, labels: np.ndarray, extreme: Extreme) -> Arrays:
+    """The plan, in its first row with images of the raised class only, or of every other class in turn."""
     chosen = np.flatnonzero((labels == CLASS) == extreme.right)
     if not extreme.right:
         by_class = [chosen[labels[chosen] == label] for label in np.unique(labels[chosen])]
         longest = max(map(len, by_class))
         turns = [[images[turn] for images in by_class if turn < len(images)] for turn in range(longest)]
         chosen = np.array([image for turn in turns for image in turn])
-    row["order"] = np.resize(chosen, row["order"].shape).astype(row["order"].dtype)
-    return row
+    order = plan["order"].copy()
+    order[0] = np.resize(chosen, order[0].shape)
+    return plan | {"order": order}

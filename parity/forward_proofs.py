@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity import reference
-from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
+from parity.compare import BLOCK, FLOAT64_LIMIT, Comparison, compare, derive_limits
 from parity.evidence import Evidence, by_framework, make_proof, worst_of
 from parity.extremes import LARGEST_INPUT, scaled_up
 from parity.protocol import Arrays, pack
@@ -17,7 +17,6 @@ from parity.results import Proof
 from parity.weights import Entry, entries_of, parameter_counts, same_bits
 from parity.workers import Reply, Worker
 
-BLOCK = 2**24  # numbers
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
 FLOAT64_ROUNDING = 2.0**-53
 LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
@@ -124,12 +123,18 @@ def sum_roundings(terms: int) -> float:
 def moved_like_terms(array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> np.ndarray:
     """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
     moved = np.empty(array.shape, np.float64)
-    terms = math.prod(array.shape[:-1])
-    width = max(1, BLOCK // terms)  # of the outputs that are moved at once: the walks of all would take a lot of memory
-    for begin in range(0, array.shape[-1], width):
-        part = array[..., begin : begin + width]
-        steps = draw.uniform(-rounding, rounding, (terms, part.shape[-1]))
-        moved[..., begin : begin + width] = part * (1.0 + np.cumsum(steps, axis=0).reshape(part.shape))
+    outputs = array.shape[-1]
+    old, new = array.reshape(-1, outputs), moved.reshape(-1, outputs)
+    rows, walk = max(1, BLOCK // outputs), np.zeros(outputs, np.float32)
+    for begin in range(0, len(old), rows):  # block by block, each in the processor's cache
+        part = slice(begin, begin + rows)
+        steps = draw.random(old[part].shape, np.float32)
+        steps -= np.float32(0.5)
+        steps *= np.float32(2 * rounding)
+        steps[0] += walk
+        np.cumsum(steps, axis=0, out=steps)
+        walk = steps[-1].copy()
+        np.multiply(old[part], np.add(steps, 1.0, dtype=np.float64), out=new[part])
     return moved
 
 

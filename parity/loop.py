@@ -150,29 +150,35 @@ class Loop:
         return {"first_seconds": seconds[0], "second_seconds": seconds[1]}
 
     def train_epoch(
-        self, arrays: Arrays, progress: Callable[..., None], losses: bool = False
+        self,
+        arrays: Arrays,
+        progress: Callable[..., None],
+        losses: bool = False,
+        begin: int = 0,
+        end: int | None = None,
     ) -> tuple[dict[str, Any], Arrays]:
         """One epoch by its plan (order, dy, dx, flip [steps, batch], dropout [steps, sites], rate [steps]).
 
+        Proofs take the rows from `begin` to `end` of a plan alone: a plan of another length would be compiled anew.
         On request with the loss of every step, float64 `losses` [steps], for which the device is waited for each time.
         """
         trainer = self._current()
         plan = trainer.to_device(arrays)
-        steps, sums = len(arrays["order"]), np.zeros((0, 2))  # mean loss and hits of every step
+        rows, sums = range(len(arrays["order"]))[begin:end], np.zeros((0, 2))  # mean loss and hits of every step
         trainer.clear_sums()
         trainer.synchronize()
         start = reported = time.perf_counter()
-        for index in range(steps):
+        for count, index in enumerate(rows, 1):
             trainer.step(plan, index)
             if losses:
                 sums = np.vstack([sums, trainer.sums()])
                 trainer.clear_sums()
             if time.perf_counter() - reported > PROGRESS_SECONDS:
-                progress(step=index + 1, **_means(trainer, index + 1, sums))
+                progress(step=count, **_means(trainer, count, sums))
                 reported = time.perf_counter()
         trainer.synchronize()
         seconds = time.perf_counter() - start
-        result = _means(trainer, steps, sums) | {"seconds": seconds, "images": steps * trainer.batch}
+        result = _means(trainer, len(rows), sums) | {"seconds": seconds, "images": len(rows) * trainer.batch}
         return result, {"losses": sums[:, 0]} if losses else {}
 
     def training_stages(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:

@@ -11,7 +11,7 @@ import numpy as np
 from parity.chaos import compare_chaotic
 from parity.compare import FLOAT64_LIMIT, Comparison
 from parity.evidence import Evidence, make_proof, worst_of
-from parity.extremes import EXTREMES, LOGITS, Extreme, extreme_row, extreme_state
+from parity.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.forward_proofs import FLOAT64_ROUNDING, perturb
 from parity.model_cache import LARGE
 from parity.protocol import Arrays, unpack
@@ -94,9 +94,9 @@ def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> Compar
     """
     margin = extreme.margin["float64"]
     state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float64")
-    row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
+    plan = extreme_plan(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
     states = dict.fromkeys(evidence.workers, TrainerState(state))
-    taken = run_step(evidence, recipe, states, row, "float64", weights=False)
+    taken = run_step(evidence, recipe, states, plan, "float64", weights=False)
     shown = {name: observed(each, recipe) for name, each in taken.items()}
     first = next(iter(shown.values()))
     scales = layer_scales(first) | {LOSS: max(float(first[LOSS]), margin)}
@@ -109,7 +109,7 @@ def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> Compar
         last = {name: array for name, array in state.items() if name.startswith(f"{LOGITS}/")}
         changed = perturb(state, draw, FLOAT64_ROUNDING) | perturb(last, draw, uncertain / (1 + margin))
         others = dict.fromkeys(states, TrainerState(changed))
-        again = run_step(evidence, recipe, others, row, "float64", weights=False)
+        again = run_step(evidence, recipe, others, plan, "float64", weights=False)
         return {name: observed(each, recipe) for name, each in again.items()}
 
     return compare_chaotic(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)
@@ -158,9 +158,16 @@ def _ends(
     def train(worker: Worker, plan: Arrays) -> Reply:
         plan["rate"] = boundary_rates(recipe.schedule) * np.float32(slow)
         losses = []
-        for epoch in (slice(NEW_EPOCH), slice(NEW_EPOCH, STEPS)):
-            rows = {key: array[epoch] for key, array in plan.items()}
-            reply = worker.call("train_epoch", network=name, arrays=rows, losses=True, on_progress=lambda news: None)
+        for first, last in pairwise((0, NEW_EPOCH, STEPS)):
+            reply = worker.call(
+                "train_epoch",
+                network=name,
+                arrays=plan,
+                losses=True,
+                begin=first,
+                end=last,
+                on_progress=lambda news: None,
+            )
             losses.append(reply.arrays["losses"])
         end = unpack(worker.call("export_training", network=name).arrays, "state")
         return Reply(arrays=end | {LOSSES: np.concatenate(losses)})  # arrays first: the first that fails says where

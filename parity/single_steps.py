@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from parity.compare import Comparison, compare
+from parity.compare import BLOCK, Comparison, compare, largest
 from parity.evidence import Evidence
 from parity.loop import STATISTICS
 from parity.protocol import Arrays, pack, unpack
@@ -46,16 +46,16 @@ def run_step(
     evidence: Evidence,
     recipe: Recipe,
     states: Mapping[str, TrainerState],
-    row: Arrays,
+    plan: Arrays,
     precision: str,
     *,
     weights: bool = True,
 ) -> dict[str, StepResult]:
-    """One step of each framework from its own state, with the one row of a plan.
+    """One step of each framework from its own state, with the first row of a plan.
 
     Without `weights` it is known of where the step led to what `observed` needs, and no more.
     """
-    (results,) = run_steps(evidence, recipe, [(states, row)], precision, weights=weights)
+    (results,) = run_steps(evidence, recipe, [(states, plan)], precision, weights=weights)
     return results
 
 
@@ -70,16 +70,16 @@ def run_steps(
     """Single steps in one precision, one after the other; each as `run_step`."""
     weights = weights or not remembers(recipe)
     start(evidence, recipe, precision=precision)
-    for states, row in wanted:
+    for states, plan in wanted:
         results: dict[str, StepResult] = {}
-        evidence.workers.map(partial(_run, evidence, states, row, precision, weights, results))
+        evidence.workers.map(partial(_run, evidence, states, plan, precision, weights, results))
         yield {framework: results[framework] for framework in states}
 
 
 def _run(
     evidence: Evidence,
     states: Mapping[str, TrainerState],
-    row: Arrays,
+    plan: Arrays,
     precision: str,
     weights: bool,
     results: dict[str, StepResult],
@@ -89,7 +89,7 @@ def _run(
     memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
     arrays = pack(state=own.state, optimizer=memory)
     worker.call("load_training", network=evidence.network.name, arrays=arrays)
-    results[worker.framework] = step(evidence, worker, row, weights=weights)
+    results[worker.framework] = step(evidence, worker, plan, weights=weights)
     return Reply()
 
 
@@ -98,11 +98,27 @@ def remembers(recipe: Recipe) -> bool:
     return recipe.optimizer.kind != "sgd"
 
 
-def step(evidence: Evidence, worker: Worker, row: Arrays, *, weights: bool = True) -> StepResult:
-    """One step of the training that the worker has at hand."""
-    name = evidence.network.name
-    result = worker.call("train_epoch", network=name, arrays=row, on_progress=lambda news: None).result
+def step(evidence: Evidence, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
+    """One step of the training that the worker has at hand, with row `index` of a plan."""
+    result = train_row(evidence, worker, plan, index).result
     return StepResult(result["loss"], current_state(evidence, worker, weights=weights))
+
+
+def train_row(evidence: Evidence, worker: Worker, plan: Arrays, index: int) -> Reply:
+    """One step with row `index` of a plan."""
+    return worker.call(
+        "train_epoch",
+        network=evidence.network.name,
+        arrays=plan,
+        begin=index,
+        end=index + 1,
+        on_progress=lambda news: None,
+    )
+
+
+def from_row(plan: Arrays, index: int) -> Arrays:
+    """The plan with row `index` first, and as long as it was."""
+    return {name: np.roll(array, -index, axis=0) for name, array in plan.items()}
 
 
 def current_state(evidence: Evidence, worker: Worker, *, weights: bool = True) -> TrainerState:
@@ -122,11 +138,11 @@ def observed(taken: StepResult, recipe: Recipe) -> Arrays:
     for name, array in taken.after.memory.items():
         slot = name.partition("/")[0]
         if slot in SLOTS:
-            numbers = array.astype(np.float64)
+            numbers = array.astype(np.float64, copy=False)
             found[name] = np.sqrt(numbers) if slot == "v" else numbers
     for name, array in taken.after.state.items():
         if name.endswith(STATISTICS) or not remembers(recipe):
-            found[f"state/{name}"] = array.astype(np.float64)
+            found[f"state/{name}"] = array.astype(np.float64, copy=False)
     return found
 
 
@@ -154,13 +170,11 @@ def by_the_rule(
         memory = {slot: taken.after.memory.get(f"{slot}/{name}") for slot in SLOTS}
         if all(each is None for each in memory.values()):
             continue
-        weights = array.astype(np.float64)
         earlier = before.memory.get(f"velocity/{name}")
-        change = rate * _direction(rule, memory, earlier, count)
-        expected[name], found[name] = weights - change, taken.after.state[name]
-        scale = float(np.abs(expected[name]).max())
-        sizes = float(np.abs(weights).max()) + OPERATIONS * float(np.abs(change).max())
-        limits[name] = 2 * rounding * sizes / scale if scale else rounding
+        expected[name], change = _updated(rule, array, memory, earlier, rate, count)
+        found[name] = taken.after.state[name]
+        scale = largest(expected[name])
+        limits[name] = 2 * rounding * (largest(array) + OPERATIONS * change) / scale if scale else rounding
     return compare(expected, found, limits)
 
 
@@ -182,11 +196,30 @@ def counted(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list
     return problems
 
 
-def _direction(
-    rule: Optimizer, memory: Mapping[str, np.ndarray | None], earlier: np.ndarray | None, count: int
-) -> np.ndarray:
-    """What the learning rate is multiplied by."""
-    now = {slot: array.astype(np.float64) for slot, array in memory.items() if array is not None}
+def _updated(
+    rule: Optimizer,
+    weights: np.ndarray,
+    memory: Mapping[str, np.ndarray | None],
+    earlier: np.ndarray | None,
+    rate: float,
+    count: int,
+) -> tuple[np.ndarray, float]:
+    """The weights after the update, float64, and the largest change; block by block, each in the processor's cache."""
+    updated, most = np.empty(weights.shape), 0.0
+    flat = {slot: array.reshape(-1) for slot, array in memory.items() if array is not None}
+    old, new = weights.reshape(-1), updated.reshape(-1)
+    before = None if earlier is None else earlier.reshape(-1)
+    for begin in range(0, old.size, BLOCK):
+        part = slice(begin, begin + BLOCK)
+        now = {slot: array[part].astype(np.float64) for slot, array in flat.items()}
+        change = rate * _direction(rule, now, None if before is None else before[part], count)
+        np.subtract(old[part], change, out=new[part])
+        most = float(np.maximum(most, largest(change)))
+    return updated, most
+
+
+def _direction(rule: Optimizer, now: Mapping[str, np.ndarray], earlier: np.ndarray | None, count: int) -> np.ndarray:
+    """What the learning rate is multiplied by; float64."""
     if rule.kind == "adam":
         m = now["m"] / (1 - rule.beta1**count)
         v = now["v"] / (1 - rule.beta2**count)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parity.compare import Comparison, alarm_factor, compare
+from parity.compare import Comparison, alarm_factor, compare, farthest
 from parity.counters import count_steps
 from parity.evidence import Evidence, by_framework, make_proof, worst_of
-from parity.extremes import EXTREMES, extreme_row, extreme_state
+from parity.extremes import EXTREMES, extreme_plan, extreme_state
 from parity.forward_proofs import FLOAT32_ROUNDING, perturb, sum_roundings
 from parity.layer_gradients import gradients_alone
 from parity.optimizer_proofs import STEPS, boundary_rates
@@ -30,6 +30,7 @@ from parity.single_steps import (
     by_the_rule,
     counted,
     current_state,
+    from_row,
     loss_uncertainty,
     observed,
     run_step,
@@ -49,11 +50,11 @@ TIE = 16.0  # roundings by which weights are moved to see whether a gap was a ti
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """A float32 step that is taken again in float64: where it began, its row of the plan, and what it came to."""
+    """A float32 step that is taken again in float64: where it began, a plan with its row first, and what it came to."""
 
     title: str
     states: Mapping[str, TrainerState]
-    row: Arrays
+    plan: Arrays
     taken: Mapping[str, StepResult]
     margin: float = 0.0  # of the logits: a loss is as uncertain as they are
 
@@ -105,8 +106,8 @@ def against_float64(
 
     def wanted() -> Iterator[tuple[Mapping[str, TrainerState], Arrays]]:
         for each in watched:
-            yield each.states, each.row
-            yield _moved(evidence, each.states, amplitude, attempt), each.row
+            yield each.states, each.plan
+            yield _moved(evidence, each.states, amplitude, attempt), each.plan
 
     taken = run_steps(evidence, recipe, wanted(), "float64", weights=False)
     return [_within_limits(recipe, each, next(taken), next(taken)) for each in watched]
@@ -125,7 +126,7 @@ def retried(
         if all(comparison.passed or comparison.problems for comparison in comparisons.values()):
             break
         states = _moved(evidence, watched.states, TIE, attempt)
-        taken = run_step(evidence, recipe, states, watched.row, "float32", weights=False)
+        taken = run_step(evidence, recipe, states, watched.plan, "float32", weights=False)
         (others,) = against_float64(evidence, recipe, [replace(watched, states=states, taken=taken)], attempt)
         comparisons = {name: _better(comparison, others[name]) for name, comparison in comparisons.items()}
     return comparisons
@@ -133,16 +134,16 @@ def retried(
 
 def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[str, list[Comparison]]) -> RecordedStep:
     """A float32 training over several epochs, of which the last step is watched; the designed ones are first steps."""
-    rows = list(_rows(evidence, recipe))
+    plans = list(_plans(evidence, recipe))
     states: dict[str, TrainerState] = {}
-    steps: dict[str, StepResult] = {}
+    results: dict[str, StepResult] = {}
     start(evidence, recipe, precision="float32")
     sent = evidence.state("float32")
 
     def job(worker: Worker) -> Reply:
         framework, name = worker.framework, evidence.network.name
         found = [("when a training starts", current_state(evidence, worker))]
-        worker.call("warm_up", network=name, arrays=rows[0][0])
+        worker.call("warm_up", network=name, arrays=plans[0])
         found.append(("over the warm-up", current_state(evidence, worker)))
         for when, state in found:
             changed = [n for n, array in sent.items() if not same_bits(array, state.state.get(n, np.zeros(0)))]
@@ -151,47 +152,44 @@ def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[st
             if any(array.any() for array in state.memory.values()):
                 problems.append(f"{framework}: the optimizer remembers something {when}")
         before, count = found[-1][1], 0
-        for number, epoch_rows in enumerate(rows):
-            for row in epoch_rows:
-                taken, count = step(evidence, worker, row), count + 1
-                comparison = by_the_rule(recipe, before, taken, float(row["rate"][0]), count, FLOAT32_ROUNDING)
+        for number, (plan, steps) in enumerate(zip(plans, EPOCHS, strict=True)):
+            for index in range(steps):
+                taken, count = step(evidence, worker, plan, index), count + 1
+                comparison = by_the_rule(recipe, before, taken, float(plan["rate"][index]), count, FLOAT32_ROUNDING)
                 rules[framework] += [comparison] if comparison else []
                 problems.extend(
                     f"{framework}: {p}" for p in counted(recipe, taken.after.memory, count, FLOAT32_ROUNDING)
                 )
-                states[framework], steps[framework] = before, taken
+                states[framework], results[framework] = before, taken
                 before = taken.after
-            if number < len(rows) - 1:  # as a training does between two epochs
+            if number < len(plans) - 1:  # as a training does between two epochs
                 worker.call("evaluate", network=name, batch=evidence.evaluation_batch, on_progress=lambda news: None)
         return Reply()
 
     evidence.workers.map(job)
-    return RecordedStep(f"step {sum(EPOCHS)}", states, rows[-1][-1], steps)
+    return RecordedStep(f"step {sum(EPOCHS)}", states, from_row(plans[-1], EPOCHS[-1] - 1), results)
 
 
-def _rows(evidence: Evidence, recipe: Recipe) -> Iterator[list[Arrays]]:
-    """The rows of every epoch's steps, with learning rates from both sides of a change."""
+def _plans(evidence: Evidence, recipe: Recipe) -> Iterator[Arrays]:
+    """The plans of the epochs, with learning rates from both sides of a change."""
     rates = boundary_rates(recipe.schedule)
-    begins = (0, STEPS // 2, STEPS - 1)
-    for epoch, (count, begin) in enumerate(zip(EPOCHS, begins, strict=True)):
-        plan = plan_of(evidence, recipe, epoch) | {"rate": rates}
-        chosen = {**{n: a[:count] for n, a in plan.items()}, "rate": rates[begin : begin + count]}
-        yield [{name: array[index : index + 1] for name, array in chosen.items()} for index in range(count)]
+    for epoch, begin in enumerate((0, STEPS // 2, STEPS - 1)):
+        yield plan_of(evidence, recipe, epoch) | {"rate": np.roll(rates, -begin)}
 
 
 def _designed(evidence: Evidence, recipe: Recipe, rules: dict[str, list[Comparison]]) -> Iterator[RecordedStep]:
     """A float32 step from each designed state."""
     labels = training_part(evidence).train_labels
     for extreme in EXTREMES:
-        row = extreme_row(plan_of(evidence, recipe, 0), labels, extreme)
+        plan = extreme_plan(plan_of(evidence, recipe, 0), labels, extreme)
         state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float32")
         states = dict.fromkeys(evidence.workers, TrainerState(state))
-        taken = run_step(evidence, recipe, states, row, "float32")
+        taken = run_step(evidence, recipe, states, plan, "float32")
         for framework, each in taken.items():
-            rate = float(row["rate"][0])
+            rate = float(plan["rate"][0])
             comparison = by_the_rule(recipe, states[framework], each, rate, 1, FLOAT32_ROUNDING)
             rules[framework] += [comparison] if comparison else []
-        yield RecordedStep(f"{extreme.name} numbers", states, row, taken, extreme.margin["float32"])
+        yield RecordedStep(f"{extreme.name} numbers", states, plan, taken, extreme.margin["float32"])
 
 
 def _within_limits(
@@ -208,7 +206,7 @@ def _within_limits(
         other = observed(moved[framework], recipe)
         for name, array in oracle.items():
             scale = scales[framework][name]
-            distance = float(np.abs(other[name] - array).max()) / scale if scale else 0.0
+            distance = farthest(array, other[name]) / scale if scale else 0.0
             layer = name.rpartition("/")[0]
             distances[layer] = float(np.maximum(distances.get(layer, 0.0), distance))
     factor = alarm_factor(sum(array.size for array in next(iter(oracles.values())).values()))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from parity import reference
-from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits
+from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits, largest
 from parity.data import Dataset
 from parity.evidence import Evidence, make_proof, worst_of
 from parity.forward_proofs import moved_like_terms, perturb
@@ -206,11 +206,11 @@ def probe_inputs_of_batch_norms(evidence: Evidence) -> Arrays:
 
 def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
     """For every array the largest absolute value of its layer."""
-    largest: dict[str, float] = {}
+    found: dict[str, float] = {}
     for name, array in arrays.items():
         layer = name.rpartition("/")[0]
-        largest[layer] = float(np.fmax(largest.get(layer, 0.0), np.abs(array).max()))
-    return {name: largest[name.rpartition("/")[0]] for name in arrays}
+        found[layer] = float(np.fmax(found.get(layer, 0.0), largest(array)))
+    return {name: found[name.rpartition("/")[0]] for name in arrays}
 
 
 def unmoved(before: State, after: State) -> list[str]:

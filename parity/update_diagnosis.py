@@ -11,7 +11,7 @@ import numpy as np
 from parity.accusation import Suspect, accuse, gap, named
 from parity.compare import FLOAT64_LIMIT
 from parity.evidence import Evidence
-from parity.extremes import EXTREMES, LOGITS, Extreme, extreme_row, extreme_state
+from parity.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.hypotheses import cross_entropy, of_loss
 from parity.model_cache import LARGE
 from parity.optimizer_proofs import STEPS, UPDATE_LIMIT, boundary_rates
@@ -19,7 +19,7 @@ from parity.places import LOSS, OPTIMIZER
 from parity.protocol import Arrays, unpack
 from parity.recipes import Recipe, decayed
 from parity.results import Diagnosis
-from parity.single_steps import TrainerState, remembers, run_step
+from parity.single_steps import TrainerState, from_row, remembers, run_step, train_row
 from parity.training_proofs import gradients_of, layer_scales, plan_of, recipe_for, start, training_part
 from parity.update_rules import Rule, Step, alternatives, distance
 from parity.workers import Worker
@@ -69,14 +69,13 @@ class TakenUp:
 def _taken_up(evidence: Evidence, recipe: Recipe, extreme: Extreme | None) -> dict[str, TakenUp]:
     """Of each framework that remembers anything, from the proof's state or a designed one."""
     plan, state = plan_of(evidence, recipe, 0), evidence.state("float64")
-    row = {name: array[:1] for name, array in plan.items()}
     if extreme is not None:
         state = extreme_state(state, evidence.layers(), extreme, "float64")
-        row = extreme_row(plan, training_part(evidence).train_labels, extreme)
+        plan = extreme_plan(plan, training_part(evidence).train_labels, extreme)
     start(evidence, recipe, dict.fromkeys(evidence.workers, state))
-    computed = gradients_of(evidence, row)
+    computed = gradients_of(evidence, plan)
     states = dict.fromkeys(evidence.workers, TrainerState(state))
-    taken = run_step(evidence, recipe, states, row, "float64", weights=False)
+    taken = run_step(evidence, recipe, states, plan, "float64", weights=False)
     kinds = {layer["name"]: layer["kind"] for layer in evidence.layers()}
     slot, share = ("m", 1 - recipe.optimizer.beta1) if recipe.optimizer.kind == "adam" else ("velocity", 1.0)
     found = {}
@@ -135,7 +134,8 @@ def extreme_losses(evidence: Evidence) -> list[Diagnosis]:
     for extreme in EXTREMES:
         state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
         start(evidence, recipe, dict.fromkeys(evidence.workers, state))
-        row = extreme_row(plan_of(evidence, recipe, 0), labels, extreme)
+        plan = extreme_plan(plan_of(evidence, recipe, 0), labels, extreme)
+        row = {each: array[:1] for each, array in plan.items()}
         losses = {framework: reply.result["loss"] for framework, reply in gradients_of(evidence, row).items()}
         stages = evidence.workers.each("training_stages", network=name, arrays=row)
         own = labels[row["order"][0]].astype(int)
@@ -203,12 +203,11 @@ def _observed_steps(evidence: Evidence, recipe: Recipe, rates: np.ndarray) -> di
 
         before = weights()
         for index in range(SIMULATED):
-            row = {key: array[index : index + 1] for key, array in plan.items()}
-            gradients = worker.call("gradients", network=name, arrays=row).arrays
+            gradients = worker.call("gradients", network=name, arrays=from_row(plan, index)).arrays
             if index == 0:
                 scales = layer_scales(gradients)
                 zero.update(e for e, g in gradients.items() if np.abs(g).max() <= TINY_GRADIENT * scales[e])
-            reply = worker.call("train_epoch", network=name, arrays=row, on_progress=lambda news: None)
+            reply = train_row(evidence, worker, plan, index)
             after = weights()
             observed[worker.framework].append(Step(before, sampled(gradients), after))
             before = after

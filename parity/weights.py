@@ -160,7 +160,10 @@ def _fitting(dtype: str) -> tuple[str, ...]:
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays are one to the last bit, NaN included."""
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    one, other = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (a, b))
+    return np.array_equal(one, other)
 
 
 def all_finite(array: np.ndarray) -> bool:

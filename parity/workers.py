@@ -7,6 +7,7 @@ framework, the network and the step; the next call starts a fresh one.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import queue
 import signal
@@ -30,6 +31,7 @@ from parity.protocol import Arrays, read_message, write_message
 from parity.scratch import Scratch
 from parity.versions import OLDEST, REFUSED
 
+PIPE_BYTES = 2**20  # what an ordinary user may ask for
 LONGEST_START = 3600.0  # seconds of work before the first word
 START_TIMEOUT = 180.0  # seconds; a cold import of a framework from a slow disk has been seen to take a minute
 DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
@@ -234,6 +236,7 @@ class Worker:
             install = FRAMEWORKS[self.framework].install
             detail = f"cannot start {interpreter}: {error}; correct or unset ${variable}, and there: {install}"
             raise WorkerError(self.framework, network, "start", "missing", detail) from None
+        _widen(self._process.stdin, self._process.stdout)
         threading.Thread(target=_pump, args=(self._process.stdout, self._replies), daemon=True).start()
         message, _ = self._next(network, "start", Liveness(self._process.pid, START_TIMEOUT, LONGEST_START))
         if "error" in message:
@@ -403,6 +406,13 @@ def _packages_alone(root: Path, scratch: Path) -> str:
     for package in ("parity", *(framework.package for framework in FRAMEWORKS.values())):
         (folder / package).symlink_to(root / package, target_is_directory=True)
     return str(folder)
+
+
+def _widen(*pipes: Any) -> None:
+    """Let a pipe hold much at once, where the system allows it: states of hundreds of megabytes go through them."""
+    for pipe in pipes:
+        with contextlib.suppress(AttributeError, OSError):  # the constant is Linux's, and a user's pipes are limited
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _pump(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from parity.data import Dataset
 from parity.evidence import Evidence
-from parity.extremes import CLASS, EXTREMES, LARGEST_INPUT, Extreme, extreme_row, extreme_state, scaled_up
+from parity.extremes import CLASS, EXTREMES, LARGEST_INPUT, Extreme, extreme_plan, extreme_state, scaled_up
 from parity.networks import NETWORKS
 from parity.protocol import unpack
 from parity.single_steps import TrainerState, run_step
@@ -23,9 +23,9 @@ def test_what_the_designed_numbers_reach(workers: Workers, dataset: Dataset, nam
     evidence = Evidence(workers, NETWORKS[name], dataset)
     recipe = recipe_for(evidence)
     state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
-    row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
+    plan = extreme_plan(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
     start(evidence, recipe, dict.fromkeys(workers, state))
-    for reply in gradients_of(evidence, row).values():
+    for reply in gradients_of(evidence, plan).values():
         sizes = np.array([np.abs(array).max() for array in reply.arrays.values()])
         if extreme.right:
             assert 1e-8 < reply.result["loss"] < 1e-6
@@ -33,22 +33,22 @@ def test_what_the_designed_numbers_reach(workers: Workers, dataset: Dataset, nam
         else:
             assert reply.result["loss"] == pytest.approx(100, abs=5)
             assert sizes.max() > 1e2
-    stages = workers.each("training_stages", network=name, arrays=row)
+    stages = workers.each("training_stages", network=name, arrays=plan)
     for reply in stages.values():
         largest = max(float(np.abs(array).max()) for array in unpack(reply.arrays, "stages").values())
         assert (largest > 1e3) == (not extreme.right)
 
 
-def test_a_row_has_images_of_the_class_or_of_every_other(workers: Workers, dataset: Dataset) -> None:
+def test_a_first_row_has_images_of_the_class_or_of_every_other(workers: Workers, dataset: Dataset) -> None:
     evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
     labels = training_part(evidence).train_labels
     large, tiny = EXTREMES
     plan = plan_of(evidence, recipe_for(evidence), 0)
-    wrong = labels[extreme_row(plan, labels, large)["order"][0]]
+    wrong = labels[extreme_plan(plan, labels, large)["order"][0]]
     assert CLASS not in wrong
     assert len(set(wrong)) == len(wrong) == 8
-    assert set(labels[extreme_row(plan, labels, tiny)["order"][0]]) == {CLASS}
-    assert extreme_row(plan, labels, large)["order"].shape == (1, *plan["order"].shape[1:])
+    assert set(labels[extreme_plan(plan, labels, tiny)["order"][0]]) == {CLASS}
+    assert extreme_plan(plan, labels, large)["order"].shape == plan["order"].shape
 
 
 def test_the_images_of_a_training_are_of_every_class(workers: Workers, dataset: Dataset) -> None:
@@ -69,7 +69,7 @@ def test_the_frameworks_agree_on_both(workers: Workers, dataset: Dataset) -> Non
     recipe = recipe_for(evidence)
     for extreme in EXTREMES:
         state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
-        row = extreme_row(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
-        one, other = run_step(evidence, recipe, dict.fromkeys(workers, TrainerState(state)), row, "float64").values()
+        plan = extreme_plan(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
+        one, other = run_step(evidence, recipe, dict.fromkeys(workers, TrainerState(state)), plan, "float64").values()
         assert one.loss == pytest.approx(other.loss, abs=1e-10)
         assert one.after.memory.keys() & other.after.memory.keys()

@@ -110,7 +110,8 @@ def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., No
     """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
     model = cached(network, dtype)
     load_state(model, take(arrays, "state"))
-    infer = tf.function(lambda images: model(images, training=False))
+    one = tf.TensorSpec([None, *model.inputs[0].shape[1:]], dtype)  # batches may differ in length
+    infer = tf.function(lambda images: model(images, training=False), input_signature=[one])
     logits = logits_of(lambda images: infer(tf.constant(images)).numpy(), unpack(arrays, "data"), dtype, progress)
     return {}, {"logits": logits}
 

@@ -172,9 +172,10 @@ class Trainer:
         mean = None if self.mean is None else tf.gather(self.mean, inside)
         return _preprocessed(pixels, mean, self.dtype), tf.gather(self.labels, order)
 
-    @tf.function(reduce_retracing=False)
+    @tf.function(input_signature=(tf.TensorSpec([None] * 4, "uint8"), tf.TensorSpec([None], "int64")))
     def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Sum of the losses, number of hits, and logits of one batch of test images."""
+        """Sum of the losses, number of hits, and logits of one batch of test images; traced once for all lengths."""
+        pixels = tf.ensure_shape(pixels, [None, *self.test_images.shape[1:]])
         logits = self.inferred(self.test_batch(pixels))
         return tf.reduce_sum(_losses(logits, labels)), _hits(logits, labels), logits
 
