@@ -140,9 +140,9 @@ class Trainer:
         """Overwrite the weights with a canonical state."""
         load_state(self.model, state)
 
-    def export(self) -> Arrays:
-        """The weights as a canonical state."""
-        return export_state(self.model)
+    def export(self, endings: tuple[str, ...] = ("",)) -> Arrays:
+        """The weights as a canonical state, or the arrays alone whose names end so."""
+        return export_state(self.model, endings)
 
     def load_optimizer(self, state: Arrays) -> None:
         """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""

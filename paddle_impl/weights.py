@@ -45,9 +45,10 @@ def own_slots(layer: nn.Layer, name: str) -> list[Slot]:
     return found
 
 
-def export_state(model: nn.Layer) -> State:
-    """A copy of the model's state in canonical form."""
-    return {slot.entry.name: slot.layout.read(memory(slot.tensor)) for slot in slots(model)}
+def export_state(model: nn.Layer, endings: tuple[str, ...] = ("",)) -> State:
+    """A copy of the model's state in canonical form, or of the arrays alone whose names end so."""
+    wanted = [slot for slot in slots(model) if slot.entry.name.endswith(endings)]
+    return {slot.entry.name: slot.layout.read(memory(slot.tensor)) for slot in wanted}
 
 
 def load_state(model: nn.Layer, state: Mapping[str, np.ndarray]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -93,22 +94,29 @@ def float32_forward(evidence: Evidence) -> Proof:
     return make_proof(evidence, 3, compared, problems, worst_of(comparisons.values()), by_framework(comparisons))
 
 
-def perturb(arrays: Mapping[str, np.ndarray], draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> Arrays:
-    """Each number moved by the relative error that float32 arithmetic makes with it, in float64.
+def perturb(
+    arrays: Mapping[str, np.ndarray],
+    draw: np.random.Generator,
+    rounding: float = FLOAT32_ROUNDING,
+    dtype: str = "float64",
+) -> Arrays:
+    """Each number moved by the relative error that float32 arithmetic makes with it; arrays of `dtype`.
 
     A float32 sum of n products rounds after every addition, so it is the exact sum of products of which the i-th is off
     by the roundings of all additions from the i-th on: a random walk of up to n steps (backward error analysis; random
     rather than worst roundings as in Higham and Mary 2019). Kernels move by such a walk along their fan-in, anything
     else by four roundings, those of y = (x - mean) * scale + beta.
     """
-    moved = {}
-    for name, array in arrays.items():
+
+    def moved(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
         if name.endswith("/kernel"):
-            moved[name] = moved_like_terms(array, draw, rounding)
-        else:
-            errors = draw.uniform(-rounding, rounding, (4, *array.shape)).sum(axis=0)
-            moved[name] = array * (1.0 + errors)
-    return moved
+            return moved_like_terms(array, own, rounding, dtype)
+        errors = own.uniform(-rounding, rounding, (4, *array.shape)).sum(axis=0)
+        return np.asarray(array * (1.0 + errors), dtype)
+
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(moved, arrays, arrays.values(), draw.spawn(len(arrays)))
+        return dict(zip(arrays, found, strict=True))
 
 
 def sum_roundings(terms: int) -> float:
@@ -120,9 +128,11 @@ def sum_roundings(terms: int) -> float:
     return max(1.0, math.sqrt(terms / LANES) / 2)
 
 
-def moved_like_terms(array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING) -> np.ndarray:
+def moved_like_terms(
+    array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING, dtype: str = "float64"
+) -> np.ndarray:
     """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
-    moved = np.empty(array.shape, np.float64)
+    moved = np.empty(array.shape, dtype)
     outputs = array.shape[-1]
     old, new = array.reshape(-1, outputs), moved.reshape(-1, outputs)
     rows, walk = max(1, BLOCK // outputs), np.zeros(outputs, np.float32)

@@ -66,8 +66,8 @@ class Trainer(Protocol):
     def load(self, state: Arrays) -> None:
         """Overwrite the weights with a canonical state."""
 
-    def export(self) -> Arrays:
-        """The weights as a canonical state."""
+    def export(self, endings: tuple[str, ...] = ("",)) -> Arrays:
+        """The weights as a canonical state, or the arrays alone whose names end so."""
 
     def load_optimizer(self, state: Arrays) -> None:
         """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
@@ -231,7 +231,7 @@ class Loop:
         """
         trainer = self._current()
         remembered = trainer.export_optimizer() if optimizer else {}
-        state = {name: array for name, array in trainer.export().items() if weights or name.endswith(STATISTICS)}
+        state = trainer.export() if weights else trainer.export(STATISTICS)
         return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
 
     def load_training(self, arrays: Arrays) -> dict[str, Any]:

@@ -237,15 +237,11 @@ def _moved(
     draw = np.random.default_rng([evidence.seed, attempt, int(roundings)])
     rounding = roundings * FLOAT32_ROUNDING
     found: dict[int, TrainerState] = {}  # frameworks that begin alike go on doing so
-
-    def nearest(arrays: Mapping[str, np.ndarray]) -> Arrays:
-        # array by array: all of a large network's in float64 would be much
-        return {n: perturb({n: array}, draw, rounding)[n].astype(np.float32) for n, array in arrays.items()}
-
     for state in states.values():
         if id(state) not in found:
             slots = {name: array for name, array in state.memory.items() if name.partition("/")[0] in SLOTS}
-            found[id(state)] = TrainerState(nearest(state.state), state.memory | nearest(slots))
+            weights = perturb(state.state, draw, rounding, "float32")
+            found[id(state)] = TrainerState(weights, state.memory | perturb(slots, draw, rounding, "float32"))
     return {name: found[id(state)] for name, state in states.items()}
 
 

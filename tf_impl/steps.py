@@ -111,7 +111,7 @@ def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., No
     model = cached(network, dtype)
     load_state(model, take(arrays, "state"))
     one = tf.TensorSpec([None, *model.inputs[0].shape[1:]], dtype)  # batches may differ in length
-    infer = tf.function(lambda images: model(images, training=False), input_signature=[one])
+    infer = tf.function(lambda images: model(images, training=False), input_signature=[one], autograph=False)
     logits = logits_of(lambda images: infer(tf.constant(images)).numpy(), unpack(arrays, "data"), dtype, progress)
     return {}, {"logits": logits}
 

@@ -80,7 +80,7 @@ class Trainer:
         """One step of training with row `index` of the plan."""
         self.compiled_step(plan, tf.constant(index))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def compiled_step(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> None:
         """As `step`; the index is a tensor, so that it is traced once, and once more if plans differ in length."""
         with tf.GradientTape() as tape:
@@ -127,7 +127,7 @@ class Trainer:
         images, labels = self.compiled_batch(plan, tf.constant(index))
         return images.numpy(), labels.numpy().astype(np.int32)
 
-    @tf.function(reduce_retracing=False)
+    @tf.function(reduce_retracing=False, autograph=False)
     def compiled_batch(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """As `batch_of`; the index is a tensor, so that it is traced once."""
         return self.augmented(plan, index)
@@ -141,9 +141,9 @@ class Trainer:
         """Overwrite the weights with a canonical state."""
         load_state(self.model, state)
 
-    def export(self) -> Arrays:
-        """The weights as a canonical state."""
-        return export_state(self.model)
+    def export(self, endings: tuple[str, ...] = ("",)) -> Arrays:
+        """The weights as a canonical state, or the arrays alone whose names end so."""
+        return export_state(self.model, endings)
 
     def load_optimizer(self, state: Arrays) -> None:
         """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
@@ -172,7 +172,7 @@ class Trainer:
         mean = None if self.mean is None else tf.gather(self.mean, inside)
         return _preprocessed(pixels, mean, self.dtype), tf.gather(self.labels, order)
 
-    @tf.function(input_signature=(tf.TensorSpec([None] * 4, "uint8"), tf.TensorSpec([None], "int64")))
+    @tf.function(input_signature=(tf.TensorSpec([None] * 4, "uint8"), tf.TensorSpec([None], "int64")), autograph=False)
     def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Sum of the losses, number of hits, and logits of one batch of test images; traced once for all lengths."""
         pixels = tf.ensure_shape(pixels, [None, *self.test_images.shape[1:]])
