@@ -161,7 +161,7 @@ def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: i
 
 @pytest.fixture(scope="module")
 def provers(workers: Workers, pytestconfig: pytest.Config) -> Iterator[Workers]:
-    """Workers for proofs, in which both frameworks work at the same time."""
+    """Workers for loss curves, in which both frameworks work at the same time."""
     workers.stop()
     threads = pytestconfig.getoption("--threads") or shared_threads()
     with Workers(device=workers[next(iter(workers))].device, threads=threads) as pair:

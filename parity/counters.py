@@ -7,6 +7,7 @@ then needs no simulation: the memory has a closed form.
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from parity.recipes import Optimizer, Recipe
 
 GRADIENTS = np.concatenate([sign * 10.0 ** np.arange(-8, 5) for sign in (1, -1)])  # [26]
 PRECISIONS = {"float32": FLOAT32_ROUNDING, "float64": FLOAT64_ROUNDING}
+_TURN = threading.Lock()  # networks that are proven at once ask for one optimizer's steps once
 FLOAT64_STEPS = 1024  # nothing is trained in float64: there the rule is looked at, not how long it lasts
 
 
@@ -33,15 +35,16 @@ def count_steps(evidence: Evidence, recipe: Recipe) -> Counts:
     """Run the recipe's optimizer alone in both frameworks and precisions; asked for once for each rule and length."""
     steps = steps_of(evidence, recipe)
     key = json.dumps([asdict(recipe.optimizer), recipe.schedule.base, steps], sort_keys=True)
-    if key not in evidence.updates:
-        problems = [
-            f"{framework}, optimizer alone in {precision}: {line}"
-            for precision in PRECISIONS
-            for framework, comparison in updates_alone(evidence, recipe, steps, precision).items()
-            for line in comparison.explain()
-        ]
-        evidence.updates[key] = Counts(steps, problems)
-    found: Counts = evidence.updates[key]
+    with _TURN:
+        if key not in evidence.updates:
+            problems = [
+                f"{framework}, optimizer alone in {precision}: {line}"
+                for precision in PRECISIONS
+                for framework, comparison in updates_alone(evidence, recipe, steps, precision).items()
+                for line in comparison.explain()
+            ]
+            evidence.updates[key] = Counts(steps, problems)
+        found: Counts = evidence.updates[key]
     return found
 
 

@@ -122,9 +122,9 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
-def shared_threads() -> int:
-    """The threads of each framework where both work at the same time: more would only get in each other's way."""
-    return max(1, default_threads() // len(FRAMEWORKS))
+def shared_threads(pairs: int = 1) -> int:
+    """The threads of each framework where so many pairs of both work at once: more would get in each other's way."""
+    return max(1, default_threads() // (len(FRAMEWORKS) * pairs))
 
 
 class Worker:
