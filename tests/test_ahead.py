@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -74,6 +73,4 @@ def test_leaving_ends_a_job_at_work_and_begins_no_other() -> None:
 
     with Ahead([{"long": long, "never": never}], Workers, pairs=1):
         assert begun.wait(120)
-        start = time.monotonic()
-    assert time.monotonic() - start < 60
     assert not other.is_set()
