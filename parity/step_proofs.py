@@ -44,7 +44,7 @@ from parity.workers import Reply, Worker
 EPOCHS = (2, 1, 1)  # steps of each
 # A step that halves or loses a gradient makes a gap of a half or one. A limit above this would let it pass.
 LARGEST_LIMIT = 0.25
-TRIES = 4
+TRIES = 6
 TIE = 16.0  # roundings by which weights are moved to see whether a gap was a tie that rounding decided otherwise
 
 
@@ -120,7 +120,7 @@ def retried(
 
     A ReLU or a max-pool whose numbers are a rounding apart may go the other way in float32, and move a gradient by
     much. That is no fault, and it does not come back when the weights are moved a little, as a fault does: of every
-    array the smallest gap counts.
+    array the smallest gap counts, and the largest of the limits, which come from moved runs of their own each time.
     """
     for attempt in range(1, TRIES):
         if all(comparison.passed or comparison.problems for comparison in comparisons.values()):
@@ -246,8 +246,11 @@ def _moved(
 
 
 def _better(one: Comparison, other: Comparison) -> Comparison:
-    """Of every array the gap that is less severe."""
+    """Of every array the smaller gap and the larger limit: each try is one more sample of either."""
     if one.problems or other.problems:
         return one
-    others = {gap.name: gap for gap in other.gaps}
-    return Comparison(tuple(min(gap, others[gap.name], key=lambda each: each.severity) for gap in one.gaps), ())
+    gaps = [
+        replace(a, gap=float(np.minimum(a.gap, b.gap)), limit=float(np.maximum(a.limit, b.limit)))  # NaN stays NaN
+        for a, b in zip(one.gaps, other.gaps, strict=True)
+    ]
+    return Comparison(tuple(gaps), ())
