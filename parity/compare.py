@@ -15,8 +15,9 @@ import numpy as np
 FLOAT64_LIMIT = 1e-12
 
 # A correct twin is accused in one of a million proofs at most: the odds that the float32 limits are derived for.
-BLOCK = 2**16  # numbers that are worked on at once
 FALSE_ALARM = 1e-6
+
+BLOCK = 2**16  # numbers that are worked on at once: they fit into a processor's cache
 
 
 @dataclass(frozen=True)
