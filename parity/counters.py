@@ -32,19 +32,19 @@ class Counts:
 
 
 def count_steps(evidence: Evidence, recipe: Recipe) -> Counts:
-    """Run the recipe's optimizer alone in both frameworks and precisions; asked for once for each rule and length."""
+    """Run the recipe's optimizer alone in both frameworks and precisions, unless it was for as many steps before."""
     steps = steps_of(evidence, recipe)
-    key = json.dumps([asdict(recipe.optimizer), recipe.schedule.base, steps], sort_keys=True)
+    key = json.dumps([asdict(recipe.optimizer), recipe.schedule.base], sort_keys=True)
     with _TURN:
-        if key not in evidence.updates:
+        found: Counts | None = evidence.updates.get(key)
+        if found is None or found.steps < steps:
             problems = [
                 f"{framework}, optimizer alone in {precision}: {line}"
                 for precision in PRECISIONS
                 for framework, comparison in updates_alone(evidence, recipe, steps, precision).items()
                 for line in comparison.explain()
             ]
-            evidence.updates[key] = Counts(steps, problems)
-        found: Counts = evidence.updates[key]
+            found = evidence.updates[key] = Counts(steps, problems)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from parity.results import Proof
 from parity.single_steps import train_row
 from parity.training import prepared
 from parity.training_proofs import recipe_for, start, training_part
-from parity.weights import State, same_bits
+from parity.weights import State
 from parity.workers import Reply, Worker
 
 PRECISIONS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
@@ -157,36 +158,51 @@ def side_effects(evidence: Evidence, *, fresh: bool = False) -> SideEffects:
     exact = all(evidence.workers[name].device == "cpu" for name in evidence.workers)
     precision = "float32" if exact else "float64"
 
-    def run(interrupted: bool) -> dict[str, tuple[Arrays, Arrays, Arrays]]:
+    def run(interrupted: bool) -> dict[str, _Ends]:
         if fresh:
             evidence.workers.each("forget_training", network=evidence.network.name)
         plan = start(evidence, recipe, precision=precision)
-        ends: dict[str, tuple[Arrays, Arrays, Arrays]] = {}
+        ends: dict[str, _Ends] = {}
 
         def job(worker: Worker) -> Reply:
             train_row(evidence, worker, plan, 0)
-            before = _exported(evidence, worker) if interrupted else {}
+            before = _digests(evidence, worker) if interrupted else {}
             if interrupted:
                 _evaluate(evidence, worker)
-            after = _exported(evidence, worker) if interrupted else {}
+            after = _digests(evidence, worker) if interrupted else {}
             train_row(evidence, worker, plan, 1)
-            ends[worker.framework] = before, after, _exported(evidence, worker)
+            end = _digests(evidence, worker) if exact else _exported(evidence, worker)
+            ends[worker.framework] = _Ends(before, after, end)
             return Reply()
 
         evidence.workers.map(job)
         return {name: ends[name] for name in evidence.workers}
 
     alone = run(interrupted=False)
-    for framework, (before, after, end) in run(interrupted=True).items():
-        changed = [name for name in before if not same_bits(before[name], after.get(name, np.zeros(0)))]
-        expected = alone[framework][2]
+    for framework, ends in run(interrupted=True).items():
+        changed = [name for name in ends.before if ends.before[name] != ends.after.get(name)]
+        expected = alone[framework].end
         if exact:
-            other = [name for name in expected if not same_bits(expected[name], end[name])]
+            other = [name for name in expected if expected[name] != ends.end.get(name)]
         else:
-            other = [gap.name for gap in compare(expected, end, UPDATE_LIMIT).gaps if not gap.passed]
+            other = [gap.name for gap in compare(expected, ends.end, UPDATE_LIMIT).gaps if not gap.passed]
         found.by_framework[framework] = changed, other
-        found.untouched += len(before)
+        found.untouched += len(ends.before)
         found.trained_on += len(expected)
+    return found
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Digests before and after an evaluation, and after the step that follows; there arrays, where bits may differ."""
+
+    before: dict[str, str]
+    after: dict[str, str]
+    end: dict[str, Any]
+
+
+def _digests(evidence: Evidence, worker: Worker) -> dict[str, str]:
+    found: dict[str, str] = worker.call("digest_training", network=evidence.network.name).result["digests"]
     return found
 
 

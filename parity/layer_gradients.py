@@ -36,7 +36,7 @@ class Probes:
 
 def gradients_alone(evidence: Evidence) -> dict[str, Comparison]:
     """Each framework's float32 gradients of every layer's input and arrays; `<layer>/input`, `<layer>/kernel`, ..."""
-    probes, state = probes_of(evidence), evidence.state("float64")
+    probes, state = probes_of(evidence), evidence.state("float32")
     found = backwards(evidence, probes, state, "float32")
     exact = backwards(evidence, probes, state, "float64")
     draw = np.random.default_rng(evidence.seed)
@@ -47,14 +47,14 @@ def gradients_alone(evidence: Evidence) -> dict[str, Comparison]:
         return {name: moved_like_terms(array, draw, FLOAT32_ROUNDING) for name, array in arrays.items()}
 
     others = Probes(shaken(probes.inputs), shaken(probes.gradients))
-    moved = backwards(evidence, others, perturb(state, draw, rounding), "float64")
+    moved = backwards(evidence, others, perturb(state, draw, rounding, "float32"), "float64")
     return {name: _compared(exact[name], found[name], moved[name]) for name in found}
 
 
 def backwards(evidence: Evidence, probes: Probes, state: State, dtype: str) -> dict[str, Arrays]:
-    """Each framework's gradients of all layers alone, in training mode, from these weights."""
+    """Each framework's gradients of all layers alone, in training mode, from these weights (float32 in any dtype)."""
     arrays = pack(
-        state={name: array.astype(dtype) for name, array in state.items()},
+        state=state,
         input={name: array.astype(dtype) for name, array in probes.inputs.items()},
         gradient={name: array.astype(dtype) for name, array in probes.gradients.items()},
     )

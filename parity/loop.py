@@ -15,7 +15,7 @@ import numpy as np
 from parity.model_cache import LARGE
 from parity.plan import batch_digest
 from parity.protocol import Arrays, pack, unpack
-from parity.weights import digest
+from parity.weights import digest, digests
 
 PROGRESS_SECONDS = 0.5
 EVALUATION_BATCH = 500
@@ -104,6 +104,7 @@ class Loop:
             self.evaluate,
             self.digest_batches,
             self.export_training,
+            self.digest_training,
             self.load_training,
             self.forget_training,
         )
@@ -111,6 +112,7 @@ class Loop:
     def start_training(self, network: str, seed: int, arrays: Arrays, **settings: Any) -> dict[str, Any]:
         """Put the groups `state` (initial weights) and `data` on the device. `settings` as the trainer takes them.
 
+        Without a `state` the weights are none in particular, until `load_training` brings some.
         The proofs start the same training many times over, in two precisions: a trainer is taken again where it is the
         same but for the weights, because compiling its step is most of the work. One of another training is dropped.
         """
@@ -126,7 +128,8 @@ class Loop:
         if precision not in self._kept:
             self._kept[precision] = self._make(network, data, seed=seed, **settings)
         self._trainer = self._kept[precision]
-        self._trainer.load(self._initial)
+        if self._initial:
+            self._trainer.load(self._initial)
         self._trainer.load_optimizer({})
         return {"mode": self._trainer.mode}
 
@@ -233,6 +236,11 @@ class Loop:
         remembered = trainer.export_optimizer() if optimizer else {}
         state = trainer.export() if weights else trainer.export(STATISTICS)
         return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
+
+    def digest_training(self) -> dict[str, Any]:
+        """sha256 of every array that `export_training` would give, by name: what is to be the same need not be sent."""
+        trainer = self._current()
+        return {"digests": digests(trainer.export() | trainer.export_optimizer())}
 
     def load_training(self, arrays: Arrays) -> dict[str, Any]:
         """Go on from the groups `state` and `optimizer` that `export_training` gave."""

@@ -69,7 +69,7 @@ def run_steps(
 ) -> Iterator[dict[str, StepResult]]:
     """Single steps in one precision, one after the other; each as `run_step`."""
     weights = weights or not remembers(recipe)
-    start(evidence, recipe, precision=precision)
+    start(evidence, recipe, {}, precision=precision)
     for states, plan in wanted:
         results: dict[str, StepResult] = {}
         evidence.workers.map(partial(_run, evidence, states, plan, precision, weights, results))

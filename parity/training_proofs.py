@@ -99,12 +99,13 @@ def start(
 ) -> Arrays:
     """Start a training with the proof's weights, or each framework's own `states`; the plan of its first epoch.
 
-    In both workers at once, or in that of the framework `only`. The verb, its settings and the form of the data are
-    those of `parity.training`; all proofs of a network start the same training, in float64 or in float32.
+    In both workers at once, or in that of the framework `only`. Where `states` is empty, without weights, for a caller
+    that loads them. The verb, its settings and the form of the data are those of `parity.training`; all proofs of a
+    network start the same training, in float64 or in float32.
     """
     data = prepared(training_part(evidence), recipe)
     settings = as_arguments(recipe) | {"batch": training_batch(evidence)}
-    drawn = {} if states else evidence.state("float32")  # here: to draw it both workers are asked
+    drawn = evidence.state("float32") if states is None else {}  # here: to draw it both workers are asked
 
     def begin(worker: Worker) -> Reply:
         state = states[worker.framework] if states else drawn
