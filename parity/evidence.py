@@ -95,16 +95,19 @@ class Evidence:
 
         `count` of the training images; of the test images two batches of an evaluation and a half.
         """
-        data, draw = self.dataset, np.random.default_rng(self.seed)
-        train = _of_every_class(data.train_labels % self.network.classes, count, draw)
-        batch = self.evaluation_batch
-        test = _of_every_class(data.test_labels % self.network.classes, 2 * batch + max(1, batch // 2), draw)
+        data, draw, batch = self.dataset, np.random.default_rng(self.seed), self.evaluation_batch
+        # as int64: a network's number of classes may be no uint8
+        train_labels, test_labels = (
+            labels.astype(np.int64) % self.network.classes for labels in (data.train_labels, data.test_labels)
+        )
+        train = _of_every_class(train_labels, count, draw)
+        test = _of_every_class(test_labels, 2 * batch + max(1, batch // 2), draw)
         return replace(
             data,
             train_images=self._resized(data.train_images[train]),
-            train_labels=(data.train_labels[train] % self.network.classes).astype(np.uint8),
+            train_labels=train_labels[train].astype(np.uint8),
             test_images=self._resized(data.test_images[test]),
-            test_labels=(data.test_labels[test] % self.network.classes).astype(np.uint8),
+            test_labels=test_labels[test].astype(np.uint8),
         )
 
     def _resized(self, pixels: np.ndarray) -> np.ndarray:
