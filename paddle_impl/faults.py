@@ -217,6 +217,12 @@ def _half_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+def _cut_in_float32(layer: nn.Layer) -> Patches:
+    """In float32 no output is above 20."""
+    own = layer.forward
+    yield patch.object(layer, "forward", lambda x: own(x).clip(max=20.0) if x.dtype == paddle.float32 else own(x))
+
+
 def _leaking_gradient(layer: nn.Layer) -> Patches:
     """In float32 a hundredth of the gradient passes where the output is zero."""
     own = layer.forward
@@ -274,6 +280,7 @@ LAYER_FAULTS: dict[str, Callable[[nn.Layer], Patches]] = {
     "one nan": _one_nan,
     "clipped at 20": _clipped,
     "half the gradient": _half_gradient,
+    "cut at 20 in float32": _cut_in_float32,
     "leaking gradient": _leaking_gradient,
     "gamma without gradient": _gamma_without_gradient,
     "bias without gradient": _bias_without_gradient,

@@ -59,6 +59,7 @@ class Optimizer:
             # coupled: the regulariser adds decay * w to the gradient, for these parameters only
             slot.tensor.regularizer = paddle.regularizer.L2Decay(decay) if decay else None
         self.stepped = False
+        self.restored: Arrays = {}
         self.load({})
 
     def apply(self, rate: float) -> None:
@@ -70,6 +71,7 @@ class Optimizer:
             with paddle.utils.unique_name.guard():  # the first step names what is kept: as `KEPT` says, not numbered on
                 self.kernel.step()
             self.stepped = True
+            self.restored = {}
         self.clear_gradients()
 
     def clear_gradients(self) -> None:
@@ -79,7 +81,7 @@ class Optimizer:
     def export(self) -> Arrays:
         """What is remembered, by slot and canonical name: `velocity/stem/conv/kernel`; empty before the first step."""
         if not self.stepped:
-            return {}
+            return dict(self.restored)  # the kernel takes it up with its next step
         kept = self.kernel.state_dict()
         return {
             name: slot.layout.read(memory(kept[own])) if kept[own].shape == slot.tensor.shape else kept[own].numpy()
@@ -89,6 +91,7 @@ class Optimizer:
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
         self.kernel, self.stepped = self._new_kernel(), False
+        self.restored = dict(state)
         if not state:
             return
         places = self._places()

@@ -12,7 +12,7 @@ from paddle import nn
 
 from paddle_impl.layers import dropouts, largest_dropout
 from paddle_impl.models import cached
-from paddle_impl.weights import export_state, load_state, own_slots, slots
+from paddle_impl.weights import export_state, load_slots, load_state, own_slots, slots
 from parity import networks
 from parity.prediction import logits_of
 from parity.protocol import Arrays, take, unpack
@@ -72,20 +72,23 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
 def probe_gradients(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
 
-    Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical.
+    Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical. The group
+    `state` holds the arrays of these layers alone.
     """
     model = cached(network, dtype)
-    load_state(model, take(arrays, "state"))
     model.train()
     layers, gradients = layers_of(model), unpack(arrays, "gradient")
     found: Arrays = {}
+    own = {name: own_slots(layers[name], name) for name in gradients}
+    if places := [slot for each in own.values() for slot in each]:
+        load_slots(places, take(arrays, "state"), receiver="the layers alone")
     for name, x in unpack(arrays, "input").items():
         layer = layers[name]
         given = _to_own(x, layer)
         given.stop_gradient = False
         paddle.autograd.backward([layer(given)], [_to_own(gradients[name])])
         found[f"{name}/input"] = _to_canonical(given.grad, layer)
-        for slot in own_slots(layer, name):
+        for slot in own[name]:
             if slot.entry.trainable and slot.tensor.grad is not None:
                 found[slot.entry.name] = slot.layout.read(slot.tensor.grad.numpy())
                 slot.tensor.clear_gradient(False)

@@ -275,6 +275,120 @@ def _best_five() -> Patches:
     yield patch.object(training, "_hits", hits)
 
 
+def _evaluated_otherwise(
+    report: Callable[[paddle.Tensor, paddle.Tensor, paddle.Tensor], tuple[paddle.Tensor, paddle.Tensor]],
+) -> Patches:
+    """An evaluation reports another sum of losses and number of hits, of the losses [n], logits and labels."""
+    own = Trainer.evaluation_step
+
+    def evaluation_step(self: Trainer, pixels: paddle.Tensor, labels: paddle.Tensor) -> Any:
+        _, _, logits = own(self, pixels, labels)
+        labels = labels.astype("int64")
+        return *report(training._losses(logits, labels), logits, labels), logits
+
+    yield patch.object(Trainer, "evaluation_step", evaluation_step)
+
+
+def _last_class_not_counted() -> Patches:
+    """Images of the last class are never right."""
+
+    def count(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        right = paddle.logical_and(logits.argmax(axis=-1) == labels, labels < logits.shape[1] - 1)
+        return right.astype("int64").sum()
+
+    yield from _evaluated_otherwise(lambda losses, *pair: (losses.sum(), count(*pair)))
+
+
+def _rounded_logits() -> Patches:
+    """The likeliest class is that of logits in bfloat16."""
+
+    def count(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        rounded = logits.astype("bfloat16").astype("float32")
+        return (rounded.argmax(axis=-1) == labels).astype("int64").sum()
+
+    yield from _evaluated_otherwise(lambda losses, *pair: (losses.sum(), count(*pair)))
+
+
+def _count_in_a_byte() -> Patches:
+    """A batch's right images are counted in a byte: after 255 comes 0."""
+
+    def count(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        return training._hits(logits, labels) % 256
+
+    yield from _evaluated_otherwise(lambda losses, *pair: (losses.sum(), count(*pair)))
+
+
+def _evaluated_loss_capped() -> Patches:
+    """In an evaluation no image's loss exceeds 16."""
+    yield from _evaluated_otherwise(lambda losses, *pair: (losses.clip(max=16.0).sum(), training._hits(*pair)))
+
+
+def _weights_from_before() -> Patches:
+    """An evaluation runs with the weights that were loaded last, not with those that were trained since."""
+    load, evaluate = Trainer.load, Trainer.evaluate
+    loaded: dict[int, Arrays] = {}
+
+    def load_and_keep(self: Trainer, state: Arrays) -> None:
+        load(self, state)
+        loaded[id(self)] = self.export()
+
+    def evaluate_loaded(self: Trainer, part: slice) -> Any:
+        trained = self.export()
+        load(self, loaded[id(self)])
+        result = evaluate(self, part)
+        load(self, trained)
+        return result
+
+    yield patch.object(Trainer, "load", load_and_keep)
+    yield patch.object(Trainer, "evaluate", evaluate_loaded)
+
+
+def _loss_of_the_last_step() -> Patches:
+    """The loss that a training reports is that of the last step alone."""
+    own = Trainer.step
+
+    def step(self: Trainer, plan: Any, index: int) -> None:
+        self.loss_sum = paddle.zeros_like(self.loss_sum)
+        own(self, plan, index)
+
+    yield patch.object(Trainer, "step", step)
+
+
+def _forgotten_where_epochs_begin() -> Patches:
+    """The first step of an epoch finds velocities and first moments of zero."""
+    own = Trainer.step
+
+    def step(self: Trainer, plan: Any, index: int) -> None:
+        remembered = self.export_optimizer()
+        if index == 0 and remembered:
+            lost = {name: np.zeros_like(a) for name, a in remembered.items() if name.startswith(("m/", "velocity/"))}
+            self.load_optimizer(remembered | lost)
+        own(self, plan, index)
+
+    yield patch.object(Trainer, "step", step)
+
+
+def _memory_not_restored() -> Patches:
+    """A training that goes on from a checkpoint begins with an empty memory."""
+    own = Trainer.load_optimizer
+    yield patch.object(Trainer, "load_optimizer", lambda self, state: own(self, {}))
+
+
+def _other_epsilon_in_float32() -> Patches:
+    """Adam's epsilon is ten times as large in float32."""
+    own = Optimizer._new_kernel
+
+    def new_kernel(self: Optimizer) -> paddle.optimizer.Optimizer:
+        rule = self.rule
+        if self.slots[0].tensor.dtype == paddle.float32:
+            self.rule = {**rule, "epsilon": 10 * rule["epsilon"]}
+        kernel = own(self)
+        self.rule = rule
+        return kernel
+
+    yield patch.object(Optimizer, "_new_kernel", new_kernel)
+
+
 def _memory(optimizer: Optimizer) -> dict[Any, Any]:
     """What a faulty rule remembers, kept with the kernel that it replaces, which a new training makes anew."""
     return optimizer.kernel.__dict__.setdefault("faulty", {})
@@ -313,4 +427,13 @@ TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
     "inference mode afterwards": _inference_mode_afterwards,
     "shifted test labels": _shifted_test_labels,
     "best five": _best_five,
+    "last class not counted": _last_class_not_counted,
+    "rounded logits": _rounded_logits,
+    "count in a byte": _count_in_a_byte,
+    "evaluated loss of 16 at most": _evaluated_loss_capped,
+    "weights from before": _weights_from_before,
+    "loss of the last step": _loss_of_the_last_step,
+    "forgotten where epochs begin": _forgotten_where_epochs_begin,
+    "memory not restored": _memory_not_restored,
+    "the other epsilon in float32": _other_epsilon_in_float32,
 }

@@ -136,6 +136,12 @@ def farthest(one: np.ndarray, other: np.ndarray) -> float:
     return found
 
 
+def joined(parts: Sequence[Comparison]) -> Comparison:
+    """Comparisons of some arrays and of others as one."""
+    gaps = [gap for part in parts for gap in part.gaps]
+    return Comparison(tuple(gaps), tuple(problem for part in parts for problem in part.problems))
+
+
 def alarm_factor(elements: int, false_alarm: float = FALSE_ALARM) -> float:
     """How many standard deviations one of so many near enough normal errors exceeds with the chance `false_alarm`."""
     return math.sqrt(2 * math.log(2 * elements / false_alarm))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -55,27 +55,45 @@ def steps_of(evidence: Evidence, recipe: Recipe) -> int:
 
 def updates_alone(evidence: Evidence, recipe: Recipe, steps: int, precision: str) -> dict[str, Comparison]:
     """Each framework's updates at the powers of two and at the end, relative to those that the rule makes."""
+    gradient = GRADIENTS.astype(precision).astype(np.float64)
+    limit, compared = limit_of(recipe.optimizer, PRECISIONS[precision]), {}
+    for framework, updates in repeated_updates(evidence, recipe, steps, precision).items():
+        expected = {c: expected_update(recipe.optimizer, _rate(recipe), gradient, c) for c in updates}
+        ratios = {f"step {count}": update / expected[count] for count, update in updates.items()}
+        compared[framework] = compare({name: np.ones_like(ratio) for name, ratio in ratios.items()}, ratios, limit)
+    return compared
+
+
+def repeated_updates(
+    evidence: Evidence, recipe: Recipe, steps: int, precision: str
+) -> dict[str, dict[int, np.ndarray]]:
+    """What each framework takes off the weights for `GRADIENTS`, by the step's number: powers of two, and the end."""
     checkpoints = checkpoints_of(min(steps, FLOAT64_STEPS) if precision == "float64" else steps)
-    rate = float(np.float32(recipe.schedule.base))  # rates are float32 numbers in any precision
     replies = evidence.workers.each(
         "repeated_updates",
         network=evidence.network.name,
         rule=asdict(recipe.optimizer),
-        rate=rate,
+        rate=_rate(recipe),
         checkpoints=checkpoints,
         arrays={"gradient": GRADIENTS.astype(precision)},
         on_progress=lambda news: None,
     )
-    gradient = GRADIENTS.astype(precision).astype(np.float64)
-    expected = {f"step {count}": expected_update(recipe.optimizer, rate, gradient, count) for count in checkpoints}
-    limit = limit_of(recipe.optimizer, PRECISIONS[precision])
-    ones = {name: np.ones_like(array) for name, array in expected.items()}
-    return {
-        framework: compare(
-            ones, {n: reply.arrays["updates"][i] / a for i, (n, a) in enumerate(expected.items())}, limit
-        )
-        for framework, reply in replies.items()
-    }
+    return {name: dict(zip(checkpoints, reply.arrays["updates"], strict=True)) for name, reply in replies.items()}
+
+
+def apparent_epsilon(recipe: Recipe, update: np.ndarray) -> float | None:
+    """The epsilon of an Adam that made this update of `GRADIENTS` [26]; None where there is none."""
+    ratio = np.abs(update / _rate(recipe))
+    if not np.all((ratio > 0) & (ratio < 1 + 1e-3)):
+        return None
+    epsilon = float(np.abs(GRADIENTS[0]) * (1 / ratio[0] - 1))  # of the smallest gradient
+    rule = replace(recipe.optimizer, epsilon=epsilon)
+    expected = expected_update(rule, _rate(recipe), GRADIENTS, 1)
+    return epsilon if np.abs(update / expected - 1).max() <= limit_of(rule, FLOAT32_ROUNDING) else None
+
+
+def _rate(recipe: Recipe) -> float:
+    return float(np.float32(recipe.schedule.base))  # rates are float32 numbers in any precision
 
 
 def checkpoints_of(steps: int) -> list[int]:

@@ -22,8 +22,10 @@ from parity.path_diagnosis import (
     counted_images,
     counted_steps,
     evaluated_images,
+    first_of_epoch,
     first_weights,
     layers_backwards,
+    reported_step,
     side_effects_of_evaluation,
 )
 from parity.places import IMAGES, LOSS, Scene
@@ -68,11 +70,11 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
         1: (layers_alone,),
         2: (layers_alone, fed_images),
         3: (reduced_precision,),
-        4: (layers_alone, running_statistics, dropout_masks, training_images),
+        4: (layers_alone, running_statistics, dropout_masks, training_images, reported_step),
         5: (layers_alone, loss_value),
         6: (lambda each: optimizer_alone(each, recipe), extreme_losses, layers_alone),
         7: (first_weights, evaluated_images, counted_images, side_effects_of_evaluation, layers_alone),
-        8: (first_weights, layers_backwards, counted_steps, reduced_precision),
+        8: (first_weights, layers_backwards, counted_steps, first_of_epoch, reduced_precision),
     }
 
 
@@ -90,6 +92,7 @@ def scene_of(evidence: Evidence) -> Scene:
         shapes={entry.name: entry.shape for entry in evidence.entries()},
         outputs={name: array.shape for name, array in outputs.items()},
         recipe=recipe_for(evidence),
+        evaluation_batch=evidence.evaluation_batch,
     )
 
 

@@ -7,15 +7,16 @@ is fed numbers of which no two, and none and zero, are near each other, so that 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from parity import reference
-from parity.compare import Comparison, alarm_factor, compare
+from parity.compare import Comparison, alarm_factor, compare, joined
 from parity.evidence import Evidence
+from parity.extremes import LARGEST_INPUT
 from parity.forward_proofs import FLOAT32_ROUNDING, moved_like_terms, perturb, probe_shape, sum_roundings
 from parity.protocol import Arrays, pack
 from parity.training_proofs import layer_scales
@@ -24,42 +25,63 @@ from parity.weights import State
 IMAGES = 4  # of a layer alone
 SKIPPED = ("dropout",)  # its mask is a training's; whole steps have it
 INPUT = "input"  # the gradient of what a layer is fed
+LOUD = LARGEST_INPUT / 2  # times what a layer without weights is fed otherwise, in one of the images
+NUMBERS = 2**24  # of inputs, gradients and weights that are sent at once
 
 
 @dataclass(frozen=True)
 class Probes:
-    """What layers alone are fed, and the gradients of their outputs; float64, of float32 numbers."""
+    """What layers alone are fed, and the gradients of their outputs; float32."""
 
     inputs: Arrays
     gradients: Arrays
+
+    def of(self, layers: Collection[str]) -> Probes:
+        """Those of some layers."""
+        return self.changed(lambda arrays: {name: array for name, array in arrays.items() if name in layers})
+
+    def changed(self, change: Callable[[Arrays], Arrays]) -> Probes:
+        """Inputs and gradients, each changed so."""
+        return Probes(change(self.inputs), change(self.gradients))
 
 
 def gradients_alone(evidence: Evidence) -> dict[str, Comparison]:
     """Each framework's float32 gradients of every layer's input and arrays; `<layer>/input`, `<layer>/kernel`, ..."""
     probes, state = probes_of(evidence), evidence.state("float32")
-    found = backwards(evidence, probes, state, "float32")
-    exact = backwards(evidence, probes, state, "float64")
-    draw = np.random.default_rng(evidence.seed)
     largest = max(array[..., 0].size for array in [*probes.inputs.values(), *probes.gradients.values()])
     rounding = FLOAT32_ROUNDING * sum_roundings(largest)
+    trainable = sum(math.prod(entry.shape) for entry in evidence.entries() if entry.trainable)
+    factor = alarm_factor(sum(array.size for array in probes.inputs.values()) + trainable)
+    draw = np.random.default_rng(evidence.seed)
+    parts: dict[str, list[Comparison]] = {name: [] for name in evidence.workers}
 
-    def shaken(arrays: Mapping[str, np.ndarray]) -> Arrays:
-        return {name: moved_like_terms(array, draw, FLOAT32_ROUNDING) for name, array in arrays.items()}
+    def shaken(arrays: Arrays) -> Arrays:
+        return {name: moved_like_terms(array, draw) for name, array in arrays.items()}
 
-    others = Probes(shaken(probes.inputs), shaken(probes.gradients))
-    moved = backwards(evidence, others, perturb(state, draw, rounding, "float32"), "float64")
-    return {name: _compared(exact[name], found[name], moved[name]) for name in found}
+    for layers in _in_parts(probes, state):
+        fed, own = probes.of(layers), of_layers(state, layers)
+        found = backwards(evidence, fed, own, "float32")
+        exact = backwards(evidence, fed, own, "float64")
+        moved = backwards(evidence, fed.changed(shaken), perturb(own, draw, rounding, "float32"), "float64")
+        for name, each in parts.items():
+            each.append(_compared(exact[name], found[name], moved[name], factor))
+    return {name: joined(each) for name, each in parts.items()}
 
 
 def backwards(evidence: Evidence, probes: Probes, state: State, dtype: str) -> dict[str, Arrays]:
-    """Each framework's gradients of all layers alone, in training mode, from these weights (float32 in any dtype)."""
+    """Each framework's gradients of the probed layers alone, in training mode; `state` holds their float32 arrays."""
     arrays = pack(
         state=state,
-        input={name: array.astype(dtype) for name, array in probes.inputs.items()},
-        gradient={name: array.astype(dtype) for name, array in probes.gradients.items()},
+        input={name: array.astype(dtype, copy=False) for name, array in probes.inputs.items()},
+        gradient={name: array.astype(dtype, copy=False) for name, array in probes.gradients.items()},
     )
     replies = evidence.workers.each("probe_gradients", network=evidence.network.name, dtype=dtype, arrays=arrays)
     return {name: reply.arrays for name, reply in replies.items()}
+
+
+def of_layers(state: State, layers: Collection[str]) -> State:
+    """The arrays of some layers."""
+    return {name: array for name, array in state.items() if name.rpartition("/")[0] in layers}
 
 
 def probes_of(evidence: Evidence) -> Probes:
@@ -74,27 +96,42 @@ def probes_of(evidence: Evidence) -> Probes:
         if not known or not all(layer["name"] in names for names in common):
             continue  # level 1 says where the twins' layers differ
         name = layer["name"]
-        own = {full.rpartition("/")[2]: array for full, array in state.items() if full.rpartition("/")[0] == name}
+        own = {full.rpartition("/")[2]: array for full, array in of_layers(state, (name,)).items()}
         inputs[name] = apart((IMAGES, *probe_shape(layer, own)[1:]), draw)
+        if not own:  # sums over images of very different size would hide the smaller ones
+            inputs[name][-1] *= np.float32(LOUD)
         gradients[name] = apart(_output_shape(layer, inputs[name], own), draw)
     return Probes(inputs, gradients)
 
 
+def _in_parts(probes: Probes, state: State) -> Iterator[list[str]]:
+    """The layers in order, as many at once as have `NUMBERS` numbers, and one at least: all would take much memory."""
+    part: list[str] = []
+    count = 0
+    for name, x in probes.inputs.items():
+        own = sum(array.size for array in of_layers(state, (name,)).values()) + x.size + probes.gradients[name].size
+        if part and count + own > NUMBERS:
+            yield part
+            part, count = [], 0
+        part.append(name)
+        count += own
+    yield part
+
+
 def apart(shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
-    """Numbers in -2..2 in drawn order, evenly spaced, none of them zero; float32 numbers as float64."""
+    """float32 numbers in -2..2 in drawn order, evenly spaced, none of them zero."""
     count = math.prod(shape)
     numbers = (np.arange(count) - (count - 1) / 2 + (count % 2) / 4) * (4 / count)
-    return draw.permutation(numbers).reshape(shape).astype(np.float32).astype(np.float64)
+    return draw.permutation(numbers).reshape(shape).astype(np.float32)
 
 
 def _output_shape(layer: Mapping[str, Any], x: np.ndarray, own: Mapping[str, np.ndarray]) -> tuple[int, ...]:
-    return len(x), *reference.layer(layer, x[:1], own).shape[1:]
+    return len(x), *reference.layer(layer, x[:1].astype(np.float64), own).shape[1:]
 
 
-def _compared(exact: Arrays, found: Arrays, moved: Arrays) -> Comparison:
+def _compared(exact: Arrays, found: Arrays, moved: Arrays, factor: float) -> Comparison:
     """Within limits for each layer, relative to its largest gradient."""
     scales = layer_scales(exact)
-    factor = alarm_factor(sum(array.size for array in exact.values()))
     noise: dict[str, float] = {}
     for name, array in exact.items():
         layer = name.rpartition("/")[0]

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from parity.accusation import Suspect, accuse, gap, named
 from parity.compare import FLOAT64_LIMIT
-from parity.counters import steps_of, updates_alone
-from parity.evaluation_proofs import evaluated, predictions, side_effects
+from parity.counters import apparent_epsilon, repeated_updates, steps_of, updates_alone
+from parity.evaluation_proofs import Telling, evaluated, predictions, side_effects, telling
 from parity.evidence import Evidence
+from parity.extremes import LOGITS
 from parity.hypotheses import Hypothesis
-from parity.layer_gradients import INPUT, backwards, gradients_alone, probes_of
-from parity.places import EVALUATION, OPTIMIZER, START
-from parity.protocol import Arrays
+from parity.layer_gradients import INPUT, backwards, gradients_alone, of_layers, probes_of
+from parity.places import EVALUATION, OPTIMIZER, START, TRAINING
+from parity.protocol import Arrays, pack, unpack
 from parity.reference import cross_entropies
 from parity.results import Diagnosis
-from parity.single_steps import current_state
+from parity.single_steps import current_state, from_row
 from parity.training import prepared
-from parity.training_proofs import recipe_for, start, training_part
+from parity.training_proofs import recipe_for, start, train_rows, training_part
 from parity.weights import same_bits
 from parity.workers import Reply, Worker
 
@@ -52,9 +54,9 @@ def first_weights(evidence: Evidence) -> list[Diagnosis]:
 
 def evaluated_images(evidence: Evidence) -> list[Diagnosis]:
     """Whether the logits of an evaluation are those of its images, and what else they are of."""
-    batch, diagnoses = evidence.evaluation_batch, []
-    right = predictions(evidence, "float64")
-    replies = evaluated(evidence, "float64")
+    batch, diagnoses, told = evidence.evaluation_batch, [], telling(evidence)
+    right = predictions(evidence, "float64", told.state)
+    replies = evaluated(evidence, "float64", told)
     for framework, reply in replies.items():
         logits = reply.arrays["logits"]
         expected = right[framework]
@@ -68,21 +70,22 @@ def evaluated_images(evidence: Evidence) -> list[Diagnosis]:
                 text = f"logits of {len(logits)} of {len(expected)} images"
                 diagnoses.append(accuse(suspect, "eval-dropped", text))
         elif not suspect.before <= FLOAT64_LIMIT:
-            cause = named(suspect, _of_images(evidence, framework), logits)
-            diagnoses.append(cause if cause.trap else _of_batch(evidence, framework, suspect, logits) or cause)
+            cause = named(suspect, _of_images(evidence, told, framework), logits)
+            diagnoses.append(cause if cause.trap else _of_batch(evidence, told, framework, suspect, logits) or cause)
     return diagnoses
 
 
 def counted_images(evidence: Evidence) -> list[Diagnosis]:
     """Whether loss and accuracy are those of the logits and of the images' own labels."""
-    labels = training_part(evidence).test_labels.astype(int)
-    batch, diagnoses = evidence.evaluation_batch, []
-    for framework, reply in evaluated(evidence, "float64").items():
+    batch, told = evidence.evaluation_batch, telling(evidence)
+    labels = told.part.test_labels.astype(int)
+    diagnoses = []
+    for framework, reply in evaluated(evidence, "float64", told).items():
         logits, result = reply.arrays["logits"], reply.result
-        hits = (logits.argmax(axis=1) == labels).mean()
-        loss = cross_entropies(logits, labels).mean()
-        before = max(abs(loss - result["loss"]) / np.abs(logits).max(), abs(hits - result["accuracy"]))
-        suspect = Suspect(framework, EVALUATION, "loss and accuracy", float(before))
+        if len(logits) != len(labels):
+            continue  # as `evaluated_images` says
+        before = _figures_off(reply, labels)
+        suspect = Suspect(framework, EVALUATION, "loss and accuracy", before)
         if before <= FLOAT64_LIMIT * len(labels):
             continue
         for shift in (1, -1):
@@ -94,19 +97,105 @@ def counted_images(evidence: Evidence) -> list[Diagnosis]:
                 diagnoses.append(accuse(suspect, "eval-labels", text, float(after)))
                 break
         else:
-            diagnoses.append(_other_accuracy(suspect, logits, labels, result))
+            small = evaluated(evidence, "float64")[framework]  # logits and losses of the order of one
+            own = training_part(evidence).test_labels.astype(int)
+            cut = _figures_off(small, own) <= FLOAT64_LIMIT * len(own)
+            diagnoses.append(_other_figures(suspect, logits, labels, result, batch, cut=cut))
     return diagnoses
 
 
+def _figures_off(reply: Reply, labels: np.ndarray) -> float:
+    """How far loss and accuracy of an evaluation are from those of its logits."""
+    logits, result = reply.arrays["logits"], reply.result
+    loss, hits = cross_entropies(logits, labels).mean(), (logits.argmax(axis=1) == labels).mean()
+    return float(max(abs(loss - result["loss"]) / np.abs(logits).max(), abs(hits - result["accuracy"])))
+
+
 def side_effects_of_evaluation(evidence: Evidence) -> list[Diagnosis]:
-    """Whether an evaluation changes what it interrupts."""
+    """Whether an evaluation changes what it interrupts, and what it and the steps around it are made of."""
     found = []
-    for framework, (changed, other) in side_effects(evidence, fresh=True).by_framework.items():
-        if changed or other:
-            suspect = Suspect(framework, EVALUATION, "in a training", float("inf"))
-            text = f"other numbers in {len(changed)} arrays by an evaluation, and in {len(other)} by the step after it"
-            found.append(accuse(suspect, "eval-mode", text))
+    for framework, effects in side_effects(evidence, fresh=True).items():
+        evaluation = Suspect(framework, EVALUATION, "in a training", float("inf"))
+        checkpoint = Suspect(framework, OPTIMIZER, "from a checkpoint", float("inf"))
+        if effects.lost:
+            text = (
+                f"from what it was given back {len(effects.lost)} other arrays than it had, first {effects.lost[0]!r}"
+            )
+            found.append(accuse(checkpoint, "resume", text))
+        elif effects.stale > 0:
+            text = "logits of other weights than those that are trained: the same weights, loaded, have others"
+            found.append(accuse(replace(evaluation, before=effects.stale), "eval-stale", text))
+        elif (
+            effects.other
+            and not effects.changed
+            and not side_effects(evidence, fresh=True, reload=False)[framework].other
+        ):
+            text = f"another step than without being sent out and back, in {len(effects.other)} arrays"
+            found.append(accuse(checkpoint, "resume", text))
+        elif effects.changed or effects.other:
+            first, second = len(effects.changed), len(effects.other)
+            text = f"other numbers in {first} arrays by an evaluation, and in {second} by the step after it"
+            found.append(accuse(evaluation, "eval-mode", text))
+        if effects.misreported:
+            suspect = Suspect(framework, TRAINING, "loss and accuracy", float("inf"))
+            found.append(
+                accuse(suspect, "training-figures", f"other means than of its steps: {effects.misreported[0]}")
+            )
     return found
+
+
+def reported_step(evidence: Evidence) -> list[Diagnosis]:
+    """Whether the accuracy that a training reports of a step is that of its logits."""
+    plan = start(evidence, recipe_for(evidence))
+    labels = training_part(evidence).train_labels[plan["order"][0]].astype(int)
+    rows = {name: array[:1] for name, array in plan.items()}
+    stages = evidence.workers.each("training_stages", network=evidence.network.name, arrays=rows)
+    reports = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+    diagnoses = []
+    for framework, reply in stages.items():
+        logits, result = unpack(reply.arrays, "stages")[LOGITS], reports[framework].result
+        before = abs(float((logits.argmax(axis=1) == labels).mean()) - result["accuracy"])
+        if before > 0:
+            suspect = Suspect(framework, TRAINING, "accuracy", before)
+            diagnoses.append(_other_figures(suspect, logits, labels, result, len(labels)))
+    return diagnoses
+
+
+def first_of_epoch(evidence: Evidence) -> list[Diagnosis]:
+    """Whether a step that begins an epoch is the step that it is elsewhere."""
+    plan = start(evidence, recipe_for(evidence), precision="float32")
+    found: dict[str, Diagnosis] = {}
+
+    def job(worker: Worker) -> Reply:
+        train_rows(evidence, worker, plan, 0, 2)
+        before = current_state(evidence, worker)
+        forgotten = {
+            name: np.zeros_like(array) if name.partition("/")[0] in ("m", "velocity") else array
+            for name, array in before.memory.items()
+        }
+
+        def memory_after(memory: Arrays, first: int) -> Arrays:
+            arrays = pack(state=before.state, optimizer=memory)
+            worker.call("load_training", network=evidence.network.name, arrays=arrays)
+            train_rows(evidence, worker, from_row(plan, -first), first)
+            return current_state(evidence, worker, weights=False).memory
+
+        begins, elsewhere = memory_after(before.memory, 0), memory_after(before.memory, 1)
+        other = {name: array for name, array in begins.items() if not same_bits(array, elsewhere[name])}
+        if other:
+            suspect = Suspect(worker.framework, OPTIMIZER, "where an epoch begins", float("inf"))
+            empty = memory_after(forgotten, 1)
+            after = max(gap(empty[name], array) for name, array in other.items())
+            if after <= EXACT:
+                text = "the step of an optimizer that has forgotten its memory"
+                found[worker.framework] = accuse(suspect, "optimizer-reset", text)
+            else:
+                text = f"another step than in the middle of an epoch, in {len(other)} arrays"
+                found[worker.framework] = accuse(suspect, "", text)
+        return Reply()
+
+    evidence.workers.map(job)
+    return [found[name] for name in evidence.workers if name in found]
 
 
 def layers_backwards(evidence: Evidence) -> list[Diagnosis]:
@@ -114,8 +203,13 @@ def layers_backwards(evidence: Evidence) -> list[Diagnosis]:
     comparisons = gradients_alone(evidence)
     if all(comparison.passed for comparison in comparisons.values()):
         return []
-    probes, state = probes_of(evidence), evidence.state("float64")
-    exact, found = (backwards(evidence, probes, state, dtype) for dtype in ("float64", "float32"))
+    probes, state = probes_of(evidence), evidence.state("float32")
+    wanted = {f"{layer}/{INPUT}" for layer in probes.inputs}
+    wanted |= {e.name for e in evidence.entries() if e.trainable and e.name.rpartition("/")[0] in probes.inputs}
+    passed = [{gap.name for gap in each.gaps if gap.passed} for each in comparisons.values()]
+    layers = {name.rpartition("/")[0] for each in passed for name in wanted - each}
+    fed, own_state = probes.of(layers), of_layers(state, layers)
+    exact, found = (backwards(evidence, fed, own_state, dtype) for dtype in ("float64", "float32"))
     kinds = {layer["name"]: layer["kind"] for layer in evidence.layers()}
     diagnoses = []
     for framework, comparison in comparisons.items():
@@ -131,25 +225,34 @@ def layers_backwards(evidence: Evidence) -> list[Diagnosis]:
 
 def counted_steps(evidence: Evidence) -> list[Diagnosis]:
     """Whether the optimizer alone goes on as its rule says, for as many steps as a training has."""
-    recipe = recipe_for(evidence)
+    recipe, steps = recipe_for(evidence), steps_of(evidence, recipe_for(evidence))
     found = []
-    for framework, comparison in updates_alone(evidence, recipe, steps_of(evidence, recipe), "float32").items():
+    updates = repeated_updates(evidence, recipe, steps, "float32")
+    for framework, comparison in updates_alone(evidence, recipe, steps, "float32").items():
         first = comparison.first_failure
-        if first is not None:
-            suspect = Suspect(framework, OPTIMIZER, recipe.optimizer.kind, first.gap)
-            trap = "adam-steps" if recipe.optimizer.kind == "adam" else ""
+        if first is None:
+            continue
+        suspect = Suspect(framework, OPTIMIZER, recipe.optimizer.kind, first.gap)
+        adam = recipe.optimizer.kind == "adam"
+        epsilon = apparent_epsilon(recipe, updates[framework][1]) if adam else None
+        if epsilon is not None and abs(epsilon / recipe.optimizer.epsilon - 1) > EXACT:
+            text = f"an epsilon of {epsilon:.3g} in float32 instead of {recipe.optimizer.epsilon:.3g}"
+            found.append(accuse(suspect, "adam-epsilon", text))
+        else:
+            trap = "adam-steps" if adam and first.name != "step 1" else ""
             found.append(accuse(suspect, trap, f"another update than its rule's from {first.name} on"))
     return found
 
 
-def _of_images(evidence: Evidence, framework: str) -> Iterator[Hypothesis]:
+def _of_images(evidence: Evidence, told: Telling, framework: str) -> Iterator[Hypothesis]:
     """Logits of test images that are preprocessed otherwise."""
     arrays = prepared(training_part(evidence), recipe_for(evidence))
     pixels = arrays["test_images"]
     mean = arrays.get("test_mean", np.zeros(pixels.shape[1:], np.float32))
 
     def logits(images: np.ndarray, subtracted: np.ndarray) -> np.ndarray:
-        return predictions(evidence, "float64", images=images, mean=subtracted.astype(np.float32))[framework]
+        changed = {"images": images, "mean": subtracted.astype(np.float32)}
+        return predictions(evidence, "float64", told.state, **changed)[framework]
 
     if mean.any():
         yield "eval-preprocess", "logits of images without their mean subtracted", logits(pixels, np.zeros_like(mean))
@@ -157,7 +260,9 @@ def _of_images(evidence: Evidence, framework: str) -> Iterator[Hypothesis]:
         yield "eval-preprocess", "logits of images less the mean of each channel", logits(pixels, channels)
 
 
-def _of_batch(evidence: Evidence, framework: str, suspect: Suspect, logits: np.ndarray) -> Diagnosis | None:
+def _of_batch(
+    evidence: Evidence, told: Telling, framework: str, suspect: Suspect, logits: np.ndarray
+) -> Diagnosis | None:
     """Logits that depend on the other images of the batch: less its mean, or normalised by its statistics.
 
     A mean of float32 images is not known to the last bit; it is taken to be the cause where it closes the gap to that.
@@ -170,25 +275,69 @@ def _of_batch(evidence: Evidence, framework: str, suspect: Suspect, logits: np.n
         images = pixels[begin : begin + batch]
         scaled = images.astype(np.float32) * np.float32(1 / 255) - mean
         less = mean.astype(np.float64) + scaled.mean(axis=0, dtype=np.float64)
-        parts.append(predictions(evidence, "float64", images=images, mean=less.astype(np.float32))[framework])
+        changed = {"images": images, "mean": less.astype(np.float32)}
+        parts.append(predictions(evidence, "float64", told.state, **changed)[framework])
     after = gap(np.concatenate(parts), logits)
     if after <= EXACT:
         return accuse(suspect, "eval-preprocess", "logits of images less the mean of their own batch", after)
-    alone = evaluated(evidence, "float64", batch=batch + 1)[framework].arrays["logits"]
+    alone = evaluated(evidence, "float64", told, batch + 1)[framework].arrays["logits"]
     if not gap(logits, alone) <= FLOAT64_LIMIT:
         text = "logits that depend on which other images are in the batch: its own statistics, as in training"
         return accuse(suspect, "eval-mode", text)
     return None
 
 
-def _other_accuracy(suspect: Suspect, logits: np.ndarray, labels: np.ndarray, result: Mapping[str, Any]) -> Diagnosis:
-    order = np.argsort(-logits, axis=1, kind="stable")
-    for count in range(2, min(6, logits.shape[1])):
-        hits = (order[:, :count] == labels[:, None]).any(axis=1).mean()
-        if abs(hits - result["accuracy"]) * len(labels) < 0.5:
-            return accuse(suspect, "accuracy", f"images right whose class is among the {count} likeliest")
-    text = f"{result['accuracy']:.6g} right and a loss of {result['loss']:.6g}, which these logits have not"
+def _other_figures(
+    suspect: Suspect,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    result: Mapping[str, Any],
+    batch: int,
+    *,
+    cut: bool = False,
+) -> Diagnosis:
+    """What loss and accuracy that do not follow from the logits are of; `cut`: a loss of small ones is right."""
+    losses, right = cross_entropies(logits, labels), logits.argmax(axis=1) == labels
+    if result["accuracy"] != float(right.mean()):
+        for text, hits in _counts(logits, labels, batch):
+            if abs(hits - result["accuracy"] * len(labels)) < 0.5:
+                return accuse(suspect, "accuracy", text)
+    parts = [losses[begin : begin + batch].mean() for begin in range(0, len(losses), batch)]
+    if abs(np.mean(parts) - result["loss"]) <= FLOAT64_LIMIT * np.abs(logits).max():
+        return accuse(suspect, "", "the mean of its batches' mean losses, of which the last batch is smaller")
+    if cut and result["loss"] < losses.mean():
+        low, high = 0.0, float(losses.max())
+        for _ in range(60):  # to the last bit
+            middle = (low + high) / 2
+            low, high = (middle, high) if np.minimum(losses, middle).mean() < result["loss"] else (low, middle)
+        text = f"a mean loss as if no image's were above {low:.4g}, where they reach {losses.max():.4g}"
+        return accuse(suspect, "softmax-floor", text)
+    of_logits = f"from these logits follow {right.mean():.6g} and {losses.mean():.6g}"
+    text = f"an accuracy of {result['accuracy']:.6g} and a loss of {result['loss']:.6g}; {of_logits}"
     return accuse(suspect, "", text, suspect.before)
+
+
+def _counts(logits: np.ndarray, labels: np.ndarray, batch: int) -> Iterator[tuple[str, int]]:
+    """Ways to count images as right that are not ours, each with what it comes to."""
+    order = np.argsort(-logits, axis=1, kind="stable")
+    right = order[:, 0] == labels
+    for count in range(2, min(6, logits.shape[1])):
+        found = (order[:, :count] == labels[:, None]).any(axis=1)
+        yield f"images right whose class is among the {count} likeliest", int(found.sum())
+    for name, bits in (("bfloat16", 16), ("float16", 13)):
+        rounded = _rounded(logits, bits)
+        yield f"the likeliest class of logits in {name}", int((rounded.argmax(axis=1) == labels).sum())
+    for label in np.unique(labels[right]):
+        yield f"no image of class {label} as right", int((right & (labels != label)).sum())
+    parts = [int(right[begin : begin + batch].sum()) for begin in range(0, len(right), batch)]
+    yield "the right images of a batch in a byte", sum(count % 256 for count in parts)
+
+
+def _rounded(numbers: np.ndarray, bits: int) -> np.ndarray:
+    """float32 numbers less so many bits of their 23, to the nearest, to even where two are."""
+    raw = numbers.astype(np.float32).view(np.uint32)
+    half = np.uint32(2 ** (bits - 1) - 1) + (raw >> bits & 1)
+    return np.asarray((raw + half) >> bits << bits, np.uint32).view(np.float32)
 
 
 def _of_gradients(suspect: Suspect, own: list[str], exact: Arrays, found: Arrays) -> Diagnosis:

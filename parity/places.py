@@ -9,7 +9,9 @@ from typing import Any
 from parity.recipes import Recipe
 
 # places beside the layers
-IMAGES, LOSS, OPTIMIZER, EVALUATION, START = "images", "loss", "optimizer", "evaluation", "first weights"
+IMAGES, LOSS, OPTIMIZER, START = "images", "loss", "optimizer", "first weights"
+TRAINING, EVALUATION = "training", "evaluation"
+HUNDREDS = 400  # images of an evaluation's batch, three in four of them right: more than a byte counts
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Scene:
     shapes: Mapping[str, tuple[int, ...]]  # of the state's arrays
     outputs: Mapping[str, tuple[int, ...]]  # of the stages, with the batch
     recipe: Recipe
+    evaluation_batch: int
 
     def named(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
         """The layers of a kind that meet a condition."""
@@ -96,7 +99,9 @@ _KINDS: dict[str, Callable[[Scene], list[str]]] = {
     "product": _products,
     "average pool": lambda s: [*s.named("average_pool"), *s.named("adaptive_average_pool")],
     "optimizer with a memory": lambda s: _if(s.recipe.optimizer.kind != "sgd", OPTIMIZER),
+    "training": lambda s: [TRAINING],
     "evaluation": lambda s: [EVALUATION],
+    "evaluation of hundreds at once": lambda s: _if(s.evaluation_batch >= HUNDREDS, EVALUATION),
     "evaluation less the images' mean": lambda s: _if(s.recipe.subtract_mean, EVALUATION),
     "evaluation with batch norm, without dropout": lambda s: _if(
         bool(s.named("batch_norm")) and not s.named("dropout"), EVALUATION

@@ -17,7 +17,7 @@ from parity.evidence import Evidence
 from parity.loop import STATISTICS
 from parity.protocol import Arrays, pack, unpack
 from parity.recipes import Optimizer, Recipe
-from parity.training_proofs import start
+from parity.training_proofs import start, train_rows
 from parity.weights import State
 from parity.workers import Reply, Worker
 
@@ -89,7 +89,10 @@ def _run(
     memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
     arrays = pack(state=own.state, optimizer=memory)
     worker.call("load_training", network=evidence.network.name, arrays=arrays)
-    results[worker.framework] = step(evidence, worker, plan, weights=weights)
+    # In float64 as a second row: what a training does only where an epoch begins must not happen in both, or it goes
+    # unseen.
+    first = int(precision == "float64")
+    results[worker.framework] = step(evidence, worker, from_row(plan, -first), first, weights=weights)
     return Reply()
 
 
@@ -100,20 +103,8 @@ def remembers(recipe: Recipe) -> bool:
 
 def step(evidence: Evidence, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
     """One step of the training that the worker has at hand, with row `index` of a plan."""
-    result = train_row(evidence, worker, plan, index).result
+    result = train_rows(evidence, worker, plan, index).result
     return StepResult(result["loss"], current_state(evidence, worker, weights=weights))
-
-
-def train_row(evidence: Evidence, worker: Worker, plan: Arrays, index: int) -> Reply:
-    """One step with row `index` of a plan."""
-    return worker.call(
-        "train_epoch",
-        network=evidence.network.name,
-        arrays=plan,
-        begin=index,
-        end=index + 1,
-        on_progress=lambda news: None,
-    )
 
 
 def from_row(plan: Arrays, index: int) -> Arrays:

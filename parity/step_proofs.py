@@ -66,7 +66,7 @@ def float32_step(evidence: Evidence) -> Proof:
     """
     recipe = recipe_for(evidence)
     problems: list[str] = []
-    rules: dict[str, list[Comparison]] = {name: [] for name in evidence.workers}
+    rules: dict[str, dict[str, Comparison]] = {name: {} for name in evidence.workers}  # by step
     watched = [_run(evidence, recipe, problems, rules), *_designed(evidence, recipe, rules)]
     comparisons = {
         (each.title, framework): comparison
@@ -76,12 +76,12 @@ def float32_step(evidence: Evidence) -> Proof:
     for (title, framework), comparison in comparisons.items():
         problems += [f"{framework}, {title}: {line}" for line in comparison.explain()]
     for framework, found in rules.items():
-        for comparison in found:
-            problems += [f"{framework}, weights by the update rule: {line}" for line in comparison.explain()]
+        for title, comparison in found.items():
+            problems += [f"{framework}, {title}, weights by the update rule: {line}" for line in comparison.explain()]
     own = {name: worst_of([c for (_, f), c in comparisons.items() if f == name]) for name in evidence.workers}
     alone = gradients_alone(evidence)
     problems += [f"{name}, layers alone: {line}" for name, each in alone.items() for line in each.explain()]
-    updates = [each for found in rules.values() for each in found]
+    updates = [each for found in rules.values() for each in found.values()]
     # an update by the rule is within a few roundings, its limit: one that holds says nothing of margins
     telling = [*comparisons.values(), *alone.values(), *(each for each in updates if not each.passed)]
     compared = {
@@ -132,7 +132,9 @@ def retried(
     return comparisons
 
 
-def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[str, list[Comparison]]) -> RecordedStep:
+def _run(
+    evidence: Evidence, recipe: Recipe, problems: list[str], rules: Mapping[str, dict[str, Comparison]]
+) -> RecordedStep:
     """A float32 training over several epochs, of which the last step is watched; the designed ones are first steps."""
     plans = list(_plans(evidence, recipe))
     states: dict[str, TrainerState] = {}
@@ -156,7 +158,7 @@ def _run(evidence: Evidence, recipe: Recipe, problems: list[str], rules: dict[st
             for index in range(steps):
                 taken, count = step(evidence, worker, plan, index), count + 1
                 comparison = by_the_rule(recipe, before, taken, float(plan["rate"][index]), count, FLOAT32_ROUNDING)
-                rules[framework] += [comparison] if comparison else []
+                rules[framework] |= {f"step {count}": comparison} if comparison else {}
                 problems.extend(
                     f"{framework}: {p}" for p in counted(recipe, taken.after.memory, count, FLOAT32_ROUNDING)
                 )
@@ -177,7 +179,7 @@ def _plans(evidence: Evidence, recipe: Recipe) -> Iterator[Arrays]:
         yield plan_of(evidence, recipe, epoch) | {"rate": np.roll(rates, -begin)}
 
 
-def _designed(evidence: Evidence, recipe: Recipe, rules: dict[str, list[Comparison]]) -> Iterator[RecordedStep]:
+def _designed(evidence: Evidence, recipe: Recipe, rules: Mapping[str, dict[str, Comparison]]) -> Iterator[RecordedStep]:
     """A float32 step from each designed state."""
     labels = training_part(evidence).train_labels
     for extreme in EXTREMES:
@@ -188,7 +190,7 @@ def _designed(evidence: Evidence, recipe: Recipe, rules: dict[str, list[Comparis
         for framework, each in taken.items():
             rate = float(plan["rate"][0])
             comparison = by_the_rule(recipe, states[framework], each, rate, 1, FLOAT32_ROUNDING)
-            rules[framework] += [comparison] if comparison else []
+            rules[framework] |= {f"{extreme.name} numbers": comparison} if comparison else {}
         yield RecordedStep(f"{extreme.name} numbers", states, plan, taken, extreme.margin["float32"])
 
 

@@ -15,7 +15,9 @@ from parity import reference
 from parity.compare import FLOAT64_LIMIT, Comparison, compare, derive_limits, largest
 from parity.data import Dataset
 from parity.evidence import Evidence, make_proof, worst_of
+from parity.extremes import LOGITS
 from parity.forward_proofs import moved_like_terms, perturb
+from parity.model_cache import LARGE
 from parity.protocol import Arrays, pack, unpack
 from parity.recipes import Recipe, as_arguments, recipe_of
 from parity.results import Proof
@@ -42,6 +44,9 @@ def train_mode_forward(evidence: Evidence) -> Proof:
     first, second = (unpack(reply.arrays, "stages") for reply in replies.values())
     comparisons = {"stages": compare(first, second, FLOAT64_LIMIT)}
     problems = comparisons["stages"].explain()
+    counted, of_logits = _reported(evidence, plan, {name: unpack(r.arrays, "stages") for name, r in replies.items()})
+    comparisons |= counted
+    problems += of_logits
     before = evidence.state("float64")
     statistics = {name: array for name, array in before.items() if name.rpartition("/")[2] in ("mean", "variance")}
     if statistics:
@@ -52,7 +57,9 @@ def train_mode_forward(evidence: Evidence) -> Proof:
         alone, unlike = _batch_norms_alone(evidence)
         comparisons |= alone
         problems += unlike
-    compared = {what: len(comparison.gaps) for what, comparison in comparisons.items()}
+    compared = {what: len(each.gaps) for what, each in comparisons.items() if what not in counted}
+    if counted:
+        compared["losses of a step"] = sum(len(each.gaps) for each in counted.values())
     masks = evidence.describe()[next(iter(evidence.workers))]["dropout"]["sites"]
     if masks:
         compared["dropout masks"] = masks
@@ -84,6 +91,33 @@ def gradients(evidence: Evidence) -> Proof:
     return make_proof(evidence, 5, compared, problems, worst_of([comparison, losses]))
 
 
+def _reported(
+    evidence: Evidence, plan: Arrays, stages: Mapping[str, Arrays]
+) -> tuple[dict[str, Comparison], list[str]]:
+    """What a training says of a step, its mean loss and how many images it had right, against numpy of its logits."""
+    labels = training_part(evidence).train_labels[plan["order"][0]].astype(int)
+    comparisons: dict[str, Comparison] = {}
+    problems: list[str] = []
+    if evidence.network.params > LARGE:
+        return comparisons, problems  # the memory of two optimizers would not fit beside all else
+    replies = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+    for framework, reply in replies.items():
+        logits, result = stages[framework].get(LOGITS), reply.result
+        if logits is None:
+            continue  # as the comparison of the stages says
+        losses, hits = reference.cross_entropies(logits, labels), float((logits.argmax(axis=1) == labels).mean())
+        scale = {"loss": float(max(np.abs(logits).max(), np.abs(losses).max()))}
+        what = f"{framework}, loss of a step"
+        comparisons[what] = compare(
+            {"loss": np.array(losses.mean())}, {"loss": np.array(result["loss"])}, FLOAT64_LIMIT, scales=scale
+        )
+        problems += [f"{what}: {line}" for line in comparisons[what].explain()]
+        if result["accuracy"] != hits:
+            text = f"expected {hits:g} of the images right, as its logits are, found {result['accuracy']:g}"
+            problems.append(f"{framework}, accuracy of a step: {text}")
+    return comparisons, problems
+
+
 def recipe_for(evidence: Evidence) -> Recipe:
     """The network's own recipe."""
     return recipe_of(evidence.network.recipe)
@@ -96,14 +130,15 @@ def start(
     only: str | None = None,
     *,
     precision: str = "float64",
+    part: Dataset | None = None,
 ) -> Arrays:
     """Start a training with the proof's weights, or each framework's own `states`; the plan of its first epoch.
 
     In both workers at once, or in that of the framework `only`. Where `states` is empty, without weights, for a caller
     that loads them. The verb, its settings and the form of the data are those of `parity.training`; all proofs of a
-    network start the same training, in float64 or in float32.
+    network start the same training, in float64 or in float32. `part` stands in for its images and labels.
     """
-    data = prepared(training_part(evidence), recipe)
+    data = prepared(part or training_part(evidence), recipe)
     settings = as_arguments(recipe) | {"batch": training_batch(evidence)}
     drawn = evidence.state("float32") if states is None else {}  # here: to draw it both workers are asked
 
@@ -124,6 +159,18 @@ def start(
     else:
         evidence.workers.map(begin)
     return plan_of(evidence, recipe, 0)
+
+
+def train_rows(evidence: Evidence, worker: Worker, plan: Arrays, first: int, count: int = 1) -> Reply:
+    """Steps of the training that the worker has at hand, with `count` rows of a plan from `first` on."""
+    return worker.call(
+        "train_epoch",
+        network=evidence.network.name,
+        arrays=plan,
+        begin=first,
+        end=first + count,
+        on_progress=lambda news: None,
+    )
 
 
 def training_batch(evidence: Evidence) -> int:

@@ -244,7 +244,26 @@ TRAPS: dict[str, Trap] = {
             "model.eval() before and model.train() after an evaluation; training= in every call",
         ),
         Trap("eval-labels", "test images are held against other images' labels", "one order for images and labels"),
-        Trap("accuracy", "accuracy counts other predictions as right", "top-1 in both"),
+        Trap(
+            "eval-stale",
+            "evaluation runs with other weights than those that are trained",
+            "evaluate the model that is trained; averaged or saved weights are an experiment of their own",
+        ),
+        Trap(
+            "accuracy",
+            "accuracy counts other predictions as right",
+            "top-1 of the logits as they are, of every class, counted in an integer that holds them all",
+        ),
+        Trap(
+            "training-figures",
+            "a training reports another loss or accuracy than its steps have",
+            "the mean over all steps of an epoch in both",
+        ),
+        Trap(
+            "resume",
+            "a training that goes on from a checkpoint has forgotten part of it",
+            "save and restore the optimizer's memory and its counters with the weights",
+        ),
         Trap("nan", "NaN or infinity in one output", "look at the layer that makes it: its input and weights"),
     )
 }
@@ -301,7 +320,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("eval-mode", "evaluation in training mode", "evaluation with batch norm, without dropout", 7),
     Fault("eval-mode", "inference mode afterwards", "evaluation with batch norm or dropout", 7),
     Fault("eval-labels", "shifted test labels", "evaluation", 7),
-    Fault("accuracy", "best five", "evaluation", 7),
+    Fault("eval-stale", "weights from before", "evaluation", 7),
+    Fault("accuracy", "best five", "training", 4),
+    Fault("accuracy", "last class not counted", "evaluation", 7),
+    Fault("accuracy", "rounded logits", "evaluation", 7),
+    Fault("accuracy", "count in a byte", "evaluation of hundreds at once", 7),
+    Fault("softmax-floor", "evaluated loss of 16 at most", "evaluation", 7),
+    Fault("training-figures", "loss of the last step", "training", 7),
+    Fault("resume", "memory not restored", "optimizer with a memory", 7),
     Fault("start-weights", "biases zeroed", "first weights with biases", 8),
     Fault("start-weights", "weights in float16", "first weights", 8),
     Fault("f32-gradient", "half the gradient", "average pool", 8),
@@ -309,5 +335,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("f32-gradient", "leaking gradient", "ReLU", 8),
     Fault("gradient-missing", "gamma without gradient", "batch norm", 8),
     Fault("gradient-missing", "bias without gradient", "layer with bias", 8),
+    Fault("f32-gradient", "cut at 20 in float32", "ReLU", 8),
+    Fault("adam-epsilon", "the other epsilon in float32", "Adam", 8),
     Fault("adam-steps", "wrapped counter", "Adam", 8),
+    Fault("optimizer-reset", "forgotten where epochs begin", "optimizer with a memory", 8),
 )

@@ -19,8 +19,8 @@ from parity.places import LOSS, OPTIMIZER
 from parity.protocol import Arrays, unpack
 from parity.recipes import Recipe, decayed
 from parity.results import Diagnosis
-from parity.single_steps import TrainerState, from_row, remembers, run_step, train_row
-from parity.training_proofs import gradients_of, layer_scales, plan_of, recipe_for, start, training_part
+from parity.single_steps import TrainerState, from_row, remembers, run_step
+from parity.training_proofs import gradients_of, layer_scales, plan_of, recipe_for, start, train_rows, training_part
 from parity.update_rules import Rule, Step, alternatives, distance
 from parity.workers import Worker
 
@@ -207,7 +207,7 @@ def _observed_steps(evidence: Evidence, recipe: Recipe, rates: np.ndarray) -> di
             if index == 0:
                 scales = layer_scales(gradients)
                 zero.update(e for e, g in gradients.items() if np.abs(g).max() <= TINY_GRADIENT * scales[e])
-            reply = train_row(evidence, worker, plan, index)
+            reply = train_rows(evidence, worker, plan, index)
             after = weights()
             observed[worker.framework].append(Step(before, sampled(gradients), after))
             before = after

@@ -213,6 +213,13 @@ def _half_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+def _cut_in_float32(layer: keras.layers.Layer) -> Patches:
+    """In float32 no output is above 20."""
+    own = layer.call
+    if layer.compute_dtype == "float32":
+        yield patch.object(layer, "call", lambda x, **options: tf.minimum(own(x), 20.0))
+
+
 def _leaking_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 a hundredth of the gradient passes where the output is zero."""
     if layer.compute_dtype != "float32":
@@ -272,6 +279,7 @@ LAYER_FAULTS: dict[str, Callable[[keras.layers.Layer], Patches]] = {
     "one nan": _one_nan,
     "clipped at 20": _clipped,
     "half the gradient": _half_gradient,
+    "cut at 20 in float32": _cut_in_float32,
     "leaking gradient": _leaking_gradient,
     "gamma without gradient": _gamma_without_gradient,
     "bias without gradient": _bias_without_gradient,

@@ -15,7 +15,7 @@ from parity.prediction import logits_of
 from parity.protocol import Arrays, take, unpack
 from tf_impl.layers import dropouts, largest_dropout, ordered
 from tf_impl.models import cached
-from tf_impl.weights import export_state, load_state, own_slots, slots
+from tf_impl.weights import export_state, load_slots, load_state, own_slots, slots
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
 SEVERAL_INPUTS = ("add", "concat")
@@ -68,16 +68,18 @@ def probe_batch_norms(network: str, dtype: str, arrays: Arrays) -> tuple[dict[st
 def probe_gradients(network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
 
-    Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical.
+    Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical. The group
+    `state` holds the arrays of these layers alone.
     """
-    model = cached(network, dtype)
-    load_state(model, take(arrays, "state"))
-    layers, gradients = layers_of(model), unpack(arrays, "gradient")
+    layers, gradients = layers_of(cached(network, dtype)), unpack(arrays, "gradient")
     found: Arrays = {}
+    own = {name: own_slots(layers[name], name) for name in gradients}
+    if places := [slot for each in own.values() for slot in each]:
+        load_slots(places, take(arrays, "state"), receiver="the layers alone")
     for name, x in unpack(arrays, "input").items():
         layer = layers[name]
         given = tf.constant(x)
-        trainable = [slot for slot in own_slots(layer, name) if slot.entry.trainable]
+        trainable = [slot for slot in own[name] if slot.entry.trainable]
         with tf.GradientTape() as tape:
             tape.watch(given)
             y = layer(given, training=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -53,7 +53,11 @@ def export_state(model: keras.Model, endings: tuple[str, ...] = ("",)) -> State:
 
 def load_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
     """Overwrite the model's whole state. Raises StateError, before anything is written, when it does not fit."""
-    places = slots(model)
-    check_state(state, [slot.entry for slot in places], receiver=f"the TensorFlow model {model.name}")
+    load_slots(slots(model), state, receiver=f"the TensorFlow model {model.name}")
+
+
+def load_slots(places: Sequence[Slot], state: Mapping[str, np.ndarray], *, receiver: str) -> None:
+    """Overwrite these arrays, as `load_state` does all of a model's; `receiver` names them in an error."""
+    check_state(state, [slot.entry for slot in places], receiver=receiver)
     for slot in places:
         slot.tensor.value.assign(state[slot.entry.name].astype(slot.entry.dtype, copy=False))
