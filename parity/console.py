@@ -162,7 +162,7 @@ def print_detection(console: Console, found: Detection) -> None:
     good = found.caught and found.placed and found.named and not found.accused
     level = f"level {found.level}" if found.level else "NOT SEEN"
     words = [word if right else f"NOT {word}" for word, right in (("placed", found.placed), ("named", found.named))]
-    line = Text(f"{found.trap:<16}{found.change:<26}{FRAMEWORKS[found.framework].title:<13}{found.stage:<24}")
+    line = Text(f"{found.trap:<17}{found.change:<29}{FRAMEWORKS[found.framework].title:<13}{found.stage:<24}")
     line.append(", ".join([level, *words]), "green" if good else "bold red")
     console.print(line, soft_wrap=True)
     if not good:

@@ -136,7 +136,7 @@ def side_effects_of_evaluation(evidence: Evidence) -> list[Diagnosis]:
             first, second = len(effects.changed), len(effects.other)
             text = f"other numbers in {first} arrays by an evaluation, and in {second} by the step after it"
             found.append(accuse(evaluation, "eval-mode", text))
-        if effects.misreported:
+        if effects.misreported and not (effects.changed or effects.lost or effects.other):
             suspect = Suspect(framework, TRAINING, "loss and accuracy", float("inf"))
             found.append(
                 accuse(suspect, "training-figures", f"other means than of its steps: {effects.misreported[0]}")

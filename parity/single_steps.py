@@ -91,7 +91,7 @@ def _run(
     worker.call("load_training", network=evidence.network.name, arrays=arrays)
     # In float64 as a second row: what a training does only where an epoch begins must not happen in both, or it goes
     # unseen.
-    first = int(precision == "float64")
+    first = int(precision == "float64" and len(plan["order"]) > 1)
     results[worker.framework] = step(evidence, worker, from_row(plan, -first), first, weights=weights)
     return Reply()
 

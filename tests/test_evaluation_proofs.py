@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from parity.data import Dataset
-from parity.evaluation_proofs import evaluated, evaluation, predictions
+from parity.evaluation_proofs import evaluated, evaluation, predictions, telling
 from parity.evidence import Evidence
 from parity.loop import evaluation_parts
 from parity.networks import NETWORKS
 from parity.reference import cross_entropies
 from parity.training import Settings, train
-from parity.training_proofs import training_part
+from parity.training_proofs import recipe_for, start, train_rows, training_part
 from parity.workers import Workers
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ DROPPED = """
 _parts = evaluation_parts
 def evaluation_parts(images, batch):
     return _parts(images - 1, batch)
+"""
+LAST_LOSS = """
+_sums = Trainer.sums
+_step = Trainer.step
+def step(self, plan, index):
+    self.loss_sum.assign(tf.zeros_like(self.loss_sum))
+    _step(self, plan, index)
+Trainer.step = step
 """
 HALF_LOSS = """
 _evaluation_step = Trainer.evaluation_step
@@ -58,6 +66,43 @@ def test_evaluation_and_prediction_are_two_paths_to_the_same_logits(workers: Wor
     predicted = predictions(evidence, "float64")
     for name, reply in evaluated(evidence, "float64", batch=7).items():
         assert np.abs(reply.arrays["logits"] - predicted[name]).max() < 1e-12
+
+
+def test_telling_weights_show_every_class_near_ties_and_large_losses(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    told = telling(evidence)
+    labels = told.part.test_labels.astype(int)
+    for reply in evaluated(evidence, "float64", told).values():
+        logits = reply.arrays["logits"]
+        best = logits.argmax(axis=1)
+        assert set(best[best == labels]) == set(labels) == set(range(10))
+        assert (best == labels).mean() == pytest.approx(0.76, abs=0.05)
+        assert (best == labels)[: evidence.evaluation_batch].sum() > 256  # more than a byte counts
+        assert np.abs(logits).max() > 100
+        assert cross_entropies(logits, labels).max() > 100
+        second, first = np.sort(logits, axis=1)[:, -2:].T
+        assert np.median((first - second) / first) < 2**-9  # what bfloat16 rounds
+
+
+def test_weights_and_memory_come_back_as_they_were_sent(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    plan = start(evidence, recipe_for(evidence), precision="float32")
+    for framework in workers:
+        worker = workers[framework]
+        train_rows(evidence, worker, plan, 0)
+        digests = [worker.call("digest_training", network="lenet5").result["digests"]]
+        sent = worker.call("export_training", network="lenet5", optimizer=True).arrays
+        worker.call("load_training", network="lenet5", arrays=sent)
+        digests.append(worker.call("digest_training", network="lenet5").result["digests"])
+        assert digests[0] == digests[1]
+        assert any(name.startswith("m/") for name in digests[0])
+
+
+def test_a_training_that_reports_another_mean_than_its_steps_fails(faulty_pair: FaultyPair, dataset: Dataset) -> None:
+    pair = faulty_pair("tensorflow", {"tf_impl.training": LAST_LOSS})
+    proof = evaluation(Evidence(pair, NETWORKS["lenet5"], dataset))
+    assert not proof.passed
+    assert [line.partition(" of ")[0] for line in proof.problems] == ["tensorflow: two steps in one go report a loss"]
 
 
 def test_parts_cover_all_images_once() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from parity import step_proofs
+from parity import layer_gradients, step_proofs
 from parity.compare import Comparison, Gap, compare
 from parity.data import Dataset
 from parity.evidence import Evidence
@@ -47,7 +47,7 @@ def test_what_the_optimizer_does_wrong_in_float32_only_is_seen(faulty_pair: Faul
     pair = faulty_pair("paddle", {"paddle_impl.optimizers": EVERY_THIRD})
     proof = float32_step(Evidence(pair, NETWORKS["lenet5"], dataset))
     assert not proof.passed
-    assert any(line.startswith("paddle, weights by the update rule") for line in proof.problems)
+    assert any(line.startswith("paddle, step 3, weights by the update rule") for line in proof.problems)
     assert not any(line.startswith("tensorflow") for line in proof.problems)
 
 
@@ -58,6 +58,24 @@ def test_gradients_of_layers_alone_are_of_every_array(workers: Workers, dataset:
         assert comparison.passed, comparison.explain()
         assert trainable <= {gap.name for gap in comparison.gaps}
         assert max(gap.limit for gap in comparison.gaps) < 1e-4
+
+
+def test_layers_in_parts_are_compared_as_all_at_once(
+    workers: Workers, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    whole = gradients_alone(evidence)
+    monkeypatch.setattr(layer_gradients, "NUMBERS", 1)
+    for name, parts in gradients_alone(evidence).items():
+        assert parts.passed
+        assert [gap.name for gap in parts.gaps] == [gap.name for gap in whole[name].gaps]
+
+
+def test_a_layer_without_weights_is_fed_large_numbers_too(workers: Workers, dataset: Dataset) -> None:
+    probes = probes_of(Evidence(workers, NETWORKS["lenet5"], dataset))
+    largest = {name: np.abs(array).max() for name, array in probes.inputs.items()}
+    assert largest["group1/relu"] > 9000
+    assert largest["group1/conv"] <= 2
 
 
 def test_the_numbers_of_a_probe_are_apart(workers: Workers, dataset: Dataset) -> None:
