@@ -7,7 +7,7 @@ is fed numbers of which no two, and none and zero, are near each other, so that 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,9 @@ class Probes:
     inputs: Arrays
     gradients: Arrays
 
-    def of(self, layers: Collection[str]) -> Probes:
+    def of(self, layers: Iterable[str]) -> Probes:
         """Those of some layers."""
-        return self.changed(lambda arrays: {name: array for name, array in arrays.items() if name in layers})
+        return self.changed(lambda arrays: {name: arrays[name] for name in layers})
 
     def changed(self, change: Callable[[Arrays], Arrays]) -> Probes:
         """Inputs and gradients, each changed so."""
@@ -79,14 +79,23 @@ def backwards(evidence: Evidence, probes: Probes, state: State, dtype: str) -> d
     return {name: reply.arrays for name, reply in replies.items()}
 
 
-def of_layers(state: State, layers: Collection[str]) -> State:
+def by_layer(state: State) -> dict[str, State]:
+    """The arrays of every layer that has any, by their full names."""
+    found: dict[str, State] = {}
+    for name, array in state.items():
+        found.setdefault(name.rpartition("/")[0], {})[name] = array
+    return found
+
+
+def of_layers(state: State, layers: Iterable[str]) -> State:
     """The arrays of some layers."""
-    return {name: array for name, array in state.items() if name.rpartition("/")[0] in layers}
+    own = by_layer(state)
+    return {name: array for layer in layers for name, array in own.get(layer, {}).items()}
 
 
 def probes_of(evidence: Evidence) -> Probes:
     """Inputs and gradients for every layer that computes something of one input, and that both twins have."""
-    state = evidence.state("float64")
+    states = by_layer(evidence.state("float64"))
     draw = np.random.default_rng(evidence.seed)
     inputs: Arrays = {}
     gradients: Arrays = {}
@@ -96,7 +105,7 @@ def probes_of(evidence: Evidence) -> Probes:
         if not known or not all(layer["name"] in names for names in common):
             continue  # level 1 says where the twins' layers differ
         name = layer["name"]
-        own = {full.rpartition("/")[2]: array for full, array in of_layers(state, (name,)).items()}
+        own = {full.rpartition("/")[2]: array for full, array in states.get(name, {}).items()}
         inputs[name] = apart((IMAGES, *probe_shape(layer, own)[1:]), draw)
         if not own:  # sums over images of very different size would hide the smaller ones
             inputs[name][-1] *= np.float32(LOUD)
@@ -107,9 +116,9 @@ def probes_of(evidence: Evidence) -> Probes:
 def _in_parts(probes: Probes, state: State) -> Iterator[list[str]]:
     """The layers in order, as many at once as have `NUMBERS` numbers, and one at least: all would take much memory."""
     part: list[str] = []
-    count = 0
+    count, states = 0, by_layer(state)
     for name, x in probes.inputs.items():
-        own = sum(array.size for array in of_layers(state, (name,)).values()) + x.size + probes.gradients[name].size
+        own = sum(array.size for array in states.get(name, {}).values()) + x.size + probes.gradients[name].size
         if part and count + own > NUMBERS:
             yield part
             part, count = [], 0

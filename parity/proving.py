@@ -49,7 +49,7 @@ def prove_level(evidence: Evidence, level: int) -> Proof:
         if level == 6:
             proof = steps_titled(proof, recipe_of(evidence.network.recipe))
     else:
-        proof = proof if proof.passed else _with_causes(evidence, proof)
+        proof = _with_causes(evidence, proof) if proof.compared and not proof.passed else proof
     return dataclasses.replace(proof, seconds=time.perf_counter() - start)
 
 

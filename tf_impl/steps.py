@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from parity import networks
+from parity.loop import EVALUATION_BATCH
 from parity.prediction import logits_of
 from parity.protocol import Arrays, take, unpack
 from tf_impl.layers import dropouts, largest_dropout, ordered
@@ -112,9 +113,15 @@ def predict(network: str, dtype: str, arrays: Arrays, progress: Callable[..., No
     """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
     model = cached(network, dtype)
     load_state(model, take(arrays, "state"))
-    one = tf.TensorSpec([None, *model.inputs[0].shape[1:]], dtype)  # batches may differ in length
-    infer = tf.function(lambda images: model(images, training=False), input_signature=[one], autograph=False)
-    logits = logits_of(lambda images: infer(tf.constant(images)).numpy(), unpack(arrays, "data"), dtype, progress)
+    data = unpack(arrays, "data")
+
+    def infer(images: tf.Tensor) -> tf.Tensor:
+        return model(images, training=False)
+
+    if len(data["images"]) > EVALUATION_BATCH:  # one batch takes less than compiling does
+        one = tf.TensorSpec([None, *model.inputs[0].shape[1:]], dtype)  # batches may differ in length
+        infer = tf.function(infer, input_signature=[one], autograph=False)
+    logits = logits_of(lambda images: infer(tf.constant(images)).numpy(), data, dtype, progress)
     return {}, {"logits": logits}
 
 
