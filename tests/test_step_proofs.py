@@ -47,7 +47,8 @@ def test_what_the_optimizer_does_wrong_in_float32_only_is_seen(faulty_pair: Faul
     pair = faulty_pair("paddle", {"paddle_impl.optimizers": EVERY_THIRD})
     proof = float32_step(Evidence(pair, NETWORKS["lenet5"], dataset))
     assert not proof.passed
-    assert any(line.startswith("paddle, step 3, weights by the update rule") for line in proof.problems)
+    # two steps of the warm-up went before
+    assert any(line.startswith("paddle, step 1, weights by the update rule") for line in proof.problems)
     assert not any(line.startswith("tensorflow") for line in proof.problems)
 
 
