@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,8 +48,7 @@ def test_what_the_optimizer_does_wrong_in_float32_only_is_seen(faulty_pair: Faul
     pair = faulty_pair("paddle", {"paddle_impl.optimizers": EVERY_THIRD})
     proof = float32_step(Evidence(pair, NETWORKS["lenet5"], dataset))
     assert not proof.passed
-    # two steps of the warm-up went before
-    assert any(line.startswith("paddle, step 1, weights by the update rule") for line in proof.problems)
+    assert any(re.match(r"paddle, step \d, weights by the update rule", line) for line in proof.problems)
     assert not any(line.startswith("tensorflow") for line in proof.problems)
 
 
