@@ -70,7 +70,7 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
         1: (layers_alone,),
         2: (layers_alone, fed_images),
         3: (reduced_precision,),
-        4: (layers_alone, running_statistics, dropout_masks, training_images, reported_step),
+        4: (layers_alone, running_statistics, dropout_masks, training_images, loss_value, reported_step),
         5: (layers_alone, loss_value),
         6: (lambda each: optimizer_alone(each, recipe), extreme_losses, layers_alone),
         7: (first_weights, evaluated_images, counted_images, side_effects_of_evaluation, layers_alone),
