@@ -23,7 +23,7 @@ from parity.recipes import Recipe, as_arguments, recipe_of
 from parity.results import Proof
 from parity.training import plan_arrays, prepared
 from parity.weights import State
-from parity.workers import Reply, Worker
+from parity.workers import Reply, Worker, WorkerError
 
 BATCH = 4  # images a step of a large network; twice as many of others, where they cost little
 LARGE_FLOPS = 2e8
@@ -100,7 +100,10 @@ def _reported(
     problems: list[str] = []
     if evidence.network.params > LARGE:
         return comparisons, problems  # the memory of two optimizers would not fit beside all else
-    replies = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+    try:
+        replies = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+    except WorkerError as error:  # of the step; it does not hide what was found of the forward pass
+        return comparisons, [f"no step: {error}"]
     for framework, reply in replies.items():
         logits, result = stages[framework].get(LOGITS), reply.result
         if logits is None:
