@@ -24,7 +24,7 @@ from parity.single_steps import current_state, from_row
 from parity.training import prepared
 from parity.training_proofs import recipe_for, start, train_rows, training_part
 from parity.weights import same_bits
-from parity.workers import Reply, Worker
+from parity.workers import Reply, Worker, WorkerError
 
 EXACT = 1e-4  # by which a ratio of float32 gradients may be off the number that it is taken for
 
@@ -150,7 +150,10 @@ def reported_step(evidence: Evidence) -> list[Diagnosis]:
     labels = training_part(evidence).train_labels[plan["order"][0]].astype(int)
     rows = {name: array[:1] for name, array in plan.items()}
     stages = evidence.workers.each("training_stages", network=evidence.network.name, arrays=rows)
-    reports = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+    try:
+        reports = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+    except WorkerError:
+        return []  # as the proof says; other searches go on
     diagnoses = []
     for framework, reply in stages.items():
         logits, result = unpack(reply.arrays, "stages")[LOGITS], reports[framework].result
