@@ -21,10 +21,9 @@ from parity.extremes import LOGITS
 from parity.forward_proofs import FLOAT32_ROUNDING, FLOAT64_ROUNDING, perturb
 from parity.optimizer_proofs import UPDATE_LIMIT
 from parity.protocol import Arrays, pack, unpack
-from parity.reference import cross_entropies
 from parity.results import Proof
 from parity.training import prepared
-from parity.training_proofs import recipe_for, start, train_rows, training_part
+from parity.training_proofs import recipe_for, recounted, start, train_rows, training_part
 from parity.weights import State, same_bits
 from parity.workers import Reply, Worker
 
@@ -142,16 +141,10 @@ def _by_position(evidence: Evidence, logits: np.ndarray) -> Arrays:
 
 
 def _recounted(reply: Reply, labels: np.ndarray, rounding: float) -> Comparison:
-    """The mean loss against numpy's of the same logits.
-
-    A loss is a difference of logits, so it is as uncertain as the largest of them; a sum of n losses rounds n times.
-    """
+    """The mean loss against numpy's of the same logits; a sum of n losses rounds n times."""
     logits = reply.arrays["logits"]
-    losses = cross_entropies(logits, labels[: len(logits)])
-    scale = float(max(np.abs(logits).max(), np.abs(losses).max()))
     limit = (len(labels) + logits.shape[1] + 4) * rounding
-    found = {"loss": np.array(reply.result["loss"])}
-    return compare({"loss": np.array(losses.mean())}, found, limit, scales={"loss": scale})
+    return recounted(reply.result["loss"], logits, labels[: len(logits)], limit)
 
 
 def _miscounted(reply: Reply, labels: np.ndarray) -> list[str]:

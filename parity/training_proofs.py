@@ -108,17 +108,21 @@ def _reported(
         logits, result = stages[framework].get(LOGITS), reply.result
         if logits is None:
             continue  # as the comparison of the stages says
-        losses, hits = reference.cross_entropies(logits, labels), float((logits.argmax(axis=1) == labels).mean())
-        scale = {"loss": float(max(np.abs(logits).max(), np.abs(losses).max()))}
+        hits = float((logits.argmax(axis=1) == labels).mean())
         what = f"{framework}, loss of a step"
-        comparisons[what] = compare(
-            {"loss": np.array(losses.mean())}, {"loss": np.array(result["loss"])}, FLOAT64_LIMIT, scales=scale
-        )
+        comparisons[what] = recounted(result["loss"], logits, labels, FLOAT64_LIMIT)
         problems += [f"{what}: {line}" for line in comparisons[what].explain()]
         if result["accuracy"] != hits:
             text = f"expected {hits:g} of the images right, as its logits are, found {result['accuracy']:g}"
             problems.append(f"{framework}, accuracy of a step: {text}")
     return comparisons, problems
+
+
+def recounted(loss: float, logits: np.ndarray, labels: np.ndarray, limit: float) -> Comparison:
+    """A mean loss against numpy's of the same logits; a difference of logits is as uncertain as the largest of them."""
+    losses = reference.cross_entropies(logits, labels)
+    scale = float(max(np.abs(logits).max(), np.abs(losses).max()))
+    return compare({"loss": np.array(losses.mean())}, {"loss": np.array(loss)}, limit, scales={"loss": scale})
 
 
 def recipe_for(evidence: Evidence) -> Recipe:
