@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import tensorflow as tf
 
-from parity import loop
+from parity import loop, trainer_faults
 from parity.protocol import Arrays
 from tf_impl import training
 from tf_impl.optimizers import Optimizer, Update
@@ -125,17 +126,6 @@ def _wrapped_counter() -> Patches:
         self.steps.assign(tf.where(self.steps == 127.0, tf.cast(-129.0, self.steps.dtype), self.steps))
 
     yield patch.object(Optimizer, "apply", apply)
-
-
-def _forgotten_memory() -> Patches:
-    """The optimizer begins anew with every epoch."""
-    own = Trainer.clear_sums
-
-    def clear_sums(self: Trainer) -> None:
-        own(self)
-        self.load_optimizer({})
-
-    yield patch.object(Trainer, "clear_sums", clear_sums)
 
 
 def _changed_start(change: Callable[[str, np.ndarray], np.ndarray]) -> Patches:
@@ -305,26 +295,6 @@ def _evaluated_loss_capped() -> Patches:
     )
 
 
-def _weights_from_before() -> Patches:
-    """An evaluation runs with the weights that were loaded last, not with those that were trained since."""
-    load, evaluate = Trainer.load, Trainer.evaluate
-    loaded: dict[int, Arrays] = {}
-
-    def load_and_keep(self: Trainer, state: Arrays) -> None:
-        load(self, state)
-        loaded[id(self)] = self.export()
-
-    def evaluate_loaded(self: Trainer, part: slice) -> Any:
-        trained = self.export()
-        load(self, loaded[id(self)])
-        result = evaluate(self, part)
-        load(self, trained)
-        return result
-
-    yield patch.object(Trainer, "load", load_and_keep)
-    yield patch.object(Trainer, "evaluate", evaluate_loaded)
-
-
 def _loss_of_the_last_step() -> Patches:
     """The loss that a training reports is that of the last step alone."""
     own = Trainer.step
@@ -334,26 +304,6 @@ def _loss_of_the_last_step() -> Patches:
         own(self, plan, index)
 
     yield patch.object(Trainer, "step", step)
-
-
-def _forgotten_where_epochs_begin() -> Patches:
-    """The first step of an epoch finds velocities and first moments of zero."""
-    own = Trainer.step
-
-    def step(self: Trainer, plan: Any, index: int) -> None:
-        remembered = self.export_optimizer()
-        if index == 0 and remembered:
-            lost = {name: np.zeros_like(a) for name, a in remembered.items() if name.startswith(("m/", "velocity/"))}
-            self.load_optimizer(remembered | lost)
-        own(self, plan, index)
-
-    yield patch.object(Trainer, "step", step)
-
-
-def _memory_not_restored() -> Patches:
-    """A training that goes on from a checkpoint begins with an empty memory."""
-    own = Trainer.load_optimizer
-    yield patch.object(Trainer, "load_optimizer", lambda self, state: own(self, {}))
 
 
 def _other_epsilon_in_float32() -> Patches:
@@ -382,7 +332,7 @@ TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
     "small gradients dropped": _small_gradients_dropped,
     "a tenth of the gradients": _tenth_of_gradients,
     "wrapped counter": _wrapped_counter,
-    "forgotten memory": _forgotten_memory,
+    "forgotten memory": partial(trainer_faults.forgotten_memory, Trainer),
     "biases zeroed": _biases_zeroed,
     "weights in float16": _weights_halved_in_precision,
     "loss of 64 at most": _capped_loss,
@@ -398,9 +348,9 @@ TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
     "rounded logits": _rounded_logits,
     "count in a byte": _count_in_a_byte,
     "evaluated loss of 16 at most": _evaluated_loss_capped,
-    "weights from before": _weights_from_before,
+    "weights from before": partial(trainer_faults.weights_from_before, Trainer),
     "loss of the last step": _loss_of_the_last_step,
-    "forgotten where epochs begin": _forgotten_where_epochs_begin,
-    "memory not restored": _memory_not_restored,
+    "forgotten where epochs begin": partial(trainer_faults.forgotten_where_epochs_begin, Trainer),
+    "memory not restored": partial(trainer_faults.memory_not_restored, Trainer),
     "the other epsilon in float32": _other_epsilon_in_float32,
 }
