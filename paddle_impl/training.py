@@ -53,7 +53,7 @@ class Trainer:
         self.labels = paddle.to_tensor(data["labels"])
         self.mean = paddle.to_tensor(data["mean"].reshape(-1, data["mean"].shape[-1])) if "mean" in data else None
         self.test_images = paddle.to_tensor(data["test_images"])
-        self.test_labels = paddle.to_tensor(data["test_labels"])
+        self.load_test_labels(data["test_labels"])
         self.test_mean = paddle.to_tensor(data["test_mean"]) if "mean" in data else None
 
         self.trainable = [slot for slot in slots(self.model) if slot.entry.trainable]
@@ -74,6 +74,10 @@ class Trainer:
         self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model
         self.loss_sum = paddle.zeros([], self.dtype)
         self.correct = paddle.zeros([], "int64")
+
+    def load_test_labels(self, labels: np.ndarray) -> None:
+        """Overwrite the labels of the test images, uint8 [n]."""
+        self.test_labels = paddle.to_tensor(labels)
 
     def to_device(self, plan: Arrays) -> Plan:
         """Pixels' places as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""

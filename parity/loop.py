@@ -36,6 +36,9 @@ class Trainer(Protocol):
     batch: int
     test_images: Any  # uint8 [n, h, w, c], with a length
 
+    def load_test_labels(self, labels: np.ndarray) -> None:
+        """Overwrite the labels of the test images, uint8 [n]."""
+
     def to_device(self, plan: Arrays) -> Plan:
         """An epoch's plan and rates, in the form that `step` takes."""
 
@@ -114,13 +117,15 @@ class Loop:
 
         Without a `state` the weights are none in particular, until `load_training` brings some.
         The proofs start the same training many times over, in two precisions: a trainer is taken again where it is the
-        same but for the weights, because compiling its step is most of the work. One of another training is dropped.
+        same but for the weights and the labels of the test images, because compiling its step is most of the work. One
+        of another training is dropped.
         """
         self._initial = unpack(arrays, "state")
         data = unpack(arrays, "data")
         precision = str(settings.get("precision", "float32"))
         facts = json.dumps({name: value for name, value in settings.items() if name != "precision"}, sort_keys=True)
-        made_for = f"{network} {seed} {facts} {digest(data)}"
+        compiled_for = {name: array for name, array in data.items() if name != "test_labels"}
+        made_for = f"{network} {seed} {facts} {digest(compiled_for)}"
         large = sum(array.size for array in self._initial.values()) > LARGE
         if made_for != self._made_for or (large and precision not in self._kept):
             self.forget_training()  # free the memory first
@@ -128,6 +133,7 @@ class Loop:
         if precision not in self._kept:
             self._kept[precision] = self._make(network, data, seed=seed, **settings)
         self._trainer = self._kept[precision]
+        self._trainer.load_test_labels(data["test_labels"])
         if self._initial:
             self._trainer.load(self._initial)
         self._trainer.load_optimizer({})

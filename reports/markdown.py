@@ -153,14 +153,17 @@ How to read it, for the person who signs:
   from float64 runs whose inputs and weights were moved by the rounding errors of float32 sums. Each framework's own
   error is given, so that one is never judged by the other.
 - **Level 4, train-mode forward.** The same in training mode: statistics of the batch, dropout with the same masks in
-  both frameworks, and the running statistics after several steps. What is wrong only in training is invisible at 2.
+  both frameworks, and the running statistics after several steps; the loss and the hits that a training reports of a
+  step, made again from its logits in numpy. What is wrong only in training is invisible at 2.
 - **Level 5, gradients.** The loss of one batch and its gradient of every parameter, in float64.
 - **Level 6, optimizer steps.** The weights after several steps across a change of the learning rate, in float64, with
   the recipe's update rule and weight decay, and what the optimizer has taken up of gradients that are large and tiny by
   design. Rules that agree at a constant rate part where it changes; a clip shows where numbers are large.
 - **Level 7, evaluation.** What a training reports its accuracy from: logits of images of every position of a batch and
   of an incomplete last one, against `predict` with numpy's preprocessing and between the frameworks; loss, accuracy
-  and count made again from them in numpy; weights, statistics and memory untouched by it, and the next step the same.
+  and count made again from them in numpy, with logits beyond 100 and near ties; weights, statistics and memory
+  untouched by it, the weights those of now, and the next step the same, also from weights and memory that were sent
+  out and back as a checkpoint is.
 - **Level 8, float32 training step.** What a training consists of, by the very verbs of `parity train`, over three
   epochs: loss, gradients and statistics of float32 steps against the same framework's float64 run of them, within
   limits derived as at level 3; every weight as the update rule makes it; every layer alone, backwards; and the

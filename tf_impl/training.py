@@ -56,7 +56,7 @@ class Trainer:
         self.labels = tf.constant(data["labels"], "int64")
         self.mean = tf.constant(data["mean"].reshape(-1, data["mean"].shape[-1])) if "mean" in data else None
         self.test_images = tf.constant(data["test_images"])
-        self.test_labels = tf.constant(data["test_labels"], "int64")
+        self.load_test_labels(data["test_labels"])
         self.test_mean = tf.constant(data["test_mean"]) if "mean" in data else None
 
         self.trainable = [slot for slot in slots(self.model) if slot.entry.trainable]
@@ -70,6 +70,10 @@ class Trainer:
         self.noise = attach_noise(self.model, noise_pool(seed, 2 * largest))
         self.loss_sum = tf.Variable(tf.zeros([], self.dtype))
         self.correct = tf.Variable(0, dtype="int64")
+
+    def load_test_labels(self, labels: np.ndarray) -> None:
+        """Overwrite the labels of the test images, uint8 [n]."""
+        self.test_labels = tf.constant(labels, "int64")
 
     def to_device(self, plan: Arrays) -> Plan:
         """All of it as tensors; pixels' places in int64, because int32 is calculated on the host, GPU or not."""
