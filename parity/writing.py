@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import psutil
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the user's share of it
 
@@ -58,7 +61,12 @@ def replacing(path: Path, wanted: int) -> Iterator[Path]:
 
 
 def temporary_name(path: Path) -> Path:
-    """Beside `path`, so that it can be renamed; its own for every process."""
+    """Beside `path`, so that it can be renamed; its own for every process. What killed processes left there goes."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        process = leftover.name.split(".")[-2]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            with contextlib.suppress(OSError):  # another process removes it, too, or it is not ours
+                _remove(leftover)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 

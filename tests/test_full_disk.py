@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -197,3 +198,33 @@ def test_the_command_says_it_in_one_message(small: Path, tmp_path: Path) -> None
     assert "bytes were wanted" in message
     assert "Traceback" not in message
     assert [each.name for each in small.rglob("*")] == ["filler"]
+
+
+WRITER = """
+import os, signal, sys
+from pathlib import Path
+from parity.writing import replacing
+with replacing(Path(sys.argv[1]), 1) as temporary:
+    temporary.write_text("half")
+    print("written", flush=True)
+    signal.pause() if sys.argv[2] == "stay" else os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    """And not what another process is about to write, nor what only looks like it."""
+    path = tmp_path / "weights[1].npz"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    killed = subprocess.run([*command, "die"], stdout=subprocess.PIPE, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1, "nothing was left: nothing is shown"
+    with subprocess.Popen([*command, "stay"], stdout=subprocess.PIPE) as writing:
+        assert writing.stdout is not None
+        assert writing.stdout.readline() == b"written\n"
+        others = [tmp_path / f".{path.name}.{writing.pid}.part", tmp_path / f".{path.name}.mine.part"]
+        others[1].touch()
+        write_atomically(path, "whole")
+        assert sorted(tmp_path.iterdir()) == sorted([*others, path])
+        writing.kill()
+    write_atomically(path, "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([others[1], path])
