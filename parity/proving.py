@@ -29,6 +29,7 @@ CHECKS: dict[int, Callable[[Evidence], Proof]] = {
     7: evaluation,
     8: float32_step,
 }
+LAST_OF_STAGES = 3  # the last level that looks at the stages of level 2
 
 
 def prove(
@@ -42,6 +43,8 @@ def prove(
 def prove_level(evidence: Evidence, level: int) -> Proof:
     """One proof, timed, and where it failed the causes; a WorkerError becomes a failed proof."""
     start = time.perf_counter()
+    if level > LAST_OF_STAGES:
+        evidence.float64_stages = {}  # of deep networks gigabytes
     try:
         proof = CHECKS[level](evidence)
     except WorkerError as error:
