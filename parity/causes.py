@@ -28,15 +28,19 @@ _NOISE = re.compile(
 )
 
 
-def cause(error: BaseException) -> str:
+def cause(error: BaseException, deepest: int = DEEPEST) -> str:
     """`Type: what went wrong`, in one line; where the error does not say, the line of code that raised it.
+
+    With what it was raised from, where it does not say that itself; `deepest` errors at most.
 
     >>> cause(ValueError("first\\nsecond"))
     'ValueError: first second'
     """
-    text = message(error)
-    name = type(error).__name__
-    return f"{name}: {text}" if text else f"{name}, without a message{_raised_by(error)}"
+    text, name, chain = message(error), type(error).__name__, ""
+    inner = error.__cause__
+    if inner is not None and inner is not error and (why := message(inner)) and why not in text and deepest > 1:
+        chain = f", because of {cause(inner, deepest - 1)}"
+    return (f"{name}: {text}" if text else f"{name}, without a message{_raised_by(error)}") + chain
 
 
 def message(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,7 +86,8 @@ def main() -> None:
         app(prog_name="parity")
     except Exception as error:
         if DEBUG in os.environ:
-            raise
+            traceback.print_exc()
+            sys.exit(UNUSABLE)
         console.say(
             console.stderr(),
             f"parity: an error of the suite itself, {cause(error)}\n"

@@ -242,9 +242,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
         if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
             config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
     benchmarks = config.pluginmanager.get_plugin(recording.SESSION)
+    if benchmarks is not None and recording.compared_nothing(benchmarks):
+        text = "no speed of this run is in the runs that it is compared with: --benchmark-compare-fail compared nothing"
+        terminalreporter.write_line(f"parity: {text}", red=True)
+        if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
     if problem := getattr(benchmarks and benchmarks.storage, "problem", ""):
         terminalreporter.write_line(f"parity: {problem}", red=True)
         if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
             config.stash[SESSION].exitstatus = pytest.ExitCode.INTERNAL_ERROR
-    elif config.getoption("--benchmark-save", None):
+    elif getattr(benchmarks and benchmarks.storage, "saved", False):
         terminalreporter.write_line("Make the report of the saved run: parity report")

@@ -131,7 +131,7 @@ def print_proof(console: Console, proof: Proof) -> None:
     gap = "nothing measured"
     if proof.gap is not None and proof.limit is not None:
         sign = "<" if proof.gap <= proof.limit else ">" if proof.gap > proof.limit else "against"  # NaN is neither
-        gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {proof.worst}"
+        gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {printable(str(proof.worst))}"
     counts = {what: number for what, number in proof.compared.items() if not what.startswith("elements")}
     compared = ", ".join(f"{number:,} {what}" for what, number in counts.items()) or "nothing compared"
     line = Text(f" {proof.level} {proof.title:<26}")
@@ -259,7 +259,9 @@ def same_start(records: Sequence[Training]) -> list[str]:
 
 def same(values: Mapping[str, str]) -> str:
     """ "yes" when all frameworks report the same digest, "NO" when not, "unknown" when one did not get so far."""
-    return "unknown" if not all(values.values()) else "yes" if len(set(values.values())) == 1 else "NO"
+    if len(values) < len(FRAMEWORKS) or not all(values.values()):
+        return "unknown"
+    return "yes" if len(set(values.values())) == 1 else "NO"
 
 
 def equivalence_lines(found: Equivalence) -> list[str]:

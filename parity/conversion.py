@@ -26,7 +26,7 @@ from parity.results import Proof
 from parity.user_models import NEUTRAL, Adoption
 from parity.weights import State, StateError, check_state, digests, load_state, save_state
 from parity.workers import FRAMEWORKS, WorkerError
-from parity.writing import unwritten
+from parity.writing import temporary_name, unwritten
 
 CANONICAL = ""  # of no framework: the names that the two models share
 KINDS = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
@@ -71,8 +71,7 @@ class Files:
     def temporary(self) -> Path:
         """The new file's name until it is proven; of the same suffix, by which both frameworks go."""
         suffix = next(suffix for suffix in KINDS if self.destination.name.endswith(suffix))
-        stem = self.destination.name.removesuffix(suffix)
-        return self.destination.resolve().parent / f".{stem}.{os.getpid()}.part{suffix}"
+        return temporary_name(self.destination.resolve(), suffix)
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,9 @@ EXAMPLES: dict[str, Sequence[str]] = {
     "report": ("parity report -o report.md", "parity report runs/*.json -o report.md"),
     "doctor": ("parity doctor", "parity doctor --device gpu"),
 }
-EXIT_CODES: dict[str, Mapping[int, str]] = {
-    "": {0: "equal, or done", 1: "different", 2: MISSING, 130: "interrupted"},
+INTERRUPTED = {130: "interrupted (Ctrl-C)", 143: "ended by SIGTERM"}
+EXIT_CODES: dict[str, dict[int, str]] = {
+    "": {0: "equal, or done", 1: "different", 2: MISSING},
     "networks": DONE,
     "check": {0: "all are equal", 1: "one is different", 2: f"one could not be compared; {MISSING}"},
     "traps": {
@@ -77,7 +78,6 @@ EXIT_CODES: dict[str, Mapping[int, str]] = {
         0: "trained; the accuracies are not told apart",
         1: "the frameworks' batches, weights or accuracies differ",
         2: f"a training, or saving it, failed; {MISSING}",
-        130: "interrupted: with --out the same command goes on",
     },
     "report": DONE,
     "doctor": {0: "everything needed is there", 2: "there are problems to solve"},
@@ -94,7 +94,7 @@ def epilog(command: str) -> str:
     """Examples, exit codes and variables of a command ("" is `parity` itself), in lines that 80 columns hold."""
     parts = [
         ("Examples", EXAMPLES[command]),
-        ("Exit codes", _filled(EXIT_CODES[command].items())),
+        ("Exit codes", _filled((EXIT_CODES[command] | INTERRUPTED).items())),
         ("Environment variables", _listed(VARIABLES.get(command, ALL))),
     ]
     # \b keeps click from filling the lines of a paragraph

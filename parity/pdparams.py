@@ -76,7 +76,7 @@ def _joined(facts: Any, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _kind(value: object) -> str:
-    return f"a value of type {type(value).__name__.strip('_').lower()}"
+    return "None" if value is None else f"a value of type {type(value).__name__.strip('_').lower()}"
 
 
 class _Type:

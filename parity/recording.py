@@ -105,6 +105,7 @@ class WholeRuns:
     def __init__(self, storage: FileStorage) -> None:
         self._storage = storage
         self.problem = ""
+        self.saved = False  # whether a run was: pytest-benchmark saves none without records
 
     def __str__(self) -> str:
         return str(self._storage)
@@ -117,6 +118,7 @@ class WholeRuns:
         before = set(self._storage.query())
         try:
             self._storage.save(output_json, save)
+            self.saved = True
         except OSError as error:
             text = json.dumps(output_json, indent=4, default=str)
             path = Path(str(self._storage)) / f"{save}.json"
@@ -130,6 +132,14 @@ class WholeRuns:
                 self.problem += f" The run is lost: {again}"
             else:
                 self.problem += f" The run is in {refuge} instead; move it, `parity report` reads it anywhere."
+
+
+def compared_nothing(session: Any) -> bool:
+    """Whether pytest-benchmark was to fail over regressions, and none of its speeds is in a run it compared with."""
+    if not session.compare_fail:
+        return False
+    before = {name for run in session.compared_mapping.values() for name in run}
+    return not any(benchmark and benchmark.fullname in before for benchmark in session.benchmarks)
 
 
 def keep(item: pytest.Item, record: Record) -> None:

@@ -400,6 +400,8 @@ def require_writable(path: Path) -> None:
     """Refuse a file that could not be written after the work that it is for. Makes nothing. Raises ValueError."""
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write, found a directory. Name a file in it.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file to write, found a device, a pipe or a socket. Name a file.")
     folder = next(each for each in path.absolute().parents if each.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         found = "one that cannot be written to" if folder.is_dir() else "a file"

@@ -70,6 +70,7 @@ def float32_step(evidence: Evidence) -> Proof:
     recipe = recipe_for(evidence)
     if (memory := _memory_wanted(evidence)) is not None:
         return make_proof(evidence, 8, {}, [memory])
+    _make_room(evidence)
     problems: list[str] = []
     rules: dict[str, dict[str, Comparison]] = {name: {} for name in evidence.workers}  # by step
     watched = [_run(evidence, recipe, problems, rules), *_designed(evidence, recipe, rules)]
@@ -135,6 +136,13 @@ def retried(
         (others,) = against_float64(evidence, recipe, [replace(watched, states=states, taken=taken)], attempt)
         comparisons = {name: _better(comparison, others[name]) for name, comparison in comparisons.items()}
     return comparisons
+
+
+def _make_room(evidence: Evidence) -> None:
+    """Drop the trainings of earlier levels where memory is short: what they compiled of a deep network is gigabytes."""
+    memory = psutil.virtual_memory()
+    if memory.available < memory.total / 2:
+        evidence.workers.each("forget_training", network=evidence.network.name)
 
 
 def _memory_wanted(evidence: Evidence) -> str | None:

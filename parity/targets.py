@@ -94,7 +94,7 @@ def call(target: Target, offered: Mapping[str, Any]) -> Any:
     except Exception as error:
         raise TargetError(
             f"{target.text!r} does not build: {cause(error)}. It was called with "
-            f"{_shown(target.args, extra | dict(target.kwargs))}; give arguments in the target, as in {EXAMPLE}."
+            f"{_shown(target.args, extra | dict(target.kwargs))}; the target may give arguments, as in {EXAMPLE}."
         ) from error
 
 

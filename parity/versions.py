@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import platform
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -40,6 +41,17 @@ def python_problem(framework: str) -> str:
     if missing:
         return f"{sys.executable} lacks {', '.join(missing)}; install there: pip install {' '.join(missing)}"
     return ""
+
+
+def too_old(interpreter: str) -> str:
+    """Why a Python that cannot read the suite's files is no worker's, asked from outside; empty if it is not old."""
+    command = [interpreter, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
+    try:
+        version = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return f"{interpreter} is Python {version}; expected {oldest} or later" if is_older(version, oldest) else ""
 
 
 def version_problem(framework: str) -> str:

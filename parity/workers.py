@@ -29,7 +29,7 @@ from parity.printable import printable
 from parity.processor import is_amd_with_avx2
 from parity.protocol import Arrays, read_message, write_message
 from parity.scratch import Scratch
-from parity.versions import OLDEST, REFUSED
+from parity.versions import OLDEST, REFUSED, too_old
 
 PIPE_BYTES = 2**20  # what an ordinary user may ask for
 LONGEST_START = 3600.0  # seconds of work before the first word
@@ -335,6 +335,9 @@ class Worker:
             self.stop()
             return WorkerError(self.framework, network, step, "missing", detail)
         self.stop()
+        # a Python that is too old even to read what would say so
+        if step == "start" and "SyntaxError" in log and (detail := too_old(interpreter_of(self.framework))):
+            return WorkerError(self.framework, network, step, "missing", detail)
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             hint = " (on a machine short of memory that is the kernel)" if name == "SIGKILL" else ""

@@ -27,10 +27,10 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            staged[path] = temporary_name(path)
+            staged[path] = temporary_name(replaced(path))
             staged[path].write_bytes(content)
         for path, temporary in staged.items():
-            temporary.replace(path)
+            temporary.replace(replaced(path))
     except BaseException as error:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)
@@ -48,26 +48,40 @@ def replacing(path: Path, wanted: int) -> Iterator[Path]:
 
     `wanted` are the bytes that it will take, for the message. Raises as `write_together` does.
     """
-    temporary = temporary_name(path)
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_name(replaced(path))
         yield temporary
-        temporary.replace(path)
+        temporary.replace(replaced(path))
     except BaseException as error:
-        _remove(temporary)
+        if temporary is not None:
+            _remove(temporary)
         if isinstance(error, OSError):
             raise unwritten(error, path, wanted) from None
         raise
 
 
-def temporary_name(path: Path) -> Path:
-    """Beside `path`, so that it can be renamed; its own for every process. What killed processes left there goes."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        process = leftover.name.split(".")[-2]
+def replaced(path: Path) -> Path:
+    """What a new file takes the place of: where a link leads to. Raises OSError for a device, a pipe or a socket."""
+    target = path.resolve()
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise OSError(errno.EEXIST, "a device, a pipe or a socket is there, and no file")
+    return target
+
+
+def temporary_name(path: Path, suffix: str = "") -> Path:
+    """Beside `path`, so that it can be renamed; its own for every process. What killed processes left there goes.
+
+    With the `suffix` of `path` at its end, for what goes by that.
+    """
+    before, after = f".{path.name.removesuffix(suffix)}.", f".part{suffix}"
+    for leftover in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
+        process = leftover.name.removeprefix(before).removesuffix(after)
         if process.isdecimal() and not psutil.pid_exists(int(process)):
             with contextlib.suppress(OSError):  # another process removes it, too, or it is not ours
                 _remove(leftover)
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    return path.with_name(f"{before}{os.getpid()}{after}")
 
 
 def unwritten(error: OSError, path: Path, wanted: int) -> OSError:

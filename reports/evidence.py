@@ -37,7 +37,7 @@ from parity.results import (
 from reports.catalogue import network_order
 from reports.experiments import conditions, epochs_of
 from reports.text import TITLES, framework_order
-from reports.versions import Setting, Versions, by_versions, devices_matter, sentence
+from reports.versions import Setting, Versions, by_versions, sentence, to_be_shown
 
 R = TypeVar("R", bound=Record)
 
@@ -187,12 +187,12 @@ def read(paths: Sequence[Path]) -> Evidence:
             "Save some with `pytest parity/ --benchmark-save=NAME` or `parity train`."
         )
     found = _with_borrowed([(versions, _merged(own)) for versions, own in by_versions(runs)])
-    devices = devices_matter([versions for versions, _ in found])
+    shown = to_be_shown([versions for versions, _ in found])
     parts = [
         replace(
             part,
-            where=sentence(versions, devices=devices),
-            label=", ".join(versions.names(devices=devices)) if len(found) > 1 else "",
+            where=sentence(versions, shown),
+            label=", ".join(versions.names(shown)) if len(found) > 1 else "",
         )
         for versions, part in found
     ]

@@ -224,6 +224,25 @@ def test_forms_of_messages(error: Exception, expected: str) -> None:
     assert cause(error) == expected
 
 
+@pytest.mark.parametrize(
+    ("outer", "expected"),
+    [
+        ("a layer failed", "RuntimeError: a layer failed, because of KeyError: 'the cause'"),
+        ("a layer failed: 'the cause'", "RuntimeError: a layer failed: 'the cause'"),
+    ],
+)
+def test_what_an_error_was_raised_from_is_said_once(outer: str, expected: str) -> None:
+    error = RuntimeError(outer)
+    error.__cause__ = KeyError("the cause")
+    assert cause(error) == expected
+
+
+def test_errors_that_were_raised_from_each_other_end() -> None:
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert cause(one).startswith("ValueError: one, because of ValueError: other, because of ValueError: one")
+
+
 def test_a_message_without_an_end_keeps_its_beginning_and_its_end() -> None:
     text = cause(ValueError("begins " + "x y " * 100_000 + "ends"))
     assert len(text) < LONGEST + 100

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from parity import environment
 from parity.cli import app
+from parity.console import same
 from parity.evidence import LEVELS
 from parity.networks import NETWORKS
 from parity.results import CrossEvaluation, Equivalence, load_run
@@ -341,3 +342,10 @@ def test_correct_pairs_alone_are_checked_and_reported(tmp_path: Path) -> None:
     assert lines[1:] == ["correct pairs: 2, accusations: 0"]
     parity("report", saved, "-o", tmp_path / "report.md")
     assert "## Detection power" in (tmp_path / "report.md").read_text()
+
+
+def test_one_framework_alone_is_not_called_identical() -> None:
+    assert same({"paddle": "a"}) == "unknown"
+    assert same({"paddle": "a", "tensorflow": ""}) == "unknown"
+    assert same({"paddle": "a", "tensorflow": "a"}) == "yes"
+    assert same({"paddle": "a", "tensorflow": "b"}) == "NO"

@@ -18,7 +18,7 @@ from parity.map_file import write_atomically
 from parity.results import load_run
 from parity.store import save_records
 from parity.weights import load_state, save_state
-from parity.writing import replacing, write_together
+from parity.writing import replacing, temporary_name, write_together
 from reports import write_report
 from tests.command_line import parity
 from tests.report_records import PROOFS, SPEED, TRAINING, both, loss_curves, save
@@ -228,3 +228,38 @@ def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path) -> 
         writing.kill()
     write_atomically(path, "whole")
     assert sorted(tmp_path.iterdir()) == sorted([others[1], path])
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "elsewhere" / "run.json", tmp_path / "run.json"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    for text in ("first", "second"):
+        write_atomically(link, text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+    assert [each.name for each in target.parent.iterdir()] == ["run.json"]
+
+
+def test_what_is_no_file_is_refused_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="a device, a pipe or a socket is there"):
+        write_atomically(pipe, "text")
+    with pytest.raises(OSError, match="a device, a pipe or a socket is there"), replacing(pipe, 1) as temporary:
+        temporary.touch()
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+    done = parity("check", "lenet5", "--save", pipe)
+    assert done.returncode == 2
+    assert f"{pipe}: expected a file to write, found a device, a pipe or a socket" in " ".join(done.stderr.split())
+
+
+def test_a_temporary_name_keeps_a_suffix_and_takes_what_was_left_with_it(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".big.{ended.pid}.part.keras"
+    left.touch()
+    name = temporary_name(tmp_path / "big.keras", ".keras")
+    assert name == tmp_path / f".big.{os.getpid()}.part.keras"
+    assert not left.exists()

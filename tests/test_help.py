@@ -6,7 +6,7 @@ import pytest
 import typer.main
 
 from parity.cli import app
-from parity.help_texts import EXAMPLES, EXIT_CODES, SUMMARIES
+from parity.help_texts import EXAMPLES, EXIT_CODES, SUMMARIES, epilog
 from tests.command_line import parity
 
 COMMANDS = ["networks", "check", "traps", "compare", "convert", "repro", "train", "report", "doctor"]
@@ -35,6 +35,11 @@ def test_a_command_s_help_fits_and_cuts_nothing_off(command: str) -> None:
         assert f"    {example}\n" in text
     for code in EXIT_CODES[command]:
         assert re.search(rf"^    {code} +\S", text.partition("Exit codes:")[2], re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", EXIT_CODES)
+def test_help_says_how_an_interrupted_command_ends(command: str) -> None:
+    assert {130, 143} <= {int(line.split()[0]) for line in epilog(command).splitlines() if line.strip()[:3].isdigit()}
 
 
 def test_the_list_of_commands_is_whole() -> None:

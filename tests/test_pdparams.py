@@ -248,7 +248,7 @@ def _nested() -> np.ndarray:
         ((1, np.zeros(1)), "a value of type tuple"),
         (("a", np.zeros(1), 2), "a value of type tuple"),
         (3.0, "a value of type float"),
-        (None, "a value of type nonetype"),
+        (None, "None"),
         (np.dtype("f4"), "a value of type type"),
         (Call(_blank(), np.ndarray, (0,), b"b"), "an array without a type"),
         (Call(_blank(), np.ndarray, (0,), b"b", state=(1, (1,), np.dtype("f4"), False, [1])), "an array without data"),

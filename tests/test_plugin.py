@@ -127,6 +127,21 @@ def test_a_speed_that_has_regressed_fails_the_run_without_a_traceback(suite: Pat
     assert "2 passed" in done.stdout.splitlines()[-1]
 
 
+def test_a_speed_that_is_compared_with_nothing_fails_the_run(suite: Path) -> None:
+    """A run of proofs alone is the last one that was saved, and has no speed."""
+    assert run(suite, "-k", "proof", "--benchmark-save=proofs").returncode == 0
+    done = run(suite, "--benchmark-compare", "--benchmark-compare-fail=median:50%")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "--benchmark-compare-fail compared nothing" in done.stdout
+
+
+def test_where_nothing_is_saved_no_report_is_offered(suite: Path) -> None:
+    offer = "Make the report of the saved run"
+    assert offer in run(suite, "-k", "proof", "--benchmark-save=proofs").stdout
+    done = run(suite, "-k", "neither", "--benchmark-save=none")
+    assert offer not in done.stdout + done.stderr
+
+
 def test_proofs_alone_are_saved(suite: Path) -> None:
     """Where no benchmark ran, the run is saved all the same."""
     done = run(suite, "-k", "test_proof", "--benchmark-save=alone")

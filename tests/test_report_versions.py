@@ -60,6 +60,30 @@ def of_two(folder: Path, first: Sequence[Record], second: Sequence[Record]) -> s
     return write_report(saved, folder / "out" / "report.md").read_text()
 
 
+def with_keras(version: str | None) -> dict[str, Any]:
+    """The usual environment, with a Keras of its own; None: of a run that does not say which."""
+    found = environment()
+    found["frameworks"]["tensorflow"]["packages"] = {"numpy": "2.4.6"} | ({"keras": version} if version else {})
+    return found
+
+
+def test_a_verdict_names_keras_where_one_tensorflow_had_several(tmp_path: Path) -> None:
+    broken = [SILENT if proof.level == SILENT.level else proof for proof in PROOFS]
+    saved = runs(tmp_path, (broken, with_keras("3.0.5")), (list(PROOFS), with_keras("3.15.1")))
+    text = write_report(saved, tmp_path / "report.md").read_text()
+    name = "PaddlePaddle 3.3.1 and TensorFlow 2.21.0 (Keras {})"
+    assert f"**0 of 1 network is equal in {name.format('3.0.5')}; 1 is not proven.**" in text
+    assert f"**1 of 1 network is equal in {name.format('3.15.1')}.**" in text
+
+
+def test_a_run_that_names_no_keras_had_the_one_that_the_others_had(tmp_path: Path) -> None:
+    first, last = list(PROOFS[:4]), list(PROOFS[4:])
+    saved = runs(tmp_path, (first, with_keras(None)), (last, with_keras("3.15.1")))
+    assert "**1 of 1 network is equal in PaddlePaddle 3.3.1 and TensorFlow 2.21.0.**" in (
+        write_report(saved, tmp_path / "report.md").read_text()
+    )
+
+
 @pytest.mark.parametrize("silent_first", [True, False])
 def test_a_verdict_names_the_versions_in_which_it_was_shown(tmp_path: Path, silent_first: bool) -> None:
     """Whichever run is the later one: neither replaces the other."""

@@ -119,6 +119,22 @@ def test_an_older_python_is_refused_at_start_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_python_that_cannot_read_the_suite_is_refused_at_start_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As Python 3.6 does: it stops at the first `from __future__ import annotations`."""
+    python = tmp_path / "python3.6"
+    python.write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && echo 3.6.15 && exit\necho "SyntaxError: invalid syntax" >&2\nexit 1\n'
+    )
+    python.chmod(0o755)
+    monkeypatch.setenv("PARITY_PADDLE_PYTHON", str(python))
+    with Workers(["paddle"]) as alone, pytest.raises(WorkerError) as caught:
+        alone["paddle"].call("settings")
+    assert str(caught.value).endswith(f"{python} is Python 3.6.15; expected 3.11 or later")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("framework", "version", "numpy", "says"),
     [

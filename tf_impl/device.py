@@ -49,7 +49,7 @@ def environment() -> dict[str, Any]:
         "gpus": len(gpus),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "precision": probe_precision(),
-        "lacks": absent(KNOWN),
+        "lacks": [name.replace("keras.api.", "keras.") for name in absent(KNOWN)],  # as users write it
     } | in_this_process("keras", "numpy")
 
 
