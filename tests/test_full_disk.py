@@ -192,6 +192,7 @@ def test_the_command_says_it_in_one_message(small: Path, tmp_path: Path) -> None
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, preexec_fn=lower, cwd=tmp_path
     )
+    assert done.returncode == 2
     message = " ".join(done.stderr.split())
     assert "could not be written" in message
     assert "bytes were wanted" in message
