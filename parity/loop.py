@@ -5,6 +5,7 @@ Runs inside the workers, so it imports no framework either.
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from parity.memory import return_freed
 from parity.model_cache import LARGE
 from parity.plan import batch_digest
 from parity.protocol import Arrays, pack, unpack
@@ -142,6 +144,8 @@ class Loop:
     def forget_training(self) -> dict[str, Any]:
         """Drop what was built: it has changed, or is no longer needed."""
         self._trainer, self._kept, self._made_for = None, {}, ""
+        gc.collect()  # models hold themselves in circles
+        return_freed()
         return {}
 
     def warm_up(self, arrays: Arrays) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from parity.diagnosis import diagnose
 from parity.evaluation_proofs import evaluation
 from parity.evidence import LEVELS, Evidence, make_proof
 from parity.forward_proofs import certificate, float32_forward, float64_forward
+from parity.memory import return_freed
 from parity.networks import network
 from parity.optimizer_proofs import optimizer_steps, rule_recipe, steps_titled
 from parity.recipes import recipe_of
@@ -45,6 +46,7 @@ def prove_level(evidence: Evidence, level: int) -> Proof:
     start = time.perf_counter()
     if level > LAST_OF_STAGES:
         evidence.float64_stages = {}  # of deep networks gigabytes
+    return_freed()
     try:
         proof = CHECKS[level](evidence)
     except WorkerError as error:

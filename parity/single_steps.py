@@ -15,6 +15,7 @@ import numpy as np
 from parity.compare import BLOCK, Comparison, compare, largest
 from parity.evidence import Evidence
 from parity.loop import STATISTICS
+from parity.memory import return_freed
 from parity.protocol import Arrays, pack, unpack
 from parity.recipes import Optimizer, Recipe
 from parity.training_proofs import start, train_rows
@@ -74,6 +75,7 @@ def run_steps(
         results: dict[str, StepResult] = {}
         evidence.workers.map(partial(_run, evidence, states, plan, precision, weights, results))
         yield {framework: results[framework] for framework in states}
+        return_freed()
 
 
 def _run(

@@ -179,6 +179,7 @@ def _run(
             if any(array.any() for array in state.memory.values()):
                 problems.append(f"{framework}: the optimizer remembers something {when}")
         before, count = found[-1][1], 0
+        found.clear()  # of deep networks each is large
         for number, (plan, steps) in enumerate(zip(plans, EPOCHS, strict=True)):
             for index in range(steps):
                 taken, count = step(evidence, worker, plan, index), count + 1
