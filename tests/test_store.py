@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,14 +181,21 @@ class Interrupting(dict[str, np.ndarray]):
         return super().items()
 
 
-def test_ctrl_c_while_saving_takes_effect_once_all_is_written(place: Place) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[Any]:
+    """What Python does at Ctrl-C, for tests that a shell has started in the background, too: there it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_saving_takes_effect_once_all_is_written(place: Place, ctrl_c: Any) -> None:
     leave_checkpoint(place)
-    usual = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         save(place, Outcome(outcome(weights()).record, Interrupting(weights())), ENVIRONMENT)
     assert files(place) == ["lenet5-paddle-seed3.json", "lenet5-paddle-seed3.safetensors"]
     assert found(place).finished is not None
-    assert signal.getsignal(signal.SIGINT) is usual
+    assert signal.getsignal(signal.SIGINT) is ctrl_c
 
 
 HOLD = """
