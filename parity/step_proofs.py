@@ -74,6 +74,7 @@ def float32_step(evidence: Evidence) -> Proof:
     problems: list[str] = []
     rules: dict[str, dict[str, Comparison]] = {name: {} for name in evidence.workers}  # by step
     watched = [_run(evidence, recipe, problems, rules), *_designed(evidence, recipe, rules)]
+    _make_room(evidence)
     comparisons = {
         (each.title, framework): comparison
         for each, first in zip(watched, against_float64(evidence, recipe, watched), strict=True)
@@ -85,6 +86,7 @@ def float32_step(evidence: Evidence) -> Proof:
         for title, comparison in found.items():
             problems += [f"{framework}, {title}, weights by the update rule: {line}" for line in comparison.explain()]
     own = {name: worst_of([c for (_, f), c in comparisons.items() if f == name]) for name in evidence.workers}
+    del watched  # of deep networks gigabytes
     alone = gradients_alone(evidence)
     problems += [f"{name}, layers alone: {line}" for name, each in alone.items() for line in each.explain()]
     updates = [each for found in rules.values() for each in found.values()]
