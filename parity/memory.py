@@ -26,10 +26,19 @@ def high_water(pid: int | None = None) -> int:
         return 0
 
 
-def return_freed() -> None:
-    """Give memory that is free inside the heap back to the system, where the C library knows how.
+def is_short() -> bool:
+    """Whether less than half of the machine's memory is available."""
+    memory = psutil.virtual_memory()
+    return bool(memory.available < memory.total / 2)
 
-    Arrays of a deep network are many and small: glibc keeps the room of those that are gone, gigabytes of it.
+
+def return_freed() -> None:
+    """Give memory that is free inside the heap back to the system, where it is short and the C library knows how.
+
+    Arrays of a deep network are many and small: glibc keeps the room of those that are gone, gigabytes of it. Where
+    there is enough it is better kept: to get it anew from the system takes time.
     """
+    if not is_short():
+        return
     with contextlib.suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

@@ -19,6 +19,7 @@ from parity.evidence import Evidence, by_framework, make_proof, worst_of
 from parity.extremes import EXTREMES, extreme_plan, extreme_state
 from parity.forward_proofs import FLOAT32_ROUNDING, perturb, sum_roundings
 from parity.layer_gradients import gradients_alone
+from parity.memory import is_short
 from parity.model_cache import LARGE
 from parity.optimizer_proofs import STEPS, boundary_rates
 from parity.protocol import Arrays
@@ -142,8 +143,7 @@ def retried(
 
 def _make_room(evidence: Evidence) -> None:
     """Drop the trainings of earlier levels where memory is short: what they compiled of a deep network is gigabytes."""
-    memory = psutil.virtual_memory()
-    if memory.available < memory.total / 2:
+    if is_short():
         evidence.workers.each("forget_training", network=evidence.network.name)
 
 
