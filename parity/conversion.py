@@ -26,7 +26,7 @@ from parity.results import Proof
 from parity.user_models import NEUTRAL, Adoption
 from parity.weights import State, StateError, check_state, digests, load_state, save_state
 from parity.workers import FRAMEWORKS, WorkerError
-from parity.writing import temporary_name, unwritten
+from parity.writing import remove_leftovers, temporary_name, unwritten
 
 CANONICAL = ""  # of no framework: the names that the two models share
 KINDS = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
@@ -70,8 +70,15 @@ class Files:
     @property
     def temporary(self) -> Path:
         """The new file's name until it is proven; of the same suffix, by which both frameworks go."""
-        suffix = next(suffix for suffix in KINDS if self.destination.name.endswith(suffix))
-        return temporary_name(self.destination.resolve(), suffix)
+        return temporary_name(self.destination.resolve(), self._suffix)
+
+    @property
+    def _suffix(self) -> str:
+        return next(suffix for suffix in KINDS if self.destination.name.endswith(suffix))
+
+    def remove_leftovers(self) -> None:
+        """Remove new files that killed conversions to the same destination did not finish."""
+        remove_leftovers(self.destination.resolve(), self._suffix)
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,7 @@ def convert_weights(
     notes = _notes(pair, files, code)
     elements = sum(array.size for array in state.values())
     try:
+        files.remove_leftovers()
         told(f"writing {files.destination} under a temporary name, and reading it back")
         problems = _written(pair, files, state)
         if problems:

@@ -27,6 +27,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(replaced(path))
             staged[path] = temporary_name(replaced(path))
             staged[path].write_bytes(content)
         for path, temporary in staged.items():
@@ -51,6 +52,7 @@ def replacing(path: Path, wanted: int) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(replaced(path))
         temporary = temporary_name(replaced(path))
         yield temporary
         temporary.replace(replaced(path))
@@ -71,17 +73,26 @@ def replaced(path: Path) -> Path:
 
 
 def temporary_name(path: Path, suffix: str = "") -> Path:
-    """Beside `path`, so that it can be renamed; its own for every process. What killed processes left there goes.
+    """Beside `path`, so that it can be renamed; its own for every process.
 
     With the `suffix` of `path` at its end, for what goes by that.
     """
-    before, after = f".{path.name.removesuffix(suffix)}.", f".part{suffix}"
+    before, after = _around_the_process(path, suffix)
+    return path.with_name(f"{before}{os.getpid()}{after}")
+
+
+def remove_leftovers(path: Path, suffix: str = "") -> None:
+    """Remove what killed processes left under temporary names of `path`. Never fails: what cannot be removed stays."""
+    before, after = _around_the_process(path, suffix)
     for leftover in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
         process = leftover.name.removeprefix(before).removesuffix(after)
         if process.isdecimal() and not psutil.pid_exists(int(process)):
-            with contextlib.suppress(OSError):  # another process removes it, too, or it is not ours
+            with contextlib.suppress(OSError):
                 _remove(leftover)
-    return path.with_name(f"{before}{os.getpid()}{after}")
+
+
+def _around_the_process(path: Path, suffix: str) -> tuple[str, str]:
+    return f".{path.name.removesuffix(suffix)}.", f".part{suffix}"
 
 
 def unwritten(error: OSError, path: Path, wanted: int) -> OSError:

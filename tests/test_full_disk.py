@@ -18,7 +18,7 @@ from parity.map_file import write_atomically
 from parity.results import load_run
 from parity.store import save_records
 from parity.weights import load_state, save_state
-from parity.writing import replacing, temporary_name, write_together
+from parity.writing import remove_leftovers, replacing, temporary_name, write_together
 from reports import write_report
 from tests.command_line import parity
 from tests.report_records import PROOFS, SPEED, TRAINING, both, loss_curves, save
@@ -254,11 +254,14 @@ def test_what_is_no_file_is_refused_and_stays(tmp_path: Path) -> None:
     assert f"{pipe}: expected a file to write, found a device, a pipe or a socket" in " ".join(done.stderr.split())
 
 
-def test_a_temporary_name_keeps_a_suffix_and_takes_what_was_left_with_it(tmp_path: Path) -> None:
+def test_a_temporary_name_keeps_a_suffix_and_what_was_left_with_it_is_found(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     left = tmp_path / f".big.{ended.pid}.part.keras"
     left.touch()
-    name = temporary_name(tmp_path / "big.keras", ".keras")
-    assert name == tmp_path / f".big.{os.getpid()}.part.keras"
+    path = tmp_path / "big.keras"
+    assert temporary_name(path, ".keras") == tmp_path / f".big.{os.getpid()}.part.keras"
+    remove_leftovers(path)
+    assert left.exists(), "not one of the names without the suffix"
+    remove_leftovers(path, ".keras")
     assert not left.exists()
