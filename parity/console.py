@@ -58,10 +58,15 @@ def _console(terminal: bool, *, stderr: bool) -> Console:
     return SafeConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if terminal else 1000)
 
 
+def _text(text: str, style: str = "") -> Text:
+    """A text whose control characters are shown: rich's own leaves some out before `SafeConsole` sees them."""
+    return Text(printable(text), style)
+
+
 def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
     """A message: wrapped between words on a terminal, as long lines elsewhere."""
     if console.is_terminal:
-        console.print(Padding(Text(text, style), (0, 0, 0, indent)))
+        console.print(Padding(_text(text, style), (0, 0, 0, indent)))
     else:
         margin = " " * indent
         console.print(margin + text.replace("\n", f"\n{margin}"), soft_wrap=True)
@@ -69,7 +74,7 @@ def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
 
 def busy(console: Console, what: str) -> contextlib.AbstractContextManager[Any]:
     """A sign of life on a terminal while something takes its time; nothing elsewhere."""
-    return console.status(Text(what)) if console.is_terminal else contextlib.nullcontext()
+    return console.status(_text(what)) if console.is_terminal else contextlib.nullcontext()
 
 
 def print_json(value: Any) -> None:
@@ -131,12 +136,12 @@ def print_proof(console: Console, proof: Proof) -> None:
     gap = "nothing measured"
     if proof.gap is not None and proof.limit is not None:
         sign = "<" if proof.gap <= proof.limit else ">" if proof.gap > proof.limit else "against"  # NaN is neither
-        gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {printable(str(proof.worst))}"
+        gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {proof.worst}"
     counts = {what: number for what, number in proof.compared.items() if not what.startswith("elements")}
     compared = ", ".join(f"{number:,} {what}" for what, number in counts.items()) or "nothing compared"
     line = Text(f" {proof.level} {proof.title:<26}")
     line.append(outcome(proof), "green" if proof.passed else "bold red")
-    line.append(f"  {gap}  ")
+    line.append(_text(f"  {gap}  "))
     line.append(compared, "dim")
     console.print(line, soft_wrap=True)
     for problem in proof.problems:
@@ -300,9 +305,9 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for column in table.columns[:2]:
         column.no_wrap = True
     for finding in findings:
-        found = Text(finding.found)
+        found = _text(finding.found)
         if finding.advice:
-            found.append(f"\nwhat to do: {finding.advice}", STYLES[finding.state])
+            found.append(_text(f"\nwhat to do: {finding.advice}", STYLES[finding.state]))
         table.add_row(Text(finding.state, STYLES[finding.state]), finding.what, found)
     return table
 

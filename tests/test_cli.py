@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from parity import environment
 from parity.cli import app
-from parity.console import same
+from parity.console import print_proof, same, stdout
 from parity.evidence import LEVELS
 from parity.networks import NETWORKS
-from parity.results import CrossEvaluation, Equivalence, load_run
+from parity.results import CrossEvaluation, Equivalence, Proof, load_run
 from parity.workers import Reply, WorkerError
 from tests.command_line import ROOT, parity, training_of
 
@@ -349,3 +349,9 @@ def test_one_framework_alone_is_not_called_identical() -> None:
     assert same({"paddle": "a", "tensorflow": ""}) == "unknown"
     assert same({"paddle": "a", "tensorflow": "a"}) == "yes"
     assert same({"paddle": "a", "tensorflow": "b"}) == "NO"
+
+
+def test_no_control_character_of_a_stage_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    proof = Proof("lenet5", 2, "float64 forward", True, "images", {"stages": 1}, 0.0, 1e-12, worst="c\x1b[31m\x07d")
+    print_proof(stdout(), proof)
+    assert r"at c\x1b[31m\x07d" in capsys.readouterr().out
