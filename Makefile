@@ -26,6 +26,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 setup: $(READY)
 
@@ -46,7 +47,7 @@ python_for_paddle_2 = $${PADDLE_PYTHON:-$$(for python in $(PYTHON) python3.12 py
   $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)}
 no_python = echo "Paddle 2.6.2 has wheels up to Python 3.12, and no python3.11 or python3.12 was found: install one, or name it with PADDLE_PYTHON=..." >&2; exit 2
 # Of the shell: what the Python of Paddle's worker needs besides Paddle.
-needs = $$($(BIN)/python -c 'from parity.versions import needs; print(*needs("paddle"))')
+needs = $$($(BIN)/python -c 'from parity.catalogue.versions import needs; print(*needs("paddle"))')
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddle_impl.function_kinds import KNOWN
-from parity.memory import high_water
-from parity.precision import reference_problem, verdict
-from parity.tracing import absent
-from parity.versions import in_this_process
+from paddle_impl.user_models.function_kinds import KNOWN
+from parity.catalogue.versions import in_this_process
+from parity.runtime.precision import reference_problem, verdict
+from parity.runtime.tracing import absent
+from parity.system import high_water
 
 _settings: dict[str, Any] = {"device": "cpu", "threads": 0}
 

@@ -16,8 +16,8 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from parity.designs import LRN, BatchNorm, Hidden, Padding
-from parity.plan import dropout_scale
+from parity.catalogue.designs import LRN, BatchNorm, Hidden, Padding
+from parity.data.epoch_plan import dropout_scale
 
 
 def conv(

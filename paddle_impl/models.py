@@ -7,14 +7,14 @@ from collections.abc import Callable
 import paddle
 from paddle import nn
 
-from paddle_impl.alexnet import AlexNet
-from paddle_impl.googlenet import GoogLeNet, MiniInception
 from paddle_impl.layers import in_bfloat16
-from paddle_impl.lenet import LeNet
-from paddle_impl.resnet import ResNet, ResNetV2
-from paddle_impl.vgg import Vgg
-from parity import designs, networks
-from parity.model_cache import ModelCache
+from paddle_impl.networks.alexnet import AlexNet
+from paddle_impl.networks.googlenet import GoogLeNet, MiniInception
+from paddle_impl.networks.lenet import LeNet
+from paddle_impl.networks.resnet import ResNet, ResNetV2
+from paddle_impl.networks.vgg import Vgg
+from parity.catalogue import designs, networks
+from parity.runtime.model_cache import ModelCache
 
 FAMILIES: dict[type, Callable[[designs.Network], nn.Layer]] = {
     designs.VGG: Vgg,

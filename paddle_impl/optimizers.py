@@ -1,4 +1,4 @@
-"""The update rules of parity.recipes.Optimizer on Paddle's fused kernels, which follow them as they stand."""
+"""The update rules of parity.catalogue.recipes.Optimizer on Paddle's fused kernels, which follow them as they stand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import paddle
 
 from paddle_impl.weights import Slot, memory
-from parity.protocol import Arrays
-from parity.weights import SAME, Entry
+from parity.numerics.arrays import Arrays
+from parity.weights.layout import SAME
+from parity.weights.state import Entry
 
 REPORTED = 10_000  # steps of an optimizer alone, after which it gives a sign of life
 

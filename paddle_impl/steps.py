@@ -13,11 +13,12 @@ from paddle import nn
 from paddle_impl.layers import dropouts, largest_dropout
 from paddle_impl.models import cached
 from paddle_impl.weights import export_state, load_slots, load_state, own_slots, slots
-from parity import networks
-from parity.prediction import logits_of
-from parity.protocol import Arrays, take, unpack
+from parity.catalogue import networks
+from parity.numerics.arrays import Arrays, take, unpack
+from parity.runtime.training_loop import logits_of
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
+
 SEVERAL_INPUTS = ("add", "concat")
 
 

@@ -12,9 +12,8 @@ from paddle_impl import device, training
 from paddle_impl.layers import SharedDropout
 from paddle_impl.models import build
 from paddle_impl.weights import export_state, load_state
-from parity.hops import time_hops
-from parity.protocol import Arrays, unpack
-from parity.subjects import Steps, Subjects
+from parity.numerics.arrays import Arrays, unpack
+from parity.runtime.timing import Steps, Subjects, time_hops
 
 
 def time_transfer(network: str, rounds: int) -> dict[str, Any]:

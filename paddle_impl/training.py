@@ -13,15 +13,15 @@ from paddle_impl.models import build, cached
 from paddle_impl.optimizers import Optimizer
 from paddle_impl.steps import stage_outputs
 from paddle_impl.weights import export_state, load_state, slots
-from parity import networks
-from parity.loop import Loop, Plan
-from parity.plan import noise_pool
-from parity.protocol import Arrays
-from parity.recipes import decayed
+from parity.catalogue import networks
+from parity.catalogue.recipes import decayed
+from parity.data.epoch_plan import noise_pool
+from parity.numerics.arrays import Arrays
+from parity.runtime.training_loop import Loop, Plan
 
 
 class Trainer:
-    """A model, its optimizer and its data, all on the device: `parity.loop.Trainer` in Paddle.
+    """A model, its optimizer and its data, all on the device: `parity.runtime.training_loop.Trainer` in Paddle.
 
     `data` holds `images`, uint8 [n, h, w, c] already padded for the crops, `mean`, float32 [h, w, c] padded alike (or
     absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of

@@ -14,8 +14,8 @@ from paddle.nn import functional
 from paddle_impl import training
 from paddle_impl.optimizers import Optimizer
 from paddle_impl.training import Trainer
-from parity import loop, trainer_faults
-from parity.protocol import Arrays
+from parity.numerics.arrays import Arrays
+from parity.runtime import trainer_faults, training_loop
 
 Patches = Iterator[Any]
 
@@ -207,12 +207,12 @@ def _without_the_mean() -> Patches:
 
 def _last_batch_dropped() -> Patches:
     """An incomplete last batch of test images is left out."""
-    own = loop.evaluation_parts
+    own = training_loop.evaluation_parts
 
     def parts(images: int, batch: int) -> list[slice]:
         return [part for part in own(images, batch) if part.stop - part.start == batch]
 
-    yield patch.object(loop, "evaluation_parts", parts)
+    yield patch.object(training_loop, "evaluation_parts", parts)
 
 
 def _evaluation_in_training_mode() -> Patches:

@@ -9,7 +9,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from parity.weights import SAME, Entry, Layout, State, check_state
+from parity.weights.layout import SAME, Layout
+from parity.weights.state import Entry, State, check_state
 
 # Paddle's names of a layer's arrays -> the canonical ones; a batch norm's scale is called weight, too
 KINDS = {

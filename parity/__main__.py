@@ -1,5 +1,5 @@
 """`python -m parity`: the command, by the interpreter that is to run it."""
 
-from parity.cli import main
+from parity.cli.main import main
 
 main()

@@ -10,8 +10,10 @@ import re
 import unicodedata
 
 LONGEST_NAME, LONGEST_WORD, LONGEST_LINE = 100, 400, 4000  # characters
+
 # control, format (which turn the direction of text), surrogate, private and unassigned characters, odd line ends
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
 _LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 
 

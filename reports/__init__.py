@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parity.results import Migration
-from parity.writing import write_together
-from reports import migration
-from reports.evidence import read
-from reports.markdown import compose
+from parity.records.records import Migration
+from parity.system import write_together
+from reports.evidence.merged_runs import read
+from reports.pages import migration
+from reports.pages.report import compose
 
 __all__ = ["write_migration_report", "write_report"]
 
@@ -25,9 +25,10 @@ __all__ = ["write_migration_report", "write_report"]
 def write_report(runs: Sequence[Path], output: Path) -> Path:
     """Write the report on saved runs: Markdown at `output`, its pictures in the folder `<stem>_files` beside it.
 
-    Where runs hold a record for the same key (see `reports.evidence`), the one of the later run counts; later is by
-    the runs' own dates, not by their order here. The same runs give the same bytes. Everything is made before
-    anything is written, and each file is replaced as a whole: a failure leaves the old report or none, never a half.
+    Where runs hold a record for the same key (see `reports.evidence.merged_runs`), the one of the later run counts;
+    later is by the runs' own dates, not by their order here. The same runs give the same bytes. Everything is made
+    before anything is written, and each file is replaced as a whole: a failure leaves the old report or none, never a
+    half.
 
     Args:
         runs: JSON files of `pytest --benchmark-save` or `parity train`.

@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 
-from parity.results import Training, load_run
+from parity.records.records import Training
+from parity.records.saved_run import load_run
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from parity import data
-from parity.workers import FRAMEWORKS, Worker, Workers
+from parity.data import registry
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Worker, Workers
 
 MakePython = Callable[[Mapping[str, str]], Path]
+
 FaultyPair = Callable[[str, Mapping[str, str]], Workers]
 
 
@@ -22,9 +24,9 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.fixture(scope="session")
-def dataset() -> data.Dataset:
+def dataset() -> registry.Dataset:
     """The first 300 images of the generated data set."""
-    return data.load("generated").limited(300)
+    return registry.load("generated").limited(300)
 
 
 SITECUSTOMIZE = """

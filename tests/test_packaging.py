@@ -12,7 +12,9 @@ import pytest
 from tests.command_line import ROOT
 
 PACKAGES = ("parity", "paddle_impl", "tf_impl", "reports")
+
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", ".benchmarks", "build")
+
 BUILD = (
     "from setuptools import build_meta\nprint(build_meta.build_sdist('dist'))\nprint(build_meta.build_wheel('dist'))\n"
 )
@@ -58,7 +60,7 @@ def pytest_elsewhere(folder: Path, *arguments: str) -> subprocess.CompletedProce
 
 
 def test_pytest_runs_the_installed_suite_with_its_plugin_named(tmp_path: Path) -> None:
-    done = pytest_elsewhere(tmp_path, "-p", "parity.plugin", "--network", "lenet5", "--benchmark-save")
+    done = pytest_elsewhere(tmp_path, "-p", "parity.suite.plugin", "--network", "lenet5", "--benchmark-save")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_proofs" in done.stdout
     assert "warning" not in done.stdout
@@ -67,4 +69,4 @@ def test_pytest_runs_the_installed_suite_with_its_plugin_named(tmp_path: Path) -
 def test_pytest_without_the_plugin_says_how(tmp_path: Path) -> None:
     done = pytest_elsewhere(tmp_path)
     assert done.returncode != 0
-    assert "expected `pytest -p parity.plugin --pyargs parity`" in done.stdout
+    assert "expected `pytest -p parity.suite.plugin --pyargs parity`" in done.stdout

@@ -18,18 +18,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.graphs import Graph, Step
-from parity.map_file import read_map, write_map
-from parity.matching import Match, MatchError, Matching
-from parity.pairs import FIRST, SECOND
+from parity.migration.map_file import read_map, write_map
+from parity.migration.matching import Match, MatchError, Matching
+from parity.migration.pair import FIRST, SECOND
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
-from parity.results import Equivalence, Migration, RecordError, load_run
-from parity.user_models import Wanted
-from parity.weights import StateError, load_state
+from parity.records.records import Equivalence, Migration, RecordError
+from parity.records.saved_run import load_run
+from parity.runtime.graph import Graph, Step
+from parity.runtime.user_models import Wanted
+from parity.weights.files import load_state
+from parity.weights.state import StateError
 from reports import write_migration_report, write_report
 from tests.command_line import ROOT, parity, surroundings
-from tests.report_records import CROSS, PROOFS, SPEED, TRAINING, both, loss_curves, save
-from tests.test_migration_report import different
+from tests.reports.report_records import CROSS, PROOFS, SPEED, TRAINING, both, loss_curves, save
+from tests.reports.test_migration import different
 
 # a cursor that moves, a bell, a title that is set, a C1 control, text turned round, half a surrogate pair, rich's
 # markup, Markdown's, a formula of matplotlib's, and length
@@ -76,15 +78,13 @@ def test_what_is_too_long_keeps_both_ends_and_says_how_much_is_left_out() -> Non
     assert "xend' (1,000,008 characters)" in name
 
 
-# The terminal
-
 PROGRAM = """
 import sys
 from rich.table import Table
 from rich.text import Text
-from parity import console
-from parity.environment import Finding
-from parity.progress import TrainingDisplay
+from parity.cli import console
+from parity.cli.doctor import Finding
+from parity.cli.training_display import TrainingDisplay
 
 name = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
 for out in (console.stdout(), console.stderr()):
@@ -145,8 +145,6 @@ def test_no_name_reaches_the_terminal_as_it_is(terminal: bool) -> None:
         assert json.loads('{\n  "name"' + as_json)["name"] == HOSTILE
 
 
-# The pages
-
 FIXED = ("kind", "framework", "what", "trained_in", "evaluated_in", "one", "other", "datetime", "passed")
 
 
@@ -191,9 +189,6 @@ def test_a_migration_report_shows_no_name_as_it_is(tmp_path: Path) -> None:
     assert_shown_safely(text)
 
 
-# Files that are nested deeper than a parser goes
-
-
 @pytest.mark.parametrize(
     ("read", "error", "content"),
     [
@@ -224,8 +219,6 @@ def test_a_name_begins_no_line_of_its_own_in_a_map(tmp_path: Path) -> None:
     assert read_map(tmp_path / "map.toml") == {name: name for name in names[:2]}
 
 
-# A user's models, whose layers may have any name
-
 KERAS_NET = r"""
 import keras
 NAME = "bad\x1b[2J\x07[red]x[b]`$" + "y" * 500
@@ -235,6 +228,7 @@ def net():
     y = keras.layers.BatchNormalization(name=NAME + "n")(y)
     return keras.Model(x, keras.layers.Dense(2, name="out")(keras.layers.Flatten()(y)))
 """
+
 PADDLE_NET = r"""
 from paddle import nn
 NAME = "bad\x1b[2J\x07[red]x[b]\ud800`$" + "y" * 500

@@ -7,14 +7,14 @@ from typing import Any
 
 import keras
 
-from parity import designs, networks
-from parity.model_cache import ModelCache
-from tf_impl.alexnet import alexnet
-from tf_impl.googlenet import googlenet, mini_inception
+from parity.catalogue import designs, networks
+from parity.runtime.model_cache import ModelCache
 from tf_impl.layers import in_bfloat16
-from tf_impl.lenet import lenet
-from tf_impl.resnet import resnet, resnet_v2
-from tf_impl.vgg import vgg
+from tf_impl.networks.alexnet import alexnet
+from tf_impl.networks.googlenet import googlenet, mini_inception
+from tf_impl.networks.lenet import lenet
+from tf_impl.networks.resnet import resnet, resnet_v2
+from tf_impl.networks.vgg import vgg
 
 FAMILIES: dict[type, Callable[[designs.Network, Any], Any]] = {
     designs.VGG: vgg,

@@ -1,4 +1,4 @@
-"""The update rules of parity.recipes.Optimizer on TensorFlow's fused kernels.
+"""The update rules of parity.catalogue.recipes.Optimizer on TensorFlow's fused kernels.
 
 Keras's own optimizers are not used: its SGD folds the learning rate into the velocity, so that it parts from the rule
 whenever the rate changes, and its Adam places epsilon elsewhere.
@@ -13,8 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.protocol import Arrays
-from parity.weights import SAME, Entry
+from parity.numerics.arrays import Arrays
+from parity.weights.layout import SAME
+from parity.weights.state import Entry
 from tf_impl.weights import Slot
 
 REPORTED = 10_000  # steps of an optimizer alone, after which it gives a sign of life

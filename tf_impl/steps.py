@@ -10,15 +10,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity import networks
-from parity.loop import EVALUATION_BATCH
-from parity.prediction import logits_of
-from parity.protocol import Arrays, take, unpack
+from parity.catalogue import networks
+from parity.numerics.arrays import Arrays, take, unpack
+from parity.runtime.training_loop import EVALUATION_BATCH, logits_of
 from tf_impl.layers import dropouts, largest_dropout, ordered
 from tf_impl.models import cached
 from tf_impl.weights import export_state, load_slots, load_state, own_slots, slots
 
 NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
+
 SEVERAL_INPUTS = ("add", "concat")
 
 

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.hops import time_hops
-from parity.protocol import Arrays, unpack
-from parity.subjects import Steps, Subjects
+from parity.numerics.arrays import Arrays, unpack
+from parity.runtime.timing import Steps, Subjects, time_hops
 from tf_impl import device, training
 from tf_impl.layers import FusedBatchNorm, SharedDropout
 from tf_impl.models import build

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from parity import networks
-from parity.loop import Loop, Plan
-from parity.plan import noise_pool
-from parity.protocol import Arrays
-from parity.recipes import decayed
+from parity.catalogue import networks
+from parity.catalogue.recipes import decayed
+from parity.data.epoch_plan import noise_pool
+from parity.numerics.arrays import Arrays
+from parity.runtime.training_loop import Loop, Plan
 from tf_impl import device
 from tf_impl.layers import attach_noise, largest_dropout
 from tf_impl.models import build, cached
@@ -21,7 +21,7 @@ from tf_impl.weights import export_state, load_state, slots
 
 
 class Trainer:
-    """A model, its optimizer and its data, all on the device: `parity.loop.Trainer` in TensorFlow.
+    """A model, its optimizer and its data, all on the device: `parity.runtime.training_loop.Trainer` in TensorFlow.
 
     `data` holds `images`, uint8 [n, h, w, c] already padded for the crops, `mean`, float32 [h, w, c] padded alike (or
     absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of

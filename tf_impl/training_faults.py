@@ -10,8 +10,8 @@ from unittest.mock import patch
 import numpy as np
 import tensorflow as tf
 
-from parity import loop, trainer_faults
-from parity.protocol import Arrays
+from parity.numerics.arrays import Arrays
+from parity.runtime import trainer_faults, training_loop
 from tf_impl import training
 from tf_impl.optimizers import Optimizer, Update
 from tf_impl.training import Trainer
@@ -187,12 +187,12 @@ def _without_the_mean() -> Patches:
 
 def _last_batch_dropped() -> Patches:
     """An incomplete last batch of test images is left out."""
-    own = loop.evaluation_parts
+    own = training_loop.evaluation_parts
 
     def parts(images: int, batch: int) -> list[slice]:
         return [part for part in own(images, batch) if part.stop - part.start == batch]
 
-    yield patch.object(loop, "evaluation_parts", parts)
+    yield patch.object(training_loop, "evaluation_parts", parts)
 
 
 def _evaluation_in_training_mode() -> Patches:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tf_impl import device, faults, optimizers, steps, timing, training, user_models
+from tf_impl import device, faults, optimizers, steps, timing, training
+from tf_impl.user_models import user_models
 
 VERBS = {
     verb.__name__: verb

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from parity.weights import SAME, Entry, Layout, State, check_state
+from parity.weights.layout import SAME, Layout
+from parity.weights.state import Entry, State, check_state
 from tf_impl.layers import ordered
 
 # Keras's names of a layer's arrays -> the canonical ones

@@ -1,0 +1,1 @@
+"""The networks in PaddlePaddle, one file a family."""

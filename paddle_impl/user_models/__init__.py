@@ -1,0 +1,1 @@
+"""PaddlePaddle models that somebody else wrote: loaded, traced, read, mended."""

@@ -1,0 +1,110 @@
+"""From a user's target to a Paddle layer in one precision; and weights out of files."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddle_impl.user_models.layer_kinds import sequences_last
+from parity.numerics.geometry import single
+from parity.printable import quoted
+from parity.runtime import targets
+from parity.runtime.user_models import Wanted, check_weights
+from parity.weights import pdparams
+
+# layers that take sequences [n, c, t], unless they say otherwise
+SEQUENTIAL = (nn.Conv1D, nn.MaxPool1D, nn.AvgPool1D, nn.BatchNorm1D, nn.InstanceNorm1D)
+
+
+def set_weights(model: nn.Layer, path: Path) -> None:
+    """Load a `.pdparams` file. Raises TargetError, WeightsError."""
+    # Paddle takes numbers in the order of bytes of this machine only; they are the same numbers
+    state = {
+        name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in pdparams.read(path).items()
+    }
+    own = model.state_dict()
+    check_weights({name: tuple(tensor.shape) for name, tensor in own.items()}, state, str(path))
+    types = {name: str(tensor.dtype).removeprefix("paddle.") for name, tensor in own.items()}
+    if odd := [name for name, array in state.items() if str(array.dtype) != types[name]]:
+        name, wanted = odd[0], types[odd[0]]
+        raise targets.TargetError(
+            f"{path}: {quoted(name)} is {state[name].dtype}; expected {wanted}: save the model in {wanted}"
+        )
+    model.set_state_dict(state)
+
+
+def build(wanted: Wanted, dtype: str) -> nn.Layer:
+    """The target's model in `dtype`. Raises TargetError, WeightsError."""
+    target = targets.parse(wanted.target)
+    if target.file is not None:
+        raise targets.TargetError(
+            f"{wanted.target}: Paddle saves weights and programs, not layers; expected package.module:callable that "
+            "returns a paddle.nn.Layer, with --paddle-weights FILE.pdparams for its weights"
+        )
+    offered = {"num_classes": wanted.classes, "class_num": wanted.classes} if wanted.classes else {}
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype("float32")
+    try:
+        model = targets.call(target, offered)
+    finally:
+        paddle.set_default_dtype(before)
+    if not isinstance(model, nn.Layer):
+        raise targets.TargetError(
+            f"{wanted.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}"
+        )
+    if wanted.weights:
+        set_weights(model, Path(wanted.weights))
+    state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
+    wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
+    return _in_float64(model) if dtype == "float64" else model
+
+
+def _in_float64(model: nn.Layer) -> nn.Layer:
+    """The model cast; buffers without memory, such as a recurrent layer's, are left alone: Paddle fails on them."""
+    empty = [
+        (layer, name, buffer)
+        for layer in model.sublayers(include_self=True)
+        for name, buffer in layer._buffers.items()
+        if buffer is not None and not buffer._is_initialized()
+    ]
+    for layer, name, _ in empty:
+        layer._buffers[name] = None
+    model = model.to(dtype="float64")
+    for layer, name, buffer in empty:
+        layer._buffers[name] = buffer
+    return model
+
+
+def takes_channels_first(model: nn.Layer, wanted: Wanted) -> bool:
+    """Whether a model of sequences hands its input to a layer that takes [n, c, t], as it comes."""
+    x = paddle.to_tensor(np.ascontiguousarray(np.moveaxis(wanted.example(), -1, 1)))
+    x = x.astype(next((each.dtype for each in model.parameters()), "float32"))
+    direct: list[nn.Layer] = []
+
+    def note(layer: nn.Layer, inputs: tuple[Any, ...]) -> None:
+        if inputs[0] is x:
+            direct.append(layer)
+
+    first = [layer for layer in model.sublayers() if isinstance(layer, SEQUENTIAL) and not sequences_last(layer)]
+    hooks = [layer.register_forward_pre_hook(note) for layer in first]
+    try:
+        with paddle.no_grad(), contextlib.suppress(Exception):  # what is wrong, tracing will show
+            model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return bool(direct)
+
+
+def round_constants(model: nn.Layer) -> None:
+    """To a float32 number where the other framework makes one even in float64; in float32 nothing changes."""
+    for layer in model.sublayers(include_self=True):
+        if isinstance(layer, nn.LeakyReLU):
+            layer._negative_slope = single(layer._negative_slope)
+        if isinstance(layer, nn.GroupNorm):  # Paddle's instance norm rounds it, its group norm does not
+            layer._epsilon = single(layer._epsilon)

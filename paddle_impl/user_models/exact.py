@@ -1,0 +1,117 @@
+"""What Paddle computes with rounded constants even in float64, written out; and dropout, switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from parity.numerics import geometry
+
+_hardsigmoid, _selu = nn.functional.hardsigmoid, nn.functional.selu
+
+SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
+
+
+def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
+    """Paddle's own, but in float64 with the slope that its default of seven digits stands for: 1/6."""
+    if x.dtype != paddle.float64 or slope != 0.1666667:
+        return _hardsigmoid(x, slope, offset, name)
+    return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)
+
+
+def _exact_selu(x: paddle.Tensor, scale: float = SELU[0], alpha: float = SELU[1], name: Any = None) -> Any:
+    """Paddle's own, but in float64 with constants that are not rounded to float32."""
+    if x.dtype != paddle.float64:
+        return _selu(x, scale, alpha, name)
+    scale, alpha = (paddle.full([], each, x.dtype) for each in (scale, alpha))
+    return scale * paddle.where(x > 0, x, alpha * paddle.expm1(paddle.minimum(x, paddle.zeros_like(x))))
+
+
+# through which their layers go, too
+nn.functional.hardsigmoid, nn.functional.selu = _exact_hardsigmoid, _exact_selu
+
+
+@contextmanager
+def exact_average_pools() -> Iterator[None]:
+    """Write average pools out: the gradients of Paddle's kernels are scaled by a float32 number, in float64 too."""
+    functions = nn.functional
+    window, whole = functions.avg_pool2d, functions.adaptive_avg_pool2d
+    row_window, whole_row = functions.avg_pool1d, functions.adaptive_avg_pool1d
+
+    def average(x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, **options: Any) -> Any:
+        plain = options.get("data_format", "NCHW") == "NCHW"
+        sides = _four_sides(padding)
+        if sides is None or not plain or options.get("ceil_mode") or options.get("divisor_override"):
+            return window(x, kernel_size, stride, padding, **options)
+        size, step = geometry.pair(kernel_size), geometry.pair(stride or kernel_size)
+        return _average(x, size, step, sides, exclusive=options.get("exclusive", True))
+
+    def average_row(
+        x: paddle.Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        exclusive: bool = True,
+        ceil_mode: bool = False,
+        name: Any = None,
+    ) -> Any:
+        flat = np.ravel(padding).tolist()
+        sides = _four_sides([0, 0, *flat] if len(flat) == 2 else [0, *flat])
+        if sides is None or ceil_mode:
+            return row_window(x, kernel_size, stride, padding, exclusive, ceil_mode, name)
+        size, step = geometry.over_row(kernel_size), geometry.over_row(stride or kernel_size)
+        return _average(x.unsqueeze(2), size, step, sides, exclusive=exclusive).squeeze(2)
+
+    def mean(x: paddle.Tensor, output_size: Any, data_format: str = "NCHW", name: Any = None) -> paddle.Tensor:
+        if np.ravel(output_size).tolist() not in ([1], [1, 1]):
+            return whole(x, output_size, data_format, name)
+        return x.mean([1, 2] if data_format == "NHWC" else [2, 3], keepdim=True)
+
+    def mean_of_row(x: paddle.Tensor, output_size: Any, name: Any = None) -> paddle.Tensor:
+        return x.mean(2, keepdim=True) if np.ravel(output_size).tolist() == [1] else whole_row(x, output_size, name)
+
+    with mock.patch.multiple(
+        functions,
+        avg_pool2d=average,
+        adaptive_avg_pool2d=mean,
+        avg_pool1d=average_row,
+        adaptive_avg_pool1d=mean_of_row,
+    ):
+        yield
+
+
+def _average(x: paddle.Tensor, size: list[int], step: list[int], sides: list[int], *, exclusive: bool) -> paddle.Tensor:
+    """Averages over windows of maps [n, c, h, w], padded above, below, left and right."""
+    top, bottom, left, right = sides
+    turned = [left, right, top, bottom]
+    outer = nn.functional.pad(x, turned)
+    ends = [(extent - k) // s * s + 1 for extent, k, s in zip(outer.shape[2:], size, step, strict=True)]
+    cells = [
+        (..., slice(row, row + ends[0], step[0]), slice(column, column + ends[1], step[1]))
+        for row in range(size[0])
+        for column in range(size[1])
+    ]
+    real = nn.functional.pad(paddle.ones_like(x), turned)  # what is not padding
+    count = paddle.add_n([real[cell] for cell in cells]) if exclusive else size[0] * size[1]
+    return paddle.add_n([outer[cell] for cell in cells]) / count
+
+
+def _four_sides(padding: Any) -> list[int] | None:
+    """A pool's padding above, below, left and right; None for one that is not given in numbers."""
+    flat = np.ravel(padding).tolist()
+    if not all(isinstance(each, int) for each in flat):
+        return None
+    return {1: flat * 4, 2: [each for each in flat for _ in range(2)], 4: flat}.get(len(flat))
+
+
+@contextmanager
+def dropout_off() -> Iterator[None]:
+    """Let dropout do nothing in training mode: the two frameworks draw different masks."""
+    with mock.patch.object(nn.functional, "dropout", lambda x, *args, **kwargs: x):
+        yield

@@ -1,0 +1,145 @@
+"""From a name to a network: the catalogue, the ResNets of any depth, and variants of all of these.
+
+A name is all that crosses to the worker processes, so everything that can be built has one name and one only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import replace
+
+from parity.catalogue.counting import count
+from parity.catalogue.designs import Network, Published
+from parity.catalogue.entries import CATALOGUE, KERAS_CIFAR_POST, PADDLE_VGG_POST, SMALL_NETWORKS_POST
+from parity.catalogue.resnets import KERAS_RESNET_EXAMPLE
+from parity.catalogue.resnets import named as named_resnet
+
+LARGE = 50_000_000  # parameters: two models of such a network cost more memory than the second build costs time
+
+__all__ = [
+    "KERAS_CIFAR_POST",
+    "KERAS_RESNET_EXAMPLE",
+    "NETWORKS",
+    "PADDLE_VGG_POST",
+    "SMALL_NETWORKS_POST",
+    "Network",
+    "Published",
+    "UnknownNetworkError",
+    "default_networks",
+    "network",
+    "variant",
+]
+
+NETWORKS: dict[str, Network] = {entry.name: entry for entry in CATALOGUE}
+
+VARIANTS = (
+    "a variant is NAME[-nobn][-<classes>c][-<side>px]: without batch norm, with another number of classes, for square "
+    "images of another size; for example resnet20_v1-nobn-100c-64px"
+)
+
+
+class UnknownNetworkError(Exception):
+    """A name for which there is no network; the message says what names there are, and the nearest one."""
+
+
+def network(name: str) -> Network:
+    """The network of that name: of the catalogue, a ResNet of any depth, or a variant. Raises UnknownNetworkError."""
+    base, *suffixes = name.split("-")
+    try:
+        entry = NETWORKS.get(base) or named_resnet(base)
+        if entry is None:
+            raise UnknownNetworkError(_unknown(name))
+        if not suffixes:
+            return entry
+        batch_norm, classes, size = _read(suffixes, entry)
+        varied = _vary(entry, batch_norm, classes, size)
+    except ValueError as error:
+        raise UnknownNetworkError(f"no network named {name!r}: {error}.") from None
+    if varied.name != name:
+        raise UnknownNetworkError(f"no network named {name!r}: write {varied.name!r}, its one name; {VARIANTS}.")
+    return varied
+
+
+def variant(name: str, *, batch_norm: bool = True, classes: int | None = None, size: int | None = None) -> str:
+    """The name of a network without batch norm, with so many classes, or for square images of this size in pixels.
+
+    What is left at its default stays as it is in the network `name`, which may be a variant itself. Raises
+    UnknownNetworkError where there is no such network.
+    """
+    entry = network(name)
+    base = network(name.partition("-")[0])
+    normed = batch_norm and entry.batch_norm is not None
+    found = _name(
+        base,
+        normed,
+        entry.classes if classes is None else classes,
+        entry.image[0] if size is None else size,
+    )
+    return network(found).name
+
+
+def default_networks() -> list[str]:
+    """The networks that are checked when none is named."""
+    return [name for name, entry in NETWORKS.items() if entry.in_profile]
+
+
+def _read(suffixes: list[str], base: Network) -> tuple[bool, int, int]:
+    """(whether with batch norm, classes, side in pixels) of suffixes in any order. Raises ValueError."""
+    batch_norm, classes, size = base.batch_norm is not None, base.classes, base.image[0]
+    for suffix in suffixes:
+        if suffix == "nobn":
+            batch_norm = False
+        elif match := re.fullmatch(r"(\d+)c", suffix):
+            classes = int(match[1])
+        elif match := re.fullmatch(r"(\d+)px", suffix):
+            size = int(match[1])
+        else:
+            raise ValueError(f"the suffix {suffix!r} means nothing; {VARIANTS}")
+    return batch_norm, classes, size
+
+
+def _vary(base: Network, batch_norm: bool, classes: int, size: int) -> Network:
+    """The variant, with its own counts and without the published results. Raises ValueError where there is none."""
+    if classes < 2:
+        raise ValueError(f"expected at least 2 classes, found {classes}")
+    if size < 1:
+        raise ValueError(f"expected images of at least 1 pixel, found {size}")
+    entry = replace(
+        base,
+        name=_name(base, batch_norm, classes, size),
+        batch_norm=base.batch_norm if batch_norm else None,
+        classes=classes,
+        image=(size, size, base.image[2]),
+        published=(),
+        in_profile=False,
+    )
+    try:
+        params, trainable, flops = count(entry)
+    except ValueError as error:
+        raise ValueError(f"images of {size}x{size} are too small for {base.name}: {error}") from None
+    return replace(entry, params=params, trainable=trainable, flops=flops)
+
+
+def _name(base: Network, batch_norm: bool, classes: int, size: int) -> str:
+    """The canonical name: only what differs from the base network, in one order."""
+    name = base.name
+    if base.batch_norm is not None and not batch_norm:
+        name += "-nobn"
+    if classes != base.classes:
+        name += f"-{classes}c"
+    if size != base.image[0]:
+        name += f"-{size}px"
+    return name
+
+
+def _unknown(name: str) -> str:
+    near = [
+        *difflib.get_close_matches(name, NETWORKS, 1),
+        *difflib.get_close_matches(name.partition("-")[0], NETWORKS, 1),
+    ]
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"no network named {name!r}.{hint} The catalogue holds: {', '.join(NETWORKS)}. There are also "
+        f"resnet<6n+2>_v1 and resnet<9n+2>_v2 of any depth; {VARIANTS}."
+    )

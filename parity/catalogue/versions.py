@@ -1,0 +1,110 @@
+"""The oldest versions that the suite was tried with, and what a worker's Python needs; older ones are refused at start.
+
+pyproject.toml says the same, and a test holds the two together. Imports the standard library only, and nothing that
+needs a recent Python: this is the first thing that a worker reads.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+OLDEST_PYTHON = (3, 11)
+
+OLDEST: dict[str, dict[str, str]] = {  # by framework, of the modules that its worker imports
+    "paddle": {"paddle": "2.6.2", "numpy": "1.26"},
+    "tensorflow": {"tensorflow": "2.16.2", "keras": "3.0.5", "numpy": "1.26"},
+}
+
+# What the Python of a worker must have besides its framework. Paddle imports setuptools and does not ask for it.
+NEEDS = ("numpy", "pillow", "platformdirs", "psutil", "safetensors")
+
+FRAMEWORK_NEEDS: dict[str, tuple[str, ...]] = {"paddle": ("setuptools",), "tensorflow": ()}
+
+MODULES = {"pillow": "PIL"}  # by package, where the names differ
+
+REFUSED = 78  # a worker's exit code where its Python cannot even speak to the suite; EX_CONFIG of sysexits.h
+
+
+def needs(framework: str) -> tuple[str, ...]:
+    """The packages that a framework's own environment must have besides the framework."""
+    return (*NEEDS, *FRAMEWORK_NEEDS[framework])
+
+
+def python_problem(framework: str) -> str:
+    """Why this Python cannot be a worker at all, in one line; empty if it can."""
+    if sys.version_info < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        return f"{sys.executable} is Python {platform.python_version()}; expected {oldest} or later"
+    missing = [name for name in needs(framework) if importlib.util.find_spec(MODULES.get(name, name)) is None]
+    if missing:
+        return f"{sys.executable} lacks {', '.join(missing)}; install there: pip install {' '.join(missing)}"
+    return ""
+
+
+def too_old(interpreter: str) -> str:
+    """Why a Python that cannot read the suite's files is no worker's, asked from outside; empty if it is not old."""
+    command = [interpreter, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
+    try:
+        version = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return f"{interpreter} is Python {version}; expected {oldest} or later" if is_older(version, oldest) else ""
+
+
+def version_problem(framework: str) -> str:
+    """Import the framework; which of its modules is older than what the suite was tried with, in one line, or ''."""
+    for name, oldest in OLDEST[framework].items():
+        version = str(importlib.import_module(name).__version__)
+        if is_older(version, oldest):
+            return (
+                f"{name} {version} is older than {oldest}, the oldest version that this suite was tried with; "
+                f"in the environment of {sys.executable}: pip install '{_distribution(name)}>={oldest}'"
+            )
+    return ""
+
+
+def is_older(version: str, oldest: str) -> bool:
+    """Whether a version comes before another, by its numbers: 3.0.0rc1 counts as 3.0.0, a build without one as new."""
+    found = _numbers(version)
+    return any(found) and found < _numbers(oldest)
+
+
+def version_limits(framework: str, version: str, numpy: str, lacks: Sequence[str]) -> list[str]:
+    """What a worker's versions cannot do that others can, with the reason; `lacks` are functions they do not have."""
+    limits = []
+    if lacks:
+        limits.append(f"this version has no {', '.join(lacks)}: models that call one need a newer version")
+    if framework == "paddle" and is_older(version, "3.0") and not is_older(numpy, "2.3"):
+        limits.append(
+            "scripts of your own must import numpy.random before paddle, as the suite's workers do: numpy 2.3 and "
+            "newer load it at its first use, and after Paddle 2.6 that is a segmentation fault"
+        )
+    return limits
+
+
+def in_this_process(*modules: str) -> dict[str, Any]:
+    """For the environment record: this Python's version, and those of imported modules by name."""
+    packages = {name: str(importlib.import_module(name).__version__) for name in modules}
+    return {"python": platform.python_version(), "packages": packages}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, the last zeros cut off: 2.16.0+cu12 and 2.16 are (2, 16)."""
+    leading = re.match(r"\d+(\.\d+)*", version)
+    found = [int(part) for part in leading.group().split(".")] if leading else []
+    while found and not found[-1]:
+        found.pop()
+    return tuple(found)
+
+
+def _distribution(module: str) -> str:
+    """The name of a module on PyPI; of the variants for GPUs the user knows best."""
+    return {"paddle": "paddlepaddle"}.get(module, module)

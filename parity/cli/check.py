@@ -1,0 +1,84 @@
+"""The command check: the evidence that the twins of the catalogue's networks are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from parity.catalogue.networks import default_networks, network
+from parity.cli import console
+from parity.cli.options import (
+    DIFFERENT,
+    UNUSABLE,
+    DatasetOption,
+    JsonOption,
+    ProofDevice,
+    ProofDeviceOption,
+    SaveOption,
+    SeedOption,
+    ThreadsOption,
+    command,
+    images_of,
+    kept_or_why_not,
+    started,
+)
+from parity.records.records import Proof
+from parity.system import require_writable
+from parity.workers.environment import collect
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import shared_threads
+
+
+def check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NETWORK", help="All default ones if none.")] = None,
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+    dataset: DatasetOption = None,
+    seed: SeedOption = 0,
+    device: ProofDeviceOption = ProofDevice.auto,
+    threads: ThreadsOption = None,
+) -> None:
+    """Prove that both frameworks' twins of a network are equal, level by level."""
+    from parity.proofs.context import Evidence
+
+    wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
+    if save is not None:
+        require_writable(save)
+    images = images_of(dataset, seed)
+    out = console.stderr() if as_json else console.stdout()
+    found: dict[str, list[Proof]] = {}
+    unsaved = ""
+    updates: dict[str, Any] = {}  # of optimizers alone, which networks share
+    with started(tuple(FRAMEWORKS), device, threads or shared_threads()) as workers:
+        environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
+        for name in wanted:
+            out.print(f"{name} on {images.title}", soft_wrap=True)
+            found[name] = list(_proofs(Evidence(workers, network(name), images, seed, updates), out))
+            console.print_verdict(out, name, found[name])
+            if save is not None:  # what is done outlives an interruption
+                unsaved = kept_or_why_not(save, [proof for each in found.values() for proof in each], environment)
+    if as_json:
+        verdicts = {
+            name: {"equal": all(p.passed for p in proofs), "proofs": [p.as_dict() for p in proofs]}
+            for name, proofs in found.items()
+        }
+        console.print_json({"networks": verdicts, "environment": environment})
+    proofs = [proof for each in found.values() for proof in each]
+    if unsaved:
+        raise typer.Exit(UNUSABLE)
+    if not all(proof.passed for proof in proofs):
+        raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
+
+
+def _proofs(evidence: Any, out: Any) -> Iterator[Proof]:
+    """Each level's proof of a `parity.proofs.context.Evidence`, printed as soon as it is there."""
+    from parity.diagnosis.prove import prove_level
+    from parity.records.levels import LEVELS
+
+    for level, title in LEVELS.items():
+        with console.busy(console.stderr(), f"level {level}, {title}"):
+            proof = prove_level(evidence, level)
+        console.print_proof(out, proof)
+        yield proof

@@ -1,0 +1,345 @@
+"""What the commands print: tables, one line per proof, verdicts. Nothing here computes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from parity.catalogue.designs import Network
+from parity.catalogue.traps import TRAPS
+from parity.cli.doctor import Finding
+from parity.diagnosis.attribution import cause_lines
+from parity.printable import printable
+from parity.records.detection_rates import margin, rates_of
+from parity.records.records import (
+    CrossEvaluation,
+    Detection,
+    Diagnosis,
+    Equivalence,
+    Innocence,
+    Migration,
+    Proof,
+    Training,
+    grouped,
+)
+from parity.workers.frameworks import FRAMEWORKS
+
+STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+MIB = 1 << 20
+
+
+class SafeConsole(Console):
+    """Shows no text as it is: names from files and models may hold what moves a terminal's cursor, and worse."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A plain text that is printed, or stands in a table."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Anything that is printed, in the end; rich's own control sequences stay."""
+        if isinstance(renderable, Text) and (shown := printable(renderable.plain)) != renderable.plain:
+            wrap = {name: getattr(renderable, name) for name in ("justify", "overflow", "no_wrap", "end")}
+            renderable = Text(shown, renderable.style, **wrap)  # without the styles of its parts
+        return super().render(renderable, options)
+
+
+def stdout() -> Console:
+    """For results. Piped output is never wrapped: a row stays a line."""
+    return _console(sys.stdout.isatty(), stderr=False)
+
+
+def stderr() -> Console:
+    """For notes, progress and errors."""
+    return _console(sys.stderr.isatty(), stderr=True)
+
+
+def _console(terminal: bool, *, stderr: bool) -> Console:
+    # without markup: an install hint like tensorflow[and-cuda] holds brackets
+    return SafeConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if terminal else 1000)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """A text whose control characters are shown: rich's own leaves some out before `SafeConsole` sees them."""
+    return Text(printable(text), style)
+
+
+def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
+    """A message: wrapped between words on a terminal, as long lines elsewhere."""
+    if console.is_terminal:
+        console.print(Padding(_text(text, style), (0, 0, 0, indent)))
+    else:
+        margin = " " * indent
+        console.print(margin + text.replace("\n", f"\n{margin}"), soft_wrap=True)
+
+
+def busy(console: Console, what: str) -> contextlib.AbstractContextManager[Any]:
+    """A sign of life on a terminal while something takes its time; nothing elsewhere."""
+    return console.status(_text(what)) if console.is_terminal else contextlib.nullcontext()
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output; numbers that JSON does not know (NaN, infinity) become null."""
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_table(console: Console, table: Table) -> None:
+    """A table; without the padding at the ends of its lines where no terminal shows it."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+
+
+def networks_table(networks: Sequence[Network]) -> Table:
+    """The catalogue."""
+    table = _table("network", "params", "trainable", "MFLOP", "published", "source", right=(1, 2, 3, 4))
+    for entry in networks:
+        table.add_row(
+            entry.name,
+            f"{entry.params:,}",
+            f"{entry.trainable:,}",
+            f"{entry.flops / 1e6:,.1f}",
+            ", ".join(f"{published.accuracy:.2f} %" for published in entry.published) or "-",
+            entry.source,
+        )
+    return table
+
+
+def network_facts(entry: Network) -> dict[str, Any]:
+    """One network for --json: FLOPs of one image's forward, accuracy in percent."""
+    return {
+        "name": entry.name,
+        "source": entry.source,
+        "params": entry.params,
+        "trainable": entry.trainable,
+        "flops": entry.flops,
+        "recipe": entry.recipe,
+        "checked_by_default": entry.in_profile,
+        "published": [
+            {"source": each.source, "accuracy": each.accuracy, "epochs": each.epochs} for each in entry.published
+        ],
+    }
+
+
+def print_proof(console: Console, proof: Proof) -> None:
+    """One line: level, outcome, the largest gap against its limit and where, what was compared; then each problem."""
+    gap = "nothing measured"
+    if proof.gap is not None and proof.limit is not None:
+        sign = "<" if proof.gap <= proof.limit else ">" if proof.gap > proof.limit else "against"  # NaN is neither
+        gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {proof.worst}"
+    counts = {what: number for what, number in proof.compared.items() if not what.startswith("elements")}
+    compared = ", ".join(f"{number:,} {what}" for what, number in counts.items()) or "nothing compared"
+    line = Text(f" {proof.level} {proof.title:<26}")
+    line.append(outcome(proof), "green" if proof.passed else "bold red")
+    line.append(_text(f"  {gap}  "))
+    line.append(compared, "dim")
+    console.print(line, soft_wrap=True)
+    for problem in proof.problems:
+        say(console, problem, indent=3)
+    for cause in cause_lines(proof):
+        say(console, cause, "yellow", indent=3)
+
+
+def print_detection(console: Console, found: Detection) -> None:
+    """One line: what was put where, the level that saw it, whether it was placed and named; more where it was not."""
+    good = found.caught and found.placed and found.named and not found.accused
+    level = f"level {found.level}" if found.level else "NOT SEEN"
+    words = [word if right else f"NOT {word}" for word, right in (("placed", found.placed), ("named", found.named))]
+    line = Text(f"{found.trap:<17}{found.change:<29}{FRAMEWORKS[found.framework].title:<13}{found.stage:<24}")
+    line.append(", ".join([level, *words]), "green" if good else "bold red")
+    console.print(line, soft_wrap=True)
+    if not good:
+        say(console, found.diagnosis or "no diagnosis", indent=3)
+        for stage in found.accused:
+            say(console, f"accused without reason: {stage}", "bold red", indent=3)
+
+
+def detection_lines(found: Sequence[Detection], innocent: Sequence[Innocence]) -> list[str]:
+    """Rates, margin and accusations."""
+    lines = []
+    if found:
+        rates = rates_of(found)
+        lines += [
+            f"{what}: {hits} of {rates.injected} ({hits / rates.injected:.1%})"
+            for what, hits in (("caught", rates.caught), ("placed", rates.placed), ("named", rates.named))
+        ]
+    if (orders := margin(found, innocent)) is not None:
+        lines.append(f"the weakest fault stands {orders:.1f} orders of magnitude above the strongest correct twin")
+    accusations = [f"{each.network}: accused without a fault: {line}" for each in innocent for line in each.accusations]
+    if innocent:
+        lines.append(f"correct pairs: {sum(len(each.seeds) for each in innocent)}, accusations: {len(accusations)}")
+    return lines + accusations
+
+
+def outcome(proof: Proof) -> str:
+    """One word; a check that compared nothing says nothing about the networks."""
+    return "equal" if proof.passed else "different" if proof.compared else "no answer"
+
+
+def print_verdict(console: Console, name: str, proofs: Sequence[Proof]) -> None:
+    """One line for a network: equal, or where it first differs."""
+    failed = next((proof for proof in proofs if not proof.passed), None)
+    seconds = sum(proof.seconds for proof in proofs)
+    numbers = sum(proof.compared.get("elements", 0) for proof in proofs)
+    if failed is None and proofs:
+        words = ("EQUAL", f"on all {len(proofs)} levels, {numbers:,} numbers compared", "bold green")
+    elif failed is None or not failed.compared:
+        words = ("NOT PROVEN", "a framework did not answer; see above", "bold yellow")
+    else:
+        stage = f", first at {failed.first_failure}" if failed.first_failure else ""
+        words = ("DIFFERENT", f"from level {failed.level} on ({failed.title}{stage})", "bold red")
+    console.print(Text.assemble(f"{name}: ", (words[0], words[2]), f" {words[1]}, {seconds:.1f} s"), soft_wrap=True)
+
+
+def training_title(records: Sequence[Training]) -> str:
+    """What was trained on what, in one line."""
+    first = records[0]
+    seeds = sorted({record.seed for record in records})
+    named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    precision = "" if first.precision == "float32" else f", {first.precision}"
+    threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
+    return (
+        f"{first.network} on {first.dataset} ({first.train_images:,} to train on), recipe {first.recipe}, "
+        f"batch {first.batch}, {named}, {first.device.upper()} with {threads}{precision}"
+    )
+
+
+def training_table(records: Sequence[Training]) -> Table:
+    """The frameworks' trainings side by side, seed by seed."""
+    columns = ["", "seed", "epochs", "train", "test", "seconds", "images/s", "first step", "peak memory"]
+    table = _table(*columns, right=range(1, len(columns)))
+    for record in records:
+        final = record.final
+        images = len(record.epochs) * (record.train_images // record.batch) * record.batch
+        table.add_row(
+            FRAMEWORKS[record.framework].title,
+            str(record.seed),
+            f"{len(record.epochs)}/{record.epochs_planned}",
+            f"{final['train_accuracy']:.2%}" if final else "-",
+            f"{final['test_accuracy']:.2%}" if final else "-",
+            f"{record.seconds:,.1f}",
+            f"{images / record.seconds:,.0f}" if record.seconds else "-",
+            f"{record.first_seconds:.1f} s" if record.first_seconds else "-",
+            f"{record.peak_memory / MIB:,.0f} MiB" if record.peak_memory else "-",
+        )
+    return table
+
+
+def same_start(records: Sequence[Training]) -> list[str]:
+    """Two lines: whether, for every seed, all frameworks had the same batches and the same initial weights."""
+    lines = []
+    for what, digest in (
+        ("batches identical (the whole first epoch)", "batches_digest"),
+        ("initial weights identical", "initial_digest"),
+    ):
+        answers = {
+            same({each.framework: getattr(each, digest) for each in records if each.seed == seed})
+            for seed in {record.seed for record in records}
+        }
+        lines.append(f"{what}: {next(each for each in ('NO', 'unknown', 'yes') if each in answers)}")
+    return lines
+
+
+def same(values: Mapping[str, str]) -> str:
+    """ "yes" when all frameworks report the same digest, "NO" when not, "unknown" when one did not get so far."""
+    if len(values) < len(FRAMEWORKS) or not all(values.values()):
+        return "unknown"
+    return "yes" if len(set(values.values())) == 1 else "NO"
+
+
+def equivalence_lines(found: Equivalence) -> list[str]:
+    """The verdict on the accuracies, what it rests on, and its problems."""
+    one, other = (FRAMEWORKS[name].title for name in found.accuracies)
+    low, high = found.interval
+    certain = f"{2 * found.confidence - 1:.0%} interval {low:+.2f} to {high:+.2f}"
+    return [
+        f"test accuracy over {len(found.seeds)} seeds: {found.verdict.upper()}",
+        f"  {one} less {other}: {found.difference:+.2f} points, {certain}, margin {found.margin:g}; "
+        f"p {found.p_equivalent:.2g} (equivalence), p {found.p_different:.2g} (difference)",
+        *(f"  {problem}" for problem in found.problems),
+    ]
+
+
+def cross_lines(found: CrossEvaluation) -> list[str]:
+    """One line on the weights of a training evaluated in the other framework, and its problems."""
+    home, abroad = FRAMEWORKS[found.trained_in].title, FRAMEWORKS[found.evaluated_in].title
+    line = f"trained in {home} (seed {found.seed}), evaluated in {abroad}: "
+    if found.problems:
+        return [line + "NO ANSWER", *(f"  {problem}" for problem in found.problems)]
+    unexplained = sum(not each["float64_agree"] for each in found.differing)
+    if unexplained:
+        kind = f", {unexplained} of them in float64 too: NOT EQUAL"
+    else:
+        kind = ", all alike in float64: rounding" if found.differing else ""
+    return [
+        f"{line}{len(found.differing)} of {found.images:,} predictions differ{kind}; accuracy "
+        f"{found.accuracy_home:.2%} and {found.accuracy_abroad:.2%}, largest gap of a logit {found.largest_gap:.1e}"
+    ]
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """The doctor's findings, with what to do."""
+    table = _table("", "what", "found")
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    for finding in findings:
+        found = _text(finding.found)
+        if finding.advice:
+            found.append(_text(f"\nwhat to do: {finding.advice}", STYLES[finding.state]))
+        table.add_row(Text(finding.state, STYLES[finding.state]), finding.what, found)
+    return table
+
+
+def _table(*headings: str, right: Sequence[int] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index in right else "left", overflow="fold")
+    return table
+
+
+def migration_lines(found: Migration) -> list[str]:
+    """The verdict on a user's pair of models, what differs, and how to mend it."""
+    first = "with the suggested changes, " if found.fixed else ""
+    lines = [
+        f"{first}{found.verdict}: {found.first} / {found.second}, {len(found.stages)} layers and functions matched"
+    ]
+    for cause, stages in grouped([Diagnosis(**each) for each in found.causes]):
+        trap = TRAPS.get(cause.trap)
+        lines.append(f"cause ({cause.trap or 'no known trap'}, {_places(len(stages))}): {cause.text}")
+        if trap:
+            lines.append(f"  what to do: {trap.fix}")
+    lines += [f"ambiguous: {line}" for line in found.ambiguous]
+    lines += [f"note: {line}" for line in found.remarks]
+    lines += [f"in training only: {line}" for line in found.training]
+    if found.impact:
+        share = f"{found.impact['changed']} of {found.impact['inputs']}"
+        lines.append(f"decision impact: with the TensorFlow model's own weights, {share} inputs change their class")
+    if found.fix and not found.fixed:
+        lines += ["", "the changes that --apply-fixes makes to the Paddle model:", "", *found.fix.rstrip().splitlines()]
+    return [*lines, *(f"by hand: {line}" for line in found.by_hand)]
+
+
+def _places(count: int) -> str:
+    return "1 place" if count == 1 else f"{count} places"

@@ -1,0 +1,195 @@
+"""Whether this machine can run the suite: one finding for each thing that a run needs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psutil
+
+from parity.catalogue.versions import OLDEST_PYTHON, version_limits
+from parity.data import registry
+from parity.data.dataset import DataError
+from parity.workers.environment import ask, without_frames
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import WorkerError, Workers, interpreter_of
+
+GIB = 1 << 30
+
+MEMORY_WANTED = 4 * GIB  # both frameworks loaded and the larger networks' activations in one of them
+
+DISK_WANTED = 1 * GIB  # the archives of all data sets are 560 MiB; the weights of a network are up to 550 MiB
+
+FLAGS = {
+    "TF_ENABLE_ONEDNN_OPTS": "TensorFlow's oneDNN kernels; its default on x86 is 1 (on)",
+    "FLAGS_use_mkldnn": "Paddle's oneDNN kernels; its default is off",
+}
+
+State = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the doctor looked at. A problem stops the suite from working, a warning does not."""
+
+    what: str
+    state: State
+    found: str
+    advice: str = ""  # what to do about it; empty where there is nothing to do
+
+
+def diagnose(workers: Workers) -> list[Finding]:
+    """Everything the doctor looks at: Python, both frameworks, data, memory, disk, settings."""
+    facts, errors = ask(workers)
+    findings = [_python()]
+    for name in workers:
+        if name in errors:
+            findings.append(_broken(name, errors[name]))
+        else:
+            findings += _framework(name, facts[name], workers[name].threads)
+    if not errors:
+        findings += [*_gpus(facts), _same_precision(facts)]
+    return [*findings, *_interpreters(), _data(), *_other_data(), _memory(), _disk(), *_flags()]
+
+
+def _python() -> Finding:
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("Python", "problem", platform.python_version(), f"use Python {wanted} or later")
+    return Finding("Python", "ok", f"{platform.python_version()} ({wanted} or later is needed)")
+
+
+def _broken(framework: str, error: WorkerError) -> Finding:
+    """A framework whose worker did not answer."""
+    known = FRAMEWORKS[framework]
+    found = without_frames(error.detail)
+    if error.step != "start":
+        return Finding(known.title, "problem", found, "see the message; `--device cpu` needs no GPU")
+    advice = known.install
+    if known.interpreter_variable in os.environ:
+        advice = f"correct or unset ${known.interpreter_variable}; in the environment it names: {known.install}"
+    return Finding(known.title, "problem", found, advice)
+
+
+def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[Finding]:
+    """Version and device, and whether the number of threads is the one that was asked for."""
+    title = FRAMEWORKS[framework].title
+    gpus = facts["gpus"]
+    in_force = [f"{name}={value}" for name, value in facts["variables"].items()]
+    seen = f"{gpus} {'GPU' if gpus == 1 else 'GPUs'} seen"
+    findings = [Finding(title, "ok", f"{facts['version']} on the {facts['device'].upper()}, {seen}")]
+    with_it = [f"Python {facts['python']}", *(f"{name} {version}" for name, version in facts["packages"].items())]
+    findings.append(Finding(f"{title}, with", "ok", ", ".join(with_it)))
+    for limit in version_limits(framework, facts["version"], facts["packages"]["numpy"], facts["lacks"]):
+        findings.append(Finding(f"{title}, limit", "ok", limit))
+    if in_force:
+        findings.append(Finding(f"{title}, variables", "ok", ", ".join(in_force)))
+    used = facts["threads"]
+    if used == threads:
+        findings.append(Finding(f"{title}, threads", "ok", f"{used}, as asked for"))
+    else:
+        findings.append(
+            Finding(
+                f"{title}, threads",
+                "warning",
+                f"asked for {threads}, it uses {used}",
+                "compare no times: set the same number with --threads for both",
+            )
+        )
+    return findings
+
+
+def _gpus(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """A GPU that one framework alone sees is of no use to a comparison."""
+    blind = [name for name, found in facts.items() if not found["gpus"]]
+    if not blind or len(blind) == len(facts):
+        return []
+    advice = "; ".join(FRAMEWORKS[name].install for name in blind)
+    missing = " and ".join(FRAMEWORKS[name].title for name in blind)
+    return [Finding("GPU", "warning", f"{missing} sees none, so both use the CPU", f"for the GPU: {advice}")]
+
+
+def _same_precision(facts: Mapping[str, Mapping[str, Any]]) -> Finding:
+    """Whether float32 is float32 everywhere: by the rounding that was found, not by a flag."""
+    verdicts = {FRAMEWORKS[name].title: found["precision"]["verdict"] for name, found in facts.items()}
+    if all(verdict == "float32" for verdict in verdicts.values()):
+        return Finding("precision (probed)", "ok", f"float32 in {' and '.join(verdicts)}")
+    listed = ", ".join(f"{title}: {verdict}" for title, verdict in verdicts.items())
+    advice = "switch TF32 and bfloat16 off, or use --device cpu: unlike precisions must not be compared"
+    return Finding("precision (probed)", "problem", listed, advice)
+
+
+def _interpreters() -> list[Finding]:
+    """Where a framework has a Python of its own: by its variable, or inside this environment."""
+    named = {
+        f"${known.interpreter_variable}" if known.interpreter_variable in os.environ else f"Python of {known.title}": (
+            interpreter_of(name)
+        )
+        for name, known in FRAMEWORKS.items()
+        if interpreter_of(name) != sys.executable or known.interpreter_variable in os.environ
+    }
+    return [Finding(what, "ok", python) for what, python in named.items()]
+
+
+def _data() -> Finding:
+    """CIFAR-10 as the suite would load it, read once, or where it was looked for."""
+    known = registry.KNOWN["cifar10"]
+    try:
+        if registry.find() is None:
+            return Finding(
+                "CIFAR-10",
+                "warning",
+                f"not in {registry.cache_dir()}; $PARITY_DATA is not set",
+                f"`parity train` downloads it ({known.mib} MiB); without a network: put {known.archive} there or set "
+                "$PARITY_DATA, or use --dataset generated",
+            )
+        loaded = registry.load("cifar10", download=False)
+    except DataError as error:
+        return Finding("CIFAR-10", "problem", str(error), "correct or unset $PARITY_DATA, or remove the damaged file")
+    state: State = "ok" if loaded.title == known.official else "warning"
+    return Finding("CIFAR-10", state, f"{loaded.title}: {loaded.source}")
+
+
+def _other_data() -> list[Finding]:
+    """Where the other data sets are, without reading them: they are needed only where they are asked for."""
+    findings = []
+    for name, known in registry.KNOWN.items():
+        if name == "cifar10":
+            continue
+        try:
+            found = registry.find(name)
+        except DataError:  # $PARITY_DATA holds another data set, which is no mistake
+            found = None
+        detail = str(found) if found else f"not on this machine; `--dataset {name}` downloads it ({known.mib} MiB)"
+        findings.append(Finding(known.title, "ok", detail))
+    return findings
+
+
+def _memory() -> Finding:
+    memory = psutil.virtual_memory()
+    found = f"{memory.available / GIB:.1f} GiB free of {memory.total / GIB:.1f} GiB"
+    if memory.available < MEMORY_WANTED:
+        return Finding("memory", "warning", found, f"about {MEMORY_WANTED // GIB} GiB are wanted for large networks")
+    return Finding("memory", "ok", found)
+
+
+def _disk() -> Finding:
+    """Free space where a download would go; the directory itself may not exist yet."""
+    place = registry.cache_dir()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    found = f"{free / GIB:.1f} GiB free for downloads ({registry.cache_dir()})"
+    if free < DISK_WANTED:
+        return Finding("disk", "warning", found, "make room, or set $PARITY_DATA to a data set on another disk")
+    return Finding("disk", "ok", found)
+
+
+def _flags() -> list[Finding]:
+    """Variables that change which kernels run: for information."""
+    return [Finding(f"${name}", "ok", f"{os.environ.get(name, 'not set')} ({note})") for name, note in FLAGS.items()]

@@ -1,0 +1,180 @@
+"""The command `parity`: networks, check, traps, train, report, doctor; and of user's models compare, convert, repro.
+
+Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing, or a training or its saving
+failed; 130 interrupted, 143 by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from parity import __version__, termination
+from parity.catalogue.networks import NETWORKS, UnknownNetworkError
+from parity.cli import console
+from parity.cli.check import check
+from parity.cli.doctor import diagnose
+from parity.cli.help_texts import epilog, help_of
+from parity.cli.migrate import compare, convert, repro
+from parity.cli.options import UNUSABLE, Device, DeviceOption, JsonOption, ThreadsOption
+from parity.cli.train import train
+from parity.cli.traps import traps
+from parity.data.dataset import DataError
+from parity.error_causes import DEBUG, cause
+from parity.records.records import RecordError
+from parity.system import require_writable
+from parity.workers.environment import ask, prefer_gpu, without_frames
+from parity.workers.pool import WorkerError, Workers
+
+BENCHMARKS = Path(".benchmarks")  # pytest-benchmark's own storage
+
+
+class Guarded(TyperGroup):
+    """Turns the suite's errors into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("terminated" if termination.terminated() else "interrupted", termination.exit_code())
+        except BrokenPipeError:
+            raise  # the reader of our output has gone: typer ends quietly
+        except Exception as error:
+            from parity.migration.matching import MatchError
+            from parity.runtime.targets import TargetError
+            from parity.training.checkpoint import CheckpointError
+            from parity.training.store import StoreError
+            from parity.weights.pdparams import WeightsError
+            from parity.weights.state import StateError
+
+            usual = (DataError, OSError, RecordError, UnknownNetworkError, ValueError, WorkerError)
+            known = (CheckpointError, MatchError, StateError, StoreError, TargetError, WeightsError, *usual)
+            if DEBUG in os.environ or not isinstance(error, known):
+                raise
+            _fail(_message(error), UNUSABLE)
+
+
+app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # whose tables cut the names of options off at 80 columns
+    epilog=epilog(""),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """The console script: nothing ends in a traceback unless $PARITY_DEBUG is set."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no error
+    termination.end_like_ctrl_c()
+    try:
+        app(prog_name="parity")
+    except Exception as error:
+        if DEBUG in os.environ:
+            traceback.print_exc()
+            sys.exit(UNUSABLE)
+        console.say(
+            console.stderr(),
+            f"parity: an error of the suite itself, {cause(error)}\n"
+            f"Please report it with the traceback that the same command shows with {DEBUG}=1.",
+        )
+        sys.exit(UNUSABLE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"parity {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Prove that twin networks in PaddlePaddle and TensorFlow compute the same thing, and train both."""
+
+
+@app.command(**help_of("networks"))
+def networks(as_json: JsonOption = False) -> None:
+    """List the networks of the catalogue."""
+    if as_json:
+        console.print_json({"networks": [console.network_facts(entry) for entry in NETWORKS.values()]})
+    else:
+        console.print_table(console.stdout(), console.networks_table(list(NETWORKS.values())))
+
+
+for each in (check, traps, compare, convert, repro, train):
+    app.command(**help_of(each.__name__))(each)
+
+
+@app.command(**help_of("report"))
+def report(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SAVED_RUN", help="JSON files. Without any: the newest under .benchmarks/."),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.md")] = Path("parity-report.md"),
+) -> None:
+    """Write a Markdown report on saved runs."""
+    from reports import write_report
+
+    require_writable(output)
+    print(write_report(runs or [_newest_run()], output))
+
+
+def _newest_run() -> Path:
+    """pytest-benchmark's last saved run in the current directory. Raises RecordError."""
+    saved = sorted(BENCHMARKS.glob("*/*.json"), key=lambda path: (path.stat().st_mtime, path.name))
+    if not saved:
+        raise RecordError(
+            f"no saved run: expected {BENCHMARKS}/<machine>/<number>_<name>.json in {Path.cwd()}, found none. "
+            "Save one with `pytest parity/ --benchmark-save=NAME`, or name the files of `parity train --out DIR`."
+        )
+    return saved[-1]
+
+
+@app.command(**help_of("doctor"))
+def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
+    """Look at the installation: both frameworks, data, memory, settings; say what to do about problems."""
+    from parity.cli.trial import try_out
+
+    chosen = "gpu" if device is Device.gpu else "cpu"
+    with Workers(device=chosen, threads=threads) as workers, console.busy(console.stderr(), "asking both frameworks"):
+        if device is Device.auto:
+            facts, errors = ask(workers)
+            if not errors:
+                prefer_gpu(workers, facts)
+        findings = [*diagnose(workers), *try_out(workers)]
+    problems = [finding for finding in findings if finding.state == "problem"]
+    if as_json:
+        console.print_json({"usable": not problems, "findings": [vars(finding) for finding in findings]})
+    else:
+        out = console.stdout()
+        console.print_table(out, console.findings_table(findings))
+        out.print(f"problems to solve: {len(problems)}" if problems else "everything needed is there")
+    if problems:
+        raise typer.Exit(UNUSABLE)
+
+
+def _message(error: Exception) -> str:
+    """What the user reads of an error."""
+    if isinstance(error, WorkerError) and error.step in ("start", "setup"):  # the framework or device is not there
+        return without_frames(str(error)) + "\n`parity doctor` shows what is missing and what to do."
+    return str(error)
+
+
+def _fail(message: str, code: int) -> None:
+    console.say(console.stderr(), f"parity: {message}", "red")
+    raise typer.Exit(code)

@@ -1,0 +1,292 @@
+"""The commands about a user's own pair of models: compare, convert, repro."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parity.cli import console
+from parity.cli.options import DIFFERENT, UNUSABLE, DatasetOption, JsonOption, ThreadsOption, command, images_of
+from parity.system import require_writable
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers, shared_threads
+
+if TYPE_CHECKING:
+    from parity.migration.pair import Pair
+
+
+class Dtype(StrEnum):
+    """The precision in which two models are compared."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+FirstArgument = Annotated[
+    str, typer.Argument(metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
+]
+
+SecondArgument = Annotated[
+    str, typer.Argument(metavar="PADDLE_TARGET", help="package.module:callable, with arguments or without.")
+]
+
+InputOption = Annotated[
+    str, typer.Option("--input", metavar="H,W,C", help="Shape of one input without the batch, channels last.")
+]
+
+ClassesOption = Annotated[
+    int | None, typer.Option("--classes", min=1, help="Handed to callables that take a number of classes.")
+]
+
+TokensOption = Annotated[int | None, typer.Option("--tokens", min=1, help="Inputs are whole numbers below this.")]
+
+MapOption = Annotated[
+    Path | None, typer.Option("--map", metavar="FILE.toml", help="Which layers belong together, where that is unclear.")
+]
+
+FirstWeights = Annotated[
+    Path | None, typer.Option("--tensorflow-weights", metavar="FILE", help=".weights.h5 or .keras for the first model.")
+]
+
+SecondWeights = Annotated[
+    Path | None, typer.Option("--paddle-weights", metavar="FILE", help=".pdparams for the second model.")
+]
+
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the weights and inputs of the proofs.")]
+
+
+def compare(
+    first: FirstArgument,
+    second: SecondArgument,
+    shape: InputOption,
+    classes: ClassesOption = None,
+    tokens: TokensOption = None,
+    mapping: MapOption = None,
+    write_map: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Write the matching that was found, and stop.")
+    ] = None,
+    apply_fixes: Annotated[
+        bool,
+        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory, prove again."),
+    ] = False,
+    dtype: Annotated[
+        Dtype, typer.Option("--dtype", help="float32 only for models that cannot be built in float64: it proves less.")
+    ] = Dtype.float64,
+    training: Annotated[bool, typer.Option("--training", help="Also a pass in training mode, and gradients.")] = False,
+    impact: Annotated[
+        bool, typer.Option("--impact/--no-impact", help="How many real inputs change their largest output.")
+    ] = True,
+    dataset: DatasetOption = None,
+    first_weights: FirstWeights = None,
+    second_weights: SecondWeights = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it."""
+    from parity.cli.console import migration_lines
+    from parity.migration.compare import compare_pair
+    from parity.workers.environment import collect
+
+    if output is not None:
+        require_writable(output)
+    if training and dtype is Dtype.float32:
+        raise ValueError(
+            "--training: expected --dtype float64, in which the limits of levels 4 and 5 hold; found float32"
+        )
+    out = console.stderr() if as_json else console.stdout()
+
+    def told(what: str, news: Any) -> None:
+        if what == "proof":
+            console.print_proof(out, news)
+        else:
+            console.say(console.stderr(), f"{news} ...", "dim")
+
+    with _workers(threads) as workers:
+        pair = make_pair(
+            workers,
+            first,
+            second,
+            shape,
+            classes=classes,
+            tokens=tokens,
+            mapping=mapping,
+            dataset=dataset,
+            seed=seed,
+            weights=(first_weights, second_weights),
+            dtype=dtype.value,
+        )
+        if write_map is not None:
+            _write_map(pair, write_map)
+            return
+        found = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, told=told)
+        facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command())
+        found = replace(found, environment=facts)
+    if as_json:
+        console.print_json(found.as_dict())
+    else:
+        for line in migration_lines(found):
+            console.say(out, line)
+    if output is not None:
+        from reports import write_migration_report
+
+        console.say(out, f"report: {write_migration_report(found, output)}")
+    if not found.equal:
+        raise typer.Exit(DIFFERENT if found.verdict == "different" else UNUSABLE)
+
+
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help=".weights.h5, .keras, .pdparams or .safetensors with the weights.")
+    ],
+    destination: Annotated[
+        Path, typer.Argument(metavar="DEST", help="The file to make, of another kind; by its suffix, as above.")
+    ],
+    first: Annotated[
+        str, typer.Option("--tensorflow", metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
+    ],
+    second: Annotated[
+        str,
+        typer.Option("--paddle", metavar="PADDLE_TARGET", help="package.module:callable, with arguments or without."),
+    ],
+    shape: InputOption,
+    classes: ClassesOption = None,
+    tokens: TokensOption = None,
+    mapping: MapOption = None,
+    apply_fixes: Annotated[
+        bool,
+        typer.Option(
+            "--apply-fixes", help="First make the changes that compare suggests to the Paddle model in memory."
+        ),
+    ] = False,
+    dataset: DatasetOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+) -> None:
+    """Convert trained weights from one framework's file to the other's; DEST appears only once it is proven."""
+    from parity.migration.convert import Files, conversion_lines, convert_weights
+
+    files = Files(source, destination)
+    with _workers(threads) as workers:
+        pair = make_pair(
+            workers, first, second, shape, classes=classes, tokens=tokens, mapping=mapping, dataset=dataset, seed=seed
+        )
+        found = convert_weights(pair, files, apply_fixes=apply_fixes, told=_begins)
+    for line in conversion_lines(found):
+        console.say(console.stdout(), line)
+    if found.problems:
+        raise typer.Exit(DIFFERENT)
+
+
+def repro(
+    first: FirstArgument,
+    second: SecondArgument,
+    shape: InputOption,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new or empty directory.")],
+    layer: Annotated[
+        str, typer.Option("--layer", metavar="NAME", help="Instead of the first layer that differs by itself.")
+    ] = "",
+    classes: ClassesOption = None,
+    tokens: TokensOption = None,
+    mapping: MapOption = None,
+    dataset: DatasetOption = None,
+    first_weights: FirstWeights = None,
+    second_weights: SecondWeights = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+) -> None:
+    """Write the layer in which your two models differ as two scripts for a bug report, which need no suite to run."""
+    from parity.migration.repro import NothingToReproduceError, find_culprit, require_free, write_repro
+
+    require_free(output)
+    with _workers(threads) as workers:
+        pair = make_pair(
+            workers,
+            first,
+            second,
+            shape,
+            classes=classes,
+            tokens=tokens,
+            mapping=mapping,
+            dataset=dataset,
+            seed=seed,
+            weights=(first_weights, second_weights),
+        )
+        try:
+            culprit = find_culprit(pair, layer, _begins)
+        except NothingToReproduceError as error:
+            console.say(console.stdout(), str(error))
+            raise typer.Exit(DIFFERENT) from None
+        versions = {name: reply.result["version"] for name, reply in workers.each("settings").items()}
+        write_repro(culprit, output, versions)
+    console.say(console.stdout(), f"{culprit.cause}\nwritten: {output}, see README.md there")
+
+
+def _begins(what: str) -> None:
+    console.say(console.stderr(), f"{what} ...", "dim")
+
+
+def make_pair(
+    workers: Workers,
+    first: str,
+    second: str,
+    shape: str,
+    *,
+    classes: int | None,
+    tokens: int | None,
+    mapping: Path | None,
+    dataset: str | None,
+    seed: int,
+    weights: tuple[Path | None, Path | None] = (None, None),
+    dtype: str = "float64",
+) -> Pair:
+    """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
+    from parity.migration.map_file import read_map
+    from parity.migration.pair import FIRST, SECOND, Pair
+    from parity.runtime.targets import parse
+    from parity.runtime.user_models import Wanted
+
+    numbers = parse_shape(shape)
+    for target in (first, second):
+        parse(target)  # mistakes in a target are found before anything is loaded
+    picture = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
+    images = images_of(dataset, seed) if picture else None
+    for path in weights:
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path}: no such file; expected a file of weights")
+    wanted = {
+        framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
+        for framework, target, path in ((FIRST, first, weights[0]), (SECOND, second, weights[1]))
+    }
+    return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})
+
+
+def parse_shape(text: str) -> list[int]:
+    """The numbers of an `--input`. Raises ValueError."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise ValueError(f"--input {text}: expected whole numbers above 0 with commas between them, such as 224,224,3")
+    return found
+
+
+def _write_map(pair: Pair, path: Path) -> None:
+    from parity.migration.map_file import write_map
+
+    pair.load()
+    found = pair.match()
+    write_map(path, pair, found)
+    lone = f"{len(found.only_first)} and {len(found.only_second)} not"
+    counts = f"{len(found.matches)} layers and functions matched, {lone}, {len(found.ambiguous)} groups ambiguous"
+    console.say(console.stdout(), f"{path}: {counts}")
+
+
+def _workers(threads: int | None) -> Workers:
+    return Workers(tuple(FRAMEWORKS), threads=threads or shared_threads())

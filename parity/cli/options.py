@@ -1,0 +1,106 @@
+"""What the commands share: options, exit codes, the data set asked for, workers with a word to the user."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from parity.cli import console
+from parity.data.dataset import Dataset
+from parity.data.registry import find, load
+from parity.records.records import Record
+from parity.workers.environment import start_workers
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+
+DIFFERENT, UNUSABLE = 1, 2
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class ProofDevice(StrEnum):
+    """Where to compute proofs, whose two sides need not share a device: exact results do not depend on it."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+    paddle_gpu = "paddle-gpu"
+    tensorflow_gpu = "tensorflow-gpu"
+
+
+class Precision(StrEnum):
+    """What activations and gradients are computed in; weights are float32."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto: the GPU if both frameworks see one.")]
+
+ProofDeviceOption = Annotated[
+    ProofDevice,
+    typer.Option(
+        "--device", help="auto: the GPU if both frameworks see one. paddle-gpu, tensorflow-gpu: that one alone."
+    ),
+]
+
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")]
+
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of weights, order of images, crops and flips.")]
+
+SaveOption = Annotated[Path | None, typer.Option(help="Saved run for `parity report`.", metavar="FILE.json")]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(help="cifar10, generated or a path. Without it: cifar10 if it is on this machine.", metavar="DATA"),
+]
+
+
+def images_of(dataset: str | None, seed: int) -> Dataset:
+    """The data set asked for; when none was, CIFAR-10 if that needs no download, else drawn images."""
+    if dataset is None and find() is None:
+        note = "note: CIFAR-10 is not on this machine, so the inputs are generated images"
+        console.say(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
+        dataset = "generated"
+    return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
+
+
+def started(frameworks: Sequence[str], device: Device | ProofDevice, threads: int | None) -> Workers:
+    """As `start_workers`, with a word to the user meanwhile."""
+    titles = " and ".join(FRAMEWORKS[name].title for name in frameworks)
+    with console.busy(console.stderr(), f"starting {titles}"):
+        return start_workers(frameworks, device=device.value, threads=threads)
+
+
+def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
+    """Save what there is so far; where that fails, tell the user and go on. Returns why; empty where it is saved.
+
+    A full disk must not cost the work of an hour: the next network's turn tries again with everything.
+    """
+    from parity.records.saved_run import save_records
+
+    try:
+        save_records(path, records, environment)
+    except OSError as error:
+        console.say(console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red")
+        return str(error)
+    return ""
+
+
+def command() -> str:
+    """What was typed, for the record."""
+    return shlex.join(["parity", *sys.argv[1:]])

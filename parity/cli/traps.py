@@ -1,0 +1,88 @@
+"""The command traps: how much of the verdicts can be trusted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from parity.catalogue.networks import network
+from parity.cli import console
+from parity.cli.options import (
+    DIFFERENT,
+    UNUSABLE,
+    DatasetOption,
+    Device,
+    JsonOption,
+    SaveOption,
+    SeedOption,
+    ThreadsOption,
+    command,
+    images_of,
+    kept_or_why_not,
+    started,
+)
+from parity.system import require_writable
+from parity.workers.environment import collect
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import shared_threads
+
+
+def traps(
+    names: Annotated[
+        list[str] | None, typer.Option("--network", help="Again for several; resnet20_v1 if none.", metavar="NETWORK")
+    ] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--trap", help="These alone; again for several; all if none.", metavar="ID")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=0, help="Of correct pairs, which must not be accused.")] = 1,
+    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Without: the correct pairs alone.")] = True,
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+    dataset: DatasetOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+) -> None:
+    """Put every known fault into correct twins, one at a time, and show what the checks find of it."""
+    from parity.catalogue.traps import TRAPS
+    from parity.faults.detection import detect, find_nothing
+    from parity.records.records import Detection, Innocence
+
+    known = {trap.id for trap in TRAPS.values() if not trap.elsewhere}
+    if unknown := sorted(set(ids or []) - known):
+        raise ValueError(f"--trap: expected some of {', '.join(sorted(known))}, found {', '.join(unknown)}")
+    if not (faults or seeds):
+        raise ValueError("--no-faults --seeds 0: expected faults or correct pairs to check, found neither")
+    wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
+    if save is not None:
+        require_writable(save)
+    images = images_of(dataset, seed)
+    out = console.stderr() if as_json else console.stdout()
+    found: list[Detection] = []
+    innocent: list[Innocence] = []
+    unsaved = ""
+    with started(tuple(FRAMEWORKS), Device.cpu, threads or shared_threads()) as workers:
+        environment = collect(workers, dataset=images, profile="traps", seed=seed, command=command())
+        for name in wanted:
+            out.print(f"{name} on {images.title}", soft_wrap=True)
+            if seeds:
+                with console.busy(console.stderr(), f"{seeds} correct pairs"):
+                    innocent.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
+            for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
+                console.print_detection(out, detection)
+                found.append(detection)
+            if save is not None:  # a network takes minutes: what is done outlives an interruption
+                unsaved = kept_or_why_not(save, [*found, *innocent], environment)
+    if as_json:
+        listed = {"detections": [each.as_dict() for each in found], "correct": [each.as_dict() for each in innocent]}
+        console.print_json(listed | {"environment": environment})
+    for line in console.detection_lines(found, innocent):
+        console.say(out, line)
+    for trap in TRAPS.values():
+        if faults and trap.elsewhere and not ids:
+            console.say(out, f"not put in: {trap.id}, {trap.elsewhere}")
+    if unsaved:
+        raise typer.Exit(UNUSABLE)
+    good = all(each.caught and each.placed and each.named and not each.accused for each in found)
+    if not good or any(each.accusations for each in innocent):
+        raise typer.Exit(DIFFERENT)

@@ -1,0 +1,55 @@
+"""A trial of an installation: weights to each framework and back, and one step, before it counts as usable."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parity.catalogue.networks import network
+from parity.catalogue.recipes import RECIPES, as_arguments
+from parity.cli.doctor import Finding
+from parity.data.registry import load
+from parity.numerics.arrays import unpack
+from parity.suite.speed import timing_arrays
+from parity.workers.environment import without_frames
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Worker, WorkerError, Workers
+
+NETWORK, BATCH = "lenet5", 8
+
+
+def try_out(workers: Workers) -> list[Finding]:
+    """What each framework's trial came to; of one that does not even start nothing, `diagnose` has told of it."""
+    findings = []
+    for name in workers:
+        what = f"{FRAMEWORKS[name].title}, trial"
+        try:
+            failed = _failure(workers[name])
+        except WorkerError as error:
+            if error.step in ("start", "setup"):
+                continue
+            failed = f"step {error.step!r}: {without_frames(error.detail)}"
+        if failed:
+            advice = "take versions of the README's table of versions; if these are, please report it"
+            findings.append(Finding(what, "problem", failed, advice))
+        else:
+            findings.append(Finding(what, "ok", "weights there and back bit for bit, a step of training"))
+    return findings
+
+
+def _failure(worker: Worker) -> str:
+    """What went wrong in the trial of one framework; empty for nothing. Raises WorkerError."""
+    recipe = RECIPES[network(NETWORK).recipe]
+    arrays = timing_arrays(worker, NETWORK, load("generated"), BATCH, seed=0, steps=1)
+    state = unpack(arrays, "state")
+    returned = worker.call("round_trip", network=NETWORK, arrays=state).arrays
+    changed = [name for name in state if name not in returned or returned[name].tobytes() != state[name].tobytes()]
+    if changed or len(returned) != len(state):
+        return f"the weights of {NETWORK} came back changed: {', '.join(changed) or 'other names'}"
+    settings = as_arguments(recipe) | {"batch": BATCH}
+    worker.call("start_training", network=NETWORK, arrays=arrays, seed=0, **settings)
+    plan = unpack(arrays, "plan")
+    loss = worker.call("train_epoch", network=NETWORK, arrays=plan, on_progress=lambda news: None).result["loss"]
+    moved = unpack(worker.call("export_training").arrays, "state")
+    if not np.isfinite(loss) or not any((moved[name] != state[name]).any() for name in state):
+        return f"a step of training gave the loss {loss}, or moved no weight"
+    return ""

@@ -1,0 +1,1 @@
+"""Images and batches: data sets found, read and checked; the epoch plan."""

@@ -1,0 +1,77 @@
+"""The batches that an epoch plan and a data set come to, in numpy: what both frameworks must see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from parity.catalogue.recipes import Recipe, learning_rates
+from parity.data.dataset import Dataset
+from parity.data.epoch_plan import EpochPlan, augment, batch_digest, epoch_plan, pad_images
+from parity.numerics.arrays import Arrays
+
+
+def plan_arrays(
+    dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: int, dropout: Mapping[str, int]
+) -> Arrays:
+    """The plan and the learning rates of one epoch (counted from 0); `dropout` as a worker describes it."""
+    plan = epoch_plan(
+        seed,
+        epoch,
+        images=len(dataset.train_images),
+        batch=batch,
+        augmentation=recipe.augmentation,
+        dropout_sites=dropout["sites"],
+        pool_spare=dropout["largest"] * batch,  # the pool is twice as long as the largest mask
+    )
+    rate = learning_rates(recipe.schedule, epoch, len(plan.order))
+    return {name: getattr(plan, name) for name in ("order", "dy", "dx", "flip", "dropout")} | {"rate": rate}
+
+
+def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
+    """The arrays of a training: padded uint8 images, labels, and the mean image where the recipe subtracts it."""
+    arrays = {
+        "images": pad_images(dataset.train_images, recipe.augmentation),
+        "labels": dataset.train_labels,
+        "test_images": dataset.test_images,
+        "test_labels": dataset.test_labels,
+    }
+    if recipe.subtract_mean:
+        mean = mean_image(dataset)
+        arrays |= {"mean": pad_images(mean[None], recipe.augmentation)[0], "test_mean": mean}
+    return arrays
+
+
+def mean_image(dataset: Dataset) -> np.ndarray:
+    """float32 [h, w, c]: the training images' mean of every pixel, after the division by 255."""
+    return (dataset.train_images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def reference_digest(dataset: Dataset, recipe: Recipe, batch: int, seed: int) -> str:
+    """The digest that both frameworks' first epoch must have, made in numpy."""
+    images = len(dataset.train_images)
+    plan = epoch_plan(seed, 0, images=images, batch=batch, augmentation=recipe.augmentation)
+    return batch_digest(_reference_batches(prepared(dataset, recipe), plan))
+
+
+def _reference_batches(arrays: Arrays, plan: EpochPlan) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What `reference_batch` makes of every step."""
+    return (reference_batch(arrays, plan, step) for step in range(len(plan.order)))
+
+
+def reference_batch(arrays: Arrays, plan: EpochPlan, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """float32 images NHWC in 0..1 (less the mean) and int32 labels of one step; `arrays` as `prepared` gives them."""
+    size = arrays["test_images"].shape[1]
+    pixels, labels = augment(arrays["images"], arrays["labels"], plan, step, size)
+    images = pixels.astype(np.float32) * np.float32(1 / 255)
+    if "mean" in arrays:
+        # the mean image moves along: it was subtracted before the crop
+        moving = np.broadcast_to(arrays["mean"], (len(labels), *arrays["mean"].shape))
+        each = np.arange(len(labels), dtype=np.int32)
+        rows = (each, plan.dy[step], plan.dx[step], plan.flip[step], plan.dropout[step])
+        own = EpochPlan(*(row[None] for row in rows))
+        images = images - augment(moving, labels, own, 0, size)[0]
+    return images, labels.astype(np.int32)

@@ -1,0 +1,106 @@
+"""What a data set is once it is loaded, and what is known of one that lies in files."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+class DataError(Exception):
+    """A data set cannot be had: says what was expected, what was found, where, and what to do next."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels of one data set, in an order that mixes the classes from the start.
+
+    Attributes:
+        name: "cifar10", "cifar100", "tiny-imagenet" or "generated".
+        title: what a report's title line says; tells official files from others.
+        train_images: uint8 [N, size, size, 3], height, width, then RGB.
+        train_labels: uint8 [N], indices into `classes`.
+        test_images: uint8 [M, size, size, 3].
+        test_labels: uint8 [M].
+        classes: the class names, in label order.
+        source: where the images came from, for a reader.
+    """
+
+    name: str
+    title: str
+    train_images: npt.NDArray[np.uint8]
+    train_labels: npt.NDArray[np.uint8]
+    test_images: npt.NDArray[np.uint8]
+    test_labels: npt.NDArray[np.uint8]
+    classes: tuple[str, ...]
+    source: str
+
+    def limited(self, limit: int | None) -> "Dataset":
+        """The first `limit` training and at most `limit` test images (views); None means all.
+
+        Raises:
+            DataError: limit is below 1.
+        """
+        if limit is None:
+            return self
+        if limit < 1:
+            raise DataError(f"limit: expected at least 1 image, found {limit}. Leave the limit out to use all images.")
+        if limit >= max(len(self.train_images), len(self.test_images)):
+            return self
+        return replace(
+            self,
+            train_images=self.train_images[:limit],
+            train_labels=self.train_labels[:limit],
+            test_images=self.test_images[:limit],
+            test_labels=self.test_labels[:limit],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known(ABC):
+    """A data set that lies in files: where it officially comes from and how its files are recognised and read.
+
+    Attributes:
+        name: what `parity.data.registry.load` calls it.
+        title: what a reader calls it.
+        url: of the official archive.
+        sha256: of the official archive, 64 hex digits.
+        mib: size of the official archive in MiB, for a reader.
+        directory: the official archive's only top-level directory.
+    """
+
+    name: str
+    title: str
+    url: str
+    sha256: str
+    mib: int
+    directory: str
+
+    @property
+    @abstractmethod
+    def marks(self) -> tuple[str, ...]:
+        """Files relative to the directory, one of which is enough to recognise the data set."""
+
+    @property
+    def archive(self) -> str:
+        """The official archive's file name."""
+        return self.url.rsplit("/", 1)[-1]
+
+    @property
+    def archives(self) -> tuple[str, ...]:
+        """The file names under which an archive is looked for in a directory."""
+        return (self.archive,)
+
+    @property
+    def official(self) -> str:
+        """The title of files that have the official checksums."""
+        return f"{self.title} (official files)"
+
+    @abstractmethod
+    def read(self, found: Path) -> Dataset:
+        """Read the directory or the archive `found`; nothing is written.
+
+        Raises:
+            DataError: files are missing, damaged or of another structure.
+        """

@@ -1,0 +1,171 @@
+"""The epoch plan that both frameworks consume: batch order, crop offsets, mirror flags, dropout offsets.
+
+All randomness of a training run comes from here as plain integers, so the two frameworks train on the same bytes.
+Each quantity has its own Philox counter range, keyed by (seed, purpose) and placed by the epoch: any epoch's plan can
+be made without the earlier ones, and switching augmentation on does not change the order.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from parity.catalogue.recipes import Augmentation
+
+
+class _Purpose(IntEnum):
+    """Which quantity a random stream is for; renumbering would change every plan."""
+
+    ORDER = 0
+    DY = 1
+    DX = 2
+    FLIP = 3
+    DROPOUT = 4
+    NOISE = 5
+
+
+@dataclass(frozen=True, eq=False)
+class EpochPlan:
+    """One epoch, all arrays int32.
+
+    Attributes:
+        order: [steps, batch], indices into the training images, none twice.
+        dy: [steps, batch], first row of the crop in the padded image.
+        dx: [steps, batch], first column of the crop.
+        flip: [steps, batch], 1 where the crop is mirrored left to right, else 0.
+        dropout: [steps, sites], where each dropout layer's mask starts in the noise pool.
+    """
+
+    order: npt.NDArray[np.int32]
+    dy: npt.NDArray[np.int32]
+    dx: npt.NDArray[np.int32]
+    flip: npt.NDArray[np.int32]
+    dropout: npt.NDArray[np.int32]
+
+
+def epoch_plan(
+    seed: int,
+    epoch: int,
+    *,
+    images: int,
+    batch: int,
+    augmentation: Augmentation,
+    dropout_sites: int = 0,
+    pool_spare: int = 0,
+) -> EpochPlan:
+    """The plan of one epoch; the last incomplete batch is dropped.
+
+    Args:
+        seed: 0 to 2**64 - 1.
+        epoch: counted from 0.
+        images: number of training images.
+        batch: images a step.
+        augmentation: which crops and flips to draw.
+        dropout_sites: number of dropout layers.
+        pool_spare: how much longer the noise pool is than the largest mask; offsets are uniform in [0, pool_spare].
+
+    Raises:
+        ValueError: an argument out of its range; above all a batch larger than the number of images.
+    """
+    for name, value, least in (
+        ("epoch", epoch, 0),
+        ("batch", batch, 1),
+        ("dropout_sites", dropout_sites, 0),
+        ("pool_spare", pool_spare, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{name}: expected at least {least}, found {value}")
+    if batch > images:
+        raise ValueError(f"batch {batch} is larger than the {images} training images: the epoch would have no step")
+
+    steps = images // batch
+
+    def draw(purpose: _Purpose, largest: int, width: int) -> npt.NDArray[np.int32]:
+        return _generator(seed, purpose, epoch).integers(largest + 1, size=(steps, width), dtype=np.int32)
+
+    order = _generator(seed, _Purpose.ORDER, epoch).permutation(images)[: steps * batch]
+    return EpochPlan(
+        order=order.astype(np.int32).reshape(steps, batch),
+        dy=draw(_Purpose.DY, 2 * augmentation.pad, batch),
+        dx=draw(_Purpose.DX, 2 * augmentation.pad, batch),
+        flip=draw(_Purpose.FLIP, int(augmentation.flip), batch),
+        dropout=draw(_Purpose.DROPOUT, pool_spare, dropout_sites),
+    )
+
+
+def dropout_scale(rate: float) -> float:
+    """What dropout multiplies the surviving activations by: a float32 number even in a float64 model.
+
+    Paddle multiplies by a float32 constant, so the other twin has to be given the same rounded value.
+    """
+    return float(np.float32(1.0 / (1.0 - rate)))
+
+
+def noise_pool(seed: int, size: int) -> npt.NDArray[np.float32]:
+    """The numbers that shared dropout masks are cut from: float32 [size], uniform in [0, 1)."""
+    return _generator(seed, _Purpose.NOISE).random(size, dtype=np.float32)
+
+
+def pad_images(images: np.ndarray, augmentation: Augmentation) -> np.ndarray:
+    """Pad [N, H, W, C] of any dtype to [N, H + 2 * pad, W + 2 * pad, C]; without padding the images themselves."""
+    pad = augmentation.pad
+    if pad == 0:
+        return images
+    border = ((0, 0), (pad, pad), (pad, pad), (0, 0))
+    return np.pad(images, border, mode="edge" if augmentation.fill == "edge" else "constant")
+
+
+def augment(
+    padded: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], plan: EpochPlan, step: int, size: int = 32
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The reference for what both frameworks do on the device: crop, then mirror where the plan says so.
+
+    Args:
+        padded: uint8 [N, H, W, C], from `pad_images`.
+        labels: uint8 [N].
+        plan: of the epoch.
+        step: row of the plan.
+        size: height and width of the crop in pixels.
+
+    Returns:
+        Images uint8 [batch, size, size, C] and labels uint8 [batch].
+
+    Raises:
+        IndexError: the plan reaches beyond the images, for instance because they were not padded.
+    """
+    order = plan.order[step]
+    pixel = np.arange(size)
+    rows = plan.dy[step][:, None] + pixel  # [batch, size]
+    mirrored = plan.flip[step][:, None] == 1  # [batch, 1]
+    columns = plan.dx[step][:, None] + np.where(mirrored, size - 1 - pixel, pixel)  # [batch, size]
+    return padded[order[:, None, None], rows[:, :, None], columns[:, None, :]], labels[order]
+
+
+def batch_digest(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
+    """SHA-256 (hex) over dtype, shape and bytes of every array in order: equal only for bit-identical batches.
+
+    Raises:
+        ValueError: there are no batches, for comparing nothing proves nothing.
+    """
+    digest = hashlib.sha256()
+    count = 0
+    for batch in batches:
+        for array in batch:
+            digest.update(f"{array.dtype.str}{array.shape};".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        count += 1
+    if count == 0:
+        raise ValueError("batch_digest: expected at least one batch, found none")
+    return digest.hexdigest()
+
+
+def _generator(seed: int, purpose: _Purpose, epoch: int = 0) -> np.random.Generator:
+    """An independent stream: the epoch sits in the counter's top word, which draws within an epoch never reach."""
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected 0 to 2**64 - 1, found {seed}")
+    key = np.array([seed, purpose], dtype=np.uint64)
+    counter = np.array([0, 0, 0, epoch], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))

@@ -1,0 +1,144 @@
+"""Find and load a data set as uint8 arrays: CIFAR-10, CIFAR-100 or Tiny ImageNet from files, or the generated shapes.
+
+A name stands for files in $PARITY_DATA, else in the user's cache, else downloaded into that cache with a checksum; a
+path says itself which data set it is, by what lies there.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import platformdirs
+
+from parity.data import archives, generated
+from parity.data.cifar import CIFAR10, CIFAR100
+from parity.data.dataset import DataError, Dataset, Known
+from parity.data.tiny_imagenet import TINY_IMAGENET
+
+KNOWN: dict[str, Known] = {known.name: known for known in (CIFAR10, CIFAR100, TINY_IMAGENET)}
+
+
+def load(dataset: str = "cifar10", *, seed: int = 0, download: bool = True, progress: bool = False) -> Dataset:
+    """Load a data set by name or from a path.
+
+    Args:
+        dataset: "cifar10", "cifar100" or "tiny-imagenet" ($PARITY_DATA, then the user's cache, then a download into
+            that cache), "generated", or a path: a data set's directory, its parent, or an archive.
+        seed: of the generated data set; the others do not depend on it.
+        download: whether a named data set may be downloaded (161 to 237 MiB) when it is not on this machine.
+        progress: whether to draw a download's progress on stderr.
+
+    Raises:
+        DataError: unknown name, nothing found, no network, or files of another structure than the data set's.
+    """
+    if dataset == "generated":
+        arrays = generated.generate(seed)
+        return Dataset("generated", "generated 10-class shapes", *arrays, generated.CLASSES, f"drawn with seed {seed}")
+    if dataset not in KNOWN:
+        return _load_path(dataset)
+    known, found = KNOWN[dataset], find(dataset)
+    if found is None:
+        if not download:
+            raise DataError(
+                f"{known.title}: not found in {cache_dir()}, PARITY_DATA is not set, and downloading "
+                f"({known.mib} MiB) is switched off. " + way_out(known.url, cache_dir() / known.archive)
+            )
+        from parity.data.download import fetch  # here, because its HTTP libraries are slow to import and seldom needed
+
+        found = fetch(known.url, cache_dir(), known.sha256, progress=progress)
+    return known.read(found)
+
+
+def find(name: str = "cifar10") -> Path | None:
+    """Where a data set lies on this machine: its directory or archive; None if it must be downloaded.
+
+    Looks in $PARITY_DATA if that is set, else in the user's cache. Only looks: `load` checks the content.
+
+    Args:
+        name: "cifar10", "cifar100" or "tiny-imagenet".
+
+    Raises:
+        DataError: $PARITY_DATA is set and does not hold this data set. Falling back to other data would hide the
+            mistake.
+    """
+    known, chosen = KNOWN[name], os.environ.get("PARITY_DATA")
+    if not chosen:
+        return _held(cache_dir()).get(name)
+    place = Path(chosen).expanduser()
+    held = _held(place)
+    if name not in held:
+        raise _missing(place, "the environment variable PARITY_DATA", [known], held)
+    return held[name]
+
+
+def cache_dir() -> Path:
+    """The directory that a download is kept in; it need not exist."""
+    return Path(platformdirs.user_cache_dir("parity"))
+
+
+def way_out(url: str, target: Path) -> str:
+    """What a user can do when `url` cannot be downloaded to `target`."""
+    return (
+        f"What to do: on a machine with a network download {url}, and either put it at {target} "
+        f"or set PARITY_DATA to where it is; or run with `--dataset generated`, which needs no files."
+    )
+
+
+def _load_path(given: str) -> Dataset:
+    """Read the one data set that a path is or holds."""
+    path = Path(given).expanduser()
+    if not path.exists():
+        raise DataError(
+            f"data set {given!r}: neither a known name nor an existing path. Use {', '.join(map(repr, KNOWN))}, "
+            f"'generated', or the path of one of {', '.join(known.directory + '/' for known in KNOWN.values())}, of "
+            f"its parent, or of one of {', '.join(known.archive for known in KNOWN.values())}."
+        )
+    held = _held(path)
+    if not held:
+        raise _missing(path, "the path given as the data set", KNOWN.values(), held)
+    if len(held) > 1:
+        raise DataError(
+            f"{path}: expected one data set, found {', '.join(KNOWN[name].title for name in held)}. Give the path of "
+            f"one ({', '.join(map(str, held.values()))}), or set PARITY_DATA to {path} and give a name."
+        )
+    ((name, place),) = held.items()
+    return KNOWN[name].read(place)
+
+
+def _held(place: Path) -> dict[str, Path]:
+    """The data sets that `place` is or holds, by name: an archive, or a directory with at least one of the marks."""
+    if place.is_file():
+        return {known.name: place for known in _archived(place)}
+    held = {}
+    for known in KNOWN.values():
+        directories = [
+            directory
+            for directory in (place, place / known.directory)
+            if any((directory / mark).is_file() for mark in known.marks)
+        ]
+        found = directories + [place / name for name in known.archives if (place / name).is_file()]
+        if found:
+            held[known.name] = found[0]
+    return held
+
+
+def _archived(archive: Path) -> list[Known]:
+    """The data set that the archive's first known file belongs to, under whatever directory; or nothing."""
+    for name in archives.names(archive):
+        for known in KNOWN.values():
+            if any(f"/{name}".endswith(f"/{mark}") for mark in known.marks):
+                return [known]
+    return []
+
+
+def _missing(place: Path, origin: str, wanted: Iterable[Known], held: Mapping[str, Path]) -> DataError:
+    """What was expected in `place`, and what is there instead."""
+    expected = "; or ".join(
+        f"{known.title} ({', '.join(known.marks)} in it or in {known.directory}/ under it, or "
+        f"{', '.join(known.archives)})"
+        for known in wanted
+    )
+    there = ", ".join(KNOWN[name].title for name in held)
+    found = there or ("none of them" if place.exists() else "no such file or directory")
+    other = f", or use `--dataset {'` or `--dataset '.join(held)}`" if there else ""
+    return DataError(f"{place} ({origin}): expected {expected}; found {found}. Correct the path{other}.")

@@ -1,0 +1,1 @@
+"""From a failed proof of a twin to the cause by name."""

@@ -1,0 +1,224 @@
+"""From level 6 that failed to its cause: the optimizer's steps, observed, against every update rule in numpy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.catalogue.networks import LARGE
+from parity.catalogue.recipes import Recipe, decayed
+from parity.diagnosis.attribution import Suspect, accuse, named
+from parity.diagnosis.hypotheses import cross_entropy, of_loss
+from parity.diagnosis.scene import LOSS, OPTIMIZER
+from parity.diagnosis.update_rules import Rule, Step, alternatives, distance
+from parity.numerics.arrays import Arrays, unpack
+from parity.numerics.comparison import FLOAT64_LIMIT, gap, layer_scales
+from parity.proofs.context import Evidence
+from parity.proofs.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
+from parity.proofs.optimizer import UPDATE_LIMIT, boundary_rates
+from parity.proofs.single_steps import TrainerState, from_row, remembers, run_step
+from parity.proofs.train_mode import STEPS, gradients_of, plan_of, recipe_for, start, train_rows, training_part
+from parity.records.records import Diagnosis
+from parity.workers.pool import Worker
+
+SAMPLE = 2**12  # numbers of an array that speak for it: an update rule is one formula for every number
+
+SIMULATED = STEPS // 2 + 2  # optimizer steps, two of them after the change of the rate
+
+TINY_GRADIENT = 1e-9  # of its layer's largest: zero but for rounding, which Adam blows up
+
+
+def optimizer_alone(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagnosis]:
+    """What the optimizer does otherwise: with the gradients that it takes up, or with the rule that it follows.
+
+    A rule that has no name may be the right one with gradients that were cut.
+    """
+    ruled = update_rule(evidence, recipe)
+    if ruled and all(cause.trap for cause in ruled):
+        return ruled
+    return taken_up_gradients(evidence, recipe) or ruled
+
+
+def taken_up_gradients(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagnosis]:
+    """Whether what the optimizer remembers after a first step is the gradient: of drawn, large and tiny numbers."""
+    recipe = recipe or recipe_for(evidence)
+    if evidence.network.params > LARGE or not remembers(recipe):
+        return []
+    found: dict[str, Diagnosis] = {}
+    for extreme in (None, *EXTREMES):
+        for framework, taken in _taken_up(evidence, recipe, extreme).items():
+            if framework not in found and (cause := _cause_of(framework, taken, drawn=extreme is None)):
+                found[framework] = cause
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """Gradients by array: of the loss, and what of them is in the optimizer's memory; without weight decay."""
+
+    computed: Arrays
+    remembered: Arrays
+
+    def gap(self, made: Arrays) -> float:
+        """The largest distance of what was made of the gradients from what is remembered, relative to each layer's."""
+        scales = layer_scales(self.computed)
+        return float(np.max([np.abs(made[n] - g).max() / (scales[n] or 1.0) for n, g in self.remembered.items()]))
+
+
+def _taken_up(evidence: Evidence, recipe: Recipe, extreme: Extreme | None) -> dict[str, TakenUp]:
+    """Of each framework that remembers anything, from the proof's state or a designed one."""
+    plan, state = plan_of(evidence, recipe, 0), evidence.state("float64")
+    if extreme is not None:
+        state = extreme_state(state, evidence.layers(), extreme, "float64")
+        plan = extreme_plan(plan, training_part(evidence).train_labels, extreme)
+    start(evidence, recipe, dict.fromkeys(evidence.workers, state))
+    computed = gradients_of(evidence, plan)
+    states = dict.fromkeys(evidence.workers, TrainerState(state))
+    taken = run_step(evidence, recipe, states, plan, "float64", weights=False)
+    kinds = {layer["name"]: layer["kind"] for layer in evidence.layers()}
+    slot, share = ("m", 1 - recipe.optimizer.beta1) if recipe.optimizer.kind == "adam" else ("velocity", 1.0)
+    found = {}
+    for framework, step in taken.items():
+        remembered = {
+            name: step.after.memory[f"{slot}/{name}"] / share
+            - (recipe.l2 * state[name] if decayed(name, kinds[name.rpartition("/")[0]], recipe.l2_scope) else 0.0)
+            for name in computed[framework].arrays
+            if f"{slot}/{name}" in step.after.memory
+        }
+        if remembered:
+            found[framework] = TakenUp(computed[framework].arrays, remembered)
+    return found
+
+
+def _cause_of(framework: str, taken: TakenUp, *, drawn: bool) -> Diagnosis | None:
+    """None where the gradients are taken up as they are."""
+    before = taken.gap(taken.computed)
+    if before <= UPDATE_LIMIT:
+        return None
+    suspect = Suspect(framework, OPTIMIZER, "gradients", before)
+    computed = {name: taken.computed[name] for name in taken.remembered}
+    norm = math.sqrt(sum(float((g**2).sum()) for g in computed.values()))
+    product = sum(float((computed[name] * g).sum()) for name, g in taken.remembered.items())
+    factor = product / norm**2 if norm else 1.0
+    largest = max(float(np.abs(g).max()) for g in taken.remembered.values())
+    zero = [np.abs(computed[n][np.abs(g) <= UPDATE_LIMIT * np.abs(g).max()]) for n, g in taken.remembered.items()]
+    smallest = max((float(each.max()) for each in zero if each.size), default=0.0)
+    scaled = {name: factor * g for name, g in computed.items()}
+    explained = (
+        ("gradient-scale", f"with gradients times {factor:.6g}", scaled)
+        if drawn
+        else ("gradient-clip", f"with gradients cut to a norm of {factor * norm:.6g}, where it was {norm:.3g}", scaled),
+        (
+            "gradient-clip",
+            f"with gradients cut to {largest:.6g} at most",
+            {name: np.clip(g, -largest, largest) for name, g in computed.items()},
+        ),
+        (
+            "gradient-clip",
+            f"without gradients of up to {smallest:.2g}",
+            {name: np.where(np.abs(g) <= smallest, 0.0, g) for name, g in computed.items()},
+        ),
+    )
+    after, trap, text = min((taken.gap(made), trap, text) for trap, text, made in explained)
+    if after <= UPDATE_LIMIT:
+        return accuse(suspect, trap, text, after)
+    return accuse(suspect, "", "with gradients that are not those of the loss", after)
+
+
+def extreme_losses(evidence: Evidence) -> list[Diagnosis]:
+    """Whether the loss of large and of tiny numbers is the cross entropy of the logits."""
+    recipe, name = recipe_for(evidence), evidence.network.name
+    labels = training_part(evidence).train_labels
+    found: dict[str, Diagnosis] = {}
+    for extreme in EXTREMES:
+        state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
+        start(evidence, recipe, dict.fromkeys(evidence.workers, state))
+        plan = extreme_plan(plan_of(evidence, recipe, 0), labels, extreme)
+        row = {each: array[:1] for each, array in plan.items()}
+        losses = {framework: reply.result["loss"] for framework, reply in gradients_of(evidence, row).items()}
+        stages = evidence.workers.each("training_stages", network=name, arrays=row)
+        own = labels[row["order"][0]].astype(int)
+        for framework, loss in losses.items():
+            logits = unpack(stages[framework].arrays, "stages")[LOGITS]
+            size = float(np.abs(logits).max())  # a loss is as uncertain as the logits that it is a difference of
+
+            def beside(value: float, size: float = size) -> np.ndarray:
+                return np.array([value, size])
+
+            before = gap(beside(cross_entropy(logits, own)), beside(loss))
+            if not before <= FLOAT64_LIMIT and framework not in found:
+                played = ((trap, text, beside(value)) for trap, text, value in of_loss(logits, own))
+                suspect = Suspect(framework, LOSS, f"loss of {extreme.name} numbers", before)
+                found[framework] = named(suspect, played, beside(loss))
+    return list(found.values())
+
+
+def update_rule(evidence: Evidence, recipe: Recipe | None = None) -> list[Diagnosis]:
+    """Whether the optimizer's steps are the recipe's, and which other rule's they are where not."""
+    if evidence.network.params > LARGE:
+        return []  # two frameworks at work on it at a time do not fit into memory
+    recipe = recipe or recipe_for(evidence)
+    rates = boundary_rates(recipe.schedule)
+    steps = _observed_steps(evidence, recipe, rates)
+    kinds = {layer["name"]: layer["kind"] for layer in evidence.layers()}
+    rule = Rule(recipe.optimizer, recipe.l2, recipe.l2_scope)
+    diagnoses = []
+    for framework, observed in steps.items():
+        used = rates[: len(observed)].tolist()
+        before = distance(rule, observed, used, kinds)
+        if before <= UPDATE_LIMIT:
+            continue
+        tried = [(distance(other, observed, used, kinds), trap, text) for trap, text, other in alternatives(rule)]
+        after, trap, text = min(tried)
+        suspect = Suspect(framework, OPTIMIZER, recipe.optimizer.kind, before)
+        if after <= UPDATE_LIMIT:
+            alike = {other for distance_, other, _ in tried if distance_ <= max(10 * after, UPDATE_LIMIT)} - {trap}
+            diagnoses.append(accuse(suspect, trap, text, after, sorted(alike)))
+        else:
+            diagnoses.append(accuse(suspect, "", "no known update rule", after))
+    return diagnoses
+
+
+def _observed_steps(evidence: Evidence, recipe: Recipe, rates: np.ndarray) -> dict[str, list[Step]]:
+    """Steps across the change of the rate, each with the gradient at its weights; gradients of zero left out.
+
+    Of large arrays a sample, drawn.
+    """
+    plan = start(evidence, recipe)
+    plan["rate"] = rates
+    name = evidence.network.name
+    draw = np.random.default_rng(evidence.seed)
+    sizes = {entry.name: math.prod(entry.shape) for entry in evidence.entries() if entry.trainable}
+    chosen = {each: draw.integers(0, size, SAMPLE) for each, size in sizes.items() if size > SAMPLE}
+    observed: dict[str, list[Step]] = {framework: [] for framework in evidence.workers}
+    zero: set[str] = set()
+
+    def sampled(arrays: Arrays) -> Arrays:
+        return {each: arrays[each].ravel()[chosen.get(each, slice(None))] for each in sizes}
+
+    def run(worker: Worker) -> Any:
+        def weights() -> Arrays:
+            return sampled(unpack(worker.call("export_training", network=name).arrays, "state"))
+
+        before = weights()
+        for index in range(SIMULATED):
+            gradients = worker.call("gradients", network=name, arrays=from_row(plan, index)).arrays
+            if index == 0:
+                scales = layer_scales(gradients)
+                zero.update(e for e, g in gradients.items() if np.abs(g).max() <= TINY_GRADIENT * scales[e])
+            reply = train_rows(evidence, worker, plan, index)
+            after = weights()
+            observed[worker.framework].append(Step(before, sampled(gradients), after))
+            before = after
+        return reply
+
+    evidence.workers.map(run)
+    return {
+        framework: [
+            Step(step.before, {n: g for n, g in step.gradients.items() if n not in zero}, step.after) for step in steps
+        ]
+        for framework, steps in observed.items()
+    }

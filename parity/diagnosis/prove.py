@@ -1,0 +1,81 @@
+"""From a network to its proofs, level by level."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+from parity.catalogue.networks import network
+from parity.catalogue.recipes import recipe_of
+from parity.data.dataset import Dataset
+from parity.diagnosis.layers import diagnose
+from parity.proofs.context import Evidence
+from parity.proofs.evaluation import evaluation
+from parity.proofs.float32_training_step import float32_step
+from parity.proofs.forward import certificate, float32_forward, float64_forward
+from parity.proofs.optimizer import optimizer_steps, rule_recipe, steps_titled
+from parity.proofs.proof import make_proof
+from parity.proofs.train_mode import gradients, train_mode_forward
+from parity.records.levels import LEVELS
+from parity.records.records import Proof, RuleProof
+from parity.system import return_freed
+from parity.workers.pool import WorkerError, Workers
+
+CHECKS: dict[int, Callable[[Evidence], Proof]] = {
+    1: certificate,
+    2: float64_forward,
+    3: float32_forward,
+    4: train_mode_forward,
+    5: gradients,
+    6: optimizer_steps,
+    7: evaluation,
+    8: float32_step,
+}
+
+LAST_OF_STAGES = 3  # the last level that looks at the stages of level 2
+
+
+def prove(
+    workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, levels: Sequence[int] = tuple(LEVELS)
+) -> list[Proof]:
+    """The proofs of one network, in order; each stands for itself, so a failure does not hide the next."""
+    evidence = Evidence(workers, network(name), dataset, seed)
+    return [prove_level(evidence, level) for level in levels]
+
+
+def prove_level(evidence: Evidence, level: int) -> Proof:
+    """One proof, timed, and where it failed the causes; a WorkerError becomes a failed proof."""
+    start = time.perf_counter()
+    if level > LAST_OF_STAGES:
+        evidence.float64_stages = {}  # of deep networks gigabytes
+    return_freed()
+    try:
+        proof = CHECKS[level](evidence)
+    except WorkerError as error:
+        proof = make_proof(evidence, level, {}, [str(error)])
+        if level == 6:
+            proof = steps_titled(proof, recipe_of(evidence.network.recipe))
+    else:
+        proof = _with_causes(evidence, proof) if proof.compared and not proof.passed else proof
+    return dataclasses.replace(proof, seconds=time.perf_counter() - start)
+
+
+def prove_rule(evidence: Evidence, kind: str) -> RuleProof:
+    """The proof of one update rule (`parity.proofs.optimizer.OPTIMIZERS`) on the evidence's network, timed."""
+    start = time.perf_counter()
+    recipe, level = rule_recipe(kind), next(level for level, check in CHECKS.items() if check is optimizer_steps)
+    try:
+        proof = optimizer_steps(evidence, recipe)
+    except WorkerError as error:
+        proof = steps_titled(make_proof(evidence, level, {}, [str(error)]), recipe)
+    return RuleProof(**vars(dataclasses.replace(proof, seconds=time.perf_counter() - start)), rule=kind)
+
+
+def _with_causes(evidence: Evidence, failed: Proof) -> Proof:
+    """The failed proof with its causes; a worker that fails over them does not cost what was found before."""
+    try:
+        causes = [dataclasses.asdict(cause) for cause in diagnose(evidence, failed.level)]
+    except WorkerError as error:
+        return dataclasses.replace(failed, problems=[*failed.problems, f"no diagnosis: {error}"])
+    return dataclasses.replace(failed, causes=causes)

@@ -1,0 +1,1 @@
+"""Faults put into the twins on purpose, and how many of them the suite finds."""

@@ -1,0 +1,1 @@
+"""A user's own pair of models: matched, proven, explained, mended, converted."""

@@ -1,0 +1,57 @@
+"""The file of `--map` and `--write-map`: which layer of the TensorFlow model is which of the Paddle model."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from parity.migration.matching import MatchError, Matching
+from parity.migration.pair import FIRST, SECOND, Pair
+from parity.printable import printable
+from parity.system import write_atomically
+
+EXAMPLE = '[layers]\n"block1_conv1" = "features.0"'
+
+
+def read_map(path: Path) -> dict[str, str]:
+    """The table `layers` of a TOML file: names of the first model's layers to the second's. Raises MatchError."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise MatchError(f"{path}: expected a TOML file such as\n{EXAMPLE}\nfound: {error}") from None
+    layers = found.get("layers")
+    if not isinstance(layers, dict) or not all(isinstance(value, str) for value in layers.values()):
+        raise MatchError(f"{path}: expected a table [layers] of names, such as\n{EXAMPLE}")
+    return layers
+
+
+def write_map(path: Path, pair: Pair, found: Matching) -> None:
+    """Write the matches of layers with arrays; the rest, and what has no match, as comments. Raises OSError."""
+    one, other = pair.graphs[FIRST].steps, pair.graphs[SECOND].steps
+    lines = [
+        f"# {_one_line(pair.wanted[FIRST].target)}",
+        f"# {_one_line(pair.wanted[SECOND].target)}",
+        "# `parity compare ... --map` takes these as given and matches the rest by itself.",
+        "",
+        "[layers]",
+    ]
+    for match in found.matches:
+        a, b = one[match.first], other[match.second]
+        if a.shapes:
+            lines.append(f"{_quoted(a.name)} = {_quoted(b.name)}  # {_one_line(match.evidence)}")
+    comments = [f"ambiguous: {line}" for line in found.ambiguous]
+    comments += [f"TensorFlow only: {one[place].name}: {one[place]}" for place in found.only_first]
+    comments += [f"Paddle only: {other[place].name}: {other[place]}" for place in found.only_second]
+    lines += ["", *(f"# {_one_line(comment)}" for comment in comments)]
+    write_atomically(path, "\n".join(lines).rstrip("\n") + "\n")
+
+
+def _quoted(name: str) -> str:
+    """A TOML basic string, which escapes as JSON does, and DEL too."""
+    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _one_line(text: str) -> str:
+    """A comment: what a name holds must not begin a line of its own."""
+    return " ".join(printable(text).split())

@@ -1,0 +1,219 @@
+"""Two models that somebody else wrote, one in each framework, under one set of names: what their proofs share."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.data.dataset import Dataset
+from parity.migration.matching import Matching, match
+from parity.numerics.arrays import Arrays
+from parity.numerics.comparison import Comparison
+from parity.runtime.graph import SILENT, Graph, Step
+from parity.runtime.targets import TargetError
+from parity.runtime.user_models import Adoption, Wanted
+from parity.weights.initializers import proof_state
+from parity.weights.state import Entry, State
+from parity.workers.environment import without_frames
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Reply, WorkerError, Workers, WorkersError
+
+FIRST, SECOND = "tensorflow", "paddle"
+
+MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
+
+
+@dataclass
+class Pair:
+    """A TensorFlow model and a Paddle model, loaded, matched, and given the same weights."""
+
+    workers: Workers
+    wanted: dict[str, Wanted]  # by framework
+    dataset: Dataset | None = None  # where the inputs are images
+    seed: int = 0
+    fixed: Mapping[str, str] = field(default_factory=dict)  # names of the first model's layers to the second's
+
+    def __post_init__(self) -> None:
+        self.name = " / ".join(self.wanted[framework].target for framework in (FIRST, SECOND))
+        self.graphs: dict[str, Graph] = {}
+        self.matching = Matching([], [], [])
+        self.entries: dict[str, list[Entry]] = {}
+        # what the proofs found, for those that come after them
+        self.outputs: dict[str, Arrays] = {}
+        self.gaps = Comparison((), ())
+        self.float32: dict[str, Comparison] = {}
+
+    def load(self) -> None:
+        """Build and trace both models. Raises TargetError, WorkerError."""
+        with _plain():
+            replies = self.workers.map(
+                lambda worker: worker.call(
+                    "load_model", network=self.name, wanted=dataclasses.asdict(self.wanted[worker.framework])
+                )
+            )
+        self.graphs = {framework: Graph.from_dict(reply.result) for framework, reply in replies.items()}
+
+    def fix(self, code: str) -> None:
+        """Build the Paddle model anew and let `code` change it."""
+        reply = self.one(SECOND, "fix_model", code=code)
+        self.graphs[SECOND] = Graph.from_dict(reply.result)
+
+    def match(self) -> Matching:
+        """Match the two models and give the matched layers their names. Raises MatchError, WorkerError."""
+        self.matching = match(self.graphs[FIRST], self.graphs[SECOND], self.fixed)
+        names: dict[str, dict[str, Any]] = {FIRST: {}, SECOND: {}}
+        for each in self.matching.matches:
+            name = self.graphs[FIRST].steps[each.first].name
+            for framework, step, neutral in zip(
+                names, (each.first, each.second), each.neutral or ((), ()), strict=True
+            ):
+                names[framework][name] = dataclasses.asdict(Adoption(step, each.cell, list(neutral)))
+        replies = self.workers.map(
+            lambda worker: worker.call("adopt", network=self.name, names=names[worker.framework])
+        )
+        self.entries = {
+            framework: [Entry(**(entry | {"shape": tuple(entry["shape"])})) for entry in reply.result["entries"]]
+            for framework, reply in replies.items()
+        }
+        return self.matching
+
+    def arrays(self, name: str) -> Arrays:
+        """One matched layer's own arrays of the state that the proofs draw, by kind, as float64."""
+        drawn = proof_state([each for each in self.entries[FIRST] if each.name.rpartition("/")[0] == name], self.seed)
+        return {full.rpartition("/")[2]: array.astype("float64") for full, array in drawn.items()}
+
+    def own_state(self, framework: str) -> State:
+        """The weights that one of the models came with, under the shared names."""
+        return self.one(framework, "own_state").arrays
+
+    def inputs(self, count: int | None = None) -> np.ndarray:
+        """float32 [count, *input]: real images in -2..2, cut or enlarged; drawn numbers where the input is no image."""
+        wanted = self.wanted[FIRST]
+        count = count or max(1, min(MOST_INPUTS, int(MOST_FLOPS // max(self.flops, 1))))
+        draw = np.random.default_rng(self.seed)
+        if wanted.tokens:
+            return draw.integers(0, wanted.tokens, (count, *wanted.input))
+        if not self.images:
+            return draw.uniform(-2, 2, (count, *wanted.input)).astype(np.float32)
+        assert self.dataset is not None
+        height, width, channels = wanted.input
+        picks = np.sort(draw.choice(len(self.dataset.test_images), count, replace=False))
+        pixels = self.dataset.test_images[picks]
+        scale = -(-max(height, width) // pixels.shape[1])
+        pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
+        if channels == 1:
+            pixels = pixels.mean(axis=3, keepdims=True)
+        return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
+
+    @property
+    def images(self) -> bool:
+        """Whether the inputs are real images."""
+        shape = self.wanted[FIRST].input
+        return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.wanted[FIRST].tokens
+
+    @property
+    def dtype(self) -> str:
+        """The precision in which the models are compared: "float64", or "float32" where they bear no other."""
+        return self.wanted[FIRST].dtype
+
+    @property
+    def title(self) -> str:
+        """What the inputs are."""
+        return self.dataset.title if self.images and self.dataset is not None else "drawn inputs"
+
+    @property
+    def flops(self) -> float:
+        """Of one forward pass of one input: two for each multiply-add of convolutions and fully connected layers."""
+        return float(sum(_flops(step) for step in self.graphs[FIRST].steps))
+
+    def stages(self, dtype: str, inputs: np.ndarray, **options: Any) -> dict[str, Arrays]:
+        """What every matched layer of either model makes of the inputs with the kept state."""
+        replies = self.each("model_stages", dtype=dtype, arrays={"inputs": inputs}, **options)
+        return {framework: reply.arrays for framework, reply in replies.items()}
+
+    def each(self, verb: str, **arguments: Any) -> dict[str, Reply]:
+        """Call a verb of both workers, about this pair. Raises TargetError, WorkerError."""
+        with _plain():
+            return self.workers.each(verb, network=self.name, **arguments)
+
+    def one(self, framework: str, verb: str, **arguments: Any) -> Reply:
+        """Call a verb of one worker, about this pair. Raises TargetError, WorkerError."""
+        with _plain():
+            return self.workers[framework].call(verb, network=self.name, **arguments)
+
+    def steps(self, name: str) -> tuple[Step, Step]:
+        """The two steps of a matched name."""
+        places = {self.graphs[FIRST].steps[each.first].name: each for each in self.matching.matches}
+        found = places[name]
+        return self.graphs[FIRST].steps[found.first], self.graphs[SECOND].steps[found.second]
+
+    def ends(self) -> tuple[str, list[str]]:
+        """The matched name at which the two models end, and what one of them does after it.
+
+        A softmax at the end of one model only is such a thing. The name is empty where the ends do not correspond.
+        """
+        partners = {each.first: each.second for each in self.matching.matches}
+        lone = {FIRST: set(self.matching.only_first), SECOND: set(self.matching.only_second)}
+        places, notes = {}, []
+        for framework, graph in self.graphs.items():
+            place = graph.output
+            while place >= 0 and place in lone[framework] and _may_end(graph.steps[place]):
+                if graph.steps[place].kind not in SILENT:
+                    function = graph.steps[place].numbers["function"]
+                    title = FRAMEWORKS[framework].title
+                    notes.append(f"{graph.steps[place].name!r} ({function}) ends the {title} model only")
+                place = graph.steps[place].inputs[0]
+            while place >= 0 and graph.steps[place].kind in SILENT and partners.get(place) is None:
+                place = graph.steps[place].inputs[0]
+            places[framework] = place
+        if partners.get(places[FIRST]) != places[SECOND]:
+            return "", notes
+        return self.graphs[FIRST].steps[places[FIRST]].name, notes
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """What is wrong with a user's model reads as one message, without the frames of the worker that found it."""
+    try:
+        yield
+    except WorkersError as error:
+        if any(_own_words(each) for each in error.errors):
+            raise TargetError("\n".join(_own_words(each) or str(each) for each in error.errors)) from None
+        raise
+    except WorkerError as error:
+        if words := _own_words(error):
+            raise TargetError(words) from None
+        raise
+
+
+def _own_words(error: WorkerError) -> str:
+    """The message of an error that was meant for the user; empty for any other."""
+    kind, _, words = error.detail.partition(": ")
+    if error.cause != "raised" or kind not in ("TargetError", "WeightsError", "StateError"):
+        return ""
+    return without_frames(words)
+
+
+def _may_end(step: Step) -> bool:
+    return step.kind in SILENT or (step.kind == "activation" and step.numbers.get("function") == "softmax")
+
+
+def _flops(step: Step) -> int:
+    kernel = step.shapes.get("kernel", ())
+    if step.kind == "conv":
+        return 2 * math.prod(kernel) * math.prod(step.output[:-1])
+    return 2 * math.prod(kernel) if step.kind == "dense" else 0
+
+
+def arrays_by_stage(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
+    """`name/0`, `name/1`, ... gathered for each name, in order."""
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for key, array in arrays.items():
+        found[key.rpartition("/")[0]].append(array)
+    return found

@@ -1,0 +1,200 @@
+"""Evidence for a user's own pair of models: transfer, float64 and float32 forward, and on request a training pass."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from parity.migration.pair import FIRST, SECOND, Pair
+from parity.numerics.arrays import Arrays, unpack
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
+from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, compare_chaotic, derive_limits
+from parity.proofs.proof import by_framework, proof_of, worst_of
+from parity.proofs.train_mode import GRADIENT_LIMIT
+from parity.records.records import Proof
+from parity.workers.pool import Reply
+
+NO_END = "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
+
+
+def prove_pair(
+    pair: Pair, *, training: bool = False, told: Callable[[Proof], None] = lambda proof: None
+) -> list[Proof]:
+    """The proofs of a matched pair, in order. Raises WorkerError."""
+    inputs = pair.inputs()
+    forward = [float64_forward, float32_forward] if pair.dtype == "float64" else [float32_alone]
+    checks = [certificate, *forward, *([training_pass] if training else [])]
+    found: list[Proof] = []
+    for check in checks:
+        start = time.perf_counter()
+        proofs = check(pair, inputs)
+        seconds = time.perf_counter() - start
+        for proof in proofs:
+            found.append(replace(proof, seconds=seconds / len(proofs)))
+            told(found[-1])
+    return found
+
+
+def certificate(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Level 1. Every array that both models have moves there and back without losing a bit."""
+    problems = []
+    one, other = ({entry.name: entry for entry in pair.entries[framework]} for framework in (FIRST, SECOND))
+    problems += [f"{name!r} exists in one model only" for name in sorted(set(one) ^ set(other))]
+    problems += [
+        f"{n!r}: {one[n].shape} / {other[n].shape}" for n in one if n in other and one[n].shape != other[n].shape
+    ]
+    for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
+        steps = [pair.graphs[framework].steps[place] for place in lone]
+        problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in steps if step.shapes]
+        problems += [
+            f"{name!r} of {framework} belongs to a layer that the suite cannot look into: it is not transferred"
+            for name in pair.graphs[framework].opaque
+        ]
+    if set(one) != set(other):
+        return [_proof(pair, 1, {"arrays": len(one)}, problems, None)]
+    replies = pair.each("draw_state", seed=pair.seed)
+    drawn = replies[FIRST].result["drawn"]
+    for framework, reply in replies.items():
+        for what in ("drawn", "read"):
+            found = reply.result[what]
+            changed = [name for name in drawn.keys() | found.keys() if drawn.get(name) != found.get(name)]
+            if changed:
+                problems.append(f"{framework}: {len(changed)} arrays changed on their way, first {sorted(changed)[:3]}")
+    elements = sum(math.prod(entry.shape) for entry in one.values())
+    return [_proof(pair, 1, {"arrays": len(one), "elements": 2 * elements}, problems, None)]
+
+
+def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Level 2. Every matched layer, and so the models' outputs, agree in float64."""
+    found = pair.outputs = pair.stages("float64", inputs)
+
+    def moved(run: int) -> dict[str, Arrays]:
+        return pair.stages("float64", inputs, roundings=_float64_roundings(pair, run))
+
+    comparison = pair.gaps = _compare(found, FLOAT64_LIMIT, moved)
+    end, _ = pair.ends()
+    problems = comparison.explain()
+    if not end:
+        problems.append(NO_END)
+    return [_proof(pair, 2, _counts(comparison), problems, comparison)]
+
+
+def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Level 3. Each model's float32 layers against its own float64 ones, within limits derived from moved runs."""
+    limits = {}
+    for framework in (FIRST, SECOND):
+        roundings = {"seed": [pair.seed, *framework.encode()]}
+        moved = pair.one(framework, "model_stages", dtype="float64", arrays={"inputs": inputs}, roundings=roundings)
+        limits[framework] = derive_limits(pair.outputs[framework], [moved.arrays])
+    shared = {
+        name: float(np.max([each.get(name, math.nan) for each in limits.values()])) for name in pair.outputs[FIRST]
+    }
+    rounded = pair.stages("float32", inputs)
+    comparisons = {name: compare(pair.outputs[name], arrays, shared) for name, arrays in rounded.items()}
+    pair.float32 = comparisons
+    problems = [f"{name}: {line}" for name, each in comparisons.items() for line in each.explain()]
+    counts = {
+        "stages": sum(len(each.gaps) for each in comparisons.values()),
+        "elements": sum(each.elements for each in comparisons.values()),
+    }
+    return [_proof(pair, 3, counts, problems, worst_of(comparisons.values()), by_framework(comparisons))]
+
+
+def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Level 3 without an exact run: each layer of one model in float32 against the other's.
+
+    The limit is what rounding may make of either, from runs of each whose weights and inputs were moved by it. What
+    differs by less than that, an epsilon for example, goes unseen.
+    """
+    found = pair.outputs = pair.stages("float32", inputs)
+    moved = {
+        name: pair.one(
+            name,
+            "model_stages",
+            dtype="float32",
+            arrays={"inputs": inputs},
+            roundings={"seed": [pair.seed, *name.encode()]},
+        )
+        for name in found
+    }
+    each = [derive_limits(found[name], [moved[name].arrays]) for name in found]
+    limits = {name: sum(limit.get(name, math.nan) for limit in each) for name in found[FIRST]}
+    comparison = pair.gaps = compare(found[FIRST], found[SECOND], limits)
+    problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
+    return [_proof(pair, 3, _counts(comparison), problems, comparison)]
+
+
+def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
+    """Levels 4 and 5. One pass in training mode without dropout: output, running statistics, every gradient."""
+    end, _ = pair.ends()
+    if not end:
+        return [_proof(pair, level, {}, [NO_END], None) for level in (4, 5)]
+    cotangent = np.random.default_rng(pair.seed).normal(size=pair.outputs[FIRST][end].shape)
+    given = {"inputs": inputs, "cotangent": cotangent}
+    replies = pair.each("training_pass", end=end, arrays=given)
+
+    @cache
+    def replies_moved(run: int) -> dict[str, Reply]:
+        return pair.each("training_pass", end=end, arrays=given, roundings=_float64_roundings(pair, run))
+
+    def group(name: str, replies: Mapping[str, Reply]) -> dict[str, Arrays]:
+        return {framework: unpack(reply.arrays, name) for framework, reply in replies.items()}
+
+    def compared(name: str, limit: float, scales: Mapping[str, float] | None = None) -> Comparison:
+        return _compare(group(name, replies), limit, lambda run: group(name, replies_moved(run)), scales)
+
+    forward = compared("output", FLOAT64_LIMIT)
+    problems, comparisons = forward.explain(), [forward]
+    counts = {"outputs": len(forward.gaps), "elements": forward.elements}
+    if any(group("statistics", replies).values()):
+        moved = compared("statistics", FLOAT64_LIMIT)
+        problems += [f"running statistics: {line}" for line in moved.explain()]
+        comparisons.append(moved)
+        counts |= {"running statistics": len(moved.gaps), "elements": forward.elements + moved.elements}
+    gradients = compared("gradients", GRADIENT_LIMIT, layer_scales(group("gradients", replies)[FIRST]))
+    return [
+        _proof(pair, 4, counts, problems, worst_of(comparisons)),
+        _proof(
+            pair, 5, {"gradients": len(gradients.gaps), "elements": gradients.elements}, gradients.explain(), gradients
+        ),
+    ]
+
+
+def _compare(
+    found: Mapping[str, Arrays],
+    limit: float,
+    moved: Callable[[int], Mapping[str, Arrays]],
+    scales: Mapping[str, float] | None = None,
+) -> Comparison:
+    """As `compare_chaotic`; gaps of float32's size and above are no rounding of float64, whatever the model."""
+    return compare_chaotic(
+        {name: found[name] for name in (FIRST, SECOND)}, limit, moved, scales=scales, most=FLOAT32_ROUNDING
+    )
+
+
+def _float64_roundings(pair: Pair, run: int) -> dict[str, Any]:
+    # a word more than two: numpy takes [a, b] and [a, b, 0] for one seed, and arrays append their place
+    return {"seed": [pair.seed, run, *b"float64"], "size": FLOAT64_ROUNDING}
+
+
+def _proof(
+    pair: Pair,
+    level: int,
+    compared: Mapping[str, int],
+    problems: Sequence[str],
+    comparison: Comparison | None,
+    frameworks: Mapping[str, Any] | None = None,
+) -> Proof:
+    """A level's proof for a pair; only the first level, which compares bits, has no gap."""
+    found = proof_of(pair.name, pair.title, level, compared, problems, comparison, frameworks=frameworks)
+    return found if found.gap is not None or level == 1 else replace(found, passed=False)
+
+
+def _counts(comparison: Comparison) -> dict[str, int]:
+    return {"stages": len(comparison.gaps), "elements": comparison.elements}

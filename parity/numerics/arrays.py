@@ -1,0 +1,28 @@
+"""Named numpy arrays, and one array out of many of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+
+def pack(**groups: Mapping[str, np.ndarray]) -> Arrays:
+    """Several named groups of arrays as one: pack(state=...) puts `name` under `state:name`."""
+    return {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+
+
+def unpack(arrays: Mapping[str, np.ndarray], group: str) -> Arrays:
+    """One group of a packed set, under its own names."""
+    prefix = f"{group}:"
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def take(arrays: Arrays, group: str) -> Arrays:
+    """As `unpack`, out of the packed set: a large state need not stay in memory once it is loaded."""
+    found = unpack(arrays, group)
+    for name in found:
+        del arrays[f"{group}:{name}"]
+    return found

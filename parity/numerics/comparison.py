@@ -1,0 +1,185 @@
+"""Named arrays against named arrays: how far apart, where, against which limit, and how much was compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+# Limit of the float64 proof, relative to each stage's scale. A stage's rounding errors are some tens of units of
+# 2**-53 = 1.1e-16 for the sums of up to 4,608 products here, and grow with depth; real differences of algorithm start
+# where float32 constants do, at 1e-8.
+FLOAT64_LIMIT = 1e-12
+
+BLOCK = 2**16  # numbers that are worked on at once: they fit into a processor's cache
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference of one array, relative to the reference's largest absolute value."""
+
+    name: str
+    gap: float  # NaN or infinity wherever either side has one
+    limit: float
+    scale: float
+    elements: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gap is a number within the limit; written so that NaN fails."""
+        return self.gap <= self.limit
+
+    @property
+    def severity(self) -> float:
+        """The gap in units of its limit; infinite where that is no number."""
+        ratio = self.gap / self.limit if self.limit else math.inf
+        return math.inf if math.isnan(ratio) else ratio
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of comparing two sets of named arrays."""
+
+    gaps: tuple[Gap, ...]
+    problems: tuple[str, ...]  # everything but a gap over its limit: missing, extra, shape, nothing compared
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared and all of it agreed."""
+        return bool(self.gaps) and not self.problems and all(gap.passed for gap in self.gaps)
+
+    @property
+    def elements(self) -> int:
+        """How many pairs of numbers were compared."""
+        return sum(gap.elements for gap in self.gaps)
+
+    @cached_property
+    def worst(self) -> Gap | None:
+        """The gap that is largest in units of its limit; one that is not a number is worse than any."""
+        return max(self.gaps, key=lambda gap: gap.severity, default=None)
+
+    @property
+    def first_failure(self) -> Gap | None:
+        """The first gap over its limit, in the reference's order."""
+        return next((gap for gap in self.gaps if not gap.passed), None)
+
+    def explain(self) -> list[str]:
+        """One line for every problem, and one for the first gap over its limit."""
+        lines = list(self.problems)
+        if (first := self.first_failure) is not None:
+            failures = sum(not gap.passed for gap in self.gaps)
+            lines.append(
+                f"{failures} of {len(self.gaps)} stages differ; the first is {first.name!r}: "
+                f"gap {first.gap:.2e} of its scale {first.scale:.3g}, limit {first.limit:.1e}"
+            )
+        return lines
+
+
+def compare(
+    reference: Mapping[str, np.ndarray],
+    candidate: Mapping[str, np.ndarray],
+    limits: float | Mapping[str, float],
+    *,
+    scales: Mapping[str, float] | None = None,
+) -> Comparison:
+    """Compare by name, element by element, in the reference's order.
+
+    Each array's gap is max |candidate - reference| / scale, computed in float64; the scale is max |reference| unless
+    `scales` gives it. A missing or extra name,
+    another shape, an empty array, a reference that is zero everywhere (which would hide anything) or no array at all
+    is a problem; NaN and infinity are gaps over any limit.
+    """
+    problems = [f"missing stage {name!r}" for name in reference if name not in candidate]
+    problems += [f"extra stage {name!r}" for name in candidate if name not in reference]
+    gaps = []
+    for name, expected in reference.items():
+        found = candidate.get(name)
+        if found is None:
+            continue
+        limit = limits if isinstance(limits, float) else limits.get(name, math.nan)
+        if found.shape != expected.shape:
+            problems.append(f"stage {name!r}: expected shape {expected.shape}, found {found.shape}")
+        elif expected.size == 0:
+            problems.append(f"stage {name!r} is empty, shape {expected.shape}: nothing to compare")
+        else:
+            gap = _gap(name, expected, found, limit, scales[name] if scales else None)
+            if gap.scale == 0:
+                problems.append(f"stage {name!r} is zero everywhere: it proves nothing")
+            gaps.append(gap)
+    if not gaps:
+        problems.append("nothing was compared")
+    return Comparison(tuple(gaps), tuple(problems))
+
+
+def largest(array: np.ndarray) -> float:
+    """The largest absolute value, 0.0 of none, NaN where there is one; without an array of the absolute values."""
+    return float(np.maximum(float(array.max(initial=0)), -float(array.min(initial=0))))
+
+
+def farthest(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest distance of two arrays of one shape, in float64; 0.0 of none, NaN where there is one.
+
+    Block by block, each in the processor's cache: an array of differences would cost more than the comparison.
+    """
+    a, b = one.reshape(-1), other.reshape(-1)
+    found = 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        for begin in range(0, a.size, BLOCK):
+            part = slice(begin, begin + BLOCK)
+            found = float(np.maximum(found, largest(np.subtract(a[part], b[part], dtype=np.float64))))
+    return found
+
+
+def joined(parts: Sequence[Comparison]) -> Comparison:
+    """Comparisons of some arrays and of others as one."""
+    gaps = [gap for part in parts for gap in part.gaps]
+    return Comparison(tuple(gaps), tuple(problem for part in parts for problem in part.problems))
+
+
+def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
+    """The largest distance; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
+    if moved is None or moved.shape != exact.shape:
+        return math.nan
+    return farthest(exact, moved)
+
+
+def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float, scale: float | None) -> Gap:
+    difference = farthest(expected, found)
+    if scale is None:
+        scale = largest(expected)
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = float(np.float64(difference) / scale) if scale else difference
+    return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)
+
+
+def gap(expected: np.ndarray, found: np.ndarray) -> float:
+    """Largest distance relative to the expected scale, of the finite numbers; infinite where there are none.
+
+    It is infinite, too, where numbers that are not finite stand at other places.
+    """
+    if expected.shape != found.shape:
+        return math.inf
+    odd = ~np.isfinite(expected)
+    if odd.all() or not np.array_equal(odd, ~np.isfinite(found)):
+        return math.inf
+    comparison = compare({"": np.where(odd, 0.0, expected)}, {"": np.where(odd, 0.0, found)}, FLOAT64_LIMIT)
+    return comparison.gaps[0].gap
+
+
+def distance(expected: np.ndarray, found: np.ndarray) -> float:
+    """Largest difference relative to the expected scale; infinite for other shapes or what is not a number."""
+    comparison = compare({"": expected}, {"": found}, FLOAT64_LIMIT)
+    worst = comparison.worst
+    return worst.gap if worst and np.isfinite(worst.gap) else float("inf")
+
+
+def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """For every array the largest absolute value of its layer."""
+    found: dict[str, float] = {}
+    for name, array in arrays.items():
+        layer = name.rpartition("/")[0]
+        found[layer] = float(np.fmax(found.get(layer, 0.0), largest(array)))
+    return {name: found[name.rpartition("/")[0]] for name in arrays}

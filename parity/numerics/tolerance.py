@@ -1,0 +1,146 @@
+"""Two sides of something that may blow rounding up: limits that follow from what rounding does to either of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from parity.numerics.arrays import Arrays
+from parity.numerics.comparison import BLOCK, Comparison, _distance, compare, largest
+
+# A correct twin is accused in one of a million proofs at most: the odds that the float32 limits are derived for.
+FALSE_ALARM = 1e-6
+
+FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
+
+FLOAT64_ROUNDING = 2.0**-53
+
+LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
+
+# What blows rounding up moves all of its numbers together, so that one run may stay near by chance.
+MOVED_RUNS = 4
+
+HOPELESS = 100.0  # gaps of so many limits are not explained by more runs
+
+
+def compare_chaotic(
+    found: Mapping[str, Arrays],
+    limits: float | Mapping[str, float],
+    moved: Callable[[int], Mapping[str, Arrays]],
+    *,
+    scales: Mapping[str, float] | None = None,
+    most: float = math.inf,
+) -> Comparison:
+    """Compare both sides' arrays; where they differ by more than the limits, with derived ones.
+
+    `moved` runs both sides again, otherwise for each number of a run, with inputs and weights moved by float64
+    rounding. By how much a side then differs from itself gives a limit for each array; the smaller of the two sides'
+    holds, so that a fault in one does not widen it. `most` is the largest gap that may be put down to rounding.
+    """
+    first, second = found.values()
+    comparison = compare(first, second, limits, scales=scales)
+    fixed = limits if isinstance(limits, Mapping) else dict.fromkeys(first, limits)
+    runs: list[Mapping[str, Arrays]] = []
+    while _may_be_rounding(comparison, HOPELESS if runs else math.inf, most) and len(runs) < MOVED_RUNS:
+        runs.append(moved(len(runs)))
+        each = [derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in found.items()]
+        # np.min keeps NaN, the limit of an array that is zero everywhere; max() then leaves it the one it had
+        derived = {name: float(np.min([most, *(limit[name] for limit in each)])) for name in first}
+        comparison = compare(first, second, {name: max(fixed[name], derived[name]) for name in first}, scales=scales)
+    return comparison
+
+
+def _may_be_rounding(comparison: Comparison, severest: float, most: float) -> bool:
+    """Whether it failed by nothing but gaps, and none that is too large for rounding."""
+    worst = comparison.worst
+    if comparison.passed or comparison.problems or worst is None:
+        return False
+    return worst.gap <= most and worst.severity <= severest
+
+
+def alarm_factor(elements: int, false_alarm: float = FALSE_ALARM) -> float:
+    """How many standard deviations one of so many near enough normal errors exceeds with the chance `false_alarm`."""
+    return math.sqrt(2 * math.log(2 * elements / false_alarm))
+
+
+def derive_limits(
+    oracle: Mapping[str, np.ndarray],
+    perturbed: Sequence[Mapping[str, np.ndarray]],
+    false_alarm: float = FALSE_ALARM,
+    *,
+    scales: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """float32 limits for every stage, relative to its scale, from float64 runs that were perturbed by float32 rounding.
+
+    Each of the `perturbed` runs moved every input and weight by the error that float32 sums make (see
+    `perturb`). The largest distance that an element of the stage then had from the oracle estimates,
+    from above, the standard deviation of the rounding error of the stage's most sensitive element. Near enough normal
+    errors exceed `factor` deviations in one of N elements with a chance of at most N * 2 exp(-factor**2 / 2); the
+    factor is the one that makes this chance `false_alarm` over all stages together. `scales` as in `compare`.
+    """
+    if not perturbed:
+        raise ValueError("no perturbed run: a tolerance cannot be derived from nothing")
+    factor = alarm_factor(sum(array.size for array in oracle.values()), false_alarm)
+    limits = {}
+    for name, exact in oracle.items():
+        noise = float(np.max([_distance(exact, run.get(name)) for run in perturbed]))  # unlike max(), keeps a NaN
+        scale = scales[name] if scales else largest(exact)
+        limits[name] = factor * noise / scale if scale else math.nan
+    return limits
+
+
+def perturb(
+    arrays: Mapping[str, np.ndarray],
+    draw: np.random.Generator,
+    rounding: float = FLOAT32_ROUNDING,
+    dtype: str = "float64",
+) -> Arrays:
+    """Each number moved by the relative error that float32 arithmetic makes with it; arrays of `dtype`.
+
+    A float32 sum of n products rounds after every addition, so it is the exact sum of products of which the i-th is off
+    by the roundings of all additions from the i-th on: a random walk of up to n steps (backward error analysis; random
+    rather than worst roundings as in Higham and Mary 2019). Kernels move by such a walk along their fan-in, anything
+    else by four roundings, those of y = (x - mean) * scale + beta.
+    """
+
+    def moved(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
+        if name.endswith("/kernel"):
+            return moved_like_terms(array, own, rounding, dtype)
+        errors = own.uniform(-rounding, rounding, (4, *array.shape)).sum(axis=0)
+        return np.asarray(array * (1.0 + errors), dtype)
+
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(moved, arrays, arrays.values(), draw.spawn(len(arrays)))
+        return dict(zip(arrays, found, strict=True))
+
+
+def sum_roundings(terms: int) -> float:
+    """By how many times as much as `perturb` moves numbers, for sums of so many terms in the backward pass.
+
+    Such a sum in `LANES` rows side by side makes a random walk of sqrt(terms / LANES) roundings; `perturb` moves what
+    is no kernel by four, which are a walk of two.
+    """
+    return max(1.0, math.sqrt(terms / LANES) / 2)
+
+
+def moved_like_terms(
+    array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING, dtype: str = "float64"
+) -> np.ndarray:
+    """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
+    moved = np.empty(array.shape, dtype)
+    outputs = array.shape[-1]
+    old, new = array.reshape(-1, outputs), moved.reshape(-1, outputs)
+    rows, walk = max(1, BLOCK // outputs), np.zeros(outputs, np.float32)
+    for begin in range(0, len(old), rows):  # block by block, each in the processor's cache
+        part = slice(begin, begin + rows)
+        steps = draw.random(old[part].shape, np.float32)
+        steps -= np.float32(0.5)
+        steps *= np.float32(2 * rounding)
+        for row in steps:  # numpy's sum along the first axis goes by columns, and takes ten times as long
+            row += walk
+            walk = row
+        np.multiply(old[part], np.add(steps, 1.0, dtype=np.float64), out=new[part])
+    return moved

@@ -1,0 +1,1 @@
+"""The levels of evidence, each from a question to the workers to a proof."""

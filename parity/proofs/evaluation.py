@@ -1,0 +1,290 @@
+"""Evidence 7: the evaluation that a training reports its accuracy from.
+
+It is the verb that `parity train` calls after each epoch, on images of every position of a batch and of an incomplete
+last one. Its logits are held against `predict`, which is fed numpy's preprocessing; loss, accuracy and count are
+computed again from them in numpy; and it must leave no trace in the training that it interrupts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from parity.data.batches import prepared
+from parity.data.dataset import Dataset
+from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, gap
+from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, derive_limits, perturb
+from parity.proofs.context import Evidence
+from parity.proofs.extremes import LOGITS
+from parity.proofs.optimizer import UPDATE_LIMIT
+from parity.proofs.proof import by_framework, make_proof, worst_of
+from parity.proofs.train_mode import recipe_for, recounted, start, train_rows, training_part
+from parity.records.records import Proof
+from parity.weights.state import State, same_bits
+from parity.workers.pool import Reply, Worker
+
+MARGIN = 50.0  # of the logits: how far they reach, in units of their own spread over the images
+
+LEAST_SPREAD = 1e-3  # of the logits' size: what varies less is not made to vary more than rounding allows
+
+NEAR_TIE = 1e-3  # of the spread: by which the two classes of a pair are apart; half precision cannot tell them
+
+PRECISIONS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
+
+
+def evaluation(evidence: Evidence) -> Proof:
+    """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and what it leaves behind."""
+    left = side_effects(evidence)  # first: of what an evaluation has changed for good, a second one shows nothing
+    told = telling(evidence)
+    labels = told.part.test_labels
+    problems: list[str] = []
+    logits: dict[str, dict[str, Arrays]] = {}  # by precision and framework, one array a position of the batch
+    comparisons: dict[str, Comparison] = {}
+    for precision, rounding in PRECISIONS.items():
+        replies = evaluated(evidence, precision, told)
+        logits[precision] = {name: _by_position(evidence, reply.arrays["logits"]) for name, reply in replies.items()}
+        for framework, reply in replies.items():
+            what = f"{framework} {precision}"
+            comparisons[f"loss, {what}"] = _recounted(reply, labels, rounding)
+            problems += [f"{what}: {line}" for line in _miscounted(reply, labels)]
+    predicted = {
+        name: _by_position(evidence, array) for name, array in predictions(evidence, "float64", told.state).items()
+    }
+    first, second = logits["float64"].values()
+    comparisons["between the frameworks"] = compare(first, second, FLOAT64_LIMIT)
+    for framework, exact in logits["float64"].items():
+        comparisons[f"{framework}, against its predictions"] = compare(predicted[framework], exact, FLOAT64_LIMIT)
+    limits = _float32_limits(evidence, told, logits["float64"])
+    rounded = {name: compare(predicted[name], found, limits) for name, found in logits["float32"].items()}
+    for what, comparison in (comparisons | {f"{name}, float32": each for name, each in rounded.items()}).items():
+        problems += [f"{what}: {line}" for line in comparison.explain()]
+    problems += [f"{framework}: {line}" for framework, each in left.items() for line in each.explain()]
+    every = [*comparisons.values(), *rounded.values()]
+    compared = {
+        "images": len(labels),
+        "positions": len(first),
+        "elements": sum(comparison.elements for comparison in every),
+        "arrays untouched": sum(each.untouched for each in left.values()),
+        "arrays trained on": sum(each.trained_on for each in left.values()),
+    }
+    return make_proof(evidence, 7, compared, problems, worst_of(every), by_framework(rounded))
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Weights and labels with which an evaluation shows what it does; the images are the proof's."""
+
+    state: State
+    part: Dataset
+
+
+def telling(evidence: Evidence) -> Telling:
+    """Weights whose logits reach beyond 100, with classes in pairs that are near ties, and labels three in four right.
+
+    With drawn weights the logits of all images are nearly alike and of the order of one, and hardly an image is right:
+    classes that are not counted, loss and logits that are cut, counts that overflow and a comparison of rounded logits
+    stay unseen. The last layer is linear: its logits are made to vary from image to image by another kernel and bias.
+    """
+    framework = next(iter(evidence.workers))  # one of them is enough to see how far logits reach
+    start(evidence, recipe_for(evidence), only=framework)
+    raw = np.nan_to_num(_evaluate(evidence, evidence.workers[framework]).arrays["logits"])
+    mean, deviation = raw.mean(axis=0), np.maximum(raw.std(axis=0), LEAST_SPREAD * np.abs(raw).max())
+    mixing = np.eye(raw.shape[1])
+    pairs = np.arange(0, raw.shape[1] - 1, 2)
+    mixing[pairs, pairs + 1] = 1.0
+    mixing[pairs + 1, pairs + 1] = NEAR_TIE
+    change = (MARGIN / np.where(deviation > 0, deviation, 1.0))[:, None] * mixing
+    state = dict(evidence.state("float32"))
+    kernel, bias = (state[f"{LOGITS}/{kind}"].astype(np.float64) for kind in ("kernel", "bias"))
+    state[f"{LOGITS}/kernel"] = (kernel @ change).astype(np.float32)
+    state[f"{LOGITS}/bias"] = ((bias - mean) @ change).astype(np.float32)
+    part = training_part(evidence)
+    best = np.resize(((raw - mean) @ change).argmax(axis=1), len(part.test_labels))  # an evaluation may lack images
+    right = (np.arange(len(best)) % 4 != 3) & (best <= np.iinfo(np.uint8).max)
+    return Telling(state, replace(part, test_labels=np.where(right, best, part.test_labels).astype(np.uint8)))
+
+
+def evaluated(
+    evidence: Evidence, precision: str, told: Telling | None = None, batch: int | None = None
+) -> dict[str, Reply]:
+    """Each framework's evaluation, as a training makes it, of such weights and labels, or of the proof's."""
+    states = dict.fromkeys(evidence.workers, told.state) if told else None
+    start(evidence, recipe_for(evidence), states, precision=precision, part=told.part if told else None)
+    return evidence.workers.map(lambda worker: _evaluate(evidence, worker, batch))
+
+
+def predictions(evidence: Evidence, precision: str, state: State | None = None, **changed: np.ndarray) -> Arrays:
+    """Each framework's logits of the same images by `predict`, preprocessed in numpy; `changed` data instead."""
+    arrays = prepared(training_part(evidence), recipe_for(evidence))
+    data = {"images": arrays["test_images"]} | ({"mean": arrays["test_mean"]} if "test_mean" in arrays else {})
+    replies = evidence.workers.each(
+        "predict",
+        network=evidence.network.name,
+        dtype=precision,
+        arrays=pack(state=state or evidence.state("float32"), data=data | changed),
+        on_progress=lambda news: None,
+    )
+    return {name: reply.arrays["logits"] for name, reply in replies.items()}
+
+
+def _evaluate(evidence: Evidence, worker: Worker, batch: int | None = None) -> Reply:
+    batch = batch or evidence.evaluation_batch
+    return worker.call("evaluate", network=evidence.network.name, batch=batch, on_progress=lambda news: None)
+
+
+def _by_position(evidence: Evidence, logits: np.ndarray) -> Arrays:
+    """The logits by their image's position in its batch, and those of the last batch: faults have places there."""
+    batch = evidence.evaluation_batch
+    places = {f"position {place + 1} of {batch}": logits[place::batch] for place in range(min(batch, len(logits)))}
+    return places | {"last batch": logits[(len(logits) - 1) // batch * batch :]}
+
+
+def _recounted(reply: Reply, labels: np.ndarray, rounding: float) -> Comparison:
+    """The mean loss against numpy's of the same logits; a sum of n losses rounds n times."""
+    logits = reply.arrays["logits"]
+    limit = (len(labels) + logits.shape[1] + 4) * rounding
+    return recounted(reply.result["loss"], logits, labels[: len(logits)], limit)
+
+
+def _miscounted(reply: Reply, labels: np.ndarray) -> list[str]:
+    """How many images it says that it saw, and how many of them right, against numpy."""
+    logits, result = reply.arrays["logits"], reply.result
+    if (len(logits), result["images"]) != (len(labels), len(labels)):
+        return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result['images']}"]
+    hits = int((logits.argmax(axis=1) == labels).sum())
+    if result["accuracy"] == hits / len(labels):
+        return []
+    return [f"expected {hits} of {len(labels)} right, found {result['accuracy'] * len(labels):g}"]
+
+
+def _float32_limits(evidence: Evidence, told: Telling, exact: Mapping[str, Arrays]) -> dict[str, float]:
+    """As at level 3: by how much float64 logits move with weights that float32 rounding has moved."""
+    weights = {name: array.astype(np.float64) for name, array in told.state.items()}
+    others = replace(told, state=perturb(weights, np.random.default_rng(evidence.seed)))
+    moved = evaluated(evidence, "float64", others)
+    each = [derive_limits(exact[name], [_by_position(evidence, moved[name].arrays["logits"])]) for name in exact]
+    # every position of a batch has the same noise: the largest speaks for those of which there are few images
+    largest = float(np.max([limit for limits in each for limit in limits.values()]))
+    return dict.fromkeys(next(iter(exact.values())), largest)
+
+
+@dataclass
+class SideEffects:
+    """What was otherwise in a framework's training that an evaluation interrupted: nothing, where all is well."""
+
+    changed: list[str]  # names of arrays: by the evaluation,
+    lost: list[str]  # by being sent out and back as a checkpoint is,
+    other: list[str]  # by the step that followed
+    stale: float  # how far apart the logits of an evaluation are before and after that, of their size
+    misreported: list[str]  # what two steps in one go report otherwise than each alone
+    untouched: int  # arrays that were looked at
+    trained_on: int
+
+    def explain(self) -> list[str]:
+        """One line for everything that was otherwise."""
+        lines = {
+            "an evaluation changed": self.changed,
+            "weights and memory sent out and back have changed": self.lost,
+            "the step after an evaluation is another one than without it; it changed otherwise": self.other,
+        }
+        problems = [f"{what} {len(names)} arrays, first {names[:3]}" for what, names in lines.items() if names]
+        if self.stale > 0:
+            what = "an evaluation after a step has other logits than one of the same weights, sent out and back"
+            problems.append(f"{what}: {self.stale:.1e} of their size apart")
+        return problems + self.misreported
+
+
+def side_effects(evidence: Evidence, *, fresh: bool = False, reload: bool = True) -> dict[str, SideEffects]:
+    """Two steps with an evaluation between them, and the same without; `fresh`: in trainings that are built anew.
+
+    Without `reload` weights and memory stay where they are.
+
+    The weights, statistics and the optimizer's memory are bit for bit what they were before the evaluation, whose
+    logits are those of the weights as they are now: the same when these were sent out and back, as a training that was
+    killed gets them. What the step after it comes to is what it comes to without: bit for bit on a CPU, in float32, as
+    it is trained; on other devices, where sums have no fixed order, in float64. And both steps in one go report the
+    means of what each reports alone.
+    """
+    recipe = recipe_for(evidence)
+    exact = all(evidence.workers[name].device == "cpu" for name in evidence.workers)
+    precision = "float32" if exact else "float64"
+
+    def run(interrupted: bool) -> dict[str, _Ends]:
+        if fresh:
+            evidence.workers.each("forget_training", network=evidence.network.name)
+        plan = start(evidence, recipe, precision=precision)
+        ends: dict[str, _Ends] = {}
+
+        def job(worker: Worker) -> Reply:
+            if interrupted:
+                first = train_rows(evidence, worker, plan, 0).result
+                before = _digests(evidence, worker)
+                logits = [_evaluate(evidence, worker).arrays["logits"]]
+                after = _digests(evidence, worker)
+                if reload:
+                    kept = worker.call("export_training", network=evidence.network.name, optimizer=True).arrays
+                    worker.call("load_training", network=evidence.network.name, arrays=kept)
+                back = _digests(evidence, worker)
+                logits.append(_evaluate(evidence, worker).arrays["logits"])
+                steps = [first, train_rows(evidence, worker, plan, 1).result]
+            else:
+                before, after, back, logits = {}, {}, {}, []
+                steps = [train_rows(evidence, worker, plan, 0, 2).result]
+            end = _digests(evidence, worker) if exact else _exported(evidence, worker)
+            reported = {what: float(np.mean([step[what] for step in steps])) for what in ("loss", "accuracy")}
+            ends[worker.framework] = _Ends(before, after, back, end, logits, reported)
+            return Reply()
+
+        evidence.workers.map(job)
+        return {name: ends[name] for name in evidence.workers}
+
+    alone, found = run(interrupted=False), {}
+    limit = {"float32": FLOAT32_ROUNDING, "float64": UPDATE_LIMIT}[precision]
+    for framework, ends in run(interrupted=True).items():
+        expected, reported = alone[framework].end, alone[framework].reported
+        if exact:
+            other = [name for name in expected if expected[name] != ends.end.get(name)]
+        else:
+            other = [gap.name for gap in compare(expected, ends.end, UPDATE_LIMIT).gaps if not gap.passed]
+        now, sent = ends.logits
+        same = same_bits(now, sent) if exact else gap(sent, now) <= UPDATE_LIMIT
+        found[framework] = SideEffects(
+            changed=[name for name in ends.before if ends.before[name] != ends.after.get(name)],
+            lost=[name for name in ends.after if ends.after[name] != ends.back.get(name)],
+            other=other,
+            stale=0.0 if same else gap(sent, now),
+            misreported=[
+                f"two steps in one go report a {name} of {reported[name]:g}, each alone {mean:g} on average"
+                for name, mean in ends.reported.items()
+                if not abs(reported[name] - mean) <= 4 * limit * max(abs(mean), limit)
+            ],
+            untouched=len(ends.before),
+            trained_on=len(expected),
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """What two steps, with an evaluation between them or without, came to."""
+
+    before: dict[str, str]  # digests before the evaluation
+    after: dict[str, str]  # and after it
+    back: dict[str, str]  # after they were sent out and back
+    end: dict[str, Any]  # after the second step; arrays, where bits may differ
+    logits: list[np.ndarray]  # of the evaluation, and of another one after weights and memory were sent out and back
+    reported: dict[str, float]  # loss and accuracy
+
+
+def _digests(evidence: Evidence, worker: Worker) -> dict[str, str]:
+    found: dict[str, str] = worker.call("digest_training", network=evidence.network.name).result["digests"]
+    return found
+
+
+def _exported(evidence: Evidence, worker: Worker) -> Arrays:
+    arrays = worker.call("export_training", network=evidence.network.name, optimizer=True).arrays
+    return unpack(arrays, "state") | unpack(arrays, "optimizer")

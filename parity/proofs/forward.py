@@ -1,0 +1,156 @@
+"""Evidence 1 to 3: the transfer certificate, and the forward pass in inference mode in float64 and in float32."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.numerics import reference_layers
+from parity.numerics.arrays import pack
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare
+from parity.numerics.tolerance import derive_limits, perturb
+from parity.proofs.context import Evidence
+from parity.proofs.extremes import LARGEST_INPUT, scaled_up
+from parity.proofs.proof import by_framework, make_proof, worst_of
+from parity.records.records import Proof
+from parity.weights.state import Entry, entries_of, parameter_counts, same_bits
+from parity.workers.pool import Reply, Worker
+
+
+def certificate(evidence: Evidence) -> Proof:
+    """Level 1. The two states are one-to-one by name, round trips are bit-exact, and every layer alone means the same.
+
+    The last part runs each layer with parameters alone on random maps, in both frameworks and in numpy: a transposed
+    square kernel or two swapped arrays of one shape survive a round trip, but not that.
+    """
+    problems: list[str] = []
+    first, second = (entries_of(description) for description in evidence.describe().values())
+    problems += _bijection(evidence, first, second)
+    layers = [description["layers"] for description in evidence.describe().values()]
+    if layers[0] != layers[1]:
+        different = [f"{a} / {b}" for a, b in zip(layers[0], layers[1], strict=False) if a != b]
+        problems.append(f"the twins' layers differ ({len(layers[0])} and {len(layers[1])}): {'; '.join(different[:3])}")
+    if problems:  # no state fits both twins: there is nothing to send around
+        return make_proof(evidence, 1, {"arrays": len(first)}, problems)
+
+    state = evidence.state("float32")
+    replies = evidence.workers.each("round_trip", network=evidence.network.name, arrays=state)
+    for framework, reply in replies.items():
+        exact = [n for n, array in state.items() if n in reply.arrays and same_bits(array, reply.arrays[n])]
+        if len(exact) != len(state) or len(reply.arrays) != len(state):
+            changed = sorted(set(state) - set(exact)) + sorted(set(reply.arrays) - set(state))
+            problems.append(f"{framework}: the round trip changed {len(changed)} arrays, first {changed[:3]}")
+
+    probes = _probe_comparisons(evidence, layers[0])
+    for size, comparisons in probes.items():
+        for framework, comparison in comparisons.items():
+            if size and not probes[""][framework].passed:
+                continue  # which says it already
+            problems += [f"{framework}, layers alone against numpy{size}: {line}" for line in comparison.explain()]
+    every = [comparison for comparisons in probes.values() for comparison in comparisons.values()]
+    worst = worst_of(every)
+    compared = {
+        "arrays": len(state),
+        "layers": sum(len(comparison.gaps) for comparison in every),
+        "elements": 2 * sum(array.size for array in state.values()) + sum(comparison.elements for comparison in every),
+    }
+    return make_proof(evidence, 1, compared, problems, worst)
+
+
+def float64_forward(evidence: Evidence) -> Proof:
+    """Level 2. Every named stage of the two twins agrees in float64: the algorithms are the same."""
+    first, second = evidence.stages("float64").values()
+    comparison = compare(first, second, FLOAT64_LIMIT)
+    return make_proof(evidence, 2, _stage_counts(comparison), comparison.explain(), comparison)
+
+
+def float32_forward(evidence: Evidence) -> Proof:
+    """Level 3. Each framework's float32 stages against the float64 oracle, within the limit derived for each stage."""
+    float64 = evidence.stages("float64")
+    oracle = next(iter(float64.values()))
+    state, images = evidence.state("float64"), evidence.images()
+
+    def perturbed(worker: Worker) -> Reply:
+        draw = np.random.default_rng([evidence.seed, *worker.framework.encode()])
+        arrays = pack(state=perturb(state, draw), images={"nhwc": perturb({"images": images}, draw)["images"]})
+        return worker.call("stages", network=evidence.network.name, dtype="float64", arrays=arrays)
+
+    # Each twin is perturbed against itself: against the other's oracle, a fault would widen its own limit.
+    runs = evidence.workers.map(perturbed)
+    each = [derive_limits(float64[name], [reply.arrays]) for name, reply in runs.items()]
+    limits = {stage: float(np.max([found.get(stage, math.nan) for found in each])) for stage in oracle}
+    comparisons = {name: compare(oracle, stages, limits) for name, stages in evidence.stages("float32").items()}
+    problems = [f"{name}: {line}" for name, comparison in comparisons.items() for line in comparison.explain()]
+    compared = {
+        "stages": sum(len(comparison.gaps) for comparison in comparisons.values()),
+        "elements": sum(comparison.elements for comparison in comparisons.values()),
+    }
+    return make_proof(evidence, 3, compared, problems, worst_of(comparisons.values()), by_framework(comparisons))
+
+
+def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Comparison]]:
+    """Every layer that computes something, alone, against numpy: by the size of its inputs, then by framework.
+
+    Drawn numbers are of the order of one: a layer that clips them at 20 shows only where it is fed larger ones.
+    """
+    state = evidence.state("float32")
+    draw = np.random.default_rng(evidence.seed)
+    known = {layer["name"]: layer for layer in layers if layer["kind"] in reference_layers.KINDS}
+    own = {
+        name: {kind: state[f"{name}/{kind}"].astype("float64") for kind in _KINDS if f"{name}/{kind}" in state}
+        for name in known
+    }
+    drawn = {name: draw.normal(size=probe_shape(layer, own[name])) for name, layer in known.items()}
+    comparisons: dict[str, dict[str, Comparison]] = {}
+    for size, inputs in (("", drawn), (f", inputs up to {LARGEST_INPUT:g}", scaled_up(drawn))):
+        expected = {name: reference_layers.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
+        replies = evidence.workers.each(
+            "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)
+        )
+        comparisons[size] = {n: compare(expected, reply.arrays, FLOAT64_LIMIT) for n, reply in replies.items()}
+    return comparisons
+
+
+_KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")
+
+
+def probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> tuple[int, ...]:
+    """A small input whose size is even, because an odd one hides a wrong SAME padding at stride 2."""
+    if layer["kind"] == "dense":
+        return 3, parameters["kernel"].shape[0]
+    if layer["kind"] == "batch_norm" and not layer["maps"]:
+        return 3, parameters["gamma"].shape[0]
+    channels = 4
+    if layer["kind"] == "conv":
+        channels = parameters["kernel"].shape[2]
+    elif layer["kind"] == "batch_norm":
+        channels = parameters["gamma"].shape[0]
+    elif layer["kind"] == "lrn":
+        channels = 4 * layer["radius"]  # wider than the window, so that its width shows
+    side = max(8, 2 * layer.get("window", 0))  # room for a second window
+    return 1, side, side, channels
+
+
+def _bijection(evidence: Evidence, first: Sequence[Entry], second: Sequence[Entry]) -> list[str]:
+    """What is wrong with the pairing of the two states, and with their sizes against the catalogue."""
+    names = list(evidence.descriptions)
+    problems = []
+    for framework, entries in zip(names, (first, second), strict=True):
+        counts = parameter_counts(entries)
+        wanted = (evidence.network.params, evidence.network.trainable)
+        if counts != wanted:
+            problems.append(f"{framework}: expected {wanted} parameters (all, trainable), found {counts}")
+        if len({entry.name for entry in entries}) != len(entries):
+            problems.append(f"{framework}: two arrays share a name")
+    one, other = ({entry.name: entry for entry in entries} for entries in (first, second))
+    for name in sorted(set(one) ^ set(other)):
+        problems.append(f"{name!r} exists in {names[0] if name in one else names[1]} only")
+    problems += [f"{n!r}: {one[n]} against {other[n]}" for n in one if n in other and one[n] != other[n]]
+    return problems
+
+
+def _stage_counts(comparison: Comparison) -> dict[str, int]:
+    return {"stages": len(comparison.gaps), "elements": comparison.elements}

@@ -1,0 +1,154 @@
+"""Every layer alone, backwards: what it makes of a gradient in float32, against its own float64 run.
+
+The gradient of a whole network in float32 is uncertain by as much as its ReLUs and pools flip. A layer alone is not: it
+is fed numbers of which no two, and none and zero, are near each other, so that nothing flips.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.numerics import reference_layers
+from parity.numerics.arrays import Arrays, pack
+from parity.numerics.comparison import Comparison, compare, joined, layer_scales
+from parity.numerics.tolerance import FLOAT32_ROUNDING, alarm_factor, moved_like_terms, perturb, sum_roundings
+from parity.proofs.context import Evidence
+from parity.proofs.extremes import LARGEST_INPUT
+from parity.proofs.forward import probe_shape
+from parity.weights.state import State
+
+IMAGES = 4  # of a layer alone
+
+SKIPPED = ("dropout",)  # its mask is a training's; whole steps have it
+
+INPUT = "input"  # the gradient of what a layer is fed
+
+LOUD = LARGEST_INPUT / 2  # times what a layer without weights is fed otherwise, in one of the images
+
+NUMBERS = 2**24  # of inputs, gradients and weights that are sent at once
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What layers alone are fed, and the gradients of their outputs; float32."""
+
+    inputs: Arrays
+    gradients: Arrays
+
+    def of(self, layers: Iterable[str]) -> Probes:
+        """Those of some layers."""
+        return self.changed(lambda arrays: {name: arrays[name] for name in layers})
+
+    def changed(self, change: Callable[[Arrays], Arrays]) -> Probes:
+        """Inputs and gradients, each changed so."""
+        return Probes(change(self.inputs), change(self.gradients))
+
+
+def gradients_alone(evidence: Evidence) -> dict[str, Comparison]:
+    """Each framework's float32 gradients of every layer's input and arrays; `<layer>/input`, `<layer>/kernel`, ..."""
+    probes, state = probes_of(evidence), evidence.state("float32")
+    largest = max(array[..., 0].size for array in [*probes.inputs.values(), *probes.gradients.values()])
+    rounding = FLOAT32_ROUNDING * sum_roundings(largest)
+    trainable = sum(math.prod(entry.shape) for entry in evidence.entries() if entry.trainable)
+    factor = alarm_factor(sum(array.size for array in probes.inputs.values()) + trainable)
+    draw = np.random.default_rng(evidence.seed)
+    parts: dict[str, list[Comparison]] = {name: [] for name in evidence.workers}
+
+    def shaken(arrays: Arrays) -> Arrays:
+        return {name: moved_like_terms(array, draw) for name, array in arrays.items()}
+
+    for layers in _in_parts(probes, state):
+        fed, own = probes.of(layers), of_layers(state, layers)
+        found = backwards(evidence, fed, own, "float32")
+        exact = backwards(evidence, fed, own, "float64")
+        moved = backwards(evidence, fed.changed(shaken), perturb(own, draw, rounding, "float32"), "float64")
+        for name, each in parts.items():
+            each.append(_compared(exact[name], found[name], moved[name], factor))
+    return {name: joined(each) for name, each in parts.items()}
+
+
+def backwards(evidence: Evidence, probes: Probes, state: State, dtype: str) -> dict[str, Arrays]:
+    """Each framework's gradients of the probed layers alone, in training mode; `state` holds their float32 arrays."""
+    arrays = pack(
+        state=state,
+        input={name: array.astype(dtype, copy=False) for name, array in probes.inputs.items()},
+        gradient={name: array.astype(dtype, copy=False) for name, array in probes.gradients.items()},
+    )
+    replies = evidence.workers.each("probe_gradients", network=evidence.network.name, dtype=dtype, arrays=arrays)
+    return {name: reply.arrays for name, reply in replies.items()}
+
+
+def by_layer(state: State) -> dict[str, State]:
+    """The arrays of every layer that has any, by their full names."""
+    found: dict[str, State] = {}
+    for name, array in state.items():
+        found.setdefault(name.rpartition("/")[0], {})[name] = array
+    return found
+
+
+def of_layers(state: State, layers: Iterable[str]) -> State:
+    """The arrays of some layers."""
+    own = by_layer(state)
+    return {name: array for layer in layers for name, array in own.get(layer, {}).items()}
+
+
+def probes_of(evidence: Evidence) -> Probes:
+    """Inputs and gradients for every layer that computes something of one input, and that both twins have."""
+    states = by_layer(evidence.state("float64"))
+    draw = np.random.default_rng(evidence.seed)
+    inputs: Arrays = {}
+    gradients: Arrays = {}
+    common = [{layer["name"] for layer in description["layers"]} for description in evidence.describe().values()]
+    for layer in evidence.layers():
+        known = layer["kind"] in reference_layers.KINDS and layer["kind"] not in SKIPPED
+        if not known or not all(layer["name"] in names for names in common):
+            continue  # level 1 says where the twins' layers differ
+        name = layer["name"]
+        own = {full.rpartition("/")[2]: array for full, array in states.get(name, {}).items()}
+        inputs[name] = apart((IMAGES, *probe_shape(layer, own)[1:]), draw)
+        if not own:  # sums over images of very different size would hide the smaller ones
+            inputs[name][-1] *= np.float32(LOUD)
+        gradients[name] = apart(_output_shape(layer, inputs[name], own), draw)
+    return Probes(inputs, gradients)
+
+
+def _in_parts(probes: Probes, state: State) -> Iterator[list[str]]:
+    """The layers in order, as many at once as have `NUMBERS` numbers, and one at least: all would take much memory."""
+    part: list[str] = []
+    count, states = 0, by_layer(state)
+    for name, x in probes.inputs.items():
+        own = sum(array.size for array in states.get(name, {}).values()) + x.size + probes.gradients[name].size
+        if part and count + own > NUMBERS:
+            yield part
+            part, count = [], 0
+        part.append(name)
+        count += own
+    yield part
+
+
+def apart(shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
+    """float32 numbers in -2..2 in drawn order, evenly spaced, none of them zero."""
+    count = math.prod(shape)
+    numbers = (np.arange(count) - (count - 1) / 2 + (count % 2) / 4) * (4 / count)
+    return draw.permutation(numbers).reshape(shape).astype(np.float32)
+
+
+def _output_shape(layer: Mapping[str, Any], x: np.ndarray, own: Mapping[str, np.ndarray]) -> tuple[int, ...]:
+    return len(x), *reference_layers.layer(layer, x[:1].astype(np.float64), own).shape[1:]
+
+
+def _compared(exact: Arrays, found: Arrays, moved: Arrays, factor: float) -> Comparison:
+    """Within limits for each layer, relative to its largest gradient."""
+    scales = layer_scales(exact)
+    noise: dict[str, float] = {}
+    for name, array in exact.items():
+        layer = name.rpartition("/")[0]
+        distance = float(np.abs(moved[name] - array).max()) / scales[name]
+        noise[layer] = float(np.maximum(noise.get(layer, 0.0), distance))  # keeps a NaN
+    limits = {name: factor * noise[name.rpartition("/")[0]] for name in exact}
+    return compare(exact, found, limits, scales=scales)

@@ -1,0 +1,71 @@
+"""From a comparison to the record of a proof."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from parity.numerics.comparison import Comparison
+from parity.proofs.context import Evidence
+from parity.records.levels import LEVELS
+from parity.records.records import Proof
+
+
+def make_proof(
+    evidence: Evidence,
+    level: int,
+    compared: Mapping[str, int],
+    problems: Sequence[str],
+    worst: Comparison | None = None,
+    frameworks: Mapping[str, Any] | None = None,
+) -> Proof:
+    """A level's proof for a network of the catalogue; one without a gap has not passed."""
+    found = proof_of(
+        evidence.network.name, evidence.dataset.title, level, compared, problems, worst, frameworks=frameworks
+    )
+    return found if found.gap is not None else replace(found, passed=False)
+
+
+def proof_of(
+    name: str,
+    dataset: str,
+    level: int,
+    compared: Mapping[str, int],
+    problems: Sequence[str],
+    worst: Comparison | None = None,
+    *,
+    frameworks: Mapping[str, Any] | None = None,
+) -> Proof:
+    """A proof of whatever has this name: passed where something was compared and nothing was wrong."""
+    gap = worst.worst if worst else None
+    first = worst.first_failure if worst else None
+    return Proof(
+        network=name,
+        level=level,
+        title=LEVELS[level],
+        passed=not problems and bool(compared) and all(compared.values()),
+        dataset=dataset,
+        compared=dict(compared),
+        gap=gap.gap if gap else None,
+        limit=gap.limit if gap else None,
+        worst=gap.name if gap else None,
+        first_failure=first.name if first else None,
+        frameworks=dict(frameworks or {}),
+        problems=list(problems),
+    )
+
+
+def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, Any]]:
+    """The worst gap of each framework's own comparison, as a proof records it."""
+    return {
+        name: {"gap": each.worst.gap, "limit": each.worst.limit, "worst": each.worst.name}
+        for name, each in comparisons.items()
+        if each.worst
+    }
+
+
+def worst_of(comparisons: Iterable[Comparison]) -> Comparison:
+    """The comparison with the most severe gap; one that compared nothing is worse than any."""
+    return max(comparisons, key=lambda comparison: comparison.worst.severity if comparison.worst else math.inf)

@@ -1,0 +1,226 @@
+"""One step of training from given weights and memory, by the verbs of a training, and what it must come to.
+
+Steps are looked at one at a time, each from weights and memory that are handed over, so that errors do not add up and
+no chaos grows between the runs that are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from parity.catalogue.recipes import Optimizer, Recipe
+from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.comparison import BLOCK, Comparison, compare, largest
+from parity.proofs.context import Evidence
+from parity.proofs.train_mode import start, train_rows
+from parity.runtime.training_loop import STATISTICS
+from parity.system import return_freed
+from parity.weights.state import State
+from parity.workers.pool import Reply, Worker
+
+LOSS = "loss"
+
+SLOTS = ("velocity", "m", "v")  # of the optimizer's memory that have the parameters' shapes
+
+OPERATIONS = 16  # roundings of an update by any of the rules, at most
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """Where a training stands: weights with running statistics, and the optimizer's memory; empty before any step."""
+
+    state: State
+    memory: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """A step that was taken: its mean loss, and where it led to."""
+
+    loss: float
+    after: TrainerState
+
+
+def run_step(
+    evidence: Evidence,
+    recipe: Recipe,
+    states: Mapping[str, TrainerState],
+    plan: Arrays,
+    precision: str,
+    *,
+    weights: bool = True,
+) -> dict[str, StepResult]:
+    """One step of each framework from its own state, with the first row of a plan.
+
+    Without `weights` it is known of where the step led to what `observed` needs, and no more.
+    """
+    (results,) = run_steps(evidence, recipe, [(states, plan)], precision, weights=weights)
+    return results
+
+
+def run_steps(
+    evidence: Evidence,
+    recipe: Recipe,
+    wanted: Iterable[tuple[Mapping[str, TrainerState], Arrays]],
+    precision: str,
+    *,
+    weights: bool = True,
+) -> Iterator[dict[str, StepResult]]:
+    """Single steps in one precision, one after the other; each as `run_step`."""
+    weights = weights or not remembers(recipe)
+    start(evidence, recipe, {}, precision=precision)
+    for states, plan in wanted:
+        results: dict[str, StepResult] = {}
+        evidence.workers.map(partial(_run, evidence, states, plan, precision, weights, results))
+        yield {framework: results[framework] for framework in states}
+        return_freed()
+
+
+def _run(
+    evidence: Evidence,
+    states: Mapping[str, TrainerState],
+    plan: Arrays,
+    precision: str,
+    weights: bool,
+    results: dict[str, StepResult],
+    worker: Worker,
+) -> Reply:
+    own = states[worker.framework]
+    memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
+    arrays = pack(state=own.state, optimizer=memory)
+    worker.call("load_training", network=evidence.network.name, arrays=arrays)
+    # In float64 as a second row: what a training does only where an epoch begins must not happen in both, or it goes
+    # unseen.
+    first = int(precision == "float64" and len(plan["order"]) > 1)
+    results[worker.framework] = step(evidence, worker, from_row(plan, -first), first, weights=weights)
+    return Reply()
+
+
+def remembers(recipe: Recipe) -> bool:
+    """Whether the optimizer's memory shows the gradients; plain descent has none, and shows them in the weights."""
+    return recipe.optimizer.kind != "sgd"
+
+
+def step(evidence: Evidence, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
+    """One step of the training that the worker has at hand, with row `index` of a plan."""
+    result = train_rows(evidence, worker, plan, index).result
+    return StepResult(result["loss"], current_state(evidence, worker, weights=weights))
+
+
+def from_row(plan: Arrays, index: int) -> Arrays:
+    """The plan with row `index` first, and as long as it was."""
+    return {name: np.roll(array, -index, axis=0) for name, array in plan.items()}
+
+
+def current_state(evidence: Evidence, worker: Worker, *, weights: bool = True) -> TrainerState:
+    """Where the worker's training stands."""
+    name = evidence.network.name
+    arrays = worker.call("export_training", network=name, optimizer=True, weights=weights).arrays
+    return TrainerState(unpack(arrays, "state"), unpack(arrays, "optimizer"))
+
+
+def observed(taken: StepResult, recipe: Recipe) -> Arrays:
+    """What a step shows, as float64: loss, gradients as the optimizer has taken them up, running statistics.
+
+    The first gradient is all of what the optimizer remembers after a first step. Adam's `v` holds squares, of which the
+    root is taken. Plain descent, which remembers nothing, shows its gradient in the weights.
+    """
+    found: Arrays = {LOSS: np.array(taken.loss)}
+    for name, array in taken.after.memory.items():
+        slot = name.partition("/")[0]
+        if slot in SLOTS:
+            numbers = array.astype(np.float64, copy=False)
+            found[name] = np.sqrt(numbers) if slot == "v" else numbers
+    for name, array in taken.after.state.items():
+        if name.endswith(STATISTICS) or not remembers(recipe):
+            found[f"state/{name}"] = array.astype(np.float64, copy=False)
+    return found
+
+
+def loss_uncertainty(taken: Mapping[str, StepResult], margin: float, rounding: float) -> float:
+    """By how much, relatively, rounding may change the gradient of a loss with logits up to `margin` apart.
+
+    It is a probability less one, and the probability a power of differences of logits: small differences of large
+    numbers, where the loss is small.
+    """
+    return 4 * rounding * (1 + margin) / min(1.0, *(each.loss for each in taken.values()))
+
+
+def by_the_rule(
+    recipe: Recipe, before: TrainerState, taken: StepResult, rate: float, count: int, rounding: float
+) -> Comparison | None:
+    """The weights after step `count` (from 1) against those that the rule makes of the memory that was left, in numpy.
+
+    None for plain descent, which remembers nothing. A limit is what so many roundings of a weight and of its change
+    can come to.
+    """
+    rule, expected, found, limits = recipe.optimizer, {}, {}, {}
+    if not remembers(recipe):
+        return None
+    for name, array in before.state.items():
+        memory = {slot: taken.after.memory.get(f"{slot}/{name}") for slot in SLOTS}
+        if all(each is None for each in memory.values()):
+            continue
+        earlier = before.memory.get(f"velocity/{name}")
+        expected[name], change = _updated(rule, array, memory, earlier, rate, count)
+        found[name] = taken.after.state[name]
+        scale = largest(expected[name])
+        limits[name] = 2 * rounding * (largest(array) + OPERATIONS * change) / scale if scale else rounding
+    return compare(expected, found, limits)
+
+
+def counted(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list[str]:
+    """What is wrong with the optimizer's counters after so many steps; a line each."""
+    problems = []
+    for name, array in memory.items():
+        slot = name.partition("/")[0]
+        if slot == "steps":
+            expected = float(count)
+        elif slot in ("beta1_power", "beta2_power"):
+            expected = getattr(recipe.optimizer, slot.removesuffix("_power")) ** (count + 1)  # that of the next step
+        else:
+            continue
+        if not abs(float(array.ravel()[0]) - expected) <= 2 * (count + 1) * rounding * expected:
+            problems.append(
+                f"{name!r} after {count} steps: expected {expected:.9g}, found {float(array.ravel()[0]):.9g}"
+            )
+    return problems
+
+
+def _updated(
+    rule: Optimizer,
+    weights: np.ndarray,
+    memory: Mapping[str, np.ndarray | None],
+    earlier: np.ndarray | None,
+    rate: float,
+    count: int,
+) -> tuple[np.ndarray, float]:
+    """The weights after the update, float64, and the largest change; block by block, each in the processor's cache."""
+    updated, most = np.empty(weights.shape), 0.0
+    flat = {slot: array.reshape(-1) for slot, array in memory.items() if array is not None}
+    old, new = weights.reshape(-1), updated.reshape(-1)
+    before = None if earlier is None else earlier.reshape(-1)
+    for begin in range(0, old.size, BLOCK):
+        part = slice(begin, begin + BLOCK)
+        now = {slot: array[part].astype(np.float64) for slot, array in flat.items()}
+        change = rate * _direction(rule, now, None if before is None else before[part], count)
+        np.subtract(old[part], change, out=new[part])
+        most = float(np.maximum(most, largest(change)))
+    return updated, most
+
+
+def _direction(rule: Optimizer, now: Mapping[str, np.ndarray], earlier: np.ndarray | None, count: int) -> np.ndarray:
+    """What the learning rate is multiplied by; float64."""
+    if rule.kind == "adam":
+        m = now["m"] / (1 - rule.beta1**count)
+        v = now["v"] / (1 - rule.beta2**count)
+        return np.asarray(m / (np.sqrt(v) + rule.epsilon))
+    velocity = now["velocity"]
+    if rule.kind == "momentum":
+        return velocity
+    gradient = velocity - (rule.momentum * earlier.astype(np.float64) if earlier is not None else 0.0)
+    return np.asarray(gradient + rule.momentum * velocity)

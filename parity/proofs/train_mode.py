@@ -1,0 +1,270 @@
+"""Evidence 4 and 5, in float64: the forward pass in training mode, and gradients.
+
+Both, and the optimizer's steps of level 6, run the suite's own training step (see
+`parity.runtime.training_loop.Trainer`) on real images, with the crops, masks, rates and update rule of the network's
+recipe; only the weights are those of the other proofs, and the batch is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from parity.catalogue.networks import LARGE
+from parity.catalogue.recipes import Recipe, as_arguments, recipe_of
+from parity.data.batches import plan_arrays, prepared
+from parity.data.dataset import Dataset
+from parity.numerics import reference_layers
+from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
+from parity.numerics.tolerance import derive_limits, moved_like_terms, perturb
+from parity.proofs.context import Evidence
+from parity.proofs.extremes import LOGITS
+from parity.proofs.proof import make_proof, worst_of
+from parity.records.records import Proof
+from parity.weights.state import State
+from parity.workers.pool import Reply, Worker, WorkerError
+
+BATCH = 4  # images a step of a large network; twice as many of others, where they cost little
+
+LARGE_FLOPS = 2e8
+
+FORWARD_STEPS = 5  # forward passes after which the running statistics are compared
+
+STEPS = 10  # of the optimizer, half of them on either side of a change of the learning rate
+
+# Relative to the scale of a layer's gradients. Backward passes add rounding errors of some 1e-16 each; a float32
+# constant in one of them makes 1e-8.
+GRADIENT_LIMIT = 1e-10
+
+PERTURBED_RUNS = 3
+
+ALONE = "batch norms alone"
+
+
+def train_mode_forward(evidence: Evidence) -> Proof:
+    """Level 4. Batch statistics, shared dropout masks, running statistics after 5 passes; each batch norm alone."""
+    plan = start(evidence, recipe_for(evidence))
+    rows = {name: array[:FORWARD_STEPS] for name, array in plan.items()}
+    replies = evidence.workers.each("training_stages", network=evidence.network.name, arrays=rows)
+    first, second = (unpack(reply.arrays, "stages") for reply in replies.values())
+    comparisons = {"stages": compare(first, second, FLOAT64_LIMIT)}
+    problems = comparisons["stages"].explain()
+    counted, of_logits = _reported(evidence, plan, {name: unpack(r.arrays, "stages") for name, r in replies.items()})
+    comparisons |= counted
+    problems += of_logits
+    before = evidence.state("float64")
+    statistics = {name: array for name, array in before.items() if name.rpartition("/")[2] in ("mean", "variance")}
+    if statistics:
+        moved, other = ({n: unpack(r.arrays, "state")[n] for n in statistics} for r in replies.values())
+        comparisons["running statistics"] = compare(moved, other, FLOAT64_LIMIT)
+        problems += [f"running statistics: {line}" for line in comparisons["running statistics"].explain()]
+        problems += [f"{name!r} did not move in {FORWARD_STEPS} passes" for name in unmoved(statistics, moved)]
+        alone, unlike = _batch_norms_alone(evidence)
+        comparisons |= alone
+        problems += unlike
+    compared = {what: len(each.gaps) for what, each in comparisons.items() if what not in counted}
+    if counted:
+        compared["losses of a step"] = sum(len(each.gaps) for each in counted.values())
+    masks = evidence.describe()[next(iter(evidence.workers))]["dropout"]["sites"]
+    if masks:
+        compared["dropout masks"] = masks
+    compared["elements"] = sum(comparison.elements for comparison in comparisons.values())
+    exact = [comparison for what, comparison in comparisons.items() if not what.endswith("float32")]
+    frameworks = {
+        framework: {"gap": found.worst.gap, "limit": found.worst.limit, "worst": found.worst.name}
+        for framework in evidence.workers
+        if (found := comparisons.get(f"{ALONE}, {framework} float32")) and found.worst
+    }
+    return make_proof(evidence, 4, compared, problems, worst_of(exact), frameworks)
+
+
+def gradients(evidence: Evidence) -> Proof:
+    """Level 5. The mean loss of one batch, and its gradient of every trainable array.
+
+    Gaps are relative to the largest gradient of the layer: a bias before a batch norm has a gradient of zero, so that
+    its own scale is rounding alone.
+    """
+    replies = gradients_of(evidence, start(evidence, recipe_for(evidence)))
+    first, second = (reply.arrays for reply in replies.values())
+    comparison = compare(first, second, GRADIENT_LIMIT, scales=layer_scales(first))
+    one, other = ({"loss": np.array(reply.result["loss"])} for reply in replies.values())
+    losses = compare(one, other, FLOAT64_LIMIT)
+    problems = comparison.explain() + losses.explain()
+    trainable = {entry.name for entry in evidence.entries() if entry.trainable}
+    problems += [f"no gradient of {name!r}" for name in sorted(trainable - set(first))]
+    compared = {"gradients": len(comparison.gaps), "elements": comparison.elements, "losses": len(losses.gaps)}
+    return make_proof(evidence, 5, compared, problems, worst_of([comparison, losses]))
+
+
+def _reported(
+    evidence: Evidence, plan: Arrays, stages: Mapping[str, Arrays]
+) -> tuple[dict[str, Comparison], list[str]]:
+    """What a training says of a step, its mean loss and how many images it had right, against numpy of its logits."""
+    labels = training_part(evidence).train_labels[plan["order"][0]].astype(int)
+    comparisons: dict[str, Comparison] = {}
+    problems: list[str] = []
+    if evidence.network.params > LARGE:
+        return comparisons, problems  # the memory of two optimizers would not fit beside all else
+    try:
+        replies = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+    except WorkerError as error:  # of the step; it does not hide what was found of the forward pass
+        return comparisons, [f"no step: {error}"]
+    for framework, reply in replies.items():
+        logits, result = stages[framework].get(LOGITS), reply.result
+        if logits is None:
+            continue  # as the comparison of the stages says
+        hits = float((logits.argmax(axis=1) == labels).mean())
+        what = f"{framework}, loss of a step"
+        comparisons[what] = recounted(result["loss"], logits, labels, FLOAT64_LIMIT)
+        problems += [f"{what}: {line}" for line in comparisons[what].explain()]
+        if result["accuracy"] != hits:
+            text = f"expected {hits:g} of the images right, as its logits are, found {result['accuracy']:g}"
+            problems.append(f"{framework}, accuracy of a step: {text}")
+    return comparisons, problems
+
+
+def recounted(loss: float, logits: np.ndarray, labels: np.ndarray, limit: float) -> Comparison:
+    """A mean loss against numpy's of the same logits; a difference of logits is as uncertain as the largest of them."""
+    losses = reference_layers.cross_entropies(logits, labels)
+    scale = float(max(np.abs(logits).max(), np.abs(losses).max()))
+    return compare({"loss": np.array(losses.mean())}, {"loss": np.array(loss)}, limit, scales={"loss": scale})
+
+
+def recipe_for(evidence: Evidence) -> Recipe:
+    """The network's own recipe."""
+    return recipe_of(evidence.network.recipe)
+
+
+def start(
+    evidence: Evidence,
+    recipe: Recipe,
+    states: Mapping[str, State] | None = None,
+    only: str | None = None,
+    *,
+    precision: str = "float64",
+    part: Dataset | None = None,
+) -> Arrays:
+    """Start a training with the proof's weights, or each framework's own `states`; the plan of its first epoch.
+
+    In both workers at once, or in that of the framework `only`. Where `states` is empty, without weights, for a caller
+    that loads them. The verb, its settings and the form of the data are those of `parity.training.run`; all proofs of a
+    network start the same training, in float64 or in float32. `part` stands in for its images and labels.
+    """
+    data = prepared(part or training_part(evidence), recipe)
+    settings = as_arguments(recipe) | {"batch": training_batch(evidence)}
+    drawn = evidence.state("float32") if states is None else {}  # here: to draw it both workers are asked
+
+    def begin(worker: Worker) -> Reply:
+        state = states[worker.framework] if states else drawn
+        return worker.call(
+            "start_training",
+            network=evidence.network.name,
+            arrays=pack(state=state, data=data),
+            seed=evidence.seed,
+            mode="auto",
+            precision=precision,
+            **settings,
+        )
+
+    if only:
+        begin(evidence.workers[only])
+    else:
+        evidence.workers.map(begin)
+    return plan_of(evidence, recipe, 0)
+
+
+def train_rows(evidence: Evidence, worker: Worker, plan: Arrays, first: int, count: int = 1) -> Reply:
+    """Steps of the training that the worker has at hand, with `count` rows of a plan from `first` on."""
+    return worker.call(
+        "train_epoch",
+        network=evidence.network.name,
+        arrays=plan,
+        begin=first,
+        end=first + count,
+        on_progress=lambda news: None,
+    )
+
+
+def training_batch(evidence: Evidence) -> int:
+    """Images a step of the trainings that are proven."""
+    return min(evidence.batch, BATCH if evidence.network.flops > LARGE_FLOPS else 2 * BATCH)
+
+
+def training_part(evidence: Evidence) -> Dataset:
+    """The images of these trainings."""
+    return evidence.part(training_batch(evidence) * STEPS)
+
+
+def plan_of(evidence: Evidence, recipe: Recipe, epoch: int) -> Arrays:
+    """The plan of an epoch (counted from 0) of these trainings."""
+    dropout = next(iter(evidence.describe().values()))["dropout"]
+    return plan_arrays(training_part(evidence), recipe, training_batch(evidence), evidence.seed, epoch, dropout)
+
+
+def gradients_of(evidence: Evidence, plan: Arrays) -> dict[str, Reply]:
+    """Both twins' gradients of the first batch."""
+    return evidence.workers.each("gradients", network=evidence.network.name, arrays=plan)
+
+
+def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[str]]:
+    """Every batch norm alone in training mode against numpy, in the float64 of the proofs and the float32 of training.
+
+    The two may run different kernels. The float32 limit is derived from numpy runs in which everything was moved by
+    rounding, the inputs as the terms of the sums that mean and variance are.
+    """
+    state = evidence.state("float64")
+    facts = evidence.network.batch_norm
+    assert facts is not None
+    inputs = probe_inputs_of_batch_norms(evidence)
+    draw = np.random.default_rng(evidence.seed)
+
+    def computed(inputs: Mapping[str, np.ndarray], state: State) -> Arrays:
+        found: Arrays = {}
+        for name, x in inputs.items():
+            own = {kind: state[f"{name}/{kind}"] for kind in ("gamma", "beta", "mean", "variance")}
+            y, mean, variance = reference_layers.batch_norm_training(x, own, facts.epsilon, facts.momentum)
+            found |= {f"{name}/output": y, f"{name}/mean": mean, f"{name}/variance": variance}
+        return found
+
+    expected = computed(inputs, state)
+    perturbed = [
+        computed({name: moved_like_terms(x, draw) for name, x in inputs.items()}, perturb(state, draw))
+        for _ in range(PERTURBED_RUNS)
+    ]
+    limits: dict[str, float | dict[str, float]] = {
+        "float64": FLOAT64_LIMIT,
+        "float32": derive_limits(expected, perturbed),
+    }
+    comparisons: dict[str, Comparison] = {}
+    problems: list[str] = []
+    for dtype, limit in limits.items():
+        arrays = pack(
+            state={name: array.astype(dtype) for name, array in state.items()},
+            input={name: x.astype(dtype) for name, x in inputs.items()},
+        )
+        replies = evidence.workers.each("probe_batch_norms", network=evidence.network.name, dtype=dtype, arrays=arrays)
+        for framework, reply in replies.items():
+            what = f"{ALONE}, {framework} {dtype}"
+            comparisons[what] = compare(expected, reply.arrays, limit)
+            problems += [f"{what}, against numpy: {line}" for line in comparisons[what].explain()]
+    return comparisons, problems
+
+
+def probe_inputs_of_batch_norms(evidence: Evidence) -> Arrays:
+    """Random float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features]."""
+    layers = evidence.layers()
+    state = evidence.state("float64")
+    draw = np.random.default_rng(evidence.seed)
+    inputs: Arrays = {}
+    for layer in layers:
+        if layer["kind"] == "batch_norm":
+            channels = state[f"{layer['name']}/gamma"].shape
+            shape = (4, 6, 6, *channels) if layer["maps"] else (16, *channels)
+            inputs[layer["name"]] = draw.normal(size=shape).astype(np.float32).astype(np.float64)
+    return inputs
+
+
+def unmoved(before: State, after: State) -> list[str]:
+    return [name for name, array in before.items() if np.array_equal(array, after.get(name, array))]

@@ -1,0 +1,1 @@
+"""What a run saves and a report reads, and the statistics on it."""

@@ -1,0 +1,19 @@
+"""The levels of evidence: their numbers and titles, today's and those of earlier runs."""
+
+from __future__ import annotations
+
+RENUMBERED = {"7 loss curve": 9}  # number and title in saved runs -> number
+
+LEVELS = {
+    1: "transfer certificate",
+    2: "float64 forward",
+    3: "float32 forward",
+    4: "train-mode forward",
+    5: "gradients",
+    6: "optimizer steps",
+    7: "evaluation",
+    8: "float32 training step",
+}
+
+# The loss curve is no proof of its own that each network has: it is drawn of few networks, and stands after the levels.
+LOSS_CURVE, LOSS_CURVE_TITLE = 9, "loss curve"

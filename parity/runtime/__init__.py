@@ -1,0 +1,1 @@
+"""What runs inside a worker and is the same in both frameworks."""

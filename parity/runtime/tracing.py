@@ -1,0 +1,212 @@
+"""What tracing a model takes in either framework: calls made again, names, and paddings merged into their layers."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from parity.numerics.geometry import used_padding
+from parity.runtime.graph import INPUT, POSITIVE, UNKNOWN
+from parity.runtime.targets import TargetError
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
+
+
+def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[tuple[Any, str], ...]]:
+    """The table of functions, by the module and the name they are called by, without those that this version lacks."""
+    found = {kind: tuple(each for each in places if hasattr(*each)) for kind, places in table.items()}
+    return {kind: places for kind, places in found.items() if places}
+
+
+def absent(table: Mapping[str, Sequence[tuple[Any, str]]]) -> list[str]:
+    """The full names of what `present` leaves out."""
+    return [
+        f"{owner.__name__}.{name}" for places in table.values() for owner, name in places if not hasattr(owner, name)
+    ]
+
+
+def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates what reads a layer or function, its first argument, of this framework and version.
+
+    What fails there is neither the user's model nor the input: the TargetError says so.
+    """
+
+    def decorate(read: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(read)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return read(*args, **kwargs)
+            except Exception as error:
+                what = args[0] if isinstance(args[0], str) else type(args[0]).__name__
+                raise TargetError(
+                    f"the suite does not understand {what!r} as {framework} has it: {type(error).__name__}: {error}. "
+                    "Your model and its input are not at fault: please report this message."
+                ) from error
+
+        return guarded
+
+    return decorate
+
+
+def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
+    """The tensors of this type among arguments, those in lists and tuples too."""
+    flat = [each for arg in args for each in (arg if isinstance(arg, (list, tuple)) else [arg])]
+    return [each for each in flat if isinstance(each, kind)]
+
+
+def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by name; a function in C has no signature, and nothing that we read off it."""
+    try:
+        return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        return dict(kwargs)
+
+
+def again(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type
+) -> Callable[..., Any]:
+    """The same call on other tensors of this type, which take the places of the first ones in order."""
+
+    def run(*tensors: Any) -> Any:
+        left = iter(tensors)
+
+        def put(value: Any) -> Any:
+            if isinstance(value, kind):
+                return next(left)
+            if isinstance(value, (list, tuple)) and any(isinstance(each, kind) for each in value):
+                return type(value)(put(each) for each in value)
+            return value
+
+        return function(*[put(each) for each in args], **{name: put(each) for name, each in kwargs.items()})
+
+    return run
+
+
+def unique(name: str, taken: Container[str]) -> str:
+    """A layer that runs again, or a second function of its kind in one layer, is numbered."""
+    if name not in taken:
+        return name
+    return next(found for n in itertools.count(2) if (found := f"{name}#{n}") not in taken)
+
+
+def merged(steps: Sequence[Any], changed: Callable[..., Any]) -> list[Any]:
+    """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew.
+
+    `changed(step, padder, inputs)` gives a step with other inputs, and with the padding of `padder` where there is one.
+    """
+    users: dict[int, list[int]] = {}
+    for place, step in enumerate(steps):
+        for source in step.inputs:
+            users.setdefault(source, []).append(place)
+    padders = {}
+    for place, step in enumerate(steps):
+        if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
+            user, source = steps[users[place][0]], step.inputs[0]
+            positive = source >= 0 and steps[source].numbers.get("function") in POSITIVE
+            # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
+            if user.kind == "conv" or (user.kind == "max_pool" and positive):
+                padders[users[place][0]] = step
+    gone = {id(padder) for padder in padders.values()}
+    kept = [place for place, step in enumerate(steps) if id(step) not in gone]
+    new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
+    return [
+        changed(steps[old], padder, tuple(new[source] for source in (padder or steps[old]).inputs))
+        for old in kept
+        for padder in [padders.get(old)]
+    ]
+
+
+def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """Kind and numbers of the sum or product of a tensor and a constant among `values`."""
+    found = [float(each) for each in values if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    if len(found) != 1:
+        return "other", {"type": f"{name} of a constant"}
+    return "scale", {"scale": found[0], "offset": 0.0} if name == "multiply" else {"scale": 1.0, "offset": found[0]}
+
+
+def composed(steps: Sequence[Any], renewed: Callable[..., Any]) -> list[Any]:
+    """Hard sigmoid and hard swish, which Keras's own networks compose of several functions, as the single ones.
+
+    `renewed(step, kind, numbers, inputs, run)` gives a step that does what several did.
+    """
+    found = list(steps)
+    for compose in (_hard_sigmoid, _hard_swish):
+        gone: set[int] = set()
+        users = Counter(source for step in found for source in step.inputs)
+        for place in range(len(found)):
+            if (made := compose(found, place, users)) is not None:
+                numbers, inputs, run, parts = made
+                found[place] = renewed(found[place], "activation", numbers, inputs, run)
+                gone |= parts
+        kept = [place for place in range(len(found)) if place not in gone]
+        new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
+        found = [
+            renewed(step, step.kind, step.numbers, tuple(new[source] for source in step.inputs), step.run)
+            for step in (found[place] for place in kept)
+        ]
+    return found
+
+
+def _hard_sigmoid(steps: Sequence[Any], place: int, users: Counter[int]) -> Any:
+    """(x + 3) to 0..6, times 1/6."""
+    last = steps[place]
+    if not _scales(last, 1 / 6, 0.0) or (middle := last.inputs[0]) < 0:
+        return None
+    clip = steps[middle]
+    if clip.numbers.get("function") != "relu6" or users[middle] != 1 or (start := clip.inputs[0]) < 0:
+        return None
+    first = steps[start]
+    if not _scales(first, 1.0, 3.0) or users[start] != 1:
+        return None
+    numbers = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
+    return numbers, first.inputs, lambda x: last.run(clip.run(first.run(x))), {start, middle}
+
+
+def _hard_swish(steps: Sequence[Any], place: int, users: Counter[int]) -> Any:
+    """x times its hard sigmoid."""
+    last = steps[place]
+    if last.kind != "multiply" or len(last.inputs) != 2:
+        return None
+    for order, gate in enumerate(last.inputs):
+        x = last.inputs[1 - order]
+        alone = gate >= 0 and steps[gate].inputs == (x,) and users[gate] == 1
+        if alone and steps[gate].numbers.get("function") == "hard_sigmoid":
+            sigmoid = steps[gate]
+
+            def run(value: Any, order: int = order, sigmoid: Any = sigmoid) -> Any:
+                pair = (sigmoid.run(value), value)
+                return last.run(*(pair if order == 0 else pair[::-1]))
+
+            return {"function": "hard_swish"}, (x,), run, {gate}
+    return None
+
+
+def _scales(step: Any, scale: float, offset: float) -> bool:
+    found = step.numbers.get("scale"), step.numbers.get("offset")
+    return step.kind == "scale" and np.allclose(found, (scale, offset), rtol=1e-7, atol=0)
+
+
+def padding_with(step: Any, padder: Any, into: Sequence[int], out: Sequence[int]) -> list[list[int]]:
+    """A step's padding together with that of the step before it; `into` and `out` are [h, w] before and after both."""
+    if (window := step.numbers.get("window")) is None:
+        kernel, layout = step.arrays["kernel"]
+        window = layout.canonical_shape(kernel.shape)[:2]
+    return [
+        used_padding(
+            into[place],
+            out[place],
+            window[place],
+            step.numbers["stride"][place],
+            step.numbers.get("dilation", [1, 1])[place],
+            padder.numbers["padding"][place][0] + step.numbers["padding"][place][0],
+        )
+        for place in range(2)
+    ]

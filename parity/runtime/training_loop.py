@@ -1,0 +1,302 @@
+"""The training loop of a worker, written once: each framework brings a `Trainer`, which knows how one step is done.
+
+Runs inside the workers, so it imports no framework either.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from parity.catalogue.networks import LARGE
+from parity.data.epoch_plan import batch_digest
+from parity.numerics.arrays import Arrays, pack, unpack
+from parity.system import return_freed
+from parity.weights.state import digest, digests
+
+PROGRESS_SECONDS = 0.5
+
+EVALUATION_BATCH = 500
+
+STATISTICS = ("/mean", "/variance")  # arrays of a state that no gradient moves
+
+Plan = dict[str, Any]  # an epoch's plan on the device
+
+
+def evaluation_parts(images: int, batch: int) -> list[slice]:
+    """The batches that so many test images are evaluated in; the last one may be smaller."""
+    return [slice(begin, min(begin + batch, images)) for begin in range(0, images, batch)]
+
+
+class Trainer(Protocol):
+    """A model, its optimizer and its data, all on one framework's device."""
+
+    mode: str  # how a step runs: "eager", "to_static", "tf.function"
+    batch: int
+    test_images: Any  # uint8 [n, h, w, c], with a length
+
+    def load_test_labels(self, labels: np.ndarray) -> None:
+        """Overwrite the labels of the test images, uint8 [n]."""
+
+    def to_device(self, plan: Arrays) -> Plan:
+        """An epoch's plan and rates, in the form that `step` takes."""
+
+    def step(self, plan: Plan, index: int) -> None:
+        """One step of training with row `index` of the plan."""
+
+    def loss(self, plan: Plan, index: int) -> tuple[Any, Any, Any]:
+        """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
+
+    def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
+        """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
+
+    def stages(self, plan: Plan, index: int) -> Arrays:
+        """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
+
+    def clear_sums(self) -> None:
+        """Start to add up losses and hits anew."""
+
+    def sums(self) -> tuple[float, int]:
+        """Sum of the steps' mean losses, and number of hits, since `clear_sums`; waits for the device."""
+
+    def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
+
+    def evaluate(self, part: slice) -> tuple[float, int, np.ndarray]:
+        """Sum of the losses, number of hits, and logits [n, classes] of some test images."""
+
+    def load(self, state: Arrays) -> None:
+        """Overwrite the weights with a canonical state."""
+
+    def export(self, endings: tuple[str, ...] = ("",)) -> Arrays:
+        """The weights as a canonical state, or the arrays alone whose names end so."""
+
+    def load_optimizer(self, state: Arrays) -> None:
+        """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
+
+    def export_optimizer(self) -> Arrays:
+        """What the optimizer remembers, by slot and canonical name."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished."""
+
+    def peak_memory(self) -> int:
+        """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
+
+
+class Loop:
+    """The verbs of training; `make` builds the framework's trainer, of which there is one at a time."""
+
+    def __init__(self, make: Callable[..., Trainer]) -> None:
+        self._make = make
+        self._trainer: Trainer | None = None
+        self._kept: dict[str, Trainer] = {}  # by precision, of one training
+        self._made_for = ""  # that training
+        self._initial: Arrays = {}
+
+    @property
+    def verbs(self) -> tuple[Callable[..., Any], ...]:
+        """What a worker can be asked for."""
+        return (
+            self.start_training,
+            self.warm_up,
+            self.train_epoch,
+            self.training_stages,
+            self.gradients,
+            self.evaluate,
+            self.digest_batches,
+            self.export_training,
+            self.digest_training,
+            self.load_training,
+            self.forget_training,
+        )
+
+    def start_training(self, network: str, seed: int, arrays: Arrays, **settings: Any) -> dict[str, Any]:
+        """Put the groups `state` (initial weights) and `data` on the device. `settings` as the trainer takes them.
+
+        Without a `state` the weights are none in particular, until `load_training` brings some.
+        The proofs start the same training many times over, in two precisions: a trainer is taken again where it is the
+        same but for the weights and the labels of the test images, because compiling its step is most of the work. One
+        of another training is dropped.
+        """
+        self._initial = unpack(arrays, "state")
+        data = unpack(arrays, "data")
+        precision = str(settings.get("precision", "float32"))
+        facts = json.dumps({name: value for name, value in settings.items() if name != "precision"}, sort_keys=True)
+        compiled_for = {name: array for name, array in data.items() if name != "test_labels"}
+        made_for = f"{network} {seed} {facts} {digest(compiled_for)}"
+        large = sum(array.size for array in self._initial.values()) > LARGE
+        if made_for != self._made_for or (large and precision not in self._kept):
+            self.forget_training()  # free the memory first
+            self._made_for = made_for
+        if precision not in self._kept:
+            self._kept[precision] = self._make(network, data, seed=seed, **settings)
+        self._trainer = self._kept[precision]
+        self._trainer.load_test_labels(data["test_labels"])
+        if self._initial:
+            self._trainer.load(self._initial)
+        self._trainer.load_optimizer({})
+        return {"mode": self._trainer.mode}
+
+    def forget_training(self) -> dict[str, Any]:
+        """Drop what was built: it has changed, or is no longer needed."""
+        self._trainer, self._kept, self._made_for = None, {}, ""
+        gc.collect()  # models hold themselves in circles
+        return_freed()
+        return {}
+
+    def warm_up(self, arrays: Arrays) -> dict[str, Any]:
+        """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it."""
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+        seconds = []
+        for _ in range(2):
+            start = time.perf_counter()
+            trainer.step(plan, 0)
+            trainer.synchronize()
+            seconds.append(time.perf_counter() - start)
+        trainer.load(self._initial)
+        trainer.load_optimizer({})
+        return {"first_seconds": seconds[0], "second_seconds": seconds[1]}
+
+    def train_epoch(
+        self,
+        arrays: Arrays,
+        progress: Callable[..., None],
+        losses: bool = False,
+        begin: int = 0,
+        end: int | None = None,
+    ) -> tuple[dict[str, Any], Arrays]:
+        """One epoch by its plan (order, dy, dx, flip [steps, batch], dropout [steps, sites], rate [steps]).
+
+        Proofs take the rows from `begin` to `end` of a plan alone: a plan of another length would be compiled anew.
+        On request with the loss of every step, float64 `losses` [steps], for which the device is waited for each time.
+        """
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+        rows, sums = range(len(arrays["order"]))[begin:end], np.zeros((0, 2))  # mean loss and hits of every step
+        trainer.clear_sums()
+        trainer.synchronize()
+        start = reported = time.perf_counter()
+        for count, index in enumerate(rows, 1):
+            trainer.step(plan, index)
+            if losses:
+                sums = np.vstack([sums, trainer.sums()])
+                trainer.clear_sums()
+            if time.perf_counter() - reported > PROGRESS_SECONDS:
+                progress(step=count, **_means(trainer, count, sums))
+                reported = time.perf_counter()
+        trainer.synchronize()
+        seconds = time.perf_counter() - start
+        result = _means(trainer, len(rows), sums) | {"seconds": seconds, "images": len(rows) * trainer.batch}
+        return result, {"losses": sums[:, 0]} if losses else {}
+
+    def training_stages(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """Forward passes in training mode through all rows of a plan, without an update.
+
+        Returns the groups `stages`, of the first row, and `state`, the weights with the running statistics afterwards.
+        """
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+        stages = trainer.stages(plan, 0)
+        for index in range(1, len(arrays["order"])):
+            trainer.loss(plan, index)
+        return {}, pack(stages=stages, state=trainer.export())
+
+    def gradients(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """The loss of a plan's first row, and its gradients by canonical name; the weights stay as they are."""
+        trainer = self._current()
+        loss, found = trainer.gradients(trainer.to_device(arrays), 0)
+        return {"loss": loss}, found
+
+    def evaluate(self, progress: Callable[..., None], batch: int = EVALUATION_BATCH) -> tuple[dict[str, Any], Arrays]:
+        """Mean loss and accuracy over all test images, `batch` at a time; how many there were; their `logits`."""
+        trainer = self._current()
+        loss, hits, logits = 0.0, 0, []
+        for part in evaluation_parts(len(trainer.test_images), batch):
+            losses, correct, found = trainer.evaluate(part)
+            loss, hits = loss + losses, hits + correct
+            logits.append(found)
+            progress(images=part.stop)
+        if not logits:
+            raise ValueError("expected test images, found none: nothing was evaluated")
+        count = sum(map(len, logits))
+        return {"loss": loss / count, "accuracy": hits / count, "images": count}, {"logits": np.concatenate(logits)}
+
+    def digest_batches(self, arrays: Arrays) -> dict[str, Any]:
+        """sha256 of every batch of a plan, as the device makes it: float32 images NHWC and int32 labels."""
+        trainer = self._current()
+        plan = trainer.to_device(arrays)
+
+        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for index in range(len(arrays["order"])):
+                yield trainer.batch_of(plan, index)
+
+        return {"digest": batch_digest(batches())}
+
+    def export_training(self, optimizer: bool = False, weights: bool = True) -> tuple[dict[str, Any], Arrays]:
+        """The groups `state` and, on request, `optimizer` as they are now; and the peak of memory in bytes.
+
+        Without `weights` the state holds running statistics alone.
+        """
+        trainer = self._current()
+        remembered = trainer.export_optimizer() if optimizer else {}
+        state = trainer.export() if weights else trainer.export(STATISTICS)
+        return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
+
+    def digest_training(self) -> dict[str, Any]:
+        """sha256 of every array that `export_training` would give, by name: what is to be the same need not be sent."""
+        trainer = self._current()
+        return {"digests": digests(trainer.export() | trainer.export_optimizer())}
+
+    def load_training(self, arrays: Arrays) -> dict[str, Any]:
+        """Go on from the groups `state` and `optimizer` that `export_training` gave."""
+        trainer = self._current()
+        trainer.load(unpack(arrays, "state"))
+        trainer.load_optimizer(unpack(arrays, "optimizer"))
+        return {}
+
+    def repeated_steps(self, arrays: Arrays) -> Callable[[int], None]:
+        """For timing: a function that trains so many steps, over and over through one epoch's plan."""
+        trainer = self._current()
+        plan, rows = trainer.to_device(arrays), len(arrays["order"])
+
+        def run(steps: int) -> None:
+            for index in range(steps):
+                trainer.step(plan, index % rows)
+
+        return run
+
+    def _current(self) -> Trainer:
+        if self._trainer is None:
+            raise RuntimeError("no training was started in this worker (a worker that died forgets its training)")
+        return self._trainer
+
+
+def _means(trainer: Trainer, steps: int, earlier: np.ndarray) -> dict[str, float]:
+    """Of so many steps; `earlier` what was already fetched of them, [n, 2]."""
+    loss, hits = trainer.sums() + earlier.sum(axis=0)
+    return {"loss": float(loss) / steps, "accuracy": float(hits) / (steps * trainer.batch)}
+
+
+def logits_of(
+    forward: Callable[[np.ndarray], np.ndarray], data: Arrays, dtype: str, progress: Callable[..., None]
+) -> np.ndarray:
+    """Logits [n, classes] of `data`: uint8 `images` [n, h, w, c], n >= 1, and float32 `mean` [h, w, c] or none.
+
+    `forward` takes some preprocessed images NHWC: 0..1, less the mean where there is one; float32 numbers in either
+    dtype, the same that a training evaluates on.
+    """
+    images, found = data["images"], []
+    for begin in range(0, len(images), EVALUATION_BATCH):
+        batch = images[begin : begin + EVALUATION_BATCH].astype(np.float32) * np.float32(1 / 255)
+        if "mean" in data:
+            batch -= data["mean"]
+        found.append(forward(batch.astype(dtype)))
+        progress(images=begin + len(batch))
+    return np.concatenate(found)

@@ -1,0 +1,1 @@
+"""What pytest collects: proofs, speeds, curves and trainings of all networks."""

@@ -1,0 +1,264 @@
+"""Fixtures of the suite: the workers, the data set, what has been measured so far, and what is saved with a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.session import PerformanceRegression
+from pytest_benchmark.storage.file import FileStorage
+
+from parity.catalogue.networks import default_networks
+from parity.data.dataset import DataError, Dataset
+from parity.data.registry import find, load
+from parity.printable import printable
+from parity.records.equivalence import FEWEST_SEEDS
+from parity.suite import recording
+from parity.suite.recording import Keep
+from parity.suite.speed import Stopwatch
+from parity.suite.trainings import Matrix
+from parity.training.experiment import require_one_precision
+from parity.training.run import Settings
+from parity.training.store import Store, StoreError
+from parity.workers.environment import collect, start_workers
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import WorkerError, Workers, shared_threads
+
+ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
+
+SESSION = pytest.StashKey[pytest.Session]()
+
+QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED, QUICK_SEEDS = 3, 5000, ("lenet5",), 1
+
+QUICK_TIMED = ("vgg16", "resnet20_v1", "mini_vgg", "lenet5")  # a large, a deep and two small networks
+
+FULL_SEEDS, FULL_RUNS = 3, Path(".parity")
+
+OUTCOMES = "test_outcomes"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for every selected, trained or timed network, seed of a training, and framework, these in turns."""
+    config = metafunc.config
+    if not config.pluginmanager.has_plugin("parity.suite.plugin"):
+        raise pytest.UsageError(
+            "the suite's options are missing: expected `pytest -p parity.suite.plugin --pyargs parity`"
+        )
+    selected = config.getoption("--network") or default_networks()
+    if "trained" in metafunc.fixturenames:
+        metafunc.parametrize(
+            "trained", config.getoption("--train") or (QUICK_TRAINED if is_quick(config) else selected)
+        )
+    if "training_seed" in metafunc.fixturenames:
+        metafunc.parametrize("training_seed", seeds_of(config), ids="seed{}".format)
+    if "timed" in metafunc.fixturenames:
+        named = config.getoption("--network")
+        metafunc.parametrize("timed", QUICK_TIMED if is_quick(config) and not named else selected)
+    if "network" in metafunc.fixturenames:
+        metafunc.parametrize("network", selected)
+    if "framework" in metafunc.fixturenames:
+        metafunc.parametrize("framework", list(FRAMEWORKS))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `full` of the quick profile, and tests of several seeds where there is one.
+
+    What looks at the trainings comes last.
+    """
+    left_out = [
+        item
+        for item in items
+        if (is_quick(config) and item.get_closest_marker("full"))
+        or ("training_seeds" in _fixtures(item) and len(seeds_of(config)) < FEWEST_SEEDS)
+    ]
+    items[:] = sorted((item for item in items if item not in left_out), key=lambda item: item.path.stem == OUTCOMES)
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
+
+
+def is_quick(config: pytest.Config) -> bool:
+    """Whether the profile is the quick one."""
+    return bool(config.getoption("--profile") == "quick")
+
+
+def seeds_of(config: pytest.Config) -> tuple[int, ...]:
+    """The seeds to train with."""
+    first, count = config.getoption("--seed"), config.getoption("--seeds")
+    return tuple(range(first, first + (count or (QUICK_SEEDS if is_quick(config) else FULL_SEEDS))))
+
+
+def runs_folder(config: pytest.Config) -> Path | None:
+    """Where trainings are kept and gone on with; None: nowhere."""
+    given = config.getoption("--runs")
+    return Path(given) if given else None if is_quick(config) else FULL_RUNS
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which data will be used, loudly when it is not real, and where trainings are kept."""
+    name = dataset_name(config)
+    lines = [f"parity: profile {config.getoption('--profile')}, data set {name}"]
+    if (folder := runs_folder(config)) is not None:
+        lines.append(f"parity: trainings are kept in {folder}, and not done again where they are finished there")
+    if name == "generated":
+        lines.append("parity: *** GENERATED IMAGES, not CIFAR-10: accuracies mean nothing outside of this run ***")
+    return lines
+
+
+def dataset_name(config: pytest.Config) -> str:
+    """What --dataset asks for; without it CIFAR-10, or generated images where the quick profile finds none."""
+    given = config.getoption("--dataset")
+    if given:
+        return str(given)
+    if is_quick(config):
+        try:
+            return "cifar10" if find() else "generated"
+        except DataError as error:
+            raise pytest.UsageError(printable(error)) from None
+    return "cifar10"
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Keep:
+    """Saves a record with the run. For all but speeds, which are benchmarks: see `parity.suite.recording.Kept`."""
+    return lambda record: recording.keep(request.node, record)
+
+
+@pytest.fixture(scope="session")
+def profile(pytestconfig: pytest.Config) -> str:
+    """quick or full."""
+    return str(pytestconfig.getoption("--profile"))
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """--seed."""
+    return int(pytestconfig.getoption("--seed"))
+
+
+@pytest.fixture(scope="session")
+def dataset(pytestconfig: pytest.Config) -> Dataset:
+    """The data set that --dataset names; the generated one is the same for every seed of a training."""
+    try:
+        return load(dataset_name(pytestconfig), progress=True)
+    except DataError as error:
+        pytest.exit(printable(error), returncode=2)
+
+
+@pytest.fixture(scope="session")
+def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: int) -> Iterator[Workers]:
+    """Both frameworks' workers; the environment that they report is saved with the run."""
+    threads = pytestconfig.getoption("--threads")
+    try:
+        pair = start_workers(device=pytestconfig.getoption("--device"), threads=threads)
+    except WorkerError as error:
+        pytest.exit(f"{error}\nSee `parity doctor`.", returncode=2)
+    with pair:
+        command = shlex.join(["pytest", *map(str, pytestconfig.invocation_params.args)])
+        pytestconfig.stash[ENVIRONMENT] = collect(pair, dataset=dataset, profile=profile, seed=seed, command=command)
+        try:
+            require_one_precision(pytestconfig.stash[ENVIRONMENT])
+        except ValueError as error:
+            pytest.exit(printable(error), returncode=2)
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def provers(workers: Workers, pytestconfig: pytest.Config) -> Iterator[Workers]:
+    """Workers for loss curves, in which both frameworks work at the same time."""
+    workers.stop()
+    threads = pytestconfig.getoption("--threads") or shared_threads()
+    with Workers(device=workers[next(iter(workers))].device, threads=threads) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def stopwatch(workers: Workers, dataset: Dataset, profile: str, seed: int) -> Stopwatch:
+    """Measures each subject once, the frameworks taking turns, and remembers it for the other framework's test."""
+    return Stopwatch(workers, dataset, seed=seed, full=profile == "full")
+
+
+@pytest.fixture(scope="session")
+def training_images(pytestconfig: pytest.Config, dataset: Dataset, profile: str) -> Dataset:
+    """What is trained and evaluated on."""
+    return dataset.limited(pytestconfig.getoption("--limit") or (QUICK_LIMIT if profile == "quick" else None))
+
+
+@pytest.fixture(scope="session")
+def training_seeds(pytestconfig: pytest.Config) -> tuple[int, ...]:
+    """All seeds of the trainings, for what compares them: asked for by tests that need several."""
+    return seeds_of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def matrix(
+    pytestconfig: pytest.Config,
+    workers: Workers,
+    training_images: Dataset,
+    profile: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Matrix:
+    """The trainings, done on request."""
+    epochs = pytestconfig.getoption("--epochs") or (QUICK_EPOCHS if profile == "quick" else None)
+    try:
+        store = Store(runs_folder(pytestconfig) or tmp_path_factory.mktemp("runs"))
+    except StoreError as error:
+        pytest.exit(printable(error), returncode=2)
+    return Matrix(workers, training_images, store, Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT])
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep hold of the session, whose exit status is decided after its tests, too; see that its run is saved whole."""
+    session.config.stash[SESSION] = session
+    benchmarks = session.config.pluginmanager.get_plugin(recording.SESSION)
+    if benchmarks is not None and isinstance(benchmarks.storage, FileStorage):
+        benchmarks.storage = recording.WholeRuns(benchmarks.storage)
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Leave out the machine's name, which a report has no use for, and clock rates, which are others at every look."""
+    machine_info.pop("node", None)
+    cpu = machine_info.get("cpu", {})
+    for name in [name for name in cpu if name.startswith("hz_actual")]:
+        del cpu[name]
+
+
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Save the environment."""
+    output_json["machine_info"]["parity"] = config.stash.get(ENVIRONMENT, {})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_benchmark_compare_machine_info(compared_benchmark: dict[str, Any]) -> None:
+    """Compare the machines alone: this run's environment is not known before its workers have started."""
+    pytest_benchmark_update_machine_info(compared_benchmark["machine_info"])
+    compared_benchmark["machine_info"].pop("parity", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Point at the next step after a saved run; a speed that has regressed fails the run without a traceback."""
+    config = terminalreporter.config
+    try:
+        yield
+    except PerformanceRegression as error:  # its lines are written already
+        terminalreporter.write_line(f"{error} See --benchmark-compare-fail.", red=True)
+        if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
+    benchmarks = config.pluginmanager.get_plugin(recording.SESSION)
+    if benchmarks is not None and recording.compared_nothing(benchmarks):
+        text = "no speed of this run is in the runs that it is compared with: --benchmark-compare-fail compared nothing"
+        terminalreporter.write_line(f"parity: {text}", red=True)
+        if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
+    if problem := getattr(benchmarks and benchmarks.storage, "problem", ""):
+        terminalreporter.write_line(f"parity: {problem}", red=True)
+        if config.stash[SESSION].exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    elif getattr(benchmarks and benchmarks.storage, "saved", False):
+        terminalreporter.write_line("Make the report of the saved run: parity report")

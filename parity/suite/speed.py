@@ -1,0 +1,178 @@
+"""Measure steps in the workers: compile time apart, many steps a reading, the frameworks taking turns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from parity.catalogue.networks import network
+from parity.catalogue.recipes import RECIPES, as_arguments
+from parity.data.batches import plan_arrays, prepared
+from parity.data.dataset import Dataset
+from parity.numerics.arrays import Arrays, pack
+from parity.records.records import Overhead, Speed
+from parity.weights.initializers import training_state
+from parity.weights.state import entries_of
+from parity.workers.pool import Worker, WorkerError, Workers
+
+OWN = "train step"  # the suite's own loop
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the suite's loop is held against: the ratio to reach, and how it is read."""
+
+    target: float
+    pairs: int = 30  # of neighbouring readings
+    seconds: float = 1.0  # how long one reading takes, at least; a call of fit costs something of its own
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A network whose training is held against other loops."""
+
+    network: str
+    batch: int
+    baselines: dict[str, dict[str, Baseline]]  # by framework and name
+
+
+def _bare_loops(pairs: int) -> dict[str, dict[str, Baseline]]:
+    loops = {"tensorflow": ("bare loop",), "paddle": ("bare loop", "bare loop, to_static")}
+    return {framework: {name: Baseline(0.95, pairs=pairs) for name in names} for framework, names in loops.items()}
+
+
+def _and_fit(baselines: dict[str, dict[str, Baseline]], **targets: float) -> dict[str, dict[str, Baseline]]:
+    return {
+        framework: baselines[framework] | {"Model.fit": Baseline(target, pairs=12, seconds=4.0)}
+        for framework, target in targets.items()
+    }
+
+
+CONTESTS = (
+    Contest("resnet20_v1", 128, _and_fit(_bare_loops(pairs=30), tensorflow=1.6, paddle=1.0)),
+    Contest("mini_vgg", 128, _bare_loops(pairs=30)),
+    Contest("vgg16", 32, _bare_loops(pairs=10)),  # 40 times the arithmetic of the others
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One subject's record and its seconds a step, one for each reading; or the error that prevented it."""
+
+    record: Speed | None
+    seconds: list[float]
+    error: WorkerError | None = None
+
+
+@dataclass
+class Stopwatch:
+    """Measures on the workers, once for each subject."""
+
+    workers: Workers
+    dataset: Dataset
+    seed: int = 0
+    full: bool = False
+
+    def __post_init__(self) -> None:
+        self.measured: dict[tuple[str, str], dict[str, Measurement]] = {}
+        self.batch = 128 if self.full else 32
+        self.rounds = 7 if self.full else 3
+        self.reading_seconds = 1.0 if self.full else 0.4  # how long one reading takes, at least
+
+    def measure(self, name: str, what: str) -> dict[str, Measurement]:
+        """Both frameworks' measurements of "forward" or "train step": readings in turn, A B A B."""
+        if (name, what) not in self.measured:
+            self.measured[name, what] = self._measure(name, what)
+        return self.measured[name, what]
+
+    def _measure(self, name: str, what: str) -> dict[str, Measurement]:
+        errors: dict[str, WorkerError] = {}
+        started: dict[str, tuple[Speed, list[float]]] = {}
+        for framework in self.workers:
+            try:
+                started[framework] = self._start(self.workers[framework], name, what), []
+            except WorkerError as error:
+                errors[framework] = error
+        for _ in range(self.rounds):
+            for framework, (record, seconds) in list(started.items()):
+                try:
+                    reading = self.workers[framework].call(
+                        "time_steps", network=name, what=what, steps=record.steps_per_measurement
+                    )
+                    seconds.append(reading.result["seconds"] / record.steps_per_measurement)
+                except WorkerError as error:
+                    errors[framework] = error
+                    del started[framework]
+        return {framework: Measurement(*found) for framework, found in started.items()} | {
+            framework: Measurement(None, [], error) for framework, error in errors.items()
+        }
+
+    def _start(self, worker: Worker, name: str, what: str) -> Speed:
+        arrays = timing_arrays(worker, name, self.dataset, self.batch, self.seed)
+        recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": self.batch}
+        begun = worker.call("start_timing", network=name, what=what, arrays=arrays, seed=self.seed, **recipe).result
+        return Speed(
+            network=name,
+            framework=worker.framework,
+            what=what,
+            batch=self.batch,
+            mode=begun["mode"],
+            precision="float32",
+            device=worker.device,
+            threads=worker.threads,
+            steps_per_measurement=max(1, math.ceil(self.reading_seconds / begun["step_seconds"])),
+            first_seconds=begun["first_seconds"],
+        )
+
+
+def overhead(
+    workers: Workers, framework: str, contest: Contest, dataset: Dataset, *, seed: int = 0
+) -> dict[str, Overhead]:
+    """The suite's training loop against each baseline of one framework, as ratios of neighbouring readings.
+
+    Both loops live in one worker and take turns. Which of them comes first changes from pair to
+    pair, so that a drift of the machine favours neither. The other framework's worker is stopped meanwhile.
+    """
+    workers.stop()
+    worker, name = workers[framework], contest.network
+    arrays = timing_arrays(worker, name, dataset, contest.batch, seed)
+    recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": contest.batch, "seed": seed}
+
+    def start(what: str, *, beside: bool) -> float:
+        begun = worker.call("start_timing", network=name, what=what, arrays=arrays, beside=beside, **recipe)
+        return float(begun.result["step_seconds"])
+
+    def seconds(what: str, steps: int) -> float:
+        return float(worker.call("time_steps", network=name, what=what, steps=steps).result["seconds"])
+
+    records = {}
+    for what, baseline in contest.baselines[framework].items():
+        steps = math.ceil(baseline.seconds / start(OWN, beside=False))
+        start(what, beside=True)
+        ratios = []
+        for pair in range(baseline.pairs):
+            order = (OWN, what) if pair % 2 else (what, OWN)
+            found = {subject: seconds(subject, steps) for subject in order}
+            ratios.append(found[what] / found[OWN])
+        records[what] = Overhead(
+            network=name,
+            framework=framework,
+            baseline=what,
+            batch=contest.batch,
+            threads=worker.threads,
+            ratios=ratios,
+            target=baseline.target,
+        )
+    return records
+
+
+def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed: int, steps: int = 16) -> Arrays:
+    """State, data and plan of a short training: enough images for `steps` batches."""
+    recipe = RECIPES[network(name).recipe]
+    few = dataset.limited(batch * steps)
+    description = worker.call("describe", network=name).result
+    return pack(
+        state=training_state(entries_of(description), recipe.init, seed),
+        data=prepared(few, recipe),
+        plan=plan_arrays(few, recipe, batch, seed, 0, description["dropout"]),
+    )

@@ -1,0 +1,43 @@
+"""Evidence 10: what the trainings came to. Runs after them, and trains what is not there yet."""
+
+from __future__ import annotations
+
+import pytest
+
+from parity.data.dataset import Dataset
+from parity.suite.recording import Keep
+from parity.suite.trainings import Matrix
+from parity.training.cross_evaluation import cross_evaluate
+from parity.training.experiment import compared
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+
+
+@pytest.mark.benchmark
+def test_equivalence(trained: str, training_seeds: tuple[int, ...], matrix: Matrix, keep: Keep) -> None:
+    """The accuracies of several seeds are not different; "undecided" is an answer too."""
+    records = [matrix.record(trained, framework, seed) for seed in training_seeds for framework in FRAMEWORKS]
+    found = compared(records, tuple(FRAMEWORKS))
+    keep(found)
+    assert found.verdict != "different", f"{found.difference:+.2f} points, interval {found.interval}"
+
+
+@pytest.mark.benchmark
+def test_cross_evaluation(
+    trained: str,
+    training_seed: int,
+    framework: str,
+    matrix: Matrix,
+    workers: Workers,
+    training_images: Dataset,
+    keep: Keep,
+) -> None:
+    """The weights that this framework trained predict the same in the other one."""
+    record = matrix.record(trained, framework, training_seed)
+    weights = matrix.weights(trained, framework, training_seed)
+    if weights is None:
+        pytest.fail("\n".join(["there are no trained weights:", *record.problems]))
+    found = cross_evaluate(workers, training_images, record, weights)
+    keep(found)
+    assert found.passed, "\n".join([*found.problems, *map(str, found.differing)])
+    assert found.images == len(training_images.test_images)

@@ -1,0 +1,79 @@
+"""The suite's own speed: its training loop against bare loops and Model.fit, and the transfer against plain copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from parity.data.dataset import Dataset
+from parity.records.records import Overhead
+from parity.suite.recording import Keep
+from parity.suite.speed import CONTESTS, Contest, overhead
+from parity.workers.pool import Workers
+
+LARGE, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
+
+HOPS = ("export", "load", "save file", "load file")
+
+
+@pytest.fixture(scope="session")
+def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[Contest, str], dict[str, Overhead]]:
+    """Every baseline of one network and framework, measured together and once; one framework computes at a time."""
+    found: dict[tuple[str, str], dict[str, Overhead]] = {}
+
+    def get(contest: Contest, framework: str) -> dict[str, Overhead]:
+        key = contest.network, framework
+        if key not in found:
+            found[key] = overhead(workers, framework, contest, dataset, seed=seed)
+        return found[key]
+
+    return get
+
+
+@pytest.mark.full
+@pytest.mark.benchmark
+@pytest.mark.parametrize(
+    ("contest", "rival", "what"),
+    [
+        pytest.param(contest, rival, what, id=f"{contest.network} {rival} {what}")
+        for contest in CONTESTS
+        for rival, baselines in contest.baselines.items()
+        for what in baselines
+    ],
+)
+def test_overhead(
+    contest: Contest,
+    rival: str,
+    what: str,
+    overheads: Callable[[Contest, str], dict[str, Overhead]],
+    keep: Keep,
+) -> None:
+    """Records the interleaved ratios; a noisy machine is no reason to fail, so there is no limit here."""
+    record = overheads(contest, rival)[what]
+    keep(record)
+    assert len(record.ratios) == contest.baselines[rival][what].pairs
+
+
+@pytest.fixture(scope="session")
+def transfers(workers: Workers) -> dict[str, dict[str, Any]]:
+    """Bytes and seconds of every hop in each framework, one after the other."""
+    return {
+        framework: workers[framework].call("time_transfer", network=LARGE, rounds=TRANSFER_ROUNDS).result
+        for framework in workers
+    }
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("hop", HOPS)
+@pytest.mark.benchmark
+def test_transfer(framework: str, hop: str, transfers: dict[str, Any], keep: Keep) -> None:
+    """Records each hop of the transfer layer against a plain copy of the same arrays."""
+    ratios = [copied / moved for moved, copied in transfers[framework]["seconds"][hop]]
+    record = Overhead(
+        network=LARGE, framework=framework, baseline=f"plain copy, against {hop}", batch=0, threads=1, ratios=ratios,
+        target=TRANSFER_TARGET,
+    )  # fmt: skip
+    keep(record)
+    assert len(ratios) == TRANSFER_ROUNDS

@@ -1,0 +1,84 @@
+"""The trainings of a pytest run: each network, framework and seed trained once, or read where it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from parity.data.dataset import Dataset
+from parity.printable import printable
+from parity.records.records import Training
+from parity.training.checkpoint import CheckpointError
+from parity.training.experiment import Job, fitting
+from parity.training.run import Settings, not_begun
+from parity.training.store import Place, Store, StoreError, locked, save
+from parity.weights.files import load_state
+from parity.weights.state import State
+from parity.workers.pool import WorkerError, Workers
+
+
+@dataclass
+class Matrix:
+    """Trains on request and remembers the records; weights stay in the store.
+
+    `settings` holds for all trainings but for the seed. A network that does not fit the images stands for its variant
+    that does.
+    """
+
+    workers: Workers
+    images: Dataset
+    store: Store
+    settings: Settings
+    environment: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        self._records: dict[tuple[str, str, int], Training] = {}
+
+    def record(self, name: str, framework: str, seed: int) -> Training:
+        """The training's record; one that failed, could not begin or could not be saved has problems.
+
+        Raises KeyboardInterrupt when Ctrl-C ended the training, after what there is of it has been saved.
+        """
+        key = name, framework, seed
+        if key not in self._records:
+            job, place = self._job(*key)
+            try:
+                self._records[key] = self._train(job, place)
+            except (CheckpointError, StoreError, WorkerError) as error:
+                found = not_begun(job.worker, job.network, job.images, job.settings, str(error))
+                self._records[key] = found.record
+        return self._records[key]
+
+    def weights(self, name: str, framework: str, seed: int) -> State | None:
+        """The trained weights; None where the training did not come to its end, or could not be saved."""
+        if not self.record(name, framework, seed).weights_digest:
+            return None
+        return load_state(self._job(name, framework, seed)[1].weights)
+
+    def known(self, name: str, seed: int) -> list[Training]:
+        """The records that there are already of a network and a seed."""
+        return [record for key, record in self._records.items() if (key[0], key[2]) == (name, seed)]
+
+    def _job(self, name: str, framework: str, seed: int) -> tuple[Job, Place]:
+        fit, settings = fitting(name, self.images), replace(self.settings, seed=seed)
+        place = self.store.place(fit, framework, settings)
+        return Job(self.workers[framework], fit, self.images, settings, place), place
+
+    def _train(self, job: Job, place: Place) -> Training:
+        with locked(place):
+            standing = job.standing()
+            print(printable(job.explain(standing)))
+            if standing.finished is not None:
+                return standing.finished.record
+            self.workers.stop()  # the other one would disturb, and the peak of memory is to be this training's
+            outcome = job.train(lambda news: None)
+            record = outcome.record
+            try:
+                save(place, outcome, self.environment)
+            except OSError as error:
+                unsaved = f"the result could not be saved: {error}"
+                record = replace(record, problems=[*record.problems, unsaved], weights_digest="")
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        return record

@@ -1,0 +1,203 @@
+"""The machine and its files: processor, memory, the project's folder, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import glob
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent  # the folder that holds the packages
+
+
+def high_water(pid: int | None = None) -> int:
+    """Bytes: the most that a process (None: this one) has held at once; what it holds now where no mark is kept.
+
+    Not `ru_maxrss`: on Linux a new process inherits there what its parent held when it started it.
+    """
+    try:
+        for line in Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def is_short() -> bool:
+    """Whether less than half of the machine's memory is available."""
+    memory = psutil.virtual_memory()
+    return bool(memory.available < memory.total / 2)
+
+
+def return_freed() -> None:
+    """Give memory that is free inside the heap back to the system, where it is short and the C library knows how.
+
+    Arrays of a deep network are many and small: glibc keeps the room of those that are gone, gigabytes of it. Where
+    there is enough it is better kept: to get it anew from the system takes time.
+    """
+    if not is_short():
+        return
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@lru_cache
+def _facts() -> dict[str, str]:
+    """What Linux says of the first processor, by its own names; empty elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    first = text.split("\n\n")[0]
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+
+
+def cpu_model() -> str | None:
+    """The processor's model name; its architecture where the system does not tell the name."""
+    return _facts().get("model name") or platform.processor() or platform.machine() or None
+
+
+def is_amd_with_avx2() -> bool:
+    """Whether this is a processor of AMD's with AVX2; False where the system does not tell."""
+    return _facts().get("vendor_id") == "AuthenticAMD" and "avx2" in _facts().get("flags", "").split()
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the user's share of it
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write all files, or none: first each under a temporary name beside its own, then all are renamed, in this order.
+
+    Raises OSError with a message for the user, see `unwritten`; nothing half-written stays then, and no new folder.
+    """
+    wanted = sum(map(len, files.values()))
+    staged: dict[Path, Path] = {}
+    folders = list(dict.fromkeys(parent for path in files for parent in path.parents if not parent.exists()))
+    path = Path()
+    try:
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(replaced(path))
+            staged[path] = temporary_name(replaced(path))
+            staged[path].write_bytes(content)
+        for path, temporary in staged.items():
+            temporary.replace(replaced(path))
+    except BaseException as error:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+            with contextlib.suppress(OSError):  # never made, or something lies in it
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise unwritten(error, path, wanted) from None
+        raise
+
+
+@contextlib.contextmanager
+def replacing(path: Path, wanted: int) -> Iterator[Path]:
+    """A temporary name beside `path`, for something else to write to; what is there at the end is renamed.
+
+    `wanted` are the bytes that it will take, for the message. Raises as `write_together` does.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(replaced(path))
+        temporary = temporary_name(replaced(path))
+        yield temporary
+        temporary.replace(replaced(path))
+    except BaseException as error:
+        if temporary is not None:
+            _remove(temporary)
+        if isinstance(error, OSError):
+            raise unwritten(error, path, wanted) from None
+        raise
+
+
+def replaced(path: Path) -> Path:
+    """What a new file takes the place of: where a link leads to. Raises OSError for a device, a pipe or a socket."""
+    target = path.resolve()
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise OSError(errno.EEXIST, "a device, a pipe or a socket is there, and no file")
+    return target
+
+
+def temporary_name(path: Path, suffix: str = "") -> Path:
+    """Beside `path`, so that it can be renamed; its own for every process.
+
+    With the `suffix` of `path` at its end, for what goes by that.
+    """
+    before, after = _around_the_process(path, suffix)
+    return path.with_name(f"{before}{os.getpid()}{after}")
+
+
+def remove_leftovers(path: Path, suffix: str = "") -> None:
+    """Remove what killed processes left under temporary names of `path`. Never fails: what cannot be removed stays."""
+    before, after = _around_the_process(path, suffix)
+    for leftover in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
+        process = leftover.name.removeprefix(before).removesuffix(after)
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            with contextlib.suppress(OSError):
+                _remove(leftover)
+
+
+def _around_the_process(path: Path, suffix: str) -> tuple[str, str]:
+    return f".{path.name.removesuffix(suffix)}.", f".part{suffix}"
+
+
+def unwritten(error: OSError, path: Path, wanted: int) -> OSError:
+    """The same error with a message that says which file, how much was wanted and is free, and what is kept.
+
+    Call it once what was half written is removed: the free space is measured here.
+    """
+    reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+    parts = [f"{path}: could not be written: {reason}."]
+    if error.errno in FULL:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        free = shutil.disk_usage(folder).free
+        parts.append(f"{wanted:,} bytes were wanted, {free:,} are free there. Free some space or name another place.")
+    elif error.errno == errno.EFBIG:
+        parts.append(f"{wanted:,} bytes were wanted, more than one file may have there (see `ulimit -f`).")
+    parts.append("What was there before is as it was." if path.exists() else "Nothing is there, and no part was left.")
+    found = type(error)(" ".join(parts))
+    found.errno = error.errno  # and not strerror, with which Python would show these two alone
+    return found
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        temporary.unlink(missing_ok=True)
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a file that could not be written after the work that it is for. Makes nothing. Raises ValueError."""
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a file to write, found a directory. Name a file in it.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file to write, found a device, a pipe or a socket. Name a file.")
+    folder = next(each for each in path.absolute().parents if each.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        found = "one that cannot be written to" if folder.is_dir() else "a file"
+        raise ValueError(f"{path}: expected {folder} to be a directory to write to, found {found}. Choose another.")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one.
+
+    Raises OSError: the message says which file, how much was wanted and what is kept.
+    """
+    write_together({path: text.encode()})

@@ -1,0 +1,1 @@
+"""Trainings: run, resumed, compared."""

@@ -1,0 +1,74 @@
+"""A training between two epochs, in one file: weights, the optimizer's memory, the curve so far.
+
+Its position in the epoch plan is the number of finished epochs: every epoch's plan follows from the seed and that
+number. The file is a safetensors file whose metadata holds the rest as JSON, with a digest of everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from parity.numerics.arrays import Arrays
+from parity.training.fingerprint import differences
+from parity.weights.files import load_state, read_metadata, save_state
+from parity.weights.state import StateError, digest
+
+KEY = "parity checkpoint"
+
+REMEDY = "It was left as it is: remove it or move it away to begin anew, or write to another directory."
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be gone on from; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training needs to go on as if it had never stopped."""
+
+    configuration: dict[str, Any]  # of parity.training.fingerprint
+    arrays: Arrays  # the groups `state` and `optimizer`, as a worker's `export_training` gives them
+    epochs: list[dict[str, Any]]  # the records of the finished epochs
+    sessions: list[dict[str, Any]]  # of `parity.records.records.Training`
+    digests: dict[str, str]  # initial weights and first epoch's batches
+    problems: list[str]
+
+    def save(self, path: Path) -> None:
+        """Write it by way of a temporary name: at any moment the file is the old one or the whole new one."""
+        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "arrays"}
+        facts["digest"] = _digest(self.arrays, facts)
+        save_state(self.arrays, path, metadata={KEY: json.dumps(facts)})
+
+    @classmethod
+    def load(cls, path: Path, configuration: Mapping[str, Any], epochs: int) -> Checkpoint | None:
+        """The checkpoint at `path` of a training of so many epochs, None where there is no file.
+
+        Raises CheckpointError when it is damaged, of another training, or past that number of epochs.
+        """
+        if not path.exists():
+            return None
+        try:
+            arrays = load_state(path)
+            facts = json.loads(read_metadata(path)[KEY])
+            if facts.pop("digest") != _digest(arrays, facts):
+                raise ValueError("its content does not match its own digest: it was damaged")
+            found = cls(arrays=arrays, **facts)
+        except (StateError, ValueError, KeyError, TypeError, RecursionError) as error:
+            detail = f"not one of this suite's ({error} is missing)" if isinstance(error, KeyError) else str(error)
+            raise CheckpointError(f"{path}: expected a checkpoint, found: {detail}. {REMEDY}") from None
+        if odd := differences(found.configuration, configuration):
+            raise CheckpointError(f"{path}: a checkpoint of another training:\n  " + "\n  ".join(odd) + f"\n{REMEDY}")
+        if len(found.epochs) > epochs:
+            raise CheckpointError(
+                f"{path}: expected a checkpoint within {epochs} epochs, found {len(found.epochs)} finished. {REMEDY}"
+            )
+        return found
+
+
+def _digest(arrays: Arrays, facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(f"{digest(arrays)} {json.dumps(facts, sort_keys=True)}".encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""Evidence 10: weights that one framework trained, evaluated by both over all test images in float32."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from parity.catalogue.recipes import recipe_of
+from parity.data.batches import mean_image
+from parity.data.dataset import Dataset
+from parity.numerics.arrays import Arrays, pack
+from parity.records.records import CrossEvaluation, Training
+from parity.weights.state import State
+from parity.workers.pool import WorkerError, Workers
+
+Logits = Mapping[str, np.ndarray]  # [n, classes] by framework
+
+
+def cross_evaluate(workers: Workers, dataset: Dataset, record: Training, weights: State) -> CrossEvaluation:
+    """Evaluate the weights of a finished training where it took place and in the other framework.
+
+    The images of which the predicted class differs are evaluated once more, in float64, where rounding has no say.
+    A worker that fails, logits that are not finite and a data set without test images are problems of the record.
+    """
+    home = record.framework
+    abroad = next(name for name in workers if name != home)
+    labels = dataset.test_labels
+    try:
+        found = _logits(workers, dataset, record, weights, "float32", np.arange(len(labels)))
+        problems = _problems(found, len(labels))
+        differing = [] if problems else _differing(workers, dataset, record, weights, found[home], found[abroad])
+    except WorkerError as error:
+        found, problems, differing = {}, [str(error)], []
+    return CrossEvaluation(
+        network=record.network,
+        dataset=dataset.title,
+        seed=record.seed,
+        trained_in=home,
+        evaluated_in=abroad,
+        images=len(labels) if found else 0,
+        accuracy_home=math.nan if problems else _accuracy(found[home], labels),
+        accuracy_abroad=math.nan if problems else _accuracy(found[abroad], labels),
+        largest_gap=math.nan if problems else _gap(found[home], found[abroad]),
+        differing=differing,
+        problems=problems,
+        recipe=record.recipe,
+    )
+
+
+def _logits(
+    workers: Workers, dataset: Dataset, record: Training, weights: State, dtype: str, images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Both frameworks' logits of the test images with these indices; nothing where there are none."""
+    if not len(images):
+        return {}
+    data: Arrays = {"images": dataset.test_images[images]}
+    if recipe_of(record.recipe).subtract_mean:
+        data["mean"] = mean_image(dataset)
+    arrays = pack(state={name: array.astype(dtype) for name, array in weights.items()}, data=data)
+    replies = workers.each("predict", network=record.network, dtype=dtype, arrays=arrays, on_progress=lambda news: None)
+    return {name: reply.arrays["logits"] for name, reply in replies.items()}
+
+
+def _problems(found: Logits, images: int) -> list[str]:
+    """Why the logits cannot be compared."""
+    if not found:
+        return ["expected test images, found none: nothing was compared"]
+    problems = []
+    shapes = {name: logits.shape for name, logits in found.items()}
+    if len(set(shapes.values())) > 1 or any(len(logits) != images for logits in found.values()):
+        problems.append(f"expected logits of {images} images from both frameworks, found the shapes {shapes}")
+    for name, logits in found.items():
+        if bad := np.count_nonzero(~np.isfinite(logits).all(axis=-1)):
+            problems.append(f"{name}: the logits of {bad} of {len(logits)} images are not finite")
+        elif not logits.any():
+            problems.append(f"{name}: every logit is 0, so no class is predicted")
+    return problems
+
+
+def _differing(
+    workers: Workers, dataset: Dataset, record: Training, weights: State, home: np.ndarray, abroad: np.ndarray
+) -> list[dict[str, Any]]:
+    """The images that the two predict differently, as `CrossEvaluation.differing`."""
+    classes = home.argmax(axis=1), abroad.argmax(axis=1)
+    images = np.flatnonzero(classes[0] != classes[1])
+    agree = np.ones(len(images), bool)
+    exact = _logits(workers, dataset, record, weights, "float64", images)
+    for logits in exact.values():
+        same_class = logits.argmax(axis=1) == exact[record.framework].argmax(axis=1)
+        agree &= same_class & np.isfinite(logits).all(axis=1)
+    top = np.sort(home[images], axis=1)
+    return [
+        {
+            "image": int(image),
+            "home": int(classes[0][image]),
+            "abroad": int(classes[1][image]),
+            "margin": float(top[row, -1] - top[row, -2]),
+            "float64_agree": bool(agree[row]),
+        }
+        for row, image in enumerate(images)
+    ]
+
+
+def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    return float((logits.argmax(axis=1) == labels).mean())
+
+
+def _gap(home: np.ndarray, abroad: np.ndarray) -> float:
+    return float(np.abs(home - abroad).max() / np.abs(home).max())

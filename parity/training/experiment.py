@@ -1,0 +1,268 @@
+"""Train one network in one framework after the other on the same batches, seed by seed, and compare what comes out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from parity.catalogue.networks import network, variant
+from parity.catalogue.recipes import Recipe, recipe_of
+from parity.data.dataset import Dataset
+from parity.records.equivalence import FEWEST_SEEDS, equivalence
+from parity.records.records import CrossEvaluation, Equivalence, Training
+from parity.records.saved_run import save_records
+from parity.training.cross_evaluation import cross_evaluate
+from parity.training.fingerprint import configuration
+from parity.training.run import Outcome, Progress, Settings, train
+from parity.training.store import Place, Standing, Store, locked, save, standing
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Worker, Workers
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: what `parity.training.run.train` is told, and where the result is kept."""
+
+    worker: Worker
+    network: str
+    images: Dataset
+    settings: Settings
+    place: Place | None  # None: nowhere
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"{self.network}, {FRAMEWORKS[self.worker.framework].title}, seed {self.settings.seed}"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.settings.epochs or recipe_for(self.network, self.settings).epochs
+
+    def standing(self) -> Standing:
+        """How far the training has come already. Raises CheckpointError, WorkerError."""
+        if self.place is None:
+            return Standing()
+        settings = self.settings
+        recipe = recipe_for(self.network, settings)
+        found = configuration(
+            self.worker,
+            self.network,
+            recipe,
+            self.images,
+            batch=settings.batch or recipe.batch,
+            seed=settings.seed,
+            mode=settings.mode,
+            precision=settings.precision,
+        )
+        return standing(self.place, found, self.epochs)
+
+    def explain(self, found: Standing) -> str:
+        """What is done about a standing, in one line; empty where the training begins on an empty place."""
+        if found.finished is not None and self.place is not None:
+            return f"{self.title}: already finished ({self.place.record.name})"
+        if found.epochs and self.place is not None:
+            name = self.place.checkpoint.name
+            return f"{self.title}: going on after epoch {found.epochs} of {self.epochs} ({name})"
+        if found.replaces:
+            return f"{self.title}: trained anew, which replaces a finished training at its end: {found.replaces}"
+        return ""
+
+    def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
+        """Train, or go on, with the machine to itself: the caller has stopped the other workers."""
+        checkpoint = self.place.checkpoint if self.place else None
+        outcome = train(
+            self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
+        )
+        self.worker.stop()  # its memory and threads belong to the next one now
+        return outcome
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained: every seed in every framework. Raises ValueError where there would be no step."""
+
+    network: str  # that fits the images, see `fitting`
+    frameworks: tuple[str, ...]  # in the order in which they train
+    images: Dataset
+    seeds: tuple[int, ...] = (0,)
+    settings: Settings = field(default_factory=Settings)  # its seed is not looked at
+
+    def __post_init__(self) -> None:
+        if self.batch > (count := len(self.images.train_images)):
+            whose = "of its recipe" if self.settings.batch is None else "asked for"
+            raise ValueError(
+                f"{self.network}: the batch of {self.batch} images {whose} is larger than the {count} training images "
+                f"of {self.images.title!r}, so there would be no step. Use --batch {count} or less, or a larger "
+                "--limit."
+            )
+
+    @property
+    def batch(self) -> int:
+        """Images a step."""
+        return self.settings.batch or recipe_for(self.network, self.settings).batch
+
+    def jobs(self, workers: Workers, store: Store | None) -> Iterator[Job]:
+        """Every training, seed by seed."""
+        for seed in self.seeds:
+            settings = replace(self.settings, seed=seed)
+            for framework in self.frameworks:
+                place = store.place(self.network, framework, settings) if store else None
+                yield Job(workers[framework], self.network, self.images, settings, place)
+
+
+@dataclass
+class Result:
+    """What a run of a plan came to."""
+
+    plan: Plan
+    outcomes: list[Outcome] = field(default_factory=list)
+    equivalence: Equivalence | None = None
+    crosses: list[CrossEvaluation] = field(default_factory=list)
+    interrupted: bool = False
+    save_errors: list[str] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[Training]:
+        """The record of every training that has begun."""
+        return [outcome.record for outcome in self.outcomes]
+
+    @property
+    def partial(self) -> bool:
+        """Whether any training did not come to its end."""
+        expected = len(self.plan.seeds) * len(self.plan.frameworks)
+        return len(self.outcomes) < expected or any(each.weights is None for each in self.outcomes)
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the frameworks trained on other batches or from other weights; what is unknown is not unlike."""
+        return any(
+            len({getattr(record, digest) for record in self.records if record.seed == seed} - {""}) > 1
+            for seed in self.plan.seeds
+            for digest in ("batches_digest", "initial_digest")
+        )
+
+    @property
+    def different(self) -> bool:
+        """Whether anything speaks against parity: unlike batches, a problem, a difference that rounding cannot make."""
+        problems = any(record.problems for record in self.records)
+        verdict = self.equivalence is not None and self.equivalence.verdict == "different"
+        return self.unlike or problems or verdict or not all(cross.passed for cross in self.crosses)
+
+
+def fitting(name: str, images: Dataset) -> str:
+    """The network of that name, or its variant for the images' size and number of classes."""
+    return variant(name, classes=len(images.classes), size=images.train_images.shape[1])
+
+
+def recipe_for(name: str, settings: Settings) -> Recipe:
+    """The recipe that a training with these settings follows."""
+    return settings.recipe or recipe_of(network(name).recipe)
+
+
+def run(
+    workers: Workers,
+    plan: Plan,
+    store: Store | None,
+    environment: Mapping[str, Any],
+    on_progress: Callable[[Progress], None],
+    say: Say,
+) -> Result:
+    """Train what is not finished in the store, then compare; stop at an interruption, go on after a worker that failed.
+
+    Every place is locked and looked at before the first training begins. Raises StoreError where another process is at
+    work, CheckpointError where a checkpoint is damaged or foreign.
+    """
+    result = Result(plan)
+    with contextlib.ExitStack() as locks:
+        try:
+            jobs = list(plan.jobs(workers, store))
+            for job in jobs:
+                if job.place is not None:
+                    locks.enter_context(locked(job.place))
+            for job, found in [(job, job.standing()) for job in jobs]:
+                if news := job.explain(found):
+                    say(news)
+                if found.finished is not None:
+                    result.outcomes.append(found.finished)
+                    continue
+                _train(job, workers, result, environment, on_progress, say)
+                if result.outcomes[-1].interrupted:
+                    result.interrupted = True
+                    return result
+            if len(plan.frameworks) > 1:
+                _compare(result, workers, store, environment, say)
+        except KeyboardInterrupt:  # between two trainings, while saving, or while comparing
+            result.interrupted = True
+    return result
+
+
+def _train(
+    job: Job,
+    workers: Workers,
+    result: Result,
+    environment: Mapping[str, Any],
+    on_progress: Callable[[Progress], None],
+    say: Say,
+) -> None:
+    """Train and save. A full disk must not cost the comparison of what was trained: the error is kept for the end."""
+    for name in workers:
+        if name != job.worker.framework:
+            workers[name].stop()
+    outcome = job.train(on_progress)
+    result.outcomes.append(outcome)
+    for warning in outcome.warnings:
+        say(f"{job.title}: {warning}")
+    if job.place is not None:
+        try:
+            save(job.place, outcome, environment)
+        except OSError as error:
+            result.save_errors.append(f"{job.title}: the result could not be saved: {error}")
+
+
+def _compare(result: Result, workers: Workers, store: Store | None, environment: Mapping[str, Any], say: Say) -> None:
+    """Test the accuracies for equivalence, and evaluate every finished training's weights in the other framework."""
+    plan = result.plan
+    if len(plan.seeds) >= FEWEST_SEEDS:
+        result.equivalence = compared(result.records, plan.frameworks)
+    for outcome in result.outcomes:
+        if outcome.weights is not None:
+            title = FRAMEWORKS[outcome.record.framework].title
+            say(f"evaluating in both frameworks what {title} trained, seed {outcome.record.seed}")
+            result.crosses.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
+    if store is not None and not result.partial:
+        found = [each for each in (result.equivalence, *result.crosses) if each is not None]
+        path = store.outcome_path(plan.network, plan.settings)
+        try:
+            save_records(path, found, environment)
+        except OSError as error:
+            result.save_errors.append(f"the comparison could not be saved: {error}")
+
+
+def compared(records: Sequence[Training], frameworks: Sequence[str]) -> Equivalence:
+    """The test of equivalence over the trainings of two frameworks."""
+    return equivalence({name: [record for record in records if record.framework == name] for name in frameworks})
+
+
+def require_one_precision(environment: Mapping[str, Any]) -> None:
+    """Raises ValueError when one framework computes in less than float32: such times do not compare."""
+    facts = environment["frameworks"]
+    verdicts = {name: found["precision"]["verdict"] for name, found in facts.items() if "precision" in found}
+    if len(set(verdicts.values())) > 1:
+        listed = ", ".join(f"{name}: {verdict}" for name, verdict in verdicts.items())
+        raise ValueError(
+            f"the frameworks compute in unlike precisions ({listed}), which must not be compared. "
+            "Switch TF32 and bfloat16 off, or use --device cpu; see `parity doctor`."
+        )
+
+
+def require_precision(workers: Workers, precision: str) -> None:
+    """Raises ValueError when a framework cannot train in this precision: the same on both sides, or not at all."""
+    asked = workers.each("supports", precision=precision)
+    problems = {FRAMEWORKS[name].title: reply.result["problem"] for name, reply in asked.items()}
+    if listed := "; ".join(f"{title} has {problem}" for title, problem in problems.items() if problem):
+        raise ValueError(f"--precision {precision} is refused, because both frameworks must have it: {listed}.")

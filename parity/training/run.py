@@ -1,0 +1,266 @@
+"""Train one network in one framework's worker: the same recipe, weights, batches, crops, flips and masks for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.catalogue.networks import network
+from parity.catalogue.recipes import Recipe, as_arguments, recipe_of
+from parity.data.batches import plan_arrays, prepared, reference_digest
+from parity.data.dataset import Dataset
+from parity.numerics.arrays import Arrays, pack, unpack
+from parity.records.records import Epoch, Training
+from parity.training.checkpoint import Checkpoint
+from parity.training.fingerprint import configuration, fingerprint
+from parity.weights.initializers import initial_state
+from parity.weights.state import State, digest
+from parity.workers.pool import Worker, WorkerError
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of a running training, for a display; a finished epoch comes with its `record`."""
+
+    network: str
+    framework: str
+    epoch: int  # counted from 1; 0 while preparing
+    epochs: int
+    step: int
+    steps: int
+    loss: float = 0.0
+    accuracy: float = 0.0
+    record: Epoch | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained; what is None is the recipe's own. `recipe` None: the network's."""
+
+    recipe: Recipe | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    seed: int = 0
+    mode: str = "auto"
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished or interrupted training: its record, and the weights when it came to its end."""
+
+    record: Training
+    weights: State | None
+    interrupted: bool = False  # by Ctrl-C
+    warnings: tuple[str, ...] = ()  # what did not touch the result: a checkpoint that could not be written
+
+
+def train(
+    worker: Worker,
+    name: str,
+    dataset: Dataset,
+    settings: Settings = Settings(),
+    *,
+    checkpoint: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda news: None,
+) -> Outcome:
+    """Train the network, and with a `checkpoint` go on from there when the file exists, and write it after each epoch.
+
+    A worker that fails, and Ctrl-C, end the training early: the outcome then has the epochs so far, no weights, and
+    says why in `record.problems`. Raises ValueError when the data set is smaller than a batch, and CheckpointError
+    when the checkpoint is damaged or another training's.
+    """
+    interrupted = False
+    run = _Run(worker, name, dataset, settings, checkpoint, on_progress)
+    try:
+        run.prepare()
+        for epoch in range(len(run.records), run.epochs):
+            run.train_epoch(epoch)
+            run.save()
+        run.finish()
+    except WorkerError as error:
+        run.problems.append(str(error))
+    except KeyboardInterrupt:
+        worker.stop()
+        interrupted = True
+        run.problems.append(f"interrupted in epoch {len(run.records) + 1} of {run.epochs}")
+    return Outcome(run.record(), run.weights, interrupted, tuple(run.warnings))
+
+
+@dataclass
+class _Run:
+    """The state of one training."""
+
+    worker: Worker
+    name: str
+    dataset: Dataset
+    settings: Settings
+    checkpoint: Path | None
+    on_progress: Callable[[Progress], None]
+
+    def __post_init__(self) -> None:
+        self.recipe = self.settings.recipe or recipe_of(network(self.name).recipe)
+        self.epochs = self.settings.epochs or self.recipe.epochs
+        self.batch = self.settings.batch or self.recipe.batch
+        self.seed = self.settings.seed
+        self.configuration: dict[str, Any] = {}
+        self.records: list[Epoch] = []
+        self.sessions: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self.weights: State | None = None
+        self.peak_memory = 0
+        self.digests = {"initial": "", "batches": ""}
+        self.dropout: dict[str, int] = {}
+        self.step_mode = ""
+
+    def prepare(self) -> None:
+        """Data and weights to the device; compile; compare the first epoch's batches with the reference's.
+
+        With a checkpoint: go on from it, once the same has been set up.
+        """
+        self._report(0, 0)
+        settings = self.settings
+        self.configuration = configuration(
+            self.worker,
+            self.name,
+            self.recipe,
+            self.dataset,
+            batch=self.batch,
+            seed=self.seed,
+            mode=settings.mode,
+            precision=settings.precision,
+        )
+        saved = Checkpoint.load(self.checkpoint, self.configuration, self.epochs) if self.checkpoint else None
+        description = self.worker.call("describe", network=self.name).result
+        state = initial_state(description, self.recipe.init, self.seed, settings.precision)
+        self.digests["initial"] = digest(state)
+        self.dropout = description["dropout"]
+        self.step_mode = self.worker.call(
+            "start_training",
+            network=self.name,
+            arrays=pack(state=state, data=prepared(self.dataset, self.recipe)),
+            seed=self.seed,
+            mode=settings.mode,
+            precision=settings.precision,
+            **(as_arguments(self.recipe) | {"batch": self.batch}),
+        ).result["mode"]
+        plan = self._plan(0)
+        first_seconds = self.worker.call("warm_up", network=self.name, arrays=plan).result["first_seconds"]
+        if saved is not None:
+            self._go_on(saved)
+        else:
+            found = self.worker.call("digest_batches", network=self.name, arrays=plan).result["digest"]
+            self.digests["batches"] = found
+            if found != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
+                self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
+        self.sessions.append({"after_epochs": len(self.records), "first_seconds": first_seconds})
+
+    def _go_on(self, saved: Checkpoint) -> None:
+        self.worker.call("load_training", network=self.name, arrays=saved.arrays)
+        self.digests, self.sessions, self.problems = dict(saved.digests), list(saved.sessions), list(saved.problems)
+        self.records = [Epoch(**values) for values in saved.epochs]
+
+    def train_epoch(self, epoch: int) -> None:
+        """Train and evaluate the epoch (counted from 0)."""
+        plan = self._plan(epoch)
+
+        def on_progress(news: dict[str, Any]) -> None:
+            self._report(epoch + 1, news["step"], news["loss"], news["accuracy"])
+
+        trained = self.worker.call("train_epoch", network=self.name, arrays=plan, on_progress=on_progress).result
+        tested = self.worker.call("evaluate", network=self.name, on_progress=lambda news: None).result
+        if tested["images"] != len(self.dataset.test_images):
+            expected = len(self.dataset.test_images)
+            self.problems.append(f"epoch {epoch + 1}: expected {expected} test images, found {tested['images']}")
+        record = Epoch(
+            epoch=epoch + 1,
+            learning_rate=float(plan["rate"][0]),
+            train_loss=trained["loss"],
+            train_accuracy=trained["accuracy"],
+            test_loss=tested["loss"],
+            test_accuracy=tested["accuracy"],
+            seconds=trained["seconds"],
+            images_per_second=trained["images"] / trained["seconds"],
+        )
+        if not np.isfinite([record.train_loss, record.test_loss]).all():
+            self.problems.append(f"epoch {epoch + 1}: the loss is not a number")
+        self.records.append(record)
+        self._report(epoch + 1, self.steps, record.train_loss, record.train_accuracy, record)
+
+    def save(self) -> None:
+        """Write the checkpoint; where that fails the training goes on, and the earlier checkpoint stays."""
+        if self.checkpoint is None:
+            return
+        arrays = self.worker.call("export_training", network=self.name, optimizer=True).arrays
+        saved = Checkpoint(
+            configuration=self.configuration,
+            arrays=arrays,
+            epochs=[asdict(record) for record in self.records],
+            sessions=self.sessions,
+            digests=self.digests,
+            problems=self.problems,
+        )
+        try:
+            saved.save(self.checkpoint)
+        except OSError as error:
+            self.warnings.append(f"the checkpoint after epoch {len(self.records)} could not be written: {error}")
+
+    def finish(self) -> None:
+        """Fetch the weights and the peak of memory."""
+        reply = self.worker.call("export_training", network=self.name)
+        self.weights, self.peak_memory = unpack(reply.arrays, "state"), reply.result["peak_memory"]
+
+    def record(self) -> Training:
+        """What is known so far."""
+        return Training(
+            network=self.name,
+            framework=self.worker.framework,
+            recipe=self.recipe.name,
+            dataset=self.dataset.title,
+            train_images=len(self.dataset.train_images),
+            test_images=len(self.dataset.test_images),
+            batch=self.batch,
+            seed=self.seed,
+            mode=self.step_mode,
+            precision=self.settings.precision,
+            device=self.worker.device,
+            threads=self.worker.threads,
+            epochs=[asdict(record) for record in self.records],
+            epochs_planned=self.epochs,
+            seconds=sum(record.seconds for record in self.records),
+            first_seconds=self.sessions[0]["first_seconds"] if self.sessions else 0.0,
+            peak_memory=self.peak_memory,
+            initial_digest=self.digests["initial"],
+            batches_digest=self.digests["batches"],
+            problems=self.problems,
+            configuration=fingerprint(self.configuration) if self.configuration else "",
+            weights_digest=digest(self.weights) if self.weights is not None else "",
+            sessions=self.sessions,
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch; the last incomplete batch is dropped."""
+        return len(self.dataset.train_images) // self.batch
+
+    def _plan(self, epoch: int) -> Arrays:
+        return plan_arrays(self.dataset, self.recipe, self.batch, self.seed, epoch, self.dropout)
+
+    def _report(
+        self, epoch: int, step: int, loss: float = 0.0, accuracy: float = 0.0, record: Epoch | None = None
+    ) -> None:
+        place = self.name, self.worker.framework, epoch, self.epochs, step, self.steps
+        self.on_progress(Progress(*place, loss, accuracy, record, self.seed))
+
+
+def not_begun(worker: Worker, name: str, dataset: Dataset, settings: Settings, problem: str) -> Outcome:
+    """The outcome of a training that could not begin, for a record that says why."""
+    run = _Run(worker, name, dataset, settings, None, lambda news: None)
+    run.problems.append(problem)
+    return Outcome(run.record(), None)

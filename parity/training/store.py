@@ -1,0 +1,171 @@
+"""One folder of trainings: records, weights, checkpoints. What is finished there is not trained again.
+
+Everything is written by way of a temporary name, and in this order: weights, record, then the checkpoint is removed. So
+a record never speaks of weights that are not there, and a process that is killed in between has lost nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from parity.catalogue.networks import network
+from parity.records.records import RecordError, Training
+from parity.records.saved_run import _as_text, _without_interruption, load_run
+from parity.system import write_atomically
+from parity.training.checkpoint import Checkpoint
+from parity.training.fingerprint import fingerprint
+from parity.training.run import Outcome, Settings
+from parity.weights.files import load_state, save_state
+from parity.weights.state import StateError, digest
+
+
+class StoreError(Exception):
+    """A training that cannot be kept in its place at the moment; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of one training."""
+
+    folder: Path
+    stem: str
+
+    @property
+    def record(self) -> Path:
+        """The finished training, in pytest-benchmark's form."""
+        return self.folder / f"{self.stem}.json"
+
+    @property
+    def partial(self) -> Path:
+        """As `record`, of a training that was interrupted or failed; removed when it finishes."""
+        return self.folder / f"{self.stem}-partial.json"
+
+    @property
+    def weights(self) -> Path:
+        """The final weights."""
+        return self.folder / f"{self.stem}.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training between two epochs; removed when it finishes."""
+        return self.folder / f"{self.stem}.checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a training has come in its place."""
+
+    finished: Outcome | None = None
+    epochs: int = 0  # in the checkpoint; 0 where there is none
+    replaces: str = ""  # why the finished training that lies there is another one; empty where none does
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder; made at once, so that a bad place costs no training."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        """Make the folder and try to write in it. Raises StoreError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            found = "a file" if self.folder.is_file() else error.strerror or str(error)
+            raise StoreError(
+                f"{self.folder}: expected a directory that can be written to, found: {found}. Choose another."
+            ) from None
+
+    def place(self, name: str, framework: str, settings: Settings) -> Place:
+        """Where a training is kept: by network, framework and seed, and what of the recipe is not the network's own."""
+        return Place(self.folder, "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)]))
+
+    def outcome_path(self, name: str, settings: Settings) -> Path:
+        """Where the comparison of a network's trainings is kept."""
+        return self.folder / ("-".join([name, *_unusual(name, settings)]) + "-outcome.json")
+
+
+def _unusual(name: str, settings: Settings) -> list[str]:
+    own = network(name).recipe
+    recipe = settings.recipe.name if settings.recipe else own
+    return [part for part, usual in ((recipe, own), (settings.precision, "float32")) if part != usual]
+
+
+@contextlib.contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Keep other processes away from the place, and remove what one that was killed had half written.
+
+    The system lifts the lock of a killed process. Raises StoreError when another process is there.
+    """
+    lock = FileLock(place.folder / f".{place.stem}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreError(
+            f"{place.folder}: another process is training {place.stem} there. Wait until it is done, or stop it, or "
+            "write to another directory."
+        ) from None
+    try:
+        for pattern in (f".{place.stem}.*.part", f".{place.partial.name}.*.part"):
+            for half in place.folder.glob(pattern):
+                half.unlink()
+        yield
+    finally:
+        lock.release()
+
+
+def standing(place: Place, configuration: Mapping[str, Any], epochs: int) -> Standing:
+    """Whether this very training lies there, finished or as a checkpoint. Changes nothing.
+
+    Raises CheckpointError when the checkpoint is damaged or another training's.
+    """
+    finished, replaces = _finished(place, fingerprint(configuration), epochs)
+    if finished is not None:
+        return Standing(finished)
+    saved = Checkpoint.load(place.checkpoint, configuration, epochs)
+    return Standing(epochs=len(saved.epochs) if saved else 0, replaces=replaces)
+
+
+def _finished(place: Place, wanted: str, epochs: int) -> tuple[Outcome | None, str]:
+    """The finished training, or why it is not this one: a line, empty where none lies there."""
+    if not place.record.exists():
+        return None, ""
+    try:
+        record = next(record for record, _ in load_run(place.record).entries if isinstance(record, Training))
+        weights = load_state(place.weights)
+    except (RecordError, StateError) as error:
+        return None, str(error)
+    except StopIteration:
+        return None, f"{place.record}: it holds no training"
+    if record.configuration != wanted:
+        return None, f"{place.record}: its configuration is another one (recipe, data, device, threads, versions, code)"
+    if record.epochs_planned != epochs:
+        return None, f"{place.record}: expected {epochs} epochs, found {record.epochs_planned}"
+    if digest(weights) != record.weights_digest:
+        return None, f"{place.weights}: these are not the weights that {place.record.name} tells of"
+    return Outcome(record, weights), ""
+
+
+def save(place: Place, outcome: Outcome, environment: Mapping[str, Any]) -> Path:
+    """Write a training that came to its end, or the record of a partial one; return the record's path.
+
+    Ctrl-C waits until it is written. Raises OSError.
+    """
+    text = _as_text([outcome.record], environment)
+    with _without_interruption():
+        if outcome.weights is None:
+            write_atomically(place.partial, text)
+            return place.partial
+        save_state(outcome.weights, place.weights)
+        write_atomically(place.record, text)
+        for done in (place.checkpoint, place.partial):
+            done.unlink(missing_ok=True)
+    return place.record

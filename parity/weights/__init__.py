@@ -1,0 +1,1 @@
+"""The weight-transfer layer: canonical states, layouts, files, initial values."""

@@ -1,0 +1,87 @@
+"""Where each framework keeps an axis: canonical arrays to its own and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.weights.state import StateError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a framework stores a canonical array.
+
+    `views` gives two views of one shape, on the stored and on the canonical memory; copying one to the other is the
+    whole transfer, either way, without a temporary array.
+    """
+
+    # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
+    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW cell" and "HWIO cell", a 1x1
+    # kernel that works on single cells and is canonically a dense one [in, out]; "row" and "OIK", kernels of
+    # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
+    # one cell before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
+    # [heads, size, out], both axes of which are one canonically
+    kind: str = "same"
+    # (channels, height, width) that the rows of a dense kernel, or the numbers of a vector, were flattened from
+    maps: tuple[int, int, int] = (0, 0, 0)
+
+    def views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Views on `stored` and `canonical` (C-contiguous) whose elements correspond. Raises StateError."""
+        if self.kind == "OIHW":
+            pair = stored.transpose(2, 3, 1, 0), canonical
+        elif self.kind == "OIK":
+            pair = stored.transpose(2, 1, 0)[None], canonical
+        elif self.kind == "CHW rows":
+            c, h, w = self.maps
+            pair = stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
+        elif self.kind == "OIHW cell":
+            pair = stored.reshape(stored.shape[:2]).T, canonical
+        elif self.kind in ("HWIO cell", "depthwise", "heads", "heads out", "row", "shared"):
+            pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
+        else:
+            pair = stored, canonical
+        if pair[0].shape != pair[1].shape:
+            raise StateError(f"layout {self.kind}: stored {stored.shape} does not correspond to {canonical.shape}")
+        return pair
+
+    def canonical_shape(self, stored: Sequence[int]) -> tuple[int, ...]:
+        """The canonical shape of an array that is stored with this shape."""
+        if self.kind == "OIHW":
+            out, into, height, width = stored
+            return height, width, into, out
+        if self.kind == "OIHW cell":
+            return stored[1], stored[0]
+        if self.kind == "HWIO cell":
+            return tuple(stored[-2:])
+        if self.kind == "row":
+            return 1, *stored
+        if self.kind == "OIK":
+            return 1, *tuple(stored)[::-1]
+        if self.kind == "depthwise":
+            return stored[0], stored[1], 1, stored[2] * stored[3]
+        if self.kind == "heads":
+            return *stored[:-2], stored[-2] * stored[-1]
+        if self.kind == "heads out":
+            return stored[0] * stored[1], stored[2]
+        if self.kind == "shared":
+            first = next((axis for axis, extent in enumerate(stored) if extent > 1), len(stored) - 1)
+            return tuple(stored[first:])
+        return tuple(stored)
+
+    def read(self, stored: np.ndarray) -> np.ndarray:
+        """A new canonical array from the framework's memory: one copy."""
+        canonical = np.empty(self.canonical_shape(stored.shape), stored.dtype)
+        source, target = self.views(stored, canonical)
+        np.copyto(target, source)
+        return canonical
+
+    def write(self, canonical: np.ndarray, stored: np.ndarray) -> None:
+        """Into the framework's own memory: one copy."""
+        target, source = self.views(stored, np.ascontiguousarray(canonical))
+        np.copyto(target, source)
+
+
+SAME = Layout()

@@ -1,0 +1,108 @@
+"""THE weight-transfer layer: canonical state, layout rules, validation, safetensors files.
+
+A canonical state maps names to arrays. A name says place and kind (`group1/conv1/kernel`, `.../gamma`, `.../mean`); the
+layout is Keras's: kernels HWIO, dense kernels [in, out] with the rows of the first one in height, width, channel order.
+A transfer goes by name through an explicit `Layout`: no squeeze, no reshape to fit, no guessing by shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.printable import quoted
+
+State = dict[str, np.ndarray]
+
+
+class StateError(Exception):
+    """A state that does not fit: one message that lists every missing, extra, misshapen, wrongly typed or NaN entry."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One array of a model's state, as the canonical state knows it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str  # "float32" or "float64"
+    trainable: bool
+
+
+def entries_of(description: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a worker's `describe`."""
+    return [Entry(**(entry | {"shape": tuple(entry["shape"])})) for entry in description["entries"]]
+
+
+def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, receiver: str) -> None:
+    """Raise one StateError that lists everything about `state` that does not fit `entries`; `receiver` names them."""
+    problems = [
+        f"duplicate in {receiver}: {quoted(name)} stands for {count} arrays"
+        for name, count in Counter(entry.name for entry in entries).items()
+        if count > 1
+    ]
+    expected = {entry.name: entry for entry in entries}
+    problems += [f"missing: {quoted(name)} {expected[name].shape}" for name in expected if name not in state]
+    problems += [f"extra: {quoted(name)} {array.shape}" for name, array in state.items() if name not in expected]
+    for name, entry in expected.items():
+        array = state.get(name)
+        if array is None:
+            continue
+        if tuple(array.shape) != entry.shape:
+            problems.append(f"wrong shape: {quoted(name)} expected {entry.shape}, found {tuple(array.shape)}")
+        if str(array.dtype) not in _fitting(entry.dtype):
+            problems.append(f"wrong dtype: {quoted(name)} expected {entry.dtype}, found {array.dtype}")
+        elif not all_finite(array):
+            bad = np.count_nonzero(~np.isfinite(array))
+            problems.append(f"not finite: {quoted(name)} holds {bad} NaN or infinite values")
+    if not entries:
+        problems.append(f"{receiver} has no arrays at all: there is nothing to transfer")
+    if problems:
+        raise StateError(f"the state does not fit {receiver} ({len(problems)} problems):\n  " + "\n  ".join(problems))
+
+
+def _fitting(dtype: str) -> tuple[str, ...]:
+    """What an entry of this dtype may be given: every float32 number is a float64 number, not the reverse."""
+    return ("float64", "float32") if dtype == "float64" else (dtype,)
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are one to the last bit, NaN included."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    one, other = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (a, b))
+    return np.array_equal(one, other)
+
+
+def all_finite(array: np.ndarray) -> bool:
+    """Whether no element is NaN or infinite, without a temporary array of the same size in the usual case."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A NaN or an infinity survives any sum; a sum that merely overflowed is settled element by element.
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+
+
+def digest(state: Mapping[str, np.ndarray]) -> str:
+    """sha256 over every name, dtype, shape and byte, in name order."""
+    total = hashlib.sha256()
+    for name in sorted(state):
+        array = np.asarray(state[name], order="C")
+        total.update(f"{name} {array.dtype} {array.shape};".encode())
+        total.update(array.data)
+    return total.hexdigest()
+
+
+def digests(state: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """sha256 of every array with its name, dtype and shape, by name."""
+    return {name: digest({name: array}) for name, array in state.items()}
+
+
+def parameter_counts(entries: Sequence[Entry]) -> tuple[int, int]:
+    """(all, trainable) numbers of elements."""
+    sizes = [(math.prod(entry.shape), entry.trainable) for entry in entries]
+    return sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)

@@ -1,0 +1,127 @@
+"""Where a run took place: the environment record that every saved run carries, and the doctor's findings."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from parity.system import ROOT, cpu_model
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Reply, Worker, WorkerError, Workers, default_threads
+
+# The suite's own; what computed in a framework is in that framework's record.
+PACKAGES = ("matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors", "scipy")
+
+
+class DatasetFacts(Protocol):
+    """What is recorded of a data set."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+
+def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, seed: int, command: str) -> dict[str, Any]:
+    """The environment record of a run, as plain JSON values. Never fails: what cannot be found out is None.
+
+    Args:
+        workers: asked for their `environment`; one that cannot start is recorded as {"error": message}.
+        dataset: what was computed on; None where there was none. A path is cut to its last part: records are shared.
+        profile: the name of the set of checks that ran.
+        seed: the run's seed.
+        command: the command line that started the run.
+    """
+    facts, errors = ask(workers)
+    return {
+        "profile": profile,
+        "seed": seed,
+        "command": command,
+        "dataset": {"title": dataset.title, "source": Path(dataset.source).name} if dataset else None,
+        "cpu": cpu_model(),
+        "cores": default_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "code_version": code_version(),
+        "frameworks": {name: facts.get(name) or {"error": str(errors[name])} for name in workers},
+    }
+
+
+def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
+    """What each worker says of its environment, or the error of one that cannot, both by framework."""
+    errors: dict[str, WorkerError] = {}
+
+    def facts(worker: Worker) -> Reply:
+        try:
+            reply = worker.call("environment")
+            return Reply(reply.result | {"variables": worker.variables})
+        except WorkerError as error:
+            errors[worker.framework] = error
+            return Reply()
+
+    replies = workers.map(facts)
+    return {name: reply.result for name, reply in replies.items() if name not in errors}, errors
+
+
+def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
+    """Workers that have answered once.
+
+    Device "auto" is the GPU where each framework sees one, else the CPU; "paddle-gpu" and "tensorflow-gpu" put that
+    framework alone on the GPU. Raises WorkerError, and leaves no process behind then.
+    """
+    workers = Workers(frameworks, device="gpu" if device == "gpu" else "cpu", threads=threads)
+    if device.endswith("-gpu"):
+        workers[device.removesuffix("-gpu")].device = "gpu"
+    try:
+        replies = workers.each("environment")
+    except BaseException:
+        workers.stop()
+        raise
+    if device == "auto":
+        prefer_gpu(workers, {name: reply.result for name, reply in replies.items()})
+    return workers
+
+
+def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have the workers start again on the GPU if every framework sees one; `facts` is what they said on the CPU."""
+    if all(facts[name]["gpus"] for name in workers):
+        workers.stop()
+        for name in workers:
+            workers[name].device = "gpu"  # holds from the next start on, which is the next call
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the suite's own packages that results depend on, as far as they are installed here."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def code_version() -> str | None:
+    """The short commit hash of the suite's own checkout, "-dirty" after a change to it; None outside of one."""
+    if not (ROOT / ".git").exists():  # an installed copy may lie inside somebody else's checkout
+        return None
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def without_frames(message: str) -> str:
+    """A worker's message without the frames of its traceback, which tell nothing about an installation."""
+    lines = (line for line in message.splitlines() if not line.startswith(6 * " "))
+    return "\n".join(line for line in lines if not line.strip().startswith("Traceback"))

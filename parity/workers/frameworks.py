@@ -1,0 +1,41 @@
+"""The frameworks: their names, titles, packages, and the environment variables that their workers get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from parity.catalogue.versions import OLDEST
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What the suite knows about a framework without importing it."""
+
+    title: str
+    package: str  # the twin's package
+    modules: tuple[str, ...]  # what must never be imported in the other worker
+    install: str
+    interpreter_variable: str  # names another Python, for frameworks that need environments of their own
+    amd_variables: Mapping[str, str] = field(default_factory=dict)  # unless set already; AMD with AVX2
+
+
+FRAMEWORKS: dict[str, Framework] = {
+    "paddle": Framework(
+        title="PaddlePaddle",
+        package="paddle_impl",
+        modules=("paddle",),
+        install=f"pip install 'paddlepaddle>={OLDEST['paddle']['paddle']}' (or paddlepaddle-gpu, see README)",
+        interpreter_variable="PARITY_PADDLE_PYTHON",
+        # Paddle brings an MKL of 2019, which takes its kernels without AVX on any processor that is not Intel's:
+        # small networks train 1.3 to 4 times slower with them. 5 stands for AVX2.
+        amd_variables={"MKL_DEBUG_CPU_TYPE": "5"},
+    ),
+    "tensorflow": Framework(
+        title="TensorFlow",
+        package="tf_impl",
+        modules=("tensorflow", "keras"),
+        install=f"pip install 'tensorflow-cpu>={OLDEST['tensorflow']['tensorflow']}' (or tensorflow[and-cuda])",
+        interpreter_variable="PARITY_TENSORFLOW_PYTHON",
+    ),
+}

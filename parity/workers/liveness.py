@@ -1,0 +1,61 @@
+"""Whether a worker that says nothing is at work or hangs: at work is who uses a processor.
+
+No thread of the worker itself is asked, which would go on beating while the others wait for each other.
+"""
+
+from __future__ import annotations
+
+import time
+
+OFTEN = 5.0  # seconds between two looks
+
+LEAST = 0.003  # of one processor: what waits uses none, and on the most crowded machine what works gets more
+
+
+class Liveness:
+    """Looks at a process, and at those that it has started, from one call's beginning on.
+
+    Args:
+        pid: the worker's.
+        timeout: seconds without a message and without work: a hang.
+        longest: seconds without a message: a loop without an end, however busy.
+    """
+
+    def __init__(self, pid: int, timeout: float, longest: float) -> None:
+        import psutil  # here: a worker's own interpreter, which imports this module too, may lack it
+
+        self._error = psutil.Error
+        self.timeout, self.longest = timeout, longest
+        self.interval = min(OFTEN, timeout / 4)
+        self.spoke()
+        self._looked, self._used = time.monotonic(), 0.0
+        self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+        self._used = self._processor_seconds()
+
+    def spoke(self) -> None:
+        """The worker has sent a message."""
+        self._message = self._sign = time.monotonic()
+
+    def look(self) -> str:
+        """Why the worker is to be given up; empty while there is hope. To be called every `interval` seconds."""
+        now, used = time.monotonic(), self._processor_seconds()
+        if used - self._used > LEAST * (now - self._looked):
+            self._sign = now
+        self._looked, self._used = now, used
+        if now - self._sign >= self.timeout:
+            return f"no sign of life for {self.timeout:g} s"
+        if now - self._message >= self.longest:
+            return f"at work without a word for {self.longest:g} s"
+        return ""
+
+    def _processor_seconds(self) -> float:
+        """Used so far by the process and its children, such as compilers."""
+        total = 0.0
+        try:
+            if self._process is not None:
+                for each in (self._process, *self._process.children(recursive=True)):
+                    times = each.cpu_times()
+                    total += times.user + times.system + times.children_user + times.children_system
+        except self._error:  # ended meanwhile, which the end of its output tells
+            pass
+        return total

@@ -1,0 +1,409 @@
+"""One process per framework; the only place that maps a framework's name to its package.
+
+The parent imports neither framework. A worker that is killed, hangs or raises costs one WorkerError that names the
+framework, the network and the step; the next call starts a fresh one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from parity.catalogue.versions import REFUSED, too_old
+from parity.numerics.arrays import Arrays
+from parity.printable import printable
+from parity.system import ROOT, is_amd_with_avx2
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.liveness import Liveness
+from parity.workers.protocol import read_message, write_message
+from parity.workers.scratch import Scratch
+
+PIPE_BYTES = 2**20  # what an ordinary user may ask for
+
+LONGEST_START = 3600.0  # seconds of work before the first word
+
+START_TIMEOUT = 180.0  # seconds; a cold import of a framework from a slow disk has been seen to take a minute
+
+CALL_TIMEOUT = 900.0  # seconds without a sign of life: a message, or use of a processor
+
+LONGEST_SILENCE = 24 * 3600.0  # seconds of work without a message: longer than any honest call takes without one
+
+OWN_ENVIRONMENTS = "frameworks"  # a folder of this environment; in it one environment for each framework that has one
+
+
+class WorkerError(Exception):
+    """A worker that did not answer.
+
+    `cause` is "missing" (framework not installed), "killed", "hang" or "raised"; the message names the rest.
+    """
+
+    def __init__(self, framework: str, network: str | None, step: str, cause: str, detail: str) -> None:
+        place = f"{FRAMEWORKS[framework].title}, network {network}" if network else FRAMEWORKS[framework].title
+        detail = printable(detail)
+        super().__init__(printable(f"{place}, step {step!r}: ") + detail)
+        self.framework, self.network, self.step, self.cause, self.detail = framework, network, step, cause, detail
+
+
+class WorkersError(WorkerError):
+    """Several workers that did not answer; the fields are the first one's, the message names all."""
+
+    def __init__(self, errors: Sequence[WorkerError]) -> None:
+        Exception.__init__(self, "\n".join(str(error) for error in errors))
+        self.errors = errors
+        first = errors[0]
+        self.framework, self.network, self.step = first.framework, first.network, first.step
+        self.cause, self.detail = first.cause, str(self)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a verb returned: plain JSON values and named arrays."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict)
+
+
+def interpreter_of(framework: str) -> str:
+    """The Python of a framework's worker: the one that its variable names, else its own one inside this environment
+    (`make setup EXTRA=gpu` makes it), else this one.
+    """
+    if named := os.environ.get(FRAMEWORKS[framework].interpreter_variable):
+        return named
+    own = Path(sys.prefix) / OWN_ENVIRONMENTS / framework / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
+
+
+def default_threads() -> int:
+    """The number of CPUs this process may use: what both frameworks are given."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def shared_threads(pairs: int = 1) -> int:
+    """The threads of each framework where so many pairs of both work at once: more would get in each other's way."""
+    return max(1, default_threads() // (len(FRAMEWORKS) * pairs))
+
+
+class Worker:
+    """One framework's process, started by the first call and again by the call after it died."""
+
+    def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None) -> None:
+        self.framework = framework
+        self.device = device
+        self.threads = threads or default_threads()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
+        self._log: Any = None
+        self._turn = threading.RLock()  # of the call that is being answered; a start calls from within
+        self._greeting = 0  # bytes of the log that a good start printed; no failure is explained by them
+        self._scratch: Scratch | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables by which the framework is at its best on this processor; the user's own win."""
+        wanted = FRAMEWORKS[self.framework].amd_variables
+        default = wanted if is_amd_with_avx2() else {}
+        found = {name: os.environ.get(name) or default.get(name) for name in wanted}
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while the worker lives."""
+        return self._process.pid if self._process else None
+
+    def call(
+        self,
+        verb: str,
+        *,
+        network: str | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        timeout: float = CALL_TIMEOUT,
+        longest: float = LONGEST_SILENCE,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+        **arguments: Any,
+    ) -> Reply:
+        """Call a verb of the framework's package and wait for its reply.
+
+        `network` is what the step is about: handed to verbs that take it, and named in errors. `timeout` is in seconds
+        in which the worker sends nothing and does nothing, `longest` in seconds in which it sends nothing, however busy
+        it is. Raises WorkerError.
+        """
+        header = {
+            "verb": verb,
+            "network": network,
+            "arguments": arguments,
+            "wants": "arrays" if arrays is not None else "",
+            "progress": on_progress is not None,
+        }
+        with self._turn:  # a thread that asks meanwhile waits: replies have no names
+            try:
+                if self._process is None:
+                    self._start(network, verb)
+                assert self._process is not None
+                alive = Liveness(self._process.pid, timeout, longest)
+                self._send(header, arrays, network, verb, alive)
+                while True:
+                    message, out = self._next(network, verb, alive)
+                    if "progress" in message:
+                        if on_progress is not None:
+                            on_progress(message["progress"])
+                    elif "error" in message:
+                        raise WorkerError(self.framework, network, verb, "raised", _indented(message))
+                    else:
+                        return Reply(message["result"], out)
+            except WorkerError:
+                raise
+            except BaseException:  # Ctrl-C, or `on_progress` raised: the next call must not read this one's reply
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """End the process; a later call starts another."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for stream in (process.stdin, self._log):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+        scratch, self._scratch = self._scratch, None
+        if scratch is not None:  # of a process that could not be started, too
+            scratch.remove()
+
+    def _start(self, network: str | None, verb: str) -> None:
+        interpreter = interpreter_of(self.framework)
+        self._log, self._greeting = tempfile.TemporaryFile(), 0  # noqa: SIM115 (closed by stop)
+        # A worker is killed, not ended: what TensorFlow writes of every traced function would stay behind.
+        self._scratch = Scratch()
+        self._replies = queue.SimpleQueue()
+        try:
+            self._process = subprocess.Popen(
+                [interpreter, "-m", "parity.workers.serve", self.framework],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=self._environment(interpreter),
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+        except OSError as error:
+            self.stop()
+            variable = FRAMEWORKS[self.framework].interpreter_variable
+            install = FRAMEWORKS[self.framework].install
+            detail = f"cannot start {interpreter}: {error}; correct or unset ${variable}, and there: {install}"
+            raise WorkerError(self.framework, network, "start", "missing", detail) from None
+        _widen(self._process.stdin, self._process.stdout)
+        threading.Thread(target=_pump, args=(self._process.stdout, self._replies), daemon=True).start()
+        message, _ = self._next(network, "start", Liveness(self._process.pid, START_TIMEOUT, LONGEST_START))
+        if "error" in message:
+            self.stop()
+            missing = message.get("missing")
+            if missing and missing.partition(".")[0] in FRAMEWORKS[self.framework].modules:
+                detail = f"not installed for {interpreter}; install it with: {FRAMEWORKS[self.framework].install}"
+            else:
+                detail = _indented(message)
+            raise WorkerError(self.framework, network, "start", "missing", detail)
+        if verb != "setup":
+            try:
+                self.call("setup", device=self.device, threads=self.threads)
+            except WorkerError:
+                self.stop()  # the next call must not find a worker that was never set up
+                raise
+            self._greeting = os.fstat(self._log.fileno()).st_size
+
+    def _environment(self, interpreter: str) -> dict[str, str]:
+        assert self._scratch is not None
+        root = str(ROOT)
+        if interpreter != sys.executable:
+            root = _packages_alone(ROOT, self._scratch.path)
+        path = os.environ.get("PYTHONPATH")
+        return (
+            os.environ
+            | self.variables
+            | {
+                "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root,
+                "OMP_NUM_THREADS": str(self.threads),
+                "MKL_NUM_THREADS": str(self.threads),
+                "NVIDIA_TF32_OVERRIDE": "0",  # float32 means float32 on both sides
+                "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+                "PYTHONUNBUFFERED": "1",
+                "TMPDIR": str(self._scratch.path),
+            }
+        )
+
+    def _send(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray] | None,
+        network: str | None,
+        step: str,
+        alive: Liveness,
+    ) -> None:
+        """Write a request; a worker that hangs before it has read it all is killed, which ends the write."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        written, hung = threading.Event(), list[str]()
+
+        def watch(pid: int) -> None:
+            while not written.wait(alive.interval):
+                if why := alive.look():
+                    hung.append(why)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                    return
+
+        threading.Thread(target=watch, args=(self._process.pid,), daemon=True).start()
+        try:
+            write_message(self._process.stdin, header, arrays)  # type: ignore[arg-type]
+        except OSError:
+            raise (self._hung(network, step, hung[0]) if hung else self._died(network, step)) from None
+        finally:
+            written.set()
+
+    def _next(self, network: str | None, step: str, alive: Liveness) -> tuple[dict[str, Any], Arrays]:
+        alive.spoke()
+        while True:
+            try:
+                message = self._replies.get(timeout=alive.interval)
+                break
+            except queue.Empty:
+                if why := alive.look():
+                    raise self._hung(network, step, why) from None
+        if message is None:
+            raise self._died(network, step)
+        return message
+
+    def _hung(self, network: str | None, step: str, why: str) -> WorkerError:
+        log = self._log_tail()
+        self.stop()
+        detail = f"{why}; the worker was stopped{log}"
+        return WorkerError(self.framework, network, step, "hang", detail)
+
+    def _died(self, network: str | None, step: str) -> WorkerError:
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = None
+        log = self._log_tail()
+        if code == REFUSED and step == "start":
+            detail = self._log_tail(lines=1).rpartition("\n")[2].strip()
+            self.stop()
+            return WorkerError(self.framework, network, step, "missing", detail)
+        self.stop()
+        # a Python that is too old even to read what would say so
+        if step == "start" and "SyntaxError" in log and (detail := too_old(interpreter_of(self.framework))):
+            return WorkerError(self.framework, network, step, "missing", detail)
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (on a machine short of memory that is the kernel)" if name == "SIGKILL" else ""
+            detail = f"the worker was killed by {name}{hint}{log}"
+        else:
+            detail = f"the worker ended with exit code {code}{log}"
+        return WorkerError(self.framework, network, step, "killed", detail)
+
+    def _log_tail(self, lines: int = 8) -> str:
+        """The last lines of what the worker printed, as an indented addition to a message."""
+        self._log.seek(self._greeting)
+        tail = self._log.read()[-4000:].decode(errors="replace").strip().splitlines()[-lines:]
+        return "; it last printed:\n    " + "\n    ".join(tail) if tail else ""
+
+
+class Workers:
+    """The workers of both frameworks (or of those named), as a context manager that stops them."""
+
+    def __init__(
+        self, frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        self._workers = {name: Worker(name, device=device, threads=threads) for name in frameworks}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __getitem__(self, framework: str) -> Worker:
+        return self._workers[framework]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._workers)
+
+    def stop(self) -> None:
+        """End every process."""
+        for worker in self._workers.values():
+            worker.stop()
+
+    def each(self, verb: str, **arguments: Any) -> dict[str, Reply]:
+        """Call one verb of every framework at the same time. Raises WorkerError."""
+        return self.map(lambda worker: worker.call(verb, **arguments))
+
+    def map(self, job: Callable[[Worker], Reply]) -> dict[str, Reply]:
+        """Do one job with every framework's worker at the same time; all are waited for before an error is raised."""
+        with ThreadPoolExecutor(len(self._workers)) as pool:
+            futures = {name: pool.submit(job, worker) for name, worker in self._workers.items()}
+            try:
+                errors = [error for future in futures.values() if (error := future.exception()) is not None]
+            except BaseException:  # Ctrl-C: end the workers, which ends the threads that wait for them
+                self.stop()
+                raise
+        if len(errors) > 1 and all(isinstance(error, WorkerError) for error in errors):
+            raise WorkersError([error for error in errors if isinstance(error, WorkerError)])
+        if errors:
+            raise errors[0]
+        return {name: future.result() for name, future in futures.items()}
+
+
+def _packages_alone(root: Path, scratch: Path) -> str:
+    """A folder with links to the packages that a worker imports: where the suite is installed, its neighbours are of
+    another Python, and must not be found before the worker's own.
+    """
+    folder = scratch / "packages"
+    folder.mkdir()
+    for package in ("parity", *(framework.package for framework in FRAMEWORKS.values())):
+        (folder / package).symlink_to(root / package, target_is_directory=True)
+    return str(folder)
+
+
+def _widen(*pipes: Any) -> None:
+    """Let a pipe hold much at once, where the system allows it: states of hundreds of megabytes go through them."""
+    for pipe in pipes:
+        with contextlib.suppress(AttributeError, OSError):  # the constant is Linux's, and a user's pipes are limited
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _pump(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:
+    """Move messages from a worker's pipe to a queue, which can be waited on with a timeout; None marks the end."""
+    with stream:
+        while True:
+            try:
+                message = read_message(stream)
+            except (OSError, ValueError):
+                message = None
+            replies.put(message)
+            if message is None:
+                return
+
+
+def _indented(message: Mapping[str, Any]) -> str:
+    """The error and the last frames of its traceback, indented for a message."""
+    return "\n    ".join([message["error"], *message.get("frames", ())])

@@ -1,0 +1,120 @@
+"""The inside of a worker process: `python -m parity.workers.serve FRAMEWORK`, called by `parity.workers.pool` only.
+
+Reads a request from standard input, calls that verb of the framework's package, and writes the reply to standard
+output; anything else that prints is turned to standard error. Ends when its input ends, in the middle of a verb too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import inspect
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, BinaryIO
+
+from parity.catalogue.versions import REFUSED, python_problem, version_problem
+
+if __name__ == "__main__" and (problem := python_problem(sys.argv[1])):
+    print(problem, file=sys.stderr)  # not even the protocol's needs may be there
+    sys.exit(REFUSED)
+
+from parity.error_causes import DEBUG, cause, frames
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.protocol import Arrays, read_message, write_message
+
+Request = tuple[dict[str, Any], Arrays]
+
+
+class ForeignImportBlocker(importlib.abc.MetaPathFinder):
+    """Refuses the other framework's packages: both in one process end in a segmentation fault."""
+
+    def __init__(self, framework: str, foreign: Sequence[str]) -> None:
+        self.framework, self.foreign = framework, foreign
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Raise ImportError for a foreign package, leave all others to the usual finders."""
+        if fullname.partition(".")[0] in self.foreign:
+            raise ImportError(f"{fullname} must not be imported in the {self.framework} worker")
+        return None
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    framework = sys.argv[1]
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)  # what a framework prints must not end up between the messages
+
+    foreign = [module for name, other in FRAMEWORKS.items() if name != framework for module in other.modules]
+    sys.meta_path.insert(0, ForeignImportBlocker(framework, foreign))
+    # numpy 2.3 and newer load this at its first use; after Paddle 2.6.2 that ends in a segmentation fault
+    importlib.import_module("numpy.random")
+    try:
+        if problem := version_problem(framework):
+            write_message(replies, {"error": problem})
+            return
+        verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
+    except ImportError as error:
+        write_message(replies, {"error": cause(error), "missing": error.name, "frames": frames(error)})
+        return
+    except Exception as error:  # a framework and a numpy that do not go together fail in many ways
+        write_message(replies, {"error": cause(error), "frames": frames(error)})
+        return
+    waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
+    write_message(replies, {"result": {"ready": True}})
+    while True:
+        serve(verbs, waiting.get(), replies)
+
+
+def _receive(requests: BinaryIO, waiting: queue.SimpleQueue[Request]) -> None:
+    """Read requests ahead, so that the end of the input is noticed at once: the parent has gone, killed perhaps."""
+    while (request := read_message(requests)) is not None:
+        waiting.put(request)
+    os._exit(0)  # an epoch may take hours, and nobody waits for it
+
+
+def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: BinaryIO) -> None:
+    """Answer one request: {"verb", "network", "arguments"} and arrays in, {"result"} or {"error"} and arrays out."""
+    header, arrays = request
+    arguments = dict(header["arguments"])
+    verb = verbs.get(header["verb"])
+    if verb is None:
+        write_message(replies, {"error": f"unknown verb {header['verb']!r}; known: {', '.join(verbs)}"})
+        return
+    if "network" in inspect.signature(verb).parameters:
+        arguments["network"] = header["network"]
+    if header["wants"] == "arrays":
+        arguments["arrays"] = arrays
+    if header["progress"]:
+        arguments["progress"] = lambda **news: write_message(replies, {"progress": news})
+    try:
+        answer = verb(**arguments)
+        result, out = answer if isinstance(answer, tuple) else (answer, {})
+        write_message(replies, {"result": result}, out)
+    except Exception as error:
+        write_message(replies, explained(error))
+
+
+def explained(error: Exception) -> dict[str, Any]:
+    """What the parent hears of an error: the whole message of the suite's own, which say it all; else cause and frames.
+
+    The frames of the suite's own errors are added for those who debug it.
+    """
+    own = type(error).__module__.partition(".")[0] == "parity"
+    text = f"{type(error).__name__}: {error}" if own else cause(error)
+    return {"error": text, "frames": frames(error) if not own or DEBUG in os.environ else []}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Evidence 9: where the losses of several runs part, and what that says.
+
+The measure is a framework's own chaos: the same run once more, begun with weights that one rounding has moved. Where
+two frameworks part no earlier than that, rounding alone explains it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from parity.records.records import Curves
+from reports.formatting import code, is_number, plain
+
+
+class Finding(StrEnum):
+    """What a pair of frameworks shows, from the best to the worst."""
+
+    TOGETHER = "together to the end"
+    CHAOS = "chaos"
+    UNMEASURED = "no nudged run: open"
+    EARLY = "earlier than chaos: open"
+    DIFFERENT = "DIFFERENT"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Two frameworks' losses in one precision against each framework's own chaos in that precision."""
+
+    precision: str
+    parted: int | None  # the frameworks; None: together for all steps
+    chaos: int | None  # the first framework to part from its own nudged run; None: none did, or none was run
+    finding: Finding
+
+
+def readings(curves: Curves) -> list[Reading]:
+    """One for every pair of frameworks, float64 first. No pair at all gives none."""
+    found = []
+    for pair in _pairs(curves, "frameworks"):
+        kind = _precision(pair)
+        own = _pairs(curves, "chaos", kind)
+        parted = pair.get("parted")
+        chaos = _first(own)
+        if not all(map(_finite, [pair, *own])) or not _steps(curves, pair):
+            finding = Finding.DIFFERENT
+        elif parted is None:
+            finding = Finding.TOGETHER
+        elif chaos is not None and parted >= chaos:
+            finding = Finding.CHAOS
+        elif kind == "float64" and _beyond_float32(curves, parted):
+            finding = Finding.DIFFERENT
+        else:
+            finding = Finding.EARLY if own else Finding.UNMEASURED
+        found.append(Reading(kind, parted, chaos, finding))
+    return sorted(found, key=lambda reading: reading.precision != "float64")
+
+
+def worst(curves: Curves) -> Finding | None:
+    """The worst finding of the frameworks in float64, or in what precision there is; None when they never met."""
+    found = readings(curves)
+    order = list(Finding)
+    counting = [reading for reading in found if reading.precision == "float64"] or found
+    return max((reading.finding for reading in counting), key=order.index, default=None)
+
+
+def faults(curves: Curves) -> list[str]:
+    """Why the curves speak against the network, in Markdown; empty when they do not."""
+    found = readings(curves)
+    if not found:
+        return [f"loss curves by recipe {code(curves.recipe)}: the frameworks were not compared"]
+    return [
+        f"loss curves in {plain(reading.precision)} by recipe {code(curves.recipe)}: the frameworks part at step "
+        f"{plain(reading.parted)}, {_why(curves, reading)}"
+        for reading in found
+        if reading.finding is Finding.DIFFERENT
+    ]
+
+
+def _why(curves: Curves, reading: Reading) -> str:
+    pairs = [*_pairs(curves, "frameworks", reading.precision), *_pairs(curves, "chaos", reading.precision)]
+    if not all(_finite(pair) and _steps(curves, pair) for pair in pairs):
+        return "and a loss is not a finite number, or absent"
+    return "earlier than a rounding of float32 would have parted them"
+
+
+def relative_differences(curves: Curves, pair: dict[str, Any]) -> list[float]:
+    """|a - b| / max(|a|, |b|) of the losses of two runs, step by step; NaN where one is no number."""
+    first, second = (curves.losses.get(str(pair.get(side)), []) for side in ("one", "other"))
+    found = []
+    for a, b in zip(first, second, strict=False):
+        larger = max(abs(a), abs(b)) if is_number(a) and is_number(b) else math.nan
+        found.append(abs(a - b) / larger if larger else 0.0)
+    return found
+
+
+def precisions(curves: Curves) -> list[str]:
+    """The precisions of its pairs, float64 first."""
+    return sorted(dict.fromkeys(_precision(pair) for pair in curves.pairs), key=lambda name: (name != "float64", name))
+
+
+def pairs_of(curves: Curves, precision: str) -> list[dict[str, Any]]:
+    """The pairs of that precision: the frameworks first, then each one's chaos."""
+    return [*_pairs(curves, "frameworks", precision), *_pairs(curves, "chaos", precision)]
+
+
+def _pairs(curves: Curves, meaning: str, precision: str | None = None) -> list[dict[str, Any]]:
+    found = [pair for pair in curves.pairs if pair.get("meaning") == meaning]
+    return [pair for pair in found if precision is None or _precision(pair) == precision]
+
+
+def _precision(pair: dict[str, Any]) -> str:
+    """The precision that a pair's runs are named with: `paddle float64 nudged` ran in float64."""
+    words = [str(pair.get(side, "")).split()[1:2] for side in ("one", "other")]
+    return words[0][0] if words[0] and words[0] == words[1] else "mixed"
+
+
+def _first(own: Sequence[dict[str, Any]]) -> int | None:
+    """Where the first of these pairs parts."""
+    return min((pair["parted"] for pair in own if pair.get("parted") is not None), default=None)
+
+
+def _beyond_float32(curves: Curves, parted: int) -> bool:
+    """Whether the step lies before any at which a float32 rounding parts a framework from itself."""
+    single = _first(_pairs(curves, "chaos", "float32"))
+    return single is not None and parted < single
+
+
+def _finite(pair: dict[str, Any]) -> bool:
+    return is_number(pair.get("largest"))
+
+
+def _steps(curves: Curves, pair: dict[str, Any]) -> bool:
+    """Whether both runs of the pair are there with a loss for every step, all of them numbers."""
+    runs = [curves.losses.get(str(pair.get(side)), []) for side in ("one", "other")]
+    return curves.steps > 0 and all(len(run) == curves.steps and all(map(is_number, run)) for run in runs)

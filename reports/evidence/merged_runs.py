@@ -1,0 +1,320 @@
+"""Read saved runs and merge them: for each key, the record of the latest run of the same versions and devices.
+
+What was shown with some versions of the frameworks says nothing of others, so the runs of each combination are merged
+by themselves (see `reports.evidence.versions`), and stand side by side in the report.
+
+Keys: proofs by (network, level, title); update rules by (rule, network); speed by (network, framework, what, batch);
+training by its conditions (see `reports.evidence.experiments`), framework and seed; overhead by (network, framework,
+baseline);
+loss curves by (network, recipe, data set, batch, seed); equivalence by (network, recipe, data set, images, epochs);
+cross-evaluation by (network, recipe, data set, seed, both frameworks); detections by (network, change, framework,
+stage); innocence by network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from parity.records.records import (
+    CrossEvaluation,
+    Curves,
+    Detection,
+    Equivalence,
+    Innocence,
+    Overhead,
+    Proof,
+    Record,
+    RecordError,
+    RuleProof,
+    Speed,
+    Training,
+)
+from parity.records.saved_run import SavedRun, load_run
+from reports.evidence.experiments import conditions, epochs_of
+from reports.evidence.network_facts import network_order
+from reports.evidence.versions import Setting, Versions, by_versions, sentence, to_be_shown
+from reports.formatting import TITLES, framework_order
+
+R = TypeVar("R", bound=Record)
+
+SHAPES: dict[str, type] = {
+    "accusations": list,
+    "accuracies": dict,
+    "accused": list,
+    "causes": list,
+    "compared": dict,
+    "differing": list,
+    "frameworks": dict,
+    "interval": list,
+    "losses": dict,
+    "pairs": list,
+    "problems": list,
+    "ratios": list,
+    "seeds": list,
+    "sessions": list,
+}
+
+ITEMS: dict[str, type] = {
+    "accuracies": list,
+    "causes": dict,
+    "differing": dict,
+    "losses": list,
+    "pairs": dict,
+    "sessions": dict,
+}
+
+
+@dataclass(frozen=True)
+class Sourced(Generic[R]):
+    """A record with pytest-benchmark's statistics (seconds) and the run that it came from."""
+
+    record: R
+    stats: dict[str, Any]
+    run: SavedRun
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The merged records of all runs, or of those of one combination of versions; in the catalogue's order of networks.
+
+    The whole has `parts`, one for every combination; what compares or judges looks at these, one at a time.
+    """
+
+    runs: list[SavedRun]  # oldest first
+    proofs: list[Sourced[Proof]]
+    rules: list[RuleProof]
+    speeds: list[Sourced[Speed]]
+    trainings: list[Sourced[Training]]
+    overheads: list[Sourced[Overhead]]
+    curves: list[Curves]
+    equivalences: list[Equivalence]
+    cross_evaluations: list[CrossEvaluation]
+    detections: list[Detection]
+    innocents: list[Innocence]
+    where: str = ""  # of a part: its versions, in Markdown, for a sentence
+    label: str = ""  # of a part: as `where`, for a name, in plain text; empty where there is one part alone
+    parts: list[Evidence] = field(default_factory=list)
+
+    @property
+    def networks(self) -> list[str]:
+        """Every network that was proven, timed or trained; overheads and update rules say nothing about a network."""
+        records = [*self._of_networks, *(item.record for item in self.speeds)]
+        return sorted({record.network for record in records}, key=network_order)
+
+    @property
+    def measured(self) -> list[Speed | Training]:
+        """The records of speed and training: what was timed."""
+        return [*(item.record for item in self.speeds), *self.trained]
+
+    @property
+    def trained(self) -> list[Training]:
+        """The records of training."""
+        return [item.record for item in self.trainings]
+
+    @property
+    def frameworks(self) -> list[str]:
+        """The project's two frameworks, and any other that a record or an environment names."""
+        named = {record.framework for record in self.measured} | {item.record.framework for item in self.overheads}
+        named |= {name for run in self.runs for name in lookup(run.environment, "frameworks") or {}}
+        return sorted(named | set(TITLES), key=framework_order)
+
+    def versions(self, framework: str) -> list[str]:
+        """The versions of a framework in these runs, oldest run first, each once."""
+        return self._of_framework(framework, "version")
+
+    def devices(self, framework: str) -> list[str]:
+        """The devices that a framework was given in these runs, "cpu" or "gpu", oldest run first, each once."""
+        return self._of_framework(framework, "device")
+
+    def _of_framework(self, framework: str, fact: str) -> list[str]:
+        found = [lookup(run.environment, "frameworks", framework, fact) for run in self.runs]
+        return list(dict.fromkeys(str(value) for value in found if value))
+
+    @property
+    def datasets(self) -> list[str]:
+        """The titles of all data sets that were used, each once; drawn images are marked if their title does not."""
+        with_data = [*self._of_networks, *self.rules]
+        recorded = dict.fromkeys(record.dataset for record in with_data if record.dataset)
+        drawn = set()
+        for run in self.runs:
+            title, source = (lookup(run.environment, "dataset", key) for key in ("title", "source"))
+            if title:
+                recorded.setdefault(str(title))
+                drawn |= {str(title)} if is_drawn(f"{title} {source}") else set()
+        return [f"{title} (generated data)" if title in drawn and not is_drawn(title) else title for title in recorded]
+
+    @property
+    def _of_networks(self) -> list[Proof | Training | Curves | Equivalence | CrossEvaluation]:
+        """The records that say something of a network on a data set."""
+        proofs = [item.record for item in self.proofs]
+        return [*proofs, *self.trained, *self.curves, *self.equivalences, *self.cross_evaluations]
+
+
+_RECORDS = (
+    "proofs", "rules", "speeds", "trainings", "overheads", "curves", "equivalences", "cross_evaluations", "detections",
+    "innocents",
+)  # fmt: skip
+
+
+def is_drawn(title: str) -> bool:
+    """Whether a title or source tells of generated images in place of a real data set."""
+    return any(word in title.lower() for word in ("generated", "synthetic"))
+
+
+def lookup(environment: Any, *keys: str) -> Any:
+    """The value at a path of keys, or None where any of them is absent."""
+    for key in keys:
+        if not isinstance(environment, dict):
+            return None
+        environment = environment.get(key)
+    return environment
+
+
+def read(paths: Sequence[Path]) -> Evidence:
+    """Read and merge saved runs. "Later" is by the runs' own date; runs without one come first, in the order given.
+
+    Raises:
+        RecordError: a file is not a saved run, or none of the files holds a record of this suite.
+    """
+    runs = sorted((_load(Path(path)) for path in paths), key=_moment)
+    if not any(run.entries for run in runs):
+        names = ", ".join(str(path) for path in paths) or "no file was given"
+        raise RecordError(
+            f"nothing to report: expected records of proofs, speed or training, found none ({names}). "
+            "Save some with `pytest parity/ --benchmark-save=NAME` or `parity train`."
+        )
+    found = _with_borrowed([(versions, _merged(own)) for versions, own in by_versions(runs)])
+    shown = to_be_shown([versions for versions, _ in found])
+    parts = [
+        replace(
+            part,
+            where=sentence(versions, shown),
+            label=", ".join(versions.names(shown)) if len(found) > 1 else "",
+        )
+        for versions, part in found
+    ]
+    return replace(_joined(parts), runs=runs, parts=parts)
+
+
+def _merged(runs: list[SavedRun]) -> Evidence:
+    """The latest record of each key, of runs of the same versions."""
+    curves = _merge(runs, Curves, lambda r: (r.network, r.recipe, r.dataset, r.batch, r.seed))
+    equivalences = _merge(runs, Equivalence, lambda r: (r.network, r.recipe, r.dataset, r.train_images, r.epochs))
+    crossed = _merge(runs, CrossEvaluation, _crossing)
+    return Evidence(
+        runs,
+        _merge(runs, Proof, lambda record: (record.network, record.level, record.title)),
+        [item.record for item in _merge(runs, RuleProof, lambda record: (record.rule, record.network))],
+        _merge(runs, Speed, lambda record: (record.network, record.framework, record.what, record.batch)),
+        _merge(runs, Training, _training_key),
+        _merge(runs, Overhead, lambda record: (record.network, record.framework, record.baseline)),
+        [item.record for item in curves],
+        [item.record for item in equivalences],
+        [item.record for item in crossed],
+        [item.record for item in _merge(runs, Detection, lambda r: (r.network, r.change, r.framework, r.stage))],
+        [item.record for item in _merge(runs, Innocence, lambda r: (r.network,))],
+    )
+
+
+def _with_borrowed(parts: Sequence[tuple[Versions, Evidence]]) -> list[tuple[Versions, Evidence]]:
+    """The parts, each with the trainings that only another part holds though they are of its own setting as well.
+
+    A finished training is not repeated when the other framework is updated: the new version's trainings stand beside
+    those that the framework which stayed the same did before. A part that then holds nothing of its own is left out.
+    """
+    found = []
+    for own, part in parts:
+        trained = {_training_key(item.record) for item in part.trainings}
+        partners = {(*conditions(item.record), item.record.seed) for item in part.trainings}
+        borrowed: dict[tuple[Hashable, ...], Sourced[Training]] = {}
+        for its, other in parts:
+            for item in other.trainings:
+                record, key = item.record, _training_key(item.record)
+                same = own.of(record.framework) == its.of(record.framework) != Setting()
+                if same and key not in trained and (*conditions(record), record.seed) in partners:
+                    borrowed[key] = max(borrowed.get(key, item), item, key=lambda each: _moment(each.run))
+        found.append((own, replace(part, trainings=_ordered([*part.trainings, *borrowed.values()]))))
+    for _, part in list(found):
+        rest = [pair for pair in found if pair[1] is not part]
+        if rest and not any(getattr(part, name) for name in _RECORDS if name != "trainings"):
+            records = {id(item.record) for item in part.trainings}
+            if not records or any(records < {id(item.record) for item in other.trainings} for _, other in rest):
+                found = rest
+    return found
+
+
+def _joined(parts: Sequence[Evidence]) -> Evidence:
+    """Everything of all parts; a record that several have is there once."""
+    joined: dict[str, Any] = {}
+    for name in _RECORDS:
+        every = [item for part in parts for item in getattr(part, name)]
+        joined[name] = list({id(getattr(item, "record", item)): item for item in every}.values())
+    return Evidence(runs=[], **joined)
+
+
+def _load(path: Path) -> SavedRun:
+    """One saved run whose epochs are readable too."""
+    try:
+        run = load_run(path)
+        for record, _ in run.entries:
+            if isinstance(record, Training):
+                epochs_of(record)
+            for name, shape in SHAPES.items():
+                _check_shape(record, name, shape)
+    except (AttributeError, TypeError) as error:  # JSON of another shape: a list where an object belongs, and so on
+        raise RecordError(f"{path}: not in the form of a saved run: {error}") from None
+    return run
+
+
+def _check_shape(record: Record, name: str, shape: type) -> None:
+    """Raise TypeError where the record has a field of that name that is not of that shape, all through."""
+    value: Any = getattr(record, name, shape())
+    items: Any = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, shape):
+        raise TypeError(f"{name!r} of a {record.kind} record: expected a {shape.__name__}, found {value!r}")
+    inner = ITEMS.get(name, object)
+    if not all(isinstance(item, inner) for item in items):
+        raise TypeError(f"{name!r} of a {record.kind} record: expected it to hold {inner.__name__}s, found {value!r}")
+
+
+def _moment(run: SavedRun) -> datetime:
+    """When the run was saved; the beginning of time when that is not recorded."""
+    try:
+        moment = datetime.fromisoformat(run.datetime)
+    except (TypeError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _merge(runs: Sequence[SavedRun], kind: type[R], key: Callable[[R], tuple[Hashable, ...]]) -> list[Sourced[R]]:
+    """The latest record of each key, in the catalogue's order of networks, then in the order of frameworks."""
+    latest: dict[tuple[Hashable, ...], Sourced[R]] = {}
+    for run in runs:
+        for record, stats in run.entries:
+            if type(record) is kind:  # a proof of an update rule is none of a network
+                latest[key(record)] = Sourced(record, stats if isinstance(stats, dict) else {}, run)
+
+    return _ordered(latest.values())
+
+
+def _ordered(items: Iterable[Sourced[R]]) -> list[Sourced[R]]:
+    """In the catalogue's order of networks, then in the order of frameworks."""
+
+    def order(item: Sourced[R]) -> tuple[tuple[int, str], tuple[int, str]]:
+        # every kind has a network, though their base class does not say so
+        framework = framework_order(getattr(item.record, "framework", ""))
+        return network_order(str(getattr(item.record, "network", ""))), framework
+
+    return sorted(items, key=order)
+
+
+def _training_key(record: Training) -> tuple[Hashable, ...]:
+    return *conditions(record), record.framework, record.seed
+
+
+def _crossing(record: CrossEvaluation) -> tuple[str, str, str, int, str, str]:
+    return record.network, record.recipe, record.dataset, record.seed, record.trained_in, record.evaluated_in

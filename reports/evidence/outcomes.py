@@ -1,0 +1,90 @@
+"""Evidence 10: accuracy over several seeds, and weights of one framework evaluated in the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parity.records.equivalence import FEWEST_SEEDS, equivalence
+from parity.records.records import CrossEvaluation, Equivalence
+from reports.evidence.experiments import Experiment
+from reports.formatting import TITLES, code, framework_title, gap, is_number, plain, signed, some
+
+DIFFERENT = "different"
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test of equivalence, with the name of what was tested for tables and for pictures."""
+
+    record: Equivalence
+    label: str  # Markdown
+    title: str
+
+
+def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versions: str) -> list[Tested]:
+    """The tests of all experiments that have seeds enough, made of the trainings themselves.
+
+    A recorded test counts only where the runs do not hold its trainings: so figures and verdicts never part company.
+    All are of the same versions of the frameworks; `versions` names them in plain text, where there are others.
+    """
+    found = []
+    keys = set()
+    for group in groups:
+        seeds = [len(group.records(framework)) for framework in TITLES]
+        if min(seeds) == 0 or max(seeds) < FEWEST_SEEDS:
+            continue
+        record = equivalence({framework: group.records(framework) for framework in TITLES})
+        keys.add(_key(record))
+        found.append(Tested(record, group.label, group.title))
+    for record in recorded:
+        if _key(record) not in keys:
+            words = ", ".join([record.recipe, some(record.epochs, "epoch"), *([versions] if versions else [])])
+            found.append(Tested(record, f"{code(record.network)} ({plain(words)})", f"{record.network} ({words})"))
+    return found
+
+
+def _key(record: Equivalence) -> tuple[str, str, str, int, int]:
+    return record.network, record.recipe, record.dataset, record.train_images, record.epochs
+
+
+def equivalence_faults(record: Equivalence) -> list[str]:
+    """Why the test speaks against the network, in Markdown; empty when it does not."""
+    if record.verdict != DIFFERENT:
+        return []
+    return [
+        f"accuracy by recipe {code(record.recipe)}, {some(len(record.seeds), 'seed')}: {signed(record.difference)} "
+        f"points, interval {_interval(record)}, margin {record.margin:g}"
+    ]
+
+
+def holds(record: Equivalence) -> bool:
+    """Whether a test says "equivalent", and its own figures do too."""
+    inside = all(is_number(bound) and abs(bound) < record.margin for bound in record.interval)
+    return record.verdict == "equivalent" and len(record.interval) == 2 and inside
+
+
+def _interval(record: Equivalence) -> str:
+    if len(record.interval) != 2 or any(not isinstance(b, int | float) or math.isnan(b) for b in record.interval):
+        return "**NaN**"
+    if any(math.isinf(bound) for bound in record.interval):
+        return "unbounded"
+    return f"{signed(record.interval[0])} to {signed(record.interval[1])}"
+
+
+def cross_faults(record: CrossEvaluation) -> list[str]:
+    """Why a cross-evaluation speaks against the network, in Markdown; empty when it does not."""
+    who = (
+        f"weights of {framework_title(record.trained_in)}, seed {plain(record.seed)}, in "
+        f"{framework_title(record.evaluated_in)}"
+    )
+    found = [f"{who}: {plain(problem)}" for problem in record.problems]
+    if not (is_number(record.images) and record.images > 0):
+        found.append(f"{who}: no image was evaluated")
+    if not is_number(record.largest_gap):
+        found.append(f"{who}: the largest gap of a logit is {gap(record.largest_gap)}")
+    if unsettled := [each for each in record.differing if each.get("float64_agree") is not True]:
+        noun = "differs" if len(unsettled) == 1 else "differ"
+        found.append(f"{who}: {some(len(unsettled), 'prediction')} {noun} in float64 too")
+    return found

@@ -1,0 +1,266 @@
+"""The report of `parity compare`: what an engineer signs who moves a model from TensorFlow to Paddle."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from parity.catalogue.traps import TRAPS
+from parity.printable import printable
+from parity.records.records import Diagnosis, Migration, Proof, grouped
+from reports import formatting as words
+from reports.album import Album
+from reports.evidence.merged_runs import lookup
+from reports.evidence.verdict import faults
+from reports.formatting import code, count, framework_title, is_number, listed, plain, some, table
+from reports.plots.migration import UNKNOWN, depth_section
+from reports.tables.proofs import SHORT
+
+REQUIRED = (1, 2, 3)  # levels without which nothing is shown; 4 and 5 are run on request
+
+MOST_LINES = 8  # of a list; a longer one is folded away
+
+LAYERS = [f"{framework_title(name)} layer" for name in ("tensorflow", "paddle")]
+
+LEVELS = {
+    1: "every array of one model has its counterpart of the same shape in the other, and the weights that were drawn "
+    "for the proofs came back from both bit for bit.",
+    2: "in double precision rounding almost vanishes. Layers that compute the same differ by about 1e-15; a padding, "
+    "an epsilon or an activation that differs shows as a gap many orders of magnitude larger.",
+    3: "the precision that will be used. Each model's float32 layers are held against its own float64 ones, within "
+    "what rounding explains; so this level judges each model alone, and passes for two models that differ.",
+    4: "one pass in training mode without dropout: the output and the running statistics of batch norms.",
+    5: "the gradient of every parameter in that pass, in float64.",
+}
+
+UNSAID = """\
+What this does not say:
+
+- Inputs of other shapes, other devices, lower precisions and other versions of the frameworks were not tried.
+- The weights of the proofs were drawn. Whether a file of trained weights was converted correctly is another question.
+- What lies outside the models was not looked at: reading and scaling the inputs, and what is done with the outputs."""
+
+
+def compose(found: Migration, folder: str) -> tuple[str, dict[str, bytes]]:
+    """The Markdown text, and its pictures by file name. `folder` is the name of the pictures' folder."""
+    album = Album(folder)
+    proofs = [Proof.from_dict(each) for each in found.proofs]
+    sections = [
+        f"# Migration report: {code(found.first)} to {code(found.second)}",
+        _verdict(found, proofs),
+        _evidence(proofs),
+        depth_section(found, album),
+        _causes(found),
+        _impact(found),
+        _fix(found),
+        _lines("## In training only", found.training, "No difference was found."),
+        _layers(found),
+        _made(found),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n", album.pictures
+
+
+def _verdict(found: Migration, proofs: Sequence[Proof]) -> str:
+    parts = ["## Verdict", f"**{_sentence(found, proofs)}**"]
+    if proof := next((proof for proof in proofs if proof.level == 2), None):
+        where = f"inputs of {'x'.join(map(str, found.input))}, {plain(found.inputs)}"
+        numbers = f"{count(len(found.stages))} layers and functions, {count(proof.compared.get('elements'))} elements"
+        parts.append(
+            f"Compared in float64 on {where}, with the same drawn weights in both models: {numbers}. The largest gap "
+            f"is {_gap(proof.gap, proof.limit)}, the limit {words.gap(proof.limit)}."
+        )
+    if traps := Counter(cause["trap"] for cause in found.causes):
+        kinds = listed([f"{code(trap) if trap else UNKNOWN} ({number})" for trap, number in traps.items()])
+        parts.append(f"{some(len(found.causes), 'cause')} found: {kinds}.")
+    unsaid = (
+        "Of training, one pass without dropout was compared; not dropout, loss, optimizer or learning rates."
+        if any(proof.level in (4, 5) for proof in proofs)
+        else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them."
+    )
+    order = f"{some(len(found.ambiguous), 'group')} of layers could be matched by their order only, see *Layers*."
+    return "\n\n".join([*parts, f"{UNSAID}\n- {unsaid}" + (f"\n- {order}" if found.ambiguous else "")])
+
+
+def _sentence(found: Migration, proofs: Sequence[Proof]) -> str:
+    """The sentence to sign. A record that calls itself equal is believed only where its proofs bear it out."""
+    first, second, total = code(found.first), code(found.second), f"{len(found.stages)} matched layers"
+    over = sum(not _within(stage.get("gap"), stage.get("limit")) for stage in found.stages)
+    failed = [proof.level for proof in proofs if faults(proof)]
+    absent = [level for level in REQUIRED if level not in {proof.level for proof in proofs}]
+    reasons = [f"{over} of {total} differ in float64"] if over else []
+    reasons += [f"{_levels(failed)} failed"] if failed and not over else []
+    reasons += [f"nothing is on record of {_levels(absent)}"] if absent else []
+    if not reasons and found.causes:
+        reasons = [f"they differ in {some(len(found.causes), 'setting')} of layers, which these inputs do not show"]
+    if found.equal and reasons:
+        return f"Not proven: the record says equal, but {listed(reasons)}."
+    if found.equal:
+        start = "Equal once the changes below are made: with them" if found.fixed else "Equal:"
+        start += f" {second} computes what {first} computes, given the same weights"
+        return f"{start}; {len(found.stages)} of {total} agree in float64."
+    if found.verdict == "undecided":
+        return (
+            f"Undecided: whether {second} computes what {first} computes was not proven. Layers that the suite cannot "
+            "look into kept weights of their own, see *Causes*; in the rest nothing was found that differs."
+        )
+    start = "Different, even with the changes below:" if found.fixed else "Different:"
+    start += f" {second} does not compute what {first} computes, given the same weights"
+    return f"{start}; {listed(reasons) if reasons else 'no reason is on record'}."
+
+
+def _levels(numbers: Sequence[int]) -> str:
+    return f"level{'s' if len(numbers) > 1 else ''} {listed([str(number) for number in numbers])}"
+
+
+def _evidence(proofs: Sequence[Proof]) -> str:
+    rows, reasons = [], []
+    for proof in proofs:
+        exact = proof.level == 1 and proof.gap is None  # bits have no gap
+        gaps = [words.NOTHING] * 2 if exact else [_gap(proof.gap, proof.limit), words.gap(proof.limit)]
+        where = code(proof.worst) if proof.worst else words.NOTHING
+        kinds = {SHORT.get(kind, kind).removesuffix("s"): number for kind, number in proof.compared.items()}
+        what = ", ".join(some(number, kind) for kind, number in kinds.items()) or "nothing"
+        wrong = faults(proof)
+        result = "**FAILED**" if wrong else "passed"
+        rows.append([str(proof.level), plain(proof.title), result, *gaps, where, what])
+        if wrong:
+            said = [plain(problem) for problem in proof.problems] or wrong
+            reasons.append(f"- **Level {proof.level} failed:** {'; '.join(said)}.")
+    headers = ["level", "evidence", "result", "largest gap", "limit", "where", "compared"]
+    key = "\n".join(f"- Level {level}: {text}" for level, text in LEVELS.items() if level in {p.level for p in proofs})
+    scale = "Gaps and limits are relative to the largest absolute value of their layer or array. What the levels mean:"
+    parts = ["## Evidence", table(headers, rows, numeric=["largest gap", "limit"]), "\n".join(reasons), scale, key]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _causes(found: Migration) -> str:
+    if not found.causes:
+        none = "None is left." if found.fixed else "None was found."
+        return f"## Causes\n\n{none if found.equal else '**None was found:** look at the first layer over its limit.'}"
+    parts = ["## Causes", "Each layer was fed alone what reaches the TensorFlow one: the gap is what it makes itself."]
+    for number, (cause, stages) in enumerate(grouped([Diagnosis(**each) for each in found.causes]), 1):
+        trap = TRAPS.get(cause.trap)
+        where = f"in {len(stages)} places, first at" if len(stages) > 1 else "at"
+        title = f"{code(trap.id) if trap else UNKNOWN} {where} {code(cause.stage)}"
+        parts += [f"### {number}. {title}", f"{plain(cause.text)}."]
+        if trap:
+            parts.append(f"**What to do:** {plain(trap.fix)}.")
+        if len(stages) > 1:
+            parts.append(_folded(f"All {len(stages)} places", _places(found, cause.trap, stages)))
+    return "\n\n".join(parts)
+
+
+def _places(found: Migration, trap: str, stages: Sequence[str]) -> str:
+    """A row for each place of one group of causes."""
+    partners = {stage.get("first"): stage.get("second") for stage in found.stages}
+    causes = {(cause["trap"], cause["stage"]): cause for cause in found.causes}
+    rows = []
+    for name in stages:
+        gaps = [causes[trap, name][when] for when in ("before", "after")]
+        cells = ["not seen"] * 2 if gaps == [0, 0] else map(_number, gaps)
+        rows.append([code(name), *([code(partners[name]), *cells] if name in partners else [words.NOTHING] * 3)])
+    numeric = ["gap alone", "gap when mended"]
+    unseen = "\n\nNot seen: the settings differ, and these inputs do not show it."
+    return table([*LAYERS, *numeric], rows, numeric) + (unseen if any("not seen" in row for row in rows) else "")
+
+
+def _impact(found: Migration) -> str:
+    impact = found.impact
+    if not impact:
+        return "## Decision impact\n\nNot measured: switched off, or the outputs of the models do not correspond."
+    parts = [
+        f"## Decision impact\n\n**{count(impact.get('changed'))} of {count(impact.get('inputs'))} inputs change their "
+        f"class**, in float32. The inputs: {plain(impact.get('title'))}. The largest difference of an output, relative "
+        f"to the largest output, is {_number(impact.get('largest_gap'))}."
+    ]
+    if margins := [100 * margin for margin in impact.get("margins", []) if is_number(margin)]:
+        low, middle, high = map(words.figures, (min(margins), statistics.median(margins), max(margins)))
+        parts.append(
+            "The margin of an input is TensorFlow's largest output less its second largest; a small one is a decision "
+            f"that was close anyway. Of the changed inputs it is {low} to {high} % of the largest output, the median "
+            f"{middle} %."
+        )
+    parts.append(
+        "Both models had the TensorFlow model's own weights. Where those are random, as with `weights=None`, all "
+        "classes lie close together and the numbers say little of a trained model; `--tensorflow-weights` loads others."
+    )
+    return "\n\n".join(parts)
+
+
+def _fix(found: Migration) -> str:
+    parts = ["## The fix"]
+    if found.fix:
+        source = printable(found.fix.rstrip())
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", source)), default=0))
+        made = "It was not applied for this report: `--apply-fixes` makes the changes and proves again."
+        if found.fixed:
+            made = "The proofs above are those of the changed model."
+        elif found.equal:
+            made = "It mends what differs in training only."
+        parts.append(f"Call `fix(model)` on the Paddle model, before its weights are loaded. {made}")
+        parts.append(f"{fence}python\n{source}\n{fence}")
+    elif not found.by_hand:
+        parts.append("There is nothing to change." if found.equal else "No change is known that mends the difference.")
+    if found.by_hand:
+        parts.append(_lines("What remains to be done by hand:", found.by_hand))
+    return "\n\n".join(parts)
+
+
+def _layers(found: Migration) -> str:
+    rows = []
+    for place, stage in enumerate(found.stages, 1):
+        kind, why = plain(str(stage.get("kind")).replace("_", " ")), plain(stage.get("evidence"))
+        gaps = _gap(stage.get("gap"), stage.get("limit"))
+        rows.append([str(place), code(stage.get("first")), code(stage.get("second")), kind, gaps, why])
+    matched = table(["", *LAYERS, "kind", "float64 gap", "why these two"], rows, ["", "float64 gap"])
+    parts = ["## Layers", _folded(f"All {len(rows)} matched layers", matched)]
+    for framework, lines in found.unmatched.items():
+        parts.append(_lines(f"### In {framework_title(framework)} only", lines))
+    return "\n\n".join([*parts, _lines("### Ambiguous matches", found.ambiguous), _lines("### Remarks", found.remarks)])
+
+
+def _made(found: Migration) -> str:
+    rows = [[f"parameters, {framework_title(name)}", count(number)] for name, number in found.parameters.items()]
+    rows += [
+        ["one input", "x".join(map(str, found.input))],
+        ["inputs", plain(found.inputs)],
+        ["time", words.duration(found.seconds)],
+    ]
+    rows.append(["peak memory of all processes, added up", words.memory(found.peak_memory)])
+    for name, facts in (lookup(found.environment, "frameworks") or {}).items():
+        version, threads = plain(lookup(facts, "version")), count(lookup(facts, "threads"))
+        rows.append([framework_title(name), f"{version} on {plain(lookup(facts, 'device'))}, threads: {threads}"])
+    for title, key in (("processor", "cpu"), ("seed", "seed"), ("command", "command")):
+        if key in found.environment:
+            value = str(found.environment[key])
+            rows.append([title, code(value) if key == "command" else plain(value)])
+    return "## How it was made\n\n" + table(["", "value"], rows)
+
+
+def _within(value: Any, limit: Any) -> bool:
+    return is_number(value) and is_number(limit) and value <= limit
+
+
+def _gap(value: Any, limit: Any) -> str:
+    """A gap, bold when it is not within its limit; a check that never got so far has no limit either."""
+    if not is_number(value):
+        return "**not measured**" if limit is None else _number(value)
+    return words.gap(value) if _within(value, limit) else f"**{words.gap(value)}**"
+
+
+def _number(value: Any) -> str:
+    """A gap without a limit. Infinity and NaN are None in a record that was JSON."""
+    return words.gap(value) if is_number(value) else "**not a number**"
+
+
+def _lines(title: str, lines: Sequence[str], none: str = "None.") -> str:
+    text = "\n".join(f"- {plain(line)}" for line in lines) or none
+    return f"{title}\n\n{text if len(lines) <= MOST_LINES else _folded(f'All {len(lines)}', text)}"
+
+
+def _folded(summary: str, text: str) -> str:
+    """Shown on demand; the empty lines make Markdown of what stands between the tags."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"

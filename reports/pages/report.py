@@ -1,0 +1,270 @@
+"""Compose the report: its sections in order, as one Markdown text with relative links to its pictures."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from parity.catalogue.traps import TRAPS
+from parity.records.records import Proof
+from reports.album import Album
+from reports.evidence.experiments import Experiment, experiments
+from reports.evidence.merged_runs import Evidence, lookup
+from reports.evidence.network_facts import network_order
+from reports.evidence.outcomes import Tested, tested
+from reports.evidence.verdict import ALL_REQUIRED, LEVELS, LOSS_CURVE, REQUIRED, State, Verdict, headline, judge
+from reports.formatting import TITLES, code, framework_title, listed, named, one_line, plain, some
+from reports.pages import limits
+from reports.pages.detection import detection_section
+from reports.pages.environment import environment_section
+from reports.pages.training import training_section
+from reports.plots.evidence import parting_curves
+from reports.plots.speed import speed_bars
+from reports.tables.loss_curves import pair_table, reading_guide, summary_table
+from reports.tables.proofs import float32_table, float64_table, level_key, source_table, training_table, verdict_table
+from reports.tables.rules import RULES, rules_summary, rules_table
+from reports.tables.speed import conditions, overhead_table, pairs, speed_table
+
+
+def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str, bytes]]:
+    """The Markdown text, and its pictures by file name.
+
+    `report` is the name of the text's file, `folder` that of the pictures' folder.
+    """
+    album = Album(folder)
+    groups: list[Experiment] = []
+    tests: list[Tested] = []
+    verdicts: list[Verdict] = []
+    judged: list[tuple[Evidence, list[Verdict]]] = []  # what was shown with some versions says nothing of others
+    for part in evidence.parts:
+        own_groups = experiments(part.trained, part.label)
+        own_tests = tested(own_groups, part.equivalences, part.label)
+        own_verdicts = judge(part, own_tests)
+        groups += own_groups
+        tests += own_tests
+        verdicts += own_verdicts
+        judged.append((part, own_verdicts))
+    groups.sort(key=lambda group: network_order(group.network))
+    tests.sort(key=lambda test: network_order(test.record.network))
+    verdicts.sort(key=lambda verdict: network_order(verdict.network))
+    sections = [
+        _title(evidence),
+        _verdict(evidence, judged, verdicts),
+        environment_section(evidence),
+        _parity(evidence, verdicts),
+        _loss_curves(evidence, verdicts, album),
+        detection_section(evidence),
+        _speed(evidence, album),
+        training_section(evidence, groups, tests, verdicts, album),
+        _reproduce(evidence, report),
+        "## Limits\n\n" + "\n".join(f"- {line}" for line in limits.lines(evidence, verdicts, groups, tests)),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n", album.pictures
+
+
+def _title(evidence: Evidence) -> str:
+    titles = evidence.datasets
+    where = f"on {listed([plain(title) for title in titles])}" if titles else "(data set not recorded)"
+    return f"# Parity report: {'; '.join(part.where for part in evidence.parts)} {where}"
+
+
+EQUAL = f"""\
+Equal means that levels {ALL_REQUIRED} were all run and passed: the same weights arrive bit for bit in both frameworks,
+every stage agrees in float64, in float32 only rounding is left; in training mode the statistics of the batches, every
+gradient and the weights after steps of the optimizer agree in float64; the evaluation and the float32 step of a
+training are what the float64 ones are, but for rounding. Further levels are shown where they were run; one that speaks
+against a network counts."""
+
+
+def _verdict(
+    evidence: Evidence, judged: Sequence[tuple[Evidence, Sequence[Verdict]]], verdicts: Sequence[Verdict]
+) -> str:
+    """`judged` are the verdicts of each combination of versions, `verdicts` all of them in order."""
+    parts = ["## Verdict", *(headline(own, part.where) for part, own in judged)]
+    if verdicts:
+        parts += [verdict_table(verdicts), level_key(verdicts)]
+    if any(verdict.state is State.EQUAL for verdict in verdicts):
+        parts.append(EQUAL)
+    parts += [line for part in evidence.parts if (line := rules_summary(part))]
+    parts += [_failure(verdict) for verdict in verdicts if verdict.failed]
+    parts += _unproven(verdicts)
+    if absent := limits.unexamined(evidence):
+        parts.append(f"Without any record in these runs: {listed([code(name) for name in absent])}.")
+    return "\n\n".join(parts)
+
+
+def _failure(verdict: Verdict) -> str:
+    """Why one network is not equal, or what gave no answer."""
+    lines = [f"### {verdict.label}: {verdict.state}", ""]
+    for level, reasons in verdict.failed.items():
+        title = LEVELS.get(level) or plain(verdict.proofs[level][0].title)
+        lines.append(f"- **Level {level}, {title}, {'no answer' if level in verdict.unanswered else 'failed'}:**")
+        lines += [f"  - {reason}" for reason in reasons]
+        lines += [f"  - {line}" for proof in verdict.proofs.get(level, ()) for line in _causes(proof)]
+    lines += [f"- Level {level}, {LEVELS[level]}: **no record in these runs**." for level in verdict.missing]
+    return "\n".join(lines)
+
+
+def _causes(proof: Proof) -> list[str]:
+    """What the diagnosis found, each with what to do about it."""
+    lines = []
+    for cause in proof.causes:
+        trap = TRAPS.get(str(lookup(cause, "trap")))
+        advice = f" What to do: {plain(trap.fix)}." if trap else ""
+        lines.append(
+            f"**Cause** ({code(trap.id) if trap else 'no known trap'}): {plain(lookup(cause, 'text'))}.{advice}"
+        )
+    return lines
+
+
+def _unproven(verdicts: Sequence[Verdict]) -> list[str]:
+    """Why networks are not proven: those that lack the same stand together."""
+    lines: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.state is not State.UNPROVEN or verdict.failed:  # what failed has a section of its own
+            continue
+        if verdict.missing:
+            noun = "levels" if len(verdict.missing) > 1 else "level"
+            names = listed([f"{level} ({LEVELS[level]})" for level in verdict.missing])
+            reason = f"No record in these runs of {noun} {names}, so nothing is shown"
+            lines.setdefault(reason, []).append(verdict.label)
+    if not lines:
+        return []
+    return ["### Not proven\n\n" + "\n".join(f"- {reason}: {listed(names)}." for reason, names in lines.items())]
+
+
+HOW_TO_READ = """\
+How to read it, for the person who signs:
+
+- **Level 1, transfer certificate.** Every array has exactly one counterpart by name, with the same shape, comes back
+  bit for bit after the way there and back, and means the same: every layer alone agrees with plain numpy. From here on
+  both frameworks hold the same weights.
+- **Level 2, float64 forward.** In double precision rounding almost vanishes. A gap near 1e-15 at every stage means the
+  two sides compute the same thing on these inputs; a padding, an epsilon or an order of operations that differs shows
+  as a gap many orders of magnitude larger, at the stage where it enters.
+- **Level 3, float32 forward.** The precision that will be used. The float64 run is the oracle; the tolerance is derived
+  from float64 runs whose inputs and weights were moved by the rounding errors of float32 sums. Each framework's own
+  error is given, so that one is never judged by the other.
+- **Level 4, train-mode forward.** The same in training mode: statistics of the batch, dropout with the same masks in
+  both frameworks, and the running statistics after several steps; the loss and the hits that a training reports of a
+  step, made again from its logits in numpy. What is wrong only in training is invisible at 2.
+- **Level 5, gradients.** The loss of one batch and its gradient of every parameter, in float64.
+- **Level 6, optimizer steps.** The weights after several steps across a change of the learning rate, in float64, with
+  the recipe's update rule and weight decay, and what the optimizer has taken up of gradients that are large and tiny by
+  design. Rules that agree at a constant rate part where it changes; a clip shows where numbers are large.
+- **Level 7, evaluation.** What a training reports its accuracy from: logits of images of every position of a batch and
+  of an incomplete last one, against `predict` with numpy's preprocessing and between the frameworks; loss, accuracy
+  and count made again from them in numpy, with logits beyond 100 and near ties; weights, statistics and memory
+  untouched by it, the weights those of now, and the next step the same, also from weights and memory that were sent
+  out and back as a checkpoint is.
+- **Level 8, float32 training step.** What a training consists of, by the very verbs of `parity train`, over three
+  epochs: loss, gradients and statistics of float32 steps against the same framework's float64 run of them, within
+  limits derived as at level 3; every weight as the update rule makes it; every layer alone, backwards; and the
+  optimizer alone for as many steps as a training has.
+
+Gaps and limits are relative to the largest absolute value of their stage or array, of gradients of their layer; "at"
+names the place of the gap that comes nearest to its limit. **Bold** is not within its limit. FLOP counts two for each
+multiply-add of convolutions and fully connected layers."""
+
+
+def _parity(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
+    parts = ["## Parity"]
+    if evidence.proofs:
+        parts += [HOW_TO_READ]
+        parts += [f"### Level 2: {LEVELS[2]}", float64_table(verdicts)]
+        parts += [f"### Level 3: {LEVELS[3]}", float32_table(verdicts)]
+        for level in REQUIRED[3:]:
+            if found := training_table(verdicts, level):
+                parts += [f"### Level {level}: {LEVELS[level]}", found]
+    else:
+        parts.append("**These runs hold no proof.** Without one, nothing below shows that the networks are the same.")
+    if evidence.rules:
+        parts += ["### Update rules", RULES, rules_table(evidence)]
+    if evidence.networks:
+        parts += ["### Where the networks come from", source_table(evidence.networks)]
+    return "\n\n".join(parts)
+
+
+STAY_TOGETHER = (
+    f"Level {LOSS_CURVE}: the losses of both frameworks in float64, on identical batches; "
+    "the gap is relative to the larger loss."
+)
+
+
+def _loss_curves(evidence: Evidence, verdicts: Sequence[Verdict], album: Album) -> str:
+    """The level of loss curves; empty where nothing of it is on record."""
+    parts = ["## Loss curves"]
+    if found := training_table(verdicts, LOSS_CURVE):
+        parts += [STAY_TOGETHER, found]
+    elif not evidence.curves:
+        return ""
+    every = [(part, curves) for part in evidence.parts for curves in part.curves]
+    every.sort(key=lambda pair: network_order(pair[1].network))
+    if every:
+        labelled = [(named(curves.network, part.label), curves) for part, curves in every]
+        parts += [reading_guide(evidence.curves), summary_table(labelled)]
+    for part, curves in every:
+        where = (
+            f"recipe {code(curves.recipe)}, {plain(curves.dataset)}, batch {curves.batch}, seed {plain(curves.seed)}"
+        )
+        title = f"{curves.network} ({part.label})" if part.label else curves.network
+        heading = f"### {named(curves.network, part.label)}: where the losses part"
+        parts += [heading, f"{where}:", pair_table(curves)]
+        if picture := parting_curves(curves, title):
+            words = f"Relative difference of the losses of {plain(title)}"
+            parts.append(album.add(words, f"loss_{curves.network}", picture))
+    return "\n\n".join(parts)
+
+
+def _speed(evidence: Evidence, album: Album) -> str:
+    if not evidence.speeds and not evidence.overheads:
+        return "## Speed\n\nNot measured in these runs."
+    parts = ["## Speed"]
+    if evidence.speeds:
+        titles = " / ".join(framework_title(framework) for framework in TITLES)
+        parts.append(
+            "Images a second: median ± half the interquartile range, number of measurements in brackets. "
+            f"The ratio, {titles}, is above 1 where {framework_title(next(iter(TITLES)))} is faster. **Compare the "
+            "ratios, and only within one run:** absolute figures from a shared machine are noisy. The first step, "
+            f"with tracing and compiling, is kept apart ({titles})."
+        )
+    for part in evidence.parts:
+        if not part.speeds:
+            continue
+        groups = pairs(part.speeds)
+        where = f", {part.where}" if part.label else ""
+        parts += [f"### In {part.where}"] if part.label else []
+        parts += [speed_table(groups), conditions(part.speeds)]
+        if picture := speed_bars(groups, "train step"):
+            parts.append(
+                album.add(f"Images a second of a train step{where}", f"speed_train_step {part.label}", picture)
+            )
+    if evidence.overheads:
+        parts += [
+            "### The suite's own overhead",
+            "The suite's training loop against a baseline loop in the same framework, in interleaved pairs. "
+            "A ratio above 1 means the suite's loop is the faster one.",
+        ]
+    for part in evidence.parts:
+        if part.overheads:
+            parts += [f"In {part.where}:"] if part.label else []
+            parts.append(overhead_table(part.overheads))
+    return "\n\n".join(parts)
+
+
+def _reproduce(evidence: Evidence, report: str) -> str:
+    """The commands as they were recorded, and the one that makes this report again."""
+    commands = [one_line(lookup(run.environment, "command") or "") for run in evidence.runs]
+    names = [one_line(run.path.name) for run in evidence.runs]
+    lines = [command.replace("```", "") for command in dict.fromkeys(commands) if command]
+    lines.append(f"parity report {' '.join(shlex.quote(name) for name in names)} --output {shlex.quote(report)}")
+    parts = ["## Reproduce it", "```sh\n" + "\n".join(lines) + "\n```"]
+    if "" in commands:
+        unknown = [code(name) for name, command in zip(names, commands, strict=True) if not command]
+        parts.append(f"The command was not recorded for {listed(unknown)}.")
+    parts.append(
+        f"Made from {some(len(evidence.runs), 'saved run')}, oldest first; where two of the same versions hold the "
+        "same record, the later counts:"
+    )
+    parts.append("\n".join(f"- {code(run.path.name)}, {plain(run.datetime)}" for run in evidence.runs))
+    return "\n\n".join(parts)

@@ -1,0 +1,153 @@
+"""A migration along depth: the picture of every matched layer's gap, and of the layers where a cause was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from parity.printable import printable
+from parity.records.records import Migration
+from reports.album import Album
+from reports.evidence.merged_runs import lookup
+from reports.formatting import TITLES, framework_title, is_number, some
+from reports.plots.style import COLOURS, OTHER, plain_axes, png
+
+BLACK = "#000000"  # few marks in a colour of their own would lose it to the palette of the picture
+
+UNKNOWN = "no known trap"
+
+LABELS = 9  # names on the axis of depth: more would run into each other
+
+LONGEST = 24  # characters of a name on that axis
+
+MARKED = 40  # layers; each has a mark as long as there are no more
+
+EMPTY = float("nan")
+
+
+def depth_section(found: Migration, album: Album) -> str:
+    """The picture and how to read it; empty where no layer was compared."""
+    if (picture := gaps_along_depth(found)) is None:
+        return ""
+    words = "A difference raises the gap from its layer on. The numbers are those of the table of matched layers."
+    drawn = sum(map(len, _places(found).values()))
+    if drawn:
+        words += " Under the curves, a mark stands at each layer where a cause was found."
+    if off := len(found.causes) - drawn:
+        words += f" {some(off, 'cause')} at layers that only one model has: no place in the picture."
+    return "\n\n".join(
+        ["## Gaps along depth", album.add("Gaps of the matched layers", "migration_gaps", picture), words]
+    )
+
+
+def gaps_along_depth(found: Migration) -> bytes | None:
+    """Gaps of the matched layers, logarithmic, with a row under them for each trap that was found.
+
+    A gap of zero has no place on the axis and is marked at its lower end, one that is no number at its upper end. None
+    when nothing was compared.
+    """
+    gaps = [stage.get("gap") for stage in found.stages]
+    limits = [stage["limit"] for stage in found.stages if is_number(stage.get("limit"))]
+    if not limits:
+        return None
+    traps = _places(found)
+    figure = Figure(figsize=(8, 4.3 + 0.25 * len(traps)), layout="constrained")
+    ratios = [1.0, 0.085 * len(traps)] if traps else [1.0]
+    everything = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    axes, depth = everything[0], range(1, len(gaps) + 1)
+    for framework in TITLES:
+        rounded = [_positive(lookup(stage, "float32", framework)) for stage in found.stages]
+        axes.plot(depth, rounded, color=COLOURS[framework], linewidth=1.0, alpha=0.45)
+    style = {"marker": "o", "markersize": 3.5} if len(gaps) <= MARKED else {"marker": "o", "markersize": 1.8}
+    axes.plot(depth, [_positive(gap) for gap in gaps], color=BLACK, linewidth=1.3, **style)
+    axes.plot(depth, [_positive(stage.get("limit")) for stage in found.stages], **_dashed())
+    axes.set_yscale("log")
+    handles = _handles() + _off_the_axis(axes, found.stages)
+    axes.set_ylabel("gap, relative to the layer's largest value", fontsize=9)
+    plain_axes(axes)
+    if traps:
+        _raster(everything[1], traps)
+    ticks = _few(len(gaps))
+    names = [f"{place} {_short(str(found.stages[place - 1].get('first')))}" for place in ticks]
+    everything[-1].set_xticks(ticks, names, rotation=30, ha="right", rotation_mode="anchor", parse_math=False)
+    everything[-1].tick_params(axis="x", labelsize=8)
+    everything[-1].set_xlim(0.3, len(gaps) + 0.7)
+    everything[-1].set_xlabel("matched layers of the TensorFlow model, from input to output", fontsize=9)
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=2 if len(handles) < 5 else 3, frameon=False, fontsize=8
+    )
+    return png(figure)
+
+
+def _places(found: Migration) -> dict[str, list[int]]:
+    """By trap, the places along the depth where it was found; in the order of their first ones."""
+    order = {stage.get("first"): place for place, stage in enumerate(found.stages, 1)}
+    traps: dict[str, list[int]] = {}
+    for cause in found.causes:
+        if (place := order.get(cause.get("stage"))) is not None:
+            traps.setdefault(str(cause.get("trap") or UNKNOWN), []).append(place)
+    return dict(sorted(traps.items(), key=lambda item: min(item[1])))
+
+
+def _positive(value: Any) -> float:
+    return value if is_number(value) and value > 0 else EMPTY
+
+
+def _off_the_axis(axes: Axes, stages: Sequence[dict[str, Any]]) -> list[Line2D]:
+    """Mark what a logarithmic axis cannot show, and give the legend's entries for it."""
+    compared = [(place, stage.get("gap")) for place, stage in enumerate(stages, 1) if is_number(stage.get("limit"))]
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
+    handles = []
+    for label, marker, colour, edge, places in (
+        ("exactly equal", "o", BLACK, low, [place for place, gap in compared if gap == 0]),
+        ("not a number", "X", COLOURS["tensorflow"], high, [place for place, gap in compared if not is_number(gap)]),
+    ):
+        if places:
+            look: dict[str, Any] = {"linestyle": "none", "marker": marker, "color": colour, "markersize": 5}
+            look |= {"markerfacecolor": "white"} if edge == low else {}
+            axes.plot(places, [edge] * len(places), clip_on=False, zorder=5, **look)
+            handles.append(Line2D([], [], label=label, **look))
+    return handles
+
+
+def _raster(axes: Axes, traps: dict[str, list[int]]) -> None:
+    """A row for each trap, a mark at each layer where it was found."""
+    for height, places in enumerate(traps.values()):
+        axes.plot(places, [height] * len(places), linestyle="none", marker="|", color=BLACK, markersize=9, mew=2.2)
+    labels = [f"{_short(trap)} ({len(places)})" for trap, places in traps.items()]
+    axes.set_yticks(range(len(traps)), labels, parse_math=False)
+    axes.set_ylim(len(traps) - 0.4, -0.6)
+    plain_axes(axes)
+    axes.tick_params(axis="y", length=0, labelsize=8)
+    axes.grid(visible=False, axis="y")
+
+
+def _dashed() -> dict[str, Any]:
+    return {"color": OTHER, "linewidth": 0.9, "linestyle": "dashed"}
+
+
+def _handles() -> list[Line2D]:
+    lines = [Line2D([], [], color=BLACK, linewidth=1.3, label="both models, float64"), Line2D([], [], **_dashed())]
+    lines[1].set_label("limit in float64")
+    return lines + [
+        Line2D([], [], color=COLOURS[name], alpha=0.45, label=f"{framework_title(name)}, float32 to float64")
+        for name in TITLES
+    ]
+
+
+def _few(count: int) -> list[int]:
+    """At most LABELS places of 1 to `count`, evenly spread, the first and the last among them."""
+    if count <= LABELS:
+        return list(range(1, count + 1))
+    return [1 + round(number * (count - 1) / (LABELS - 1)) for number in range(LABELS)]
+
+
+def _short(name: str) -> str:
+    """The end of a name tells layers apart; its beginning is often the same."""
+    name = " ".join(printable(name).split())
+    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"

@@ -1,0 +1,80 @@
+"""The tables of the loss curves, and how they are to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from parity.records.records import Curves
+from reports.evidence.loss_curves import Finding, _finite, _pairs, _precision, readings
+from reports.formatting import code, count, framework_title, gap, listed, plain, table
+
+
+def summary_table(labelled: Sequence[tuple[str, Curves]]) -> str:
+    """One row a network and precision: where the frameworks part, where one parts from itself, and the reading.
+
+    Each network has the name by which the report tells it from others, in Markdown.
+    """
+    headers = ["network", "recipe", "precision", "steps", "frameworks part at", "chaos from", "reading"]
+    rows = []
+    for label, curves in labelled:
+        for reading in readings(curves):
+            own = bool(_pairs(curves, "chaos", reading.precision))
+            word = f"**{reading.finding}**" if reading.finding is Finding.DIFFERENT else str(reading.finding)
+            rows.append(
+                [
+                    label,
+                    code(curves.recipe),
+                    plain(reading.precision),
+                    count(curves.steps),
+                    _place(reading.parted),
+                    _place(reading.chaos) if own else "not run",
+                    word,
+                ]
+            )
+    return table(headers, rows, ["steps", "frameworks part at", "chaos from"])
+
+
+def pair_table(curves: Curves) -> str:
+    """Every pair of runs: who, what the pair means, where it parts, the largest relative difference of a loss."""
+    headers = ["runs", "meaning", "precision", "part at step", "largest difference"]
+    rows = []
+    for pair in curves.pairs:
+        largest = pair.get("largest")
+        rows.append(
+            [
+                pair_title(pair),
+                "both frameworks" if pair.get("meaning") == "frameworks" else "chaos",
+                plain(_precision(pair)),
+                f"together for all {count(curves.steps)}" if pair.get("parted") is None else count(pair["parted"]),
+                gap(largest) if _finite(pair) else f"**{gap(largest)}**",
+            ]
+        )
+    return table(headers, rows, headers[3:])
+
+
+def pair_title(pair: dict[str, Any]) -> str:
+    """Who is compared: both frameworks, or one with itself."""
+    one, other = (str(pair.get(side, "")).partition(" ")[0] for side in ("one", "other"))
+    if pair.get("meaning") == "frameworks":
+        return f"{plain(framework_title(one))} and {plain(framework_title(other))}"
+    return f"{plain(framework_title(one))} and itself, nudged"
+
+
+def reading_guide(every: Sequence[Curves]) -> str:
+    """How to read the section, in one paragraph."""
+    limits = listed(list(dict.fromkeys(f"{100 * curves.together:g} %" for curves in every)))
+    return (
+        "The same batches, masks and first weights in both frameworks, step by step; two losses part where they differ "
+        f"by more than {limits} of the larger. Training multiplies every rounding error, so two correct runs part "
+        "sooner or later: that is chaos. How soon is measured within one framework, by a second run whose first "
+        "weights were nudged by one rounding of their precision. **Where the frameworks part no earlier than one of "
+        "them parts from itself, the parting is chaos and not a difference.** Somewhat earlier decides nothing: a "
+        "framework rounds at every operation, and the nudge is a single rounding. A difference is shown where the "
+        "frameworks in float64 part before a float32 run parts from itself, whose rounding is half a billion times "
+        "coarser."
+    )
+
+
+def _place(step: int | None) -> str:
+    return "together" if step is None else count(step)

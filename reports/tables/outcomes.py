@@ -1,0 +1,101 @@
+"""The tables of what trainings came to: equivalence of accuracies, and weights evaluated in the other framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from parity.records.records import CrossEvaluation, Equivalence
+from reports.evidence.outcomes import Tested, _interval, holds
+from reports.formatting import code, count, framework_title, gap, is_number, numbers, plain, signed, table
+from reports.formatting import probability as p_value
+
+
+def equivalence_table(tests: Sequence[Tested]) -> str:
+    """One row a test: the difference of the means, its interval, the margin, both p values and the verdict."""
+    levels = {_level(test.record) for test in tests}
+    interval = f"{levels.pop()} interval" if len(levels) == 1 else "interval"
+    headers = ["network", "seeds", "difference", interval, "margin", "p equivalent", "p different", "verdict"]
+    rows = []
+    for test in tests:
+        record = test.record
+        word = "equivalent" if holds(record) else f"**{plain(record.verdict)}**"
+        if record.verdict == "equivalent" and not holds(record):
+            word = "**undecided** (recorded as equivalent, against its own interval)"
+        rows.append(
+            [
+                test.label,
+                str(len(record.seeds)),
+                signed(record.difference) if record.seeds else "-",
+                _interval(record) + (f" ({_level(record)})" if interval == "interval" else ""),
+                f"±{record.margin:g}",
+                p_value(record.p_equivalent),
+                p_value(record.p_different),
+                word,
+            ]
+        )
+    return table(headers, rows, headers[1:-1])
+
+
+def equivalence_problems(tests: Sequence[Tested]) -> list[str]:
+    """What was left out or is missing, one Markdown line each."""
+    return [f"- {test.label}: {plain(problem)}" for test in tests for problem in test.record.problems]
+
+
+def _level(record: Equivalence) -> str:
+    """The two-sided level of the interval: 90 % where each one-sided test is at 95 %."""
+    return f"{100 * (2 * record.confidence - 1):.0f} %"
+
+
+def cross_table(records: Sequence[CrossEvaluation]) -> str:
+    """One row a network and direction, all seeds together."""
+    headers = [
+        "network",
+        "recipe",
+        "trained in",
+        "evaluated in",
+        "seeds",
+        "images",
+        "differing",
+        "largest margin",
+        "settled by float64",
+        "logit gap",
+    ]
+    grouped: dict[tuple[str, ...], list[CrossEvaluation]] = {}
+    for record in records:
+        key = (record.network, record.recipe, record.dataset, record.trained_in, record.evaluated_in)
+        grouped.setdefault(key, []).append(record)
+    rows = []
+    for (network, recipe, _, home, abroad), found in grouped.items():
+        differing = [each for record in found for each in record.differing]
+        margins = [each.get("margin") for each in differing]
+        gaps = [record.largest_gap for record in found]
+        rows.append(
+            [
+                code(network),
+                code(recipe) if recipe else "-",
+                framework_title(home),
+                framework_title(abroad),
+                numbers(sorted(record.seed for record in found)),
+                count(sum(record.images for record in found)),
+                count(len(differing)),
+                _largest(margins) if differing else "-",
+                _settled(found, differing),
+                _largest(gaps),
+            ]
+        )
+    return table(headers, rows, [*headers[4:8], "logit gap"])
+
+
+def _largest(values: Sequence[object]) -> str:
+    """The largest of some gaps; one that is no number is loud."""
+    known = [value for value in values if is_number(value)]
+    return gap(max(known)) if len(known) == len(values) else "**NaN**"
+
+
+def _settled(found: Sequence[CrossEvaluation], differing: Sequence[dict[str, object]]) -> str:
+    if any(record.problems or not record.images > 0 for record in found):
+        return "**not evaluated**"
+    if not differing:
+        return "nothing to settle"
+    agreed = sum(each.get("float64_agree") is True for each in differing)
+    return "all" if agreed == len(differing) else f"**{agreed} of {len(differing)}**"

@@ -1,0 +1,155 @@
+"""Tables of the proofs: which level each network passed, and how large the gaps were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from parity.records.records import Proof
+from reports.evidence.merged_runs import lookup
+from reports.evidence.network_facts import facts
+from reports.evidence.verdict import ALL_REQUIRED, LEVELS, REQUIRED, State, Verdict
+from reports.formatting import (
+    NOTHING,
+    TITLES,
+    code,
+    count,
+    framework_title,
+    gap,
+    is_number,
+    listed,
+    plain,
+    scaled,
+    table,
+)
+
+# What was compared, where a column's header should be narrow.
+SHORT = {"running statistics": "statistics", "batch norms alone": "batch norms", "dropout masks": "masks"}
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Network, verdict, and the outcome of every required and every recorded level; a column is a level's number.
+
+    Where the report tells of several versions of the frameworks, each row says which its verdict holds for.
+    """
+    levels = _levels(verdicts)
+    several = any(verdict.versions for verdict in verdicts)
+    rows = []
+    for verdict in verdicts:
+        word = str(verdict.state) if verdict.state is State.EQUAL else f"**{verdict.state}**"
+        names = [code(verdict.network), *([plain(verdict.versions)] if several else [])]
+        rows.append([*names, word, *(verdict.cell(level) for level in levels)])
+    return table(["network", *(["in"] if several else []), "verdict", *map(str, levels)], rows)
+
+
+def level_key(verdicts: Sequence[Verdict]) -> str:
+    """What the numbers over the verdict table's columns stand for."""
+    names = [f"{level} {LEVELS.get(level, 'further')}" for level in _levels(verdicts)]
+    return f"The levels: {listed(names)}. {ALL_REQUIRED} are required."
+
+
+def _levels(verdicts: Sequence[Verdict]) -> list[int]:
+    return sorted({*REQUIRED, *(level for verdict in verdicts for level in verdict.levels)})
+
+
+def source_table(networks: Sequence[str]) -> str:
+    """The document of each network, and where the suite departs from it."""
+    rows = []
+    for name in networks:
+        entry = facts(name)
+        departures = " ".join(plain(erratum) for erratum in entry.errata) if entry else ""
+        rows.append(
+            [code(name), plain(entry.source) if entry else "not in the catalogue", departures or "none recorded"]
+        )
+    return table(["network", "document", "departures from it"], rows)
+
+
+def float64_table(verdicts: Sequence[Verdict]) -> str:
+    """Size of each network, what was compared, and the largest float64 gap between the frameworks."""
+    headers = [
+        "network",
+        "parameters",
+        "forward",
+        "stages",
+        "elements",
+        "gap",
+        "limit",
+        "at",
+    ]
+    rows = []
+    for verdict in verdicts:
+        entry = facts(verdict.network)
+        size = [count(entry.params), scaled(entry.flops, "FLOP")] if entry else [NOTHING, NOTHING]
+        for proof in _proofs(verdict, 2):
+            compared = [_compared(proof, "stages"), _compared(proof, "elements")]
+            gaps = _gap(proof.gap, proof.limit, proof.worst) if proof else [NOTHING] * 3
+            rows.append([verdict.label, *size, *compared, *gaps])
+    return table(headers, rows, numeric=headers[1:-1])
+
+
+def float32_table(verdicts: Sequence[Verdict]) -> str:
+    """The float32 error of each framework against the float64 oracle."""
+    headers = ["network"]
+    for framework in TITLES:
+        headers += [f"{framework_title(framework)}, error", "tolerance", "at"]
+    rows = []
+    for verdict in verdicts:
+        for proof in _proofs(verdict, 3):
+            row = [verdict.label]
+            for framework in TITLES:
+                own = lookup(proof.frameworks, framework) if proof else None
+                row += _gap(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst")) if own else [NOTHING] * 3
+            rows.append(row)
+    return table(headers, rows, numeric=[header for header in headers if header not in ("network", "at")])
+
+
+def training_table(verdicts: Sequence[Verdict], level: int) -> str | None:
+    """The proofs of a level in training mode, a row each; None when no network has one.
+
+    A title such as `optimizer steps: adam` names one of several proofs: what follows the colon gets a column. So does
+    every kind of thing that was compared.
+    """
+    return proofs_table([(verdict.label, proof) for verdict in verdicts for proof in verdict.proofs.get(level, ())])
+
+
+def proofs_table(labelled: Sequence[tuple[str, Proof]]) -> str | None:
+    """As `training_table`, of proofs with the name of what each is of."""
+    proofs = [proof for _, proof in labelled]
+    if not proofs:
+        return None
+    named = any(": " in proof.title for proof in proofs)
+    counts = [_counts(proof) for proof in proofs]
+    kinds = list(dict.fromkeys(kind for found in counts for kind in found))
+    columns = [plain(SHORT.get(kind, kind)) for kind in kinds]
+    headers = ["network", *(["rule"] if named else []), "gap", "limit", "at", *columns]
+    rows = []
+    for (label, proof), found in zip(labelled, counts, strict=True):
+        which = [plain(proof.title.partition(": ")[2] or "not stated")] if named else []
+        gaps = _gap(proof.gap, proof.limit, proof.worst)
+        numbers = [count(found[kind]) if kind in found else NOTHING for kind in kinds]
+        rows.append([label, *which, *gaps, *numbers])
+    return table(headers, rows, numeric=["gap", "limit", *columns])
+
+
+def _proofs(verdict: Verdict, level: int) -> Sequence[Proof | None]:
+    """The proofs of a level, or None once: a network without any has a row too."""
+    return verdict.proofs.get(level) or [None]
+
+
+def _compared(proof: Proof | None, kind: str) -> str:
+    return count(proof.compared[kind]) if proof and kind in proof.compared else NOTHING
+
+
+def _counts(proof: Proof) -> dict[str, int]:
+    """What a proof compared; what is told apart after a comma (`batch norms alone, paddle float64`) is added up."""
+    total: dict[str, int] = {}
+    for kind, number in proof.compared.items():
+        name = kind.partition(",")[0]
+        total[name] = total.get(name, 0) + number
+    return total
+
+
+def _gap(value: Any, limit: Any, worst: Any) -> list[str]:
+    """Gap, bold when it is not within its limit; the limit; the place of the largest gap."""
+    within = is_number(value) and is_number(limit) and value <= limit
+    return [gap(value) if within else f"**{gap(value)}**", gap(limit), code(worst) if worst else NOTHING]

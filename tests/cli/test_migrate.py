@@ -1,0 +1,92 @@
+"""`parity compare` as a user meets it: real processes, exit codes, files."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from parity.records.records import Migration
+from tests.command_line import parity
+
+FIRST, SECOND = "tests.migration.keras_models:small()", "tests.migration.paddle_models:small()"
+
+SHAPE = ("--input", "16,16,3", "--dataset", "generated")
+
+
+def test_equal_models_end_with_0_and_say_what_was_compared() -> None:
+    done = parity("compare", FIRST, SECOND, *SHAPE)
+    assert "equal: tests.migration.keras_models:small() / tests.migration.paddle_models:small()" in done.stdout
+    assert "10 arrays" in done.stdout  # two of the convolution, four of the batch norm, four of the dense layers
+    assert "0 of 200 inputs change their class" in done.stdout
+
+
+def test_different_models_end_with_1_and_a_patch_that_mends_them(tmp_path: Path) -> None:
+    second = "tests.migration.paddle_models:small(epsilon=1e-3, padding=1)"
+    done = parity("compare", FIRST, second, *SHAPE, "--json", code=1)
+    found = Migration.from_dict(json.loads(done.stdout))
+    assert [cause["trap"] for cause in found.causes] == ["same-pad", "bn-epsilon"]
+
+    # the printed code is what --apply-fixes runs, and it works in a user's own module
+    (tmp_path / "mended.py").write_text(
+        f"import tests.migration.paddle_models\n{found.fix}\n\ndef small():\n"
+        "    model = tests.migration.paddle_models.small(epsilon=1e-3, padding=1)\n    fix(model)\n    return model\n"
+    )
+    mended = parity("compare", FIRST, "mended:small()", *SHAPE, "--no-impact", cwd=tmp_path)
+    assert "equal: " in mended.stdout
+    applied = parity("compare", FIRST, second, *SHAPE, "--no-impact", "--apply-fixes")
+    assert "with the suggested changes, equal: " in applied.stdout
+
+
+def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:
+    path = tmp_path / "map.toml"
+    parity("compare", FIRST, SECOND, *SHAPE, "--write-map", path)
+    layers = tomllib.loads(path.read_text())["layers"]
+    assert layers == {"first": "conv", "norm": "bn", "hidden": "fc.0", "logits": "fc.3"}
+    parity("compare", FIRST, SECOND, *SHAPE, "--map", path, "--no-impact")
+
+    path.write_text('[layers]\n"hidden" = "fc.3"\n')
+    done = parity("compare", FIRST, SECOND, *SHAPE, "--map", path, code=2)
+    assert "'hidden'" in done.stderr
+    assert "different shapes" in done.stderr
+    path.write_text('[layers]\n"hiden" = "fc.0"\n')
+    assert (
+        "names 'hiden', which the first model does not have"
+        in parity("compare", FIRST, SECOND, *SHAPE, "--map", path, code=2).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("no.such.module:model()", SECOND, *SHAPE), "'no.such.module:model()' cannot be imported"),
+        (("keras.applications", SECOND, *SHAPE), "expected package.module:callable"),
+        ((f"{FIRST[:-2]}(epsilon=x)", SECOND, *SHAPE), "arguments that are plain values"),
+        ((FIRST, SECOND, "--input", "16x16x3"), "expected whole numbers above 0 with commas"),
+        ((FIRST, "model.pdparams", *SHAPE), "Paddle saves weights"),
+        ((FIRST, SECOND, *SHAPE, "--training", "--dtype", "float32"), "expected --dtype float64"),
+        ((FIRST, SECOND, *SHAPE, "--map", "nowhere.toml"), "nowhere.toml: expected a TOML file"),
+        ((FIRST, SECOND, *SHAPE, "--paddle-weights", "nowhere.pdparams"), "nowhere.pdparams: no such file"),
+        ((FIRST, "tests.migration.paddle_models:words()", *SHAPE), "does not run on --input 16,16,3"),
+        (
+            ("tests.migration.keras_models:nested()", "tests.migration.paddle_models:twins()", "--input", "8,8,3"),
+            "no layer with weights",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_ends_with_2_and_writes_nothing(
+    arguments: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.md"
+    done = parity("compare", *arguments, "-o", report, code=2)
+    assert says in done.stderr.replace("\n", " ")
+    assert not list(tmp_path.iterdir())
+    assert done.stdout == ""
+
+
+def test_a_report_is_written(tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    parity("compare", FIRST, "tests.migration.paddle_models:small(padding=1)", *SHAPE, "-o", report, code=1)
+    text = report.read_text()
+    assert "same-pad" in text
+    assert list((tmp_path / "report_files").iterdir())

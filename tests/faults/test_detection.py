@@ -1,0 +1,273 @@
+"""The suite finds what it is for: every trap that a network can fall into is caught, placed and named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from parity.catalogue.networks import NETWORKS
+from parity.catalogue.recipes import RECIPES
+from parity.catalogue.traps import FAULTS, TRAPS, Fault
+from parity.data.dataset import Dataset
+from parity.diagnosis import hypotheses
+from parity.diagnosis.layers import diagnose
+from parity.diagnosis.optimizer import update_rule
+from parity.diagnosis.prove import prove, prove_level
+from parity.diagnosis.scene import IMAGES, LOSS, OPTIMIZER, Scene, scene_of
+from parity.faults.detection import Injection, detect_one, find_nothing, injections
+from parity.faults.sites import places, twin_of
+from parity.faults.tampering import Distortion, TamperedWorkers, distortion
+from parity.proofs.context import Evidence
+from parity.proofs.optimizer import OPTIMIZERS, rule_recipe
+from parity.records.detection_rates import margin, rates_of
+from parity.records.levels import LEVELS
+from parity.records.records import Detection, Innocence
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyPair
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FAULTY = ("faults", "training_faults")  # the files of the packages that know faults
+
+# small networks and recipes that together have a place for every fault
+SMALL = ("mini_inception", "alexnet", "mini_vgg", "resnet20_v1")
+
+PLACES = (("lenet5", "paddle_vgg"), ("lenet5", "keras_resnet"), *((name, NETWORKS[name].recipe) for name in SMALL))
+
+
+@pytest.fixture(scope="module")
+def scenes(workers: Workers, dataset: Dataset) -> dict[str, Scene]:
+    return {name: scene_of(Evidence(workers, NETWORKS[name], dataset)) for name in (*SMALL, "lenet5", "mini_resnet")}
+
+
+def injections_of(place: tuple[str, str], scenes: dict[str, Scene]) -> list[Injection]:
+    name, recipe = place
+    return injections(replace(scenes[name], recipe=RECIPES[recipe]))
+
+
+def fault(change: str, trap: str = "") -> Fault:
+    return next(each for each in FAULTS if each.change == change and trap in ("", each.trap))
+
+
+def test_every_trap_has_a_fault_or_a_reason_why_not() -> None:
+    covered = {each.trap for each in FAULTS}
+    assert covered <= set(TRAPS)
+    for trap in TRAPS.values():
+        assert (trap.id in covered) != bool(trap.elsewhere), trap.id
+        assert trap.title
+        assert trap.fix
+    assert len(TRAPS) == 54
+
+
+def test_every_fault_can_be_put_in_where_it_says(scenes: dict[str, Scene]) -> None:
+    for each in FAULTS:
+        folders = [ROOT / FRAMEWORKS[name].package for name in each.frameworks]
+        sources = ["".join((folder / f"{stem}.py").read_text() for stem in FAULTY) for folder in folders]
+        found = {bool(re.search(rf' {{4}}"{re.escape(each.change)}": (_|partial)', source)) for source in sources}
+        tampering = (ROOT / "parity" / "tampering.py").read_text()
+        assert found == {f'    "{each.change}": ' not in tampering}, each
+        places(each.where, scenes["lenet5"])  # a kind that is known
+
+
+def test_the_twins_files_know_nothing_of_faults() -> None:
+    for framework in FRAMEWORKS.values():
+        for path in (ROOT / framework.package).rglob("*.py"):
+            if path.stem not in (*FAULTY, "verbs"):
+                assert "fault" not in path.read_text().replace("default", ""), path
+
+
+def test_faults_go_where_the_network_has_a_place(scenes: dict[str, Scene]) -> None:
+    found = {name: {each.fault.change for each in injections(scene)} for name, scene in scenes.items()}
+    assert "averaged window" in found["alexnet"]
+    assert "averaged window" not in found["lenet5"]
+    assert "unbiased variance" in found["mini_resnet"]
+    assert not {"unbiased variance", "symmetric padding"} & found["lenet5"]
+    assert {"rows in another order", "the other epsilon"} <= found["lenet5"]
+    assert "rows in another order" not in found["mini_resnet"]  # its maps are 1x1 by then
+    assert places("loss", scenes["lenet5"]) == [LOSS]
+    assert places("images", scenes["lenet5"]) == [IMAGES]
+    assert places("any optimizer", scenes["lenet5"]) == [OPTIMIZER]
+
+
+def test_another_seed_draws_other_places_and_the_same_one_the_same(scenes: dict[str, Scene]) -> None:
+    scene = scenes["mini_resnet"]
+    assert injections(scene, 1) == injections(scene, 1)
+    assert injections(scene, 1) != injections(scene, 2)
+
+
+def test_the_places_have_every_fault(scenes: dict[str, Scene]) -> None:
+    assert {each.fault for place in PLACES for each in injections_of(place, scenes)} == set(FAULTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES, ids="-".join)
+def test_every_fault_is_caught_placed_and_named(
+    workers: Workers,
+    dataset: Dataset,
+    scenes: dict[str, Scene],
+    monkeypatch: pytest.MonkeyPatch,
+    place: tuple[str, str],
+) -> None:
+    """Each fault at the first place that has it; the report has them in every network."""
+    name, recipe = place
+    monkeypatch.setitem(NETWORKS, name, replace(NETWORKS[name], recipe=recipe))
+    earlier = {each.fault for other in PLACES[: PLACES.index(place)] for each in injections_of(other, scenes)}
+    own = [each for each in injections_of(place, scenes) if each.fault not in earlier]
+    assert {each.framework for each in own} == set(FRAMEWORKS)
+    for injection in own:
+        each = detect_one(workers, name, dataset, injection, scenes[name])
+        assert each.caught, each
+        assert each.placed, each
+        assert each.named, each
+        assert not each.accused, each
+    for proof in prove(workers, name, dataset):  # every fault has been taken out again
+        assert proof.passed, proof.problems
+
+
+@pytest.mark.parametrize("name", ["lenet5", "mini_inception"])
+def test_a_correct_pair_is_not_accused(workers: Workers, dataset: Dataset, name: str) -> None:
+    found = find_nothing(workers, name, dataset, seeds=(5, 6))
+    assert found.accusations == []
+    assert found.seeds == [5, 6]
+    assert 0 < found.severity < 1
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_numpy_follows_every_correct_update_rule(workers: Workers, dataset: Dataset, kind: str) -> None:
+    assert update_rule(Evidence(workers, NETWORKS["lenet5"], dataset), rule_recipe(kind)) == []
+
+
+def test_a_fault_that_two_levels_see_is_reported_at_the_first(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    injection = Injection(fault("relu missing"), "paddle", "group1/relu")
+    found = detect_one(workers, "lenet5", dataset, injection, scene_of(evidence))
+    assert (found.level, found.stage, found.framework, found.trap) == (1, "group1/relu", "paddle", "relu-missing")
+    assert "PaddlePaddle computed the input, without the ReLU" in found.diagnosis
+
+
+def test_independent_faults_do_not_hide_one_another(workers: Workers, dataset: Dataset) -> None:
+    scene = scene_of(Evidence(workers, NETWORKS["lenet5"], dataset))
+    swapped = distortion("swapped kernel axes", "group1/conv", scene)
+    lost = distortion("bias lost", "head/logits", scene)
+    assert swapped is not None
+    assert lost is not None
+    first = TamperedWorkers(workers, "paddle", swapped)
+    both = TamperedWorkers(first, "tensorflow", lost)
+    causes = diagnose(Evidence(both, NETWORKS["lenet5"], dataset), 2)
+    assert {(each.framework, each.stage, each.trap) for each in causes} == {
+        ("paddle", "group1/conv", "conv-layout"),
+        ("tensorflow", "head/logits", "conv-bias"),
+    }
+
+
+def test_a_cause_that_is_no_trap_is_placed_and_not_named(workers: Workers, dataset: Dataset) -> None:
+    def louder(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return state | {"head/fc2/kernel": state["head/fc2/kernel"] * 1.01}
+
+    evidence = Evidence(TamperedWorkers(workers, "tensorflow", Distortion(state=louder)), NETWORKS["lenet5"], dataset)
+    proof = prove_level(evidence, 2)
+    assert not proof.passed
+    assert [(cause["framework"], cause["stage"], cause["trap"]) for cause in proof.causes] == [
+        ("tensorflow", "head/fc2", "")
+    ]
+    assert "no known trap" in proof.causes[0]["text"]
+
+
+def test_a_correct_level_has_no_causes(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    assert [cause for level in LEVELS for cause in diagnose(evidence, level)] == []
+
+
+def test_cut_keeps_so_many_significant_bits() -> None:
+    x = np.array([1.0, 1 + 2.0**-10, 1 + 2.0**-11 + 2.0**-20, -3.14159, 0.0, 1e-30])
+    found = hypotheses.cut(x, 11)
+    assert found[0] == 1.0
+    assert found[1] == x[1]
+    assert found[2] == 1 + 2.0**-10
+    assert found[4] == 0
+    assert (np.abs(found - x) <= np.abs(x) * 2.0**-11).all()
+    assert (hypotheses.cut(found, 11) == found).all()
+
+
+def test_cross_entropy_of_hand_counted_logits() -> None:
+    logits = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
+    expected = -(np.log(0.25) + np.log(0.8)) / 2
+    assert hypotheses.cross_entropy(logits, np.array([1, 2])) == pytest.approx(expected, rel=1e-15)
+    assert hypotheses.cross_entropy(logits + 1e4, np.array([1, 2])) == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_hypothesis_differs_from_what_the_layer_computes() -> None:
+    draw = np.random.default_rng(0)
+    kernels = {"kernel": draw.normal(size=(3, 3, 4, 4)), "bias": draw.normal(size=4)}
+    conv = {"name": "a", "kind": "conv", "stride": 2, "padding": "same"}
+    state = {"a/kernel": kernels["kernel"], "b/kernel": draw.normal(size=(3, 3, 4, 4))}
+    x = draw.normal(size=(2, 8, 8, 4))
+    found = list(hypotheses.of_layer(conv, x, kernels, state))
+    assert {trap for trap, _, _ in found} == {"relu-on-logits", "conv-bias", "same-pad", "conv-layout", "bias-swap"}
+    outputs = [y for _, _, y in found]
+    for index, one in enumerate(outputs):
+        assert all(np.abs(one - other).max() > 1e-3 for other in outputs[:index])
+
+
+def test_a_twin_is_the_next_layer_with_a_kernel_of_that_shape(scenes: dict[str, Scene]) -> None:
+    assert twin_of("stage1/block1/conv1", scenes["mini_resnet"]) == "stage1/block1/conv2"
+    assert twin_of("head/logits", scenes["mini_resnet"]) is None
+
+
+FOUND = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e9, True, True)
+
+
+def test_rates_count_what_was_found() -> None:
+    unseen = replace(FOUND, level=0, severity=None, placed=False, named=False)
+    late = replace(FOUND, must_level=2, level=4, accused=["group1/conv"])
+    rates = rates_of([FOUND, unseen, late])
+    assert (rates.injected, rates.caught, rates.placed, rates.named, rates.accused) == (3, 1, 2, 2, 1)
+
+
+def test_no_rate_follows_from_nothing() -> None:
+    with pytest.raises(ValueError, match="no fault was put in"):
+        rates_of([])
+
+
+def test_the_margin_is_from_the_weakest_fault_to_the_strongest_correct_pair() -> None:
+    weak = replace(FOUND, severity=100.0)
+    correct = [Innocence("lenet5", [0, 1], [], 0.1), Innocence("alexnet", [0, 1], [], 0.01)]
+    assert margin([FOUND, weak], correct) == pytest.approx(3.0)
+    assert margin([], correct) is None
+    assert margin([FOUND], []) is None
+
+
+MUTE = """
+def layer_inputs(network, dtype, arrays):  # dies when it is asked for what a diagnosis needs
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+EPSILON = """
+_batch_norm = batch_norm
+def batch_norm(x, name, facts):
+    y = _batch_norm(x, name, facts)
+    if facts is not None:
+        y._keras_history.operation.epsilon = 0.1
+    return y
+"""
+
+
+def test_a_worker_that_dies_over_the_diagnosis_does_not_cost_the_failed_proof(
+    faulty_pair: FaultyPair, dataset: Dataset
+) -> None:
+    pair = faulty_pair("tensorflow", {"tf_impl.steps": MUTE, "tf_impl.layers": EPSILON})
+    (proof,) = prove(pair, "mini_inception", dataset, levels=(2,))
+    assert not proof.passed
+    assert proof.gap is not None
+    assert proof.gap > 1e-3
+    assert proof.causes == []
+    assert any(line.startswith("no diagnosis: TensorFlow") and "SIGKILL" in line for line in proof.problems)

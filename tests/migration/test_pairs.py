@@ -1,0 +1,330 @@
+"""Users' own models: traced, matched, proven, diagnosed, mended. Real models of both frameworks, small ones."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.data.dataset import Dataset
+from parity.migration.compare import compare_pair
+from parity.migration.pair import FIRST, SECOND, Pair
+from parity.numerics.comparison import FLOAT64_LIMIT
+from parity.numerics.tolerance import FLOAT32_ROUNDING
+from parity.proofs.train_mode import GRADIENT_LIMIT
+from parity.records.records import Diagnosis, Migration
+from parity.runtime.targets import TargetError
+from parity.runtime.user_models import Wanted
+from parity.workers.pool import Workers
+from tests.command_line import ROOT
+
+KERAS, PADDLE = "tests.migration.keras_models", "tests.migration.paddle_models"
+
+
+def pair_of(
+    workers: Workers,
+    dataset: Dataset | None,
+    first: str,
+    second: str,
+    shape: tuple[int, ...] = (16, 16, 3),
+    **options: Any,
+) -> Pair:
+    wanted = {
+        FIRST: Wanted(f"{KERAS}:{first}", list(shape), **options),
+        SECOND: Wanted(f"{PADDLE}:{second}", list(shape), **options),
+    }
+    return Pair(workers, wanted, dataset)
+
+
+def causes_of(found: Migration) -> set[tuple[str, str]]:
+    return {(cause["stage"], cause["trap"]) for cause in found.causes}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shape", "layers", "options"),
+    [
+        ("small()", "small()", (16, 16, 3), 7, {}),
+        ("small", "small", (16, 16, 3), 7, {"classes": 7}),
+        ("every_kind()", "every_kind()", (16, 16, 3), 16, {}),
+        ("up_again()", "up_again()", (8, 8, 3), 11, {}),
+        ("words()", "words()", (7,), 4, {"tokens": 50}),
+        ("signals()", "signals()", (20, 6), 11, {}),
+        ("signals()", "signals(turned=True)", (20, 6), 11, {}),
+        ("signals(causal=True)", "signals(padding=[2, 0])", (20, 6), 11, {}),
+        ("sentences()", "sentences()", (9,), 9, {"tokens": 50}),
+        ("bends()", "bends()", (6, 6, 2), 16, {}),
+        ("transformer()", "transformer()", (16, 16, 3), 12, {}),
+        ("nested()", "nested()", (8, 8, 3), 4, {}),
+        ("nested()", "last()", (8, 8, 3), 4, {}),
+        ("padded()", "padded()", (8, 8, 3), 4, {}),
+        ("functions()", "functions()", (8, 8, 3), 9, {}),
+        ("composed()", "composed()", (8, 8, 3), 7, {}),
+        ("shared()", "shared()", (8, 8, 3), 4, {}),
+        ("twins()", "twins()", (8, 8, 3), 5, {}),
+        ("unbuilt()", "nested()", (8, 8, 3), 4, {}),
+    ],
+)
+def test_models_that_do_the_same_are_equal_in_training_too(
+    workers: Workers,
+    dataset: Dataset,
+    first: str,
+    second: str,
+    shape: tuple[int, ...],
+    layers: int,
+    options: dict[str, Any],
+) -> None:
+    pair = pair_of(workers, dataset, first, second, shape, **options)
+    found = compare_pair(pair, training=True)
+    assert found.equal, found
+    assert not found.causes
+    assert [proof["level"] for proof in found.proofs] == [1, 2, 3, 4, 5]
+    assert all(all(proof["compared"].values()) for proof in found.proofs)
+    assert len([stage for stage in found.stages if stage["gap"] is not None]) >= layers
+    trainable = {entry.name for entry in pair.entries[FIRST] if entry.trainable}
+    assert found.proofs[4]["compared"]["gradients"] == len(trainable)
+    assert found.parameters[FIRST] == found.parameters[SECOND]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stage", "trap", "says"),
+    [
+        ("small(epsilon=1e-3)", "small()", "norm", "bn-epsilon", "TensorFlow has 0.001, Paddle 1e-05"),
+        ("small()", "small(padding=1)", "first", "same-pad", "0 above, 1 below, 0 left, 1 right"),
+        ("small(activation='relu6')", "small()", "act", "act-other", "TensorFlow has relu6, Paddle relu"),
+        ("small(activation='tanh')", "small(act='Sigmoid')", "act", "act-other", "TensorFlow has tanh, Paddle sigmoid"),
+        (
+            "small(activation='leaky_relu')",
+            "small(act='LeakyReLU')",
+            "act",
+            "act-default",
+            "TensorFlow has 0.2, Paddle 0.01",
+        ),
+        ("up_again()", "up_again(padding=1, output_padding=1)", "up", "same-pad", "Paddle 1 above, 0 below"),
+        ("transformer(epsilon=1e-3)", "transformer()", "norm1", "act-default", "TensorFlow has 0.001, Paddle 1e-05"),
+        ("bends()", "bends(softplus=2.0)", "softplus", "act-default", "TensorFlow has none, Paddle 2"),
+        ("bends()", "bends(last='Mish')", "log_sigmoid", "act-other", "TensorFlow has log_sigmoid, Paddle mish"),
+        ("signals()", "signals(padding=[2, 0])", "second", "same-pad", "Paddle 0 above, 0 below, 2 left, 0 right"),
+        ("signals()", "signals(exclusive=False)", "average", "avg-pool-exclusive", "TensorFlow has False, Paddle True"),
+        ("up_again(epsilon=1e-3)", "up_again()", "groups", "act-default", "TensorFlow has 0.001, Paddle 1e-05"),
+    ],
+)
+def test_a_difference_is_placed_named_and_mended(
+    workers: Workers, dataset: Dataset, first: str, second: str, stage: str, trap: str, says: str
+) -> None:
+    shape = {"bends": (6, 6, 2), "signals": (20, 6), "up_again": (8, 8, 3)}.get(first.partition("(")[0], (16, 16, 3))
+    found = compare_pair(pair_of(workers, dataset, first, second, shape), impact=False)
+    assert not found.equal
+    assert causes_of(found) == {(stage, trap)}
+    assert says in found.causes[0]["text"]
+    assert found.causes[0]["before"] > 1e-12 >= found.causes[0]["after"] or "do not show it" in found.causes[0]["text"]
+
+    pair = pair_of(workers, dataset, first, second, shape)
+    mended = compare_pair(pair, apply_fixes=True, training=True, impact=False)
+    assert mended.equal, mended
+    assert mended.fixed
+    assert mended.fix == found.fix
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_models_that_blow_rounding_up_are_equal(workers: Workers, seed: int) -> None:
+    """By more than the limits of levels 4 and 5: these follow from what rounding does to each model."""
+    pair = pair_of(workers, None, "tower(43)", "tower(43)", (8,))
+    pair.seed = seed
+    found = compare_pair(pair, training=True, impact=False)
+    assert found.equal, found
+    by_level = {proof["level"]: proof for proof in found.proofs}
+    assert by_level[2]["limit"] == FLOAT64_LIMIT
+    assert GRADIENT_LIMIT < by_level[5]["limit"] <= FLOAT32_ROUNDING
+
+
+def test_a_difference_of_models_that_blow_rounding_up_is_found(workers: Workers) -> None:
+    found = compare_pair(pair_of(workers, None, "tower(40, 1.0001e-5)", "tower(40)", (8,)), training=True, impact=False)
+    assert [proof["passed"] for proof in found.proofs] == [True, False, True, False, False]
+    assert {trap for _, trap in causes_of(found)} == {"bn-epsilon"}
+    assert len(found.causes) == 40
+
+
+def test_several_differences_are_all_found_though_the_first_spoils_every_layer_after_it(
+    workers: Workers, dataset: Dataset
+) -> None:
+    pair = pair_of(workers, dataset, "small(epsilon=1e-3, activation='tanh')", "small(padding=1)")
+    found = compare_pair(pair, impact=False)
+    assert causes_of(found) == {("first", "same-pad"), ("norm", "bn-epsilon"), ("act", "act-other")}
+    assert [cause["stage"] for cause in found.causes] == ["first", "norm", "act"]
+
+
+def test_a_difference_that_the_inputs_do_not_show_is_still_one(workers: Workers, dataset: Dataset) -> None:
+    found = compare_pair(pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), impact=False)
+    assert all(proof["passed"] for proof in found.proofs)
+    assert not found.equal
+    assert causes_of(found) == {("act", "act-other")}
+    assert found.causes[0]["text"].endswith("these inputs do not show it")
+    mended = compare_pair(
+        pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), apply_fixes=True, impact=False
+    )
+    assert mended.equal
+    assert compare_pair(pair_of(workers, dataset, "bounded('relu')", "bounded()", (8, 8, 3)), impact=False).equal
+
+
+def test_the_floor_of_paddles_log_softmax_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:
+    found = compare_pair(pair_of(workers, dataset, "bends('log_softmax')", "floor()", (6, 6, 2)), impact=False)
+    assert not found.equal
+    assert causes_of(found) == {("log_softmax", "softmax-floor")}
+    assert "TensorFlow has none, Paddle -64" in found.causes[0]["text"]
+    assert len(found.by_hand) == 1
+
+
+def test_a_missing_activation_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:
+    found = compare_pair(pair_of(workers, dataset, "small()", "bare()"), impact=False)
+    assert not found.equal
+    assert ("act", "relu-missing") in causes_of(found)
+    assert any("act" in line for line in found.by_hand)
+
+
+def test_a_dropout_that_scales_in_inference_is_named_and_mended(workers: Workers, dataset: Dataset) -> None:
+    second = "small(mode='downscale_in_infer')"
+    found = compare_pair(pair_of(workers, dataset, "small()", second), impact=False)
+    assert causes_of(found) == {("fc.2", "dropout-mode")}
+    assert not found.equal
+    assert compare_pair(pair_of(workers, dataset, "small()", second), apply_fixes=True, impact=False).equal
+
+
+def test_a_bias_that_one_model_lacks_is_made_neutral_and_said(workers: Workers, dataset: Dataset) -> None:
+    found = compare_pair(pair_of(workers, dataset, "small(bias=False)", "small()"), impact=False)
+    assert found.equal, found
+    assert any("bias in PaddlePaddle only" in line and "conv" in line for line in found.remarks)
+
+
+@pytest.mark.parametrize(("first", "second", "title"), [(True, False, "TensorFlow"), (False, True, "PaddlePaddle")])
+def test_a_softmax_at_one_end_only_is_said(
+    workers: Workers, dataset: Dataset, first: bool, second: bool, title: str
+) -> None:
+    pair = pair_of(workers, dataset, f"nested(softmax={first})", f"nested(softmax={second})", (8, 8, 3))
+    found = compare_pair(pair, training=True)
+    assert found.equal, found
+    assert pair.ends()[0] == "logits"
+    assert any(f"(softmax) ends the {title} model only" in line for line in found.remarks)
+
+
+def test_branches_that_nothing_tells_apart_are_listed(workers: Workers, dataset: Dataset) -> None:
+    pair = pair_of(workers, dataset, "twins()", "twins()", (8, 8, 3))
+    pair.load()
+    found = pair.match()
+    (line,) = found.ambiguous
+    assert all(name in line for name in ("left", "right", "one", "two"))
+
+
+def test_a_layer_of_a_users_own_cannot_be_matched_and_the_verdict_says_so(workers: Workers, dataset: Dataset) -> None:
+    found = compare_pair(pair_of(workers, dataset, "custom()", "nested()", (8, 8, 3)), impact=False)
+    assert found.verdict == "undecided"  # nobody knows what it does with its weights
+    assert any("not transferred: odd/scale" in line for line in found.remarks)
+    assert any("odd" in cause["text"] for cause in found.causes)
+    assert any("odd" in line for proof in found.proofs for line in proof["problems"])
+
+
+def test_weights_of_a_layer_that_is_not_looked_into_leave_the_pair_undecided(workers: Workers) -> None:
+    pair = pair_of(workers, None, "recurrent()", "recurrent()", (9,), tokens=50)
+    found = compare_pair(pair)
+    assert found.verdict == "undecided"
+    assert not found.impact
+    assert not any(math.isfinite(cause["before"]) for cause in found.causes)
+    assert all(any(name in line for line in found.remarks) for name in ("memory/lstm_cell", "memory.weight_ih_l0"))
+    assert not pair.graphs[SECOND].stray
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("two_inputs", "one input"),
+        ("two_outputs", "expected one output"),
+        ("dynamic", "dynamic control flow"),
+        ("half", "float16"),
+        ("with_nan", "1 NaN or infinite"),
+        ("not_a_model", "found builtins.str"),
+        ("raises", "does not build: RuntimeError: out of ideas"),
+        ("nothing_here", "has no 'nothing_here'"),
+    ],
+)
+@pytest.mark.parametrize("framework", [FIRST, SECOND])
+def test_what_cannot_be_compared_is_said_in_one_message(
+    workers: Workers, dataset: Dataset, framework: str, name: str, says: str
+) -> None:
+    good = "small()" if name == "with_nan" else "nested()"
+    pair = pair_of(
+        workers,
+        dataset,
+        name if framework == FIRST else good,
+        name if framework == SECOND else good,
+        (16, 16, 3) if name == "with_nan" else (8, 8, 3),
+    )
+    with pytest.raises(TargetError) as caught:
+        pair.load()
+    message = str(caught.value)
+    assert says in message
+    assert "Traceback" not in message
+    assert "\n" not in message
+    assert name in message
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (3, 8, 8), (2, 2, 3)])
+def test_a_wrong_input_shape_is_said(workers: Workers, dataset: Dataset, shape: tuple[int, ...]) -> None:
+    with pytest.raises(TargetError, match=r"does not (run|build)"):
+        pair_of(workers, dataset, "nested()", "nested()", shape).load()
+
+
+def test_in_float32_a_large_difference_is_seen_and_named_and_equal_models_pass(
+    workers: Workers, dataset: Dataset
+) -> None:
+    same = compare_pair(pair_of(workers, dataset, "small()", "small()", dtype="float32"), impact=False)
+    assert same.equal, same
+    assert [proof["level"] for proof in same.proofs] == [1, 3]
+    assert any("float32 only" in line for line in same.remarks)
+    other = compare_pair(pair_of(workers, dataset, "small()", "small(padding=1)", dtype="float32"), impact=False)
+    assert not other.equal
+    assert not other.proofs[1]["passed"]
+    assert causes_of(other) == {("first", "same-pad")}
+
+
+def test_a_saved_keras_model_is_a_target_and_a_damaged_one_is_refused(
+    workers: Workers, dataset: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.keras"
+    save = f"from tests.migration.keras_models import small; small(epsilon=1e-3).save({str(path)!r})"
+    subprocess.run([sys.executable, "-c", save], check=True, capture_output=True, cwd=ROOT)
+    wanted = {FIRST: Wanted(str(path), [16, 16, 3]), SECOND: Wanted(f"{PADDLE}:small(epsilon=1e-3)", [16, 16, 3])}
+    assert compare_pair(Pair(workers, wanted, dataset), training=True, impact=False).equal
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(TargetError, match=r"model\.keras cannot be loaded by Keras"):
+        Pair(workers, wanted, dataset).load()
+
+
+def test_the_decision_impact_counts_changed_classes(workers: Workers, dataset: Dataset) -> None:
+    same = compare_pair(pair_of(workers, dataset, "small()", "small()"))
+    other = compare_pair(pair_of(workers, dataset, "small(activation='tanh')", "small(padding=1)"))
+    assert same.impact["inputs"] == 200
+    assert same.impact["changed"] == 0
+    assert same.impact["largest_gap"] < 1e-5
+    assert other.impact["changed"] > 0
+    assert len(other.impact["margins"]) == other.impact["changed"]
+    assert all(margin >= 0 for margin in other.impact["margins"])
+
+
+def test_a_record_survives_json(workers: Workers, dataset: Dataset) -> None:
+    found = compare_pair(pair_of(workers, dataset, "small(epsilon=1e-3)", "small(padding=1)"), impact=False)
+    again = Migration.from_dict(json.loads(json.dumps(found.as_dict())))
+    assert again == found
+    assert all(Diagnosis(**cause).framework == SECOND for cause in again.causes)
+
+
+def test_inputs_are_real_images_in_the_size_that_is_wanted(workers: Workers, dataset: Dataset) -> None:
+    pair = pair_of(workers, dataset, "small()", "small()", (48, 40, 3))
+    images = pair.inputs(3)
+    assert images.shape == (3, 48, 40, 3)
+    assert images.dtype == np.float32
+    assert np.array_equal(images, pair.inputs(3))
+    assert np.abs(images).max() <= 2
+    assert np.unique(images).size > 50

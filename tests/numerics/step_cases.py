@@ -1,0 +1,538 @@
+"""Steps as a graph has them, and the same as expressions of the frameworks: what the reference of steps is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.numerics.arrays import Arrays
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare
+from parity.numerics.reference_steps import compute
+
+Shape = tuple[int, ...]
+
+MAPS: tuple[Shape, ...] = ((2, 8, 8, 3),)
+
+ROWS: tuple[Shape, ...] = ((5, 8),)
+
+SEQUENCES: tuple[Shape, ...] = ((2, 6, 8),)
+
+VECTORS: dict[str, Shape] = {"gamma": (3,), "beta": (3,), "mean": (3,), "variance": (3,)}
+
+NO_PADDING = [[0, 0], [0, 0]]
+
+
+def single(value: float) -> float:
+    """As float32 holds it."""
+    return float(np.float32(value))
+
+
+def conv(padding: list[list[int]], *, stride: int = 1, dilation: int = 1, groups: int = 1) -> dict[str, Any]:
+    return {"stride": [stride] * 2, "padding": padding, "dilation": [dilation] * 2, "groups": groups}
+
+
+def pool(padding: list[list[int]], window: list[int], stride: list[int], **more: bool) -> dict[str, Any]:
+    return {"window": window, "stride": stride, "padding": padding, **more}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step, and the same one as an expression of each framework that has it.
+
+    The expressions know x, the first input, xs, all of them, and the arrays by kind; for Paddle, maps and their kernels
+    are in its own layout.
+    """
+
+    kind: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[Shape, ...] = MAPS
+    arrays: Mapping[str, Shape] = field(default_factory=dict)
+    deviation: float = 4.0  # of the inputs
+    tokens: int = 0  # inputs are whole numbers below this
+    paddle: str = ""
+    tensorflow: str = ""
+    rounded: dict[str, dict[str, float]] = field(default_factory=dict)  # numbers that a framework takes in float32
+
+    def drawn(self) -> tuple[list[np.ndarray], Arrays]:
+        """Inputs that reach both ends of every activation function; arrays of the size of one."""
+        draw = np.random.default_rng(0)
+        inputs: list[np.ndarray] = [
+            draw.integers(0, self.tokens, shape) if self.tokens else draw.normal(0, self.deviation, shape)
+            for shape in self.inputs
+        ]
+        return inputs, {kind: draw.uniform(0.1, 1, shape) for kind, shape in self.arrays.items()}
+
+    def compared(self, found: np.ndarray, **changed: Any) -> Comparison:
+        """The reference, by the step's numbers but for those changed, against what a framework found."""
+        inputs, arrays = self.drawn()
+        return compare({"y": compute(self.kind, self.numbers | changed, inputs, arrays)}, {"y": found}, FLOAT64_LIMIT)
+
+
+def activation(name: str, paddle: str = "", tensorflow: str = "", **more: Any) -> Case:
+    rounded = more.pop("rounded", {})
+    return Case("activation", {"function": name, **more}, paddle=paddle, tensorflow=tensorflow, rounded=rounded)
+
+
+def transposed(crop: list[list[int]], *, stride: int = 1, dilation: int = 1, groups: int = 1) -> dict[str, Any]:
+    return {"stride": [stride] * 2, "crop": crop, "dilation": [dilation] * 2, "groups": groups}
+
+
+TRANSPOSED: dict[str, Shape] = {"kernel": (3, 3, 4, 3), "bias": (4,)}
+
+KERNEL: dict[str, Shape] = {"kernel": (3, 3, 3, 4), "bias": (4,)}
+
+CASES = {
+    "conv, SAME with stride 2": Case(
+        "conv",
+        conv([[0, 1], [0, 1]], stride=2),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, stride=2, padding='SAME')",
+        tensorflow="tf.nn.conv2d(x, kernel, 2, 'SAME') + bias",
+    ),
+    "conv, padding 1 with stride 2": Case(
+        "conv",
+        conv([[1, 0], [1, 0]], stride=2),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, stride=2, padding=1)",
+        tensorflow="tf.nn.conv2d(x, kernel, 2, [[0, 0], [1, 1], [1, 1], [0, 0]]) + bias",
+    ),
+    "conv, four different sides": Case(
+        "conv",
+        conv([[3, 0], [1, 2]]),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, padding=[3, 0, 1, 2])",
+        tensorflow="tf.nn.conv2d(x, kernel, 1, [[0, 0], [3, 0], [1, 2], [0, 0]]) + bias",
+    ),
+    "conv, wide kernel, wide stride": Case(
+        "conv",
+        conv(NO_PADDING) | {"stride": [1, 2]},
+        arrays={"kernel": (2, 5, 3, 4)},
+        paddle="F.conv2d(x, kernel, stride=[1, 2])",
+        tensorflow="tf.nn.conv2d(x, kernel, [1, 2], 'VALID')",
+    ),
+    "conv, dilation 2": Case(
+        "conv",
+        conv([[2, 2], [2, 2]], dilation=2),
+        arrays=KERNEL,
+        paddle="F.conv2d(x, kernel, bias, padding=2, dilation=2)",
+        tensorflow="tf.nn.conv2d(x, kernel, 1, 'SAME', dilations=2) + bias",
+    ),
+    "conv, Paddle's SAME with dilation 2": Case(  # which forgets the dilation
+        "conv", conv([[1, 1], [1, 1]]), arrays=KERNEL, paddle="F.conv2d(x, kernel, bias, padding='SAME', dilation=2)"
+    ),
+    "conv, groups": Case(
+        "conv",
+        conv([[1, 1], [1, 1]], groups=2),
+        ((2, 8, 8, 6),),
+        {"kernel": (3, 3, 3, 4), "bias": (4,)},
+        paddle="F.conv2d(x, kernel, bias, padding=1, groups=2)",
+        tensorflow="tf.nn.conv2d(x, kernel, 1, 'SAME') + bias",
+    ),
+    "conv, depthwise": Case(
+        "conv",
+        conv([[0, 1], [0, 1]], stride=2, groups=6),
+        ((2, 8, 8, 6),),
+        {"kernel": (3, 3, 1, 6), "bias": (6,)},
+        paddle="F.conv2d(x, kernel, bias, stride=2, padding=[0, 1, 0, 1], groups=6)",
+        tensorflow="tf.nn.depthwise_conv2d(x, tf.reshape(kernel, (3, 3, 6, 1)), [1, 2, 2, 1], 'SAME') + bias",
+    ),
+    "conv, depthwise with multiplier 2": Case(
+        "conv",
+        conv([[1, 1], [1, 1]], groups=3),
+        arrays={"kernel": (3, 3, 1, 6)},
+        paddle="F.conv2d(x, kernel, padding=1, groups=3)",
+        tensorflow="tf.nn.depthwise_conv2d(x, tf.reshape(kernel, (3, 3, 3, 2)), [1, 1, 1, 1], 'SAME')",
+    ),
+    "conv, of rows": Case(
+        "conv",
+        conv(NO_PADDING),
+        ROWS,
+        {"kernel": (1, 1, 8, 4), "bias": (4,)},
+        paddle="F.conv2d(x[:, :, None, None], kernel, bias).flatten(1)",
+        tensorflow="tf.squeeze(tf.nn.conv2d(x[:, None, None, :], kernel, 1, 'VALID'), (1, 2)) + bias",
+    ),
+    "conv, to rows": Case(
+        "conv",
+        conv(NO_PADDING),
+        arrays={"kernel": (8, 8, 3, 4)},
+        paddle="F.conv2d(x, kernel).flatten(1)",
+        tensorflow="tf.squeeze(tf.nn.conv2d(x, kernel, 1, 'VALID'), (1, 2))",
+    ),
+    "conv, of sequences, SAME with stride 2": Case(
+        "conv",
+        conv([[0, 0], [0, 1]]) | {"stride": [1, 2]},
+        SEQUENCES,
+        {"kernel": (1, 3, 8, 4), "bias": (4,)},
+        paddle="turned(F.conv1d(turned(x), kernel.squeeze(2), bias, 2, 'SAME'))",
+        tensorflow="tf.nn.conv1d(x, kernel[0], 2, 'SAME') + bias",
+    ),
+    "conv, of sequences, causal with dilation 2": Case(
+        "conv",
+        conv([[0, 0], [4, 0]]) | {"dilation": [1, 2]},
+        SEQUENCES,
+        {"kernel": (1, 3, 8, 4)},
+        paddle="turned(F.conv1d(turned(x), kernel.squeeze(2), None, 1, [4, 0], 2))",
+        tensorflow="layer(layers.Conv1D(4, 3, padding='causal', dilation_rate=2, use_bias=False), x, kernel[0])",
+    ),
+    "conv_transpose, SAME with stride 2": Case(
+        "conv_transpose",
+        transposed([[0, 1], [0, 1]], stride=2),
+        arrays=TRANSPOSED,
+        paddle="F.conv2d_transpose(x, kernel, bias, 2, [0, 1, 0, 1])",
+        tensorflow="layer(layers.Conv2DTranspose(4, 3, 2, 'same'), x, kernel, bias)",
+    ),
+    "conv_transpose, padding 1 with stride 2": Case(
+        "conv_transpose",
+        transposed([[1, 0], [1, 0]], stride=2),
+        arrays=TRANSPOSED,
+        paddle="F.conv2d_transpose(x, kernel, bias, 2, 1, output_padding=1)",
+        tensorflow="tf.nn.conv2d_transpose(x, kernel, (2, 17, 17, 4), 2, 'VALID')[:, 1:, 1:] + bias",
+    ),
+    "conv_transpose, stride beyond the kernel": Case(  # after which TensorFlow adds zeros
+        "conv_transpose",
+        transposed([[0, -1], [0, -1]], stride=3),
+        arrays={"kernel": (2, 2, 4, 3), "bias": (4,)},
+        paddle="F.conv2d_transpose(x, kernel, bias, 3, output_padding=1)",
+        tensorflow="layer(layers.Conv2DTranspose(4, 2, 3, 'valid'), x, kernel, bias)",
+    ),
+    "conv_transpose, wide": Case(
+        "conv_transpose",
+        transposed(NO_PADDING) | {"stride": [1, 2]},
+        arrays={"kernel": (2, 5, 4, 3)},
+        paddle="F.conv2d_transpose(x, kernel, stride=[1, 2])",
+        tensorflow="layer(layers.Conv2DTranspose(4, (2, 5), (1, 2), use_bias=False), x, kernel)",
+    ),
+    "conv_transpose, groups, dilation 2": Case(
+        "conv_transpose",
+        transposed([[2, 2], [2, 2]], dilation=2, groups=2),
+        ((2, 8, 8, 6),),
+        {"kernel": (3, 3, 2, 6), "bias": (4,)},
+        paddle="F.conv2d_transpose(x, kernel, bias, 1, 2, dilation=2, groups=2)",
+    ),
+    "dense": Case(
+        "dense",
+        inputs=ROWS,
+        arrays={"kernel": (8, 4), "bias": (4,)},
+        paddle="F.linear(x, kernel, bias)",
+        tensorflow="layer(layers.Dense(4), x, kernel, bias)",
+    ),
+    "dense, of sequences without bias": Case(
+        "dense",
+        inputs=((2, 5, 8),),
+        arrays={"kernel": (8, 4)},
+        paddle="F.linear(x, kernel)",
+        tensorflow="layer(layers.Dense(4, use_bias=False), x, kernel)",
+    ),
+    "batch_norm": Case(
+        "batch_norm",
+        {"epsilon": 0.1, "momentum": 0.9},
+        arrays=VECTORS,
+        paddle="F.batch_norm(x, mean, variance, gamma, beta, epsilon=0.1)",
+        tensorflow="layer(layers.BatchNormalization(epsilon=0.1), x, gamma, beta, mean, variance)",
+        rounded={"paddle": {"epsilon": single(0.1)}},
+    ),
+    "batch_norm, neither scaled nor moved": Case(
+        "batch_norm",
+        {"epsilon": 0.25, "momentum": 0.9},
+        arrays={"mean": (3,), "variance": (3,)},
+        paddle="F.batch_norm(x, mean, variance, None, None, epsilon=0.25)",
+        tensorflow="tf.nn.batch_normalization(x, mean, variance, None, None, 0.25)",
+    ),
+    "layer_norm": Case(
+        "layer_norm",
+        {"epsilon": 1e-3},  # Paddle takes none above
+        ((2, 5, 8),),
+        {"gamma": (8,), "beta": (8,)},
+        deviation=0.01,
+        paddle="F.layer_norm(x, 8, gamma, beta, epsilon=1e-3)",
+        tensorflow="layer(layers.LayerNormalization(epsilon=1e-3), x, gamma, beta)",
+        rounded={"paddle": {"epsilon": single(1e-3)}},
+    ),
+    "layer_norm, neither scaled nor moved": Case(
+        "layer_norm",
+        {"epsilon": 2.0**-10},
+        ROWS,
+        paddle="F.layer_norm(x, 8, None, None, epsilon=2.0**-10)",
+        tensorflow="layers.LayerNormalization(epsilon=2.0**-10, center=False, scale=False)(x)",
+    ),
+    "group_norm": Case(
+        "group_norm",
+        {"epsilon": 0.1, "groups": 2},
+        ((2, 8, 8, 6),),
+        {"gamma": (6,), "beta": (6,)},
+        paddle="F.group_norm(x, 2, 0.1, gamma, beta)",
+        tensorflow="layer(layers.GroupNormalization(2, epsilon=0.1), x, gamma, beta)",
+    ),
+    "group_norm, of each channel": Case(
+        "group_norm",
+        {"epsilon": 0.1, "groups": 3},
+        arrays={"gamma": (3,), "beta": (3,)},
+        paddle="F.instance_norm(x, weight=gamma, bias=beta, eps=0.1)",
+        tensorflow="layer(layers.GroupNormalization(-1, epsilon=0.1), x, gamma, beta)",
+        rounded={"paddle": {"epsilon": single(0.1)}},
+    ),
+    "group_norm, of rows, neither scaled nor moved": Case(
+        "group_norm",
+        {"epsilon": 0.1, "groups": 2},
+        ROWS,
+        paddle="F.group_norm(x, 2, 0.1)",
+        tensorflow="layers.GroupNormalization(2, epsilon=0.1, center=False, scale=False)(x)",
+    ),
+    "attention": Case(
+        "attention",
+        {"heads": 2, "rate": 0.0},
+        ((3, 5, 8), (3, 4, 6), (3, 4, 5)),
+        {"query": (8, 8), "key": (6, 8), "value": (5, 8), "out": (8, 8)}
+        | {f"{part}_bias": (8,) for part in ("query", "key", "value", "out")},
+        deviation=0.5,
+        paddle="attend(xs, 2, query, key, value, out, query_bias, key_bias, value_bias, out_bias)",
+        tensorflow="attend(xs, 2, query, key, value, out, query_bias, key_bias, value_bias, out_bias)",
+    ),
+    "embedding": Case(
+        "embedding",
+        inputs=((4, 6),),
+        arrays={"kernel": (10, 3)},
+        tokens=10,
+        paddle="F.embedding(x, kernel)",
+        tensorflow="layer(layers.Embedding(10, 3), x, kernel)",
+    ),
+    "max_pool, SAME": Case(
+        "max_pool",
+        pool([[0, 1], [0, 1]], [3, 3], [2, 2]),
+        paddle="F.max_pool2d(x, 3, 2, padding='SAME')",
+        tensorflow="tf.nn.max_pool2d(x, 3, 2, 'SAME')",
+    ),
+    "max_pool, padding 1": Case(
+        "max_pool",
+        pool([[1, 0], [1, 0]], [3, 3], [2, 2]),
+        paddle="F.max_pool2d(x, 3, 2, padding=1)",
+        tensorflow="tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])",
+    ),
+    "max_pool, wide": Case(
+        "max_pool",
+        pool(NO_PADDING, [2, 4], [3, 1]),
+        paddle="F.max_pool2d(x, [2, 4], [3, 1])",
+        tensorflow="tf.nn.max_pool2d(x, [2, 4], [3, 1], 'VALID')",
+    ),
+    "max_pool, of sequences": Case(
+        "max_pool",
+        pool([[0, 0], [0, 1]], [1, 3], [1, 2]),
+        SEQUENCES,
+        paddle="turned(F.max_pool1d(turned(x), 3, 2, [0, 1]))",
+        tensorflow="layers.MaxPooling1D(3, 2, 'same')(x)",
+    ),
+    "average_pool, of sequences": Case(
+        "average_pool",
+        pool([[0, 0], [1, 1]], [1, 3], [1, 1], count_padding=False),
+        SEQUENCES,
+        paddle="turned(F.avg_pool1d(turned(x), 3, 1, 1))",
+        tensorflow="layers.AveragePooling1D(3, 1, 'same')(x)",
+    ),
+    "global_max_pool, of sequences": Case(
+        "global_max_pool",
+        inputs=SEQUENCES,
+        paddle="F.adaptive_max_pool1d(turned(x), 1).flatten(1)",
+        tensorflow="layers.GlobalMaxPooling1D()(x)",
+    ),
+    "global_average_pool, of sequences": Case(
+        "global_average_pool",
+        inputs=SEQUENCES,
+        paddle="F.adaptive_avg_pool1d(turned(x), 1).flatten(1)",
+        tensorflow="layers.GlobalAveragePooling1D()(x)",
+    ),
+    "average_pool, padding counted": Case(
+        "average_pool",
+        pool([[1, 0], [1, 0]], [3, 3], [2, 2], count_padding=True),
+        paddle="F.avg_pool2d(x, 3, 2, padding=1, exclusive=False)",
+        tensorflow="layers.AveragePooling2D(3, 2)(layers.ZeroPadding2D(1)(x))",
+    ),
+    "average_pool, padding 1 not counted": Case(
+        "average_pool",
+        pool([[1, 0], [1, 0]], [3, 3], [2, 2], count_padding=False),
+        paddle="F.avg_pool2d(x, 3, 2, padding=1)",
+    ),
+    "average_pool, SAME": Case(
+        "average_pool",
+        pool([[0, 1], [0, 1]], [3, 3], [2, 2], count_padding=False),
+        paddle="F.avg_pool2d(x, 3, 2, padding='SAME')",
+        tensorflow="layers.AveragePooling2D(3, 2, 'same')(x)",
+    ),
+    "average_pool, wide": Case(
+        "average_pool",
+        pool(NO_PADDING, [2, 4], [3, 1], count_padding=False),
+        paddle="F.avg_pool2d(x, [2, 4], [3, 1])",
+        tensorflow="layers.AveragePooling2D([2, 4], [3, 1])(x)",
+    ),
+    "global_max_pool": Case(
+        "global_max_pool",
+        paddle="F.adaptive_max_pool2d(x, 1).flatten(1)",
+        tensorflow="layers.GlobalMaxPooling2D()(x)",
+    ),
+    "global_average_pool": Case(
+        "global_average_pool",
+        paddle="F.adaptive_avg_pool2d(x, 1).flatten(1)",
+        tensorflow="layers.GlobalAveragePooling2D()(x)",
+    ),
+    "linear": activation("linear", tensorflow="keras.activations.linear(x)"),
+    "relu": activation("relu", "F.relu(x)", "tf.nn.relu(x)"),
+    "relu, Keras's with all its numbers": activation(
+        "relu",
+        tensorflow="layers.ReLU(max_value=3.0, negative_slope=0.1, threshold=0.5)(x)",
+        largest=3.0,
+        slope=0.1,
+        threshold=0.5,
+    ),
+    "relu6": activation("relu6", "F.relu6(x)", "tf.nn.relu6(x)"),
+    "leaky_relu": activation(
+        "leaky_relu",
+        "F.leaky_relu(x, 0.1)",
+        "layers.LeakyReLU(0.1)(x)",
+        slope=0.1,
+        rounded={"tensorflow": {"slope": single(0.1)}},
+    ),
+    "elu": activation(
+        "elu", "F.elu(x, 0.3)", "layers.ELU(0.3)(x)", alpha=0.3, rounded={"paddle": {"alpha": single(0.3)}}
+    ),
+    "gelu": activation(
+        "gelu",
+        "F.gelu(x)",
+        "keras.activations.gelu(x)",
+        approximate=False,
+        rounded={"tensorflow": {"factor": single(0.5**0.5)}},
+    ),
+    "gelu, approximate": activation(
+        "gelu",
+        "F.gelu(x, approximate=True)",
+        "keras.activations.gelu(x, approximate=True)",
+        approximate=True,
+        rounded={"tensorflow": {"cubic": single(0.044715)}},
+    ),
+    "sigmoid": activation("sigmoid", "F.sigmoid(x)", "keras.activations.sigmoid(x)"),
+    "tanh": activation("tanh", "F.tanh(x)", "keras.activations.tanh(x)"),
+    "silu": activation("silu", "F.silu(x)", "keras.activations.silu(x)"),
+    "hard_swish": activation("hard_swish", "F.hardswish(x)", "keras.activations.hard_silu(x)"),
+    "hard_sigmoid": activation(
+        "hard_sigmoid",
+        "F.hardsigmoid(x)",
+        "keras.activations.hard_sigmoid(x)",
+        rounded={"paddle": {"slope": single(0.1666667)}},
+    ),
+    "hard_sigmoid, of other numbers": activation(
+        "hard_sigmoid", "F.hardsigmoid(x, slope=0.25, offset=0.375)", slope=0.25, offset=0.375
+    ),
+    "softmax": Case(
+        "activation",
+        {"function": "softmax"},
+        ROWS,
+        paddle="F.softmax(x)",
+        tensorflow="keras.activations.softmax(x)",
+    ),
+    "log_softmax": Case(
+        "activation",
+        {"function": "log_softmax", "floor": None},
+        ROWS,
+        paddle="F.log_softmax(x)",
+        tensorflow="keras.activations.log_softmax(x)",
+    ),
+    "log_softmax, Paddle's, which has a floor": Case(
+        "activation", {"function": "log_softmax", "floor": -64.0}, ROWS, deviation=60.0, paddle="F.log_softmax(x)"
+    ),
+    "log_softmax, TensorFlow's, which has none": Case(
+        "activation",
+        {"function": "log_softmax", "floor": None},
+        ROWS,
+        deviation=60.0,
+        tensorflow="tf.nn.log_softmax(x)",
+    ),
+    "softplus": activation(
+        "softplus", "F.softplus(x, threshold=40)", "keras.activations.softplus(x)", beta=1.0, threshold=None
+    ),
+    "softplus, Paddle's with its numbers": activation(
+        "softplus", "F.softplus(x, beta=2.0, threshold=5)", beta=2.0, threshold=5.0
+    ),
+    "selu": activation(
+        "selu",
+        "F.selu(x)",
+        "keras.activations.selu(x)",
+        rounded={"paddle": {"scale": single(1.0507009873554805), "alpha": single(1.6732632423543772)}},
+    ),
+    "mish": activation("mish", "F.mish(x)", "keras.activations.mish(x)"),
+    "softsign": activation("softsign", "F.softsign(x)", "keras.activations.softsign(x)"),
+    "celu": activation(
+        "celu",
+        "F.celu(x, 0.3)",
+        "keras.activations.celu(x, 0.3)",
+        alpha=0.3,
+        rounded={"paddle": {"alpha": single(0.3)}},
+    ),
+    "hard_tanh": activation("hard_tanh", "F.hardtanh(x)", "keras.activations.hard_tanh(x)", smallest=-1.0, largest=1.0),
+    "log_sigmoid": activation("log_sigmoid", "F.log_sigmoid(x)", "keras.activations.log_sigmoid(x)"),
+    "prelu": Case(
+        "prelu",
+        arrays={"slope": (3,)},
+        paddle="F.prelu(x, slope)",
+        tensorflow="layer(layers.PReLU(shared_axes=[1, 2]), x, tf.reshape(slope, (1, 1, 3)))",
+    ),
+    "prelu, one slope": Case(
+        "prelu",
+        arrays={"slope": (1,)},
+        paddle="F.prelu(x, slope)",
+        tensorflow="layer(layers.PReLU(shared_axes=[1, 2, 3]), x, tf.reshape(slope, (1, 1, 1)))",
+    ),
+    "dropout": Case(
+        "dropout",
+        {"rate": 0.5},
+        paddle="F.dropout(x, 0.5, training=False)",
+        tensorflow="layers.Dropout(0.5)(x, training=False)",
+    ),
+    "zero_pad": Case(
+        "zero_pad",
+        {"padding": [[1, 2], [3, 4]]},
+        paddle="paddle.nn.ZeroPad2D([3, 4, 1, 2])(x)",
+        tensorflow="layers.ZeroPadding2D([[1, 2], [3, 4]])(x)",
+    ),
+    "zero_pad, of sequences": Case(
+        "zero_pad",
+        {"padding": [[0, 0], [1, 2]]},
+        SEQUENCES,
+        paddle="turned(F.pad(turned(x), [1, 2], data_format='NCL'))",
+        tensorflow="layers.ZeroPadding1D([1, 2])(x)",
+    ),
+    "scale": Case(
+        "scale",
+        {"scale": 0.3, "offset": -1.0},
+        paddle="x * 0.3 - 1",
+        tensorflow="layers.Rescaling(0.3, -1.0)(x)",
+        rounded={"tensorflow": {"scale": single(0.3)}},
+    ),
+    "scale, by channel": Case(
+        "scale",
+        {"scale": [1.0, 2.0, 3.0], "offset": [0.5, 0.25, -1.0]},
+        tensorflow="layers.Rescaling([1.0, 2.0, 3.0], [0.5, 0.25, -1.0])(x)",
+    ),
+    "add, of three": Case("add", inputs=MAPS * 3, paddle="xs[0] + xs[1] + xs[2]", tensorflow="layers.Add()(xs)"),
+    "multiply": Case("multiply", inputs=MAPS * 2, paddle="xs[0] * xs[1]", tensorflow="layers.Multiply()(xs)"),
+    "multiply, maps by rows": Case(  # as many rows as there are columns: they must not meet those
+        "multiply",
+        inputs=((8, 8, 8, 3), (8, 3)),
+        paddle="xs[0] * xs[1][:, :, None, None]",
+        tensorflow="xs[0] * xs[1][:, None, None, :]",
+    ),
+    "multiply, sequences by rows": Case(
+        "multiply",
+        inputs=((5, 5, 3), (5, 3)),
+        paddle="xs[0] * xs[1][:, None, :]",
+        tensorflow="xs[0] * xs[1][:, None, :]",
+    ),
+    "concat": Case(
+        "concat",
+        inputs=((2, 8, 8, 3), (2, 8, 8, 1)),
+        paddle="paddle.concat(xs, axis=1)",
+        tensorflow="layers.Concatenate()(xs)",
+    ),
+    "identity": Case("identity", paddle="paddle.nn.Identity()(x)", tensorflow="layers.Identity()(x)"),
+    "reshape": Case("reshape", paddle="x.transpose([0, 2, 3, 1]).flatten(1)", tensorflow="layers.Flatten()(x)"),
+}

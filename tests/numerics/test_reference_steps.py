@@ -1,0 +1,199 @@
+"""The reference of single steps against both frameworks, in float64, each in a process of its own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.numerics.arrays import Arrays
+from parity.numerics.comparison import FLOAT64_LIMIT
+from parity.numerics.reference_steps import KINDS, compute
+from parity.runtime.graph import Step
+from parity.workers.frameworks import FRAMEWORKS
+from tests.numerics.step_cases import CASES
+
+# Reads expressions and arrays, writes what the expressions give.
+CHILDREN = {
+    "paddle": """
+import json, sys
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+
+paddle.set_device("cpu")
+
+def own(name, array):
+    axes = {4: (3, 2, 0, 1) if name == "kernel" else (0, 3, 1, 2)}.get(array.ndim, range(array.ndim))
+    return paddle.to_tensor(np.ascontiguousarray(array.transpose(axes)))
+
+def attend(xs, heads, *arrays):
+    q, k, v = xs
+    layer = paddle.nn.MultiHeadAttention(q.shape[-1], heads, kdim=k.shape[-1], vdim=v.shape[-1]).to(dtype="float64")
+    parts = [layer.q_proj, layer.k_proj, layer.v_proj, layer.out_proj]
+    for tensor, array in zip([p.weight for p in parts] + [p.bias for p in parts], arrays, strict=True):
+        tensor.set_value(array)
+    return layer(q, k, v)
+
+def turned(x):
+    return x.transpose([0, 2, 1])
+
+def canonical(tensor):
+    return tensor.numpy().transpose(0, 2, 3, 1) if tensor.ndim == 4 else tensor.numpy()
+""",
+    "tensorflow": """
+import json, sys
+import keras
+import numpy as np
+import tensorflow as tf
+
+keras.config.set_floatx("float64")
+layers = keras.layers
+
+def layer(made, x, *arrays):
+    made(x)
+    made.set_weights(arrays)
+    return made(x)
+
+def attend(xs, heads, *arrays):
+    q, k, v = xs
+    made = layers.MultiHeadAttention(heads, arrays[0].shape[1] // heads)  # whose root is exact in float32, too
+    made(q, v, key=k)
+    ordered = [arrays[i] for pair in ((0, 4), (1, 5), (2, 6), (3, 7)) for i in pair]
+    made.set_weights([tf.reshape(a, w.shape) for a, w in zip(ordered, made.weights, strict=True)])
+    return made(q, v, key=k)
+
+def own(name, array):
+    return tf.constant(array)
+
+def canonical(tensor):
+    return tensor.numpy()
+""",
+}
+
+MAIN = """
+folder, found = sys.argv[1], {}
+arrays = np.load(f"{folder}/arrays.npz")
+for case, expression in json.load(open(f"{folder}/expressions.json")).items():
+    known = {key.split("/")[1]: array for key, array in arrays.items() if key.startswith(case + "/")}
+    known = {name: own(name, array) for name, array in known.items()}
+    xs = [known[f"x{i}"] for i in range(len(known)) if f"x{i}" in known]
+    found[case] = canonical(eval(expression, globals() | known | {"x": xs[0], "xs": xs}))
+np.savez(f"{folder}/found.npz", **found)
+"""
+
+PAIRS = [(framework, name) for framework in FRAMEWORKS for name, case in CASES.items() if getattr(case, framework)]
+
+ROUNDED = [(framework, name) for framework, name in PAIRS if framework in CASES[name].rounded]
+
+
+def computed_by(framework: str, folder: Path) -> Arrays:
+    """What the framework makes of every case that it has: one process for all, which starts for seconds."""
+    expressions = {name: getattr(CASES[name], framework) for other, name in PAIRS if other == framework}
+    given: Arrays = {}
+    for name in expressions:
+        inputs, arrays = CASES[name].drawn()
+        given |= {f"{name}/x{i}": x for i, x in enumerate(inputs)}
+        given |= {f"{name}/{kind}": array for kind, array in arrays.items()}
+    np.savez(folder / "arrays.npz", **given)  # type: ignore[arg-type]
+    (folder / "expressions.json").write_text(json.dumps(expressions))
+    interpreter = os.environ.get(FRAMEWORKS[framework].interpreter_variable, sys.executable)
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+    command = [interpreter, "-c", CHILDREN[framework] + MAIN, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "found.npz") as found:
+        return dict(found)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
+    """Each framework's outputs by case."""
+    return {framework: computed_by(framework, tmp_path_factory.mktemp(framework)) for framework in FRAMEWORKS}
+
+
+def test_both_frameworks_judge_every_kind() -> None:
+    """And the kinds are those that `Step` lists, but the one of which nothing is known."""
+    assert Step.__doc__ is not None
+    lines = re.findall(r"^ {8}(\w+(?:, \w+)*)(?:  .*)?$", Step.__doc__, re.MULTILINE)
+    assert set(", ".join(lines).split(", ")) - {"other"} == set(KINDS)
+    for framework in FRAMEWORKS:
+        assert {CASES[name].kind for other, name in PAIRS if other == framework} == set(KINDS)
+
+
+@pytest.mark.parametrize(("framework", "name"), PAIRS)
+def test_a_step_against_the_framework(found: dict[str, Arrays], framework: str, name: str) -> None:
+    case, output = CASES[name], found[framework][name]
+    assert output.dtype == np.float64
+    comparison = case.compared(output, **case.rounded.get(framework, {}))
+    assert comparison.passed, comparison.explain()
+    assert comparison.elements == output.size
+
+
+@pytest.mark.parametrize(("framework", "name"), ROUNDED)
+def test_numbers_that_a_framework_takes_in_float32(found: dict[str, Arrays], framework: str, name: str) -> None:
+    """Even where it computes in float64: the number as it was given is another one, by float32's rounding."""
+    comparison = CASES[name].compared(found[framework][name])
+    assert not comparison.problems
+    assert 10 * FLOAT64_LIMIT < comparison.gaps[0].gap < 2.0**-20
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("conv, SAME with stride 2", {"padding": [[1, 0], [1, 0]]}),
+        ("conv, padding 1 with stride 2", {"padding": [[0, 1], [0, 1]]}),
+        ("conv, dilation 2", {"dilation": [1, 1], "padding": [[1, 1], [1, 1]]}),
+        ("batch_norm", {"epsilon": 0.100001}),
+        ("layer_norm", {"epsilon": 1.00001e-3}),
+        ("group_norm", {"epsilon": 0.100001}),
+        ("group_norm", {"groups": 3}),
+        ("conv_transpose, SAME with stride 2", {"crop": [[1, 0], [0, 1]]}),
+        ("max_pool, SAME", {"padding": [[1, 0], [1, 0]]}),
+        ("average_pool, padding counted", {"count_padding": False}),
+        ("average_pool, SAME", {"count_padding": True}),
+        ("gelu", {"approximate": True}),
+        ("gelu, approximate", {"approximate": False}),
+        ("hard_sigmoid", {"slope": 0.2}),
+        ("softplus", {"beta": 1.000001}),
+        ("celu", {"alpha": 0.300001}),
+        ("zero_pad", {"padding": [[2, 1], [3, 4]]}),
+        ("scale", {"offset": -1.000001}),
+    ],
+)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_another_number_is_seen(found: dict[str, Arrays], framework: str, name: str, changed: dict[str, Any]) -> None:
+    case = CASES[name]
+    comparison = case.compared(found[framework][name], **(case.rounded.get(framework, {}) | changed))
+    assert not comparison.problems
+    assert comparison.gaps[0].gap > 1e-8
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.tokens])
+def test_nan_goes_through(name: str) -> None:
+    """Of one image to its own output, and to no other's."""
+    case = CASES[name]
+    inputs, arrays = case.drawn()
+    inputs[-1][(0, *(extent // 2 for extent in inputs[-1].shape[1:-1]), 0)] = np.nan
+    y = compute(case.kind, case.numbers, inputs, arrays)
+    assert np.isnan(y[0]).any()
+    assert y[1:].size > 0
+    assert np.isfinite(y[1:]).all()
+
+
+def test_relu_of_infinity() -> None:
+    x = np.array([[-np.inf, np.inf]])
+    assert compute("activation", {"function": "relu"}, [x], {}).tolist() == [[0, np.inf]]
+
+
+def test_what_has_no_reference_is_refused() -> None:
+    x = np.ones((2, 3))
+    with pytest.raises(ValueError, match="no reference for a step of kind 'other'"):
+        compute("other", {"type": "Swizzle"}, [x], {})
+    with pytest.raises(ValueError, match="no reference for the activation 'gelu_new'"):
+        compute("activation", {"function": "gelu_new"}, [x], {})

@@ -1,0 +1,132 @@
+"""Evidence 7: the evaluation of correct twins passes, and every way in which one can be another is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from parity.catalogue.networks import NETWORKS
+from parity.data.dataset import Dataset
+from parity.numerics.reference_layers import cross_entropies
+from parity.proofs.context import Evidence
+from parity.proofs.evaluation import evaluated, evaluation, predictions, telling
+from parity.proofs.train_mode import recipe_for, start, train_rows, training_part
+from parity.runtime.training_loop import evaluation_parts
+from parity.training.run import Settings, train
+from parity.workers.pool import Workers
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyPair
+
+DROPPED = """
+_parts = evaluation_parts
+def evaluation_parts(images, batch):
+    return _parts(images - 1, batch)
+"""
+
+LAST_LOSS = """
+_sums = Trainer.sums
+_step = Trainer.step
+def step(self, plan, index):
+    self.loss_sum.assign(tf.zeros_like(self.loss_sum))
+    _step(self, plan, index)
+Trainer.step = step
+"""
+
+HALF_LOSS = """
+_evaluation_step = Trainer.evaluation_step
+def evaluation_step(self, pixels, labels):
+    losses, hits, logits = _evaluation_step(self, pixels, labels)
+    return losses / 2, hits, logits
+Trainer.evaluation_step = evaluation_step
+"""
+
+
+@pytest.mark.parametrize("name", ["lenet5", "mini_resnet"])
+def test_correct_twins_pass(workers: Workers, dataset: Dataset, name: str) -> None:
+    proof = evaluation(Evidence(workers, NETWORKS[name], dataset))
+    assert proof.passed, proof.problems
+    assert proof.level == 7
+    assert all(count > 0 for count in proof.compared.values())
+    assert set(proof.frameworks) == set(workers)
+    assert proof.gap is not None
+    assert proof.limit is not None
+    assert proof.gap <= proof.limit
+
+
+def test_every_position_and_an_incomplete_batch_are_looked_at(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["mini_resnet"], dataset)
+    images, batch = len(training_part(evidence).test_labels), evidence.evaluation_batch
+    assert 2 * batch < images < 3 * batch
+    assert evaluation(evidence).compared["positions"] == batch + 1  # and the last batch alone
+
+
+def test_evaluation_and_prediction_are_two_paths_to_the_same_logits(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    predicted = predictions(evidence, "float64")
+    for name, reply in evaluated(evidence, "float64", batch=7).items():
+        assert np.abs(reply.arrays["logits"] - predicted[name]).max() < 1e-12
+
+
+def test_telling_weights_show_every_class_near_ties_and_large_losses(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    told = telling(evidence)
+    labels = told.part.test_labels.astype(int)
+    for reply in evaluated(evidence, "float64", told).values():
+        logits = reply.arrays["logits"]
+        best = logits.argmax(axis=1)
+        assert set(best[best == labels]) == set(labels) == set(range(10))
+        assert (best == labels).mean() == pytest.approx(0.76, abs=0.05)
+        assert (best == labels)[: evidence.evaluation_batch].sum() > 256  # more than a byte counts
+        assert np.abs(logits).max() > 100
+        assert cross_entropies(logits, labels).max() > 100
+        second, first = np.sort(logits, axis=1)[:, -2:].T
+        assert np.median((first - second) / first) < 2**-9  # what bfloat16 rounds
+
+
+def test_weights_and_memory_come_back_as_they_were_sent(workers: Workers, dataset: Dataset) -> None:
+    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
+    plan = start(evidence, recipe_for(evidence), precision="float32")
+    for framework in workers:
+        worker = workers[framework]
+        train_rows(evidence, worker, plan, 0)
+        digests = [worker.call("digest_training", network="lenet5").result["digests"]]
+        sent = worker.call("export_training", network="lenet5", optimizer=True).arrays
+        worker.call("load_training", network="lenet5", arrays=sent)
+        digests.append(worker.call("digest_training", network="lenet5").result["digests"])
+        assert digests[0] == digests[1]
+        assert any(name.startswith("m/") for name in digests[0])
+
+
+def test_a_training_that_reports_another_mean_than_its_steps_fails(faulty_pair: FaultyPair, dataset: Dataset) -> None:
+    pair = faulty_pair("tensorflow", {"tf_impl.training": LAST_LOSS})
+    proof = evaluation(Evidence(pair, NETWORKS["lenet5"], dataset))
+    assert not proof.passed
+    assert [line.partition(" of ")[0] for line in proof.problems] == ["tensorflow: two steps in one go report a loss"]
+
+
+def test_parts_cover_all_images_once() -> None:
+    assert evaluation_parts(10, 4) == [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert evaluation_parts(8, 4) == [slice(0, 4), slice(4, 8)]
+
+
+def test_cross_entropies_of_hand_counted_logits() -> None:
+    logits = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]).astype(np.float32)
+    assert cross_entropies(logits, np.array([1, 2])) == pytest.approx([-np.log(0.25), -np.log(0.8)], rel=1e-6)
+
+
+def test_a_loss_that_is_not_that_of_the_logits_fails(faulty_pair: FaultyPair, dataset: Dataset) -> None:
+    pair = faulty_pair("paddle", {"paddle_impl.training": HALF_LOSS})
+    proof = evaluation(Evidence(pair, NETWORKS["lenet5"], dataset))
+    assert not proof.passed
+    assert all(line.startswith("loss, paddle") for line in proof.problems)
+    assert len(proof.problems) == 2  # in both precisions
+
+
+def test_a_training_says_when_it_was_not_evaluated_on_all_images(faulty_pair: FaultyPair, dataset: Dataset) -> None:
+    pair = faulty_pair("paddle", {"parity.runtime.training_loop": DROPPED})
+    outcome = train(pair["paddle"], "lenet5", dataset, Settings(epochs=1))
+    expected = f"epoch 1: expected {len(dataset.test_images)} test images, found {len(dataset.test_images) - 1}"
+    assert outcome.record.problems == [expected]

@@ -1,0 +1,337 @@
+"""The report on two models of a user: its verdict, that nothing found is left out, whole files."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity.catalogue.traps import TRAPS
+from parity.records.records import Diagnosis, Migration, Proof, RecordError
+from reports import write_migration_report
+from tests.reports.report_records import row, rows, section
+
+FIRST, SECOND = "mine.models:tf_net(weights=None)", "mine.models:PaddleNet"
+
+DATA = "CIFAR-10 (official files)"
+
+FIX = "def fix(model):\n    layers = dict(model.named_sublayers())\n    layers['features.1']._epsilon = 0.001\n"
+
+UNSEEN = "activation: TensorFlow has relu6, Paddle relu; these inputs do not show it"
+
+
+def stage(place: int, gap: float | None, **changes: Any) -> dict[str, Any]:
+    """One matched layer."""
+    found = {"first": f"conv{place}", "second": f"features.{place}", "kind": "conv", "evidence": "the only such pair"}
+    return found | {"gap": gap, "limit": 1e-12, "float32": {"paddle": 2e-7, "tensorflow": 3e-7}} | changes
+
+
+def proof(level: int, title: str, gap: float | None, limit: float | None, worst: str | None) -> Proof:
+    """A proof that holds where its gap is within its limit."""
+    passed = level == 1 or (gap is not None and limit is not None and gap <= limit)
+    found = Proof(f"{FIRST} / {SECOND}", level, title, passed, DATA, {"stages": 4, "elements": 123_456}, gap, limit)
+    problems = [] if passed else ["2 of 4 stages differ; the first is 'conv3'"]
+    own = {"gap": gap, "limit": limit, "worst": worst}
+    frameworks = {"paddle": own, "tensorflow": own} if level == 3 else {}
+    return replace(found, worst=worst, frameworks=frameworks, problems=problems)
+
+
+def proofs(gap: float | None) -> list[dict[str, Any]]:
+    """Levels 1 to 3; `gap` is that of level 2."""
+    return [
+        proof(1, "transfer certificate", None, None, None).as_dict(),
+        proof(2, "float64 forward", gap, 1e-12, "conv4").as_dict(),
+        proof(3, "float32 forward", 3e-7, 2e-6, "conv2").as_dict(),
+    ]
+
+
+def cause(name: str, trap: str, text: str, before: float, after: float) -> dict[str, Any]:
+    """One cause in the Paddle model, as the diagnosis of pairs words it."""
+    change = text.partition(": ")[2].partition(";")[0]
+    return asdict(Diagnosis("paddle", name, trap, text, before, after, change=change))
+
+
+def record(**changes: Any) -> Migration:
+    """A small pair of models, equal unless changed."""
+    equal = Migration(
+        first=FIRST,
+        second=SECOND,
+        input=[32, 32, 3],
+        inputs=DATA,
+        verdict="equal",
+        fixed=False,
+        parameters={"paddle": 4_253_864, "tensorflow": 4_253_865},
+        proofs=proofs(2e-15),
+        stages=[stage(place, gap) for place, gap in enumerate((3e-16, 0.0, 9e-16, 2e-15), 1)],
+        unmatched={"tensorflow": ["dropout: dropout; rate 0.5"], "paddle": []},
+        ambiguous=[],
+        causes=[],
+        remarks=["'predictions' (softmax) ends the tensorflow model only: the models are compared before it"],
+        training=["dropout 0.5 in TensorFlow only (dropout)"],
+        fix="",
+        by_hand=[],
+        impact={"inputs": 200, "title": DATA, "changed": 0, "largest_gap": 2e-6, "margins": []},
+        seconds=12.6,
+        peak_memory=2_263_474_176,
+    )
+    return replace(equal, **changes)
+
+
+def different(**changes: Any) -> Migration:
+    """The same pair with an epsilon in two places, a ReLU6 that is not seen, and a layer that nobody understands."""
+    epsilon = "batch norm epsilon: TensorFlow has 0.001, Paddle 1e-05; with 0.001 the gap falls from 6.1e-04 to 1.2e-16"
+    causes = [
+        cause("conv3", "bn-epsilon", f"conv3 / features.3: {epsilon}", 6.1e-4, 1.2e-16),
+        cause("conv4", "bn-epsilon", f"conv4 / features.4: {epsilon}", 7.3e-4, 0.0),
+        cause("conv2", "act-other", f"conv2 / features.2: {UNSEEN}", 0.0, 0.0),
+        cause("extra", "", "extra (conv) exists in TensorFlow only", math.inf, math.inf),
+    ]
+    found: dict[str, Any] = {
+        "verdict": "different",
+        "proofs": proofs(0.8),
+        "stages": [stage(place, gap) for place, gap in enumerate((3e-16, 0.0, 6.1e-4, 0.8), 1)],
+        "causes": causes,
+        "fix": FIX,
+        "by_hand": ["extra (conv) exists in TensorFlow only: change the model by hand"],
+        "impact": {"inputs": 200, "title": DATA, "changed": 3, "largest_gap": 0.04, "margins": [0.01, 0.0002, 0.05]},
+    }
+    return record(**(found | changes))
+
+
+def written(folder: Path, found: Migration) -> str:
+    """The Markdown of the report."""
+    return write_migration_report(found, folder / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def verdict(text: str) -> str:
+    """The bold sentence that is signed."""
+    found = re.search(r"^\*\*(.*)\*\*$", section(text, "Verdict"), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def test_equal_says_what_was_compared_and_what_was_not(tmp_path: Path) -> None:
+    text = written(tmp_path, record())
+    same = (
+        f"`{SECOND}` computes what `{FIRST}` computes, given the same weights; 4 of 4 matched layers agree in float64."
+    )
+    assert verdict(text) == f"Equal: {same}"
+    assert text.startswith(f"# Migration report: `{FIRST}` to `{SECOND}`\n")
+    part = section(text, "Verdict")
+    assert f"inputs of 32x32x3, {DATA}" in part
+    assert "4 layers and functions, 123,456 elements. The largest gap is 2.0e-15, the limit 1e-12." in part
+    assert "Nothing is said of training: levels 4 and 5 were not run." in part
+    assert section(text, "Causes").endswith("None was found.\n")
+    assert "There is nothing to change." in text
+
+
+def test_equal_after_changes_says_so(tmp_path: Path) -> None:
+    text = written(tmp_path, record(fixed=True, fix=FIX))
+    assert verdict(text).startswith(f"Equal once the changes below are made: with them `{SECOND}` computes what")
+    assert "The proofs above are those of the changed model." in section(text, "The fix")
+    assert f"```python\n{FIX}```" in text
+
+
+def test_different_counts_layers_and_causes(tmp_path: Path) -> None:
+    text = written(tmp_path, different())
+    assert verdict(text).startswith(f"Different: `{SECOND}` does not compute what `{FIRST}` computes")
+    assert verdict(text).endswith("2 of 4 matched layers differ in float64.")
+    assert "4 causes found: `bn-epsilon` (2), `act-other` (1) and no known trap (1)." in text
+    assert "`--apply-fixes` makes the changes and proves again." in section(text, "The fix")
+    assert verdict(written(tmp_path, different(fixed=True))).startswith("Different, even with the changes below:")
+
+
+def test_difference_that_the_inputs_do_not_show(tmp_path: Path) -> None:
+    hidden = [each for each in different().causes if each["trap"] == "act-other"]
+    text = written(tmp_path, record(verdict="different", causes=hidden))
+    assert verdict(text).endswith("they differ in 1 setting of layers, which these inputs do not show.")
+
+
+def test_weights_that_could_not_be_transferred_leave_it_undecided(tmp_path: Path) -> None:
+    lone = [each for each in different().causes if each["stage"] == "extra"]
+    text = written(tmp_path, different(verdict="undecided", causes=lone, impact={}))
+    assert verdict(text).startswith(f"Undecided: whether `{SECOND}` computes what `{FIRST}` computes was not proven.")
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"proofs": proofs(2e-15)[:2]}, "nothing is on record of level 3"),
+        ({"proofs": proofs(None)}, "level 2 failed"),
+        ({"proofs": [each | {"compared": {"stages": 0}} for each in proofs(2e-15)]}, "levels 1, 2 and 3 failed"),
+        ({"stages": [stage(1, None)]}, "1 of 1 matched layers differ"),
+    ],
+)
+def test_a_record_is_not_believed_beyond_its_proofs(tmp_path: Path, broken: dict[str, Any], reason: str) -> None:
+    found = verdict(written(tmp_path, record(**broken)))
+    assert found.startswith("Not proven: the record says equal, but ")
+    assert reason in found
+
+
+def test_every_level_has_its_row(tmp_path: Path) -> None:
+    text = section(written(tmp_path, different()), "Evidence")
+    assert row(text, "1") == ["1", "transfer certificate", "passed", "-", "-", "-", "4 stages, 123,456 elements"]
+    assert row(text, "2")[2:6] == ["**FAILED**", "**8.0e-01**", "1e-12", "`conv4`"]
+    assert row(text, "3")[2:6] == ["passed", "3.0e-07", "2.0e-06", "`conv2`"]
+    assert "- **Level 2 failed:** 2 of 4 stages differ; the first is 'conv3'." in text
+    training = proof(4, "train-mode forward", 1e-13, 1e-12, "output").as_dict()
+    text = written(tmp_path, record(proofs=[*proofs(2e-15), training]))
+    assert "Of training, one pass without dropout was compared" in text
+    assert row(section(text, "Evidence"), "4")[2] == "passed"
+
+
+def test_every_cause_is_named_with_what_to_do(tmp_path: Path) -> None:
+    found = different()
+    text = section(written(tmp_path, found), "Causes")
+    assert "### 1. `bn-epsilon` in 2 places, first at `conv3`" in text
+    assert row(text, "`conv3`") == ["`conv3`", "`features.3`", "6.1e-04", "1.2e-16"]
+    assert row(text, "`conv4`") == ["`conv4`", "`features.4`", "7.3e-04", "0"]
+    assert "### 2. `act-other` at `conv2`" in text
+    assert "### 3. no known trap at `extra`" in text
+    for trap in ("bn-epsilon", "act-other"):
+        assert f"**What to do:** {TRAPS[trap].fix}." in text
+    assert UNSEEN in text
+    assert all(f"`{each['stage']}`" in text for each in found.causes)
+    assert "1 cause at layers that only one model has" in written(tmp_path, found)
+    assert "- extra (conv) exists in TensorFlow only: change the model by hand" in written(tmp_path, found)
+
+
+def test_places_that_are_not_seen_or_no_number(tmp_path: Path) -> None:
+    causes = [
+        cause(name, "act-other", f"{name} / x: {UNSEEN}", before, before)
+        for name, before in (("conv1", 0.0), ("conv2", math.nan), ("lone", math.inf))
+    ]
+    text = section(written(tmp_path, record(verdict="different", causes=causes)), "Causes")
+    assert row(text, "`conv1`")[2:] == ["not seen", "not seen"]
+    assert row(text, "`conv2`")[2:] == ["**not a number**"] * 2
+    assert row(text, "`lone`")[1:] == ["-", "-", "-"]
+
+
+def test_decision_impact(tmp_path: Path) -> None:
+    text = section(written(tmp_path, different()), "Decision impact")
+    assert f"**3 of 200 inputs change their class**, in float32. The inputs: {DATA}." in text
+    assert "is 4.0e-02." in text
+    assert "it is 0.0200 to 5.00 % of the largest output, the median 1.00 %" in text
+    assert "Where those are random, as with `weights=None`" in text
+    assert "Not measured" in section(written(tmp_path, record(impact={})), "Decision impact")
+    odd = record(impact=record().impact | {"largest_gap": None})
+    assert "**not a number**" in section(written(tmp_path, odd), "Decision impact")
+
+
+def test_layers_and_how_it_was_made(tmp_path: Path) -> None:
+    text = written(tmp_path, different(ambiguous=["a, b / c, d: alike in all that was looked at"]))
+    layers = section(text, "Layers")
+    assert "<summary>All 4 matched layers</summary>" in layers
+    assert row(layers, "2") == ["2", "`conv2`", "`features.2`", "conv", "0", "the only such pair"]
+    assert row(layers, "3")[4] == "**6.1e-04**"
+    assert "- dropout: dropout; rate 0.5" in section(layers, "In TensorFlow only")
+    assert section(layers, "In PaddlePaddle only").strip().endswith("None.")
+    assert "- a, b / c, d: alike" in section(layers, "Ambiguous matches")
+    assert "1 group of layers could be matched by their order only" in section(text, "Verdict")
+    assert "- 'predictions' (softmax) ends" in section(layers, "Remarks")
+    assert "- dropout 0.5 in TensorFlow only (dropout)" in section(text, "In training only")
+    made = section(text, "How it was made")
+    assert row(made, "parameters, PaddlePaddle")[1] == "4,253,864"
+    assert row(made, "time")[1] == "12.6 s"
+    assert row(made, "peak memory of all processes, added up")[1] == "2,159 MiB"
+
+
+def test_gaps_that_are_no_number_read_well(tmp_path: Path) -> None:
+    """As a live record has them, and as one that was JSON has them."""
+    for value in (None, math.nan, math.inf):
+        failed = proof(2, "float64 forward", value, 1e-12, "conv1").as_dict()
+        never = proof(3, "float32 forward", None, None, None).as_dict()
+        stages = [stage(1, value), stage(2, 1.0, float32={"paddle": value})]
+        found = different(first="net", proofs=[*proofs(0.8)[:1], failed, never], stages=stages)
+        text = written(tmp_path, found)
+        assert row(section(text, "Evidence"), "2")[3] == "**not a number**"
+        assert row(section(text, "Evidence"), "3")[3] == "**not measured**"
+        assert row(section(text, "Layers"), "1")[4] == "**not a number**"
+        assert verdict(text).endswith("2 of 2 matched layers differ in float64.")
+        assert not re.search(r"\b(nan|NaN|inf)\b|\bNone\b(?!\.)", text.replace("weights=None", ""))
+
+
+def test_markup_in_names_survives(tmp_path: Path) -> None:
+    name, second, target = "a|b_`c`_$x$_", "_blocks.0|<b>*", "mine:net(pick='a|b')"
+    text = "conv padding: TensorFlow has [0, 1], Paddle *1*"
+    found = different(
+        first=target,
+        stages=[stage(1, 0.5, first=name, second=second), stage(2, 0.5)],
+        causes=[cause(each, "same-pad", f"{each} / {second}: {text}", 0.5, 0.0) for each in (name, "conv2")],
+        remarks=[f"'{name}' and __init__"],
+    )
+    page = written(tmp_path, found)
+    assert f"# Migration report: `{target}` to" in page
+    matched = [cells for cells in rows(section(page, "Layers")) if cells[0] == "1"]
+    assert matched == [["1", "`a\\|b_'c'_$x$_`", "`_blocks.0\\|<b>*`", "conv", "**5.0e-01**", "the only such pair"]]
+    assert row(section(page, "Causes"), "`a\\|b_'c'_$x$_`")[2:] == ["5.0e-01", "0"]
+    assert r"'a|b\_\`c\`\_\$x\$\_' and \_\_init\_\_" in page
+    assert r"TensorFlow has \[0, 1\], Paddle \*1\*" in page
+
+
+def test_no_directory_of_the_machine_is_in_the_text(tmp_path: Path) -> None:
+    text = written(tmp_path, record(first="/home/someone/models/net.keras"))
+    assert "/home" not in text
+    assert "`net.keras`" in text
+
+
+def test_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
+    """A record that was JSON in between too."""
+    again = Migration.from_dict(json.loads(json.dumps(different().as_dict())))
+    folders = [
+        write_migration_report(found, tmp_path / name / "report.md").parent
+        for name, found in (("a", different()), ("b", again))
+    ]
+    files = sorted(path.relative_to(folders[0]) for path in folders[0].rglob("*") if path.is_file())
+    assert [str(path) for path in files] == ["report.md", "report_files/migration_gaps.png"]
+    assert all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in files)
+
+
+@pytest.mark.parametrize("layers", [1, 4, 90])
+def test_picture_of_few_and_many_layers(tmp_path: Path, layers: int) -> None:
+    stages = [stage(place, (0.0, 1e-15, None, math.inf)[place % 4], first="long" * 20) for place in range(layers)]
+    text = written(tmp_path, different(stages=stages))
+    assert re.findall(r"!\[[^\]]*\]\(<([^>]*)>\)", text) == ["report_files/migration_gaps.png"]
+    picture = (tmp_path / "out" / "report_files" / "migration_gaps.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert 2000 < len(picture) < 100_000
+
+
+def test_nothing_compared_has_no_picture(tmp_path: Path) -> None:
+    text = written(tmp_path, different(stages=[]))
+    assert "![" not in text
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.md"]
+
+
+@pytest.mark.parametrize("broken", ["write_bytes", "replace"])
+def test_failure_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    old = written(tmp_path, record(stages=[]))
+
+    def fail(self: Path, *_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, broken, fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_migration_report(different(), tmp_path / "out" / "report.md")
+    assert (tmp_path / "out" / "report.md").read_bytes() == old.encode()
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.name.endswith(".part")]
+
+
+def test_failure_while_composing_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("cannot draw")
+
+    monkeypatch.setattr("reports.plots.migration.gaps_along_depth", fail)
+    with pytest.raises(ValueError, match="cannot draw"):
+        written(tmp_path, different())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_proof_of_another_form_is_a_record_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="unknown fields"):
+        written(tmp_path, record(proofs=[{"depth": 3}]))

@@ -1,0 +1,76 @@
+"""Jobs that are begun before their results are asked for, in real workers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import psutil
+import pytest
+
+from parity.suite.ahead import Ahead
+from parity.workers.pool import WorkerError, Workers
+
+
+def pid_of(framework: str, pair: Workers) -> int:
+    pair[framework].call("settings")
+    pid = pair[framework].pid
+    assert pid is not None
+    return pid
+
+
+def test_a_group_stays_in_its_workers_and_another_runs_beside_it() -> None:
+    meeting = threading.Barrier(2)  # which one pair alone would wait for in vain
+
+    def meet(framework: str, pair: Workers) -> int:
+        meeting.wait(120)
+        return pid_of(framework, pair)
+
+    groups = [
+        {(name, turn): partial(meet if turn == 0 else pid_of, "paddle") for turn in range(2)} for name in ("a", "b")
+    ]
+    with Ahead(groups, Workers, pairs=2) as found:
+        assert found["a", 0] == found["a", 1] != found["b", 0] == found["b", 1]
+        pids = [found["a", 0], found["b", 0]]
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_an_error_is_the_askers_and_the_next_job_runs() -> None:
+    def broken(pair: Workers) -> int:
+        pair["paddle"].call("no such verb")
+        return 0
+
+    jobs: dict[str, Callable[[Workers], int]] = {"broken": broken, "whole": partial(pid_of, "paddle")}
+    with Ahead([jobs], Workers, pairs=2) as found:
+        assert found["whole"] > 0
+        with pytest.raises(WorkerError, match="no such verb"):
+            found["broken"]
+        with pytest.raises(KeyError, match="another"):
+            found["another"]
+
+
+def test_leaving_ends_a_job_at_work_and_begins_no_other() -> None:
+    begun, other = threading.Event(), threading.Event()
+
+    def long(pair: Workers) -> int:
+        pair["paddle"].call("settings")
+        begun.set()
+        pair["paddle"].call(
+            "repeated_updates",
+            rule={"kind": "sgd"},
+            rate=0.1,
+            checkpoints=[10**9],
+            arrays={"gradient": np.ones(3, np.float32)},
+            on_progress=lambda news: None,
+        )
+        return 0
+
+    def never(pair: Workers) -> int:
+        other.set()
+        return 0
+
+    with Ahead([{"long": long, "never": never}], Workers, pairs=1):
+        assert begun.wait(120)
+    assert not other.is_set()

@@ -1,0 +1,172 @@
+"""The run matrix: it survives a training that fails, and a later run does what is missing and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from parity.data.dataset import Dataset
+from parity.records.records import CrossEvaluation, Equivalence, Training
+from parity.records.saved_run import load_run
+from parity.training.experiment import Plan, Result, fitting
+from parity.training.run import Outcome, Settings, not_begun
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+from tests.command_line import ROOT, surroundings
+
+if TYPE_CHECKING:
+    from tests.conftest import MakePython
+
+FAULT = """
+_train_epoch = VERBS["train_epoch"]
+_start_training = VERBS["start_training"]
+_seeds = []
+
+def start_training(network, seed, arrays, **settings):
+    _seeds.append(seed)
+    return _start_training(network, seed, arrays, **settings)
+
+def train_epoch(arrays, progress):
+    if _seeds[-1] == 1:
+        raise RuntimeError("this training has a fault")
+    return _train_epoch(arrays, progress)
+
+VERBS["start_training"], VERBS["train_epoch"] = start_training, train_epoch
+"""
+
+
+def matrix(folder: Path, *arguments: str, code: int, python: Path | None = None) -> list[Any]:
+    """Run the trainings and their comparison in `folder`; the records that the run saved."""
+    command = [
+        sys.executable, "-m", "pytest", str(ROOT / "parity"), "-q", "-rA", "-p", "no:cacheprovider", "--rootdir",
+        str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-k", "test_training or test_outcomes", "--profile", "full",
+        "--network", "lenet5", "--dataset", "generated", "--limit", "200", "--epochs", "2", "--threads", "1",
+        "--benchmark-save=night", *arguments,
+    ]  # fmt: skip
+    extra = {"PARITY_TENSORFLOW_PYTHON": str(python)} if python else {}
+    done = subprocess.run(
+        command, cwd=folder, env=surroundings(extra), capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    (saved,) = folder.glob(".benchmarks/*/*_night.json")
+    records = [record for record, _ in load_run(saved).entries]
+    saved.unlink()
+    return records
+
+
+@pytest.mark.slow
+def test_the_matrix_goes_on_after_a_failure_and_a_later_run_does_what_is_missing(
+    tmp_path: Path, altered_python: MakePython
+) -> None:
+    faulty = altered_python({"tf_impl.verbs": FAULT})
+    first = matrix(tmp_path, "--seeds", "2", code=1, python=faulty)
+    trainings = [record for record in first if isinstance(record, Training)]
+    assert [(each.seed, each.framework) for each in trainings] == [(s, f) for s in (0, 1) for f in FRAMEWORKS]
+    for each in trainings:
+        if (each.seed, each.framework) == (1, "tensorflow"):
+            assert "this training has a fault" in each.problems[0]
+        else:
+            assert each.finished
+    (verdict,) = (record for record in first if isinstance(record, Equivalence))
+    assert (verdict.verdict, verdict.seeds) == ("undecided", [0])
+    assert any("this training has a fault" in problem for problem in verdict.problems)
+    assert sum(isinstance(record, CrossEvaluation) for record in first) == 3
+    store = tmp_path / ".parity"
+    stems = {f"lenet5-{name}-seed{seed}" for name in FRAMEWORKS for seed in (0, 1)}
+    done = {f"{stem}.json" for stem in stems - {"lenet5-tensorflow-seed1"}}
+    assert {path.name for path in store.glob("*.json")} == done | {"lenet5-tensorflow-seed1-partial.json"}
+
+    second = matrix(tmp_path, "--seeds", "2", code=0)
+    again = [record for record in second if isinstance(record, Training)]
+    assert all(record.finished for record in again)
+    for old, new in zip(trainings, again, strict=True):
+        assert (old == new) == old.finished  # to the last second: only the failed one was trained
+    (verdict,) = (record for record in second if isinstance(record, Equivalence))
+    assert verdict.seeds == [0, 1]
+    crosses = [record for record in second if isinstance(record, CrossEvaluation)]
+    assert len(crosses) == 4
+    assert all(cross.passed and cross.images == 200 for cross in crosses)
+    assert {path.name for path in store.glob("*.json")} == {f"{stem}.json" for stem in stems}
+
+    (store / "lenet5-paddle-seed0.json").unlink()
+    (store / "lenet5-paddle-seed0.checkpoint.safetensors").write_bytes(b"damaged")
+    third = matrix(tmp_path, "--seeds", "1", "-k", "test_training", code=1)
+    broken, other = (record for record in third if isinstance(record, Training))
+    assert "expected a checkpoint, found" in broken.problems[0]
+    assert (broken.framework, broken.epochs, broken.epochs_planned) == ("paddle", [], 2)
+    assert other == again[1]
+    assert (store / "lenet5-paddle-seed0.checkpoint.safetensors").read_bytes() == b"damaged"
+
+
+def images(dataset: Dataset, side: int, classes: int) -> Dataset:
+    return dataclasses.replace(
+        dataset,
+        train_images=np.zeros((200, side, side, 3), np.uint8),
+        test_images=np.zeros((200, side, side, 3), np.uint8),
+        classes=tuple(str(index) for index in range(classes)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "classes", "fit"),
+    [
+        ("lenet5", 32, 10, "lenet5"),
+        ("lenet5", 32, 100, "lenet5-100c"),
+        ("resnet20_v1-nobn", 64, 200, "resnet20_v1-nobn-200c-64px"),
+        ("lenet5-100c", 32, 10, "lenet5"),
+        ("vgg16_imagenet", 32, 10, "vgg16_imagenet-10c-32px"),
+    ],
+)
+def test_a_network_that_does_not_fit_the_images_gives_way_to_its_variant(
+    dataset: Dataset, name: str, side: int, classes: int, fit: str
+) -> None:
+    assert fitting(name, images(dataset, side, classes)) == fit
+
+
+def outcome(workers: Workers, dataset: Dataset, framework: str, seed: int, **changes: Any) -> Outcome:
+    record = not_begun(workers[framework], "lenet5", dataset, Settings(epochs=1, seed=seed), "").record
+    return Outcome(dataclasses.replace(record, problems=[], **changes), {})
+
+
+def test_a_result_is_different_when_anything_speaks_against_parity(workers: Workers, dataset: Dataset) -> None:
+    plan = Plan("lenet5", tuple(FRAMEWORKS), dataset, seeds=(0, 1))
+
+    def result(**changes: Any) -> Result:
+        """Of two seeds in both frameworks, the last one of which is changed."""
+        facts = {"initial_digest": "a", "batches_digest": "b"}
+        outcomes = [
+            outcome(workers, dataset, name, seed, **{key: f"{value}{seed}" for key, value in facts.items()})
+            for seed in (0, 1)
+            for name in FRAMEWORKS
+        ]
+        last = dataclasses.replace(outcomes[-1].record, **changes)
+        return Result(plan, [*outcomes[:-1], Outcome(last, {})])
+
+    assert not result().different
+    assert not result().partial
+    assert not result(batches_digest="").different  # unknown
+    assert result(batches_digest="b0").unlike
+    assert result(initial_digest="other").different
+    assert result(problems=["epoch 1: the loss is not a number"]).different
+    cross = CrossEvaluation("lenet5", "images", 0, "paddle", "tensorflow", 10, 0.5, 0.5, 1e-7, [])
+    found = result()
+    found.crosses = [cross]
+    assert not found.different
+    found.crosses = [cross, dataclasses.replace(cross, differing=[{"image": 1, "float64_agree": False}])]
+    assert found.different
+    found.outcomes.pop()
+    assert found.partial
+
+
+def test_a_plan_without_a_step_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(ValueError, match="batch of 100 images of its recipe is larger than the 50 training images"):
+        Plan("lenet5", ("paddle",), dataset.limited(50))
+    with pytest.raises(ValueError, match="batch of 500 images asked for"):
+        Plan("lenet5", ("paddle",), dataset, settings=Settings(batch=500))
+    assert Plan("lenet5", ("paddle",), dataset, settings=Settings(batch=50)).batch == 50

@@ -1,0 +1,159 @@
+"""Cross-evaluation: near-ties are excused by float64 and nothing else is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from parity.catalogue.networks import network
+from parity.catalogue.recipes import recipe_of
+from parity.data.dataset import Dataset
+from parity.numerics.arrays import pack
+from parity.records.records import Training
+from parity.training.cross_evaluation import cross_evaluate
+from parity.training.run import Settings, not_begun, train
+from parity.weights.initializers import training_state
+from parity.weights.state import State, entries_of
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyPair
+
+HEAD = "head/logits/"
+
+
+@pytest.fixture
+def record(workers: Workers, dataset: Dataset) -> Training:
+    """Of a training in Paddle by lenet5's recipe; its accuracies do not matter here."""
+    return not_begun(workers["paddle"], "lenet5", dataset, Settings(), "").record
+
+
+@pytest.fixture
+def weights(workers: Workers) -> State:
+    return training_state(entries_of(workers["paddle"].call("describe", network="lenet5").result), "torch", 0)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_trained_weights_predict_the_same_abroad(framework: str, workers: Workers, dataset: Dataset) -> None:
+    """And at home what the training itself found; the recipe subtracts the mean image."""
+    settings = Settings(recipe=recipe_of("keras_resnet"), epochs=3)
+    outcome = train(workers[framework], "lenet5", dataset, settings)
+    assert outcome.weights is not None
+    found = cross_evaluate(workers, dataset, outcome.record, outcome.weights)
+    assert found.passed
+    assert found.images == len(dataset.test_images) == 300
+    assert (found.trained_in, {found.trained_in, found.evaluated_in}) == (framework, set(FRAMEWORKS))
+    assert found.accuracy_home == pytest.approx(outcome.record.epochs[-1]["test_accuracy"], abs=1e-9)
+    assert 0 < found.largest_gap < 1e-5
+    assert found.seed == outcome.record.seed
+
+
+def test_near_ties_are_listed_and_excused_by_float64(
+    workers: Workers, dataset: Dataset, record: Training, weights: State
+) -> None:
+    """Two classes whose logits are the same but for some roundings of their kernels."""
+    kernel = weights[HEAD + "kernel"]
+    roundings = np.random.default_rng(0).integers(-4, 5, len(kernel))
+    kernel[:, 7] = kernel[:, 2] * (1 + roundings * 2.0**-24)
+    weights[HEAD + "bias"][[2, 7]] = 10  # the others have no chance
+    found = cross_evaluate(workers, dataset, record, weights)
+    assert found.differing
+    assert found.passed
+    for each in found.differing:
+        assert {each["home"], each["abroad"]} == {2, 7}
+        assert 0 <= each["margin"] < 1e-4
+        assert each["float64_agree"]
+    assert [each["image"] for each in found.differing] == sorted({each["image"] for each in found.differing})
+    differing = len(found.differing)
+    assert abs(found.accuracy_home - found.accuracy_abroad) * found.images <= differing + 1e-9
+    back = cross_evaluate(workers, dataset, replace(record, framework="tensorflow"), weights)
+    assert [each["image"] for each in back.differing] == [each["image"] for each in found.differing]
+    assert (back.accuracy_home, back.accuracy_abroad) == (found.accuracy_abroad, found.accuracy_home)
+
+
+FAULT = """
+from dataclasses import replace
+_lenet5 = NETWORKS["lenet5"]
+_hidden = (replace(_lenet5.design.hidden[0], relu=False), *_lenet5.design.hidden[1:])
+NETWORKS["lenet5"] = replace(_lenet5, design=replace(_lenet5.design, hidden=_hidden))
+"""
+
+
+def test_a_twin_without_one_relu_is_not_excused(
+    faulty_pair: FaultyPair, dataset: Dataset, record: Training, weights: State
+) -> None:
+    """Float64 does not settle what is no rounding."""
+    pair = faulty_pair("tensorflow", {"parity.catalogue.networks": FAULT})
+    weights = {name: array * (8 if name.endswith("kernel") else 1) for name, array in weights.items()}
+    found = cross_evaluate(pair, dataset, record, weights)
+    assert not found.problems
+    assert any(not each["float64_agree"] for each in found.differing)
+    assert not found.passed
+    assert found.largest_gap > 1e-3
+
+
+def test_logits_that_are_not_finite_are_a_problem(
+    workers: Workers, dataset: Dataset, record: Training, weights: State
+) -> None:
+    """The weights are finite, what becomes of them is not."""
+    weights[HEAD + "kernel"] = np.full_like(weights[HEAD + "kernel"], 3e38)
+    found = cross_evaluate(workers, dataset, record, weights)
+    assert [problem.partition(":")[0] for problem in found.problems] == ["paddle", "tensorflow"]
+    assert "300 of 300 images are not finite" in found.problems[0]
+    assert not found.passed
+    assert math.isnan(found.largest_gap)
+
+
+def test_logits_that_say_nothing_are_a_problem(
+    workers: Workers, dataset: Dataset, record: Training, weights: State
+) -> None:
+    nothing = {name: np.zeros_like(array) for name, array in weights.items()}
+    found = cross_evaluate(workers, dataset, record, nothing)
+    assert len(found.problems) == 2
+    assert "every logit is 0" in found.problems[0]
+    assert not found.passed
+
+
+def test_without_test_images_nothing_was_compared(
+    workers: Workers, dataset: Dataset, record: Training, weights: State
+) -> None:
+    none = replace(dataset, test_images=dataset.test_images[:0], test_labels=dataset.test_labels[:0])
+    found = cross_evaluate(workers, none, record, weights)
+    assert (found.images, found.differing) == (0, [])
+    assert found.problems == ["expected test images, found none: nothing was compared"]
+    assert not found.passed
+
+
+def test_weights_that_do_not_fit_are_a_problem_that_names_the_framework(
+    workers: Workers, dataset: Dataset, record: Training, weights: State
+) -> None:
+    del weights[HEAD + "bias"]
+    found = cross_evaluate(workers, dataset, record, weights)
+    assert "missing: 'head/logits/bias'" in found.problems[0]
+    assert "PaddlePaddle" in found.problems[0]
+    assert not found.passed
+
+
+def test_the_batches_of_an_evaluation_make_no_difference(workers: Workers, dataset: Dataset, weights: State) -> None:
+    """1,100 images are more than two batches, the last of which is smaller."""
+    many = np.concatenate([dataset.test_images] * 4)[:1100]
+    arrays = pack(state=weights, data={"images": many})
+    for framework in workers:
+        seen: list[dict[str, int]] = []
+        reply = workers[framework].call(
+            "predict",
+            network="lenet5",
+            dtype="float32",
+            arrays=arrays,
+            on_progress=seen.append,
+        )
+        logits = reply.arrays["logits"]
+        assert logits.shape == (1100, network("lenet5").classes)
+        assert [news["images"] for news in seen] == [500, 1000, 1100]
+        assert np.abs(logits[:300] - logits[300:600]).max() < 1e-5 * np.abs(logits).max()
+        assert np.abs(logits[:200] - logits[900:]).max() < 1e-5 * np.abs(logits).max()

@@ -1,0 +1,1 @@
+"""The networks in TensorFlow 2, one file a family."""

@@ -1,0 +1,1 @@
+"""TensorFlow models that somebody else wrote: loaded, traced, read, mended."""

@@ -1,0 +1,177 @@
+"""From a user's target to a Keras model in one precision; and weights out of files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from parity.error_causes import cause
+from parity.printable import quoted
+from parity.runtime import targets
+from parity.runtime.user_models import HALF, Wanted
+from tf_impl.user_models.exact import exact_attention
+
+
+def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
+    """Load a file of weights; type and size of its arrays by the file's names. Raises TargetError."""
+    try:
+        if path.suffix == ".keras":
+            saved = keras.models.load_model(path, compile=False, safe_mode=True)
+            types = {each.path: (str(each.dtype), int(np.prod(each.shape))) for each in saved.weights}
+            model.set_weights(saved.get_weights())
+        else:
+            types = _stored(path)
+            model.load_weights(path)
+    except Exception as error:
+        if advice := _unsafe(error):
+            raise targets.TargetError(
+                f"{path} {advice} Give its weights alone: model.save_weights('x.weights.h5')."
+            ) from error
+        raise targets.TargetError(
+            f"{path} does not fit the model: {cause(error)}. Expected the weights of this model as Keras 3 saves them "
+            "(.weights.h5, or a .keras file of the same model)."
+        ) from error
+    # Keras casts half precision, and skips layers that the model lacks, without a word
+    if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
+        raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
+    floats = [each for each in model.weights if counts(each) and str(each.dtype).startswith("float")]
+    own = sum(int(np.prod(each.shape)) for each in floats)
+    held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
+    if held > own:
+        raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
+    if held < own:  # Keras makes numbers of anything, without a word
+        odd = next((f": {quoted(name)} is {kind}" for name, (kind, _) in types.items() if kind[:5] != "float"), "")
+        raise targets.TargetError(
+            f"{path}: {own - held:,} of the model's {own:,} numbers are no floating-point numbers in the file{odd}; "
+            "expected float32: save the model in float32"
+        )
+    return types
+
+
+def _stored(path: Path) -> dict[str, tuple[str, int]]:
+    found: dict[str, tuple[str, int]] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
+            found[name] = str(item.attrs.get("dtype", item.dtype.newbyteorder("="))), int(item.size)
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def build(wanted: Wanted, dtype: str, *, rounded: bool = True) -> keras.Model:
+    """The target's model in `dtype`; `rounded`: see `round_constants`. Raises TargetError."""
+    target = targets.parse(wanted.target)
+    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    try:
+        if target.file is not None:
+            model = _load(target.file)
+            _require_halfless(model, wanted)
+            model = _in_dtype(model, dtype)
+        else:
+            offered: dict[str, Any] = {"input_shape": tuple(wanted.input)}
+            if wanted.classes:
+                offered |= {"classes": wanted.classes, "num_classes": wanted.classes}
+            model = targets.call(target, offered)
+        if not isinstance(model, keras.Model):
+            kind = f"{type(model).__module__}.{type(model).__name__}"
+            raise targets.TargetError(f"{wanted.target!r}: expected a keras.Model, found {kind}")
+        if not model.built:
+            model(tf.constant(wanted.example().astype("int32" if wanted.tokens else dtype)), training=False)
+    except targets.TargetError:
+        raise
+    except Exception as error:
+        raise targets.TargetError(wanted.does_not_run(error)) from error
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
+    _require_one(model, wanted)
+    if wanted.weights:
+        set_weights(model, Path(wanted.weights))
+    _require_halfless(model, wanted)
+    odd = [each.path for each in model.weights if counts(each) and str(each.dtype) != dtype]
+    if odd:
+        raise targets.TargetError(f"{wanted.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
+    if rounded:
+        round_constants(model)
+    if dtype == "float64":
+        exact_attention(model)
+    return model
+
+
+def _require_one(model: keras.Model, wanted: Wanted) -> None:
+    for what, found in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
+        if found is not None and len(found) > 1:
+            names = ", ".join(getattr(each, "name", "?") for each in found)
+            raise targets.TargetError(
+                f"{wanted.target!r}: expected one {what}, found {len(found)} ({names}). Wrap it in a model with one."
+            )
+
+
+def _require_halfless(model: keras.Model, wanted: Wanted) -> None:
+    wanted.require_numbers({each.path: (str(each.dtype), each.numpy) for each in model.weights if counts(each)})
+
+
+def _load(path: Path) -> keras.Model:
+    if not path.exists():
+        raise targets.TargetError(f"{path}: no such file; expected a model that Keras saved (.keras or .h5)")
+    if path.name.endswith((".weights.h5", ".pdparams", ".safetensors")):
+        raise targets.TargetError(
+            f"{path} holds weights and no model: expected package.module:callable or a .keras file; give the weights "
+            "with --tensorflow-weights"
+        )
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        if advice := _unsafe(error):
+            raise targets.TargetError(
+                f"{path} {advice} If you trust it, write a function that loads it so, and give that as the target: "
+                f"`def net(): return keras.models.load_model({str(path)!r}, safe_mode=False)` in mine.py, then "
+                "mine:net. Or put a layer of Keras in the place of the Lambda, and save."
+            ) from error
+        raise targets.TargetError(
+            f"{path} cannot be loaded by Keras: {cause(error)}. A model with classes of your own is given as "
+            "package.module:callable that imports them and returns the loaded model."
+        ) from error
+
+
+def _unsafe(error: Exception) -> str:
+    """Why a file was refused that holds code of its author; empty for another error."""
+    if "safe_mode" not in str(error):
+        return ""
+    return (
+        "holds Python code (a Lambda layer), which runs when the model is loaded and may do anything; the suite loads "
+        "models in Keras's safe mode, which refuses it."
+    )
+
+
+def _in_dtype(model: keras.Model, dtype: str) -> keras.Model:
+    """A saved model remembers its precision: the same model in another one, with the same weights."""
+    if dtype == "float32":
+        return model
+    config = json.loads(json.dumps(model.get_config()).replace('"float32"', f'"{dtype}"'))
+    other = type(model).from_config(config)
+    other.set_weights(model.get_weights())
+    return other
+
+
+def counts(variable: keras.Variable) -> bool:
+    """Whether a variable is part of what the model computes; the state of random generators is not."""
+    return "seed_generator" not in variable.path
+
+
+def round_constants(model: keras.Model) -> None:
+    """To float32 numbers, which Paddle makes of such constants even in float64; in float32 nothing changes."""
+    for layer in model._flatten_layers():
+        for name in ("epsilon", "momentum", "negative_slope", "alpha"):
+            if isinstance(constant := getattr(layer, name, None), float):
+                setattr(layer, name, float(np.float32(constant)))
