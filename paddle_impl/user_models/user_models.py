@@ -13,7 +13,7 @@ import paddle
 from paddle_impl.user_models.building import build, round_constants, set_weights, takes_channels_first
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
 from paddle_impl.user_models.layer_kinds import channels_last
-from paddle_impl.user_models.tracing import Order, Step, trace
+from paddle_impl.user_models.tracing import Order, Step, Trace
 from paddle_impl.weights import Slot, memory
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.geometry import rows_of_cells
@@ -122,7 +122,7 @@ class UserModel(HostedModel):
             self.model.train()
         try:
             with paddle.enable_grad() if training else paddle.no_grad():
-                found = trace(self.model, x, self.given)
+                found = Trace(self.model, x, self.given)
         except targets.TargetError:
             raise
         except Exception as error:

@@ -7,6 +7,7 @@ import inspect
 import itertools
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -14,10 +15,35 @@ import numpy as np
 from parity.numerics.geometry import used_padding
 from parity.runtime.graph import INPUT, POSITIVE, UNKNOWN
 from parity.runtime.targets import TargetError
+from parity.weights.layout import Layout
 
 P = ParamSpec("P")
 
 R = TypeVar("R")
+
+Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to height and width
+
+
+@dataclass
+class TracedStep:
+    """One layer or function as it ran: the same facts as `parity.runtime.graph.Step`, and how to run it again.
+
+    Tensors and layers are the framework's own.
+    """
+
+    name: str
+    kind: str
+    numbers: dict[str, Any]
+    inputs: tuple[int, ...]
+    output: Any  # a tensor; None once the values are no longer needed
+    made: tuple[int, ...]  # its shape, batch included
+    run: Callable[..., Any]  # on tensors like its inputs
+    shapes: tuple[tuple[int, ...], ...]  # of its inputs, batch included, in the framework's own layout
+    arrays: dict[str, tuple[Any, Layout]] = field(default_factory=dict)  # by canonical kind
+    layer: Any = None
+
+
+S = TypeVar("S", bound=TracedStep)
 
 
 def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[tuple[Any, str], ...]]:
@@ -97,10 +123,10 @@ def unique(name: str, taken: Container[str]) -> str:
     return next(found for n in itertools.count(2) if (found := f"{name}#{n}") not in taken)
 
 
-def merged(steps: Sequence[Any], changed: Callable[..., Any]) -> list[Any]:
+def merged(steps: Sequence[S], sides: Callable[[S, S], Sides]) -> list[S]:
     """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew.
 
-    `changed(step, padder, inputs)` gives a step with other inputs, and with the padding of `padder` where there is one.
+    `sides(step, padder)` tells height and width of what the two take and make.
     """
     users: dict[int, list[int]] = {}
     for place, step in enumerate(steps):
@@ -117,11 +143,22 @@ def merged(steps: Sequence[Any], changed: Callable[..., Any]) -> list[Any]:
     gone = {id(padder) for padder in padders.values()}
     kept = [place for place, step in enumerate(steps) if id(step) not in gone]
     new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
-    return [
-        changed(steps[old], padder, tuple(new[source] for source in (padder or steps[old]).inputs))
-        for old in kept
-        for padder in [padders.get(old)]
-    ]
+    found = []
+    for old in kept:
+        step, padder = steps[old], padders.get(old)
+        inputs = tuple(new[source] for source in (padder or step).inputs)
+        if padder is None:
+            found.append(replace(step, inputs=inputs))
+        else:
+            found.append(_padded(replace(step, inputs=inputs), padder, sides(step, padder)))
+    return found
+
+
+def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
+    """A step that pads for itself what `padder` padded for it."""
+    padding = _padding_with(step, padder, sides(padder.shapes[0]), sides(step.made))
+    numbers, own = step.numbers | {"padding": padding}, step.run
+    return replace(step, numbers=numbers, shapes=padder.shapes, run=lambda x: own(padder.run(x)))
 
 
 def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
@@ -132,11 +169,8 @@ def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     return "scale", {"scale": found[0], "offset": 0.0} if name == "multiply" else {"scale": 1.0, "offset": found[0]}
 
 
-def composed(steps: Sequence[Any], renewed: Callable[..., Any]) -> list[Any]:
-    """Hard sigmoid and hard swish, which Keras's own networks compose of several functions, as the single ones.
-
-    `renewed(step, kind, numbers, inputs, run)` gives a step that does what several did.
-    """
+def composed(steps: Sequence[S]) -> list[S]:
+    """Hard sigmoid and hard swish, which Keras's own networks compose of several functions, as the single ones."""
     found = list(steps)
     for compose in (_hard_sigmoid, _hard_swish):
         gone: set[int] = set()
@@ -144,18 +178,21 @@ def composed(steps: Sequence[Any], renewed: Callable[..., Any]) -> list[Any]:
         for place in range(len(found)):
             if (made := compose(found, place, users)) is not None:
                 numbers, inputs, run, parts = made
-                found[place] = renewed(found[place], "activation", numbers, inputs, run)
+                shapes = found[place].shapes[: len(inputs)]
+                found[place] = replace(
+                    found[place], kind="activation", numbers=numbers, inputs=inputs, shapes=shapes, run=run
+                )
                 gone |= parts
         kept = [place for place in range(len(found)) if place not in gone]
         new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
         found = [
-            renewed(step, step.kind, step.numbers, tuple(new[source] for source in step.inputs), step.run)
+            replace(step, inputs=tuple(new[source] for source in step.inputs))
             for step in (found[place] for place in kept)
         ]
     return found
 
 
-def _hard_sigmoid(steps: Sequence[Any], place: int, users: Counter[int]) -> Any:
+def _hard_sigmoid(steps: Sequence[TracedStep], place: int, users: Counter[int]) -> Any:
     """(x + 3) to 0..6, times 1/6."""
     last = steps[place]
     if not _scales(last, 1 / 6, 0.0) or (middle := last.inputs[0]) < 0:
@@ -170,7 +207,7 @@ def _hard_sigmoid(steps: Sequence[Any], place: int, users: Counter[int]) -> Any:
     return numbers, first.inputs, lambda x: last.run(clip.run(first.run(x))), {start, middle}
 
 
-def _hard_swish(steps: Sequence[Any], place: int, users: Counter[int]) -> Any:
+def _hard_swish(steps: Sequence[TracedStep], place: int, users: Counter[int]) -> Any:
     """x times its hard sigmoid."""
     last = steps[place]
     if last.kind != "multiply" or len(last.inputs) != 2:
@@ -194,7 +231,7 @@ def _scales(step: Any, scale: float, offset: float) -> bool:
     return step.kind == "scale" and np.allclose(found, (scale, offset), rtol=1e-7, atol=0)
 
 
-def padding_with(step: Any, padder: Any, into: Sequence[int], out: Sequence[int]) -> list[list[int]]:
+def _padding_with(step: TracedStep, padder: TracedStep, into: Sequence[int], out: Sequence[int]) -> list[list[int]]:
     """A step's padding together with that of the step before it; `into` and `out` are [h, w] before and after both."""
     if (window := step.numbers.get("window")) is None:
         kernel, layout = step.arrays["kernel"]

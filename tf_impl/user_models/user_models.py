@@ -19,7 +19,7 @@ from parity.weights.layout import SAME, Layout
 from parity.weights.state import Entry
 from tf_impl.user_models.building import build, counts, set_weights
 from tf_impl.user_models.exact import dropout_off
-from tf_impl.user_models.tracing import Step, trace
+from tf_impl.user_models.tracing import Step, Trace
 from tf_impl.weights import Slot
 
 
@@ -109,7 +109,7 @@ class UserModel(HostedModel):
         """The steps of one run on canonical inputs, with their outputs. Raises TargetError."""
         x = self.own(inputs, (0,) * inputs.ndim)
         try:
-            found = trace(self.model, x, training=training)
+            found = Trace(self.model, x, training=training)
         except targets.TargetError:
             raise
         except Exception as error:
