@@ -3,59 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
 from unittest.mock import patch
 
 import paddle
 from paddle import nn
 from paddle.nn import functional
 
-from paddle_impl import training
-from paddle_impl.models import cached
-from paddle_impl.steps import layers_of
+from paddle_impl.training import Trainer, loop
 from paddle_impl.training_faults import TRAINING_FAULTS
+from parity.runtime.fault_session import Faults, FaultSession, Patches
 
-Patches = Iterator[Any]
-
-_injected = ExitStack()
-
-
-def inject(network: str, fault: str, stage: str = "") -> dict[str, Any]:
-    """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
-
-    `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
-    KeyError for an unknown fault or layer.
-    """
-    heal()
-    if fault in TRAINING_FAULTS:
-        patches = list(TRAINING_FAULTS[fault]())
-    else:
-        make = LAYER_FAULTS[fault]
-        models = [cached(network, dtype) for dtype in ("float32", "float64")]
-        patches = [each for model in models for each in make(layers_of(model)[stage])]
-
-        def build(name: str, precision: str) -> Any:
-            model = models_built(name, precision)
-            for each in make(layers_of(model)[stage]) if name == network else ():
-                each.start()  # the model goes when the training that it was built for is forgotten
-            return model
-
-        models_built = training.build
-        patches.append(patch.object(training, "build", build))
-    for each in patches:
-        _injected.enter_context(each)
-    return {}
+LAYER_FAULTS = Faults()
 
 
-def heal() -> dict[str, Any]:
-    """Take back what was injected."""
-    _injected.close()
-    training.loop.forget_training()  # it may be compiled with the fault in it
-    return {}
-
-
+@LAYER_FAULTS.named("symmetric padding")
 def _symmetric_padding(layer: nn.Layer) -> Patches:
     """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
     cells = layer.spec.get("window", 3) // 2 if layer.spec["kind"] == "max_pool" else layer.weight.shape[2] // 2
@@ -70,16 +31,19 @@ def _symmetric_padding(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", pool if layer.spec["kind"] == "max_pool" else conv)
 
 
+@LAYER_FAULTS.named("other epsilon")
 def _other_epsilon(layer: nn.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "_epsilon", 1e-5 if layer._epsilon > 1e-4 else 1e-3)
 
 
+@LAYER_FAULTS.named("other momentum")
 def _other_momentum(layer: nn.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "_momentum", 0.9 if layer._momentum > 0.95 else 0.99)
 
 
+@LAYER_FAULTS.named("unbiased variance")
 def _unbiased_variance(layer: nn.Layer) -> Patches:
     """The running variance is moved by the variance with n - 1."""
     own = layer.forward
@@ -97,6 +61,7 @@ def _unbiased_variance(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("frozen statistics")
 def _frozen_statistics(layer: nn.Layer) -> Patches:
     """Training leaves the running statistics as they are."""
     own = layer.forward
@@ -111,6 +76,7 @@ def _frozen_statistics(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("batch statistics")
 def _batch_statistics(layer: nn.Layer) -> Patches:
     """Inference normalises by the batch's own statistics."""
     own = layer.forward
@@ -126,17 +92,20 @@ def _batch_statistics(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("relu missing")
 def _relu_missing(layer: nn.Layer) -> Patches:
     """The activation is left out."""
     yield patch.object(layer, "forward", lambda x: x)
 
 
+@LAYER_FAULTS.named("relu added")
 def _relu_added(layer: nn.Layer) -> Patches:
     """An activation that the network does not have."""
     own = layer.forward
     yield patch.object(layer, "forward", lambda x: functional.relu(own(x)))
 
 
+@LAYER_FAULTS.named("bias left out")
 def _bias_left_out(layer: nn.Layer) -> Patches:
     """The layer computes without its bias."""
     own = layer.forward
@@ -148,11 +117,13 @@ def _bias_left_out(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("keep probability")
 def _keep_probability(layer: nn.Layer) -> Patches:
     """The rate is read as the share that is kept."""
     yield patch.object(layer, "rate", 1 - layer.rate)
 
 
+@LAYER_FAULTS.named("inference scaling")
 def _inference_scaling(layer: nn.Layer) -> Patches:
     """Dropout of the old kind: nothing is scaled in training, everything in inference."""
     own = layer.forward
@@ -160,6 +131,7 @@ def _inference_scaling(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", lambda x: own(x) * keep)
 
 
+@LAYER_FAULTS.named("averaged window")
 def _averaged_window(layer: nn.Layer) -> Patches:
     """Alpha counts for the mean over the window, not for the sum."""
     size = 2 * layer.facts.radius + 1
@@ -167,6 +139,7 @@ def _averaged_window(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "alpha", layer.alpha / size)
 
 
+@LAYER_FAULTS.named("reduced precision")
 def _reduced_precision(layer: nn.Layer) -> Patches:
     """A float32 layer multiplies with TF32's eleven significant bits."""
     if layer.weight.dtype != paddle.float32:
@@ -188,6 +161,7 @@ def _reduced_precision(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("one nan")
 def _one_nan(layer: nn.Layer) -> Patches:
     """One number of the output is not a number."""
     own = layer.forward
@@ -200,12 +174,14 @@ def _one_nan(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("clipped at 20")
 def _clipped(layer: nn.Layer) -> Patches:
     """Nothing above 20 passes."""
     own = layer.forward
     yield patch.object(layer, "forward", lambda x: own(x).clip(max=20.0))
 
 
+@LAYER_FAULTS.named("half the gradient")
 def _half_gradient(layer: nn.Layer) -> Patches:
     """In float32 the gradient of its output counts half."""
     own = layer.forward
@@ -217,12 +193,14 @@ def _half_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("cut at 20 in float32")
 def _cut_in_float32(layer: nn.Layer) -> Patches:
     """In float32 no output is above 20."""
     own = layer.forward
     yield patch.object(layer, "forward", lambda x: own(x).clip(max=20.0) if x.dtype == paddle.float32 else own(x))
 
 
+@LAYER_FAULTS.named("leaking gradient")
 def _leaking_gradient(layer: nn.Layer) -> Patches:
     """In float32 a hundredth of the gradient passes where the output is zero."""
     own = layer.forward
@@ -234,6 +212,7 @@ def _leaking_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("gamma without gradient")
 def _gamma_without_gradient(layer: nn.Layer) -> Patches:
     """In float32 gamma gets no gradient."""
     if layer.weight.dtype != paddle.float32:
@@ -250,6 +229,7 @@ def _gamma_without_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
+@LAYER_FAULTS.named("bias without gradient")
 def _bias_without_gradient(layer: nn.Layer) -> Patches:
     """In float32 the bias gets no gradient."""
     if layer.weight.dtype != paddle.float32:
@@ -263,25 +243,4 @@ def _bias_without_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-LAYER_FAULTS: dict[str, Callable[[nn.Layer], Patches]] = {
-    "symmetric padding": _symmetric_padding,
-    "other epsilon": _other_epsilon,
-    "other momentum": _other_momentum,
-    "unbiased variance": _unbiased_variance,
-    "frozen statistics": _frozen_statistics,
-    "batch statistics": _batch_statistics,
-    "relu missing": _relu_missing,
-    "relu added": _relu_added,
-    "bias left out": _bias_left_out,
-    "keep probability": _keep_probability,
-    "inference scaling": _inference_scaling,
-    "averaged window": _averaged_window,
-    "reduced precision": _reduced_precision,
-    "one nan": _one_nan,
-    "clipped at 20": _clipped,
-    "half the gradient": _half_gradient,
-    "cut at 20 in float32": _cut_in_float32,
-    "leaking gradient": _leaking_gradient,
-    "gamma without gradient": _gamma_without_gradient,
-    "bias without gradient": _bias_without_gradient,
-}
+session = FaultSession(Trainer, loop, LAYER_FAULTS, TRAINING_FAULTS)

@@ -44,10 +44,4 @@ def build(name: str, precision: str) -> nn.Layer:
     return model
 
 
-_cache = ModelCache(build)
-
-
-def cached(name: str, dtype: str) -> nn.Layer:
-    """As `build`, the last ones kept: for proofs, which set every weight anyway."""
-    model: nn.Layer = _cache.get(name, dtype)
-    return model
+cached = ModelCache(build).get  # as `build`, the last ones kept: for proofs, which set every weight anyway

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddle_impl.weights import Slot, memory
+from paddle_impl.weights import memory
 from parity.numerics.arrays import Arrays
+from parity.runtime.model_state import Slot
+from parity.runtime.optimizer_alone import require_memory_of, updates_at
 from parity.weights.layout import SAME
 from parity.weights.state import Entry
-
-REPORTED = 10_000  # steps of an optimizer alone, after which it gives a sign of life
 
 # what a kernel keeps of each parameter, by Paddle's names -> the slot's name
 KEPT: dict[str, dict[str, str]] = {
@@ -37,18 +37,16 @@ def repeated_updates(
     weights.set_value(paddle.zeros_like(gradient))
     entry = Entry("alone/kernel", arrays["gradient"].shape, arrays["gradient"].dtype.name, True)
     optimizer = Optimizer(rule, [Slot(entry, weights, SAME)], [0.0])
-    updates, count = [], 0
-    for checkpoint in checkpoints:
-        while count < checkpoint:
-            count += 1
-            if count == checkpoint:
-                weights.set_value(paddle.zeros_like(gradient))
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
             weights.grad = gradient
             optimizer.apply(rate)
-            if count % REPORTED == 0:
-                progress(step=count)
-        updates.append(-weights.numpy())
-    return {}, {"updates": np.stack(updates)}
+
+    def clear() -> None:
+        weights.set_value(paddle.zeros_like(gradient))
+
+    return {}, updates_at(checkpoints, run, clear, weights.numpy, progress)
 
 
 class Optimizer:
@@ -96,8 +94,7 @@ class Optimizer:
         if not state:
             return
         places = self._places()
-        if odd := sorted({name for name, _, _ in places} ^ set(state)):
-            raise ValueError(f"memory of {self.rule['kind']}: {len(odd)} arrays are missing or extra, first {odd[0]!r}")
+        require_memory_of(self.rule["kind"], [name for name, _, _ in places], state)
         kept = {}
         for name, own, slot in places:
             stored = state[name]

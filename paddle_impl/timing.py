@@ -1,29 +1,20 @@
-"""Seconds of many steps, read in the worker: the suite's own steps, and what they are held against."""
+"""What the suite's own steps are held against: Paddle's own loops, on one ready-made batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import paddle
 
-from paddle_impl import device, training
+from paddle_impl import training
 from paddle_impl.layers import SharedDropout
-from paddle_impl.models import build
-from paddle_impl.weights import export_state, load_state
-from parity.numerics.arrays import Arrays, unpack
-from parity.runtime.timing import Steps, Subjects, time_hops
+from paddle_impl.twin import twin
+from parity.runtime.timing import ReadyMade, Steps, Subjects
 
 
-def time_transfer(network: str, rounds: int) -> dict[str, Any]:
-    """Bytes of the network's state, and the seconds of every hop of the transfer layer."""
-    model = build(network, "float32")
-    return time_hops(lambda: export_state(model), lambda state: load_state(model, state), rounds)
-
-
-def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    model, images, _ = _ready_made(network, arrays, recipe["batch"])
+def _forward(ready: ReadyMade) -> tuple[Steps, str]:
+    model, (images, _) = ready.model, _tensors(ready)
     model.eval()
 
     @paddle.no_grad()
@@ -34,21 +25,14 @@ def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Step
     return run, "eager"
 
 
-def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    mode = training.loop.start_training(network, arrays=arrays, **recipe)["mode"]
-    return training.loop.repeated_steps(unpack(arrays, "plan")), mode
+def _bare_loop(ready: ReadyMade) -> tuple[Steps, str]:
+    model = _with_stock_dropout(ready.model)
+    return _loop(model, model, *_tensors(ready)), "eager"
 
 
-def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
-    model = _with_stock_dropout(twin)
-    return _loop(model, model, images, labels), "eager"
-
-
-def _bare_loop_to_static(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
-    model = _with_stock_dropout(twin)
-    return _loop(model, paddle.jit.to_static(model), images, labels), "to_static"
+def _bare_loop_to_static(ready: ReadyMade) -> tuple[Steps, str]:
+    model = _with_stock_dropout(ready.model)
+    return _loop(model, paddle.jit.to_static(model), *_tensors(ready)), "to_static"
 
 
 def _loop(
@@ -66,19 +50,19 @@ def _loop(
     return run
 
 
-def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    layer, images, labels = _ready_made(network, arrays, recipe["batch"])
-    model = paddle.Model(_with_stock_dropout(layer))
+def _fit(ready: ReadyMade) -> tuple[Steps, str]:
+    model = paddle.Model(_with_stock_dropout(ready.model))
     model.prepare(
-        paddle.optimizer.Adam(1e-3, parameters=layer.parameters()),
+        paddle.optimizer.Adam(1e-3, parameters=ready.model.parameters()),
         paddle.nn.CrossEntropyLoss(),
         paddle.metric.Accuracy(),
     )
+    images, labels = (each.numpy() for each in _tensors(ready))
 
     def run(steps: int) -> None:
-        x, y = np.tile(images.numpy(), (steps, 1, 1, 1)), np.tile(labels.numpy(), steps)[:, None]
+        x, y = np.tile(images, (steps, 1, 1, 1)), np.tile(labels, steps)[:, None]
         batches = paddle.io.TensorDataset([paddle.to_tensor(x), paddle.to_tensor(y)])
-        model.fit(batches, batch_size=recipe["batch"], epochs=1, verbose=0, shuffle=True)
+        model.fit(batches, batch_size=len(labels), epochs=1, verbose=0, shuffle=True)
 
     return run, "Model.fit"
 
@@ -92,24 +76,20 @@ def _with_stock_dropout(model: paddle.nn.Layer) -> paddle.nn.Layer:
     return model
 
 
-def _ready_made(network: str, arrays: Arrays, batch: int) -> tuple[paddle.nn.Layer, paddle.Tensor, paddle.Tensor]:
-    """The model with its weights, and one batch of preprocessed images and labels."""
-    model = build(network, "float32")
-    load_state(model, unpack(arrays, "state"))
-    data = unpack(arrays, "data")
-    images = (data["test_images"][:batch].astype(np.float32) / 255).transpose(0, 3, 1, 2)
-    return model, paddle.to_tensor(images), paddle.to_tensor(data["test_labels"][:batch].astype(np.int64))
+def _tensors(ready: ReadyMade) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Images [batch, c, h, w] and labels."""
+    images = ready.images.transpose(0, 3, 1, 2)
+    return paddle.to_tensor(images), paddle.to_tensor(ready.labels.astype(np.int64))
 
 
-# "train step" is the suite's own, data pipeline included; the "bare loop" is hand-written and runs on one ready-made
-# batch; "Model.fit" is the framework's own loop on ready-made batches.
+# "bare loop" is hand-written; "Model.fit" is the framework's own
 subjects = Subjects(
+    twin,
+    training.loop,
     {
         "forward": _forward,
-        "train step": _train_step,
         "bare loop": _bare_loop,
         "bare loop, to_static": _bare_loop_to_static,
         "Model.fit": _fit,
     },
-    device.synchronize,
 )

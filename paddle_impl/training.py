@@ -2,82 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import paddle
 
-from paddle_impl import device
-from paddle_impl.layers import attach_noise, dropouts, largest_dropout
-from paddle_impl.models import build, cached
+from paddle_impl.device import device
+from paddle_impl.layers import dropouts
 from paddle_impl.optimizers import Optimizer
-from paddle_impl.steps import stage_outputs
-from paddle_impl.weights import export_state, load_state, slots
-from parity.catalogue import networks
-from parity.catalogue.recipes import decayed
-from parity.data.epoch_plan import noise_pool
+from paddle_impl.steps import probes
+from paddle_impl.twin import twin
 from parity.numerics.arrays import Arrays
-from parity.runtime.training_loop import Loop, Plan
+from parity.runtime import trainer
+from parity.runtime.trainer import Plan
+from parity.runtime.training_loop import Loop
 
 
-class Trainer:
-    """A model, its optimizer and its data, all on the device: `parity.runtime.training_loop.Trainer` in Paddle.
+class Trainer(trainer.Trainer):
+    """One step of training and one of evaluation in Paddle."""
 
-    `data` holds `images`, uint8 [n, h, w, c] already padded for the crops, `mean`, float32 [h, w, c] padded alike (or
-    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of
-    `paddle_impl.models.build`; the optimizer's memory has the parameters'.
-    """
+    twin = twin
+    modes = ("eager", "to_static")
 
-    def __init__(
-        self,
-        network: str,
-        data: Arrays,
-        *,
-        batch: int,
-        optimizer: dict[str, Any],
-        l2: float,
-        l2_scope: str,
-        seed: int,
-        mode: str = "auto",
-        precision: str = "float32",
-    ) -> None:
-        if mode not in ("auto", "eager", "to_static"):
-            raise ValueError(f"mode: expected 'auto', 'eager' or 'to_static', found {mode!r}")
-        # float64 is for proofs, which follow one another on one network and set every weight
-        self.model = cached(network, precision) if precision == "float64" else build(network, precision)
-        self.dtype = "float64" if precision == "float64" else "float32"
-        self.batch = batch
-        self.size = data["test_images"].shape[1]
-        self.padded = data["images"].shape[1]
+    def load_data(self, data: Arrays) -> None:
         self.images = paddle.to_tensor(data["images"].reshape(-1, data["images"].shape[-1]))  # one row a pixel
         self.labels = paddle.to_tensor(data["labels"])
         self.mean = paddle.to_tensor(data["mean"].reshape(-1, data["mean"].shape[-1])) if "mean" in data else None
         self.test_images = paddle.to_tensor(data["test_images"])
-        self.load_test_labels(data["test_labels"])
         self.test_mean = paddle.to_tensor(data["test_mean"]) if "mean" in data else None
-
-        self.trainable = [slot for slot in slots(self.model) if slot.entry.trainable]
-        kinds = {
-            path.replace(".", "/"): layer.spec["kind"]
-            for path, layer in self.model.named_sublayers()
-            if hasattr(layer, "spec")
-        }
-        names = [slot.entry.name for slot in self.trainable]
-        scope = [decayed(name, kinds[name.rpartition("/")[0]], l2_scope) for name in names]
-        self.optimizer = Optimizer(optimizer, self.trainable, [l2 if inside else 0.0 for inside in scope])
-
-        largest = largest_dropout(self.model, networks.network(network).image) * batch
-        self.noise = attach_noise(self.model, noise_pool(seed, 2 * largest))
-        # to_static costs time on the CPU; on a GPU it hides the launches. It would freeze the dropout offsets.
-        wanted = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
-        self.mode = "eager" if dropouts(self.model) else wanted
-        self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model
-        self.loss_sum = paddle.zeros([], self.dtype)
-        self.correct = paddle.zeros([], "int64")
 
     def load_test_labels(self, labels: np.ndarray) -> None:
         """Overwrite the labels of the test images, uint8 [n]."""
         self.test_labels = paddle.to_tensor(labels)
+
+    def new_optimizer(self, rule: Mapping[str, Any], decays: Sequence[float]) -> Optimizer:
+        return Optimizer(rule, self.trainable, decays)
+
+    def prepare(self, mode: str) -> None:
+        # to_static costs time on the CPU; on a GPU it hides the launches. It would freeze the dropout offsets.
+        wanted = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
+        self.mode = "eager" if dropouts(self.model) else wanted
+        self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model
+        self.clear_sums()
 
     def to_device(self, plan: Arrays) -> Plan:
         """Pixels' places as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""
@@ -118,51 +85,17 @@ class Trainer:
         """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
         images, _ = self.augmented(plan, index)
         self.noise.offsets = plan["dropout"][index]
-        self.model.train()
-        return stage_outputs(self.model, images)
+        return probes.stage_outputs(self.model, images, training=True)
 
     def clear_sums(self) -> None:
         """Start to add up losses and hits anew."""
         self.loss_sum = paddle.zeros([], self.dtype)
         self.correct = paddle.zeros([], "int64")
 
-    def sums(self) -> tuple[float, int]:
-        """Sum of the steps' mean losses, and number of hits, since `clear_sums`."""
-        return float(self.loss_sum), int(self.correct)
-
     def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
         images, labels = self.augmented(plan, index)
         return images.numpy().transpose(0, 2, 3, 1), labels.numpy().astype(np.int32)
-
-    def evaluate(self, part: slice) -> tuple[float, int, np.ndarray]:
-        """Sum of the losses, number of hits, and logits [n, classes] of some test images."""
-        losses, correct, logits = self.evaluation_step(self.test_images[part], self.test_labels[part])
-        return float(losses), int(correct), logits.numpy()
-
-    def load(self, state: Arrays) -> None:
-        """Overwrite the weights with a canonical state."""
-        load_state(self.model, state)
-
-    def export(self, endings: tuple[str, ...] = ("",)) -> Arrays:
-        """The weights as a canonical state, or the arrays alone whose names end so."""
-        return export_state(self.model, endings)
-
-    def load_optimizer(self, state: Arrays) -> None:
-        """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
-        self.optimizer.load(state)
-
-    def export_optimizer(self) -> Arrays:
-        """What the optimizer remembers, by slot and canonical name."""
-        return self.optimizer.export()
-
-    def synchronize(self) -> None:
-        """Wait until the device has finished."""
-        device.synchronize()
-
-    def peak_memory(self) -> int:
-        """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
-        return device.peak_memory()
 
     @paddle.no_grad()
     def augmented(self, plan: dict[str, paddle.Tensor], index: int) -> tuple[paddle.Tensor, paddle.Tensor]:

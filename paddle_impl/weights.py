@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import paddle
 from paddle import nn
 
+from parity.runtime.model_state import Slot
 from parity.weights.layout import SAME, Layout
-from parity.weights.state import Entry, State, check_state
+from parity.weights.state import Entry
 
 # Paddle's names of a layer's arrays -> the canonical ones; a batch norm's scale is called weight, too
 KINDS = {
@@ -18,15 +16,6 @@ KINDS = {
     "dense": {"weight": "kernel", "bias": "bias"},
     "batch_norm": {"weight": "gamma", "bias": "beta", "_mean": "mean", "_variance": "variance"},
 }
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One array of the model: what it is called in the canonical state, and where and how it is stored."""
-
-    entry: Entry
-    tensor: paddle.Tensor
-    layout: Layout
 
 
 def slots(model: nn.Layer) -> list[Slot]:
@@ -46,25 +35,22 @@ def own_slots(layer: nn.Layer, name: str) -> list[Slot]:
     return found
 
 
-def export_state(model: nn.Layer, endings: tuple[str, ...] = ("",)) -> State:
-    """A copy of the model's state in canonical form, or of the arrays alone whose names end so."""
-    wanted = [slot for slot in slots(model) if slot.entry.name.endswith(endings)]
-    return {slot.entry.name: slot.layout.read(memory(slot.tensor)) for slot in wanted}
+def layers_of(model: nn.Layer) -> dict[str, nn.Layer]:
+    """The layers by canonical name."""
+    return {path.replace(".", "/"): layer for path, layer in model.named_sublayers() if hasattr(layer, "spec")}
 
 
-def load_state(model: nn.Layer, state: Mapping[str, np.ndarray]) -> None:
-    """Overwrite the model's whole state. Raises StateError, before anything is written, when it does not fit."""
-    load_slots(slots(model), state, receiver=f"the Paddle model {type(model).__name__}")
+def read(slot: Slot) -> np.ndarray:
+    """A copy of one array, canonical."""
+    return slot.layout.read(memory(slot.tensor))
 
 
-def load_slots(places: Sequence[Slot], state: Mapping[str, np.ndarray], *, receiver: str) -> None:
-    """Overwrite these arrays, as `load_state` does all of a model's; `receiver` names them in an error."""
-    check_state(state, [slot.entry for slot in places], receiver=receiver)
-    for slot in places:
-        stored = memory(slot.tensor)
-        slot.layout.write(state[slot.entry.name], stored)
-        if not slot.tensor.place.is_cpu_place():
-            slot.tensor.set_value(stored)
+def write(slot: Slot, array: np.ndarray) -> None:
+    """Overwrite one array with a canonical one."""
+    stored = memory(slot.tensor)
+    slot.layout.write(array, stored)
+    if not slot.tensor.place.is_cpu_place():
+        slot.tensor.set_value(stored)
 
 
 def _layout(layer: nn.Layer, own_name: str) -> Layout:

@@ -3,58 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
 import keras
 import tensorflow as tf
 
-from tf_impl import training
-from tf_impl.models import cached
-from tf_impl.steps import layers_of
+from parity.runtime.fault_session import Faults, FaultSession, Patches
+from tf_impl.training import Trainer, loop
 from tf_impl.training_faults import TRAINING_FAULTS
 
-Patches = Iterator[Any]
-
-_injected = ExitStack()
+LAYER_FAULTS = Faults()
 
 
-def inject(network: str, fault: str, stage: str = "") -> dict[str, Any]:
-    """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
-
-    `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
-    KeyError for an unknown fault or layer.
-    """
-    heal()
-    if fault in TRAINING_FAULTS:
-        patches = list(TRAINING_FAULTS[fault]())
-    else:
-        make = LAYER_FAULTS[fault]
-        models = [cached(network, dtype) for dtype in ("float32", "float64")]
-        patches = [each for model in models for each in make(layers_of(model)[stage])]
-
-        def build(name: str, precision: str) -> Any:
-            model = models_built(name, precision)
-            for each in make(layers_of(model)[stage]) if name == network else ():
-                each.start()  # the model goes when the training that it was built for is forgotten
-            return model
-
-        models_built = training.build
-        patches.append(patch.object(training, "build", build))
-    for each in patches:
-        _injected.enter_context(each)
-    return {}
-
-
-def heal() -> dict[str, Any]:
-    """Take back what was injected."""
-    _injected.close()
-    training.loop.forget_training()  # it may be compiled with the fault in it
-    return {}
-
-
+@LAYER_FAULTS.named("symmetric padding")
 def _symmetric_padding(layer: keras.layers.Layer) -> Patches:
     """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
     window = layer.spec["window"] if layer.spec["kind"] == "max_pool" else layer.kernel.shape[0]
@@ -71,22 +33,26 @@ def _symmetric_padding(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", pool if layer.spec["kind"] == "max_pool" else conv)
 
 
+@LAYER_FAULTS.named("other epsilon")
 def _other_epsilon(layer: keras.layers.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "epsilon", 1e-5 if layer.epsilon > 1e-4 else 1e-3)
 
 
+@LAYER_FAULTS.named("other momentum")
 def _other_momentum(layer: keras.layers.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "momentum", 0.9 if layer.momentum > 0.95 else 0.99)
 
 
+@LAYER_FAULTS.named("unrounded constants")
 def _unrounded_constants(layer: keras.layers.Layer) -> Patches:
     """Momentum and epsilon as float64 numbers, which Paddle's kernels never see."""
     yield patch.object(layer, "momentum", float(f"{layer.momentum:.6g}"))
     yield patch.object(layer, "epsilon", float(f"{layer.epsilon:.6g}"))
 
 
+@LAYER_FAULTS.named("unbiased variance")
 def _unbiased_variance(layer: keras.layers.Layer) -> Patches:
     """The running variance is moved by the variance with n - 1."""
     own = layer.call
@@ -102,6 +68,7 @@ def _unbiased_variance(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("frozen statistics")
 def _frozen_statistics(layer: keras.layers.Layer) -> Patches:
     """Training leaves the running statistics as they are."""
     own = layer.call
@@ -116,6 +83,7 @@ def _frozen_statistics(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("batch statistics")
 def _batch_statistics(layer: keras.layers.Layer) -> Patches:
     """Inference normalises by the batch's own statistics."""
     own = layer.call
@@ -129,28 +97,33 @@ def _batch_statistics(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("relu missing")
 def _relu_missing(layer: keras.layers.Layer) -> Patches:
     """The activation is left out."""
     yield patch.object(layer, "call", lambda x, **options: x)
 
 
+@LAYER_FAULTS.named("relu added")
 def _relu_added(layer: keras.layers.Layer) -> Patches:
     """An activation that the network does not have."""
     own = layer.call
     yield patch.object(layer, "call", lambda x, **options: tf.nn.relu(own(x)))
 
 
+@LAYER_FAULTS.named("bias left out")
 def _bias_left_out(layer: keras.layers.Layer) -> Patches:
     """The layer computes without its bias."""
     own = layer.call
     yield patch.object(layer, "call", lambda x, **options: own(x) - layer.bias)
 
 
+@LAYER_FAULTS.named("keep probability")
 def _keep_probability(layer: keras.layers.Layer) -> Patches:
     """The rate is read as the share that is kept."""
     yield patch.object(layer, "rate", 1 - layer.rate)
 
 
+@LAYER_FAULTS.named("inference scaling")
 def _inference_scaling(layer: keras.layers.Layer) -> Patches:
     """Dropout of the old kind: nothing is scaled in training, everything in inference."""
     own = layer.call
@@ -158,12 +131,14 @@ def _inference_scaling(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", lambda x, training=False: own(x, training=training) * keep)
 
 
+@LAYER_FAULTS.named("averaged window")
 def _averaged_window(layer: keras.layers.Layer) -> Patches:
     """Alpha counts for the mean over the window, not for the sum."""
     size = 2 * layer.facts.radius + 1
     yield patch.object(layer, "facts", dataclasses.replace(layer.facts, alpha=layer.facts.alpha / size))
 
 
+@LAYER_FAULTS.named("reduced precision")
 def _reduced_precision(layer: keras.layers.Layer) -> Patches:
     """A float32 layer multiplies with TF32's eleven significant bits."""
     if layer.compute_dtype != "float32":
@@ -182,6 +157,7 @@ def _reduced_precision(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("one nan")
 def _one_nan(layer: keras.layers.Layer) -> Patches:
     """One number of the output is not a number."""
     own = layer.call
@@ -194,12 +170,14 @@ def _one_nan(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("clipped at 20")
 def _clipped(layer: keras.layers.Layer) -> Patches:
     """Nothing above 20 passes."""
     own = layer.call
     yield patch.object(layer, "call", lambda x, **options: tf.minimum(own(x), tf.cast(20.0, x.dtype)))
 
 
+@LAYER_FAULTS.named("half the gradient")
 def _half_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 the gradient of its output counts half."""
     if layer.compute_dtype != "float32":
@@ -213,6 +191,7 @@ def _half_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("cut at 20 in float32")
 def _cut_in_float32(layer: keras.layers.Layer) -> Patches:
     """In float32 no output is above 20."""
     own = layer.call
@@ -220,6 +199,7 @@ def _cut_in_float32(layer: keras.layers.Layer) -> Patches:
         yield patch.object(layer, "call", lambda x, **options: tf.minimum(own(x), 20.0))
 
 
+@LAYER_FAULTS.named("leaking gradient")
 def _leaking_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 a hundredth of the gradient passes where the output is zero."""
     if layer.compute_dtype != "float32":
@@ -233,6 +213,7 @@ def _leaking_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("gamma without gradient")
 def _gamma_without_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 gamma gets no gradient."""
     if layer.compute_dtype != "float32":
@@ -248,6 +229,7 @@ def _gamma_without_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
+@LAYER_FAULTS.named("bias without gradient")
 def _bias_without_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 the bias gets no gradient."""
     if layer.compute_dtype != "float32":
@@ -261,26 +243,4 @@ def _bias_without_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-LAYER_FAULTS: dict[str, Callable[[keras.layers.Layer], Patches]] = {
-    "symmetric padding": _symmetric_padding,
-    "other epsilon": _other_epsilon,
-    "other momentum": _other_momentum,
-    "unrounded constants": _unrounded_constants,
-    "unbiased variance": _unbiased_variance,
-    "frozen statistics": _frozen_statistics,
-    "batch statistics": _batch_statistics,
-    "relu missing": _relu_missing,
-    "relu added": _relu_added,
-    "bias left out": _bias_left_out,
-    "keep probability": _keep_probability,
-    "inference scaling": _inference_scaling,
-    "averaged window": _averaged_window,
-    "reduced precision": _reduced_precision,
-    "one nan": _one_nan,
-    "clipped at 20": _clipped,
-    "half the gradient": _half_gradient,
-    "cut at 20 in float32": _cut_in_float32,
-    "leaking gradient": _leaking_gradient,
-    "gamma without gradient": _gamma_without_gradient,
-    "bias without gradient": _bias_without_gradient,
-}
+session = FaultSession(Trainer, loop, LAYER_FAULTS, TRAINING_FAULTS)

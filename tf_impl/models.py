@@ -47,10 +47,4 @@ def build(name: str, precision: str) -> keras.Model:
     return model
 
 
-_cache = ModelCache(build)
-
-
-def cached(name: str, dtype: str) -> keras.Model:
-    """As `build`, the last ones kept: for proofs, which set every weight anyway."""
-    model: keras.Model = _cache.get(name, dtype)
-    return model
+cached = ModelCache(build).get  # as `build`, the last ones kept: for proofs, which set every weight anyway

@@ -14,11 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from parity.numerics.arrays import Arrays
+from parity.runtime.model_state import Slot
+from parity.runtime.optimizer_alone import require_memory_of, updates_at
 from parity.weights.layout import SAME
 from parity.weights.state import Entry
-from tf_impl.weights import Slot
-
-REPORTED = 10_000  # steps of an optimizer alone, after which it gives a sign of life
 
 # the slots that a rule keeps of each parameter
 KEPT: dict[str, tuple[str, ...]] = {
@@ -48,18 +47,13 @@ def repeated_updates(
         for _ in tf.range(steps):
             optimizer.apply([gradient], tf.constant(rate, tf.float32))
 
-    updates, count = [], 0
-    for checkpoint in checkpoints:
-        while count < checkpoint - 1:
-            steps = min(checkpoint - 1 - count, REPORTED)
-            apply(tf.constant(steps))
-            count += steps
-            progress(step=count)
+    def run(steps: int) -> None:
+        apply(tf.constant(steps))
+
+    def clear() -> None:
         weights.assign(tf.zeros_like(gradient))
-        apply(tf.constant(1))
-        count += 1
-        updates.append(-weights.numpy())
-    return {}, {"updates": np.stack(updates)}
+
+    return {}, updates_at(checkpoints, run, clear, weights.numpy, progress)
 
 
 class Optimizer:
@@ -93,8 +87,8 @@ class Optimizer:
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
         places = self._places()
-        if state and (odd := sorted(set(places) ^ set(state))):
-            raise ValueError(f"memory of {self.rule['kind']}: {len(odd)} arrays are missing or extra, first {odd[0]!r}")
+        if state:
+            require_memory_of(self.rule["kind"], places, state)
         for name, variable in places.items():
             variable.assign(state[name] if state else tf.zeros_like(variable))
 

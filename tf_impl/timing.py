@@ -1,29 +1,19 @@
-"""Seconds of many steps, read in the worker: the suite's own steps, and what they are held against."""
+"""What the suite's own steps are held against: TensorFlow's and Keras's own loops, on one ready-made batch."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.numerics.arrays import Arrays, unpack
-from parity.runtime.timing import Steps, Subjects, time_hops
-from tf_impl import device, training
+from parity.runtime.timing import ReadyMade, Steps, Subjects
+from tf_impl import training
 from tf_impl.layers import FusedBatchNorm, SharedDropout
-from tf_impl.models import build
-from tf_impl.weights import export_state, load_state
+from tf_impl.twin import twin
 
 
-def time_transfer(network: str, rounds: int) -> dict[str, Any]:
-    """Bytes of the network's state, and the seconds of every hop of the transfer layer."""
-    model = build(network, "float32")
-    return time_hops(lambda: export_state(model), lambda state: load_state(model, state), rounds)
-
-
-def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    model, images, _ = _ready_made(network, arrays, recipe["batch"])
+def _forward(ready: ReadyMade) -> tuple[Steps, str]:
+    model, (images, _) = ready.model, _tensors(ready)
     infer = tf.function(lambda x: model(x, training=False))
 
     def run(steps: int) -> None:
@@ -33,14 +23,8 @@ def _forward(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Step
     return run, "tf.function"
 
 
-def _train_step(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    mode = training.loop.start_training(network, arrays=arrays, **recipe)["mode"]
-    return training.loop.repeated_steps(unpack(arrays, "plan")), mode
-
-
-def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
-    model = _with_stock_dropout(twin)
+def _bare_loop(ready: ReadyMade) -> tuple[Steps, str]:
+    model, (images, labels) = _with_stock_dropout(ready.model), _tensors(ready)
     optimizer = keras.optimizers.Adam(1e-3)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -59,16 +43,16 @@ def _bare_loop(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[St
     return run, "tf.function"
 
 
-def _fit(network: str, arrays: Arrays, recipe: dict[str, Any]) -> tuple[Steps, str]:
-    twin, images, labels = _ready_made(network, arrays, recipe["batch"])
-    model = keras.models.clone_model(twin, clone_function=_stock)
+def _fit(ready: ReadyMade) -> tuple[Steps, str]:
+    model = keras.models.clone_model(ready.model, clone_function=_stock)
     model.compile(
         keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
     )
+    images, labels = _tensors(ready)
 
     def run(steps: int) -> None:
         x, y = np.tile(images, (steps, 1, 1, 1)), np.tile(labels, steps)
-        model.fit(x, y, batch_size=recipe["batch"], epochs=1, verbose=0)
+        model.fit(x, y, batch_size=len(labels), epochs=1, verbose=0)
 
     return run, "Model.fit"
 
@@ -92,18 +76,10 @@ def _stock(layer: keras.layers.Layer) -> keras.layers.Layer:
     return type(layer).from_config(layer.get_config())
 
 
-def _ready_made(network: str, arrays: Arrays, batch: int) -> tuple[keras.Model, tf.Tensor, tf.Tensor]:
-    """The model with its weights, and one batch of preprocessed images and labels."""
-    model = build(network, "float32")
-    load_state(model, unpack(arrays, "state"))
-    data = unpack(arrays, "data")
-    images = data["test_images"][:batch].astype(np.float32) / 255
-    return model, tf.constant(images), tf.constant(data["test_labels"][:batch].astype(np.int32))
+def _tensors(ready: ReadyMade) -> tuple[tf.Tensor, tf.Tensor]:
+    """Images [batch, h, w, c] and labels."""
+    return tf.constant(ready.images), tf.constant(ready.labels.astype(np.int32))
 
 
-# "train step" is the suite's own, data pipeline included; the "bare loop" is hand-written and runs on one ready-made
-# batch; "Model.fit" is the framework's own loop on ready-made batches.
-subjects = Subjects(
-    {"forward": _forward, "train step": _train_step, "bare loop": _bare_loop, "Model.fit": _fit},
-    device.synchronize,
-)
+# "bare loop" is hand-written; "Model.fit" is the framework's own
+subjects = Subjects(twin, training.loop, {"forward": _forward, "bare loop": _bare_loop, "Model.fit": _fit})

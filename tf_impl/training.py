@@ -2,78 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from parity.catalogue import networks
-from parity.catalogue.recipes import decayed
-from parity.data.epoch_plan import noise_pool
 from parity.numerics.arrays import Arrays
-from parity.runtime.training_loop import Loop, Plan
-from tf_impl import device
-from tf_impl.layers import attach_noise, largest_dropout
-from tf_impl.models import build, cached
+from parity.runtime import trainer
+from parity.runtime.trainer import Plan
+from parity.runtime.training_loop import Loop
+from tf_impl.device import device
 from tf_impl.optimizers import Optimizer
-from tf_impl.steps import stage_outputs
-from tf_impl.weights import export_state, load_state, slots
+from tf_impl.steps import probes
+from tf_impl.twin import twin
 
 
-class Trainer:
-    """A model, its optimizer and its data, all on the device: `parity.runtime.training_loop.Trainer` in TensorFlow.
+class Trainer(trainer.Trainer):
+    """One step of training and one of evaluation in TensorFlow."""
 
-    `data` holds `images`, uint8 [n, h, w, c] already padded for the crops, `mean`, float32 [h, w, c] padded alike (or
-    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of
-    `tf_impl.models.build`; the optimizer's memory has the parameters'.
-    """
+    twin = twin
+    modes = ("tf.function",)
 
-    def __init__(
-        self,
-        network: str,
-        data: Arrays,
-        *,
-        batch: int,
-        optimizer: dict[str, Any],
-        l2: float,
-        l2_scope: str,
-        seed: int,
-        mode: str = "auto",
-        precision: str = "float32",
-    ) -> None:
-        if mode not in ("auto", "tf.function"):
-            raise ValueError(f"mode: expected 'auto' or 'tf.function', found {mode!r}")
-        self.mode = "tf.function"
-        # float64 is for proofs, which follow one another on one network and set every weight
-        self.model = cached(network, precision) if precision == "float64" else build(network, precision)
-        self.dtype = "float64" if precision == "float64" else "float32"
-        self.batch = batch
-        self.size = data["test_images"].shape[1]
-        self.padded = data["images"].shape[1]
+    def load_data(self, data: Arrays) -> None:
         # No kernel on GPUs gathers bytes: every step would copy all images to the host. float16 holds 0 to 255 exactly.
         stored = "float16" if device.settings()["device"] == "gpu" else "uint8"
         self.images = tf.constant(data["images"].reshape(-1, data["images"].shape[-1]), stored)  # one row a pixel
         self.labels = tf.constant(data["labels"], "int64")
         self.mean = tf.constant(data["mean"].reshape(-1, data["mean"].shape[-1])) if "mean" in data else None
         self.test_images = tf.constant(data["test_images"])
-        self.load_test_labels(data["test_labels"])
         self.test_mean = tf.constant(data["test_mean"]) if "mean" in data else None
-
-        self.trainable = [slot for slot in slots(self.model) if slot.entry.trainable]
-        kinds = {layer.name.replace(".", "/"): layer.spec["kind"] for layer in self.model.layers if layer.weights}
-        self.variables = [slot.tensor.value for slot in self.trainable]
-        names = [slot.entry.name for slot in self.trainable]
-        scope = [decayed(name, kinds[name.rpartition("/")[0]], l2_scope) for name in names]
-        self.optimizer = Optimizer(optimizer, self.trainable, [l2 if inside else 0.0 for inside in scope])
-
-        largest = largest_dropout(self.model, networks.network(network).image) * batch
-        self.noise = attach_noise(self.model, noise_pool(seed, 2 * largest))
-        self.loss_sum = tf.Variable(tf.zeros([], self.dtype))
-        self.correct = tf.Variable(0, dtype="int64")
 
     def load_test_labels(self, labels: np.ndarray) -> None:
         """Overwrite the labels of the test images, uint8 [n]."""
         self.test_labels = tf.constant(labels, "int64")
+
+    def new_optimizer(self, rule: Mapping[str, Any], decays: Sequence[float]) -> Optimizer:
+        return Optimizer(rule, self.trainable, decays)
+
+    def prepare(self, mode: str) -> None:
+        self.mode = "tf.function"
+        self.variables = [slot.tensor.value for slot in self.trainable]
+        self.loss_sum = tf.Variable(tf.zeros([], self.dtype))
+        self.correct = tf.Variable(0, dtype="int64")
 
     def to_device(self, plan: Arrays) -> Plan:
         """All of it as tensors; pixels' places in int64, because int32 is calculated on the host, GPU or not."""
@@ -115,16 +86,12 @@ class Trainer:
         """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
         images, _ = self.augmented(plan, tf.constant(index))
         self.noise.offsets.assign(plan["dropout"][index])
-        return stage_outputs(self.model, images, training=True)
+        return probes.stage_outputs(self.model, images, training=True)
 
     def clear_sums(self) -> None:
         """Start to add up losses and hits anew."""
         self.loss_sum.assign(tf.zeros([], self.dtype))
         self.correct.assign(0)
-
-    def sums(self) -> tuple[float, int]:
-        """Sum of the steps' mean losses, and number of hits, since `clear_sums`."""
-        return float(self.loss_sum), int(self.correct)
 
     def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
@@ -135,35 +102,6 @@ class Trainer:
     def compiled_batch(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """As `batch_of`; the index is a tensor, so that it is traced once."""
         return self.augmented(plan, index)
-
-    def evaluate(self, part: slice) -> tuple[float, int, np.ndarray]:
-        """Sum of the losses, number of hits, and logits [n, classes] of some test images."""
-        losses, correct, logits = self.evaluation_step(self.test_images[part], self.test_labels[part])
-        return float(losses), int(correct), logits.numpy()
-
-    def load(self, state: Arrays) -> None:
-        """Overwrite the weights with a canonical state."""
-        load_state(self.model, state)
-
-    def export(self, endings: tuple[str, ...] = ("",)) -> Arrays:
-        """The weights as a canonical state, or the arrays alone whose names end so."""
-        return export_state(self.model, endings)
-
-    def load_optimizer(self, state: Arrays) -> None:
-        """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
-        self.optimizer.load(state)
-
-    def export_optimizer(self) -> Arrays:
-        """What the optimizer remembers, by slot and canonical name."""
-        return self.optimizer.export()
-
-    def synchronize(self) -> None:
-        """Wait until the device has finished."""
-        device.synchronize()
-
-    def peak_memory(self) -> int:
-        """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
-        return device.peak_memory()
 
     def augmented(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Images float32 [batch, h, w, c] and labels int64 [batch] of row `index`: cropped, mirrored, preprocessed."""

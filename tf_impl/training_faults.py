@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import tensorflow as tf
 
-from parity.numerics.arrays import Arrays
-from parity.runtime import trainer_faults, training_loop
+from parity.runtime.fault_session import Patches
+from parity.runtime.trainer_faults import faults_of
 from tf_impl import training
 from tf_impl.optimizers import Optimizer, Update
 from tf_impl.training import Trainer
 
-Patches = Iterator[Any]
+TRAINING_FAULTS = faults_of(Trainer)
 
 
+@TRAINING_FAULTS.named("softmax twice")
 def _softmax_twice() -> Patches:
     """The loss takes probabilities for logits."""
     own = training._losses
     yield patch.object(training, "_losses", lambda logits, labels: own(tf.nn.softmax(logits), labels))
 
 
+@TRAINING_FAULTS.named("label column")
 def _label_column() -> Patches:
     """Labels [n, 1] against losses [n]: every image's loss counts every label."""
     own = training._losses
@@ -36,6 +36,7 @@ def _label_column() -> Patches:
     yield patch.object(training, "_losses", losses)
 
 
+@TRAINING_FAULTS.named("folded rate")
 def _folded_rate() -> Patches:
     """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
 
@@ -51,6 +52,7 @@ def _folded_rate() -> Patches:
     yield patch.object(Optimizer, "_momentum_update", momentum_update)
 
 
+@TRAINING_FAULTS.named("epsilon hat")
 def _epsilon_hat() -> Patches:
     """Adam's epsilon stands beside the uncorrected root."""
 
@@ -69,6 +71,7 @@ def _epsilon_hat() -> Patches:
     yield patch.object(Optimizer, "_adam_update", adam_update)
 
 
+@TRAINING_FAULTS.named("decoupled decay")
 def _decoupled_decay() -> Patches:
     """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
     own = Optimizer.apply
@@ -97,26 +100,31 @@ def _changed_gradients(change: Callable[[list[tf.Tensor]], list[tf.Tensor]]) -> 
     yield patch.object(Optimizer, "apply", apply)
 
 
+@TRAINING_FAULTS.named("gradients of norm 100 at most")
 def _clipped_norm() -> Patches:
     """Gradients are cut to a global norm of 100."""
     return _changed_gradients(lambda gradients: tf.clip_by_global_norm(gradients, 100.0)[0])
 
 
+@TRAINING_FAULTS.named("gradients of 10 at most")
 def _clipped_values() -> Patches:
     """Every number of a gradient is cut to -10..10."""
     return _changed_gradients(lambda gradients: [tf.clip_by_value(each, -10.0, 10.0) for each in gradients])
 
 
+@TRAINING_FAULTS.named("small gradients dropped")
 def _small_gradients_dropped() -> Patches:
     """Gradients below 1e-6 count as zero."""
     return _changed_gradients(lambda gradients: [tf.where(tf.abs(g) < 1e-6, tf.zeros_like(g), g) for g in gradients])
 
 
+@TRAINING_FAULTS.named("a tenth of the gradients")
 def _tenth_of_gradients() -> Patches:
     """Gradients are divided by a number of replicas."""
     return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
 
 
+@TRAINING_FAULTS.named("wrapped counter")
 def _wrapped_counter() -> Patches:
     """Adam counts its steps in a signed byte: after 127 comes -128."""
     own = Optimizer.apply
@@ -128,33 +136,14 @@ def _wrapped_counter() -> Patches:
     yield patch.object(Optimizer, "apply", apply)
 
 
-def _changed_start(change: Callable[[str, np.ndarray], np.ndarray]) -> Patches:
-    """A float32 training begins with other weights than it was given."""
-    own = Trainer.load
-
-    def load(self: Trainer, state: Arrays) -> None:
-        changed = {name: change(name, array) for name, array in state.items()}
-        own(self, changed if self.dtype == "float32" else state)
-
-    yield patch.object(Trainer, "load", load)
-
-
-def _biases_zeroed() -> Patches:
-    """Biases begin at zero."""
-    return _changed_start(lambda name, array: np.zeros_like(array) if name.endswith("/bias") else array)
-
-
-def _weights_halved_in_precision() -> Patches:
-    """Weights begin as float16 numbers."""
-    return _changed_start(lambda name, array: array.astype(np.float16).astype(array.dtype))
-
-
+@TRAINING_FAULTS.named("loss of 64 at most")
 def _capped_loss() -> Patches:
     """No image's loss exceeds 64."""
     own = training._losses
     yield patch.object(training, "_losses", lambda logits, labels: tf.minimum(own(logits, labels), 64.0))
 
 
+@TRAINING_FAULTS.named("clipped probabilities")
 def _clipped_probabilities() -> Patches:
     """Probabilities are cut to 1e-7..1 - 1e-7 before the logarithm."""
 
@@ -165,6 +154,7 @@ def _clipped_probabilities() -> Patches:
     yield patch.object(training, "_losses", losses)
 
 
+@TRAINING_FAULTS.named("less the batch's mean")
 def _less_the_batch_mean() -> Patches:
     """Test images less the mean of their own batch."""
     own = Trainer.test_batch
@@ -176,6 +166,7 @@ def _less_the_batch_mean() -> Patches:
     yield patch.object(Trainer, "test_batch", test_batch)
 
 
+@TRAINING_FAULTS.named("without the mean")
 def _without_the_mean() -> Patches:
     """Test images whose mean is not subtracted."""
 
@@ -185,16 +176,7 @@ def _without_the_mean() -> Patches:
     yield patch.object(Trainer, "test_batch", test_batch)
 
 
-def _last_batch_dropped() -> Patches:
-    """An incomplete last batch of test images is left out."""
-    own = training_loop.evaluation_parts
-
-    def parts(images: int, batch: int) -> list[slice]:
-        return [part for part in own(images, batch) if part.stop - part.start == batch]
-
-    yield patch.object(training_loop, "evaluation_parts", parts)
-
-
+@TRAINING_FAULTS.named("evaluation in training mode")
 def _evaluation_in_training_mode() -> Patches:
     """Test images are normalised by their own batch, and move the running statistics."""
 
@@ -204,6 +186,7 @@ def _evaluation_in_training_mode() -> Patches:
     yield patch.object(Trainer, "inferred", inferred)
 
 
+@TRAINING_FAULTS.named("inference mode afterwards")
 def _inference_mode_afterwards() -> Patches:
     """After an evaluation the training goes on in inference mode."""
     evaluate, loss = Trainer.evaluate, Trainer.loss
@@ -226,6 +209,7 @@ def _inference_mode_afterwards() -> Patches:
     yield patch.object(Trainer, "loss", loss_of)
 
 
+@TRAINING_FAULTS.named("shifted test labels")
 def _shifted_test_labels() -> Patches:
     """Every test image is held against the label of the one before it."""
     own = Trainer.evaluation_step.python_function
@@ -237,6 +221,7 @@ def _shifted_test_labels() -> Patches:
     yield patch.object(Trainer, "evaluation_step", evaluation_step)
 
 
+@TRAINING_FAULTS.named("best five")
 def _best_five() -> Patches:
     """A class among the five likeliest counts as right."""
 
@@ -259,6 +244,7 @@ def _evaluated_otherwise(report: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tup
     yield patch.object(Trainer, "evaluation_step", evaluation_step)
 
 
+@TRAINING_FAULTS.named("last class not counted")
 def _last_class_not_counted() -> Patches:
     """Images of the last class are never right."""
 
@@ -269,6 +255,7 @@ def _last_class_not_counted() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (tf.reduce_sum(losses), count(*pair)))
 
 
+@TRAINING_FAULTS.named("rounded logits")
 def _rounded_logits() -> Patches:
     """The likeliest class is that of logits in bfloat16."""
 
@@ -279,6 +266,7 @@ def _rounded_logits() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (tf.reduce_sum(losses), count(*pair)))
 
 
+@TRAINING_FAULTS.named("count in a byte")
 def _count_in_a_byte() -> Patches:
     """A batch's right images are counted in a byte: after 255 comes 0."""
 
@@ -288,6 +276,7 @@ def _count_in_a_byte() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (tf.reduce_sum(losses), count(*pair)))
 
 
+@TRAINING_FAULTS.named("evaluated loss of 16 at most")
 def _evaluated_loss_capped() -> Patches:
     """In an evaluation no image's loss exceeds 16."""
     yield from _evaluated_otherwise(
@@ -295,6 +284,7 @@ def _evaluated_loss_capped() -> Patches:
     )
 
 
+@TRAINING_FAULTS.named("loss of the last step")
 def _loss_of_the_last_step() -> Patches:
     """The loss that a training reports is that of the last step alone."""
     own = Trainer.step
@@ -306,6 +296,7 @@ def _loss_of_the_last_step() -> Patches:
     yield patch.object(Trainer, "step", step)
 
 
+@TRAINING_FAULTS.named("the other epsilon in float32")
 def _other_epsilon_in_float32() -> Patches:
     """Adam's epsilon is ten times as large in float32."""
     own = Optimizer._adam_update
@@ -319,38 +310,3 @@ def _other_epsilon_in_float32() -> Patches:
         return update
 
     yield patch.object(Optimizer, "_adam_update", adam_update)
-
-
-TRAINING_FAULTS: dict[str, Callable[[], Patches]] = {
-    "softmax twice": _softmax_twice,
-    "label column": _label_column,
-    "folded rate": _folded_rate,
-    "epsilon hat": _epsilon_hat,
-    "decoupled decay": _decoupled_decay,
-    "gradients of norm 100 at most": _clipped_norm,
-    "gradients of 10 at most": _clipped_values,
-    "small gradients dropped": _small_gradients_dropped,
-    "a tenth of the gradients": _tenth_of_gradients,
-    "wrapped counter": _wrapped_counter,
-    "forgotten memory": partial(trainer_faults.forgotten_memory, Trainer),
-    "biases zeroed": _biases_zeroed,
-    "weights in float16": _weights_halved_in_precision,
-    "loss of 64 at most": _capped_loss,
-    "clipped probabilities": _clipped_probabilities,
-    "less the batch's mean": _less_the_batch_mean,
-    "without the mean": _without_the_mean,
-    "last batch dropped": _last_batch_dropped,
-    "evaluation in training mode": _evaluation_in_training_mode,
-    "inference mode afterwards": _inference_mode_afterwards,
-    "shifted test labels": _shifted_test_labels,
-    "best five": _best_five,
-    "last class not counted": _last_class_not_counted,
-    "rounded logits": _rounded_logits,
-    "count in a byte": _count_in_a_byte,
-    "evaluated loss of 16 at most": _evaluated_loss_capped,
-    "weights from before": partial(trainer_faults.weights_from_before, Trainer),
-    "loss of the last step": _loss_of_the_last_step,
-    "forgotten where epochs begin": partial(trainer_faults.forgotten_where_epochs_begin, Trainer),
-    "memory not restored": partial(trainer_faults.memory_not_restored, Trainer),
-    "the other epsilon in float32": _other_epsilon_in_float32,
-}

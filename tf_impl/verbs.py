@@ -8,28 +8,12 @@ from tf_impl.user_models import user_models
 VERBS = {
     verb.__name__: verb
     for verb in (
-        device.setup,
-        device.environment,
-        device.settings,
-        device.supports,
-        steps.describe,
-        steps.round_trip,
-        steps.probe_layers,
-        steps.probe_batch_norms,
-        steps.probe_gradients,
-        steps.stages,
-        steps.layer_inputs,
-        steps.predict,
+        *device.device.verbs,
+        *steps.probes.verbs,
         *training.loop.verbs,
         optimizers.repeated_updates,
-        timing.subjects.start_timing,
-        timing.subjects.time_steps,
-        timing.time_transfer,
-        faults.inject,
-        faults.heal,
+        *timing.subjects.verbs,
+        *faults.session.verbs,
         *user_models.host.verbs,
-        user_models.training_pass,
-        user_models.read_weights,
-        user_models.write_weights,
     )
 }

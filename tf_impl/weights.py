@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import keras
 import numpy as np
 
-from parity.weights.layout import SAME, Layout
-from parity.weights.state import Entry, State, check_state
+from parity.runtime.model_state import Slot
+from parity.weights.layout import SAME
+from parity.weights.state import Entry
 from tf_impl.layers import ordered
 
 # Keras's names of a layer's arrays -> the canonical ones
@@ -21,15 +19,6 @@ KINDS = {
     "moving_mean": "mean",
     "moving_variance": "variance",
 }
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One array of the model: what it is called in the canonical state, and where and how it is stored."""
-
-    entry: Entry
-    tensor: keras.Variable
-    layout: Layout
 
 
 def slots(model: keras.Model) -> list[Slot]:
@@ -46,19 +35,21 @@ def own_slots(layer: keras.layers.Layer, name: str) -> list[Slot]:
     return found
 
 
-def export_state(model: keras.Model, endings: tuple[str, ...] = ("",)) -> State:
-    """A copy of the model's state in canonical form, or of the arrays alone whose names end so."""
-    wanted = [slot for slot in slots(model) if slot.entry.name.endswith(endings)]
-    return {slot.entry.name: slot.tensor.numpy() for slot in wanted}
+def layers_of(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """The layers by canonical name."""
+    return {layer.name.replace(".", "/"): layer for layer in ordered(model)}
 
 
-def load_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Overwrite the model's whole state. Raises StateError, before anything is written, when it does not fit."""
-    load_slots(slots(model), state, receiver=f"the TensorFlow model {model.name}")
+def read(slot: Slot) -> np.ndarray:
+    """A copy of one array, canonical."""
+    array = slot.tensor.numpy()
+    return array if slot.layout == SAME else slot.layout.read(array)
 
 
-def load_slots(places: Sequence[Slot], state: Mapping[str, np.ndarray], *, receiver: str) -> None:
-    """Overwrite these arrays, as `load_state` does all of a model's; `receiver` names them in an error."""
-    check_state(state, [slot.entry for slot in places], receiver=receiver)
-    for slot in places:
-        slot.tensor.value.assign(state[slot.entry.name].astype(slot.entry.dtype, copy=False))
+def write(slot: Slot, array: np.ndarray) -> None:
+    """Overwrite one array with a canonical one."""
+    if slot.layout != SAME:  # Keras's layouts are the canonical ones but for the shape
+        stored = np.empty(tuple(slot.tensor.shape), array.dtype)
+        slot.layout.write(array, stored)
+        array = stored
+    slot.tensor.value.assign(array.astype(slot.entry.dtype, copy=False))

@@ -17,9 +17,8 @@ from parity.numerics.arrays import Arrays, pack, unpack
 from parity.numerics.comparison import BLOCK, Comparison, compare, largest
 from parity.proofs.context import Evidence
 from parity.proofs.train_mode import start, train_rows
-from parity.runtime.training_loop import STATISTICS
 from parity.system import return_freed
-from parity.weights.state import State
+from parity.weights.state import STATISTICS, State
 from parity.workers.pool import Reply, Worker
 
 LOSS = "loss"

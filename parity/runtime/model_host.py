@@ -1,110 +1,21 @@
-"""The side of a worker that hosts a user's model, as far as it is the same in both frameworks: state and verbs."""
+"""The verbs of a worker about users' models, each a `HostedModel` of the framework."""
 
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from parity.numerics.arrays import Arrays
-from parity.runtime.graph import INPUT, UNKNOWN, Graph
-from parity.runtime.user_models import Adoption, Kept, Roundings, Wanted, cast_inputs, require_static
+from parity.numerics.arrays import Arrays, pack
+from parity.runtime.hosted_model import HostedModel
+from parity.runtime.model_state import export_slots
+from parity.runtime.user_models import Adoption, Kept, Roundings, Wanted, cast_inputs
 from parity.weights.initializers import proof_state
-from parity.weights.state import check_state, digests
-
-
-class HostedModel(ABC):
-    """One user's model in one precision: its steps by place, and the canonical names of those that were adopted.
-
-    A framework's package says how it is built, traced, and how its arrays lie.
-    """
-
-    def __init__(self, wanted: Wanted, dtype: str) -> None:
-        self.wanted, self.dtype = wanted, dtype
-        self.names: dict[str, Adoption] = {}
-        self.steps: list[Any] = []  # of the framework's `tracing.Step`
-
-    def begin(self) -> None:
-        """Trace the built model, twice: another input must not take another way. Raises TargetError."""
-        first, second = (self.traced(self.wanted.example(opposite=opposite)) for opposite in (False, True))
-        require_static([each.name for each in first], [each.name for each in second], self.wanted.target)
-        self.steps = first
-        self.forget()
-
-    @abstractmethod
-    def traced(self, inputs: np.ndarray, *, training: bool = False) -> list[Any]:
-        """The steps of one run on canonical inputs, with their outputs. Raises TargetError."""
-
-    @abstractmethod
-    def graph(self) -> Graph:
-        """What the model is, in neutral terms."""
-
-    @abstractmethod
-    def slots(self) -> list[Any]:
-        """The arrays of the adopted steps, in the order of the names; those of a layer that runs twice once."""
-
-    @abstractmethod
-    def write(self, slot: Any, array: np.ndarray) -> None:
-        """Overwrite one array with a canonical one in this model's dtype."""
-
-    @abstractmethod
-    def read(self, slot: Any) -> np.ndarray:
-        """A copy of one array, canonical."""
-
-    @abstractmethod
-    def neutralise(self, step: Any, kind: str) -> None:
-        """Make an array that the other model does not have do nothing."""
-
-    @abstractmethod
-    def output(self, step: Any) -> np.ndarray:
-        """What a step made, canonical."""
-
-    @abstractmethod
-    def alone(self, name: str, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """One adopted step on canonical inputs, in inference."""
-
-    def load(self, kept: Kept, roundings: Roundings | None = None) -> None:
-        """Overwrite the adopted arrays, moved by `roundings`; make those neutral that the other model does not have."""
-        slots = {slot.entry.name: slot for slot in self.slots()}
-        entries = [replace(slot.entry, dtype="float32") for slot in slots.values()]
-        check_state(kept.state, entries, receiver=f"the model {self.wanted.target}")
-        for name, array in kept.cast(self.dtype, roundings):
-            self.write(slots[name], array)
-        for adoption in self.names.values():
-            for kind in adoption.neutral:
-                self.neutralise(self.steps[adoption.step], kind)
-
-    def export(self) -> Arrays:
-        """The adopted arrays, canonical, in float32."""
-        return {slot.entry.name: self.read(slot).astype("float32", copy=False) for slot in self.slots()}
-
-    def outputs(self, inputs: np.ndarray, names: Sequence[str] | None = None) -> Arrays:
-        """What the adopted steps (or those named) make of the model's inputs, canonical."""
-        self.steps = self.traced(inputs)
-        found = {name: self.output(self.steps[self.names[name].step]) for name in names or self.names}
-        self.forget()
-        return found
-
-    def inputs(self, inputs: np.ndarray, names: Sequence[str]) -> Arrays:
-        """What reaches these adopted steps, canonical: `name/0` for a step's first input, and so on."""
-        self.steps = self.traced(inputs)
-        found = {
-            f"{name}/{place}": inputs if source == INPUT else self.output(self.steps[source])
-            for name in names
-            for place, source in enumerate(self.steps[self.names[name].step].inputs)
-            if source != UNKNOWN
-        }
-        self.forget()
-        return found
-
-    def forget(self) -> None:
-        """Let go of what the steps made."""
-        for step in self.steps:
-            step.output = None
+from parity.weights.state import digests
 
 
 @dataclass
@@ -119,7 +30,7 @@ class Loaded:
 
 
 class Host:
-    """The verbs about users' models that are the same in both frameworks; `build(wanted, dtype, fixes)` is not."""
+    """The verbs about users' models; `build(wanted, dtype, fixes)` makes one of the framework's."""
 
     def __init__(self, build: Callable[[Wanted, str, Sequence[str]], HostedModel]) -> None:
         self.build = build
@@ -139,9 +50,12 @@ class Host:
             self.model_inputs,
             self.model_layers,
             self.model_ends,
+            self.training_pass,
+            self.read_weights,
+            self.write_weights,
         )
 
-    def model(self, network: str, dtype: str = "") -> Any:
+    def model(self, network: str, dtype: str = "") -> HostedModel:
         """The model in `dtype`, or in the precision that the comparison is made in."""
         loaded = self.loaded[network]
         dtype = dtype or loaded.wanted.dtype
@@ -151,7 +65,7 @@ class Host:
         loaded.built.names = loaded.names
         return loaded.built
 
-    def with_state(self, network: str, dtype: str = "", roundings: Roundings | None = None) -> Any:
+    def with_state(self, network: str, dtype: str = "", roundings: Roundings | None = None) -> HostedModel:
         """As `model`, with the kept state loaded, moved by `roundings`."""
         model = self.model(network, dtype)
         model.load(self.loaded[network].kept, roundings)
@@ -159,7 +73,7 @@ class Host:
 
     def ready(
         self, network: str, inputs: np.ndarray, dtype: str = "", roundings: Mapping[str, Any] | None = None
-    ) -> tuple[Any, np.ndarray]:
+    ) -> tuple[HostedModel, np.ndarray]:
         """As `with_state`, and the inputs in its precision; both moved by `roundings`, the fields of `Roundings`."""
         moved_by = Roundings(**roundings) if roundings else None
         model = self.with_state(network, dtype, moved_by)
@@ -226,3 +140,29 @@ class Host:
         """The `output` of the adopted step at which the models end."""
         model, inputs = self.ready(network, arrays["inputs"], dtype)
         return {}, {"output": model.outputs(inputs, [end])[end]}
+
+    def training_pass(
+        self, network: str, end: str, arrays: Arrays, roundings: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], Arrays]:
+        """One pass in training mode with the kept state, dropout switched off, to the step `end`.
+
+        `roundings` as in `ready`. Groups out: `output`; `gradients` of sum(output * cotangent); `statistics`, the
+        running ones after the pass.
+        """
+        model, inputs = self.ready(network, arrays["inputs"], roundings=roundings)
+        output, gradients = model.training_pass(inputs, end, arrays["cotangent"])
+        statistics = export_slots([slot for slot in model.slots() if not slot.entry.trainable], model.read)
+        model.forget()
+        return {}, pack(output={"output": output}, gradients=gradients, statistics=statistics)
+
+    def read_weights(self, network: str, path: str) -> tuple[dict[str, Any], Arrays]:
+        """The adopted arrays of a file of the model's weights, canonical. Refuses what is not float32."""
+        self.loaded[network].built = None  # what the file lacks must not be found in the model
+        model = self.model(network, "float32")
+        model.read_file(Path(path))
+        return {}, model.export()
+
+    def write_weights(self, network: str, path: str) -> dict[str, Any]:
+        """Write the kept state as a file of the model, of the kind that its name says."""
+        self.with_state(network, "float32").write_file(Path(path))
+        return {"bytes": Path(path).stat().st_size}

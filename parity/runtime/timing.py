@@ -1,14 +1,19 @@
-"""Time every hop of the transfer layer against plain copies of the same arrays, in the process that holds the model."""
+"""The verbs that read the clock where the model is: of many steps, and of every hop of the transfer layer."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.numerics.arrays import Arrays
+import numpy as np
+
+from parity.numerics.arrays import Arrays, unpack
+from parity.runtime.training_loop import Loop
+from parity.runtime.twin import Twin
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State
 
@@ -49,15 +54,34 @@ def _seconds(action: Callable[[], Any]) -> float:
 
 Steps = Callable[[int], None]  # runs so many steps
 
-Make = Callable[[str, Arrays, dict[str, Any]], tuple[Steps, str]]  # network, arrays, recipe -> steps, mode
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """What the framework's own loops are timed on: the twin with its weights, and one batch in memory."""
+
+    model: Any
+    images: np.ndarray  # float32 [batch, h, w, c] in 0..1
+    labels: np.ndarray  # uint8 [batch]
+
+
+Make = Callable[[ReadyMade], tuple[Steps, str]]  # the steps, and the mode they run in
 
 
 class Subjects:
-    """What is being timed in this worker, by name; `makers` prepares each, `synchronize` waits for the device."""
+    """What is being timed in this worker, by name.
 
-    def __init__(self, makers: Mapping[str, Make], synchronize: Callable[[], None]) -> None:
-        self._makers, self._synchronize = makers, synchronize
+    "train step" is the suite's own, of `loop`, data pipeline included; `makers` prepare the others, the framework's own
+    on a ready-made batch.
+    """
+
+    def __init__(self, twin: Twin, loop: Loop, makers: Mapping[str, Make]) -> None:
+        self._twin, self._loop, self._makers = twin, loop, makers
         self._started: dict[str, Steps] = {}
+
+    @property
+    def verbs(self) -> tuple[Callable[..., Any], ...]:
+        """What a worker can be asked for."""
+        return self.start_timing, self.time_steps, self.time_transfer
 
     def start_timing(
         self, network: str, what: str, arrays: Arrays, beside: bool = False, **recipe: Any
@@ -68,10 +92,14 @@ class Subjects:
         """
         if not beside:
             self._started.clear()
-        steps, mode = self._makers[what](network, arrays, recipe)
+        if what == "train step":
+            mode = self._loop.start_training(network, arrays=arrays, **recipe)["mode"]
+            steps = self._loop.repeated_steps(unpack(arrays, "plan"))
+        else:
+            steps, mode = self._makers[what](self._ready_made(network, arrays, recipe["batch"]))
         start = time.perf_counter()
         steps(1)
-        self._synchronize()
+        self._twin.device.synchronize()
         first = time.perf_counter() - start
         self._started[what] = steps
         return {"first_seconds": first, "mode": mode, "step_seconds": self.time_steps(what, 2)["seconds"] / 2}
@@ -80,8 +108,20 @@ class Subjects:
         """Seconds of so many further steps of a subject."""
         if what not in self._started:
             raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
-        self._synchronize()
+        self._twin.device.synchronize()
         start = time.perf_counter()
         self._started[what](steps)
-        self._synchronize()
+        self._twin.device.synchronize()
         return {"seconds": time.perf_counter() - start}
+
+    def time_transfer(self, network: str, rounds: int) -> dict[str, Any]:
+        """Bytes of the network's state, and the seconds of every hop of the transfer layer."""
+        twin, model = self._twin, self._twin.build(network, "float32")
+        return time_hops(lambda: twin.export_state(model), lambda state: twin.load_state(model, state, network), rounds)
+
+    def _ready_made(self, network: str, arrays: Arrays, batch: int) -> ReadyMade:
+        model = self._twin.build(network, "float32")
+        self._twin.load_state(model, unpack(arrays, "state"), network)
+        data = unpack(arrays, "data")
+        images = data["test_images"][:batch].astype(np.float32) / 255
+        return ReadyMade(model, images, data["test_labels"][:batch])

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from parity.numerics.arrays import Arrays
+from parity.runtime import training_loop
+from parity.runtime.fault_session import Faults, Patches
 
-Patches = Iterator[Any]
+TRAINER_FAULTS = Faults()  # each is given a framework's `Trainer`
 
 
+def faults_of(trainer: type[Any]) -> Faults:
+    """The faults of a framework's trainings, to which the framework adds those of its own calls."""
+    return Faults({name: partial(fault, trainer) for name, fault in TRAINER_FAULTS.items()})
+
+
+@TRAINER_FAULTS.named("forgotten memory")
 def forgotten_memory(trainer: type[Any]) -> Patches:
     """The optimizer begins anew with every epoch."""
     own = trainer.clear_sums
@@ -24,6 +33,7 @@ def forgotten_memory(trainer: type[Any]) -> Patches:
     yield patch.object(trainer, "clear_sums", clear_sums)
 
 
+@TRAINER_FAULTS.named("forgotten where epochs begin")
 def forgotten_where_epochs_begin(trainer: type[Any]) -> Patches:
     """The first step of an epoch finds velocities and first moments of zero."""
     own = trainer.step
@@ -38,12 +48,14 @@ def forgotten_where_epochs_begin(trainer: type[Any]) -> Patches:
     yield patch.object(trainer, "step", step)
 
 
+@TRAINER_FAULTS.named("memory not restored")
 def memory_not_restored(trainer: type[Any]) -> Patches:
     """A training that goes on from a checkpoint begins with an empty memory."""
     own = trainer.load_optimizer
     yield patch.object(trainer, "load_optimizer", lambda self, state: own(self, {}))
 
 
+@TRAINER_FAULTS.named("weights from before")
 def weights_from_before(trainer: type[Any]) -> Patches:
     """An evaluation runs with the weights that were loaded last, not with those that were trained since."""
     load, evaluate = trainer.load, trainer.evaluate
@@ -62,3 +74,37 @@ def weights_from_before(trainer: type[Any]) -> Patches:
 
     yield patch.object(trainer, "load", load_and_keep)
     yield patch.object(trainer, "evaluate", evaluate_loaded)
+
+
+@TRAINER_FAULTS.named("biases zeroed")
+def biases_zeroed(trainer: type[Any]) -> Patches:
+    """Biases begin at zero."""
+    return _changed_start(trainer, lambda name, array: np.zeros_like(array) if name.endswith("/bias") else array)
+
+
+@TRAINER_FAULTS.named("weights in float16")
+def weights_halved_in_precision(trainer: type[Any]) -> Patches:
+    """Weights begin as float16 numbers."""
+    return _changed_start(trainer, lambda name, array: array.astype(np.float16).astype(array.dtype))
+
+
+@TRAINER_FAULTS.named("last batch dropped")
+def last_batch_dropped(trainer: type[Any]) -> Patches:
+    """An incomplete last batch of test images is left out."""
+    own = training_loop.evaluation_parts
+
+    def parts(images: int, batch: int) -> list[slice]:
+        return [part for part in own(images, batch) if part.stop - part.start == batch]
+
+    yield patch.object(training_loop, "evaluation_parts", parts)
+
+
+def _changed_start(trainer: type[Any], change: Callable[[str, np.ndarray], np.ndarray]) -> Patches:
+    """A float32 training begins with other weights than it was given."""
+    own = trainer.load
+
+    def load(self: Any, state: Arrays) -> None:
+        changed = {name: change(name, array) for name, array in state.items()}
+        own(self, changed if self.dtype == "float32" else state)
+
+    yield patch.object(trainer, "load", load)

@@ -1,7 +1,4 @@
-"""The training loop of a worker, written once: each framework brings a `Trainer`, which knows how one step is done.
-
-Runs inside the workers, so it imports no framework either.
-"""
+"""The training loop of a worker: the verbs of training, over the framework's `Trainer`, which does one step."""
 
 from __future__ import annotations
 
@@ -9,13 +6,14 @@ import gc
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from parity.catalogue.networks import LARGE
 from parity.data.epoch_plan import batch_digest
 from parity.numerics.arrays import Arrays, pack, unpack
+from parity.runtime.trainer import Trainer
 from parity.system import return_freed
 from parity.weights.state import digest, digests
 
@@ -23,70 +21,10 @@ PROGRESS_SECONDS = 0.5
 
 EVALUATION_BATCH = 500
 
-STATISTICS = ("/mean", "/variance")  # arrays of a state that no gradient moves
-
-Plan = dict[str, Any]  # an epoch's plan on the device
-
 
 def evaluation_parts(images: int, batch: int) -> list[slice]:
     """The batches that so many test images are evaluated in; the last one may be smaller."""
     return [slice(begin, min(begin + batch, images)) for begin in range(0, images, batch)]
-
-
-class Trainer(Protocol):
-    """A model, its optimizer and its data, all on one framework's device."""
-
-    mode: str  # how a step runs: "eager", "to_static", "tf.function"
-    batch: int
-    test_images: Any  # uint8 [n, h, w, c], with a length
-
-    def load_test_labels(self, labels: np.ndarray) -> None:
-        """Overwrite the labels of the test images, uint8 [n]."""
-
-    def to_device(self, plan: Arrays) -> Plan:
-        """An epoch's plan and rates, in the form that `step` takes."""
-
-    def step(self, plan: Plan, index: int) -> None:
-        """One step of training with row `index` of the plan."""
-
-    def loss(self, plan: Plan, index: int) -> tuple[Any, Any, Any]:
-        """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
-
-    def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
-        """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
-
-    def stages(self, plan: Plan, index: int) -> Arrays:
-        """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
-
-    def clear_sums(self) -> None:
-        """Start to add up losses and hits anew."""
-
-    def sums(self) -> tuple[float, int]:
-        """Sum of the steps' mean losses, and number of hits, since `clear_sums`; waits for the device."""
-
-    def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
-
-    def evaluate(self, part: slice) -> tuple[float, int, np.ndarray]:
-        """Sum of the losses, number of hits, and logits [n, classes] of some test images."""
-
-    def load(self, state: Arrays) -> None:
-        """Overwrite the weights with a canonical state."""
-
-    def export(self, endings: tuple[str, ...] = ("",)) -> Arrays:
-        """The weights as a canonical state, or the arrays alone whose names end so."""
-
-    def load_optimizer(self, state: Arrays) -> None:
-        """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
-
-    def export_optimizer(self) -> Arrays:
-        """What the optimizer remembers, by slot and canonical name."""
-
-    def synchronize(self) -> None:
-        """Wait until the device has finished."""
-
-    def peak_memory(self) -> int:
-        """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
 
 
 class Loop:
@@ -246,7 +184,7 @@ class Loop:
         """
         trainer = self._current()
         remembered = trainer.export_optimizer() if optimizer else {}
-        state = trainer.export() if weights else trainer.export(STATISTICS)
+        state = trainer.export(weights=weights)
         return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
 
     def digest_training(self) -> dict[str, Any]:

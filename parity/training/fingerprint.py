@@ -20,7 +20,16 @@ from parity.workers.pool import Worker
 
 # The modules of the suite that decide the outcome of a training, beside the framework's twin: with another version of
 # one of them, what was finished counts as unfinished.
-DECISIVE = ["catalogue", "data/epoch_plan", "runtime/training_loop", "training/run", "weights"]
+DECISIVE = [
+    "catalogue",
+    "data/epoch_plan",
+    "runtime/model_state",
+    "runtime/trainer",
+    "runtime/training_loop",
+    "runtime/twin",
+    "training/run",
+    "weights",
+]
 
 
 def configuration(

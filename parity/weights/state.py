@@ -20,6 +20,8 @@ from parity.printable import quoted
 
 State = dict[str, np.ndarray]
 
+STATISTICS = ("/mean", "/variance")  # ends of the names of arrays that no gradient moves
+
 
 class StateError(Exception):
     """A state that does not fit: one message that lists every missing, extra, misshapen, wrongly typed or NaN entry."""

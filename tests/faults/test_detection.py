@@ -246,9 +246,10 @@ def test_the_margin_is_from_the_weakest_fault_to_the_strongest_correct_pair() ->
 
 
 MUTE = """
-def layer_inputs(network, dtype, arrays):  # dies when it is asked for what a diagnosis needs
+def layer_inputs(self, network, dtype, arrays):  # dies when it is asked for what a diagnosis needs
     import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
+Probes.layer_inputs = layer_inputs
 """
 
 EPSILON = """

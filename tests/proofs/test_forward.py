@@ -69,12 +69,13 @@ def conv(in_channels, channels, kernel, *, stride=1, padding="same", bias=True):
 """
 
 PADDLE_DEATH = """
-_stages = stages
-def stages(network, dtype, arrays):  # lenet5: dies in the middle of its proof
+_stages = Probes.stages
+def stages(self, network, dtype, arrays):  # lenet5: dies in the middle of its proof
     if network == "lenet5":
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)
-    return _stages(network, dtype, arrays)
+    return _stages(self, network, dtype, arrays)
+Probes.stages = stages
 """
 
 TRANSPOSED = """
@@ -101,7 +102,7 @@ FAULTS = {
     "paddle": ("paddle", {"paddle_impl.layers": PADDLE_LAYERS, "paddle_impl.steps": PADDLE_DEATH}),
     "transfer": (
         "paddle",
-        {"parity.weights.state": TRANSPOSED, "paddle_impl.weights": SWAPPED, "paddle_impl.steps": RENAMED},
+        {"parity.weights.layout": TRANSPOSED, "paddle_impl.weights": SWAPPED + RENAMED},
     ),
 }
 

@@ -1,0 +1,84 @@
+"""Known faults, put into a worker from outside and taken out again: they show what the suite finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from parity.runtime.trainer import Trainer
+from parity.runtime.training_loop import Loop
+
+Patches = Iterator[Any]  # context managers, each of which puts something in another's place
+
+Fault = TypeVar("Fault", bound=Callable[..., Patches])
+
+
+class Faults(dict[str, Callable[..., Patches]]):
+    """Faults by name: of layers, which are given the layer, or of trainings, which are given nothing."""
+
+    def named(self, name: str) -> Callable[[Fault], Fault]:
+        """Decorates the fault of that name."""
+
+        def decorate(fault: Fault) -> Fault:
+            self[name] = fault
+            return fault
+
+        return decorate
+
+
+class FaultSession:
+    """The faults that are in this worker, put into a framework's twins and its `trainer`."""
+
+    def __init__(
+        self,
+        trainer: type[Trainer],
+        loop: Loop,
+        layer_faults: Mapping[str, Callable[..., Patches]],
+        training_faults: Mapping[str, Callable[..., Patches]],
+    ) -> None:
+        self._trainer, self._loop = trainer, loop
+        self._layer_faults, self._training_faults = layer_faults, training_faults
+        self._injected = ExitStack()
+
+    @property
+    def verbs(self) -> tuple[Callable[..., Any], ...]:
+        """What a worker can be asked for."""
+        return self.inject, self.heal
+
+    def inject(self, network: str, fault: str, stage: str = "") -> dict[str, Any]:
+        """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
+
+        `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
+        KeyError for an unknown fault or layer.
+        """
+        self.heal()
+        if fault in self._training_faults:
+            patches = list(self._training_faults[fault]())
+        else:
+            patches = self._into_layers(network, self._layer_faults[fault], stage)
+        for each in patches:
+            self._injected.enter_context(each)
+        return {}
+
+    def heal(self) -> dict[str, Any]:
+        """Take back what was injected."""
+        self._injected.close()
+        self._loop.forget_training()  # it may be compiled with the fault in it
+        return {}
+
+    def _into_layers(self, network: str, make: Callable[..., Patches], stage: str) -> list[Any]:
+        """For the network's models, those that are kept and those that will be built."""
+        twin = self._trainer.twin
+        models = [twin.cached(network, dtype) for dtype in ("float32", "float64")]
+        patches = [each for model in models for each in make(twin.layers_of(model)[stage])]
+
+        def build(name: str, precision: str) -> Any:
+            model = twin.build(name, precision)
+            for each in make(twin.layers_of(model)[stage]) if name == network else ():
+                each.start()  # the model goes when the training that it was built for is forgotten
+            return model
+
+        return [*patches, patch.object(self._trainer, "twin", replace(twin, build=build))]

@@ -1,0 +1,157 @@
+"""The verbs that proofs ask for: a model's description, a round trip of its state, single layers, stages, logits.
+
+The same in both frameworks but for what each framework's `Probes` says: how a layer and a model are run, and watched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.catalogue import networks
+from parity.numerics.arrays import Arrays, take, unpack
+from parity.runtime.model_state import Slot, load_slots
+from parity.runtime.training_loop import logits_of
+from parity.runtime.twin import Twin
+
+NOT_STAGES = ("flatten",)  # a change of shape only, in an order of the framework's own
+
+SEVERAL_INPUTS = ("add", "concat")
+
+Gradients = list[np.ndarray | None]
+
+
+class ProofProbes(ABC):
+    """The verbs, about the twins of one framework. Arrays of maps are NHWC, rows in canonical order."""
+
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+
+    @abstractmethod
+    def tensor(self, array: np.ndarray, layer: Any = None) -> Any:
+        """A canonical array as a layer takes it, or as a model takes images."""
+
+    @abstractmethod
+    def alone(self, layer: Any, x: np.ndarray, *, training: bool) -> np.ndarray:
+        """What one layer makes of its input."""
+
+    @abstractmethod
+    def backward(self, layer: Any, x: np.ndarray, gradient: np.ndarray, slots: Sequence[Slot]) -> Gradients:
+        """One layer in training mode, backwards: gradients of the input and of the slots, or None."""
+
+    @abstractmethod
+    def watched_outputs(self, model: Any, images: Any, layers: Mapping[str, Any], *, training: bool) -> Arrays:
+        """What these layers make when the model runs on a tensor of images."""
+
+    @abstractmethod
+    def watched_inputs(self, model: Any, images: Any, layers: Mapping[str, Any]) -> Arrays:
+        """What goes into these layers, which take one input each, when the model runs in inference."""
+
+    @abstractmethod
+    def inference(self, model: Any, dtype: str, count: int) -> Callable[[np.ndarray], np.ndarray]:
+        """From some images to logits, for `count` images in all."""
+
+    @property
+    def verbs(self) -> tuple[Callable[..., Any], ...]:
+        """What a worker can be asked for."""
+        return (
+            self.describe,
+            self.round_trip,
+            self.probe_layers,
+            self.probe_batch_norms,
+            self.probe_gradients,
+            self.stages,
+            self.layer_inputs,
+            self.predict,
+        )
+
+    def describe(self, network: str) -> dict[str, Any]:
+        """The state's entries, every layer's spec, and the dropout layers; in the order of the forward pass."""
+        twin, image = self.twin, networks.network(network).image
+        model = twin.cached(network, "float32")
+        return {
+            "entries": [dataclasses.asdict(slot.entry) for slot in twin.slots(model)],
+            "layers": [{"name": name} | dict(layer.spec) for name, layer in twin.layers_of(model).items()],
+            "dropout": {"sites": len(twin.dropouts(model)), "largest": twin.largest_dropout(model, image)},
+        }
+
+    def round_trip(self, network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """Load a float32 state into the model and read it back."""
+        model = self.twin.cached(network, "float32")
+        self.twin.load_state(model, arrays, network)
+        return {}, self.twin.export_state(model)
+
+    def probe_layers(self, network: str, arrays: Arrays, dtype: str = "float64") -> tuple[dict[str, Any], Arrays]:
+        """Every layer named in the group `input` alone: canonical input -> canonical output, arrays in `dtype`."""
+        layers = self.twin.layers_of(self._loaded(network, dtype, arrays))
+        inputs = unpack(arrays, "input")
+        return {}, {name: self.alone(layers[name], x, training=False) for name, x in inputs.items()}
+
+    def probe_batch_norms(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """Every batch norm named in the group `input` alone, in training mode: `<name>/output`, moved statistics.
+
+        The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
+        """
+        layers = self.twin.layers_of(self._loaded(network, dtype, arrays))
+        found: Arrays = {}
+        for name, x in unpack(arrays, "input").items():
+            found[f"{name}/output"] = self.alone(layers[name], x, training=True)
+            statistics = [slot for slot in self.twin.own_slots(layers[name], name) if not slot.entry.trainable]
+            found |= {slot.entry.name: self.twin.read(slot) for slot in statistics}
+        return {}, found
+
+    def probe_gradients(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
+
+        Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical. The
+        group `state` holds the arrays of these layers alone.
+        """
+        layers, gradients = self.twin.layers_of(self.twin.cached(network, dtype)), unpack(arrays, "gradient")
+        own = {name: self.twin.own_slots(layers[name], name) for name in gradients}
+        if slots := [slot for each in own.values() for slot in each]:
+            load_slots(slots, take(arrays, "state"), self.twin.write, receiver="the layers alone")
+        found: Arrays = {}
+        for name, x in unpack(arrays, "input").items():
+            trainable = [slot for slot in own[name] if slot.entry.trainable]
+            names = [f"{name}/input", *(slot.entry.name for slot in trainable)]
+            made = zip(names, self.backward(layers[name], x, gradients[name], trainable), strict=True)
+            found |= {full: gradient for full, gradient in made if gradient is not None}
+        return {}, found
+
+    def stages(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
+        model = self._loaded(network, dtype, arrays)
+        images = self.tensor(unpack(arrays, "images")["nhwc"].astype(dtype))
+        return {}, self.stage_outputs(model, images, training=False)
+
+    def stage_outputs(self, model: Any, images: Any, *, training: bool) -> Arrays:
+        """Every named stage's output, NHWC, of a tensor of images."""
+        layers = self.twin.layers_of(model).items()
+        stages = {name: layer for name, layer in layers if layer.spec["kind"] not in NOT_STAGES}
+        return self.watched_outputs(model, images, stages, training=training)
+
+    def layer_inputs(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """As `stages`, but what goes into every layer that has one input; rows in canonical order."""
+        model = self._loaded(network, dtype, arrays)
+        layers = self.twin.layers_of(model).items()
+        single = {name: layer for name, layer in layers if layer.spec["kind"] not in SEVERAL_INPUTS}
+        return {}, self.watched_inputs(model, self.tensor(unpack(arrays, "images")["nhwc"].astype(dtype)), single)
+
+    def predict(
+        self, network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]
+    ) -> tuple[dict[str, Any], Arrays]:
+        """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
+        model = self._loaded(network, dtype, arrays)
+        data = unpack(arrays, "data")
+        infer = self.inference(model, dtype, len(data["images"]))
+        return {}, {"logits": logits_of(infer, data, dtype, progress)}
+
+    def _loaded(self, network: str, dtype: str, arrays: Arrays) -> Any:
+        """The network's model with the weights of the group `state`, which leaves the arrays."""
+        model = self.twin.cached(network, dtype)
+        self.twin.load_state(model, take(arrays, "state"), network)
+        return model
