@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddle_impl.user_models.function_kinds import KNOWN
+from paddle_impl.kinds import KNOWN
 from parity.catalogue.versions import in_this_process
 from parity.runtime.precision import reference_problem, verdict
 from parity.runtime.tracing import absent

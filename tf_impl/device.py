@@ -12,7 +12,7 @@ from parity.catalogue.versions import in_this_process
 from parity.runtime.precision import reference_problem, verdict
 from parity.runtime.tracing import absent
 from parity.system import high_water
-from tf_impl.user_models.function_kinds import KNOWN
+from tf_impl.kinds import KNOWN
 
 _settings: dict[str, Any] = {"device": "cpu", "threads": 0}
 

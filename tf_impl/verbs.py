@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tf_impl import device, faults, optimizers, steps, timing, training
+from tf_impl.kinds import registry
 from tf_impl.user_models import user_models
 
 VERBS = {
@@ -29,6 +30,8 @@ VERBS = {
         faults.heal,
         *user_models.host.verbs,
         user_models.training_pass,
+        registry.write_script,
+        registry.write_repair,
         user_models.read_weights,
         user_models.write_weights,
     )

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_impl.kinds.geometry import channels_last
 from paddle_impl.user_models.building import build, round_constants, set_weights, takes_channels_first
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
-from paddle_impl.user_models.layer_kinds import channels_last
 from paddle_impl.user_models.tracing import Order, Step, trace
 from paddle_impl.weights import Slot, memory
+from parity.kinds import NEUTRAL
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.geometry import rows_of_cells
 from parity.runtime import graph, targets
 from parity.runtime.graph import Graph
 from parity.runtime.model_host import Host, HostedModel
-from parity.runtime.user_models import NEUTRAL, Wanted, run_fix
+from parity.runtime.user_models import Wanted, run_fix
 from parity.weights.layout import Layout
 from parity.weights.state import Entry
 

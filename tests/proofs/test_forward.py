@@ -101,7 +101,7 @@ FAULTS = {
     "paddle": ("paddle", {"paddle_impl.layers": PADDLE_LAYERS, "paddle_impl.steps": PADDLE_DEATH}),
     "transfer": (
         "paddle",
-        {"parity.weights.state": TRANSPOSED, "paddle_impl.weights": SWAPPED, "paddle_impl.steps": RENAMED},
+        {"parity.weights.layout": TRANSPOSED, "paddle_impl.weights": SWAPPED, "paddle_impl.steps": RENAMED},
     ),
 }
 

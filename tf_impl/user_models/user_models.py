@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from parity.kinds import NEUTRAL
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.geometry import rows_of_cells
 from parity.runtime import graph, targets
 from parity.runtime.graph import Graph
 from parity.runtime.model_host import Host, HostedModel
-from parity.runtime.user_models import NEUTRAL, Wanted, run_fix
+from parity.runtime.user_models import Wanted, run_fix
 from parity.weights.layout import SAME, Layout
 from parity.weights.state import Entry
 from tf_impl.user_models.building import build, counts, set_weights
