@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import paddle
 
-from paddle_impl.user_models.function_kinds import KNOWN
+from paddle_impl.kinds import KNOWN
 from parity.runtime.device import WorkerDevice
 from parity.runtime.tracing import absent
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from parity.runtime.device import WorkerDevice
 from parity.runtime.tracing import absent
-from tf_impl.user_models.function_kinds import KNOWN
+from tf_impl.kinds import KNOWN
 
 
 class Device(WorkerDevice):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tf_impl import device, faults, optimizers, steps, timing, training
+from tf_impl.kinds import registry
 from tf_impl.user_models import user_models
 
 VERBS = {
@@ -15,5 +16,7 @@ VERBS = {
         *timing.subjects.verbs,
         *faults.session.verbs,
         *user_models.host.verbs,
+        registry.write_script,
+        registry.write_repair,
     )
 }

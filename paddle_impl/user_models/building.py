@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.user_models.layer_kinds import sequences_last
+from paddle_impl.kinds.geometry import sequences_last
 from parity.numerics.geometry import single
 from parity.printable import quoted
 from parity.runtime import targets

@@ -10,25 +10,17 @@ from unittest import mock
 import paddle
 from paddle import nn
 
-from paddle_impl.user_models.function_kinds import FUNCTIONS, of_function
-from paddle_impl.user_models.layer_kinds import (
-    WHOLE,
-    arrays_of,
-    attended,
-    channels_last,
-    known,
-    of_layer,
-    sequences_last,
-    sides_of,
-)
+from paddle_impl.kinds import FUNCTIONS, arrays_of, known, of_function, of_layer
+from paddle_impl.kinds.attention import attended
+from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
+from parity.kinds import of
 from parity.numerics.geometry import single
 from parity.runtime import trace
 from parity.runtime.graph import INPUT, UNKNOWN
 from parity.runtime.trace import Call, Facts, Reading
 from parity.runtime.tracing import Sides, TracedStep, arguments, tensors_of
 
-# kinds of steps that leave the numbers of a row where they are
-KEEPING = ("activation", "batch_norm", "dropout", "identity", "layer_norm", "prelu", "scale", "reshape")
+WHOLE = (nn.SimpleRNN, nn.LSTM, nn.GRU)  # which compute in one piece: nothing is known of their inside
 
 
 @dataclass(frozen=True)
@@ -159,7 +151,7 @@ class Trace(trace.Trace):
             c, *cells = x.shape[1:]
             several = turned and any(extent > 1 for extent in cells)
             return Order(maps=(c, *[1] * (2 - len(cells)), *cells) if several else None)
-        return before if y.ndim == 2 and step.kind in KEEPING else Order()
+        return before if y.ndim == 2 and of(step.kind, step.numbers).keeps_rows else Order()
 
     def _first(self, step: Step, x: paddle.Tensor, y: paddle.Tensor, before: bool) -> bool:
         """Whether a sequence is [n, c, t]."""

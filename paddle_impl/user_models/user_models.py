@@ -11,9 +11,9 @@ import paddle
 from paddle import nn
 
 from paddle_impl import weights
+from paddle_impl.kinds.geometry import channels_last
 from paddle_impl.user_models.building import build, round_constants, set_weights, takes_channels_first
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
-from paddle_impl.user_models.layer_kinds import channels_last
 from paddle_impl.user_models.tracing import Order, Step, Trace
 from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import rows_of_cells

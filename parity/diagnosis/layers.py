@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from parity import kinds
 from parity.catalogue.recipes import Recipe
 from parity.data.batches import prepared, reference_batch
 from parity.data.epoch_plan import EpochPlan
@@ -30,9 +31,10 @@ from parity.diagnosis.trained_path import (
     reported_step,
     side_effects_of_evaluation,
 )
-from parity.numerics import reference_layers
+from parity.kinds.norm import batch_norm_training, of_running_statistics
 from parity.numerics.arrays import Arrays, pack, unpack
 from parity.numerics.comparison import FLOAT64_LIMIT, gap
+from parity.numerics.losses import cross_entropy
 from parity.proofs.context import Evidence
 from parity.proofs.extremes import scaled_up
 from parity.proofs.train_mode import probe_inputs_of_batch_norms, recipe_for, start, training_part
@@ -105,7 +107,7 @@ def _unlike_numpy(evidence: Evidence, inputs: Arrays, found: Mapping[str, Arrays
         if name not in inputs:
             continue
         x, own = inputs[name], _own(state, name)
-        expected = reference_layers.layer(layer, x, own)
+        expected = kinds.layer(layer, x, own)
         for framework, outputs in found.items():
             before = gap(expected, outputs[name])
             if not before <= FLOAT64_LIMIT:
@@ -134,12 +136,12 @@ def reduced_precision(evidence: Evidence) -> list[Diagnosis]:
         if layer["kind"] not in ("conv", "dense"):
             continue
         x, own = inputs[name].astype(np.float64), _own(state, name)
-        exact = reference_layers.layer(layer, x, own)
+        exact = kinds.layer(layer, x, own)
         for framework, outputs in found.items():
             before = gap(exact, outputs[name])
             for title, bits in REDUCED.items():
                 cut = {kind: hypotheses.cut(array, bits) if kind == "kernel" else array for kind, array in own.items()}
-                after = gap(reference_layers.layer(layer, hypotheses.cut(x, bits), cut), outputs[name])
+                after = gap(kinds.layer(layer, hypotheses.cut(x, bits), cut), outputs[name])
                 if after * CLOSES < before:
                     text = f"products of {title} numbers ({bits} significant bits)"
                     suspect = Suspect(framework, name, layer["kind"], before)
@@ -163,7 +165,7 @@ def running_statistics(evidence: Evidence) -> list[Diagnosis]:
     diagnoses = []
     for name, x in inputs.items():
         own = _own(state, name)
-        _, *moved = reference_layers.batch_norm_training(x, own, facts.epsilon, facts.momentum)
+        _, *moved = batch_norm_training(x, own, facts.epsilon, facts.momentum)
         for framework, reply in replies.items():
             found = [reply.arrays[f"{name}/{kind}"] for kind in ("mean", "variance")]
             before = max(map(gap, moved, found))
@@ -171,7 +173,7 @@ def running_statistics(evidence: Evidence) -> list[Diagnosis]:
                 suspect = Suspect(framework, name, "running statistics", before)
                 played = (
                     (trap, text, np.concatenate([each["mean"], each["variance"]]))
-                    for trap, text, each in hypotheses.of_running_statistics(own, x, facts.momentum)
+                    for trap, text, each in of_running_statistics(own, x, facts.momentum)
                 )
                 diagnoses.append(named(suspect, played, np.concatenate(found)))
     return diagnoses
@@ -238,7 +240,7 @@ def loss_value(evidence: Evidence) -> list[Diagnosis]:
     diagnoses = []
     for framework, reply in replies.items():
         logits, loss = stages[framework]["head/logits"], np.array(reply.result["loss"])
-        before = gap(np.array(hypotheses.cross_entropy(logits, labels)), loss)
+        before = gap(np.array(cross_entropy(logits, labels)), loss)
         if not before <= FLOAT64_LIMIT:
             played = ((trap, text, np.array(value)) for trap, text, value in hypotheses.of_loss(logits, labels))
             diagnoses.append(named(Suspect(framework, LOSS, "loss", before), played, loss))
@@ -256,7 +258,7 @@ def _probed(evidence: Evidence, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
     state = evidence.state(dtype)
     arrays = pack(state=state, images={"nhwc": images})
     replies = evidence.workers.each("layer_inputs", network=evidence.network.name, dtype=dtype, arrays=arrays)
-    known = {layer["name"] for layer in evidence.layers() if layer["kind"] in reference_layers.KINDS}
+    known = {layer["name"] for layer in evidence.layers() if kinds.of_spec(layer) is not None}
     given = [reply.arrays for reply in replies.values()]
     inputs = {}
     for name in given[0]:
@@ -297,8 +299,8 @@ def _first_layer(
 ) -> list[Diagnosis]:
     """Other images than expected, seen through the first layer."""
     own = _own(state, layer["name"])
-    expected = reference_layers.layer(layer, images, own)
-    seen = [(trap, text, reference_layers.layer(layer, fed, own)) for trap, text, fed in played]
+    expected = kinds.layer(layer, images, own)
+    seen = [(trap, text, kinds.layer(layer, fed, own)) for trap, text, fed in played]
     diagnoses = []
     for framework, found in stages.items():
         before = gap(expected, found[layer["name"]])

@@ -14,7 +14,7 @@ from parity.diagnosis.hypotheses import Hypothesis
 from parity.diagnosis.scene import EVALUATION, OPTIMIZER, START, TRAINING
 from parity.numerics.arrays import Arrays, pack, unpack
 from parity.numerics.comparison import FLOAT64_LIMIT, gap
-from parity.numerics.reference_layers import cross_entropies
+from parity.numerics.losses import cross_entropies
 from parity.proofs.context import Evidence
 from parity.proofs.evaluation import Telling, evaluated, predictions, side_effects, telling
 from parity.proofs.extremes import LOGITS

@@ -15,7 +15,7 @@ from parity.migration.fixes import fix_code
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.migration.proofs import prove_pair
 from parity.records.records import Diagnosis, Migration, Proof
-from parity.runtime.graph import SILENT, few
+from parity.runtime.graph import few
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
 
@@ -153,7 +153,7 @@ def _remarks(pair: Pair) -> list[str]:
         remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
     for framework, lone in _lone(pair).items():
         graph, title = pair.graphs[framework], FRAMEWORKS[framework].title
-        silent = [graph.steps[place].name for place in lone if graph.steps[place].kind in SILENT]
+        silent = [graph.steps[place].name for place in lone if graph.steps[place].what.silent]
         if silent:
             remarks.append(f"in {title} only, without effect in inference: {few(silent)}")
         if graph.stray:

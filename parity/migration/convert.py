@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
+from parity.kinds import NEUTRAL
 from parity.migration.diagnosis import diagnose_pair
 from parity.migration.fixes import fix_code
 from parity.migration.matching import MatchError
@@ -23,7 +24,7 @@ from parity.migration.pair import FIRST, SECOND, Pair
 from parity.migration.proofs import certificate, float64_forward
 from parity.records.records import Proof
 from parity.runtime.graph import few
-from parity.runtime.user_models import NEUTRAL, Adoption
+from parity.runtime.user_models import Adoption
 from parity.system import remove_leftovers, temporary_name, unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State, StateError, check_state, digests

@@ -6,43 +6,20 @@ right in numpy, one at a time and then together: what brings the Paddle layer's 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from parity.kinds import compute
+from parity.kinds.activation import Softmax
+from parity.kinds.kind import shown
 from parity.migration.pair import FIRST, SECOND, Pair, arrays_by_stage
-from parity.numerics import reference_steps
 from parity.numerics.comparison import FLOAT64_LIMIT, distance
 from parity.records.records import Diagnosis
-from parity.runtime.graph import SILENT, Step, few
+from parity.runtime.graph import Step, few
 from parity.workers.frameworks import FRAMEWORKS
-
-# (kind, number) -> trap in parity.catalogue.traps
-TRAPS = {
-    ("conv", "padding"): "same-pad",
-    ("conv", "stride"): "stride",
-    ("conv_transpose", "crop"): "same-pad",
-    ("conv_transpose", "stride"): "stride",
-    ("max_pool", "padding"): "pool-pad",
-    ("average_pool", "padding"): "pool-pad",
-    ("average_pool", "count_padding"): "avg-pool-exclusive",
-    ("batch_norm", "epsilon"): "bn-epsilon",
-    ("batch_norm", "momentum"): "bn-momentum",
-    ("layer_norm", "epsilon"): "act-default",
-    ("group_norm", "epsilon"): "act-default",
-    ("activation", "slope"): "act-default",
-    ("activation", "alpha"): "act-default",
-    ("activation", "approximate"): "act-default",
-    ("activation", "beta"): "act-default",
-    ("activation", "threshold"): "act-default",
-    ("activation", "floor"): "softmax-floor",
-    ("activation", "function"): "act-other",
-    ("dropout", "rate"): "dropout-mode",
-    ("attention", "rate"): "dropout-mode",
-}
-
-TRAINING_ONLY = (("batch_norm", "momentum"), ("dropout", "rate"), ("attention", "rate"))
 
 AT_ONCE = 2**28  # bytes of activations that are sent to the workers at a time
 
@@ -77,10 +54,10 @@ def training_differences(pair: Pair) -> list[str]:
     lines: dict[str, list[str]] = {}
     for match in pair.matching.matches:
         one, other = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
-        for kind, number in TRAINING_ONLY:
+        for number in one.what.training_only if one.kind == other.kind else ():
             a, b = one.numbers.get(number), other.numbers.get(number)
-            if one.kind == other.kind == kind and a != b:
-                text = f"{kind.replace('_', ' ')} {number}: TensorFlow has {a:.6g}, Paddle {b:.6g}"
+            if a != b:
+                text = f"{one.what.label(number)}: TensorFlow has {a:.6g}, Paddle {b:.6g}"
                 lines.setdefault(text, []).append(one.name)
     for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
         for place in lone:
@@ -110,7 +87,7 @@ def _causes(
         return [Diagnosis(SECOND, name, "", text, before, before)]
 
     def computed(kind: str, numbers: Mapping[str, Any]) -> np.ndarray:
-        return reference_steps.compute(kind, numbers, xs, own)
+        return compute(kind, {} if kind == "dense" else numbers, xs, own)
 
     changes = [("kind", one.kind, other.kind)] if kinds[0] != kinds[1] else _changes(one, other)
     after = distance(computed(kinds[0], one.numbers), wanted)
@@ -130,10 +107,10 @@ def _causes(
         if effect <= FLOAT64_LIMIT:
             continue
         change = _difference(one, key, a, b)
-        text = f"{where}: {change}; with {_shown(a)} the gap falls from {before:.1e} to {after:.1e}"
+        text = f"{where}: {change}; with {shown(a)} the gap falls from {before:.1e} to {after:.1e}"
         if len(changes) > 1 and effect < before:
             text += " (together with the layer's other differences)"
-        causes.append(Diagnosis(SECOND, name, TRAPS.get((one.kind, key), ""), text, before, after, change=change))
+        causes.append(Diagnosis(SECOND, name, one.what.traps.get(key, ""), text, before, after, change=change))
     return causes
 
 
@@ -144,15 +121,14 @@ def _keeps_weights(pair: Pair, framework: str, step: Step) -> bool:
 
 def _changes(one: Step, other: Step) -> list[tuple[str, Any, Any]]:
     """(number, the first step's, the second's) for everything in which two steps of one kind differ in inference."""
-    if one.kind == "activation" and one.numbers["function"] != other.numbers["function"]:
-        return [("function", one.numbers["function"], other.numbers["function"])]
     if one.kind != other.kind:
         return []  # a convolution of single cells and a fully connected layer: nothing to compare
-    keys = dict.fromkeys([*one.numbers, *other.numbers])
-    found = [
-        (key, one.numbers.get(key), other.numbers.get(key)) for key in keys if (one.kind, key) not in TRAINING_ONLY
-    ]
-    return [(key, a, b) for key, a, b in found if a != b]
+    mine, theirs = one.what, other.what
+    if mine.key != theirs.key:
+        return [("function", mine.key, theirs.key)]
+    names = [each.name for each in dataclasses.fields(mine) if each.name not in mine.training_only]
+    both = [(name, getattr(mine, name), getattr(theirs, name)) for name in names]
+    return [(name, a, b) for name, a, b in both if a != b]
 
 
 def _latent(pair: Pair, seen: set[str]) -> list[Diagnosis]:
@@ -165,15 +141,14 @@ def _latent(pair: Pair, seen: set[str]) -> list[Diagnosis]:
             for key, a, b in _changes(one, other):
                 gap = gaps.get(one.name)
                 why = "these inputs do not show it" if gap and gap.passed else "not run alone on one input"
-                trap, change = TRAPS.get((one.kind, key), ""), _difference(one, key, a, b)
+                trap, change = one.what.traps.get(key, ""), _difference(one, key, a, b)
                 text = f"{one.name} / {other.name}: {change}; {why}"
                 causes.append(Diagnosis(SECOND, one.name, trap, text, 0.0, 0.0, change=change))
     return causes
 
 
 def _difference(one: Step, key: str, a: Any, b: Any) -> str:
-    label = "activation" if key == "function" else f"{one.kind.replace('_', ' ')} {key}"
-    return f"{label}: TensorFlow has {_shown(a)}, Paddle {_shown(b)}"
+    return f"{one.what.label(key)}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
 
 
 def _lone(pair: Pair) -> list[Diagnosis]:
@@ -185,23 +160,22 @@ def _lone(pair: Pair) -> list[Diagnosis]:
         title = FRAMEWORKS[framework].title
         for place in lone:
             step = graph.steps[place]
-            if step.kind in SILENT or (end and _after_end(pair, framework, place)):
+            if step.what.silent or (end and _after_end(pair, framework, place)):
                 continue
             if not step.shapes and pair.gaps.passed:
                 continue  # it changes nothing that is seen, such as a padding that a pool would have done
-            trap = {"activation": "relu-missing", "zero_pad": "same-pad"}.get(step.kind, "")
-            if "dropout" in step.numbers:
-                trap = "dropout-mode"
             change = f"({step}) exists in {title} only"
             text, endless = f"{step.name} {change}", float("inf")
-            causes.append(Diagnosis(framework, step.name, trap, text, endless, endless, change=change))
+            causes.append(
+                Diagnosis(framework, step.name, step.what.missing_trap, text, endless, endless, change=change)
+            )
     return causes
 
 
 def _after_end(pair: Pair, framework: str, place: int) -> bool:
     """Whether a step only finishes the output: a softmax that one model ends in."""
     step = pair.graphs[framework].steps[place]
-    return place == pair.graphs[framework].output and step.numbers.get("function") == "softmax"
+    return place == pair.graphs[framework].output and isinstance(step.what, Softmax)
 
 
 def _feedable(pair: Pair, name: str, xs: Sequence[np.ndarray]) -> bool:
@@ -228,10 +202,3 @@ def _portions(pair: Pair, names: Sequence[str], count: int) -> list[list[str]]:
         found[-1].append(name)
         total += sizes[name]
     return found
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list) and len(value) == 2 and all(isinstance(sides, list) for sides in value):
-        (top, bottom), (left, right) = value
-        return f"{top} above, {bottom} below, {left} left, {right} right"
-    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

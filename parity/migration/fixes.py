@@ -5,9 +5,11 @@ The code that is printed is the code that `--apply-fixes` runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from parity.kinds.dropout import Dropout
+from parity.kinds.elementwise import Identity, Scale
+from parity.kinds.kind import Kind
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step
@@ -17,27 +19,6 @@ HELPER = """
         parent, _, last = name.rpartition(".")
         setattr(layers[parent] if parent else model, last, layer)
 """
-
-ACTIVATIONS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "relu": lambda _: "nn.ReLU()",
-    "relu6": lambda _: "nn.ReLU6()",
-    "leaky_relu": lambda numbers: f"nn.LeakyReLU({numbers['slope']:.6g})",
-    "elu": lambda numbers: f"nn.ELU({numbers['alpha']:.6g})",
-    "gelu": lambda numbers: f"nn.GELU(approximate={numbers['approximate']})",
-    "sigmoid": lambda _: "nn.Sigmoid()",
-    "tanh": lambda _: "nn.Tanh()",
-    "silu": lambda _: "nn.Silu()",
-    "hard_swish": lambda _: "nn.Hardswish()",
-    "softmax": lambda _: "nn.Softmax()",
-    "softplus": lambda numbers: f"nn.Softplus({numbers['beta']:g}, threshold={numbers['threshold'] or 40:g})",
-    "selu": lambda _: "nn.SELU()",
-    "mish": lambda _: "nn.Mish()",
-    "softsign": lambda _: "nn.Softsign()",
-    "celu": lambda numbers: f"nn.CELU({numbers['alpha']:.6g})",
-    "hard_tanh": lambda numbers: f"nn.Hardtanh({numbers['smallest']:g}, {numbers['largest']:g})",
-    "log_sigmoid": lambda _: "nn.LogSigmoid()",
-    "linear": lambda _: "nn.Identity()",
-}
 
 
 def fix_code(pair: Pair, causes: Sequence[Diagnosis]) -> tuple[str, list[str]]:
@@ -49,28 +30,21 @@ def fix_code(pair: Pair, causes: Sequence[Diagnosis]) -> tuple[str, list[str]]:
     left = []
     replaced = False
     for cause in causes:
-        if cause.trap == "dropout-mode" and cause.framework == SECOND:
-            changes.setdefault("layers[name].mode = 'upscale_in_train'", []).append(cause.stage)
-            continue
-        try:
-            one, other = pair.steps(cause.stage)
-        except KeyError:
-            left.append(f"{cause.text}: change the model by hand")
-            continue
-        layer = "#" not in other.name and other.layer
-        statement = _statement(one, other) if layer else ""
-        if not statement:
+        wanted, step = _repairable(pair, cause)
+        statement = _statements(pair, wanted, step)["inference"] if step else ""
+        if step is None or not statement:
             left.append(f"{cause.text}: change the model by hand")
             continue
         replaced |= statement.startswith("replace")
         changes.setdefault(statement, [])
-        if other.name not in changes[statement]:
-            changes[statement].append(other.name)
+        if step.name not in changes[statement]:
+            changes[statement].append(step.name)
     for match in pair.matching.matches:
         one, other = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
-        statement = _training(one, other)
-        if statement and other.layer and "#" not in other.name:
-            changes.setdefault(statement, []).append(other.name)
+        if one.kind == other.kind and one.what.training_only and one.numbers != other.numbers:
+            statement = _statements(pair, one.what, other)["training"]
+            if statement:
+                changes.setdefault(statement, []).append(other.name)
     if not changes:
         return "", left
     loops: dict[tuple[str, ...], list[str]] = {}  # statements for the same layers share a loop
@@ -83,62 +57,27 @@ def fix_code(pair: Pair, causes: Sequence[Diagnosis]) -> tuple[str, list[str]]:
     return "\n".join([*imports, *head, "    layers = dict(model.named_sublayers())", *helper, *body]) + "\n", left
 
 
-def _statement(one: Step, other: Step) -> str:
-    """What to do with the Paddle layer `name`; empty where no statement is known."""
-    if one.kind != other.kind:
-        return ""
-    numbers = one.numbers
-    match one.kind:
-        case "activation":
-            made = ACTIVATIONS.get(numbers["function"])
-            odd = numbers["function"] == "relu" and len(numbers) > 1  # Keras's, with numbers that Paddle's lacks
-            return "" if made is None or odd else f"replace(name, {made(numbers)})"
-        case "batch_norm" | "layer_norm":
-            return f"layers[name]._epsilon = {numbers['epsilon']:.6g}"
-        case "conv" if _only(one, other, "stride", "padding"):
-            moved = numbers["stride"] != other.numbers["stride"]
-            row = len(one.output) == 2  # of sequences, for which Paddle has a layer of another kind
-            stride = numbers["stride"][1:] if row else numbers["stride"]
-            head = f"layers[name]._stride = {stride}\n" if moved else ""
-            if row:
-                return f"{head}layers[name]._padding = {numbers['padding'][1]}  # before, after"
-            return (
-                f"{head}layers[name]._padding_algorithm = 'EXPLICIT'\n"
-                f"layers[name]._updated_padding = {_sides(numbers)}  # above, below, left, right"
-            )
-        case "group_norm" if _only(one, other, "epsilon"):
-            return f"layers[name]._epsilon = {numbers['epsilon']:.6g}"
-        case "conv_transpose" if _only(one, other, "crop") and min(sides := _sides(numbers, "crop")) >= 0:
-            return f"layers[name]._padding, layers[name].output_padding = {sides}, 0  # above, below, left, right"
-        case "max_pool" if _only(one, other, "padding"):
-            return f"layers[name].padding, layers[name].ceil_mode = {_pool_padding(one)}, False"
-        case "average_pool" if _only(one, other, "count_padding"):
-            return f"layers[name].exclusive = {not numbers['count_padding']}"
-        case "average_pool" if _only(one, other, "padding", "count_padding"):
-            exclusive = not numbers["count_padding"]
-            return f"layers[name].padding, layers[name].exclusive = {_pool_padding(one)}, {exclusive}"
-    return ""
+def _repairable(pair: Pair, cause: Diagnosis) -> tuple[Kind, Step | None]:
+    """What a Paddle step should compute, and the step; none where the first model has nothing that it stands for."""
+    try:
+        one, other = pair.steps(cause.stage)
+        return one.what, other
+    except KeyError:
+        lone = next((step for step in pair.graphs[SECOND].steps if step.name == cause.stage), None)
+    if lone and cause.framework == SECOND and isinstance(lone.what, Scale) and lone.what.dropout is not None:
+        return Dropout(lone.what.dropout), lone
+    return Identity(), None
 
 
-def _training(one: Step, other: Step) -> str:
-    if one.kind == other.kind == "batch_norm" and one.numbers["momentum"] != other.numbers["momentum"]:
-        return f"layers[name]._momentum = {one.numbers['momentum']:.6g}"
-    if one.kind == other.kind == "dropout" and one.numbers["rate"] != other.numbers["rate"]:
-        return f"layers[name].p = {one.numbers['rate']:g}"
-    return ""
-
-
-def _only(one: Step, other: Step, *keys: str) -> bool:
-    return all(one.numbers[key] == other.numbers[key] for key in one.numbers if key not in keys)
-
-
-def _sides(numbers: dict[str, Any], key: str = "padding") -> list[int]:
-    (top, bottom), (left, right) = numbers[key]
-    return [top, bottom, left, right]
-
-
-def _pool_padding(step: Step) -> list[int]:
-    return step.numbers["padding"][1] if len(step.output) == 2 else _sides(step.numbers)
+def _statements(pair: Pair, wanted: Kind, found: Step) -> dict[str, str]:
+    """What to do with the Paddle layer `name`, for inference and for training; empty where no statement is known."""
+    if "#" in found.name or not found.layer:
+        return {"inference": "", "training": ""}
+    both = {
+        "wanted": {"kind": wanted.name, "numbers": wanted.numbers()},
+        "found": {"kind": found.kind, "numbers": found.numbers},
+    }
+    return pair.one(SECOND, "write_repair", **both, row=len(found.output) == 2).result
 
 
 def _loop(names: Sequence[str], statements: Sequence[str]) -> list[str]:

@@ -13,20 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from parity.runtime.graph import INPUT, SILENT, Graph, Step, few
-
-# Kinds that may stand for each other: then they are matched, and their difference is what is to be explained.
-FAMILIES = {
-    "max_pool": "pool",
-    "average_pool": "pool",
-    "global_max_pool": "pool",
-    "global_average_pool": "pool",
-    "add": "merge",
-    "multiply": "merge",
-    "concat": "merge",
-}
-
-JOINTS = ("add", "multiply", "concat")  # steps without arrays that give a graph its shape
+from parity.runtime.graph import INPUT, Graph, Step, few
 
 
 class MatchError(Exception):
@@ -134,13 +121,13 @@ class _Structure:
             for slot, source in enumerate(step.inputs):
                 if source >= 0:
                     users[source].append((place, slot))
-            self.before.append(self._digest(step, fed if step.kind == "concat" else sorted(fed)))
+            self.before.append(self._digest(step, fed if step.what.ordered else sorted(fed)))
         self.after = [""] * count
         for place in range(count - 1, -1, -1):
             step = graph.steps[place]
             seen = sorted(
                 # where in a concatenation it goes matters, in a sum it does not
-                f"{self.after[user]}{slot if graph.steps[user].kind == 'concat' else ''}"
+                f"{self.after[user]}{slot if graph.steps[user].what.ordered else ''}"
                 for user, slot in users[place]
             )
             self.after[place] = self._digest(step, seen or ["end"])
@@ -150,7 +137,7 @@ class _Structure:
         return _signature(self.graph.steps[place])
 
     def _digest(self, step: Step, around: Sequence[str]) -> str:
-        if not step.shapes and step.kind not in JOINTS:
+        if not step.shapes and not step.what.several:
             return around[0] if len(around) == 1 else hashlib.sha256("+".join(around).encode()).hexdigest()
         text = "|".join([_signature(step) if step.shapes else step.kind, *around])
         return hashlib.sha256(text.encode()).hexdigest()
@@ -162,8 +149,8 @@ def _signature(step: Step) -> str:
     kind = step.kind
     if _cell(step):
         kind, shape = "dense", shape[2:]
-    groups = step.numbers.get("groups", 1) if kind in ("conv", "conv_transpose") else 1
-    return f"{kind} {shape} {groups}"
+    settled = [step.numbers[name] for name in step.what.settled] if kind == step.kind else [1]
+    return f"{kind} {shape} {settled or [1]}"
 
 
 def _cell(step: Step) -> bool:
@@ -223,7 +210,7 @@ def _weightless(first: Graph, second: Graph, pairs: dict[int, Match]) -> None:
     sources = [[_sources(graph, place) for place in range(len(graph.steps))] for graph in (first, second)]
     for loud in (True, False):  # what computes something first; then what is silent on both sides
         for a, step in enumerate(first.steps):
-            if step.shapes or a in pairs or (step.kind in SILENT) == loud:
+            if step.shapes or a in pairs or step.what.silent == loud:
                 continue
             fed = _translated(sources[0][a], partners)
             if fed is None:
@@ -232,7 +219,7 @@ def _weightless(first: Graph, second: Graph, pairs: dict[int, Match]) -> None:
                 if other.shapes or b in taken or not _alike(step, other):
                     continue
                 theirs = sources[1][b]
-                ordered = step.kind == "concat"
+                ordered = step.what.ordered
                 if (fed == theirs) if ordered else (sorted(fed) == sorted(theirs)):
                     pairs[a] = Match(a, b, f"{_family(step)}, fed by the same layers")
                     partners[a] = b
@@ -244,7 +231,7 @@ def _sources(graph: Graph, place: int) -> list[int]:
     """The steps that feed one, silent ones seen through."""
     found = []
     for source in graph.steps[place].inputs:
-        while source >= 0 and graph.steps[source].kind in SILENT:
+        while source >= 0 and graph.steps[source].what.silent:
             source = graph.steps[source].inputs[0]
         found.append(source)
     return found
@@ -257,17 +244,12 @@ def _translated(sources: Sequence[int], partners: Mapping[int, int]) -> list[int
 
 def _alike(one: Step, other: Step) -> bool:
     if one.kind == other.kind:
-        return one.kind != "activation" or _ends(one) == _ends(other)
+        return one.what.ends == other.what.ends  # a softmax makes probabilities: no other activation stands for it
     return _family(one) == _family(other) != ""
 
 
-def _ends(step: Step) -> bool:
-    """A softmax turns logits into probabilities: no other activation stands for it."""
-    return step.numbers.get("function") in ("softmax", "log_softmax")
-
-
 def _family(step: Step) -> str:
-    return FAMILIES.get(step.kind, step.kind)
+    return step.what.family or step.kind
 
 
 def _nothing(first: Graph, second: Graph) -> str:

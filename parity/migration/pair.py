@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from parity.data.dataset import Dataset
+from parity.kinds.activation import Softmax
 from parity.migration.matching import Matching, match
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
-from parity.runtime.graph import SILENT, Graph, Step
+from parity.runtime.graph import Graph, Step
 from parity.runtime.targets import TargetError
 from parity.runtime.user_models import Adoption, Wanted
 from parity.weights.initializers import proof_state
@@ -164,12 +165,12 @@ class Pair:
         for framework, graph in self.graphs.items():
             place = graph.output
             while place >= 0 and place in lone[framework] and _may_end(graph.steps[place]):
-                if graph.steps[place].kind not in SILENT:
+                if not graph.steps[place].what.silent:
                     function = graph.steps[place].numbers["function"]
                     title = FRAMEWORKS[framework].title
                     notes.append(f"{graph.steps[place].name!r} ({function}) ends the {title} model only")
                 place = graph.steps[place].inputs[0]
-            while place >= 0 and graph.steps[place].kind in SILENT and partners.get(place) is None:
+            while place >= 0 and graph.steps[place].what.silent and partners.get(place) is None:
                 place = graph.steps[place].inputs[0]
             places[framework] = place
         if partners.get(places[FIRST]) != places[SECOND]:
@@ -201,7 +202,7 @@ def _own_words(error: WorkerError) -> str:
 
 
 def _may_end(step: Step) -> bool:
-    return step.kind in SILENT or (step.kind == "activation" and step.numbers.get("function") == "softmax")
+    return step.what.silent or isinstance(step.what, Softmax)
 
 
 def _flops(step: Step) -> int:

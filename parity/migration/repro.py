@@ -120,7 +120,11 @@ def _culprit(pair: Pair, name: str, inputs: np.ndarray, cause: str) -> Culprit:
         image = slice(int(apart.argmax()), int(apart.argmax()) + 1)
         xs, outputs = [x[image] for x in xs], {framework: y[image] for framework, y in outputs.items()}
     arrays = {kind: array.astype("float32") for kind, array in pair.arrays(name).items()}  # drawn as float32 numbers
-    return Culprit(name, pair.steps(name), xs, arrays, outputs, cause)
+    lines = {}
+    for framework, step in zip((FIRST, SECOND), pair.steps(name), strict=True):
+        facts = {"kind": step.kind, "numbers": step.numbers, "shapes": step.shapes}
+        lines[framework] = pair.one(framework, "write_script", **facts).result["lines"]
+    return Culprit(name, pair.steps(name), xs, arrays, outputs, cause, lines)
 
 
 def _readme(culprit: Culprit, versions: dict[str, str], arrays: Arrays) -> str:

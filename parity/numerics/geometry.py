@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+Pair = int | Sequence[int]  # for both axes, or [h, w]
+
+Padding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
 
 
 def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
@@ -43,3 +47,45 @@ def over_row(value: Any) -> list[int]:
 def rows_of_cells(shape: Sequence[int]) -> tuple[int, ...]:
     """Shape (h, w, c) or (t, c) as it is compared: what has a single cell is a row."""
     return tuple(shape[-1:]) if len(shape) in (2, 3) and set(shape[:-1]) == {1} else tuple(shape)
+
+
+def as_maps(x: np.ndarray) -> np.ndarray:
+    """Rows as the maps of a single cell that they are, sequences as those of a single row."""
+    return x[:, None, None, :] if x.ndim == 2 else x[:, None] if x.ndim == 3 else x
+
+
+def cells(
+    x: np.ndarray, window: Pair, stride: Pair, padding: Padding, *, dilation: Pair = 1, fill: float
+) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """For every cell of a window, by row and column, what all windows of the padded maps hold there: [n, h', w', c].
+
+    One cell at a time: all windows at once would take kh * kw times the memory of the maps.
+    """
+    size, steps, spread = pair(window), pair(stride), pair(dilation)
+    reach = [(extent - 1) * apart + 1 for extent, apart in zip(size, spread, strict=True)]
+    sides = _sides(x.shape[1:3], reach, steps, padding)
+    padded = np.pad(x, [(0, 0), *sides, (0, 0)], constant_values=fill)
+    last = [extent - covered for extent, covered in zip(padded.shape[1:3], reach, strict=True)]  # a window's last start
+    if min(last) < 0:
+        raise ValueError(f"a window that reaches over {reach} cells does not fit padded maps {padded.shape[1:3]}")
+    for i, j in np.ndindex(size[0], size[1]):
+        top, left = i * spread[0], j * spread[1]
+        yield (i, j), padded[:, top : top + last[0] + 1 : steps[0], left : left + last[1] + 1 : steps[1]]
+
+
+def _sides(
+    extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: Padding
+) -> list[tuple[int, int]]:
+    """Cells before and after, for both axes; SAME puts the odd one behind."""
+    if padding == "valid":
+        return [(0, 0), (0, 0)]
+    if padding == "same":
+        facts = zip(extents, reach, stride, strict=True)
+        totals = [max((-(-extent // step) - 1) * step + covered - extent, 0) for extent, covered, step in facts]
+        return [(total // 2, total - total // 2) for total in totals]
+    if isinstance(padding, int):
+        return [(padding, padding)] * 2
+    if isinstance(padding, str):
+        raise ValueError(f"expected padding 'same', 'valid' or numbers, found {padding!r}")
+    (top, bottom), (left, right) = padding
+    return [(top, bottom), (left, right)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.numerics import reference_layers
+from parity import kinds
 from parity.numerics.arrays import pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare
 from parity.numerics.tolerance import derive_limits, perturb
@@ -98,7 +98,7 @@ def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) 
     """
     state = evidence.state("float32")
     draw = np.random.default_rng(evidence.seed)
-    known = {layer["name"]: layer for layer in layers if layer["kind"] in reference_layers.KINDS}
+    known = {layer["name"]: layer for layer in layers if kinds.of_spec(layer) is not None}
     own = {
         name: {kind: state[f"{name}/{kind}"].astype("float64") for kind in _KINDS if f"{name}/{kind}" in state}
         for name in known
@@ -106,7 +106,7 @@ def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) 
     drawn = {name: draw.normal(size=probe_shape(layer, own[name])) for name, layer in known.items()}
     comparisons: dict[str, dict[str, Comparison]] = {}
     for size, inputs in (("", drawn), (f", inputs up to {LARGEST_INPUT:g}", scaled_up(drawn))):
-        expected = {name: reference_layers.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
+        expected = {name: kinds.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
         replies = evidence.workers.each(
             "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)
         )

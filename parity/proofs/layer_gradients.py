@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.numerics import reference_layers
+from parity import kinds
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import Comparison, compare, joined, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, alarm_factor, moved_like_terms, perturb, sum_roundings
@@ -105,7 +105,7 @@ def probes_of(evidence: Evidence) -> Probes:
     gradients: Arrays = {}
     common = [{layer["name"] for layer in description["layers"]} for description in evidence.describe().values()]
     for layer in evidence.layers():
-        known = layer["kind"] in reference_layers.KINDS and layer["kind"] not in SKIPPED
+        known = kinds.of_spec(layer) is not None and layer["kind"] not in SKIPPED
         if not known or not all(layer["name"] in names for names in common):
             continue  # level 1 says where the twins' layers differ
         name = layer["name"]
@@ -139,7 +139,7 @@ def apart(shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
 
 
 def _output_shape(layer: Mapping[str, Any], x: np.ndarray, own: Mapping[str, np.ndarray]) -> tuple[int, ...]:
-    return len(x), *reference_layers.layer(layer, x[:1].astype(np.float64), own).shape[1:]
+    return len(x), *kinds.layer(layer, x[:1].astype(np.float64), own).shape[1:]
 
 
 def _compared(exact: Arrays, found: Arrays, moved: Arrays, factor: float) -> Comparison:

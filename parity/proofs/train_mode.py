@@ -15,9 +15,10 @@ from parity.catalogue.networks import LARGE
 from parity.catalogue.recipes import Recipe, as_arguments, recipe_of
 from parity.data.batches import plan_arrays, prepared
 from parity.data.dataset import Dataset
-from parity.numerics import reference_layers
+from parity.kinds.norm import batch_norm_training
 from parity.numerics.arrays import Arrays, pack, unpack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
+from parity.numerics.losses import cross_entropies
 from parity.numerics.tolerance import derive_limits, moved_like_terms, perturb
 from parity.proofs.context import Evidence
 from parity.proofs.extremes import LOGITS
@@ -127,7 +128,7 @@ def _reported(
 
 def recounted(loss: float, logits: np.ndarray, labels: np.ndarray, limit: float) -> Comparison:
     """A mean loss against numpy's of the same logits; a difference of logits is as uncertain as the largest of them."""
-    losses = reference_layers.cross_entropies(logits, labels)
+    losses = cross_entropies(logits, labels)
     scale = float(max(np.abs(logits).max(), np.abs(losses).max()))
     return compare({"loss": np.array(losses.mean())}, {"loss": np.array(loss)}, limit, scales={"loss": scale})
 
@@ -224,7 +225,7 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
         found: Arrays = {}
         for name, x in inputs.items():
             own = {kind: state[f"{name}/{kind}"] for kind in ("gamma", "beta", "mean", "variance")}
-            y, mean, variance = reference_layers.batch_norm_training(x, own, facts.epsilon, facts.momentum)
+            y, mean, variance = batch_norm_training(x, own, facts.epsilon, facts.momentum)
             found |= {f"{name}/output": y, f"{name}/mean": mean, f"{name}/variance": variance}
         return found
 

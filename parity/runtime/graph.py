@@ -7,46 +7,21 @@ Workers trace such a model by running it (`*_impl/tracing.py`) and send what the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from parity.kinds import of
+from parity.kinds.kind import Kind
+
 INPUT, UNKNOWN = -1, -2  # of a step's inputs: the model's own, and what no traced step made
-
-# What never changes a number in inference: two models may differ in these and still be equal.
-SILENT = ("identity", "dropout", "reshape")
-
-POSITIVE = ("relu", "relu6", "sigmoid", "softmax", "softplus")  # functions that give no negative number
 
 
 @dataclass(frozen=True)
 class Step:
     """One layer or function of a model, as it was reached when the model ran.
 
-    Sequences [n, t, c] are maps of one row: what works on them has the numbers and kernels of h = 1.
-
-    Kinds and their numbers, all spelled out:
-        conv             stride, dilation [h, w]; padding [[top, bottom], [left, right]] as far as windows reach; groups
-        conv_transpose   stride, dilation [h, w]; crop [[top, bottom], [left, right]]: what is cut off the full output,
-                         or below zero added to it; groups; its kernel is [h, w, out / groups, in]
-        dense
-        batch_norm       epsilon, momentum
-        layer_norm       epsilon; over the last axis
-        group_norm       epsilon; groups, of neighbouring channels
-        attention        heads, rate (of the dropout of its weights); fed query, key and value; its arrays are query,
-                         key and value [in, heads * size], out [heads * size, out], and of each its _bias
-        embedding
-        max_pool         window, stride [h, w]; padding as above
-        average_pool     the same, and count_padding
-        global_max_pool, global_average_pool
-        activation       function ("relu", "softmax", ...) and its numbers
-        prelu
-        dropout          rate
-        zero_pad         padding
-        scale            scale, offset: x * scale + offset; of a dropout that scales in inference its rate as `dropout`
-        add, multiply, concat
-        identity, reshape
-        other            type: nothing is known but the shapes
+    Kinds and their numbers are those of `parity.kinds`, all spelled out.
     """
 
     name: str  # the owner's: a layer's full path; a function is named after the layer that calls it
@@ -56,6 +31,11 @@ class Step:
     inputs: tuple[int, ...]  # places of the steps before it in the trace; INPUT or UNKNOWN
     output: tuple[int, ...]  # canonical shape without the batch: h, w, c, or t, c; what has a single cell is a row
     layer: bool = True  # else a function, which nothing but the model's own code can change
+
+    @property
+    def what(self) -> Kind:
+        """What it computes."""
+        return of(self.kind, self.numbers)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -98,30 +78,6 @@ class Graph:
             list(values["stray"]),
             list(values["opaque"]),
         )
-
-
-def pool(what: str, facts: dict[str, Any], into: Sequence[int], *, counted: bool = False) -> tuple[str, dict[str, Any]]:
-    """Kind and numbers of a "max" or "average" pool; one whose window is the whole map is the global one."""
-    if facts["window"] == list(into) and not any(map(any, facts["padding"])):
-        return f"global_{what}_pool", {}
-    # without padding there is nothing to count
-    extra = {"count_padding": counted and any(map(any, facts["padding"]))} if what == "average" else {}
-    return f"{what}_pool", facts | extra
-
-
-def adaptive_pool(what: str, into: Sequence[int], out: Sequence[int]) -> tuple[str, dict[str, Any]]:
-    """An adaptive pool as the plain one that it comes to on maps of this size."""
-    if list(out) == list(into):
-        return "identity", {}
-    if any(extent % side for extent, side in zip(into, out, strict=True)):
-        return "other", {"type": f"adaptive {what} pool with uneven windows"}
-    window = [extent // side for extent, side in zip(into, out, strict=True)]
-    return pool(what, {"window": window, "stride": window, "padding": [[0, 0], [0, 0]]}, into)
-
-
-def softplus(beta: float, threshold: float) -> dict[str, Any]:
-    """A softplus that is the identity above a threshold; one so high that even float64 rounds to that is none."""
-    return {"function": "softplus", "beta": float(beta), "threshold": float(threshold) if threshold < 34 else None}
 
 
 def few(names: Iterable[str], shown: int = 3) -> str:

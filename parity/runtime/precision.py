@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.numerics.reference_layers import conv2d
+from parity.kinds.conv import conv2d
 
 # An entry is a sum of 512 products: float32 errs by about sqrt(512) * 2**-24 = 1.4e-6 of the largest at most, a format
 # with a 10-bit mantissa (TF32, float16) by 2**-11 = 5e-4 a factor, bfloat16 by 2**-8. The border lies between.

@@ -12,8 +12,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from parity.kinds import of
 from parity.numerics.geometry import used_padding
-from parity.runtime.graph import INPUT, POSITIVE, UNKNOWN
+from parity.runtime.graph import INPUT, UNKNOWN
 from parity.runtime.targets import TargetError
 from parity.weights.layout import Layout
 
@@ -136,7 +137,7 @@ def merged(steps: Sequence[S], sides: Callable[[S, S], Sides]) -> list[S]:
     for place, step in enumerate(steps):
         if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
             user, source = steps[users[place][0]], step.inputs[0]
-            positive = source >= 0 and steps[source].numbers.get("function") in POSITIVE
+            positive = source >= 0 and of(steps[source].kind, steps[source].numbers).positive
             # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
             if user.kind == "conv" or (user.kind == "max_pool" and positive):
                 padders[users[place][0]] = step

@@ -15,11 +15,6 @@ from parity.printable import quoted
 from parity.runtime.targets import TargetError
 from parity.weights.state import all_finite
 
-# What an array is made where the other model has none, so that it changes nothing.
-NEUTRAL = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}
-
-NEUTRAL |= {f"{part}_bias": 0.0 for part in ("query", "key", "value", "out")}
-
 HALF = ("float16", "bfloat16")
 
 

@@ -260,7 +260,7 @@ def test_a_tensor_s_memory_is_writeable_shared_and_kept_alive() -> None:
 
 KNOWN = """
 def known():
-    from paddle_impl.user_models.function_kinds import FUNCTIONS
+    from paddle_impl.kinds import FUNCTIONS
     return {name: len(places) for name, places in FUNCTIONS.items()}
 
 VERBS["known"] = known

@@ -72,7 +72,7 @@ def test_every_fault_can_be_put_in_where_it_says(scenes: dict[str, Scene]) -> No
         folders = [ROOT / FRAMEWORKS[name].package for name in each.frameworks]
         sources = ["".join((folder / f"{stem}.py").read_text() for stem in FAULTY) for folder in folders]
         found = {bool(re.search(rf' {{4}}"{re.escape(each.change)}": (_|partial)', source)) for source in sources}
-        tampering = (ROOT / "parity" / "tampering.py").read_text()
+        tampering = (ROOT / "parity" / "faults" / "tampering.py").read_text()
         assert found == {f'    "{each.change}": ' not in tampering}, each
         places(each.where, scenes["lenet5"])  # a kind that is known
 

@@ -9,7 +9,7 @@ import pytest
 
 from parity.catalogue.networks import NETWORKS
 from parity.data.dataset import Dataset
-from parity.numerics.reference_layers import cross_entropies
+from parity.numerics.losses import cross_entropies
 from parity.proofs.context import Evidence
 from parity.proofs.evaluation import evaluated, evaluation, predictions, telling
 from parity.proofs.train_mode import recipe_for, start, train_rows, training_part

@@ -139,7 +139,7 @@ def test_killed_while_it_writes_a_checkpoint_it_goes_on_from_the_one_before(
 ) -> None:
     """SIGKILL with half of the second checkpoint written."""
     arguments = (*LONG, "--framework", framework, "--out", tmp_path)
-    with running(*arguments, python=altered_python({"parity.weights.state": HALF_WRITTEN})) as process:
+    with running(*arguments, python=altered_python({"parity.weights.files": HALF_WRITTEN})) as process:
         wait_for(lambda: bool(workers_of(process)), process)
         workers = workers_of(process)
         assert process.wait(timeout=300) == -signal.SIGKILL

@@ -166,7 +166,7 @@ def test_batches_that_are_not_the_reference_are_noticed(
     unmirrored = dataclasses.replace(mini, augmentation=dataclasses.replace(mini.augmentation, flip=False))
     other = reference_digest(few, unmirrored, 100, 0)
     assert other != reference_digest(few, mini, 100, 0)
-    monkeypatch.setattr("parity.data.batches.reference_digest", lambda *_: other)
+    monkeypatch.setattr("parity.training.run.reference_digest", lambda *_: other)
     record = train(workers["tensorflow"], "lenet5", few, Settings(epochs=1)).record
     assert any("not bit-identical" in problem for problem in record.problems)
 

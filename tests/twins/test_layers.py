@@ -8,7 +8,9 @@ import pytest
 
 from parity.catalogue.designs import AlexNet
 from parity.catalogue.networks import NETWORKS, network
-from parity.numerics import reference_layers
+from parity.kinds.conv import conv2d
+from parity.kinds.norm import LocalResponseNorm
+from parity.kinds.pool import AdaptiveAveragePool
 from parity.numerics.arrays import Arrays, pack
 from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State, entries_of
@@ -65,9 +67,9 @@ def test_local_response_normalisation(workers: Workers, framework: str, dtype: s
     others = ({"radius": 3}, {"radius": 5}, {"alpha": 0.001 / 81}, {"alpha": 0.001}, {"beta": 0.5}, {"bias": 2.0})
     for source, target in (("group1/pool", "group1/lrn"), ("group2/relu", "group2/lrn")):
         x, y = stages[source], stages[target]
-        assert gap(y, reference_layers.lrn(x, **facts)) < LIMITS[dtype]
+        assert gap(y, LocalResponseNorm(**facts).compute([x], {})) < LIMITS[dtype]
         for other in others:
-            assert gap(y, reference_layers.lrn(x, **(facts | other))) > 10 * LIMITS[dtype], other
+            assert gap(y, LocalResponseNorm(**(facts | other)).compute([x], {})) > 10 * LIMITS[dtype], other
 
 
 @BOTH
@@ -79,7 +81,7 @@ def test_adaptive_average_pool(workers: Workers, framework: str, dtype: str, nam
     x, y = stages["group5/pool"], stages["pool"]
     side = {"mini_vgg": 1, "mini_vgg-47px": 2, "mini_vgg-96px": 3, "mini_vgg-128px": 4}[name]
     assert x.shape == (2, side, side, 64)
-    assert gap(y, reference_layers.adaptive_average_pool(x, 3)) < LIMITS[dtype]
+    assert gap(y, AdaptiveAveragePool(3).compute([x], {})) < LIMITS[dtype]
     if side in (1, 3):
         np.testing.assert_array_equal(y, x.repeat(3 // side, axis=1).repeat(3 // side, axis=2))
 
@@ -91,8 +93,8 @@ def test_a_convolution_that_pads_both_sides_alike(workers: Workers, framework: s
     found = run(workers, framework, "mini_resnet", dtype)
     x, kernel = found.stages["stage1/block2/relu2"], found.state["stage2/block1/conv1/kernel"]
     y = found.stages["stage2/block1/conv1"]
-    assert gap(y, reference_layers.conv2d(x, kernel, None, stride=2, padding=1)) < LIMITS[dtype]
-    assert gap(y, reference_layers.conv2d(x, kernel, None, stride=2, padding="same")) > 0.1
+    assert gap(y, conv2d(x, kernel, None, stride=2, padding=1)) < LIMITS[dtype]
+    assert gap(y, conv2d(x, kernel, None, stride=2, padding="same")) > 0.1
 
 
 @BOTH
@@ -130,7 +132,7 @@ def test_the_first_bottleneck_takes_the_stem_as_it_is(workers: Workers, framewor
     ):
         for layer, source in (("conv1", x), ("project", projected)):
             kernel, bias = (found.state[f"{block}/{layer}/{kind}"] for kind in ("kernel", "bias"))
-            expected = reference_layers.conv2d(found.stages[source], kernel, bias, stride=stride, padding="same")
+            expected = conv2d(found.stages[source], kernel, bias, stride=stride, padding="same")
             assert gap(found.stages[f"{block}/{layer}"], expected) < LIMITS["float64"], (block, layer)
     inner = found.stages["stage1/block2/relu1"]
     assert gap(inner, found.stages["stage1/block1/add"]) > 0.1

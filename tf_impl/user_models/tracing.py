@@ -14,16 +14,22 @@ from parity.runtime import trace
 from parity.runtime.trace import Call, Facts, Reading
 from parity.runtime.tracing import Sides, TracedStep, tensors_of
 from parity.weights.layout import Layout
-from tf_impl.user_models.function_kinds import FUNCTIONS, of_function
-from tf_impl.user_models.layer_kinds import (
-    PRODUCTS,
-    arrays_of,
-    attended,
-    convolution,
-    known,
-    of_activation,
-    of_layer,
-    sides,
+from tf_impl.kinds import FUNCTIONS, arrays_of, known, of_function, of_layer
+from tf_impl.kinds.activation import of_activation
+from tf_impl.kinds.attention import attended
+from tf_impl.kinds.conv import convolution
+from tf_impl.kinds.geometry import sides
+
+layers = keras.layers
+
+# layers that may carry an activation of their own
+PRODUCTS = (
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.DepthwiseConv2D,
+    layers.SeparableConv2D,
+    layers.Conv2DTranspose,
+    layers.Dense,
 )
 
 Step = TracedStep  # of tensors and layers of TensorFlow
@@ -119,7 +125,8 @@ class Trace(trace.Trace):
         else:
             self._add(path, *of_layer(layer, x, product), [x], product, bare, layer)
         if activation is not None and activation is not keras.activations.linear:
-            self._add(f"{path}.activation", "activation", of_activation(activation), [product], result, activation)
+            kind = of_activation(activation)
+            self._add(f"{path}.activation", kind.name, kind.numbers(), [product], result, activation)
         return result
 
     def _first_half(self, layer: keras.layers.Layer, path: str, x: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
@@ -130,7 +137,7 @@ class Trace(trace.Trace):
             return keras.ops.depthwise_conv(x, layer.depthwise_kernel, **options)
 
         y = run(x)
-        self._add(f"{path}.depthwise", "conv", convolution(layer, x, y), [x], y, run)
+        self._add(f"{path}.depthwise", "conv", convolution(layer, x, y).numbers(), [x], y, run)
         self.steps[-1].arrays = {"kernel": (layer.depthwise_kernel, Layout("depthwise"))}
         return y
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.kinds import ACTIVATIONS, KINDS, compute
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT
-from parity.numerics.reference_steps import KINDS, compute
-from parity.runtime.graph import Step
 from parity.workers.frameworks import FRAMEWORKS
-from tests.numerics.step_cases import CASES
+from tests.kinds.cases import CASES
 
 # Reads expressions and arrays, writes what the expressions give.
 CHILDREN = {
@@ -117,13 +115,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
     return {framework: computed_by(framework, tmp_path_factory.mktemp(framework)) for framework in FRAMEWORKS}
 
 
-def test_both_frameworks_judge_every_kind() -> None:
-    """And the kinds are those that `Step` lists, but the one of which nothing is known."""
-    assert Step.__doc__ is not None
-    lines = re.findall(r"^ {8}(\w+(?:, \w+)*)(?:  .*)?$", Step.__doc__, re.MULTILINE)
-    assert set(", ".join(lines).split(", ")) - {"other"} == set(KINDS)
+def test_both_frameworks_judge_every_kind_and_every_activation() -> None:
+    """But those of the suite's own layers, which level 2 and `test_loops` judge, and what has no reference."""
+    own = {"adaptive_average_pool", "lrn"}
     for framework in FRAMEWORKS:
-        assert {CASES[name].kind for other, name in PAIRS if other == framework} == set(KINDS)
+        cases = [CASES[name] for other, name in PAIRS if other == framework]
+        assert {case.kind for case in cases} == set(KINDS) - own - {"other"}
+        functions = {case.numbers["function"] for case in cases if case.kind == "activation"}
+        assert functions <= set(ACTIVATIONS)
+        missing = set(ACTIVATIONS) - functions
+        assert not missing, (framework, missing)
 
 
 @pytest.mark.parametrize(("framework", "name"), PAIRS)

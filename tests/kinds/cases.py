@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from parity.kinds import compute
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare
-from parity.numerics.reference_steps import compute
 
 Shape = tuple[int, ...]
 
@@ -376,7 +376,7 @@ CASES = {
         paddle="F.adaptive_avg_pool2d(x, 1).flatten(1)",
         tensorflow="layers.GlobalAveragePooling2D()(x)",
     ),
-    "linear": activation("linear", tensorflow="keras.activations.linear(x)"),
+    "linear": activation("linear", "paddle.nn.Identity()(x)", "keras.activations.linear(x)"),
     "relu": activation("relu", "F.relu(x)", "tf.nn.relu(x)"),
     "relu, Keras's with all its numbers": activation(
         "relu",

@@ -9,8 +9,24 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
-from parity.numerics import reference_layers
-from parity.numerics.reference_layers import Padding
+from parity import kinds
+from parity.kinds.conv import conv2d
+from parity.kinds.norm import LocalResponseNorm, normalised
+from parity.kinds.pool import AdaptiveAveragePool, AveragePool, MaxPool
+from parity.numerics.geometry import Padding
+
+
+def max_pool(x: np.ndarray, **numbers: Any) -> np.ndarray:
+    return MaxPool(**numbers).compute([x], {})
+
+
+def average_pool(x: np.ndarray, **numbers: Any) -> np.ndarray:
+    return AveragePool(**numbers).compute([x], {})
+
+
+def lrn(x: np.ndarray, **numbers: Any) -> np.ndarray:
+    return LocalResponseNorm(**numbers).compute([x], {})
+
 
 PADDINGS: tuple[Padding, ...] = ("same", "valid", 1, 2)
 
@@ -64,9 +80,9 @@ def test_convolution_against_loops(size: tuple[int, int], stride: int, window: i
     nothing = np.zeros((2, 3))  # of a window that lies in the padding altogether
     sums = by_loops(x, window, stride, padding, lambda cells: sum((v @ kernel[i, j] for i, j, v in cells), nothing))
     expected = sums + bias
-    found = reference_layers.conv2d(x, kernel, bias, stride=stride, padding=padding)
+    found = conv2d(x, kernel, bias, stride=stride, padding=padding)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
-    without = reference_layers.conv2d(x, kernel, None, stride=stride, padding=padding)
+    without = conv2d(x, kernel, None, stride=stride, padding=padding)
     np.testing.assert_allclose(without, sums, rtol=0, atol=1e-13 * np.abs(expected).max())
 
 
@@ -75,7 +91,7 @@ def test_convolution_against_loops(size: tuple[int, int], stride: int, window: i
 def test_convolution_is_cross_correlation(mode: str, window: int) -> None:
     """Not flipped: scipy's correlate2d, a sum over the input channels."""
     x, kernel = maps(9, 11), np.random.default_rng(1).normal(size=(window, window, 2, 3))
-    found = reference_layers.conv2d(x, kernel, None, stride=1, padding=mode)
+    found = conv2d(x, kernel, None, stride=1, padding=mode)
     for n, o in np.ndindex(2, 3):
         expected = sum(correlate2d(x[n, ..., i], kernel[..., i, o], mode) for i in range(2))
         np.testing.assert_allclose(found[n, ..., o], expected, rtol=0, atol=1e-12)
@@ -86,8 +102,8 @@ def test_same_with_stride_two_pads_the_bottom_and_the_right() -> None:
     x = np.arange(16.0).reshape(1, 4, 4, 1)
     first = np.zeros((3, 3, 1, 1))
     first[0, 0] = 1  # picks each window's top left cell
-    same = reference_layers.conv2d(x, first, None, stride=2, padding="same")
-    symmetric = reference_layers.conv2d(x, first, None, stride=2, padding=1)
+    same = conv2d(x, first, None, stride=2, padding="same")
+    symmetric = conv2d(x, first, None, stride=2, padding=1)
     assert same[0, ..., 0].tolist() == [[0, 2], [8, 10]]
     assert symmetric[0, ..., 0].tolist() == [[0, 0], [0, 5]]
 
@@ -119,7 +135,7 @@ def test_any_convolution_number_by_number(
     x, draw = maps(10, 13, channels=6), np.random.default_rng(1)
     into, out = 6 // groups, 12 // groups
     kernel, bias = draw.normal(size=(*size, into, 12)), draw.normal(size=12)
-    found = reference_layers.conv2d(x, kernel, bias, stride=stride, padding=sides, dilation=dilation, groups=groups)
+    found = conv2d(x, kernel, bias, stride=stride, padding=sides, dilation=dilation, groups=groups)
     padded = shifted(x, sides, 0.0)
     for axis in range(2):
         reach = (size[axis] - 1) * dilation[axis] + 1
@@ -136,7 +152,7 @@ def test_any_convolution_number_by_number(
 @pytest.mark.parametrize("dilation", [2, 3])
 def test_same_with_dilation_is_a_kernel_with_holes(dilation: int) -> None:
     x, kernel = maps(9, 11), np.random.default_rng(1).normal(size=(3, 3, 2, 3))
-    found = reference_layers.conv2d(x, kernel, None, stride=1, padding="same", dilation=dilation)
+    found = conv2d(x, kernel, None, stride=1, padding="same", dilation=dilation)
     holes = np.zeros((2 * dilation + 1, 2 * dilation + 1, 2, 3))
     holes[::dilation, ::dilation] = kernel
     for n, o in np.ndindex(2, 3):
@@ -148,10 +164,10 @@ def test_same_with_dilation_is_a_kernel_with_holes(dilation: int) -> None:
 def test_a_number_is_a_pair_of_it(padding: Padding) -> None:
     x, kernel = maps(9, 12), np.random.default_rng(1).normal(size=(3, 3, 2, 3))
     for stride in (1, 2):
-        found = reference_layers.conv2d(x, kernel, None, stride=[stride] * 2, padding=padding, dilation=[1, 1])
-        np.testing.assert_array_equal(found, reference_layers.conv2d(x, kernel, None, stride=stride, padding=padding))
-        found = reference_layers.max_pool(x, window=[3, 3], stride=[stride] * 2, padding=padding)
-        np.testing.assert_array_equal(found, reference_layers.max_pool(x, window=3, stride=stride, padding=padding))
+        found = conv2d(x, kernel, None, stride=[stride] * 2, padding=padding, dilation=[1, 1])
+        np.testing.assert_array_equal(found, conv2d(x, kernel, None, stride=stride, padding=padding))
+        found = max_pool(x, window=[3, 3], stride=[stride] * 2, padding=padding)
+        np.testing.assert_array_equal(found, max_pool(x, window=3, stride=stride, padding=padding))
 
 
 @pytest.mark.parametrize(
@@ -164,12 +180,12 @@ def test_a_number_is_a_pair_of_it(padding: Padding) -> None:
 )
 def test_a_kernel_that_does_not_fit_is_refused(kernel: tuple[int, ...], groups: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        reference_layers.conv2d(maps(4, 4), np.ones(kernel), None, stride=1, padding="valid", groups=groups)
+        conv2d(maps(4, 4), np.ones(kernel), None, stride=1, padding="valid", groups=groups)
 
 
 def test_an_unknown_padding_is_refused() -> None:
     with pytest.raises(ValueError, match="expected padding 'same', 'valid' or numbers, found 'SAME'"):
-        reference_layers.max_pool(maps(4, 4), window=2, stride=2, padding="SAME")
+        max_pool(maps(4, 4), window=2, stride=2, padding="SAME")
 
 
 @pytest.mark.parametrize("extent", [15, 16, 17, 32])
@@ -180,7 +196,7 @@ def test_max_pool_against_loops(extent: int, window: int, stride: int, padding: 
     """Padding never wins, not even over negative values."""
     x = maps(extent, extent) + shift
     expected = by_loops(x, window, stride, padding, lambda cells: np.max([v for _, _, v in cells], axis=0))
-    found = reference_layers.max_pool(x, window=window, stride=stride, padding=padding)
+    found = max_pool(x, window=window, stride=stride, padding=padding)
     np.testing.assert_array_equal(found, expected)
     assert np.isfinite(found).all()
     if shift:
@@ -189,7 +205,7 @@ def test_max_pool_against_loops(extent: int, window: int, stride: int, padding: 
 
 @pytest.mark.parametrize("extent", [15, 16, 17, 32])
 def test_max_pool_sizes_of_same(extent: int) -> None:
-    found = reference_layers.max_pool(maps(extent, extent), window=3, stride=2, padding="same")
+    found = max_pool(maps(extent, extent), window=3, stride=2, padding="same")
     assert found.shape == (2, {15: 8, 16: 8, 17: 9, 32: 16}[extent], {15: 8, 16: 8, 17: 9, 32: 16}[extent], 2)
 
 
@@ -198,7 +214,7 @@ def test_max_pool_sizes_of_same(extent: int) -> None:
 def test_average_pool_against_loops(extent: int, window: int, stride: int) -> None:
     x = maps(extent, extent)
     expected = by_loops(x, window, stride, "valid", lambda cells: sum(v for _, _, v in cells) / window**2)
-    found = reference_layers.average_pool(x, window=window, stride=stride, padding="valid")
+    found = average_pool(x, window=window, stride=stride, padding="valid")
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
@@ -211,10 +227,9 @@ def test_any_pool_number_by_number(window: tuple[int, int], stride: tuple[int, i
     """Rectangular and padded by different sides; averages with padding counted and not. All values are negative."""
     x = maps(7, 9) - 100
     padded = shifted(x, sides, np.nan)
-    largest = reference_layers.max_pool(x, window=window, stride=stride, padding=sides)
+    largest = max_pool(x, window=window, stride=stride, padding=sides)
     counted, inside = (
-        reference_layers.average_pool(x, window=window, stride=stride, padding=sides, count_padding=counts)
-        for counts in (True, False)
+        average_pool(x, window=window, stride=stride, padding=sides, count_padding=counts) for counts in (True, False)
     )
     rows, columns = ((padded.shape[1 + axis] - window[axis]) // stride[axis] + 1 for axis in range(2))
     assert largest.shape == counted.shape == inside.shape == (2, rows, columns, 2)
@@ -231,7 +246,7 @@ def test_any_pool_number_by_number(window: tuple[int, int], stride: tuple[int, i
 def test_average_pool_with_padding_is_refused() -> None:
     """Whether padding counts is a difference between frameworks that no network here needs."""
     with pytest.raises(ValueError, match="without padding only, found 'same'"):
-        reference_layers.average_pool(maps(4, 4), window=2, stride=2, padding="same")
+        average_pool(maps(4, 4), window=2, stride=2, padding="same")
 
 
 @pytest.mark.parametrize("extent", [1, 2, 3, 4, 5, 7, 8, 9])
@@ -239,7 +254,7 @@ def test_average_pool_with_padding_is_refused() -> None:
 def test_adaptive_average_pool_against_loops(extent: int, side: int) -> None:
     """The windows by whole numbers: from the cell that holds i/side of the axis to the one that ends (i + 1)/side."""
     x = maps(extent, extent + 1)
-    found = reference_layers.adaptive_average_pool(x, side)
+    found = AdaptiveAveragePool(side).compute([x], {})
     assert found.shape == (2, side, side, 2)
     for n, i, j, c in np.ndindex(found.shape):
         cells = [
@@ -255,14 +270,14 @@ def test_adaptive_average_pool_against_loops(extent: int, side: int) -> None:
 
 def test_adaptive_average_pool_repeats_a_single_cell() -> None:
     x = maps(1, 1)
-    np.testing.assert_array_equal(reference_layers.adaptive_average_pool(x, 3), x.repeat(3, axis=1).repeat(3, axis=2))
+    np.testing.assert_array_equal(AdaptiveAveragePool(3).compute([x], {}), x.repeat(3, axis=1).repeat(3, axis=2))
 
 
 @pytest.mark.parametrize("radius", [0, 1, 4, 9])
 def test_lrn_number_by_number(radius: int) -> None:
     """Fewer channels than the window is wide, too; channels that are not there count nothing."""
     x = maps(2, 3, channels=7) * 10
-    found = reference_layers.lrn(x, radius=radius, bias=2.0, alpha=0.01, beta=0.75)
+    found = lrn(x, radius=radius, bias=2.0, alpha=0.01, beta=0.75)
     assert found.shape == x.shape
     for n, i, j, c in np.ndindex(x.shape):
         total = sum(float(x[n, i, j, k]) ** 2 for k in range(7) if abs(k - c) <= radius)
@@ -275,7 +290,7 @@ def test_batch_norm_number_by_number(shape: tuple[int, ...]) -> None:
     draw = np.random.default_rng(0)
     x = draw.normal(size=shape)
     facts = {kind: draw.uniform(0.5, 1.5, 3) for kind in ("gamma", "beta", "mean", "variance")}
-    found = reference_layers.batch_norm(x, facts, epsilon=1e-3)
+    found = normalised(x, facts, epsilon=1e-3)
     for place in np.ndindex(shape):
         gamma, beta, mean, variance = (float(facts[kind][place[-1]]) for kind in ("gamma", "beta", "mean", "variance"))
         expected = (float(x[place]) - mean) / math.sqrt(variance + 1e-3) * gamma + beta
@@ -285,7 +300,7 @@ def test_batch_norm_number_by_number(shape: tuple[int, ...]) -> None:
 def test_batch_norm_undoes_its_own_statistics() -> None:
     x = maps(6, 6) * 3 + 5
     facts = {"gamma": np.ones(2), "beta": np.zeros(2), "mean": x.mean((0, 1, 2)), "variance": x.var((0, 1, 2))}
-    found = reference_layers.batch_norm(x, facts, epsilon=0.0)
+    found = normalised(x, facts, epsilon=0.0)
     np.testing.assert_allclose(found.mean((0, 1, 2)), 0, atol=1e-14)
     np.testing.assert_allclose(found.var((0, 1, 2)), 1, rtol=1e-14)
 
@@ -297,27 +312,27 @@ def test_a_layer_is_found_by_its_spec() -> None:
     facts = {kind: draw.uniform(0.5, 1.5, 2) for kind in ("gamma", "beta", "mean", "variance")}
     rows, matrix = draw.normal(size=(3, 5)), draw.normal(size=(5, 4))
     spec = {"kind": "conv", "stride": 2, "padding": "same"}
-    found = reference_layers.layer(spec, x, {"kernel": kernel, "bias": bias})
-    np.testing.assert_array_equal(found, reference_layers.conv2d(x, kernel, bias, stride=2, padding="same"))
-    found = reference_layers.layer(spec, x, {"kernel": kernel})
-    np.testing.assert_array_equal(found, reference_layers.conv2d(x, kernel, None, stride=2, padding="same"))
-    found = reference_layers.layer({"kind": "dense"}, rows, {"kernel": matrix, "bias": bias})
+    found = kinds.layer(spec, x, {"kernel": kernel, "bias": bias})
+    np.testing.assert_array_equal(found, conv2d(x, kernel, bias, stride=2, padding="same"))
+    found = kinds.layer(spec, x, {"kernel": kernel})
+    np.testing.assert_array_equal(found, conv2d(x, kernel, None, stride=2, padding="same"))
+    found = kinds.layer({"kind": "dense"}, rows, {"kernel": matrix, "bias": bias})
     expected = [[sum(r[i] * matrix[i, o] for i in range(5)) + bias[o] for o in range(4)] for r in rows]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
-    found = reference_layers.layer({"kind": "batch_norm", "epsilon": 0.5}, x, facts)
-    np.testing.assert_array_equal(found, reference_layers.batch_norm(x, facts, 0.5))
-    found = reference_layers.layer({"kind": "lrn", "radius": 1, "bias": 1.0, "alpha": 0.5, "beta": 0.75}, x, {})
-    np.testing.assert_array_equal(found, reference_layers.lrn(x, radius=1, bias=1.0, alpha=0.5, beta=0.75))
-    found = reference_layers.layer({"kind": "adaptive_average_pool", "side": 3}, x, {})
-    np.testing.assert_array_equal(found, reference_layers.adaptive_average_pool(x, 3))
-    found = reference_layers.layer({"kind": "global_max_pool"}, x, {})
+    found = kinds.layer({"kind": "batch_norm", "epsilon": 0.5}, x, facts)
+    np.testing.assert_array_equal(found, normalised(x, facts, 0.5))
+    found = kinds.layer({"kind": "lrn", "radius": 1, "bias": 1.0, "alpha": 0.5, "beta": 0.75}, x, {})
+    np.testing.assert_array_equal(found, lrn(x, radius=1, bias=1.0, alpha=0.5, beta=0.75))
+    found = kinds.layer({"kind": "adaptive_average_pool", "side": 3}, x, {})
+    np.testing.assert_array_equal(found, AdaptiveAveragePool(3).compute([x], {}))
+    found = kinds.layer({"kind": "global_max_pool"}, x, {})
     assert found.shape == (2, 1, 1, 2)
     assert found[1, 0, 0, 1] == max(x[1, i, j, 1] for i, j in np.ndindex(8, 8))
-    for kind, function in (("max_pool", reference_layers.max_pool), ("average_pool", reference_layers.average_pool)):
-        found = reference_layers.layer({"kind": kind, "window": 3, "stride": 2, "padding": "valid"}, x, {})
+    for kind, function in (("max_pool", max_pool), ("average_pool", average_pool)):
+        found = kinds.layer({"kind": kind, "window": 3, "stride": 2, "padding": "valid"}, x, {})
         np.testing.assert_array_equal(found, function(x, window=3, stride=2, padding="valid"))
 
 
 def test_a_kind_without_reference_is_refused() -> None:
-    with pytest.raises(ValueError, match="no reference for a layer of kind 'gelu'"):
-        reference_layers.layer({"kind": "gelu"}, maps(4, 4), {})
+    with pytest.raises(ValueError, match="no reference for a layer of kind 'flatten'"):
+        kinds.layer({"kind": "flatten"}, maps(4, 4), {})

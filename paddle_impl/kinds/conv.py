@@ -1,0 +1,87 @@
+"""Convolutions in Paddle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddle_impl.kinds.geometry import both, four_sides, of_row, padding_of, sides_of
+from parity.kinds.conv import Conv, ConvTranspose
+from parity.kinds.registry import Layer, Repair
+from parity.numerics.geometry import cropped, pair
+from parity.weights.layout import SAME, Layout
+
+BIAS = (("bias", "bias", SAME),)
+
+OIHW = Layout("OIHW")
+
+
+def convolution(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Conv:
+    """A convolution of maps or sequences."""
+    sides, window = sides_of(layer), both(x, layer.weight.shape[2:])
+    stride, dilation = both(x, layer._stride), both(x, layer._dilation)
+    if isinstance(layer, nn.Conv1D):
+        given = of_row(layer._padding)
+    else:
+        given = layer._updated_padding if layer._padding_algorithm == "EXPLICIT" else layer._padding_algorithm
+    if str(given).upper() == "SAME":
+        dilation = [1, 1]  # Paddle says nothing and takes this
+    padding = padding_of(given, sides(x.shape), sides(y.shape), window, stride, dilation)
+    return Conv(stride, padding, dilation, layer._groups)
+
+
+def _transposed(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> ConvTranspose:
+    sides = sides_of(layer)
+    into, out = sides(x.shape), sides(y.shape)
+    stride, dilation, window = pair(layer._stride), pair(layer._dilation), list(layer.weight.shape[2:])
+    if str(layer._padding).upper() == "SAME":
+        dilation = [1, 1]  # as in a convolution
+    before = [ends[0] for ends in padding_of(layer._padding, into, out, window, stride, dilation)]
+    crop = [cropped(*facts) for facts in zip(into, out, window, stride, dilation, before, strict=True)]
+    return ConvTranspose(stride, crop, dilation, layer._groups)
+
+
+LAYERS = {
+    nn.Conv1D: Layer(convolution, (("weight", "kernel", Layout("OIK")), *BIAS)),
+    nn.Conv2D: Layer(convolution, (("weight", "kernel", OIHW), *BIAS)),
+    nn.Conv2DTranspose: Layer(_transposed, (("weight", "kernel", OIHW), *BIAS)),  # stored as [in, out, h, w]
+}
+
+
+def _transposed_script(kind: ConvTranspose, _: Any) -> str:
+    if np.min(kind.crop) < 0:  # zeros added to a full output
+        return ""
+    return "y = F.conv2d_transpose(x, kernel, {bias}, {stride}, {sides}, 0, {dilation}, {groups})"
+
+
+SCRIPTS = {
+    "conv": "y = F.conv2d(x, kernel, {bias}, {stride}, {sides}, {dilation}, {groups})",
+    "conv_transpose": _transposed_script,
+}
+
+
+def _conv_repair(repair: Repair) -> str:
+    if not repair.only_in("stride", "padding"):
+        return ""
+    wanted, found = repair.wanted.numbers(), repair.found.numbers()
+    stride = wanted["stride"][1:] if repair.row else wanted["stride"]
+    head = f"layers[name]._stride = {stride}\n" if wanted["stride"] != found["stride"] else ""
+    if repair.row:
+        return f"{head}layers[name]._padding = {wanted['padding'][1]}  # before, after"
+    return (
+        f"{head}layers[name]._padding_algorithm = 'EXPLICIT'\n"
+        f"layers[name]._updated_padding = {four_sides(wanted['padding'])}  # above, below, left, right"
+    )
+
+
+def _transposed_repair(repair: Repair) -> str:
+    sides = four_sides(repair.wanted.numbers()["crop"])
+    if not repair.only_in("crop") or min(sides) < 0:
+        return ""
+    return f"layers[name]._padding, layers[name].output_padding = {sides}, 0  # above, below, left, right"
+
+
+REPAIRS = {"conv": _conv_repair, "conv_transpose": _transposed_repair}

@@ -1,0 +1,45 @@
+"""Dropout in Paddle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paddle import nn
+
+from parity.kinds.dropout import Dropout
+from parity.kinds.elementwise import Scale
+from parity.kinds.kind import Kind
+from parity.kinds.registry import Function, Layer, Repair
+
+
+def _dropout(rate: float, mode: str) -> Kind:
+    """One that scales in inference is none there, but a product."""
+    return Scale(1 - rate, 0.0, rate) if mode == "downscale_in_infer" else Dropout(rate)
+
+
+def _layer(layer: nn.Layer, *_: Any) -> Kind:
+    return _dropout(float(layer.p), getattr(layer, "mode", ""))
+
+
+LAYERS = {nn.Dropout: Layer(_layer), nn.Dropout2D: Layer(_layer)}
+
+FUNCTIONS = {
+    "dropout": Function(
+        ((nn.functional, "dropout"),), lambda call: _dropout(float(call.get("p", 0.5)), str(call.get("mode", "")))
+    ),
+}
+
+SCRIPTS = {"dropout": "y = x  # in inference"}
+
+
+def _repair(repair: Repair) -> str:
+    scales = isinstance(repair.found, Scale) and repair.found.dropout is not None
+    return "layers[name].mode = 'upscale_in_train'" if scales else ""
+
+
+def _training(repair: Repair) -> str:
+    rate = repair.wanted.numbers()["rate"]
+    return f"layers[name].p = {rate:g}" if repair.alike and repair.wanted != repair.found else ""
+
+
+REPAIRS, TRAINING = {"dropout": _repair}, {"dropout": _training}

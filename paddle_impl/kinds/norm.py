@@ -1,0 +1,75 @@
+"""Normalisations in Paddle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paddle
+from paddle import nn
+
+from parity.kinds.kind import Kind, Other
+from parity.kinds.norm import BatchNorm, GroupNorm, LayerNorm
+from parity.kinds.registry import Layer, Repair
+from parity.numerics.geometry import single
+from parity.weights.layout import SAME
+
+AFFINE = (("weight", "gamma", SAME), ("bias", "beta", SAME))
+
+INSTANCE = (("scale", "gamma", SAME), ("bias", "beta", SAME))
+
+RUNNING = (*AFFINE, ("_mean", "mean", SAME), ("_variance", "variance", SAME))
+
+
+def _batch_norm(layer: nn.Layer, *_: Any) -> Kind:
+    return BatchNorm(single(layer._epsilon), single(layer._momentum))
+
+
+def _layer_norm(layer: nn.Layer, *_: Any) -> Kind:
+    if len(layer._normalized_shape) != 1:
+        return Other("LayerNorm over several axes")
+    return LayerNorm(single(layer._epsilon))
+
+
+def _group_norm(layer: nn.Layer, *_: Any) -> Kind:
+    return GroupNorm(single(layer._epsilon), int(layer._num_groups))
+
+
+def _instance_norm(layer: nn.Layer, x: paddle.Tensor, _: paddle.Tensor) -> Kind:
+    return GroupNorm(single(layer._epsilon), int(x.shape[1]))
+
+
+LAYERS = {
+    nn.BatchNorm1D: Layer(_batch_norm, RUNNING),
+    nn.BatchNorm2D: Layer(_batch_norm, RUNNING),
+    nn.BatchNorm: Layer(_batch_norm, RUNNING),
+    nn.LayerNorm: Layer(_layer_norm, AFFINE),
+    nn.GroupNorm: Layer(_group_norm, AFFINE),
+    nn.InstanceNorm1D: Layer(_instance_norm, INSTANCE),
+    nn.InstanceNorm2D: Layer(_instance_norm, INSTANCE),
+}
+
+SCRIPTS = {
+    "batch_norm": "gamma, beta = {gamma}, {beta}\n"
+    "gamma = paddle.ones_like(mean) if gamma is None else gamma\n"
+    "beta = paddle.zeros_like(mean) if beta is None else beta\n"
+    "y = F.batch_norm(x, mean, variance, gamma, beta, epsilon={epsilon}, data_format={order!r})",
+    "layer_norm": "y = F.layer_norm(x, x.shape[-1:], {gamma}, {beta}, {epsilon})",
+    "group_norm": "y = F.group_norm(x, {groups}, {epsilon}, {gamma}, {beta})",
+}
+
+
+def _epsilon(repair: Repair) -> str:
+    epsilon = repair.wanted.numbers()["epsilon"]
+    return f"layers[name]._epsilon = {epsilon:.6g}" if repair.only_in("epsilon", "momentum") else ""
+
+
+def _momentum(repair: Repair) -> str:
+    if not repair.alike:
+        return ""
+    wanted, found = repair.wanted.numbers()["momentum"], repair.found.numbers()["momentum"]
+    return f"layers[name]._momentum = {wanted:.6g}" if wanted != found else ""
+
+
+REPAIRS = {"batch_norm": _epsilon, "layer_norm": _epsilon, "group_norm": _epsilon}
+
+TRAINING = {"batch_norm": _momentum}

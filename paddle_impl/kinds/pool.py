@@ -1,0 +1,128 @@
+"""Pools in Paddle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddle_impl.kinds.geometry import Sides, both, four_sides, of_row, padding_of, sides_by, sides_of
+from parity.kinds.kind import Kind, Other
+from parity.kinds.pool import GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
+from parity.kinds.registry import Call, Function, Layer, Repair
+
+F = nn.functional
+
+
+def _windows(
+    window: Any, stride: Any, padding: Any, x: paddle.Tensor, y: paddle.Tensor, sides: Sides
+) -> dict[str, Any]:
+    """Numbers of a pool that made y of x, however Paddle was given them."""
+    window, stride = both(x, window), both(x, window if stride is None else stride)
+    padding = of_row(padding) if x.ndim == 3 else padding
+    found = padding_of(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])
+    return {"window": window, "stride": stride, "padding": found}
+
+
+def _layer_windows(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> dict[str, Any]:
+    size = layer.ksize if hasattr(layer, "ksize") else layer.kernel_size
+    return _windows(size, layer.stride, layer.padding, x, y, sides_of(layer))
+
+
+def _max(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Kind:
+    return of_windows("max", _layer_windows(layer, x, y), sides_of(layer)(x.shape))
+
+
+def _average(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Kind:
+    numbers = _layer_windows(layer, x, y)
+    return of_windows("average", numbers, sides_of(layer)(x.shape), counted=not layer.exclusive)
+
+
+def _adaptive_max(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Kind:
+    sides = sides_of(layer)
+    return adaptive("max", sides(x.shape), sides(y.shape))
+
+
+def _adaptive_average(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Kind:
+    sides = sides_of(layer)
+    return adaptive("average", sides(x.shape), sides(y.shape))
+
+
+LAYERS = {
+    nn.MaxPool1D: Layer(_max),
+    nn.MaxPool2D: Layer(_max),
+    nn.AvgPool1D: Layer(_average),
+    nn.AvgPool2D: Layer(_average),
+    nn.AdaptiveMaxPool1D: Layer(_adaptive_max),
+    nn.AdaptiveMaxPool2D: Layer(_adaptive_max),
+    nn.AdaptiveAvgPool1D: Layer(_adaptive_average),
+    nn.AdaptiveAvgPool2D: Layer(_adaptive_average),
+}
+
+
+def _sides(call: Call) -> Sides:
+    return sides_by(last=call.get("data_format", None) == "NHWC")
+
+
+def _pool(call: Call) -> Kind:
+    window, stride = call.arguments["kernel_size"], call.get("stride", None) or call.arguments["kernel_size"]
+    sides = _sides(call)
+    numbers = _windows(window, stride, call.get("padding", 0), call.x, call.y, sides)
+    what = call.name.split("_")[0]
+    return of_windows(what, numbers, sides(call.x.shape), counted=not call.get("exclusive", True))
+
+
+def _adaptive(call: Call) -> Kind:
+    sides = _sides(call)
+    return adaptive(call.name.split("_")[1], sides(call.x.shape), sides(call.y.shape))
+
+
+def _reduction(call: Call) -> Kind:
+    """A mean or maximum over the whole of maps or a sequence."""
+    rank = call.x.ndim
+    axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}
+    if rank not in (3, 4) or axes != set(range(2, rank) if call.channels_second else range(1, rank - 1)):
+        return Other(call.name)
+    return GlobalAveragePool() if call.name == "mean" else GlobalMaxPool()
+
+
+FUNCTIONS = {
+    "max_pool": Function(((F, "max_pool1d"), (F, "max_pool2d")), _pool),
+    "average_pool": Function(((F, "avg_pool1d"), (F, "avg_pool2d")), _pool),
+    "adaptive_max_pool": Function(((F, "adaptive_max_pool1d"), (F, "adaptive_max_pool2d")), _adaptive),
+    "adaptive_average_pool": Function(((F, "adaptive_avg_pool1d"), (F, "adaptive_avg_pool2d")), _adaptive),
+    "mean": Function(((paddle, "mean"), (paddle.Tensor, "mean")), _reduction),
+    "max": Function(((paddle, "max"), (paddle.Tensor, "max")), _reduction),
+}
+
+SCRIPTS = {
+    "max_pool": "y = F.max_pool2d(x, {window}, {stride}, {sides})",
+    "average_pool": "y = F.avg_pool2d(x, {window}, {stride}, {sides}, exclusive=not {count_padding})",
+    "global_max_pool": "y = F.adaptive_max_pool2d(x, 1)",
+    "global_average_pool": "y = F.adaptive_avg_pool2d(x, 1)",
+}
+
+
+def _padding(repair: Repair) -> list[int]:
+    padding = repair.wanted.numbers()["padding"]
+    return padding[1] if repair.row else four_sides(padding)
+
+
+def _max_repair(repair: Repair) -> str:
+    if not repair.only_in("padding"):
+        return ""
+    return f"layers[name].padding, layers[name].ceil_mode = {_padding(repair)}, False"
+
+
+def _average_repair(repair: Repair) -> str:
+    exclusive = not repair.wanted.numbers()["count_padding"]
+    if repair.only_in("count_padding"):
+        return f"layers[name].exclusive = {exclusive}"
+    if repair.only_in("padding", "count_padding"):
+        return f"layers[name].padding, layers[name].exclusive = {_padding(repair)}, {exclusive}"
+    return ""
+
+
+REPAIRS = {"max_pool": _max_repair, "average_pool": _average_repair}

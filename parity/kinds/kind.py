@@ -1,0 +1,111 @@
+"""What every kind of layer or function has: all its numbers, a reference in numpy, and what is known of its traps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from parity.numerics.arrays import Arrays
+
+# (trap, what was computed instead, the output that this makes)
+Hypothesis = tuple[str, str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What hypotheses about a layer need besides its numbers, its input and its arrays."""
+
+    state: Arrays = field(default_factory=dict)  # the whole canonical state, for arrays that may have been exchanged
+    flattened: tuple[int, int, int] | None = None  # (height, width, channels) that a dense layer's rows came from
+    largest: float = np.inf  # number in the output, at which an activation may have been cut
+
+
+def optional(default: Any) -> Any:
+    """A number that is left out of what is shown and compared while it has this value."""
+    return field(default=default, metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One layer or function. A subclass is a kind: its fields are all the numbers that decide what is computed.
+
+    Maps are NHWC, kernels HWIO, dense kernels [in, out]; sequences are [n, t, c], rows [n, c]. Sequences are maps of
+    one row to what works on maps, and have its numbers of h = 1.
+    """
+
+    name: ClassVar[str]
+    traps: ClassVar[Mapping[str, str]] = {}  # of a number, the trap that a difference in it is
+    training_only: ClassVar[tuple[str, ...]] = ()  # numbers that do nothing in inference
+    settled: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that stand for each other never differ
+    missing: ClassVar[str] = ""  # the trap that it is to have none where the other model has one
+    neutral: ClassVar[Mapping[str, float]] = {}  # of an optional array, the number with which it changes nothing
+    several: ClassVar[bool] = False  # takes several inputs
+    ordered: ClassVar[bool] = False  # and their order matters
+    silent: ClassVar[bool] = False  # changes no number in inference: two models may differ in it and still be equal
+    family: ClassVar[str] = ""  # of kinds that may stand for each other; empty: for its own kind only
+    on_maps: ClassVar[bool] = False  # works on maps, rows and sequences being maps of one cell or one row
+    own_axis: ClassVar[bool] = False  # has arrays or statistics for each channel, wherever the channels are
+    last_axis: ClassVar[bool] = False  # works along the last axis, which may not be the channels
+    keeps_rows: ClassVar[bool] = False  # leaves the numbers of a row where they are
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference: what is made of float64 inputs, in inference, by the layer's own arrays.
+
+        Raises ValueError for arrays that do not fit, or where no reference is known.
+        """
+        raise ValueError(f"no reference for a step of kind {self.name!r}")
+
+    def hypotheses(self, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
+        """What it would give of x under each trap that it can fall into."""
+        yield from ()
+
+    @property
+    def key(self) -> str:
+        """By which the frameworks' code for it is found."""
+        return self.name
+
+    @property
+    def positive(self) -> bool:
+        """Whether it gives no negative number."""
+        return False
+
+    @property
+    def ends(self) -> bool:
+        """Whether it only finishes a model's output, as a softmax does."""
+        return False
+
+    @property
+    def missing_trap(self) -> str:
+        """The trap that it is to have none where the other model has this one."""
+        return self.missing
+
+    def numbers(self) -> dict[str, Any]:
+        """Its numbers as plain JSON values; optional ones where they are not what they are by default."""
+        return {each.name: value for each in fields(self) if (value := self._given(each)) is not MISSING}
+
+    def _given(self, each: Any) -> Any:
+        value = getattr(self, each.name)
+        return MISSING if each.metadata.get("optional") and value == each.default else value
+
+    def label(self, number: str) -> str:
+        """What a number is called where a difference is put in words."""
+        return f"{self.name.replace('_', ' ')} {number}"
+
+
+@dataclass(frozen=True)
+class Other(Kind):
+    """A layer or function that no family knows, by its own name or that of its class: only its shapes are known."""
+
+    name = "other"
+    type: str
+
+
+def shown(value: Any) -> str:
+    """A number as it stands in a message; the four sides of a padding by name."""
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(sides, list) for sides in value):
+        (top, bottom), (left, right) = value
+        return f"{top} above, {bottom} below, {left} left, {right} right"
+    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

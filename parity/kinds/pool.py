@@ -1,0 +1,142 @@
+"""Pools over windows, over whole maps, and to maps of a given size."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from parity.kinds.elementwise import Identity
+from parity.kinds.kind import Hypothesis, Kind, Other, Surroundings
+from parity.numerics.arrays import Arrays
+from parity.numerics.geometry import Padding, Pair, as_maps, cells, pair
+
+
+@dataclass(frozen=True)
+class MaxPool(Kind):
+    """The largest of each window; padding never wins. Window and stride [h, w]; padding as of a convolution."""
+
+    name = "max_pool"
+    window: Pair
+    stride: Pair
+    padding: Padding
+
+    traps = {"padding": "pool-pad"}
+    family = "pool"
+    on_maps = True
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference: [n, h, w, c] -> [n, h', w', c]."""
+        parts = cells(as_maps(inputs[0]), self.window, self.stride, self.padding, fill=-np.inf)
+        return functools.reduce(np.maximum, (values for _, values in parts))
+
+    def hypotheses(self, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
+        """Padding on both sides alike."""
+        if self.padding == "same":
+            sides = pair(self.window)[0] // 2
+            text = f"{sides} cells of padding on every side, where the network says SAME"
+            yield "pool-pad", text, replace(self, padding=sides).compute([x], own)
+
+
+@dataclass(frozen=True)
+class AveragePool(Kind):
+    """The sum of each window over its size, or over how many of its cells are in the maps."""
+
+    name = "average_pool"
+    window: Pair
+    stride: Pair
+    padding: Padding
+    count_padding: bool | None = None  # whether padding counts; None where there is none
+
+    traps = {"padding": "pool-pad", "count_padding": "avg-pool-exclusive"}
+    family = "pool"
+    on_maps = True
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference: [n, h, w, c] -> [n, h', w', c].
+
+        Raises ValueError for padding without a word on whether it counts, in which frameworks differ.
+        """
+        x = as_maps(inputs[0])
+        if self.count_padding is None and self.padding != "valid":
+            raise ValueError(
+                f"unless count_padding is given, averages are without padding only, found {self.padding!r}"
+            )
+        size = math.prod(pair(self.window)) if self.count_padding else self._sums(np.ones((1, *x.shape[1:3], 1)))
+        return self._sums(x) / size
+
+    def _sums(self, maps: np.ndarray) -> np.ndarray:
+        parts = cells(maps, self.window, self.stride, self.padding, fill=0.0)
+        return functools.reduce(np.add, (values for _, values in parts))
+
+
+@dataclass(frozen=True)
+class AdaptiveAveragePool(Kind):
+    """Means over side x side windows, the i-th along an axis of m cells over [i m / side], [(i + 1) m / side]."""
+
+    name = "adaptive_average_pool"
+    side: int
+
+    on_maps = True
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference: [n, h, w, c] -> [n, side, side, c]."""
+        x = as_maps(inputs[0])
+        y = np.empty((len(x), self.side, self.side, x.shape[3]), x.dtype)
+        for i, j in np.ndindex(self.side, self.side):
+            rows, columns = (
+                slice(math.floor(k * extent / self.side), math.ceil((k + 1) * extent / self.side))
+                for k, extent in zip((i, j), x.shape[1:3], strict=True)
+            )
+            y[:, i, j] = x[:, rows, columns].mean(axis=(1, 2))
+        return y
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(Kind):
+    """The largest of each whole map: [n, h, w, c] -> [n, 1, 1, c]."""
+
+    name = "global_max_pool"
+    family = "pool"
+    on_maps = True
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference."""
+        return as_maps(inputs[0]).max(axis=(1, 2), keepdims=True)
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool(Kind):
+    """The mean of each whole map: [n, h, w, c] -> [n, 1, 1, c]."""
+
+    name = "global_average_pool"
+    family = "pool"
+    on_maps = True
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference."""
+        return as_maps(inputs[0]).mean(axis=(1, 2), keepdims=True)
+
+
+def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, counted: bool = False) -> Kind:
+    """A "max" or "average" pool of maps of size `into`; one whose window is the whole map is the global one."""
+    padded = any(map(any, numbers["padding"]))
+    whole = numbers["window"] == list(into) and not padded
+    if what == "max":
+        return GlobalMaxPool() if whole else MaxPool(**numbers)
+    # without padding there is nothing to count
+    return GlobalAveragePool() if whole else AveragePool(**numbers, count_padding=counted and padded)
+
+
+def adaptive(what: str, into: Sequence[int], out: Sequence[int]) -> Kind:
+    """An adaptive "max" or "average" pool as the plain one that it comes to on maps of this size."""
+    if list(out) == list(into):
+        return Identity()
+    if any(extent % side for extent, side in zip(into, out, strict=True)):
+        return Other(f"adaptive {what} pool with uneven windows")
+    window = [extent // side for extent, side in zip(into, out, strict=True)]
+    return of_windows(what, {"window": window, "stride": window, "padding": [[0, 0], [0, 0]]}, into)

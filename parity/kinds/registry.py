@@ -1,0 +1,150 @@
+"""What one framework knows of the kinds: its layers, its functions, and code for them, collected from its families.
+
+Each framework has a file for each family, which may hold four tables:
+    LAYERS     by class: a `Layer`
+    FUNCTIONS  by a name of the suite's own: a `Function`
+    SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with places for facts in braces, or a
+               function that writes them of the kind and its arrays' shapes; see `parity.migration.repro_scripts`
+    REPAIRS    by `Kind.name`: the statement that makes a layer compute what another one does; see `Repair`
+    TRAINING   by `Kind.name`: the same, for numbers that matter in training only
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parity.kinds import FAMILIES, of
+from parity.kinds.kind import Kind, Other
+from parity.weights.layout import Layout
+
+# Of a layer's arrays: the framework's name, the canonical kind, the layout.
+Arrays = tuple[tuple[str, str, Layout], ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of a framework's layers: how its numbers are read, and where it keeps its arrays."""
+
+    read: Callable[[Any, Any, Any], Kind]  # of the layer, of the x that it took, and of the y that it made
+    arrays: Arrays = ()
+
+
+Script = str | Callable[[Any, Mapping[str, tuple[int, ...]]], str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a function that made y of x."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    x: Any
+    y: Any
+    channels_second: bool = False  # the second axis of x holds its channels
+
+    def get(self, name: str, default: Any) -> Any:
+        """An argument, or what it is where none was given."""
+        return self.arguments.get(name, default)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that models call: the modules and names through which they do, and how its numbers are read."""
+
+    called: tuple[tuple[Any, str], ...]
+    read: Callable[[Call], Kind]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A layer that is to compute what another one does."""
+
+    wanted: Kind
+    found: Kind
+    row: bool  # of sequences, for which a framework may have a layer of another kind
+
+    @property
+    def alike(self) -> bool:
+        """Whether both are of one kind."""
+        return self.wanted.name == self.found.name
+
+    def only_in(self, *numbers: str) -> bool:
+        """Whether both are of one kind and all other numbers agree."""
+        ours, theirs = self.wanted.numbers(), self.found.numbers()
+        return self.alike and all(ours[name] == theirs.get(name) for name in ours if name not in numbers)
+
+
+def plain(kind: type[Kind]) -> Callable[..., Kind]:
+    """Reads a layer or function without numbers."""
+    return lambda *_: kind()
+
+
+class Registry:
+    """The families of one framework, by its package."""
+
+    def __init__(self, package: str) -> None:
+        modules = [importlib.import_module(f"{package}.kinds.{family}") for family in FAMILIES]
+        self.layers: dict[type, Layer] = _joined(modules, "LAYERS")
+        self.functions: dict[str, Function] = _joined(modules, "FUNCTIONS")
+        self.scripts: dict[str, Script] = _joined(modules, "SCRIPTS")
+        self.repairs: dict[str, Callable[[Repair], str]] = _joined(modules, "REPAIRS")
+        self.training: dict[str, Callable[[Repair], str]] = _joined(modules, "TRAINING")
+
+    def called(self) -> dict[str, tuple[tuple[Any, str], ...]]:
+        """The functions, by the modules and names through which they are called."""
+        return {name: function.called for name, function in self.functions.items()}
+
+    def arrays_of(self, layer: Any) -> dict[str, tuple[Any, Layout]]:
+        """The layer's arrays by canonical kind, those that it has."""
+        found = {}
+        known = self.layers.get(type(layer))
+        for own_name, kind, layout in known.arrays if known else ():
+            array = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
+            if array is not None:
+                found[kind] = array, layout
+        return found
+
+    def of_layer(self, layer: Any, x: Any, y: Any) -> Kind:
+        """The kind of a known layer that made y of x."""
+        return self.layers[type(layer)].read(layer, x, y)
+
+    def of_function(self, call: Call) -> Kind:
+        """The kind of a call of a known function; another one is of no family."""
+        known = self.functions.get(call.name)
+        return Other(call.name) if known is None else known.read(call)
+
+    def write_script(self, kind: str, numbers: dict[str, Any], shapes: dict[str, list[int]]) -> dict[str, str]:
+        """The `lines` of a script for a layer, with places for facts; empty where none are known.
+
+        A verb: kind and numbers as in `parity.kinds.of`, shapes of the layer's arrays.
+        """
+        known = of(kind, numbers)
+        lines = self.scripts.get(known.key, "")
+        return {"lines": lines if isinstance(lines, str) else lines(known, {k: tuple(s) for k, s in shapes.items()})}
+
+    def write_repair(self, wanted: dict[str, Any], found: dict[str, Any], row: bool) -> dict[str, str]:
+        """Statements on the layer `layers[name]` that make it compute what another one does, empty where none is known.
+
+        A verb: `wanted` and `found` hold kind and numbers; `row` says that they are of sequences. The statement
+        `inference` is for what is computed there, `training` for what matters in training only.
+        """
+        repair = Repair(of(**wanted), of(**found), row)
+        name = repair.wanted.name
+        return {
+            mode: table[name](repair) if name in table else ""
+            for mode, table in (("inference", self.repairs), ("training", self.training))
+        }
+
+
+def _joined(modules: Sequence[Any], table: str) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for module in modules:
+        own = getattr(module, table, {})
+        if double := found.keys() & own.keys():
+            raise ValueError(f"{module.__name__}.{table}: {double} stands in another family, too")
+        found |= own
+    return found

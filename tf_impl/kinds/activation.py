@@ -1,0 +1,131 @@
+"""Activation functions in Keras and TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from parity.kinds import activation
+from parity.kinds.kind import Kind
+from parity.kinds.registry import Call, Function, Layer, plain
+from parity.numerics.geometry import single
+from parity.weights.layout import Layout
+
+layers = keras.layers
+
+# By Keras's names, which functions and the argument `activation` of its layers have.
+NAMED: dict[str, Kind] = {
+    "relu": activation.ReLU(),
+    "relu6": activation.ReLU6(),
+    "leaky_relu": activation.LeakyReLU(single(0.2)),
+    "elu": activation.ELU(1.0),
+    "gelu": activation.GELU(approximate=False),
+    "sigmoid": activation.Sigmoid(),
+    "tanh": activation.Tanh(),
+    "silu": activation.SiLU(),
+    "swish": activation.SiLU(),
+    "hard_swish": activation.HardSwish(),
+    "hard_silu": activation.HardSwish(),
+    "hard_sigmoid": activation.HardSigmoid(),
+    "softmax": activation.Softmax(),
+    "log_softmax": activation.LogSoftmax(None),
+    "softplus": activation.Softplus(1.0, None),
+    "selu": activation.SELU(),
+    "mish": activation.Mish(),
+    "softsign": activation.Softsign(),
+    "celu": activation.CELU(1.0),
+    "hard_tanh": activation.HardTanh(-1.0, 1.0),
+    "log_sigmoid": activation.LogSigmoid(),
+    "linear": activation.Linear(),
+}
+
+
+def of_activation(function: Callable[..., Any]) -> Kind:
+    """A Keras activation by its function."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return NAMED.get(name) or activation.OtherActivation(name)
+
+
+def _relu(layer: Any, *_: Any) -> Kind:
+    largest, slope, threshold = layer.max_value, layer.negative_slope, layer.threshold
+    if threshold == 0 and largest is None:
+        return activation.LeakyReLU(single(slope)) if slope else activation.ReLU()
+    if (largest, slope, threshold) == (6.0, 0.0, 0.0):
+        return activation.ReLU6()
+    return activation.ReLU(float(slope), float(threshold), largest)
+
+
+LAYERS = {
+    layers.ReLU: Layer(_relu),
+    layers.LeakyReLU: Layer(lambda layer, *_: activation.LeakyReLU(single(layer.negative_slope))),
+    layers.ELU: Layer(lambda layer, *_: activation.ELU(single(layer.alpha))),
+    layers.Softmax: Layer(plain(activation.Softmax)),
+    layers.Activation: Layer(lambda layer, *_: of_activation(layer.activation)),
+    layers.PReLU: Layer(plain(activation.PReLU), (("alpha", "slope", Layout("shared")),)),
+}
+
+
+def _named(call: Call) -> Kind:
+    return NAMED[call.name]
+
+
+FUNCTIONS = {
+    "relu": Function(((tf.nn, "relu"), (keras.ops, "relu"), (keras.activations, "relu")), _named),
+    "relu6": Function(((tf.nn, "relu6"), (keras.ops, "relu6")), _named),
+    "leaky_relu": Function(
+        ((tf.nn, "leaky_relu"), (keras.ops, "leaky_relu")),
+        lambda call: activation.LeakyReLU(single(call.get("alpha", call.get("negative_slope", 0.2)))),
+    ),
+    "elu": Function(((tf.nn, "elu"), (keras.ops, "elu")), lambda call: activation.ELU(single(call.get("alpha", 1.0)))),
+    "gelu": Function(
+        ((tf.nn, "gelu"), (keras.ops, "gelu")), lambda call: activation.GELU(bool(call.get("approximate", False)))
+    ),
+    "sigmoid": Function(((tf.nn, "sigmoid"), (tf, "sigmoid"), (keras.ops, "sigmoid")), _named),
+    "tanh": Function(((tf.nn, "tanh"), (tf, "tanh"), (keras.ops, "tanh")), _named),
+    "silu": Function(((tf.nn, "silu"), (keras.ops, "silu")), _named),
+    "softmax": Function(((tf.nn, "softmax"), (keras.ops, "softmax")), _named),
+    "log_softmax": Function(((tf.nn, "log_softmax"), (keras.ops, "log_softmax")), _named),
+    "softplus": Function(((tf.nn, "softplus"), (tf.math, "softplus"), (keras.ops, "softplus")), _named),
+    "selu": Function(((tf.nn, "selu"), (keras.ops, "selu")), _named),
+    "mish": Function(((keras.activations, "mish"),), _named),
+    "softsign": Function(((tf.nn, "softsign"), (keras.ops, "softsign")), _named),
+    "celu": Function(((keras.ops, "celu"),), lambda call: activation.CELU(single(call.get("alpha", 1.0)))),
+    "hard_tanh": Function(((keras.ops, "hard_tanh"),), _named),
+    "log_sigmoid": Function(((tf.math, "log_sigmoid"), (keras.ops, "log_sigmoid")), _named),
+}
+
+
+def _relu_script(kind: activation.ReLU, _: Any) -> str:
+    if kind == activation.ReLU():
+        return "y = tf.nn.relu(x)"
+    below = f"{kind.slope} * (x - {kind.threshold})"
+    largest = "np.inf" if kind.largest is None else kind.largest
+    return f"y = tf.minimum(tf.where(x < {kind.threshold}, {below}, x), {largest})"
+
+
+SCRIPTS = {
+    "relu": _relu_script,
+    "relu6": "y = tf.nn.relu6(x)",
+    "leaky_relu": "y = tf.nn.leaky_relu(x, {slope})",
+    "elu": "y = tf.where(x > 0, x, {alpha} * tf.nn.elu(x))",
+    "gelu": "y = tf.nn.gelu(x, {approximate})",
+    "sigmoid": "y = tf.nn.sigmoid(x)",
+    "tanh": "y = tf.nn.tanh(x)",
+    "silu": "y = tf.nn.silu(x)",
+    "hard_swish": "y = x * tf.nn.relu6(x + 3) / 6",
+    "hard_sigmoid": "y = tf.clip_by_value({slope} * x + {offset}, 0, 1)",
+    "softmax": "y = tf.nn.softmax(x)",
+    "log_softmax": "y = tf.nn.log_softmax(x)",
+    "softplus": "y = tf.nn.softplus({beta} * x) / {beta}",
+    "selu": "y = tf.nn.selu(x)",
+    "mish": "y = x * tf.tanh(tf.nn.softplus(x))",
+    "softsign": "y = tf.nn.softsign(x)",
+    "celu": "y = tf.where(x > 0, x, {alpha} * tf.math.expm1(tf.minimum(x, 0) / {alpha}))",
+    "hard_tanh": "y = tf.clip_by_value(x, {smallest}, {largest})",
+    "log_sigmoid": "y = tf.math.log_sigmoid(x)",
+    "linear": "y = x",
+    "prelu": "y = tf.where(x > 0, x, slope * x)",
+}

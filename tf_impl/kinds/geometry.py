@@ -1,0 +1,31 @@
+"""Windows over maps and sequences, as Keras's layers hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from parity.numerics.geometry import over_row, pair, same_padding, used_padding
+
+
+def sides(shape: Sequence[int]) -> list[int]:
+    """Height and width of maps; a sequence is of height 1."""
+    return [1, int(shape[1])] if len(shape) == 3 else [int(each) for each in shape[1:3]]
+
+
+def both(x: tf.Tensor, value: Any) -> list[int]:
+    """A layer's number as [h, w], of maps or a sequence x."""
+    return over_row(value) if len(x.shape) == 3 else pair(value)
+
+
+def padding_of(
+    padding: str, x: tf.Tensor, y: tf.Tensor, window: list[int], stride: list[int], dilation: list[int]
+) -> list[list[int]]:
+    """[[top, bottom], [left, right]], as far as windows reach, of a layer that made y of x."""
+    found = []
+    for extent, out, size, step, spread in zip(sides(x.shape), sides(y.shape), window, stride, dilation, strict=True):
+        before = {"same": same_padding(extent, size, step, spread), "causal": (size - 1) * spread}.get(padding, 0)
+        found.append(used_padding(extent, out, size, step, spread, before))
+    return found

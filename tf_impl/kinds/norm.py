@@ -1,0 +1,54 @@
+"""Normalisations in Keras."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from parity.kinds.kind import Kind, Other
+from parity.kinds.norm import BatchNorm, GroupNorm, LayerNorm
+from parity.kinds.registry import Layer
+from parity.numerics.geometry import single
+from parity.weights.layout import SAME
+
+layers = keras.layers
+
+AFFINE = (("gamma", "gamma", SAME), ("beta", "beta", SAME))
+
+
+def _batch_norm(layer: keras.layers.Layer, x: tf.Tensor, _: tf.Tensor) -> Kind:
+    if layer.axis not in (-1, len(x.shape) - 1):
+        return Other(f"BatchNormalization over axis {layer.axis}")
+    return BatchNorm(single(layer.epsilon), single(layer.momentum))
+
+
+def _layer_norm(layer: keras.layers.Layer, x: tf.Tensor, _: tf.Tensor) -> Kind:
+    axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+    if axes not in ([-1], [len(x.shape) - 1]):
+        return Other(f"LayerNormalization over axes {axes}")
+    return LayerNorm(single(layer.epsilon))
+
+
+def _group_norm(layer: keras.layers.Layer, x: tf.Tensor, _: tf.Tensor) -> Kind:
+    if layer.axis not in (-1, len(x.shape) - 1):
+        return Other(f"GroupNormalization over axis {layer.axis}")
+    return GroupNorm(single(layer.epsilon), int(layer.groups))
+
+
+LAYERS = {
+    layers.BatchNormalization: Layer(
+        _batch_norm, (*AFFINE, ("moving_mean", "mean", SAME), ("moving_variance", "variance", SAME))
+    ),
+    layers.LayerNormalization: Layer(_layer_norm, AFFINE),
+    layers.GroupNormalization: Layer(_group_norm, AFFINE),
+}
+
+NORMALISED = "y = tf.nn.batch_normalization(x, mean, variance, {beta}, {gamma}, {epsilon})"
+
+SCRIPTS = {
+    "batch_norm": NORMALISED,
+    "layer_norm": f"mean, variance = tf.nn.moments(x, [-1], keepdims=True)\n{NORMALISED}",
+    "group_norm": "moments = tf.nn.moments(tf.reshape(x, [len(x), -1, {groups}, {members}]), [1, 3])\n"
+    "mean, variance = (tf.reshape(tf.repeat(each, {members}, 1), {single_cells}) for each in moments)\n"
+    f"{NORMALISED}",
+}

@@ -1,0 +1,68 @@
+"""Pools in Keras and TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from parity.kinds.kind import Kind, Other
+from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, of_windows
+from parity.kinds.registry import Call, Function, Layer, plain
+from tf_impl.kinds.geometry import both, padding_of, sides
+
+layers = keras.layers
+
+
+def _pool(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
+    window, stride = both(x, layer.pool_size), both(x, layer.strides)
+    padding = padding_of(layer.padding, x, y, window, stride, [1, 1])
+    what = "max" if isinstance(layer, (layers.MaxPooling1D, layers.MaxPooling2D)) else "average"
+    return of_windows(what, {"window": window, "stride": stride, "padding": padding}, sides(x.shape))
+
+
+LAYERS = {
+    layers.MaxPooling1D: Layer(_pool),
+    layers.MaxPooling2D: Layer(_pool),
+    layers.AveragePooling1D: Layer(_pool),
+    layers.AveragePooling2D: Layer(_pool),
+    layers.GlobalMaxPooling1D: Layer(plain(GlobalMaxPool)),
+    layers.GlobalMaxPooling2D: Layer(plain(GlobalMaxPool)),
+    layers.GlobalAveragePooling1D: Layer(plain(GlobalAveragePool)),
+    layers.GlobalAveragePooling2D: Layer(plain(GlobalAveragePool)),
+}
+
+
+def _reduction(call: Call) -> Kind:
+    """A mean or maximum over the whole of maps or a sequence."""
+    rank = len(call.x.shape)
+    axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}
+    if axes != {3: {1}, 4: {1, 2}}.get(rank):
+        return Other(call.name)
+    return GlobalAveragePool() if call.name == "mean" else GlobalMaxPool()
+
+
+FUNCTIONS = {
+    "mean": Function(((tf, "reduce_mean"), (keras.ops, "mean")), _reduction),
+    "max": Function(((tf, "reduce_max"), (keras.ops, "max")), _reduction),
+}
+
+PADDED = 'tf.pad(x, {pads}), {window}, {stride}, "VALID")'
+
+
+def _average(kind: AveragePool, _: Any) -> str:
+    lines = f"y = tf.nn.avg_pool2d({PADDED}"
+    if kind.count_padding or not np.any(kind.padding):
+        return lines
+    share = PADDED.replace("(x,", "(tf.ones_like(x),")
+    return f"{lines}\ny /= tf.nn.avg_pool2d({share}  # the share of the window that is no padding"
+
+
+SCRIPTS = {
+    "max_pool": "y = tf.nn.max_pool2d(" + PADDED.replace("{pads}", "{pads}, constant_values=-np.inf"),
+    "average_pool": _average,
+    "global_max_pool": "y = tf.reduce_max(x, [1, 2])",
+    "global_average_pool": "y = tf.reduce_mean(x, [1, 2])",
+}
