@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import paddle
@@ -51,11 +52,7 @@ class Probes(ProofProbes):
             )
             for name, layer in layers.items()
         ]
-        try:
-            _in_mode(model, training)(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        _run_once(_in_mode(model, training), images, hooks)
         return outputs
 
     @paddle.no_grad()
@@ -67,11 +64,7 @@ class Probes(ProofProbes):
             )
             for name, layer in layers.items()
         ]
-        try:
-            _in_mode(model, False)(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        _run_once(_in_mode(model, False), images, hooks)
         return inputs
 
     def inference(self, model: nn.Layer, dtype: str, count: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -89,6 +82,15 @@ def _in_mode(layer: nn.Layer, training: bool) -> nn.Layer:
     else:
         layer.eval()
     return layer
+
+
+def _run_once(model: nn.Layer, images: paddle.Tensor, hooks: Sequence[Any]) -> None:
+    """Run the model, and take the hooks out of it."""
+    try:
+        model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _canonical(output: paddle.Tensor, layer: nn.Layer | None = None) -> np.ndarray:

@@ -166,16 +166,6 @@ def _less_the_batch_mean() -> Patches:
     yield patch.object(Trainer, "test_batch", test_batch)
 
 
-@TRAINING_FAULTS.named("without the mean")
-def _without_the_mean() -> Patches:
-    """Test images whose mean is not subtracted."""
-
-    def test_batch(self: Trainer, pixels: tf.Tensor) -> tf.Tensor:
-        return training._preprocessed(pixels, None, self.dtype)
-
-    yield patch.object(Trainer, "test_batch", test_batch)
-
-
 @TRAINING_FAULTS.named("evaluation in training mode")
 def _evaluation_in_training_mode() -> Patches:
     """Test images are normalised by their own batch, and move the running statistics."""

@@ -99,6 +99,20 @@ def last_batch_dropped(trainer: type[Any]) -> Patches:
     yield patch.object(training_loop, "evaluation_parts", parts)
 
 
+@TRAINER_FAULTS.named("without the mean")
+def without_the_mean(trainer: type[Any]) -> Patches:
+    """Test images whose mean is not subtracted."""
+    own = trainer.test_batch
+
+    def test_batch(self: Any, pixels: Any) -> Any:
+        mean, self.test_mean = self.test_mean, None
+        images = own(self, pixels)
+        self.test_mean = mean
+        return images
+
+    yield patch.object(trainer, "test_batch", test_batch)
+
+
 def _changed_start(trainer: type[Any], change: Callable[[str, np.ndarray], np.ndarray]) -> Patches:
     """A float32 training begins with other weights than it was given."""
     own = trainer.load
