@@ -14,6 +14,7 @@ from parity.migration.diagnosis import diagnose_pair, training_differences
 from parity.migration.fixes import fix_code
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.migration.proofs import prove_pair
+from parity.numerics.comparison import distance
 from parity.records.records import Diagnosis, Migration, Proof
 from parity.runtime.graph import few
 from parity.system import high_water
@@ -189,7 +190,7 @@ def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:
         "inputs": count,
         "title": pair.title,
         "changed": len(changed),
-        "largest_gap": _number(float(np.abs(one - other).max()) / scale),
+        "largest_gap": _number(distance(one, other)),
         "margins": [float(margins[place]) for place in changed],
     }
 

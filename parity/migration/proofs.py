@@ -15,6 +15,7 @@ from parity.migration.pair import FIRST, SECOND, Pair
 from parity.numerics.arrays import Arrays, unpack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, compare_chaotic, derive_limits
+from parity.proofs.forward import against_exact, counted, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import Proof
@@ -82,28 +83,19 @@ def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     problems = comparison.explain()
     if not end:
         problems.append(NO_END)
-    return [_proof(pair, 2, _counts(comparison), problems, comparison)]
+    return [_proof(pair, 2, counted({"": comparison}), problems, comparison)]
 
 
 def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     """Level 3. Each model's float32 layers against its own float64 ones, within limits derived from moved runs."""
-    limits = {}
+    moved = {}
     for framework in (FIRST, SECOND):
         roundings = {"seed": [pair.seed, *framework.encode()]}
-        moved = pair.one(framework, "model_stages", dtype="float64", arrays={"inputs": inputs}, roundings=roundings)
-        limits[framework] = derive_limits(pair.outputs[framework], [moved.arrays])
-    shared = {
-        name: float(np.max([each.get(name, math.nan) for each in limits.values()])) for name in pair.outputs[FIRST]
-    }
-    rounded = pair.stages("float32", inputs)
-    comparisons = {name: compare(pair.outputs[name], arrays, shared) for name, arrays in rounded.items()}
-    pair.float32 = comparisons
-    problems = [f"{name}: {line}" for name, each in comparisons.items() for line in each.explain()]
-    counts = {
-        "stages": sum(len(each.gaps) for each in comparisons.values()),
-        "elements": sum(each.elements for each in comparisons.values()),
-    }
-    return [_proof(pair, 3, counts, problems, worst_of(comparisons.values()), by_framework(comparisons))]
+        reply = pair.one(framework, "model_stages", dtype="float64", arrays={"inputs": inputs}, roundings=roundings)
+        moved[framework] = reply.arrays
+    pair.float32 = against_exact(pair.outputs, moved, pair.stages("float32", inputs), pair.outputs)
+    worst, problems = worst_of(pair.float32.values()), labelled(pair.float32)
+    return [_proof(pair, 3, counted(pair.float32), problems, worst, by_framework(pair.float32))]
 
 
 def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
@@ -127,7 +119,7 @@ def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     limits = {name: sum(limit.get(name, math.nan) for limit in each) for name in found[FIRST]}
     comparison = pair.gaps = compare(found[FIRST], found[SECOND], limits)
     problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
-    return [_proof(pair, 3, _counts(comparison), problems, comparison)]
+    return [_proof(pair, 3, counted({"": comparison}), problems, comparison)]
 
 
 def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
@@ -194,7 +186,3 @@ def _proof(
     """A level's proof for a pair; only the first level, which compares bits, has no gap."""
     found = proof_of(pair.name, pair.title, level, compared, problems, comparison, frameworks=frameworks)
     return found if found.gap is not None or level == 1 else replace(found, passed=False)
-
-
-def _counts(comparison: Comparison) -> dict[str, int]:
-    return {"stages": len(comparison.gaps), "elements": comparison.elements}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity import kinds
-from parity.numerics.arrays import pack
+from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare
 from parity.numerics.tolerance import derive_limits, perturb
 from parity.proofs.context import Evidence
@@ -64,7 +64,7 @@ def float64_forward(evidence: Evidence) -> Proof:
     """Level 2. Every named stage of the two twins agrees in float64: the algorithms are the same."""
     first, second = evidence.stages("float64").values()
     comparison = compare(first, second, FLOAT64_LIMIT)
-    return make_proof(evidence, 2, _stage_counts(comparison), comparison.explain(), comparison)
+    return make_proof(evidence, 2, counted({"": comparison}), comparison.explain(), comparison)
 
 
 def float32_forward(evidence: Evidence) -> Proof:
@@ -80,15 +80,45 @@ def float32_forward(evidence: Evidence) -> Proof:
 
     # Each twin is perturbed against itself: against the other's oracle, a fault would widen its own limit.
     runs = evidence.workers.map(perturbed)
-    each = [derive_limits(float64[name], [reply.arrays]) for name, reply in runs.items()]
-    limits = {stage: float(np.max([found.get(stage, math.nan) for found in each])) for stage in oracle}
-    comparisons = {name: compare(oracle, stages, limits) for name, stages in evidence.stages("float32").items()}
-    problems = [f"{name}: {line}" for name, comparison in comparisons.items() for line in comparison.explain()]
-    compared = {
+    moved = {name: reply.arrays for name, reply in runs.items()}
+    comparisons = against_exact(float64, moved, evidence.stages("float32"), dict.fromkeys(float64, oracle))
+    problems = labelled(comparisons)
+    return make_proof(
+        evidence, 3, counted(comparisons), problems, worst_of(comparisons.values()), by_framework(comparisons)
+    )
+
+
+def against_exact(
+    exact: Mapping[str, Arrays],
+    moved: Mapping[str, Arrays],
+    rounded: Mapping[str, Arrays],
+    oracles: Mapping[str, Arrays],
+) -> dict[str, Comparison]:
+    """Each framework's float32 stages against its oracle, within the larger of the limits derived from both.
+
+    Args:
+        exact: by framework, its float64 stages.
+        moved: the same with weights and inputs moved by float32's rounding.
+        rounded: its float32 stages.
+        oracles: the float64 stages that these are held against.
+    """
+    each = [derive_limits(exact[name], [moved[name]]) for name in exact]
+    stages = next(iter(exact.values()))
+    limits = {stage: float(np.max([found.get(stage, math.nan) for found in each])) for stage in stages}
+    return {name: compare(oracles[name], arrays, limits) for name, arrays in rounded.items()}
+
+
+def labelled(comparisons: Mapping[str, Comparison]) -> list[str]:
+    """The problems of several comparisons, each with the name of its own."""
+    return [f"{name}: {line}" for name, comparison in comparisons.items() for line in comparison.explain()]
+
+
+def counted(comparisons: Mapping[str, Comparison]) -> dict[str, int]:
+    """How many stages and numbers several comparisons compared."""
+    return {
         "stages": sum(len(comparison.gaps) for comparison in comparisons.values()),
         "elements": sum(comparison.elements for comparison in comparisons.values()),
     }
-    return make_proof(evidence, 3, compared, problems, worst_of(comparisons.values()), by_framework(comparisons))
 
 
 def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Comparison]]:
@@ -150,7 +180,3 @@ def _bijection(evidence: Evidence, first: Sequence[Entry], second: Sequence[Entr
         problems.append(f"{name!r} exists in {names[0] if name in one else names[1]} only")
     problems += [f"{n!r}: {one[n]} against {other[n]}" for n in one if n in other and one[n] != other[n]]
     return problems
-
-
-def _stage_counts(comparison: Comparison) -> dict[str, int]:
-    return {"stages": len(comparison.gaps), "elements": comparison.elements}

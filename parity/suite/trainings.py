@@ -10,9 +10,9 @@ from parity.data.dataset import Dataset
 from parity.printable import printable
 from parity.records.records import Training
 from parity.training.checkpoint import CheckpointError
-from parity.training.experiment import Job, fitting
+from parity.training.experiment import Job, fitting, train_or_reuse
 from parity.training.run import Settings, not_begun
-from parity.training.store import Place, Store, StoreError, locked, save
+from parity.training.store import Place, Store, StoreError, locked
 from parity.weights.files import load_state
 from parity.weights.state import State
 from parity.workers.pool import WorkerError, Workers
@@ -67,18 +67,11 @@ class Matrix:
 
     def _train(self, job: Job, place: Place) -> Training:
         with locked(place):
-            standing = job.standing()
-            print(printable(job.explain(standing)))
-            if standing.finished is not None:
-                return standing.finished.record
-            self.workers.stop()  # the other one would disturb, and the peak of memory is to be this training's
-            outcome = job.train(lambda news: None)
-            record = outcome.record
-            try:
-                save(place, outcome, self.environment)
-            except OSError as error:
-                unsaved = f"the result could not be saved: {error}"
-                record = replace(record, problems=[*record.problems, unsaved], weights_digest="")
+            outcome, unsaved = train_or_reuse(
+                job, job.standing(), self.workers, self.environment, lambda _: None, lambda line: print(printable(line))
+            )
         if outcome.interrupted:
             raise KeyboardInterrupt
-        return record
+        if unsaved:
+            return replace(outcome.record, problems=[*outcome.record.problems, unsaved], weights_digest="")
+        return outcome.record

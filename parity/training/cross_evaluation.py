@@ -12,6 +12,7 @@ from parity.catalogue.recipes import recipe_of
 from parity.data.batches import mean_image
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
+from parity.numerics.comparison import distance
 from parity.records.records import CrossEvaluation, Training
 from parity.weights.state import State
 from parity.workers.pool import WorkerError, Workers
@@ -43,7 +44,7 @@ def cross_evaluate(workers: Workers, dataset: Dataset, record: Training, weights
         images=len(labels) if found else 0,
         accuracy_home=math.nan if problems else _accuracy(found[home], labels),
         accuracy_abroad=math.nan if problems else _accuracy(found[abroad], labels),
-        largest_gap=math.nan if problems else _gap(found[home], found[abroad]),
+        largest_gap=math.nan if problems else distance(found[home], found[abroad]),
         differing=differing,
         problems=problems,
         recipe=record.recipe,
@@ -106,7 +107,3 @@ def _differing(
 
 def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float((logits.argmax(axis=1) == labels).mean())
-
-
-def _gap(home: np.ndarray, abroad: np.ndarray) -> float:
-    return float(np.abs(home - abroad).max() / np.abs(home).max())

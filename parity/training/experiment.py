@@ -185,13 +185,11 @@ def run(
                 if job.place is not None:
                     locks.enter_context(locked(job.place))
             for job, found in [(job, job.standing()) for job in jobs]:
-                if news := job.explain(found):
-                    say(news)
-                if found.finished is not None:
-                    result.outcomes.append(found.finished)
-                    continue
-                _train(job, workers, result, environment, on_progress, say)
-                if result.outcomes[-1].interrupted:
+                outcome, unsaved = train_or_reuse(job, found, workers, environment, on_progress, say)
+                result.outcomes.append(outcome)
+                # a full disk must not cost the comparison of what was trained: the error is kept for the end
+                result.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
+                if outcome.interrupted:
                     result.interrupted = True
                     return result
             if len(plan.frameworks) > 1:
@@ -201,27 +199,34 @@ def run(
     return result
 
 
-def _train(
+def train_or_reuse(
     job: Job,
+    found: Standing,
     workers: Workers,
-    result: Result,
     environment: Mapping[str, Any],
     on_progress: Callable[[Progress], None],
     say: Say,
-) -> None:
-    """Train and save. A full disk must not cost the comparison of what was trained: the error is kept for the end."""
+) -> tuple[Outcome, str]:
+    """The finished training that was found, or a new one, saved at its place; and why it could not be saved.
+
+    All workers but its own are stopped first: they would disturb, and the peak of memory is to be this training's.
+    """
+    if line := job.explain(found):
+        say(line)
+    if found.finished is not None:
+        return found.finished, ""
     for name in workers:
         if name != job.worker.framework:
             workers[name].stop()
     outcome = job.train(on_progress)
-    result.outcomes.append(outcome)
     for warning in outcome.warnings:
         say(f"{job.title}: {warning}")
     if job.place is not None:
         try:
             save(job.place, outcome, environment)
         except OSError as error:
-            result.save_errors.append(f"{job.title}: the result could not be saved: {error}")
+            return outcome, f"the result could not be saved: {error}"
+    return outcome, ""
 
 
 def _compare(result: Result, workers: Workers, store: Store | None, environment: Mapping[str, Any], say: Say) -> None:
