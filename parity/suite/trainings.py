@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from parity.data.dataset import Dataset
 from parity.printable import printable
 from parity.records.records import Training
@@ -78,7 +80,7 @@ class Matrix:
                 save(place, outcome, self.environment)
             except OSError as error:
                 unsaved = f"the result could not be saved: {error}"
-                record = replace(record, problems=[*record.problems, unsaved], weights_digest="")
+                record = structs.replace(record, problems=[*record.problems, unsaved], weights_digest="")
         if outcome.interrupted:
             raise KeyboardInterrupt
         return record

@@ -34,38 +34,12 @@ from parity.records.records import (
     Training,
 )
 from parity.records.saved_run import SavedRun, load_run
-from reports.evidence.experiments import conditions, epochs_of
+from reports.evidence.experiments import conditions
 from reports.evidence.network_facts import network_order
 from reports.evidence.versions import Setting, Versions, by_versions, sentence, to_be_shown
 from reports.formatting import TITLES, framework_order
 
 R = TypeVar("R", bound=Record)
-
-SHAPES: dict[str, type] = {
-    "accusations": list,
-    "accuracies": dict,
-    "accused": list,
-    "causes": list,
-    "compared": dict,
-    "differing": list,
-    "frameworks": dict,
-    "interval": list,
-    "losses": dict,
-    "pairs": list,
-    "problems": list,
-    "ratios": list,
-    "seeds": list,
-    "sessions": list,
-}
-
-ITEMS: dict[str, type] = {
-    "accuracies": list,
-    "causes": dict,
-    "differing": dict,
-    "losses": list,
-    "pairs": dict,
-    "sessions": dict,
-}
 
 
 @dataclass(frozen=True)
@@ -178,9 +152,10 @@ def read(paths: Sequence[Path]) -> Evidence:
     """Read and merge saved runs. "Later" is by the runs' own date; runs without one come first, in the order given.
 
     Raises:
-        RecordError: a file is not a saved run, or none of the files holds a record of this suite.
+        RecordError: a file is not a saved run, something in it is not what it should be, or none of the files holds a
+            record of this suite.
     """
-    runs = sorted((_load(Path(path)) for path in paths), key=_moment)
+    runs = sorted((load_run(Path(path)) for path in paths), key=_moment)
     if not any(run.entries for run in runs):
         names = ", ".join(str(path) for path in paths) or "no file was given"
         raise RecordError(
@@ -256,36 +231,11 @@ def _joined(parts: Sequence[Evidence]) -> Evidence:
     return Evidence(runs=[], **joined)
 
 
-def _load(path: Path) -> SavedRun:
-    """One saved run whose epochs are readable too."""
-    try:
-        run = load_run(path)
-        for record, _ in run.entries:
-            if isinstance(record, Training):
-                epochs_of(record)
-            for name, shape in SHAPES.items():
-                _check_shape(record, name, shape)
-    except (AttributeError, TypeError) as error:  # JSON of another shape: a list where an object belongs, and so on
-        raise RecordError(f"{path}: not in the form of a saved run: {error}") from None
-    return run
-
-
-def _check_shape(record: Record, name: str, shape: type) -> None:
-    """Raise TypeError where the record has a field of that name that is not of that shape, all through."""
-    value: Any = getattr(record, name, shape())
-    items: Any = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, shape):
-        raise TypeError(f"{name!r} of a {record.kind} record: expected a {shape.__name__}, found {value!r}")
-    inner = ITEMS.get(name, object)
-    if not all(isinstance(item, inner) for item in items):
-        raise TypeError(f"{name!r} of a {record.kind} record: expected it to hold {inner.__name__}s, found {value!r}")
-
-
 def _moment(run: SavedRun) -> datetime:
     """When the run was saved; the beginning of time when that is not recorded."""
     try:
         moment = datetime.fromisoformat(run.datetime)
-    except (TypeError, ValueError):
+    except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -296,7 +246,7 @@ def _merge(runs: Sequence[SavedRun], kind: type[R], key: Callable[[R], tuple[Has
     for run in runs:
         for record, stats in run.entries:
             if type(record) is kind:  # a proof of an update rule is none of a network
-                latest[key(record)] = Sourced(record, stats if isinstance(stats, dict) else {}, run)
+                latest[key(record)] = Sourced(record, stats, run)
 
     return _ordered(latest.values())
 

@@ -109,11 +109,9 @@ def _causes(proof: Proof) -> list[str]:
     """What the diagnosis found, each with what to do about it."""
     lines = []
     for cause in proof.causes:
-        trap = TRAPS.get(str(lookup(cause, "trap")))
+        trap = TRAPS.get(cause.trap)
         advice = f" What to do: {plain(trap.fix)}." if trap else ""
-        lines.append(
-            f"**Cause** ({code(trap.id) if trap else 'no known trap'}): {plain(lookup(cause, 'text'))}.{advice}"
-        )
+        lines.append(f"**Cause** ({code(trap.id) if trap else 'no known trap'}): {plain(cause.text)}.{advice}")
     return lines
 
 

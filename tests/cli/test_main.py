@@ -244,7 +244,7 @@ def test_train_saves_the_comparison(trained: tuple[Path, subprocess.CompletedPro
         assert cross.passed
         assert cross.images == 400
         record = training_of(out / f"lenet5-{cross.trained_in}-seed{cross.seed}.json")
-        assert cross.accuracy_home == pytest.approx(record.epochs[-1]["test_accuracy"])
+        assert cross.accuracy_home == pytest.approx(record.epochs[-1].test_accuracy)
 
 
 def test_report_is_written_from_what_train_saved(
