@@ -246,7 +246,7 @@ class Overhead(Record, frozen=True, tag="overhead"):
     network: str
     framework: str
     baseline: str  # "bare loop" or "Model.fit"
-    batch: Some
+    batch: Count  # 0: arrays were moved, no images
     threads: Count
     ratios: list[Measured]  # one an interleaved pair: baseline seconds / suite seconds; above 1 the suite is faster
     target: Measured  # what the median ratio should reach
