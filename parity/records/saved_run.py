@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from parity import __version__
 from parity.records.earlier_forms import of_today
+from parity.records.environment import Environment
 from parity.records.records import (
     CrossEvaluation,
     Curves,
@@ -101,7 +102,7 @@ class SavedRun:
 
     path: Path
     datetime: str
-    environment: dict[str, Any]  # machine_info["parity"]
+    environment: Environment  # machine_info["parity"]
     entries: list[tuple[Record, dict[str, Any]]]  # record, pytest-benchmark's stats (seconds): median, iqr, rounds, ...
 
 
@@ -114,7 +115,7 @@ class _Benchmark(Struct):
 
 
 class _Machine(Struct):
-    parity: dict[str, Any] = {}
+    parity: Environment = Environment()
 
 
 class _File(Struct):

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from parity.records.environment import FrameworkFacts
 from parity.records.records import (
     CrossEvaluation,
     Curves,
@@ -93,20 +94,20 @@ class Evidence:
     def frameworks(self) -> list[str]:
         """The project's two frameworks, and any other that a record or an environment names."""
         named = {record.framework for record in self.measured} | {item.record.framework for item in self.overheads}
-        named |= {name for run in self.runs for name in lookup(run.environment, "frameworks") or {}}
+        named |= {name for run in self.runs for name in run.environment.frameworks}
         return sorted(named | set(TITLES), key=framework_order)
 
     def versions(self, framework: str) -> list[str]:
         """The versions of a framework in these runs, oldest run first, each once."""
-        return self._of_framework(framework, "version")
+        return _each_once(facts.version for facts in self._facts(framework))
 
     def devices(self, framework: str) -> list[str]:
         """The devices that a framework was given in these runs, "cpu" or "gpu", oldest run first, each once."""
-        return self._of_framework(framework, "device")
+        return _each_once(facts.device for facts in self._facts(framework))
 
-    def _of_framework(self, framework: str, fact: str) -> list[str]:
-        found = [lookup(run.environment, "frameworks", framework, fact) for run in self.runs]
-        return list(dict.fromkeys(str(value) for value in found if value))
+    def _facts(self, framework: str) -> list[FrameworkFacts]:
+        named = [run.environment.frameworks for run in self.runs]
+        return [frameworks[framework] for frameworks in named if framework in frameworks]
 
     @property
     def datasets(self) -> list[str]:
@@ -115,10 +116,10 @@ class Evidence:
         recorded = dict.fromkeys(record.dataset for record in with_data if record.dataset)
         drawn = set()
         for run in self.runs:
-            title, source = (lookup(run.environment, "dataset", key) for key in ("title", "source"))
-            if title:
-                recorded.setdefault(str(title))
-                drawn |= {str(title)} if is_drawn(f"{title} {source}") else set()
+            dataset = run.environment.dataset
+            if dataset and dataset.title:
+                recorded.setdefault(dataset.title)
+                drawn |= {dataset.title} if is_drawn(f"{dataset.title} {dataset.source}") else set()
         return [f"{title} (generated data)" if title in drawn and not is_drawn(title) else title for title in recorded]
 
     @property
@@ -139,13 +140,8 @@ def is_drawn(title: str) -> bool:
     return any(word in title.lower() for word in ("generated", "synthetic"))
 
 
-def lookup(environment: Any, *keys: str) -> Any:
-    """The value at a path of keys, or None where any of them is absent."""
-    for key in keys:
-        if not isinstance(environment, dict):
-            return None
-        environment = environment.get(key)
-    return environment
+def _each_once(values: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))
 
 
 def read(paths: Sequence[Path]) -> Evidence:

@@ -10,10 +10,11 @@ from typing import Any
 
 from parity.catalogue.traps import TRAPS
 from parity.printable import printable
+from parity.records.environment import Environment
 from parity.records.records import Migration, Proof, grouped
+from parity.records.validation import validated
 from reports import formatting as words
 from reports.album import Album
-from reports.evidence.merged_runs import lookup
 from reports.evidence.verdict import faults
 from reports.formatting import code, count, framework_title, is_number, listed, plain, some, table
 from reports.plots.migration import UNKNOWN, depth_section
@@ -229,13 +230,16 @@ def _made(found: Migration) -> str:
         ["time", words.duration(found.seconds)],
     ]
     rows.append(["peak memory of all processes, added up", words.memory(found.peak_memory)])
-    for name, facts in (lookup(found.environment, "frameworks") or {}).items():
-        version, threads = plain(lookup(facts, "version")), count(lookup(facts, "threads"))
-        rows.append([framework_title(name), f"{version} on {plain(lookup(facts, 'device'))}, threads: {threads}"])
-    for title, key in (("processor", "cpu"), ("seed", "seed"), ("command", "command")):
-        if key in found.environment:
-            value = str(found.environment[key])
-            rows.append([title, code(value) if key == "command" else plain(value)])
+    environment = validated(found.environment, Environment, "environment")
+    for name, facts in environment.frameworks.items():
+        version, threads = plain(facts.version), count(facts.threads)
+        rows.append([framework_title(name), f"{version} on {plain(facts.device)}, threads: {threads}"])
+    if environment.cpu is not None:
+        rows.append(["processor", plain(environment.cpu)])
+    if environment.seed is not None:
+        rows.append(["seed", plain(environment.seed)])
+    if environment.command is not None:
+        rows.append(["command", code(environment.command)])
     return "## How it was made\n\n" + table(["", "value"], rows)
 
 

@@ -9,7 +9,7 @@ from parity.catalogue.traps import TRAPS
 from parity.records.records import Proof
 from reports.album import Album
 from reports.evidence.experiments import Experiment, experiments
-from reports.evidence.merged_runs import Evidence, lookup
+from reports.evidence.merged_runs import Evidence
 from reports.evidence.network_facts import network_order
 from reports.evidence.outcomes import Tested, tested
 from reports.evidence.verdict import ALL_REQUIRED, LEVELS, LOSS_CURVE, REQUIRED, State, Verdict, headline, judge
@@ -252,7 +252,7 @@ def _speed(evidence: Evidence, album: Album) -> str:
 
 def _reproduce(evidence: Evidence, report: str) -> str:
     """The commands as they were recorded, and the one that makes this report again."""
-    commands = [one_line(lookup(run.environment, "command") or "") for run in evidence.runs]
+    commands = [one_line(run.environment.command or "") for run in evidence.runs]
     names = [one_line(run.path.name) for run in evidence.runs]
     lines = [command.replace("```", "") for command in dict.fromkeys(commands) if command]
     lines.append(f"parity report {' '.join(shlex.quote(name) for name in names)} --output {shlex.quote(report)}")

@@ -33,6 +33,8 @@ EVERY = [DOUBLE, SINGLE, RULE, CAUGHT, INNOCENCE, SPEED, TRAINING, OVERHEAD, CUR
 
 MISSING = object()
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def changed(folder: Path, record: Record, path: str, value: Any) -> Path:
     """A run whose second record is this one, with another value at the path; `MISSING` takes the field away."""
@@ -196,6 +198,10 @@ def test_a_missing_field_is_named(tmp_path: Path, record: Record, path: str, pla
         ({"benchmarks": [{"stats": 1}]}, "benchmarks[0].stats: expected object, found 1"),
         ({"benchmarks": [], "datetime": 2026}, "datetime: expected str, found 2026"),
         ({"benchmarks": [], "machine_info": {"parity": "cpu"}}, "machine_info.parity: expected object, found 'cpu'"),
+        (
+            {"benchmarks": [], "machine_info": {"parity": {"frameworks": {"paddle": {"threads": "2"}}}}},
+            "machine_info.parity.frameworks.paddle.threads: expected int | null, found '2'",
+        ),
     ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path: Path, content: Any, words: str) -> None:
@@ -221,6 +227,16 @@ def test_a_name_out_of_a_file_is_shown_safely(tmp_path: Path) -> None:
     assert "benchmarks[1].extra_info['x` - at `$.level`\\x1b[2J" in text
     assert "\x1b" not in text
     assert len(text) < 1000
+
+
+def test_the_runs_of_this_project_s_reports_are_read() -> None:
+    folders = [ROOT / "reports" / "saved", ROOT / "tests" / "reports" / "earlier_runs"]
+    saved = [sorted(folder.rglob("*.json")) for folder in folders]
+    assert all(saved)
+    for path in (path for paths in saved for path in paths):
+        run = load_run(path)
+        assert len(run.entries) == len(json.loads(path.read_text())["benchmarks"]) > 0, path
+        assert {"paddle", "tensorflow"} >= set(run.environment.frameworks) != set(), path
 
 
 def test_earlier_forms_are_read(tmp_path: Path) -> None:

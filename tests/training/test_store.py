@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from parity.catalogue.recipes import recipe_of
+from parity.records.environment import Environment
 from parity.records.equivalence import equivalence
 from parity.records.records import Detection, Equivalence, Record, Training
 from parity.records.saved_run import load_run, save_records
@@ -106,7 +107,8 @@ def test_a_finished_training_is_found_again(place: Place) -> None:
     assert again.weights is not None
     assert digest(again.weights) == digest(weights())
     run = load_run(place.record)
-    assert run.environment == ENVIRONMENT
+    assert run.environment == Environment(profile="train", cores=2)
+    assert json.loads(place.record.read_text())["machine_info"]["parity"] == ENVIRONMENT
     assert [stats["median"] for _, stats in run.entries] == [3.0]
 
 
