@@ -96,6 +96,14 @@ def entry(
     }
 
 
+class Stats(Struct, frozen=True):
+    """What this suite reads of pytest-benchmark's statistics, which are more."""
+
+    median: float | None = None  # seconds
+    iqr: float | None = None  # interquartile range, seconds
+    rounds: int | None = None
+
+
 @dataclass(frozen=True)
 class SavedRun:
     """One saved run: where it came from, its environment, its records, and the timing statistics of each."""
@@ -103,7 +111,7 @@ class SavedRun:
     path: Path
     datetime: str
     environment: Environment  # machine_info["parity"]
-    entries: list[tuple[Record, dict[str, Any]]]  # record, pytest-benchmark's stats (seconds): median, iqr, rounds, ...
+    entries: list[tuple[Record, Stats]]
 
 
 class _Benchmark(Struct):
@@ -111,7 +119,7 @@ class _Benchmark(Struct):
 
     name: str = ""
     extra_info: dict[str, Any] = {}
-    stats: dict[str, Any] = {}
+    stats: Stats = Stats()
 
 
 class _Machine(Struct):

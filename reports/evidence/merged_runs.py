@@ -34,7 +34,7 @@ from parity.records.records import (
     Speed,
     Training,
 )
-from parity.records.saved_run import SavedRun, load_run
+from parity.records.saved_run import SavedRun, Stats, load_run
 from reports.evidence.experiments import conditions
 from reports.evidence.network_facts import network_order
 from reports.evidence.versions import Setting, Versions, by_versions, sentence, to_be_shown
@@ -45,10 +45,10 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class Sourced(Generic[R]):
-    """A record with pytest-benchmark's statistics (seconds) and the run that it came from."""
+    """A record with pytest-benchmark's statistics and the run that it came from."""
 
     record: R
-    stats: dict[str, Any]
+    stats: Stats
     run: SavedRun
 
 

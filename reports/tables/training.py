@@ -40,8 +40,8 @@ class Pace:
 def pace(records: Sequence[Training]) -> Pace:
     """How fast these runs went."""
     epochs = [epoch for record in records for epoch in record.epochs]
-    seconds = [epoch.seconds for epoch in epochs if is_number(epoch.seconds)]
-    rates = [epoch.images_per_second for epoch in epochs if is_number(epoch.images_per_second)]
+    seconds = [epoch.seconds for epoch in epochs]
+    rates = [epoch.images_per_second for epoch in epochs]
     return Pace(statistics.median(seconds) if seconds else None, statistics.median(rates) if rates else None)
 
 

@@ -227,7 +227,7 @@ def test_train_saves_records_and_weights(trained: tuple[Path, subprocess.Complet
         assert (record.framework, record.seed) == (framework, seed)
         assert record.finished
         run = load_run(out / f"{stems[framework, seed]}.json")
-        assert [stats["median"] for _, stats in run.entries] == [record.seconds] != [0]
+        assert [stats.median for _, stats in run.entries] == [record.seconds] != [0]
         assert run.environment.dataset is not None
         assert run.environment.dataset.title == "generated 10-class shapes"
         weights = safetensors.numpy.load_file(out / f"{stems[framework, seed]}.safetensors")

@@ -109,7 +109,7 @@ def test_a_finished_training_is_found_again(place: Place) -> None:
     run = load_run(place.record)
     assert run.environment == Environment(profile="train", cores=2)
     assert json.loads(place.record.read_text())["machine_info"]["parity"] == ENVIRONMENT
-    assert [stats["median"] for _, stats in run.entries] == [3.0]
+    assert [stats.median for _, stats in run.entries] == [3.0]
 
 
 def test_a_partial_result_does_not_take_the_place_of_a_finished_one(place: Place) -> None:
