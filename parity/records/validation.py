@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from parity.printable import quoted
+from parity.printable import LONGEST_NAME, quoted
 
 T = TypeVar("T")
 
@@ -50,6 +50,10 @@ def validated(values: Any, kind: type[T], where: str = "") -> T:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         raise RecordError(_explained(str(error), values, kind, where)) from None
+    except UnicodeEncodeError as error:  # a name of JSON's that no encoding takes
+        raise RecordError(
+            f"{_title(where)}: expected names of fields in Unicode, found {quoted(error.object)}"
+        ) from None
 
 
 def _explained(message: str, values: Any, kind: type, where: str) -> str:
@@ -64,7 +68,7 @@ def _explained(message: str, values: Any, kind: type, where: str) -> str:
             return f"{_title(place)}: expected a value, found none"
         known = ", ".join(each.encode_name for each in own.fields) if isinstance(own, inspect.StructType) else "none"
         return f"{_title(place)}: expected no field of this name, found {_shown(value[field['name']])} (known: {known})"
-    if not text.startswith(("Expected", "Invalid")):  # a check of the record's own, which says it all
+    if not text.startswith(("Expected", "Invalid", "Number")):  # a check of the record's own, which says it all
         return _title(f"{place}.{text}")
     return f"{_title(place)}: expected {_expected(text, value, own)}, found {_shown(value)}"
 
@@ -85,6 +89,8 @@ def _expected(text: str, value: Any, own: inspect.Type | None) -> str:
         return " or ".join(map(repr, own.values))
     if isinstance(own, inspect.StructType) and text.startswith("Invalid value"):
         return repr(own.tag)
+    if text.startswith("Number"):
+        return "a number that float64 can hold"
     return text.removeprefix("Expected ").partition(", got ")[0].replace("`", "")
 
 
@@ -93,7 +99,10 @@ def _shown(value: Any) -> str:
         return quoted(value)
     if isinstance(value, dict):
         return f"an object of {len(value)} fields"
-    return f"a list of {len(value)}" if isinstance(value, list) else json.dumps(value)
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_NAME else f"a number of {len(text):,} digits"
 
 
 def _followed(path: str, message: str, values: Any, kind: type) -> tuple[list[str | int], Any]:

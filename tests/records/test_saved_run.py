@@ -229,6 +229,20 @@ def test_a_name_out_of_a_file_is_shown_safely(tmp_path: Path) -> None:
     assert len(text) < 1000
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("gap", 10**400, "extra_info.gap: expected a number that float64 can hold, found a number of 401 digits"),
+        ("level", 10**400, "extra_info.level: expected int <= 9, found a number of 401 digits"),
+        ("a\ud800", 1, "extra_info: expected names of fields in Unicode, found 'a\\ud800'"),
+        ("compared/a\ud800", -1, "extra_info.compared['a\\ud800']: expected int >= 0, found -1"),
+    ],
+)
+def test_numbers_and_names_that_python_s_json_alone_takes(tmp_path: Path, path: str, value: int, words: str) -> None:
+    with pytest.raises(RecordError, match=re.escape(words)):
+        load_run(changed(tmp_path, DOUBLE, path, value))
+
+
 def test_the_runs_of_this_project_s_reports_are_read() -> None:
     folders = [ROOT / "reports" / "saved", ROOT / "tests" / "reports" / "earlier_runs"]
     saved = [sorted(folder.rglob("*.json")) for folder in folders]
