@@ -59,7 +59,7 @@ def write_migration_report(found: Migration, output: Path) -> Path:
         `output`.
 
     Raises:
-        RecordError: a proof in the record is not in the form of one.
+        RecordError: the record's environment is not in the form of one.
         OSError: the report cannot be written.
     """
     output = Path(output)

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 from tabulate import tabulate
 
+from parity.catalogue.titles import TITLES
 from parity.printable import printable
 
 NOT_RECORDED = "not recorded"
@@ -21,8 +22,6 @@ NOT_RECORDED = "not recorded"
 NOTHING = "-"
 
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line of a narrow cell
-
-TITLES = {"paddle": "PaddlePaddle", "tensorflow": "TensorFlow"}
 
 _ENDS = r"[^\s/\\'\"`,;()<>|]+"  # one component of a path
 

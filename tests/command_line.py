@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec.structs import replace
 
-from parity.records.records import Training
+from parity.records.records import Epoch, Training
 from parity.records.saved_run import load_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,9 +74,6 @@ def training_of(path: Path) -> Training:
     return record
 
 
-def without_seconds(epochs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_seconds(epochs: Sequence[Epoch]) -> list[Epoch]:
     """Records of epochs, less what differs from run to run."""
-    return [
-        {name: value for name, value in epoch.items() if name not in ("seconds", "images_per_second")}
-        for epoch in epochs
-    ]
+    return [replace(epoch, seconds=0.0, images_per_second=0.0) for epoch in epochs]

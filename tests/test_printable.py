@@ -9,7 +9,6 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from parity.migration.map_file import read_map, write_map
 from parity.migration.matching import Match, MatchError, Matching
@@ -145,7 +145,7 @@ def test_no_name_reaches_the_terminal_as_it_is(terminal: bool) -> None:
         assert json.loads('{\n  "name"' + as_json)["name"] == HOSTILE
 
 
-FIXED = ("kind", "framework", "what", "trained_in", "evaluated_in", "one", "other", "datetime", "passed")
+FIXED = ("kind", "framework", "what", "trained_in", "evaluated_in", "one", "other", "meaning", "verdict", "datetime")
 
 
 def spoilt(value: Any, key: str = "") -> Any:
@@ -159,7 +159,7 @@ def spoilt(value: Any, key: str = "") -> Any:
 
 def test_a_report_of_a_saved_run_shows_no_name_as_it_is(tmp_path: Path) -> None:
     accuracies = {"paddle": [0.5, 0.6], "tensorflow": [0.5, 0.6]}
-    numbers = (0.1, [-0.2, 0.4], 0.5, 0.95, 0.01, 0.5)
+    numbers = (0.1, (-0.2, 0.4), 0.5, 0.95, 0.01, 0.5)
     equivalence = Equivalence("lenet5", "mini", "CIFAR-10", 50_000, 2, [0, 1], accuracies, *numbers, "equivalent")
     failed = replace(PROOFS[1], network="failed", passed=False, problems=["a problem"], worst="fc1")
     records = [

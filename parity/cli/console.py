@@ -25,7 +25,6 @@ from parity.records.detection_rates import margin, rates_of
 from parity.records.records import (
     CrossEvaluation,
     Detection,
-    Diagnosis,
     Equivalence,
     Innocence,
     Migration,
@@ -237,8 +236,8 @@ def training_table(records: Sequence[Training]) -> Table:
             FRAMEWORKS[record.framework].title,
             str(record.seed),
             f"{len(record.epochs)}/{record.epochs_planned}",
-            f"{final['train_accuracy']:.2%}" if final else "-",
-            f"{final['test_accuracy']:.2%}" if final else "-",
+            f"{final.train_accuracy:.2%}" if final else "-",
+            f"{final.test_accuracy:.2%}" if final else "-",
             f"{record.seconds:,.1f}",
             f"{images / record.seconds:,.0f}" if record.seconds else "-",
             f"{record.first_seconds:.1f} s" if record.first_seconds else "-",
@@ -288,7 +287,7 @@ def cross_lines(found: CrossEvaluation) -> list[str]:
     line = f"trained in {home} (seed {found.seed}), evaluated in {abroad}: "
     if found.problems:
         return [line + "NO ANSWER", *(f"  {problem}" for problem in found.problems)]
-    unexplained = sum(not each["float64_agree"] for each in found.differing)
+    unexplained = sum(not each.float64_agree for each in found.differing)
     if unexplained:
         kind = f", {unexplained} of them in float64 too: NOT EQUAL"
     else:
@@ -325,7 +324,7 @@ def migration_lines(found: Migration) -> list[str]:
     lines = [
         f"{first}{found.verdict}: {found.first} / {found.second}, {len(found.stages)} layers and functions matched"
     ]
-    for cause, stages in grouped([Diagnosis(**each) for each in found.causes]):
+    for cause, stages in grouped(found.causes):
         trap = TRAPS.get(cause.trap)
         lines.append(f"cause ({cause.trap or 'no known trap'}, {_places(len(stages))}): {cause.text}")
         if trap:
@@ -334,7 +333,7 @@ def migration_lines(found: Migration) -> list[str]:
     lines += [f"note: {line}" for line in found.remarks]
     lines += [f"in training only: {line}" for line in found.training]
     if found.impact:
-        share = f"{found.impact['changed']} of {found.impact['inputs']}"
+        share = f"{found.impact.changed} of {found.impact.inputs}"
         lines.append(f"decision impact: with the TensorFlow model's own weights, {share} inputs change their class")
     if found.fix and not found.fixed:
         lines += ["", "the changes that --apply-fixes makes to the Paddle model:", "", *found.fix.rstrip().splitlines()]

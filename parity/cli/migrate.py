@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,6 +88,8 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it."""
+    from msgspec.structs import replace
+
     from parity.cli.console import migration_lines
     from parity.migration.compare import compare_pair
     from parity.workers.environment import collect

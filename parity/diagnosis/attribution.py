@@ -59,7 +59,7 @@ def cause_lines(proof: Proof) -> list[str]:
         line
         for cause in proof.causes
         for line in (
-            f"cause: {cause['text']}",
-            *(f"what to do ({trap}): {TRAPS[trap].fix}" for trap in (cause["trap"], *cause["alike"]) if trap),
+            f"cause: {cause.text}",
+            *(f"what to do ({trap}): {TRAPS[trap].fix}" for trap in (cause.trap, *cause.alike) if trap),
         )
     ]

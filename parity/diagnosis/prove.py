@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
+
+from msgspec import structs
 
 from parity.catalogue.networks import network
 from parity.catalogue.recipes import recipe_of
@@ -58,7 +59,7 @@ def prove_level(evidence: Evidence, level: int) -> Proof:
             proof = steps_titled(proof, recipe_of(evidence.network.recipe))
     else:
         proof = _with_causes(evidence, proof) if proof.compared and not proof.passed else proof
-    return dataclasses.replace(proof, seconds=time.perf_counter() - start)
+    return structs.replace(proof, seconds=time.perf_counter() - start)
 
 
 def prove_rule(evidence: Evidence, kind: str) -> RuleProof:
@@ -69,13 +70,13 @@ def prove_rule(evidence: Evidence, kind: str) -> RuleProof:
         proof = optimizer_steps(evidence, recipe)
     except WorkerError as error:
         proof = steps_titled(make_proof(evidence, level, {}, [str(error)]), recipe)
-    return RuleProof(**vars(dataclasses.replace(proof, seconds=time.perf_counter() - start)), rule=kind)
+    return RuleProof(**structs.asdict(proof) | {"seconds": time.perf_counter() - start}, rule=kind)
 
 
 def _with_causes(evidence: Evidence, failed: Proof) -> Proof:
     """The failed proof with its causes; a worker that fails over them does not cost what was found before."""
     try:
-        causes = [dataclasses.asdict(cause) for cause in diagnose(evidence, failed.level)]
+        causes = diagnose(evidence, failed.level)
     except WorkerError as error:
-        return dataclasses.replace(failed, problems=[*failed.problems, f"no diagnosis: {error}"])
-    return dataclasses.replace(failed, causes=causes)
+        return structs.replace(failed, problems=[*failed.problems, f"no diagnosis: {error}"])
+    return structs.replace(failed, causes=causes)

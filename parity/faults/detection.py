@@ -68,7 +68,7 @@ def detect_one(
     try:
         evidence = Evidence(faulty, network(name), dataset, seed)
         failed = next((proof for proof in _proofs(evidence, fault.level) if not proof.passed), None)
-        causes = [Diagnosis(**cause) for cause in failed.causes] if failed else []
+        causes = failed.causes if failed else []
     finally:
         heal()
     right = {stage, twin_of(stage, scene)} if fault.change == "another layer's kernel" else {stage}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from parity.migration.fixes import fix_code
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.migration.proofs import prove_pair
 from parity.numerics.comparison import distance
-from parity.records.records import Diagnosis, Migration, Proof
+from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
 from parity.runtime.graph import few
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
@@ -51,7 +50,7 @@ def compare_pair(
     else:
         done = ""
     verdict = _verdict(pair, proofs, causes)
-    found = _impact(pair, told) if impact and verdict != "undecided" and pair.ends()[0] else {}
+    found = _impact(pair, told) if impact and verdict != "undecided" and pair.ends()[0] else None
     memory.look()
     return Migration(
         first=pair.wanted[FIRST].target,
@@ -61,14 +60,14 @@ def compare_pair(
         verdict=verdict,
         fixed=bool(done),
         parameters={framework: graph.parameters for framework, graph in pair.graphs.items()},
-        proofs=[proof.as_dict() for proof in proofs],
+        proofs=proofs,
         stages=_stages(pair),
         unmatched={
             framework: [f"{pair.graphs[framework].steps[p].name}: {pair.graphs[framework].steps[p]}" for p in lone]
             for framework, lone in _lone(pair).items()
         },
         ambiguous=pair.matching.ambiguous,
-        causes=[dataclasses.asdict(cause) for cause in causes],
+        causes=causes,
         remarks=_remarks(pair),
         training=training_differences(pair),
         fix=done or code,
@@ -96,7 +95,7 @@ def _examined(
     return proofs, causes, *fix_code(pair, causes)
 
 
-def _verdict(pair: Pair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -> str:
+def _verdict(pair: Pair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -> Verdict:
     if not causes and all(proof.passed for proof in proofs):
         return "equal"
     opaque = any(graph.opaque for graph in pair.graphs.values())
@@ -104,7 +103,7 @@ def _verdict(pair: Pair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -
     return "undecided" if opaque and not measured else "different"
 
 
-def _stages(pair: Pair) -> list[dict[str, Any]]:
+def _stages(pair: Pair) -> list[MatchedLayer]:
     gaps = {gap.name: gap for gap in pair.gaps.gaps}
     rounded = {framework: {gap.name: gap.gap for gap in each.gaps} for framework, each in pair.float32.items()}
     found = []
@@ -112,17 +111,15 @@ def _stages(pair: Pair) -> list[dict[str, Any]]:
         one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
         gap = gaps.get(one.name)
         found.append(
-            {
-                "first": one.name,
-                "second": other.name,
-                "kind": one.kind,
-                "evidence": each.evidence,
-                "gap": _number(gap.gap) if gap else None,
-                "limit": gap.limit if gap else None,
-                "float32": {
-                    framework: _number(each[one.name]) for framework, each in rounded.items() if one.name in each
-                },
-            }
+            MatchedLayer(
+                first=one.name,
+                second=other.name,
+                kind=one.kind,
+                evidence=each.evidence,
+                gap=_number(gap.gap) if gap else None,
+                limit=gap.limit if gap else None,
+                float32={framework: _number(each[one.name]) for framework, each in rounded.items() if one.name in each},
+            )
         )
     return found
 
@@ -167,7 +164,7 @@ def _remarks(pair: Pair) -> list[str]:
     return remarks
 
 
-def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:
+def _impact(pair: Pair, told: Callable[[str, Any], None]) -> Impact:
     """How many of some real inputs change their largest output, with the weights of the TensorFlow model itself."""
     count = int(min(IMPACT_INPUTS, max(8, IMPACT_FLOPS // max(pair.flops, 1))))
     if pair.dataset is not None and pair.images:
@@ -186,13 +183,13 @@ def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:
     scale = float(np.abs(one).max()) or 1.0
     top = np.sort(one, axis=1)[:, -2:] if one.shape[1] > 1 else np.zeros((count, 2))
     margins = (top[:, 1] - top[:, 0]) / scale
-    return {
-        "inputs": count,
-        "title": pair.title,
-        "changed": len(changed),
-        "largest_gap": _number(distance(one, other)),
-        "margins": [float(margins[place]) for place in changed],
-    }
+    return Impact(
+        inputs=count,
+        title=pair.title,
+        changed=len(changed),
+        largest_gap=_number(distance(one, other)),
+        margins=[float(margins[place]) for place in changed],
+    )
 
 
 def _number(value: float) -> float | None:

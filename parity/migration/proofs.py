@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.numerics.arrays import Arrays, unpack
@@ -18,7 +18,7 @@ from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, compar
 from parity.proofs.forward import against_exact, counted, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
-from parity.records.records import Proof
+from parity.records.records import OwnGap, Proof
 from parity.workers.pool import Reply
 
 NO_END = "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
@@ -181,7 +181,7 @@ def _proof(
     compared: Mapping[str, int],
     problems: Sequence[str],
     comparison: Comparison | None,
-    frameworks: Mapping[str, Any] | None = None,
+    frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
     """A level's proof for a pair; only the first level, which compares bits, has no gap."""
     found = proof_of(pair.name, pair.title, level, compared, problems, comparison, frameworks=frameworks)

@@ -8,7 +8,7 @@ chaos and says nothing about the frameworks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from parity.data.batches import plan_arrays, prepared
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.records.levels import LOSS_CURVE, LOSS_CURVE_TITLE
-from parity.records.records import Curves, Proof
+from parity.records.loss_curves import relative_gaps
+from parity.records.records import Curves, Proof, RunPair
 from parity.weights.initializers import initial_state
 from parity.weights.state import State
 from parity.workers.pool import Reply, Worker, Workers
+
+Meaning = Literal["frameworks", "chaos"]  # of a pair of runs, see `RunPair`
 
 STEPS = 200
 
@@ -131,9 +134,9 @@ def _plan(dataset: Dataset, recipe: Recipe, batch: int, seed: int, steps: int, d
     return {name: np.concatenate([plan[name] for plan in plans])[:steps] for name in plans[0]}
 
 
-def _pairings(frameworks: Sequence[str]) -> list[tuple[str, str, str]]:
+def _pairings(frameworks: Sequence[str]) -> list[tuple[str, str, Meaning]]:
     """(one run, another, what their difference means)."""
-    pairs = []
+    pairs: list[tuple[str, str, Meaning]] = []
     for precision in PRECISIONS:
         one, other = (f"{framework} {precision}" for framework in frameworks)
         pairs.append((one, other, "frameworks"))
@@ -141,19 +144,13 @@ def _pairings(frameworks: Sequence[str]) -> list[tuple[str, str, str]]:
     return pairs
 
 
-def _pair(runs: Mapping[str, np.ndarray], one: str, other: str, meaning: str) -> dict[str, Any]:
+def _pair(runs: Mapping[str, np.ndarray], one: str, other: str, meaning: Meaning) -> RunPair:
     gaps = relative_gaps(runs[one], runs[other])
     apart = np.flatnonzero(~(gaps <= TOGETHER))  # NaN is apart
-    return {
-        "one": one,
-        "other": other,
-        "meaning": meaning,
-        "parted": int(apart[0]) + 1 if len(apart) else None,
-        "largest": float(gaps.max()),
-    }
-
-
-def relative_gaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of every step: the difference of the losses relative to the larger one."""
-    larger = np.maximum(np.abs(one), np.abs(other))
-    return np.abs(one - other) / np.where(larger > 0, larger, 1.0)
+    return RunPair(
+        one=one,
+        other=other,
+        meaning=meaning,
+        parted=int(apart[0]) + 1 if len(apart) else None,
+        largest=float(gaps.max()),
+    )

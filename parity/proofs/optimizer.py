@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from msgspec.structs import replace
 
 from parity.catalogue.networks import LARGE
 from parity.catalogue.recipes import Optimizer, Recipe, Schedule, learning_rates

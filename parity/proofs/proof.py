@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+
+from msgspec.structs import replace
 
 from parity.numerics.comparison import Comparison
 from parity.proofs.context import Evidence
 from parity.records.levels import LEVELS
-from parity.records.records import Proof
+from parity.records.records import OwnGap, Proof
 
 
 def make_proof(
@@ -19,7 +19,7 @@ def make_proof(
     compared: Mapping[str, int],
     problems: Sequence[str],
     worst: Comparison | None = None,
-    frameworks: Mapping[str, Any] | None = None,
+    frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
     """A level's proof for a network of the catalogue; one without a gap has not passed."""
     found = proof_of(
@@ -36,7 +36,7 @@ def proof_of(
     problems: Sequence[str],
     worst: Comparison | None = None,
     *,
-    frameworks: Mapping[str, Any] | None = None,
+    frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
     """A proof of whatever has this name: passed where something was compared and nothing was wrong."""
     gap = worst.worst if worst else None
@@ -57,10 +57,10 @@ def proof_of(
     )
 
 
-def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, Any]]:
+def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, OwnGap]:
     """The worst gap of each framework's own comparison, as a proof records it."""
     return {
-        name: {"gap": each.worst.gap, "limit": each.worst.limit, "worst": each.worst.name}
+        name: OwnGap(each.worst.gap, each.worst.limit, each.worst.name)
         for name, each in comparisons.items()
         if each.worst
     }

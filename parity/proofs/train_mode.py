@@ -22,7 +22,7 @@ from parity.numerics.losses import cross_entropies
 from parity.numerics.tolerance import derive_limits, moved_like_terms, perturb
 from parity.proofs.context import Evidence
 from parity.proofs.extremes import LOGITS
-from parity.proofs.proof import make_proof, worst_of
+from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
 from parity.weights.state import State
 from parity.workers.pool import Reply, Worker, WorkerError
@@ -73,12 +73,12 @@ def train_mode_forward(evidence: Evidence) -> Proof:
         compared["dropout masks"] = masks
     compared["elements"] = sum(comparison.elements for comparison in comparisons.values())
     exact = [comparison for what, comparison in comparisons.items() if not what.endswith("float32")]
-    frameworks = {
-        framework: {"gap": found.worst.gap, "limit": found.worst.limit, "worst": found.worst.name}
+    rounded = {
+        framework: found
         for framework in evidence.workers
-        if (found := comparisons.get(f"{ALONE}, {framework} float32")) and found.worst
+        if (found := comparisons.get(f"{ALONE}, {framework} float32"))
     }
-    return make_proof(evidence, 4, compared, problems, worst_of(exact), frameworks)
+    return make_proof(evidence, 4, compared, problems, worst_of(exact), by_framework(rounded))
 
 
 def gradients(evidence: Evidence) -> Proof:

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -145,7 +146,7 @@ def equivalence(
         seeds=seeds,
         accuracies=accuracies,
         difference=found.difference,
-        interval=list(found.interval),
+        interval=found.interval,
         margin=margin,
         confidence=confidence,
         p_equivalent=found.p_equivalent,
@@ -155,7 +156,7 @@ def equivalence(
     )
 
 
-def _verdict(found: Tost, confidence: float) -> str:
+def _verdict(found: Tost, confidence: float) -> Literal["equivalent", "different", "undecided"]:
     level = 1 - confidence
     if found.p_equivalent < level:
         return "equivalent"
@@ -201,4 +202,4 @@ def _shortfall(record: Training) -> str:
 
 
 def _final(record: Training) -> float:
-    return float(record.epochs[-1]["test_accuracy"])
+    return float(record.epochs[-1].test_accuracy)

@@ -3,44 +3,77 @@
 pytest-benchmark's JSON is the one store: every record below rides in a benchmark's `extra_info` (as `as_dict()` gives
 it), and the environment in `machine_info["parity"]`. `parity train` writes the same form, so that a report can be made
 from any mixture of the two.
+
+The types and ranges below hold for what is read: `Record.from_dict` refuses what does not fit. A result of a network (a
+loss, a gap, an accuracy) may be no number, and the reports are loud about it; a count, a setting or a time may not.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import math
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, Literal, Self
 
-from parity.records.levels import RENUMBERED
+import msgspec
+from msgspec import Meta, Struct
+
+from parity.printable import quoted
+from parity.records.earlier_forms import of_today
+from parity.records.levels import LOSS_CURVE
+from parity.records.validation import RecordError as RecordError
+from parity.records.validation import validated
+
+Count = Annotated[int, Meta(ge=0)]
+
+Some = Annotated[int, Meta(ge=1)]
+
+Level = Annotated[int, Meta(ge=1, le=LOSS_CURVE)]
+
+Measured = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite: seconds, rates
+
+Above0 = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+
+Accuracy = float  # 0..1, or no number: `_check_accuracies`
+
+Verdict = Literal["equal", "different", "undecided"]
 
 
-class RecordError(Exception):
-    """A saved run that cannot be read: the message names the file, what was expected and what was found."""
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what records are made of."""
 
 
-@dataclass(frozen=True)
-class Record:
-    """Base of all records: a frozen dataclass of plain JSON values with a `kind`."""
+class Record(Part, frozen=True, tag_field="kind"):
+    """Base of all records: frozen, of plain JSON values, with a `kind`."""
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str:
+        """What tells records of this class from others in a file."""
+        return str(self.__struct_config__.tag)
 
     def as_dict(self) -> dict[str, Any]:
         """This record as plain JSON values, `kind` included."""
-        return {"kind": self.kind} | dataclasses.asdict(self)
+        return dict(msgspec.to_builtins(self, enc_hook=_plain))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `as_dict` wrote; unknown keys are refused with a RecordError."""
-        known = {f.name for f in dataclasses.fields(cls)}
-        given = {key: value for key, value in values.items() if key != "kind"}
-        if unknown := sorted(set(given) - known):
-            raise RecordError(f"a {cls.kind} record has unknown fields {unknown}; expected some of {sorted(known)}")
-        return cls(**given)
+        """The record that `as_dict` wrote, now or in an earlier version. Raises RecordError for what does not fit."""
+        return validated(of_today(values), cls)
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's own."""
+    return value.item()
+
+
+def _check_accuracies(**values: float) -> None:
+    """Raise ValueError for a number outside of 0..1; one that is not finite passes."""
+    for name, value in values.items():
+        if math.isfinite(value) and not 0 <= value <= 1:
+            raise ValueError(f"{name}: expected an accuracy of 0 to 1, found {value:g}")
+
+
+class Diagnosis(Part, frozen=True):
     """One cause of a difference: where it enters, in which framework, and which trap it is.
 
     Gaps are relative to the largest value that the network says: `before` between that and what was found, `after`
@@ -53,71 +86,63 @@ class Diagnosis:
     text: str  # one line for the user
     before: float
     after: float
-    alike: list[str] = field(default_factory=list)  # further traps that would make the very same
+    alike: list[str] = []  # further traps that would make the very same
     change: str = ""  # the text without the place: causes of one change belong together; empty where it stands alone
 
 
-@dataclass(frozen=True)
-class Proof(Record):
+class OwnGap(Part, frozen=True):
+    """One framework held against a limit of its own: its largest gap, as in a proof."""
+
+    gap: float | None
+    limit: float | None
+    worst: str | None = None
+
+
+class Proof(Record, frozen=True, tag="proof"):
     """One level of evidence for one network (levels: DESIGN of the suite, 'What counts as parity').
 
     Gaps and limits are relative to the scale of their stage, which is its largest absolute value.
     """
 
-    kind: ClassVar[str] = "proof"
-
     network: str
-    level: int  # see parity.records.levels.LEVELS
+    level: Level  # see parity.records.levels.LEVELS
     title: str
     passed: bool
     dataset: str  # title of the data set the inputs were drawn from
-    compared: dict[str, int]  # what was compared: {"stages": 31, "arrays": 62, "elements": 1234567}; none may be 0
+    compared: dict[str, Count]  # what was compared: {"stages": 31, "arrays": 62, "elements": 1234567}; none may be 0
     gap: float | None = None  # the largest gap found, None where the check never got so far
     limit: float | None = None  # what it had to stay below, at the stage of the largest gap/limit ratio
     worst: str | None = None  # that stage (or array)
     first_failure: str | None = None  # the first stage, in network order, over its limit
-    # where each framework was held against its own limit (level 3, float32 part of level 4):
-    # {"paddle": {"gap": 1e-7, "limit": 3e-6, "worst": "group5/conv3"}, "tensorflow": {...}}
-    frameworks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)  # why it failed, one line each; empty when passed
-    seconds: float = 0.0
-    causes: list[dict[str, Any]] = field(default_factory=list)  # dataclasses.asdict(Diagnosis), of a failed proof
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """As `Record.from_dict`; the level of earlier runs that has another number now gets that."""
-        level, title = values.get("level"), values.get("title")
-        return super().from_dict({**values, "level": RENUMBERED.get(f"{level} {title}", level)})
+    # where each framework was held against its own limit (level 3, float32 part of level 4)
+    frameworks: dict[str, OwnGap] = {}
+    problems: list[str] = []  # why it failed, one line each; empty when passed
+    seconds: Measured = 0.0
+    causes: list[Diagnosis] = []  # of a failed proof
 
 
-@dataclass(frozen=True)
-class RuleProof(Proof):
+class RuleProof(Proof, frozen=True, tag="update rule"):
     """The optimizer steps of one update rule: evidence of the rule, and not of the network that it is proven on."""
-
-    kind: ClassVar[str] = "update rule"
 
     rule: str = ""  # parity.proofs.optimizer.OPTIMIZERS
 
 
-@dataclass(frozen=True)
-class Detection(Record):
+class Detection(Record, frozen=True, tag="detection"):
     """What the suite found of a fault that was put into one twin."""
-
-    kind: ClassVar[str] = "detection"
 
     network: str
     trap: str  # id in parity.catalogue.traps
     change: str  # the form of the trap, see parity.catalogue.traps.FAULTS
     framework: str  # where it was put
     stage: str
-    must_level: int  # the level of evidence that must see it
-    level: int  # the first level that saw it; 0: none
-    severity: float | None  # largest gap in units of its limit at that level; None where it was no number
+    must_level: Level  # the level of evidence that must see it
+    level: Annotated[int, Meta(ge=0, le=LOSS_CURVE)]  # the first level that saw it; 0: none
+    severity: Measured | None  # largest gap in units of its limit at that level; None where it was no number
     placed: bool  # a diagnosis names the stage and the framework
     named: bool  # and the trap, or one that makes the very same network
-    accused: list[str] = field(default_factory=list)  # stages that were accused beside it
+    accused: list[str] = []  # stages that were accused beside it
     diagnosis: str = ""  # the line that the user reads
-    seconds: float = 0.0
+    seconds: Measured = 0.0
 
     @property
     def caught(self) -> bool:
@@ -125,86 +150,87 @@ class Detection(Record):
         return 0 < self.level <= self.must_level
 
 
-@dataclass(frozen=True)
-class Innocence(Record):
+class Innocence(Record, frozen=True, tag="innocence"):
     """What the suite said of a correct pair, over several seeds of weights and images."""
 
-    kind: ClassVar[str] = "innocence"
-
     network: str
-    seeds: list[int]
+    seeds: list[Count]
     accusations: list[str]  # one line each
-    severity: float  # the largest gap in units of its limit, of all levels and seeds
-    seconds: float = 0.0
+    severity: Measured  # the largest gap in units of its limit, of all levels and seeds
+    seconds: Measured = 0.0
 
 
-@dataclass(frozen=True)
-class Speed(Record):
+class Speed(Record, frozen=True, tag="speed"):
     """What a speed measurement was; the seconds a step themselves are the benchmark's `stats`."""
-
-    kind: ClassVar[str] = "speed"
 
     network: str
     framework: str
     what: str  # "forward" (inference) or "train step"
-    batch: int
+    batch: Some
     mode: str  # how the step ran: "tf.function", "eager", "to_static"
     precision: str  # "float32"
     device: str  # "cpu" or "gpu"
-    threads: int
-    steps_per_measurement: int
-    first_seconds: float  # the first step: tracing and compiling included
+    threads: Count
+    steps_per_measurement: Some
+    first_seconds: Measured  # the first step: tracing and compiling included
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(Part, frozen=True):
     """One epoch of a training run: losses in nats a sample, accuracies in 0..1, seconds without the evaluation."""
 
-    epoch: int  # counted from 1
-    learning_rate: float  # of the epoch's first step
+    epoch: Some  # counted from 1
+    learning_rate: Measured  # of the epoch's first step
     train_loss: float
-    train_accuracy: float
+    train_accuracy: Accuracy
     test_loss: float
-    test_accuracy: float
-    seconds: float
-    images_per_second: float
+    test_accuracy: Accuracy
+    seconds: Measured
+    images_per_second: Measured
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an accuracy outside of 0..1."""
+        _check_accuracies(train_accuracy=self.train_accuracy, test_accuracy=self.test_accuracy)
 
 
-@dataclass(frozen=True)
-class Training(Record):
+class TrainingSession(Part, frozen=True):
+    """One process that worked on a training."""
+
+    after_epochs: Count  # that were finished when it began
+    first_seconds: Measured  # its first step: tracing and compiling included
+
+
+class Training(Record, frozen=True, tag="training"):
     """One network trained by one framework."""
-
-    kind: ClassVar[str] = "training"
 
     network: str
     framework: str
     recipe: str
     dataset: str  # title of the data set
-    train_images: int
-    test_images: int
-    batch: int
-    seed: int
+    train_images: Count
+    test_images: Count
+    batch: Some
+    seed: Count
     mode: str  # "tf.function", "eager", "to_static"
     precision: str
     device: str
-    threads: int
-    epochs: list[dict[str, Any]]  # dataclasses.asdict(Epoch)
-    epochs_planned: int
-    seconds: float  # training steps of all epochs, evaluation and compilation apart
-    first_seconds: float  # the first step: tracing and compiling included
-    peak_memory: int  # bytes, the worker process's high-water mark
+    threads: Count
+    epochs: list[Epoch]  # those that were finished
+    epochs_planned: Count
+    seconds: Measured  # training steps of all epochs, evaluation and compilation apart
+    first_seconds: Measured  # the first step: tracing and compiling included
+    peak_memory: Count  # bytes, the worker process's high-water mark
     initial_digest: str  # sha256 of the initial weights in canonical form
     batches_digest: str  # sha256 of every batch of the first epoch as the framework's device produced it
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = []
     # sha256 of everything that decides the outcome: recipe, data, seed, precision, device, threads, versions, code
     configuration: str = ""
     weights_digest: str = ""  # sha256 of the final weights in canonical form; empty before the end
-    # One for every process that worked on it, the first included: {"after_epochs": 12, "first_seconds": 0.9}. Only
-    # epochs that were finished and saved count in `epochs` and `seconds`; what a killed process lost does not.
-    sessions: list[dict[str, Any]] = field(default_factory=list)
+    # One for every process that worked on it, the first included. Only epochs that were finished and saved count in
+    # `epochs` and `seconds`; what a killed process lost does not.
+    sessions: list[TrainingSession] = []
 
     @property
-    def final(self) -> dict[str, Any] | None:
+    def final(self) -> Epoch | None:
         """The last finished epoch, or None when none was finished."""
         return self.epochs[-1] if self.epochs else None
 
@@ -214,126 +240,153 @@ class Training(Record):
         return len(self.epochs) == self.epochs_planned > 0 and not self.problems
 
 
-@dataclass(frozen=True)
-class Overhead(Record):
+class Overhead(Record, frozen=True, tag="overhead"):
     """The suite's own training loop against a baseline loop in the same framework, interleaved in one run."""
-
-    kind: ClassVar[str] = "overhead"
 
     network: str
     framework: str
     baseline: str  # "bare loop" or "Model.fit"
-    batch: int
-    threads: int
-    ratios: list[float]  # one an interleaved pair: baseline seconds / suite seconds; above 1 the suite is faster
-    target: float  # what the median ratio should reach
+    batch: Count  # 0: arrays were moved, no images
+    threads: Count
+    ratios: list[Measured]  # one an interleaved pair: baseline seconds / suite seconds; above 1 the suite is faster
+    target: Measured  # what the median ratio should reach
 
 
-@dataclass(frozen=True)
-class Curves(Record):
+class RunPair(Part, frozen=True):
+    """Two runs whose losses were compared; runs are named as in `Curves.losses`."""
+
+    one: str  # "paddle float32"
+    other: str  # "tensorflow float32"
+    meaning: Literal["frameworks", "chaos"]  # both on the same batches, or one framework against its own nudged run
+    parted: Some | None  # the first step, counted from 1, at which they differ by more than `Curves.together`
+    largest: float  # the largest relative difference of a loss
+
+
+class Curves(Record, frozen=True, tag="curves"):
     """Evidence 9: the losses of several runs of one network on identical batches, step by step."""
-
-    kind: ClassVar[str] = "curves"
 
     network: str
     recipe: str
     dataset: str
-    batch: int
-    seed: int
-    steps: int
+    batch: Some
+    seed: Count
+    steps: Count
     # {"paddle float64": [2.30, ...], "paddle float64 nudged": ..., "tensorflow float32": ...}: nats, one a step. A
     # nudged run began with weights that one rounding of its own precision had moved.
     losses: dict[str, list[float]]
-    # {"one": "paddle float32", "other": "tensorflow float32", "meaning": "frameworks", "parted": 57, "largest": 0.02};
-    # meaning "frameworks" (both on the same batches) or "chaos" (one framework against its own nudged run); "parted"
-    # counts from 1 and is None where they stayed together; "largest" is the largest relative difference of a loss
-    pairs: list[dict[str, Any]]
-    together: float  # two losses part where they differ by more than this part of the larger one
+    pairs: list[RunPair]
+    together: Above0  # two losses part where they differ by more than this part of the larger one
 
 
-@dataclass(frozen=True)
-class Equivalence(Record):
+class Equivalence(Record, frozen=True, tag="equivalence"):
     """Evidence 10: final test accuracy over several seeds, tested for equivalence (two one-sided t-tests)."""
-
-    kind: ClassVar[str] = "equivalence"
 
     network: str
     recipe: str
     dataset: str
-    train_images: int
-    epochs: int
-    seeds: list[int]
-    accuracies: dict[str, list[float]]  # per framework, in the order of the seeds; 0..1
+    train_images: Count
+    epochs: Count
+    seeds: list[Count]
+    accuracies: dict[str, list[Accuracy]]  # per framework, in the order of the seeds; 0..1
     difference: float  # of the means, in points of a percent, the first framework less the second
-    interval: list[float]  # [low, high] in points: equivalence holds where it lies within the margin on both sides
-    margin: float  # points
-    confidence: float  # 0.95: of each of the two one-sided tests
+    interval: tuple[float, float]  # low, high, in points; equivalent: within the margin on both sides
+    margin: Above0  # points
+    confidence: Annotated[float, Meta(gt=0, lt=1)]  # 0.95: of each of the two one-sided tests
     p_equivalent: float  # the larger p of the two one-sided tests
     p_different: float  # of the two-sided test of no difference
-    verdict: str  # "equivalent", "different" or "undecided"
-    problems: list[str] = field(default_factory=list)
+    verdict: Literal["equivalent", "different", "undecided"]
+    problems: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an accuracy outside of 0..1."""
+        for framework, accuracies in self.accuracies.items():
+            for accuracy in accuracies:
+                _check_accuracies(**{f"accuracies[{quoted(framework)}]": accuracy})
 
 
-@dataclass(frozen=True)
-class CrossEvaluation(Record):
+class DifferingImage(Part, frozen=True):
+    """A test image of which the two frameworks predict different classes."""
+
+    image: Count  # its index
+    home: Count  # the class that the framework predicts that trained
+    abroad: Count
+    margin: float  # the home framework's largest logit less its second largest
+    float64_agree: bool  # in float64 both predict the same class, so that rounding alone explains the difference
+
+
+class CrossEvaluation(Record, frozen=True, tag="cross evaluation"):
     """Evidence 10: weights that one framework trained, evaluated by both over all test images in float32."""
-
-    kind: ClassVar[str] = "cross evaluation"
 
     network: str
     dataset: str
-    seed: int
+    seed: Count
     trained_in: str  # framework
     evaluated_in: str  # the other framework
-    images: int
-    accuracy_home: float  # 0..1, by the framework that trained
-    accuracy_abroad: float
+    images: Count
+    accuracy_home: Accuracy  # by the framework that trained
+    accuracy_abroad: Accuracy
     largest_gap: float  # of any logit, relative to the largest absolute logit
-    # images of which the predicted class differs:
-    # {"image": 812, "home": 3, "abroad": 5, "margin": 1e-6, "float64_agree": True}
-    # "margin" is the home framework's largest logit less its second largest; "float64_agree" says that both frameworks
-    # predict the same class for this image in float64, so that rounding alone explains the difference
-    differing: list[dict[str, Any]]
-    problems: list[str] = field(default_factory=list)
+    differing: list[DifferingImage]
+    problems: list[str] = []
     recipe: str = ""  # by which the weights were trained
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an accuracy outside of 0..1."""
+        _check_accuracies(accuracy_home=self.accuracy_home, accuracy_abroad=self.accuracy_abroad)
 
     @property
     def passed(self) -> bool:
         """Whether something was compared, and every difference is a near-tie that float64 settles alike."""
-        return self.images > 0 and not self.problems and all(each["float64_agree"] for each in self.differing)
+        return self.images > 0 and not self.problems and all(each.float64_agree for each in self.differing)
 
 
-@dataclass(frozen=True)
-class Migration(Record):
+class MatchedLayer(Part, frozen=True):
+    """A layer of the one model and its counterpart in the other; gaps are relative to the layer's largest value."""
+
+    first: str
+    second: str
+    kind: str
+    evidence: str  # why these two
+    gap: float | None  # in float64; None where they were not compared, or the gap is no number
+    limit: float | None
+    float32: dict[str, float | None]  # each framework's own gap to its float64 run
+
+
+class Impact(Part, frozen=True):
+    """How many inputs change their class from one model to the other, in float32."""
+
+    inputs: Some
+    title: str  # of the inputs' data set, or "drawn inputs"
+    changed: Count
+    largest_gap: float | None  # of any output, in units of the largest output; None where it is no number
+    # of the changed inputs: the TensorFlow model's largest output less its second largest, in the same units
+    margins: list[float]
+
+
+class Migration(Record, frozen=True, tag="migration"):
     """What `parity compare` found of a user's TensorFlow model and Paddle model."""
-
-    kind: ClassVar[str] = "migration"
 
     first: str  # the TensorFlow target
     second: str  # the Paddle target
-    input: list[int]
+    input: list[Some]
     inputs: str  # what the proofs fed: title of a data set, or "drawn inputs"
     # "equal"; "different"; or "undecided": layers that the suite cannot look into keep weights of their own
-    verdict: str
+    verdict: Verdict
     fixed: bool  # whether the suggested changes were made to the Paddle model before
-    parameters: dict[str, int]  # per framework
-    proofs: list[dict[str, Any]]  # Proof.as_dict()
-    # every matched layer, in order: {"first", "second", "kind", "evidence", "gap", "limit", "float32"}; gaps are
-    # relative to the layer's largest value, "float32" has each framework's own
-    stages: list[dict[str, Any]]
+    parameters: dict[str, Count]  # per framework
+    proofs: list[Proof]
+    stages: list[MatchedLayer]  # every one, in order
     unmatched: dict[str, list[str]]  # per framework, a line each
     ambiguous: list[str]
-    causes: list[dict[str, Any]]  # dataclasses.asdict(Diagnosis), every single one
+    causes: list[Diagnosis]  # every single one
     remarks: list[str]  # what does not change the verdict but should be known
     training: list[str]  # differences that show in training only
     fix: str  # Python source of fix(model) for the Paddle model; empty where there is nothing to mend
     by_hand: list[str]  # causes that the fix does not mend
-    # {"inputs": 200, "title": ..., "changed": 3, "largest_gap": 0.02, "margins": [...]}; margins are
-    # the TensorFlow model's largest output less its second largest, of the changed ones, in units of the largest output
-    impact: dict[str, Any]
-    seconds: float
-    peak_memory: int  # bytes: the high-water marks of all processes, added up
-    environment: dict[str, Any] = field(default_factory=dict)  # as parity.workers.environment.collect gives it
+    impact: Impact | None  # None: not measured
+    seconds: Measured
+    peak_memory: Count  # bytes: the high-water marks of all processes, added up
+    environment: dict[str, Any] = {}  # as parity.workers.environment.collect gives it
 
     @property
     def equal(self) -> bool:

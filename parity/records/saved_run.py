@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import signal
 import threading
 from collections import Counter
@@ -14,7 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+
 from parity import __version__
+from parity.records.earlier_forms import of_today
+from parity.records.environment import Environment
 from parity.records.records import (
     CrossEvaluation,
     Curves,
@@ -25,20 +28,18 @@ from parity.records.records import (
     Overhead,
     Proof,
     Record,
-    RecordError,
     RuleProof,
     Speed,
     Training,
 )
+from parity.records.validation import RecordError, validated
 from parity.system import write_atomically
 
 RECORDS = (
     Proof, RuleProof, Detection, Innocence, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
 )  # fmt: skip
 
-KINDS: dict[str, type[Record]] = {cls.kind: cls for cls in RECORDS}
-
-_OLD_RULE = re.compile(r"test_update_rule\[(\w+)\]")
+KINDS: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for cls in RECORDS}
 
 # What an entry's name is made of, where the record has it: what tells the records of one file apart.
 _NAMING = ("network", "level", "trap", "change", "rule", "framework", "stage", "trained_in", "seed")
@@ -95,43 +96,83 @@ def entry(
     }
 
 
+class Stats(Struct, frozen=True):
+    """What this suite reads of pytest-benchmark's statistics, which are more."""
+
+    median: float | None = None  # seconds
+    iqr: float | None = None  # interquartile range, seconds
+    rounds: int | None = None
+
+
 @dataclass(frozen=True)
 class SavedRun:
     """One saved run: where it came from, its environment, its records, and the timing statistics of each."""
 
     path: Path
     datetime: str
-    environment: dict[str, Any]  # machine_info["parity"]
-    machine: dict[str, Any]  # pytest-benchmark's machine_info
-    entries: list[tuple[Record, dict[str, Any]]]  # record, pytest-benchmark's stats (seconds): median, iqr, rounds, ...
+    environment: Environment  # machine_info["parity"]
+    entries: list[tuple[Record, Stats]]
+
+
+class _Benchmark(Struct):
+    """An entry of pytest-benchmark's, which has further fields."""
+
+    name: str = ""
+    extra_info: dict[str, Any] = {}
+    stats: Stats = Stats()
+
+
+class _Machine(Struct):
+    parity: Environment = Environment()
+
+
+class _File(Struct):
+    """What this suite reads of pytest-benchmark's JSON, which has further fields."""
+
+    benchmarks: list[_Benchmark]
+    machine_info: _Machine = field(default_factory=_Machine)
+    datetime: str = ""
+
+
+REMEDY = "Leave this file out, or make the run again with this version of the suite."
 
 
 def load_run(path: Path) -> SavedRun:
-    """Read a saved run. Raises RecordError naming the file when it is not one."""
+    """Read a saved run, one of an earlier version too.
+
+    Benchmarks that are not this suite's may share the file: they are left out.
+
+    Args:
+        path: JSON of `pytest --benchmark-save` or `parity train`.
+
+    Returns:
+        The run; every record is of the types and within the ranges that its class declares.
+
+    Raises:
+        RecordError: the file is no such JSON, or something in it is not what it should be. The message names the file,
+            the path within it, what was expected there and what was found.
+    """
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read as a saved run (JSON of pytest-benchmark): {error}") from None
-    if not isinstance(saved, dict) or not isinstance(saved.get("benchmarks"), list):
-        raise RecordError(f"{path}: expected the JSON of `pytest --benchmark-save`, found no list named 'benchmarks'")
-    entries: list[tuple[Record, dict[str, Any]]] = []
-    for benchmark in saved["benchmarks"]:
-        info = _of_today(benchmark.get("extra_info", {}), benchmark.get("name"))
-        kind = KINDS.get(info.get("kind", ""))
-        if kind is None:
-            continue  # a benchmark that is not one of ours may share the file
-        try:
-            entries.append((kind.from_dict(info), benchmark.get("stats", {})))
-        except (RecordError, TypeError) as error:
-            raise RecordError(f"{path}: benchmark {benchmark.get('name')!r}: {error}") from None
-    machine = saved.get("machine_info", {})
-    return SavedRun(path, saved.get("datetime", ""), machine.get("parity", {}), machine, entries)
+    try:
+        file = validated(saved, _File)
+        entries = [
+            (record, benchmark.stats)
+            for number, benchmark in enumerate(file.benchmarks)
+            if (record := _record(benchmark, f"benchmarks[{number}].extra_info")) is not None
+        ]
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}. {REMEDY}") from None
+    return SavedRun(path, file.datetime, file.machine_info.parity, entries)
 
 
-def _of_today(info: dict[str, Any], name: Any) -> dict[str, Any]:
-    """A record of a run that was saved before update rules had a kind of their own: the test's name tells them."""
-    old = _OLD_RULE.fullmatch(str(name)) if info.get("kind") == Proof.kind else None
-    return info | {"kind": RuleProof.kind, "rule": old[1]} if old else info
+def _record(benchmark: _Benchmark, where: str) -> Record | None:
+    """The record of a benchmark, which is at that path; None where it is none of this suite's."""
+    info = of_today(benchmark.extra_info, benchmark.name)
+    kind = KINDS.get(str(info.get("kind")))
+    return None if kind is None else validated(info, kind, where)
 
 
 def save_records(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> None:

@@ -33,8 +33,8 @@ def reach(training: Training, levels: Sequence[float] = LEVELS) -> list[Reach]:
         seconds = 0.0
         reached = Reach(level, None, None)
         for number, epoch in enumerate(training.epochs, start=1):
-            seconds += epoch["seconds"]
-            if epoch["train_accuracy"] >= level:  # never so for NaN
+            seconds += epoch.seconds
+            if epoch.train_accuracy >= level:  # never so for NaN
                 reached = Reach(level, number, seconds)
                 break
         found.append(reached)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from parity.data.dataset import Dataset
 from parity.printable import printable
 from parity.records.records import Training
@@ -73,5 +75,5 @@ class Matrix:
         if outcome.interrupted:
             raise KeyboardInterrupt
         if unsaved:
-            return replace(outcome.record, problems=[*outcome.record.problems, unsaved], weights_digest="")
+            return structs.replace(outcome.record, problems=[*outcome.record.problems, unsaved], weights_digest="")
         return outcome.record

@@ -13,7 +13,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from parity.numerics.arrays import Arrays
+from parity.records.records import Epoch, TrainingSession
+from parity.records.validation import RecordError, validated
 from parity.training.fingerprint import differences
 from parity.weights.files import load_state, read_metadata, save_state
 from parity.weights.state import StateError, digest
@@ -33,14 +37,15 @@ class Checkpoint:
 
     configuration: dict[str, Any]  # of parity.training.fingerprint
     arrays: Arrays  # the groups `state` and `optimizer`, as a worker's `export_training` gives them
-    epochs: list[dict[str, Any]]  # the records of the finished epochs
-    sessions: list[dict[str, Any]]  # of `parity.records.records.Training`
+    epochs: list[Epoch]  # those that are finished
+    sessions: list[TrainingSession]
     digests: dict[str, str]  # initial weights and first epoch's batches
     problems: list[str]
 
     def save(self, path: Path) -> None:
         """Write it by way of a temporary name: at any moment the file is the old one or the whole new one."""
         facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "arrays"}
+        facts |= {"epochs": to_builtins(self.epochs), "sessions": to_builtins(self.sessions)}
         facts["digest"] = _digest(self.arrays, facts)
         save_state(self.arrays, path, metadata={KEY: json.dumps(facts)})
 
@@ -57,8 +62,10 @@ class Checkpoint:
             facts = json.loads(read_metadata(path)[KEY])
             if facts.pop("digest") != _digest(arrays, facts):
                 raise ValueError("its content does not match its own digest: it was damaged")
+            facts |= {"epochs": validated(facts["epochs"], list[Epoch], "epochs")}
+            facts |= {"sessions": validated(facts["sessions"], list[TrainingSession], "sessions")}
             found = cls(arrays=arrays, **facts)
-        except (StateError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (StateError, RecordError, ValueError, KeyError, TypeError, RecursionError) as error:
             detail = f"not one of this suite's ({error} is missing)" if isinstance(error, KeyError) else str(error)
             raise CheckpointError(f"{path}: expected a checkpoint, found: {detail}. {REMEDY}") from None
         if odd := differences(found.configuration, configuration):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from parity.data.batches import mean_image
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import distance
-from parity.records.records import CrossEvaluation, Training
+from parity.records.records import CrossEvaluation, DifferingImage, Training
 from parity.weights.state import State
 from parity.workers.pool import WorkerError, Workers
 
@@ -83,7 +82,7 @@ def _problems(found: Logits, images: int) -> list[str]:
 
 def _differing(
     workers: Workers, dataset: Dataset, record: Training, weights: State, home: np.ndarray, abroad: np.ndarray
-) -> list[dict[str, Any]]:
+) -> list[DifferingImage]:
     """The images that the two predict differently, as `CrossEvaluation.differing`."""
     classes = home.argmax(axis=1), abroad.argmax(axis=1)
     images = np.flatnonzero(classes[0] != classes[1])
@@ -94,13 +93,13 @@ def _differing(
         agree &= same_class & np.isfinite(logits).all(axis=1)
     top = np.sort(home[images], axis=1)
     return [
-        {
-            "image": int(image),
-            "home": int(classes[0][image]),
-            "abroad": int(classes[1][image]),
-            "margin": float(top[row, -1] - top[row, -2]),
-            "float64_agree": bool(agree[row]),
-        }
+        DifferingImage(
+            image=int(image),
+            home=int(classes[0][image]),
+            abroad=int(classes[1][image]),
+            margin=float(top[row, -1] - top[row, -2]),
+            float64_agree=bool(agree[row]),
+        )
         for row, image in enumerate(images)
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from parity.catalogue.recipes import Recipe, as_arguments, recipe_of
 from parity.data.batches import plan_arrays, prepared, reference_digest
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack, unpack
-from parity.records.records import Epoch, Training
+from parity.records.records import Epoch, Training, TrainingSession
 from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import configuration, fingerprint
 from parity.weights.initializers import initial_state
@@ -110,7 +110,7 @@ class _Run:
         self.seed = self.settings.seed
         self.configuration: dict[str, Any] = {}
         self.records: list[Epoch] = []
-        self.sessions: list[dict[str, Any]] = []
+        self.sessions: list[TrainingSession] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.weights: State | None = None
@@ -159,12 +159,12 @@ class _Run:
             self.digests["batches"] = found
             if found != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
                 self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
-        self.sessions.append({"after_epochs": len(self.records), "first_seconds": first_seconds})
+        self.sessions.append(TrainingSession(len(self.records), first_seconds))
 
     def _go_on(self, saved: Checkpoint) -> None:
         self.worker.call("load_training", network=self.name, arrays=saved.arrays)
         self.digests, self.sessions, self.problems = dict(saved.digests), list(saved.sessions), list(saved.problems)
-        self.records = [Epoch(**values) for values in saved.epochs]
+        self.records = list(saved.epochs)
 
     def train_epoch(self, epoch: int) -> None:
         """Train and evaluate the epoch (counted from 0)."""
@@ -201,7 +201,7 @@ class _Run:
         saved = Checkpoint(
             configuration=self.configuration,
             arrays=arrays,
-            epochs=[asdict(record) for record in self.records],
+            epochs=list(self.records),
             sessions=self.sessions,
             digests=self.digests,
             problems=self.problems,
@@ -231,10 +231,10 @@ class _Run:
             precision=self.settings.precision,
             device=self.worker.device,
             threads=self.worker.threads,
-            epochs=[asdict(record) for record in self.records],
+            epochs=list(self.records),
             epochs_planned=self.epochs,
             seconds=sum(record.seconds for record in self.records),
-            first_seconds=self.sessions[0]["first_seconds"] if self.sessions else 0.0,
+            first_seconds=self.sessions[0].first_seconds if self.sessions else 0.0,
             peak_memory=self.peak_memory,
             initial_digest=self.digests["initial"],
             batches_digest=self.digests["batches"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from parity.catalogue.titles import TITLES
 from parity.catalogue.versions import OLDEST
 
 
@@ -22,7 +23,7 @@ class Framework:
 
 FRAMEWORKS: dict[str, Framework] = {
     "paddle": Framework(
-        title="PaddlePaddle",
+        title=TITLES["paddle"],
         package="paddle_impl",
         modules=("paddle",),
         install=f"pip install 'paddlepaddle>={OLDEST['paddle']['paddle']}' (or paddlepaddle-gpu, see README)",
@@ -32,7 +33,7 @@ FRAMEWORKS: dict[str, Framework] = {
         amd_variables={"MKL_DEBUG_CPU_TYPE": "5"},
     ),
     "tensorflow": Framework(
-        title="TensorFlow",
+        title=TITLES["tensorflow"],
         package="tf_impl",
         modules=("tensorflow", "keras"),
         install=f"pip install 'tensorflow-cpu>={OLDEST['tensorflow']['tensorflow']}' (or tensorflow[and-cuda])",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parity.records.records import Epoch, Training
+from parity.records.records import Training
 from reports.evidence.network_facts import network_order
 from reports.formatting import TITLES, code, count, framework_order, is_number, plain, some
 
@@ -29,14 +29,9 @@ def conditions(record: Training) -> tuple[Any, ...]:
     return tuple(getattr(record, name) for name in CONDITIONS)
 
 
-def epochs_of(record: Training) -> list[Epoch]:
-    """The finished epochs of a training record. Raises TypeError when one lacks a field or has one too many."""
-    return [Epoch(**values) for values in record.epochs]
-
-
 def sound(record: Training) -> bool:
     """Whether a training finished with a test accuracy that is a number: what counts in means and tests."""
-    return record.finished and is_number(record.epochs[-1]["test_accuracy"])
+    return record.finished and is_number(record.epochs[-1].test_accuracy)
 
 
 @dataclass(frozen=True, eq=False)

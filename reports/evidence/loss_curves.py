@@ -6,13 +6,14 @@ two frameworks part no earlier than that, rounding alone explains it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from parity.records.records import Curves
+import numpy as np
+
+from parity.records.loss_curves import relative_gaps
+from parity.records.records import Curves, RunPair
 from reports.formatting import code, is_number, plain
 
 
@@ -42,9 +43,9 @@ def readings(curves: Curves) -> list[Reading]:
     for pair in _pairs(curves, "frameworks"):
         kind = _precision(pair)
         own = _pairs(curves, "chaos", kind)
-        parted = pair.get("parted")
+        parted = pair.parted
         chaos = _first(own)
-        if not all(map(_finite, [pair, *own])) or not _steps(curves, pair):
+        if not all(is_number(each.largest) for each in (pair, *own)) or not _steps(curves, pair):
             finding = Finding.DIFFERENT
         elif parted is None:
             finding = Finding.TOGETHER
@@ -81,19 +82,16 @@ def faults(curves: Curves) -> list[str]:
 
 def _why(curves: Curves, reading: Reading) -> str:
     pairs = [*_pairs(curves, "frameworks", reading.precision), *_pairs(curves, "chaos", reading.precision)]
-    if not all(_finite(pair) and _steps(curves, pair) for pair in pairs):
+    if not all(is_number(pair.largest) and _steps(curves, pair) for pair in pairs):
         return "and a loss is not a finite number, or absent"
     return "earlier than a rounding of float32 would have parted them"
 
 
-def relative_differences(curves: Curves, pair: dict[str, Any]) -> list[float]:
-    """|a - b| / max(|a|, |b|) of the losses of two runs, step by step; NaN where one is no number."""
-    first, second = (curves.losses.get(str(pair.get(side)), []) for side in ("one", "other"))
-    found = []
-    for a, b in zip(first, second, strict=False):
-        larger = max(abs(a), abs(b)) if is_number(a) and is_number(b) else math.nan
-        found.append(abs(a - b) / larger if larger else 0.0)
-    return found
+def relative_differences(curves: Curves, pair: RunPair) -> list[float]:
+    """|a - b| / max(|a|, |b|) of the losses of two runs, up to the end of the shorter; NaN where one is no number."""
+    first, second = _runs(curves, pair)
+    steps = min(len(first), len(second))
+    return [float(gap) for gap in relative_gaps(np.array(first[:steps]), np.array(second[:steps]))]
 
 
 def precisions(curves: Curves) -> list[str]:
@@ -101,25 +99,25 @@ def precisions(curves: Curves) -> list[str]:
     return sorted(dict.fromkeys(_precision(pair) for pair in curves.pairs), key=lambda name: (name != "float64", name))
 
 
-def pairs_of(curves: Curves, precision: str) -> list[dict[str, Any]]:
+def pairs_of(curves: Curves, precision: str) -> list[RunPair]:
     """The pairs of that precision: the frameworks first, then each one's chaos."""
     return [*_pairs(curves, "frameworks", precision), *_pairs(curves, "chaos", precision)]
 
 
-def _pairs(curves: Curves, meaning: str, precision: str | None = None) -> list[dict[str, Any]]:
-    found = [pair for pair in curves.pairs if pair.get("meaning") == meaning]
+def _pairs(curves: Curves, meaning: str, precision: str | None = None) -> list[RunPair]:
+    found = [pair for pair in curves.pairs if pair.meaning == meaning]
     return [pair for pair in found if precision is None or _precision(pair) == precision]
 
 
-def _precision(pair: dict[str, Any]) -> str:
+def _precision(pair: RunPair) -> str:
     """The precision that a pair's runs are named with: `paddle float64 nudged` ran in float64."""
-    words = [str(pair.get(side, "")).split()[1:2] for side in ("one", "other")]
+    words = [run.split()[1:2] for run in (pair.one, pair.other)]
     return words[0][0] if words[0] and words[0] == words[1] else "mixed"
 
 
-def _first(own: Sequence[dict[str, Any]]) -> int | None:
+def _first(own: Sequence[RunPair]) -> int | None:
     """Where the first of these pairs parts."""
-    return min((pair["parted"] for pair in own if pair.get("parted") is not None), default=None)
+    return min((pair.parted for pair in own if pair.parted is not None), default=None)
 
 
 def _beyond_float32(curves: Curves, parted: int) -> bool:
@@ -128,11 +126,13 @@ def _beyond_float32(curves: Curves, parted: int) -> bool:
     return single is not None and parted < single
 
 
-def _finite(pair: dict[str, Any]) -> bool:
-    return is_number(pair.get("largest"))
+def _runs(curves: Curves, pair: RunPair) -> list[list[float]]:
+    """The losses of both; none where they are absent."""
+    return [curves.losses.get(run, []) for run in (pair.one, pair.other)]
 
 
-def _steps(curves: Curves, pair: dict[str, Any]) -> bool:
+def _steps(curves: Curves, pair: RunPair) -> bool:
     """Whether both runs of the pair are there with a loss for every step, all of them numbers."""
-    runs = [curves.losses.get(str(pair.get(side)), []) for side in ("one", "other")]
-    return curves.steps > 0 and all(len(run) == curves.steps and all(map(is_number, run)) for run in runs)
+    return curves.steps > 0 and all(
+        len(run) == curves.steps and all(map(is_number, run)) for run in _runs(curves, pair)
+    )

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from parity.records.environment import FrameworkFacts
 from parity.records.records import (
     CrossEvaluation,
     Curves,
@@ -33,47 +34,21 @@ from parity.records.records import (
     Speed,
     Training,
 )
-from parity.records.saved_run import SavedRun, load_run
-from reports.evidence.experiments import conditions, epochs_of
+from parity.records.saved_run import SavedRun, Stats, load_run
+from reports.evidence.experiments import conditions
 from reports.evidence.network_facts import network_order
 from reports.evidence.versions import Setting, Versions, by_versions, sentence, to_be_shown
 from reports.formatting import TITLES, framework_order
 
 R = TypeVar("R", bound=Record)
 
-SHAPES: dict[str, type] = {
-    "accusations": list,
-    "accuracies": dict,
-    "accused": list,
-    "causes": list,
-    "compared": dict,
-    "differing": list,
-    "frameworks": dict,
-    "interval": list,
-    "losses": dict,
-    "pairs": list,
-    "problems": list,
-    "ratios": list,
-    "seeds": list,
-    "sessions": list,
-}
-
-ITEMS: dict[str, type] = {
-    "accuracies": list,
-    "causes": dict,
-    "differing": dict,
-    "losses": list,
-    "pairs": dict,
-    "sessions": dict,
-}
-
 
 @dataclass(frozen=True)
 class Sourced(Generic[R]):
-    """A record with pytest-benchmark's statistics (seconds) and the run that it came from."""
+    """A record with pytest-benchmark's statistics and the run that it came from."""
 
     record: R
-    stats: dict[str, Any]
+    stats: Stats
     run: SavedRun
 
 
@@ -119,20 +94,20 @@ class Evidence:
     def frameworks(self) -> list[str]:
         """The project's two frameworks, and any other that a record or an environment names."""
         named = {record.framework for record in self.measured} | {item.record.framework for item in self.overheads}
-        named |= {name for run in self.runs for name in lookup(run.environment, "frameworks") or {}}
+        named |= {name for run in self.runs for name in run.environment.frameworks}
         return sorted(named | set(TITLES), key=framework_order)
 
     def versions(self, framework: str) -> list[str]:
         """The versions of a framework in these runs, oldest run first, each once."""
-        return self._of_framework(framework, "version")
+        return _each_once(facts.version for facts in self._facts(framework))
 
     def devices(self, framework: str) -> list[str]:
         """The devices that a framework was given in these runs, "cpu" or "gpu", oldest run first, each once."""
-        return self._of_framework(framework, "device")
+        return _each_once(facts.device for facts in self._facts(framework))
 
-    def _of_framework(self, framework: str, fact: str) -> list[str]:
-        found = [lookup(run.environment, "frameworks", framework, fact) for run in self.runs]
-        return list(dict.fromkeys(str(value) for value in found if value))
+    def _facts(self, framework: str) -> list[FrameworkFacts]:
+        named = [run.environment.frameworks for run in self.runs]
+        return [frameworks[framework] for frameworks in named if framework in frameworks]
 
     @property
     def datasets(self) -> list[str]:
@@ -141,10 +116,10 @@ class Evidence:
         recorded = dict.fromkeys(record.dataset for record in with_data if record.dataset)
         drawn = set()
         for run in self.runs:
-            title, source = (lookup(run.environment, "dataset", key) for key in ("title", "source"))
-            if title:
-                recorded.setdefault(str(title))
-                drawn |= {str(title)} if is_drawn(f"{title} {source}") else set()
+            dataset = run.environment.dataset
+            if dataset and dataset.title:
+                recorded.setdefault(dataset.title)
+                drawn |= {dataset.title} if is_drawn(f"{dataset.title} {dataset.source}") else set()
         return [f"{title} (generated data)" if title in drawn and not is_drawn(title) else title for title in recorded]
 
     @property
@@ -165,22 +140,18 @@ def is_drawn(title: str) -> bool:
     return any(word in title.lower() for word in ("generated", "synthetic"))
 
 
-def lookup(environment: Any, *keys: str) -> Any:
-    """The value at a path of keys, or None where any of them is absent."""
-    for key in keys:
-        if not isinstance(environment, dict):
-            return None
-        environment = environment.get(key)
-    return environment
+def _each_once(values: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))
 
 
 def read(paths: Sequence[Path]) -> Evidence:
     """Read and merge saved runs. "Later" is by the runs' own date; runs without one come first, in the order given.
 
     Raises:
-        RecordError: a file is not a saved run, or none of the files holds a record of this suite.
+        RecordError: a file is not a saved run, something in it is not what it should be, or none of the files holds a
+            record of this suite.
     """
-    runs = sorted((_load(Path(path)) for path in paths), key=_moment)
+    runs = sorted((load_run(Path(path)) for path in paths), key=_moment)
     if not any(run.entries for run in runs):
         names = ", ".join(str(path) for path in paths) or "no file was given"
         raise RecordError(
@@ -256,36 +227,11 @@ def _joined(parts: Sequence[Evidence]) -> Evidence:
     return Evidence(runs=[], **joined)
 
 
-def _load(path: Path) -> SavedRun:
-    """One saved run whose epochs are readable too."""
-    try:
-        run = load_run(path)
-        for record, _ in run.entries:
-            if isinstance(record, Training):
-                epochs_of(record)
-            for name, shape in SHAPES.items():
-                _check_shape(record, name, shape)
-    except (AttributeError, TypeError) as error:  # JSON of another shape: a list where an object belongs, and so on
-        raise RecordError(f"{path}: not in the form of a saved run: {error}") from None
-    return run
-
-
-def _check_shape(record: Record, name: str, shape: type) -> None:
-    """Raise TypeError where the record has a field of that name that is not of that shape, all through."""
-    value: Any = getattr(record, name, shape())
-    items: Any = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, shape):
-        raise TypeError(f"{name!r} of a {record.kind} record: expected a {shape.__name__}, found {value!r}")
-    inner = ITEMS.get(name, object)
-    if not all(isinstance(item, inner) for item in items):
-        raise TypeError(f"{name!r} of a {record.kind} record: expected it to hold {inner.__name__}s, found {value!r}")
-
-
 def _moment(run: SavedRun) -> datetime:
     """When the run was saved; the beginning of time when that is not recorded."""
     try:
         moment = datetime.fromisoformat(run.datetime)
-    except (TypeError, ValueError):
+    except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -296,7 +242,7 @@ def _merge(runs: Sequence[SavedRun], kind: type[R], key: Callable[[R], tuple[Has
     for run in runs:
         for record, stats in run.entries:
             if type(record) is kind:  # a proof of an update rule is none of a network
-                latest[key(record)] = Sourced(record, stats if isinstance(stats, dict) else {}, run)
+                latest[key(record)] = Sourced(record, stats, run)
 
     return _ordered(latest.values())
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from parity.records.levels import LEVELS as PROOFS
 from parity.records.levels import LOSS_CURVE, LOSS_CURVE_TITLE
 from parity.records.records import Proof
 from reports.evidence import loss_curves
-from reports.evidence.merged_runs import Evidence, lookup
+from reports.evidence.merged_runs import Evidence
 from reports.evidence.outcomes import Tested, cross_faults, equivalence_faults, holds
 from reports.formatting import code, framework_order, framework_title, gap, is_number, listed, named, plain
 
@@ -119,7 +118,7 @@ def _judge(network: str, evidence: Evidence, tests: Sequence[Tested]) -> Verdict
 
 def unanswered(proof: Proof) -> bool:
     """Whether a failed proof names nothing that it compared: a worker died, hung or raised."""
-    return proof.passed is False and not proof.compared
+    return not proof.passed and not proof.compared
 
 
 def _loss_curves(network: str, evidence: Evidence) -> tuple[str, list[str]]:
@@ -170,21 +169,17 @@ def faults(proof: Proof) -> list[str]:
         found.append(f"first failing {_place(proof)}: {code(proof.first_failure)}")
     found += _gap_faults(proof)
     what = "steps" if proof.level == LOSS_CURVE else "elements"
-    empty = [kind for kind in (what, *sorted(proof.compared)) if not _positive(proof.compared.get(kind))]
+    empty = [kind for kind in (what, *sorted(proof.compared)) if not proof.compared.get(kind)]
     if empty:
         found.append(f"nothing was compared: no {listed(list(dict.fromkeys(empty)))} on record")
     found += [plain(problem) for problem in proof.problems]
-    if proof.passed is not True and not found:
+    if not proof.passed and not found:
         found.append("recorded as failed, without a reason")
     return found
 
 
 def _place(proof: Proof) -> str:
     return {2: "stage", 3: "stage", 4: "stage", 7: "position", LOSS_CURVE: "step"}.get(proof.level, "array")
-
-
-def _positive(number: Any) -> bool:
-    return is_number(number) and number > 0
 
 
 def _gap_faults(proof: Proof) -> list[str]:
@@ -197,14 +192,14 @@ def _gap_faults(proof: Proof) -> list[str]:
         found.append(f"expected the error of both frameworks, found {len(proof.frameworks)}")
     for name in sorted(proof.frameworks, key=framework_order):
         own = proof.frameworks[name]
-        if proof.level not in OF_EACH_FRAMEWORK and lookup(own, "gap") is None:
-            continue  # other levels may say other things of a framework
-        reasons = _over(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst"))
+        if proof.level not in OF_EACH_FRAMEWORK and own.gap is None:
+            continue  # where a level need not hold each framework against its own limit
+        reasons = _over(own.gap, own.limit, own.worst)
         found += [f"{framework_title(name)}: {reason}" for reason in reasons]
     return found
 
 
-def _over(value: Any, limit: Any, worst: Any) -> list[str]:
+def _over(value: float | None, limit: float | None, worst: str | None) -> list[str]:
     """One line when a gap is not a number within its limit."""
     where = f" at {code(worst)}" if worst else ""
     if is_number(value) and is_number(limit) and value <= limit:

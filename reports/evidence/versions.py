@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from parity.records.environment import Environment, FrameworkFacts
 from parity.records.saved_run import SavedRun
 from reports.formatting import TITLES, framework_order, framework_title, listed, plain
 
@@ -67,20 +68,15 @@ class Versions:
         return [*numbers, [(each.version or "", each.device or "", each.keras or "") for each in settings]]
 
 
-def versions_of(environment: Any) -> Versions:
+def versions_of(environment: Environment) -> Versions:
     """What a run's environment says; a framework that gave no answer is there without a version."""
-    frameworks = environment.get("frameworks") if isinstance(environment, dict) else None
-    found = frameworks if isinstance(frameworks, dict) else {}
+    found = environment.frameworks
     settings = [(name, _setting(found[name])) for name in sorted(found, key=framework_order)]
     return Versions(tuple(settings))
 
 
-def _setting(facts: Any) -> Setting:
-    own = facts if isinstance(facts, dict) else {}
-    packages = own.get("packages")
-    keras = packages.get("keras") if isinstance(packages, dict) else None
-    version, device, keras = (str(each) if each else None for each in (own.get("version"), own.get("device"), keras))
-    return Setting(version, device, keras)
+def _setting(facts: FrameworkFacts) -> Setting:
+    return Setting(facts.version or None, facts.device or None, facts.keras or None)
 
 
 def by_versions(runs: Sequence[SavedRun]) -> list[tuple[Versions, list[SavedRun]]]:

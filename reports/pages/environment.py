@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reports.evidence.merged_runs import Evidence, lookup
+from parity.records.environment import DatasetFacts, Environment, FrameworkFacts, Precision
+from reports.evidence.merged_runs import Evidence
 from reports.formatting import NOT_RECORDED, code, framework_title, gap, memory, plain, some, table
 
 
@@ -13,9 +14,8 @@ def environment_section(evidence: Evidence) -> str:
     """Frameworks and machine; where the runs differ, each value names its runs."""
     rows = []
     for framework in evidence.frameworks:
-        found = [lookup(run.environment, "frameworks", framework) for run in evidence.runs]
-        runs = [run for run, facts in zip(evidence.runs, found, strict=True) if facts is not None] or evidence.runs
-        values = [_framework_facts(lookup(run.environment, "frameworks", framework)) for run in runs]
+        runs = [run for run in evidence.runs if framework in run.environment.frameworks] or evidence.runs
+        values = [_framework_facts(run.environment.frameworks.get(framework, FrameworkFacts())) for run in runs]
         names = [run.path.name for run in runs]
         rows.append([framework_title(framework), *(_agreed(names, column) for column in zip(*values, strict=True))])
     columns = ["framework", "version", "with", "device", "threads", "variables", "precision (probed)"]
@@ -54,32 +54,31 @@ def _span(moments: Sequence[str]) -> str:
     return moments[0] if len(set(moments)) == 1 else f"{moments[0]} to {moments[-1]}"
 
 
-def _framework_facts(facts: Any) -> list[str]:
-    device = _joined(lookup(facts, "device"), lookup(facts, "device_name"))
+def _framework_facts(facts: FrameworkFacts) -> list[str]:
+    device = _joined(facts.device, facts.device_name)
     return [
-        plain(lookup(facts, "version")),
-        _joined(_python(facts), _packages(lookup(facts, "packages"))),
+        plain(facts.version),
+        _joined(_python(facts), _packages(facts.packages)),
         device,
-        plain(lookup(facts, "threads")),
-        _variables(lookup(facts, "variables")),
-        _precision(lookup(facts, "precision")),
+        plain(facts.threads),
+        _variables(facts.variables),
+        _precision(facts.precision),
     ]
 
 
-def _python(facts: Any) -> str | None:
+def _python(facts: FrameworkFacts) -> str | None:
     """The Python of a framework's worker; None in runs that were saved before it was recorded."""
-    version = lookup(facts, "python")
-    return f"Python {version}" if version else None
+    return f"Python {facts.python}" if facts.python else None
 
 
-def _packages(found: Any) -> str | None:
+def _packages(found: Mapping[str, str]) -> str | None:
     """Packages and their versions; None where none are recorded."""
     return ", ".join(f"{name} {found[name]}" for name in sorted(found)) if found else None
 
 
-def _variables(found: Any) -> str:
+def _variables(found: Mapping[str, str] | None) -> str:
     """The environment variables that the suite sets for a framework's sake."""
-    if not isinstance(found, dict):
+    if found is None:
         return NOT_RECORDED
     return ", ".join(code(f"{name}={value}") for name, value in found.items()) or "none"
 
@@ -89,30 +88,30 @@ def _joined(*values: Any) -> str:
     return ", ".join(plain(value) for value in values if value not in (None, "")) or NOT_RECORDED
 
 
-def _precision(probe: Any) -> str:
+def _precision(probe: Precision | None) -> str:
     """The probe's verdict with the relative errors that it found."""
-    if not isinstance(probe, dict):
+    if probe is None:
         return "not probed"
     errors = [
-        f"{name} error {gap(probe[key])}"
-        for name, key in (("matmul", "matmul_error"), ("convolution", "conv_error"))
-        if key in probe
+        f"{name} error {gap(error)}"
+        for name, error in (("matmul", probe.matmul_error), ("convolution", probe.conv_error))
+        if error is not None
     ]
-    return plain(probe.get("verdict")) + (f" ({', '.join(errors)})" if errors else "")
+    return plain(probe.verdict) + (f" ({', '.join(errors)})" if errors else "")
 
 
-def _machine_facts(environment: dict[str, Any]) -> dict[str, str]:
+def _machine_facts(environment: Environment) -> dict[str, str]:
     """What an environment says of the machine and the run, for a table."""
-    cores = lookup(environment, "cores")
+    cores, dataset = environment.cores, environment.dataset or DatasetFacts()
     return {
-        "processor": _joined(lookup(environment, "cpu"), some(cores, "core") if isinstance(cores, int) else None),
-        "memory": memory(lookup(environment, "memory_bytes")),
-        "operating system": plain(lookup(environment, "os")),
-        "Python": plain(lookup(environment, "python")),
-        "packages of the suite": _joined(_packages(lookup(environment, "packages"))),
-        "data set": plain(lookup(environment, "dataset", "title")),
-        "data set from": plain(lookup(environment, "dataset", "source")),
-        "profile": plain(lookup(environment, "profile")),
-        "seed": plain(lookup(environment, "seed")),
-        "code version": plain(lookup(environment, "code_version")),
+        "processor": _joined(environment.cpu, some(cores, "core") if cores is not None else None),
+        "memory": memory(environment.memory_bytes),
+        "operating system": plain(environment.os),
+        "Python": plain(environment.python),
+        "packages of the suite": _joined(_packages(environment.packages)),
+        "data set": plain(dataset.title),
+        "data set from": plain(dataset.source),
+        "profile": plain(environment.profile),
+        "seed": plain(environment.seed),
+        "code version": plain(environment.code_version),
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from parity.catalogue.networks import default_networks
 from reports.evidence.experiments import Experiment
-from reports.evidence.merged_runs import Evidence, is_drawn, lookup
+from reports.evidence.merged_runs import Evidence, is_drawn
 from reports.evidence.network_facts import published
 from reports.evidence.outcomes import Tested, holds
 from reports.evidence.verdict import LEVELS, LOSS_CURVE, REQUIRED, State, Verdict
@@ -119,15 +119,16 @@ def _of_environments(evidence: Evidence) -> list[str]:
                 f"The runs used different versions of {framework_title(framework)}: {plain(listed(versions))}. "
                 "What was shown in one says nothing of another."
             )
-        probes = [lookup(run.environment, "frameworks", framework, "precision") for run in evidence.runs]
-        if not any(probes):
+        named = [run.environment.frameworks.get(framework) for run in evidence.runs]
+        probes = [facts.precision for facts in named if facts and facts.precision]
+        if not probes:
             found.append(f"The precision of {framework_title(framework)} was not probed.")
-        for verdict in sorted({str(lookup(probe, "verdict")) for probe in probes if probe}):
+        for verdict in sorted({str(probe.verdict) for probe in probes}):
             claimed = {record.precision for record in evidence.measured if record.framework == framework}
             if other := sorted(claimed - {verdict, *CHOSEN}):
                 words = f"records claim {', '.join(other)}, the probe found {verdict}"
                 found.append(f"**Precision of {framework_title(framework)}: {plain(words)}.**")
-    if len({str(version) for run in evidence.runs if (version := lookup(run.environment, "code_version"))}) > 1:
+    if len({version for run in evidence.runs if (version := run.environment.code_version)}) > 1:
         found.append("The runs were made by different versions of the suite's code.")
     return found
 

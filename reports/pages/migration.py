@@ -10,10 +10,11 @@ from typing import Any
 
 from parity.catalogue.traps import TRAPS
 from parity.printable import printable
-from parity.records.records import Diagnosis, Migration, Proof, grouped
+from parity.records.environment import Environment
+from parity.records.records import Migration, Proof, grouped
+from parity.records.validation import validated
 from reports import formatting as words
 from reports.album import Album
-from reports.evidence.merged_runs import lookup
 from reports.evidence.verdict import faults
 from reports.formatting import code, count, framework_title, is_number, listed, plain, some, table
 from reports.plots.migration import UNKNOWN, depth_section
@@ -47,11 +48,10 @@ What this does not say:
 def compose(found: Migration, folder: str) -> tuple[str, dict[str, bytes]]:
     """The Markdown text, and its pictures by file name. `folder` is the name of the pictures' folder."""
     album = Album(folder)
-    proofs = [Proof.from_dict(each) for each in found.proofs]
     sections = [
         f"# Migration report: {code(found.first)} to {code(found.second)}",
-        _verdict(found, proofs),
-        _evidence(proofs),
+        _verdict(found),
+        _evidence(found.proofs),
         depth_section(found, album),
         _causes(found),
         _impact(found),
@@ -63,33 +63,33 @@ def compose(found: Migration, folder: str) -> tuple[str, dict[str, bytes]]:
     return "\n\n".join(section for section in sections if section) + "\n", album.pictures
 
 
-def _verdict(found: Migration, proofs: Sequence[Proof]) -> str:
-    parts = ["## Verdict", f"**{_sentence(found, proofs)}**"]
-    if proof := next((proof for proof in proofs if proof.level == 2), None):
+def _verdict(found: Migration) -> str:
+    parts = ["## Verdict", f"**{_sentence(found)}**"]
+    if proof := next((proof for proof in found.proofs if proof.level == 2), None):
         where = f"inputs of {'x'.join(map(str, found.input))}, {plain(found.inputs)}"
         numbers = f"{count(len(found.stages))} layers and functions, {count(proof.compared.get('elements'))} elements"
         parts.append(
             f"Compared in float64 on {where}, with the same drawn weights in both models: {numbers}. The largest gap "
             f"is {_gap(proof.gap, proof.limit)}, the limit {words.gap(proof.limit)}."
         )
-    if traps := Counter(cause["trap"] for cause in found.causes):
+    if traps := Counter(cause.trap for cause in found.causes):
         kinds = listed([f"{code(trap) if trap else UNKNOWN} ({number})" for trap, number in traps.items()])
         parts.append(f"{some(len(found.causes), 'cause')} found: {kinds}.")
     unsaid = (
         "Of training, one pass without dropout was compared; not dropout, loss, optimizer or learning rates."
-        if any(proof.level in (4, 5) for proof in proofs)
+        if any(proof.level in (4, 5) for proof in found.proofs)
         else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them."
     )
     order = f"{some(len(found.ambiguous), 'group')} of layers could be matched by their order only, see *Layers*."
     return "\n\n".join([*parts, f"{UNSAID}\n- {unsaid}" + (f"\n- {order}" if found.ambiguous else "")])
 
 
-def _sentence(found: Migration, proofs: Sequence[Proof]) -> str:
+def _sentence(found: Migration) -> str:
     """The sentence to sign. A record that calls itself equal is believed only where its proofs bear it out."""
     first, second, total = code(found.first), code(found.second), f"{len(found.stages)} matched layers"
-    over = sum(not _within(stage.get("gap"), stage.get("limit")) for stage in found.stages)
-    failed = [proof.level for proof in proofs if faults(proof)]
-    absent = [level for level in REQUIRED if level not in {proof.level for proof in proofs}]
+    over = sum(not _within(stage.gap, stage.limit) for stage in found.stages)
+    failed = [proof.level for proof in found.proofs if faults(proof)]
+    absent = [level for level in REQUIRED if level not in {proof.level for proof in found.proofs}]
     reasons = [f"{over} of {total} differ in float64"] if over else []
     reasons += [f"{_levels(failed)} failed"] if failed and not over else []
     reasons += [f"nothing is on record of {_levels(absent)}"] if absent else []
@@ -141,7 +141,7 @@ def _causes(found: Migration) -> str:
         none = "None is left." if found.fixed else "None was found."
         return f"## Causes\n\n{none if found.equal else '**None was found:** look at the first layer over its limit.'}"
     parts = ["## Causes", "Each layer was fed alone what reaches the TensorFlow one: the gap is what it makes itself."]
-    for number, (cause, stages) in enumerate(grouped([Diagnosis(**each) for each in found.causes]), 1):
+    for number, (cause, stages) in enumerate(grouped(found.causes), 1):
         trap = TRAPS.get(cause.trap)
         where = f"in {len(stages)} places, first at" if len(stages) > 1 else "at"
         title = f"{code(trap.id) if trap else UNKNOWN} {where} {code(cause.stage)}"
@@ -155,11 +155,11 @@ def _causes(found: Migration) -> str:
 
 def _places(found: Migration, trap: str, stages: Sequence[str]) -> str:
     """A row for each place of one group of causes."""
-    partners = {stage.get("first"): stage.get("second") for stage in found.stages}
-    causes = {(cause["trap"], cause["stage"]): cause for cause in found.causes}
+    partners = {stage.first: stage.second for stage in found.stages}
+    causes = {(cause.trap, cause.stage): cause for cause in found.causes}
     rows = []
     for name in stages:
-        gaps = [causes[trap, name][when] for when in ("before", "after")]
+        gaps = [causes[trap, name].before, causes[trap, name].after]
         cells = ["not seen"] * 2 if gaps == [0, 0] else map(_number, gaps)
         rows.append([code(name), *([code(partners[name]), *cells] if name in partners else [words.NOTHING] * 3)])
     numeric = ["gap alone", "gap when mended"]
@@ -169,14 +169,14 @@ def _places(found: Migration, trap: str, stages: Sequence[str]) -> str:
 
 def _impact(found: Migration) -> str:
     impact = found.impact
-    if not impact:
+    if impact is None:
         return "## Decision impact\n\nNot measured: switched off, or the outputs of the models do not correspond."
     parts = [
-        f"## Decision impact\n\n**{count(impact.get('changed'))} of {count(impact.get('inputs'))} inputs change their "
-        f"class**, in float32. The inputs: {plain(impact.get('title'))}. The largest difference of an output, relative "
-        f"to the largest output, is {_number(impact.get('largest_gap'))}."
+        f"## Decision impact\n\n**{count(impact.changed)} of {count(impact.inputs)} inputs change their "
+        f"class**, in float32. The inputs: {plain(impact.title)}. The largest difference of an output, relative "
+        f"to the largest output, is {_number(impact.largest_gap)}."
     ]
-    if margins := [100 * margin for margin in impact.get("margins", []) if is_number(margin)]:
+    if margins := [100 * margin for margin in impact.margins if is_number(margin)]:
         low, middle, high = map(words.figures, (min(margins), statistics.median(margins), max(margins)))
         parts.append(
             "The margin of an input is TensorFlow's largest output less its second largest; a small one is a decision "
@@ -212,9 +212,9 @@ def _fix(found: Migration) -> str:
 def _layers(found: Migration) -> str:
     rows = []
     for place, stage in enumerate(found.stages, 1):
-        kind, why = plain(str(stage.get("kind")).replace("_", " ")), plain(stage.get("evidence"))
-        gaps = _gap(stage.get("gap"), stage.get("limit"))
-        rows.append([str(place), code(stage.get("first")), code(stage.get("second")), kind, gaps, why])
+        kind, why = plain(stage.kind.replace("_", " ")), plain(stage.evidence)
+        gaps = _gap(stage.gap, stage.limit)
+        rows.append([str(place), code(stage.first), code(stage.second), kind, gaps, why])
     matched = table(["", *LAYERS, "kind", "float64 gap", "why these two"], rows, ["", "float64 gap"])
     parts = ["## Layers", _folded(f"All {len(rows)} matched layers", matched)]
     for framework, lines in found.unmatched.items():
@@ -230,13 +230,16 @@ def _made(found: Migration) -> str:
         ["time", words.duration(found.seconds)],
     ]
     rows.append(["peak memory of all processes, added up", words.memory(found.peak_memory)])
-    for name, facts in (lookup(found.environment, "frameworks") or {}).items():
-        version, threads = plain(lookup(facts, "version")), count(lookup(facts, "threads"))
-        rows.append([framework_title(name), f"{version} on {plain(lookup(facts, 'device'))}, threads: {threads}"])
-    for title, key in (("processor", "cpu"), ("seed", "seed"), ("command", "command")):
-        if key in found.environment:
-            value = str(found.environment[key])
-            rows.append([title, code(value) if key == "command" else plain(value)])
+    environment = validated(found.environment, Environment, "environment")
+    for name, facts in environment.frameworks.items():
+        version, threads = plain(facts.version), count(facts.threads)
+        rows.append([framework_title(name), f"{version} on {plain(facts.device)}, threads: {threads}"])
+    if environment.cpu is not None:
+        rows.append(["processor", plain(environment.cpu)])
+    if environment.seed is not None:
+        rows.append(["seed", plain(environment.seed)])
+    if environment.command is not None:
+        rows.append(["command", code(environment.command)])
     return "## How it was made\n\n" + table(["", "value"], rows)
 
 

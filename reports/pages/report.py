@@ -9,7 +9,7 @@ from parity.catalogue.traps import TRAPS
 from parity.records.records import Proof
 from reports.album import Album
 from reports.evidence.experiments import Experiment, experiments
-from reports.evidence.merged_runs import Evidence, lookup
+from reports.evidence.merged_runs import Evidence
 from reports.evidence.network_facts import network_order
 from reports.evidence.outcomes import Tested, tested
 from reports.evidence.verdict import ALL_REQUIRED, LEVELS, LOSS_CURVE, REQUIRED, State, Verdict, headline, judge
@@ -109,11 +109,9 @@ def _causes(proof: Proof) -> list[str]:
     """What the diagnosis found, each with what to do about it."""
     lines = []
     for cause in proof.causes:
-        trap = TRAPS.get(str(lookup(cause, "trap")))
+        trap = TRAPS.get(cause.trap)
         advice = f" What to do: {plain(trap.fix)}." if trap else ""
-        lines.append(
-            f"**Cause** ({code(trap.id) if trap else 'no known trap'}): {plain(lookup(cause, 'text'))}.{advice}"
-        )
+        lines.append(f"**Cause** ({code(trap.id) if trap else 'no known trap'}): {plain(cause.text)}.{advice}")
     return lines
 
 
@@ -254,7 +252,7 @@ def _speed(evidence: Evidence, album: Album) -> str:
 
 def _reproduce(evidence: Evidence, report: str) -> str:
     """The commands as they were recorded, and the one that makes this report again."""
-    commands = [one_line(lookup(run.environment, "command") or "") for run in evidence.runs]
+    commands = [one_line(run.environment.command or "") for run in evidence.runs]
     names = [one_line(run.path.name) for run in evidence.runs]
     lines = [command.replace("```", "") for command in dict.fromkeys(commands) if command]
     lines.append(f"parity report {' '.join(shlex.quote(name) for name in names)} --output {shlex.quote(report)}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from parity.records.records import Curves
+from parity.records.records import Curves, RunPair
 from reports.evidence.loss_curves import pairs_of, precisions, relative_differences
 from reports.evidence.outcomes import Tested, holds
 from reports.formatting import TITLES, framework_title, is_number, some
@@ -44,8 +43,8 @@ def parting_curves(curves: Curves, title: str) -> bytes | None:
         for pair, values in reversed(drawn):  # the frameworks come first, and are drawn last: on top
             colour = _colour(pair)
             axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=1.5 if colour == BOTH else 1.0)
-            if is_number(pair.get("parted")):
-                axes.axvline(pair["parted"], color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
+            if pair.parted is not None:
+                axes.axvline(pair.parted, color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
         axes.axhline(curves.together, color=OTHER, linewidth=0.9, linestyle="dashed")
         axes.set_yscale("log")
         axes.set_title(label(precision), fontsize=10)
@@ -62,13 +61,13 @@ def _positive(value: float) -> float:
     return value if number(value) > 0 else math.nan
 
 
-def _colour(pair: dict[str, Any]) -> str:
-    if pair.get("meaning") == "frameworks":
+def _colour(pair: RunPair) -> str:
+    if pair.meaning == "frameworks":
         return BOTH
-    return COLOURS.get(str(pair.get("one", "")).partition(" ")[0], OTHER)
+    return COLOURS.get(pair.one.partition(" ")[0], OTHER)
 
 
-def _handles(panels: dict[str, list[tuple[dict[str, Any], list[float]]]]) -> list[Line2D]:
+def _handles(panels: dict[str, list[tuple[RunPair, list[float]]]]) -> list[Line2D]:
     """One entry a colour that is drawn, and the limit."""
     colours = {_colour(pair) for pairs in panels.values() for pair, _ in pairs}
     labels = {BOTH: "both frameworks"}
@@ -130,7 +129,7 @@ def intervals(tests: Sequence[Tested]) -> bytes | None:
 def _bounded(test: Tested) -> bool:
     """Whether there is an interval to draw."""
     record = test.record
-    return len(record.interval) == 2 and all(map(is_number, (record.difference, *record.interval)))
+    return all(map(is_number, (record.difference, *record.interval)))
 
 
 def _verdict(test: Tested) -> str:

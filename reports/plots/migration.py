@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from parity.printable import printable
-from parity.records.records import Migration
+from parity.records.records import MatchedLayer, Migration
 from reports.album import Album
-from reports.evidence.merged_runs import lookup
 from reports.formatting import TITLES, framework_title, is_number, some
 from reports.plots.style import COLOURS, OTHER, plain_axes, png
 
@@ -50,8 +49,8 @@ def gaps_along_depth(found: Migration) -> bytes | None:
     A gap of zero has no place on the axis and is marked at its lower end, one that is no number at its upper end. None
     when nothing was compared.
     """
-    gaps = [stage.get("gap") for stage in found.stages]
-    limits = [stage["limit"] for stage in found.stages if is_number(stage.get("limit"))]
+    gaps = [stage.gap for stage in found.stages]
+    limits = [stage.limit for stage in found.stages if is_number(stage.limit)]
     if not limits:
         return None
     traps = _places(found)
@@ -60,11 +59,11 @@ def gaps_along_depth(found: Migration) -> bytes | None:
     everything = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     axes, depth = everything[0], range(1, len(gaps) + 1)
     for framework in TITLES:
-        rounded = [_positive(lookup(stage, "float32", framework)) for stage in found.stages]
+        rounded = [_positive(stage.float32.get(framework)) for stage in found.stages]
         axes.plot(depth, rounded, color=COLOURS[framework], linewidth=1.0, alpha=0.45)
     style = {"marker": "o", "markersize": 3.5} if len(gaps) <= MARKED else {"marker": "o", "markersize": 1.8}
     axes.plot(depth, [_positive(gap) for gap in gaps], color=BLACK, linewidth=1.3, **style)
-    axes.plot(depth, [_positive(stage.get("limit")) for stage in found.stages], **_dashed())
+    axes.plot(depth, [_positive(stage.limit) for stage in found.stages], **_dashed())
     axes.set_yscale("log")
     handles = _handles() + _off_the_axis(axes, found.stages)
     axes.set_ylabel("gap, relative to the layer's largest value", fontsize=9)
@@ -72,7 +71,7 @@ def gaps_along_depth(found: Migration) -> bytes | None:
     if traps:
         _raster(everything[1], traps)
     ticks = _few(len(gaps))
-    names = [f"{place} {_short(str(found.stages[place - 1].get('first')))}" for place in ticks]
+    names = [f"{place} {_short(found.stages[place - 1].first)}" for place in ticks]
     everything[-1].set_xticks(ticks, names, rotation=30, ha="right", rotation_mode="anchor", parse_math=False)
     everything[-1].tick_params(axis="x", labelsize=8)
     everything[-1].set_xlim(0.3, len(gaps) + 0.7)
@@ -85,11 +84,11 @@ def gaps_along_depth(found: Migration) -> bytes | None:
 
 def _places(found: Migration) -> dict[str, list[int]]:
     """By trap, the places along the depth where it was found; in the order of their first ones."""
-    order = {stage.get("first"): place for place, stage in enumerate(found.stages, 1)}
+    order = {stage.first: place for place, stage in enumerate(found.stages, 1)}
     traps: dict[str, list[int]] = {}
     for cause in found.causes:
-        if (place := order.get(cause.get("stage"))) is not None:
-            traps.setdefault(str(cause.get("trap") or UNKNOWN), []).append(place)
+        if (place := order.get(cause.stage)) is not None:
+            traps.setdefault(cause.trap or UNKNOWN, []).append(place)
     return dict(sorted(traps.items(), key=lambda item: min(item[1])))
 
 
@@ -97,9 +96,9 @@ def _positive(value: Any) -> float:
     return value if is_number(value) and value > 0 else EMPTY
 
 
-def _off_the_axis(axes: Axes, stages: Sequence[dict[str, Any]]) -> list[Line2D]:
+def _off_the_axis(axes: Axes, stages: Sequence[MatchedLayer]) -> list[Line2D]:
     """Mark what a logarithmic axis cannot show, and give the legend's entries for it."""
-    compared = [(place, stage.get("gap")) for place, stage in enumerate(stages, 1) if is_number(stage.get("limit"))]
+    compared = [(place, stage.gap) for place, stage in enumerate(stages, 1) if is_number(stage.limit)]
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
     handles = []

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from parity.records.records import Epoch, Training
-from reports.evidence.experiments import Experiment, epochs_of
+from reports.evidence.experiments import Experiment
 from reports.formatting import framework_order, framework_title
 from reports.plots.style import (
     COLOURS,
@@ -73,7 +73,7 @@ def training_curves(group: Experiment) -> bytes | None:
 
 def _values(records: Sequence[Training], field: str, scale: float) -> np.ndarray:
     """float64 [runs, epochs]; NaN where a value is no number."""
-    return np.array([[scale * number(getattr(epoch, field)) for epoch in epochs_of(record)] for record in records])
+    return np.array([[scale * number(getattr(epoch, field)) for epoch in record.epochs] for record in records])
 
 
 def _curve(axes: Axes, framework: str, split: str, values: np.ndarray) -> None:
@@ -161,7 +161,7 @@ def convergence_curves(field: Field) -> bytes | None:
 def _mean_path(records: Sequence[Training]) -> tuple[list[float], list[float]] | None:
     """Training accuracy (%) and seconds passed after each epoch: means over the runs that came furthest."""
     longest = max((len(record.epochs) for record in records), default=0)
-    runs = [epochs_of(record) for record in records if len(record.epochs) == longest]
+    runs = [record.epochs for record in records if len(record.epochs) == longest]
     if not longest:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parity.records.records import Training
-from reports.evidence.experiments import Experiment, epochs_of
+from reports.evidence.experiments import Experiment
 from reports.formatting import NOT_RECORDED, framework_title, is_number, listed, numbers, plain
 
 IDENTICAL = "identical"
@@ -22,7 +22,7 @@ def same(first: str, second: str) -> str:
 
 def first_not_finite(record: Training) -> int | None:
     """The first epoch with a loss or accuracy that is no finite number, or None."""
-    for epoch in epochs_of(record):
+    for epoch in record.epochs:
         if not all(map(is_number, (epoch.train_loss, epoch.train_accuracy, epoch.test_loss, epoch.test_accuracy))):
             return epoch.epoch
     return None
@@ -85,7 +85,7 @@ def resumed(groups: Sequence[Experiment]) -> list[str]:
     for group in groups:
         for framework, records in group.trained.items():
             for record in records.values():
-                after = [f"{session.get('after_epochs', NOT_RECORDED)}" for session in record.sessions[1:]]
+                after = [str(session.after_epochs) for session in record.sessions[1:]]
                 if after:
                     who = f"{group.label}, seed {plain(record.seed)}, {framework_title(framework)}"
                     lines.append(f"- {who}: resumed after epoch {plain(listed(after))}")

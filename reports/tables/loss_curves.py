@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from parity.records.records import Curves
-from reports.evidence.loss_curves import Finding, _finite, _pairs, _precision, readings
-from reports.formatting import code, count, framework_title, gap, listed, plain, table
+from parity.records.records import Curves, RunPair
+from reports.evidence.loss_curves import Finding, _pairs, _precision, readings
+from reports.formatting import code, count, framework_title, gap, is_number, listed, plain, table
 
 
 def summary_table(labelled: Sequence[tuple[str, Curves]]) -> str:
@@ -40,23 +39,22 @@ def pair_table(curves: Curves) -> str:
     headers = ["runs", "meaning", "precision", "part at step", "largest difference"]
     rows = []
     for pair in curves.pairs:
-        largest = pair.get("largest")
         rows.append(
             [
                 pair_title(pair),
-                "both frameworks" if pair.get("meaning") == "frameworks" else "chaos",
+                "both frameworks" if pair.meaning == "frameworks" else "chaos",
                 plain(_precision(pair)),
-                f"together for all {count(curves.steps)}" if pair.get("parted") is None else count(pair["parted"]),
-                gap(largest) if _finite(pair) else f"**{gap(largest)}**",
+                f"together for all {count(curves.steps)}" if pair.parted is None else count(pair.parted),
+                gap(pair.largest) if is_number(pair.largest) else f"**{gap(pair.largest)}**",
             ]
         )
     return table(headers, rows, headers[3:])
 
 
-def pair_title(pair: dict[str, Any]) -> str:
+def pair_title(pair: RunPair) -> str:
     """Who is compared: both frameworks, or one with itself."""
-    one, other = (str(pair.get(side, "")).partition(" ")[0] for side in ("one", "other"))
-    if pair.get("meaning") == "frameworks":
+    one, other = (run.partition(" ")[0] for run in (pair.one, pair.other))
+    if pair.meaning == "frameworks":
         return f"{plain(framework_title(one))} and {plain(framework_title(other))}"
     return f"{plain(framework_title(one))} and itself, nudged"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.records.records import CrossEvaluation, Equivalence
+from parity.records.records import CrossEvaluation, DifferingImage, Equivalence
 from reports.evidence.outcomes import Tested, _interval, holds
 from reports.formatting import code, count, framework_title, gap, is_number, numbers, plain, signed, table
 from reports.formatting import probability as p_value
@@ -67,7 +67,7 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
     rows = []
     for (network, recipe, _, home, abroad), found in grouped.items():
         differing = [each for record in found for each in record.differing]
-        margins = [each.get("margin") for each in differing]
+        margins = [each.margin for each in differing]
         gaps = [record.largest_gap for record in found]
         rows.append(
             [
@@ -92,10 +92,10 @@ def _largest(values: Sequence[object]) -> str:
     return gap(max(known)) if len(known) == len(values) else "**NaN**"
 
 
-def _settled(found: Sequence[CrossEvaluation], differing: Sequence[dict[str, object]]) -> str:
+def _settled(found: Sequence[CrossEvaluation], differing: Sequence[DifferingImage]) -> str:
     if any(record.problems or not record.images > 0 for record in found):
         return "**not evaluated**"
     if not differing:
         return "nothing to settle"
-    agreed = sum(each.get("float64_agree") is True for each in differing)
+    agreed = sum(each.float64_agree for each in differing)
     return "all" if agreed == len(differing) else f"**{agreed} of {len(differing)}**"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from parity.records.records import Proof
-from reports.evidence.merged_runs import lookup
 from reports.evidence.network_facts import facts
 from reports.evidence.verdict import ALL_REQUIRED, LEVELS, REQUIRED, State, Verdict
 from reports.formatting import (
@@ -97,8 +96,8 @@ def float32_table(verdicts: Sequence[Verdict]) -> str:
         for proof in _proofs(verdict, 3):
             row = [verdict.label]
             for framework in TITLES:
-                own = lookup(proof.frameworks, framework) if proof else None
-                row += _gap(lookup(own, "gap"), lookup(own, "limit"), lookup(own, "worst")) if own else [NOTHING] * 3
+                own = proof.frameworks.get(framework) if proof else None
+                row += _gap(own.gap, own.limit, own.worst) if own else [NOTHING] * 3
             rows.append(row)
     return table(headers, rows, numeric=[header for header in headers if header not in ("network", "at")])
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from parity.catalogue.designs import Published
 from parity.records.records import Training
-from reports.evidence.experiments import CONDITIONS, Experiment, epochs_of
+from reports.evidence.experiments import CONDITIONS, Experiment
 from reports.evidence.merged_runs import is_drawn
 from reports.evidence.network_facts import ablation, published
 from reports.formatting import (
@@ -42,7 +42,7 @@ def published_table(groups: Sequence[Experiment]) -> str | None:
     ]
     rows = []
     for group in groups:
-        finals = [percents([r.epochs[-1]["test_accuracy"] for r in _counting(group, name)]) for name in TITLES]
+        finals = [percents([r.epochs[-1].test_accuracy for r in _counting(group, name)]) for name in TITLES]
         for result in published(group.network, group.sample.recipe):
             made_with = "" if result.framework == "not stated" else f" ({framework_title(result.framework)})"
             spread = f" ± {result.spread:g}" if result.spread is not None else ""
@@ -167,7 +167,7 @@ def _beside(base: Sequence[Training], changed: Sequence[Training]) -> list[str]:
 
 def _accuracies(records: Sequence[Training], epoch: int) -> list[float]:
     """Test accuracies of all runs that came so far, after that epoch."""
-    found = [epochs_of(record)[epoch - 1].test_accuracy for record in records if len(record.epochs) >= epoch > 0]
+    found = [record.epochs[epoch - 1].test_accuracy for record in records if len(record.epochs) >= epoch > 0]
     return [accuracy for accuracy in found if is_number(accuracy)]
 
 

@@ -35,10 +35,9 @@ def rate(item: Sourced[Speed] | None) -> Rate | None:
     """Images a second from the benchmark's seconds a step; None when they are absent or make no sense."""
     if item is None:
         return None
-    median, iqr, rounds = (item.stats.get(key) for key in ("median", "iqr", "rounds"))
+    median, iqr, number = item.stats.median, item.stats.iqr, item.stats.rounds or 0
     if not is_number(median) or median <= 0:
         return None
-    number = int(rounds) if is_number(rounds) else 0
     images = item.record.batch / median
     # To first order an interval of seconds is the same share of the seconds as of the images a second.
     spread = images * iqr / median / 2 if is_number(iqr) and number > 1 else None
@@ -113,15 +112,14 @@ def overhead_table(overheads: Sequence[Sourced[Overhead]]) -> str:
     rows = []
     for item in overheads:
         record = item.record
-        sound = bool(record.ratios) and all(is_number(value) for value in record.ratios)
         names = [code(record.network), framework_title(record.framework), plain(record.baseline)]
         names.append(count(record.batch) if record.batch else NOTHING)  # a transfer has no batches
         target = figures(record.target)
-        if not sound:
-            rows.append([*names, "**not a number**", NOTHING, str(len(record.ratios)), target, "**no**"])
+        if not record.ratios:
+            rows.append([*names, "**not a number**", NOTHING, "0", target, "**no**"])
             continue
         median = statistics.median(record.ratios)
-        reached = "yes" if is_number(record.target) and median >= record.target else "**no**"
+        reached = "yes" if median >= record.target else "**no**"
         extent = f"{min(record.ratios):.2f} to {max(record.ratios):.2f}"
         rows.append([*names, f"{median:.3f}", extent, str(len(record.ratios)), target, reached])
     return table(headers, rows, ["batch", "baseline / suite", "range", "n", "target"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity.records.records import Training
-from reports.evidence.experiments import Experiment, epochs_of
+from reports.evidence.experiments import Experiment
 from reports.evidence.verdict import Verdict, standing_behind
 from reports.formatting import (
     NOTHING,
@@ -39,9 +39,9 @@ class Pace:
 
 def pace(records: Sequence[Training]) -> Pace:
     """How fast these runs went."""
-    epochs = [epoch for record in records for epoch in epochs_of(record)]
-    seconds = [epoch.seconds for epoch in epochs if is_number(epoch.seconds)]
-    rates = [epoch.images_per_second for epoch in epochs if is_number(epoch.images_per_second)]
+    epochs = [epoch for record in records for epoch in record.epochs]
+    seconds = [epoch.seconds for epoch in epochs]
+    rates = [epoch.images_per_second for epoch in epochs]
     return Pace(statistics.median(seconds) if seconds else None, statistics.median(rates) if rates else None)
 
 
@@ -56,7 +56,7 @@ def seeds_table(groups: Sequence[Experiment], verdicts: Sequence[Verdict]) -> st
     for group in groups:
         proofs = standing_behind(group.network, group.versions, verdicts)
         for framework in group.trained:
-            tests = [epochs_of(record)[-1].test_accuracy for record in group.sound(framework)]
+            tests = [record.epochs[-1].test_accuracy for record in group.sound(framework)]
             speed = pace(group.records(framework))
             rows.append(
                 [
@@ -86,7 +86,7 @@ def outcome_table(groups: Sequence[Experiment]) -> str:
     headers = ["network", "framework", "seed", "epochs", "train images", "train %", "test %", "best test %"]
     rows = []
     for group, record in _runs(groups):
-        epochs = epochs_of(record)
+        epochs = record.epochs
         last = epochs[-1] if epochs else None
         numbers = [epoch for epoch in epochs if is_number(epoch.test_accuracy)]
         best = max(numbers, key=lambda epoch: epoch.test_accuracy, default=None)
@@ -143,7 +143,7 @@ def difference(first: Training, second: Training) -> tuple[str, int]:
     common = min(len(first.epochs), len(second.epochs))
     if not common:
         return NOTHING, 0
-    accuracies = [epochs_of(record)[common - 1].test_accuracy for record in (first, second)]
+    accuracies = [record.epochs[common - 1].test_accuracy for record in (first, second)]
     if not all(is_number(accuracy) for accuracy in accuracies):
         return "**NaN**", common
     return f"{signed(100 * (accuracies[0] - accuracies[1]))} points", common

@@ -16,9 +16,11 @@ from parity.catalogue.networks import NETWORKS
 from parity.cli import doctor
 from parity.cli.console import print_proof, same, stdout
 from parity.cli.main import app
+from parity.records.environment import Environment
 from parity.records.levels import LEVELS
 from parity.records.records import CrossEvaluation, Equivalence, Proof
 from parity.records.saved_run import load_run
+from parity.records.validation import validated
 from parity.workers.pool import Reply, WorkerError
 from tests.command_line import ROOT, parity, training_of
 
@@ -120,7 +122,8 @@ def test_check_proves_counts_and_saves(tmp_path: Path) -> None:
         assert facts["precision"]["verdict"] == "float32"
     assert found["environment"]["command"] == f"parity check lenet5 --dataset generated --json --save {saved}"
     run = load_run(saved)
-    assert run.environment == found["environment"]
+    assert json.loads(saved.read_text())["machine_info"]["parity"] == found["environment"]
+    assert run.environment == validated(found["environment"], Environment)
     assert [record.as_dict() for record, _ in run.entries] == lenet5["proofs"]
     assert f"lenet5: EQUAL on all {len(LEVELS)} levels" in done.stderr
 
@@ -224,8 +227,9 @@ def test_train_saves_records_and_weights(trained: tuple[Path, subprocess.Complet
         assert (record.framework, record.seed) == (framework, seed)
         assert record.finished
         run = load_run(out / f"{stems[framework, seed]}.json")
-        assert [stats["median"] for _, stats in run.entries] == [record.seconds] != [0]
-        assert run.environment["dataset"]["title"] == "generated 10-class shapes"
+        assert [stats.median for _, stats in run.entries] == [record.seconds] != [0]
+        assert run.environment.dataset is not None
+        assert run.environment.dataset.title == "generated 10-class shapes"
         weights = safetensors.numpy.load_file(out / f"{stems[framework, seed]}.safetensors")
         assert sum(array.size for array in weights.values()) == NETWORKS["lenet5"].params
     expected = {f"{stem}{end}" for stem in stems.values() for end in (".json", ".safetensors")}
@@ -244,7 +248,7 @@ def test_train_saves_the_comparison(trained: tuple[Path, subprocess.CompletedPro
         assert cross.passed
         assert cross.images == 400
         record = training_of(out / f"lenet5-{cross.trained_in}-seed{cross.seed}.json")
-        assert cross.accuracy_home == pytest.approx(record.epochs[-1]["test_accuracy"])
+        assert cross.accuracy_home == pytest.approx(record.epochs[-1].test_accuracy)
 
 
 def test_report_is_written_from_what_train_saved(

@@ -25,7 +25,7 @@ def test_different_models_end_with_1_and_a_patch_that_mends_them(tmp_path: Path)
     second = "tests.migration.paddle_models:small(epsilon=1e-3, padding=1)"
     done = parity("compare", FIRST, second, *SHAPE, "--json", code=1)
     found = Migration.from_dict(json.loads(done.stdout))
-    assert [cause["trap"] for cause in found.causes] == ["same-pad", "bn-epsilon"]
+    assert [cause.trap for cause in found.causes] == ["same-pad", "bn-epsilon"]
 
     # the printed code is what --apply-fixes runs, and it works in a user's own module
     (tmp_path / "mended.py").write_text(

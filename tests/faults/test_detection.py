@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from parity.catalogue.networks import NETWORKS
 from parity.catalogue.recipes import RECIPES
@@ -175,10 +176,8 @@ def test_a_cause_that_is_no_trap_is_placed_and_not_named(workers: Workers, datas
     evidence = Evidence(TamperedWorkers(workers, "tensorflow", Distortion(state=louder)), NETWORKS["lenet5"], dataset)
     proof = prove_level(evidence, 2)
     assert not proof.passed
-    assert [(cause["framework"], cause["stage"], cause["trap"]) for cause in proof.causes] == [
-        ("tensorflow", "head/fc2", "")
-    ]
-    assert "no known trap" in proof.causes[0]["text"]
+    assert [(cause.framework, cause.stage, cause.trap) for cause in proof.causes] == [("tensorflow", "head/fc2", "")]
+    assert "no known trap" in proof.causes[0].text
 
 
 def test_a_correct_level_has_no_causes(workers: Workers, dataset: Dataset) -> None:
@@ -226,8 +225,8 @@ FOUND = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e9, T
 
 
 def test_rates_count_what_was_found() -> None:
-    unseen = replace(FOUND, level=0, severity=None, placed=False, named=False)
-    late = replace(FOUND, must_level=2, level=4, accused=["group1/conv"])
+    unseen = structs.replace(FOUND, level=0, severity=None, placed=False, named=False)
+    late = structs.replace(FOUND, must_level=2, level=4, accused=["group1/conv"])
     rates = rates_of([FOUND, unseen, late])
     assert (rates.injected, rates.caught, rates.placed, rates.named, rates.accused) == (3, 1, 2, 2, 1)
 
@@ -238,7 +237,7 @@ def test_no_rate_follows_from_nothing() -> None:
 
 
 def test_the_margin_is_from_the_weakest_fault_to_the_strongest_correct_pair() -> None:
-    weak = replace(FOUND, severity=100.0)
+    weak = structs.replace(FOUND, severity=100.0)
     correct = [Innocence("lenet5", [0, 1], [], 0.1), Innocence("alexnet", [0, 1], [], 0.01)]
     assert margin([FOUND, weak], correct) == pytest.approx(3.0)
     assert margin([], correct) is None

@@ -16,7 +16,7 @@ from parity.migration.pair import FIRST, SECOND, Pair
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.proofs.train_mode import GRADIENT_LIMIT
-from parity.records.records import Diagnosis, Migration
+from parity.records.records import Migration
 from parity.runtime.targets import TargetError
 from parity.runtime.user_models import Wanted
 from parity.workers.pool import Workers
@@ -41,7 +41,7 @@ def pair_of(
 
 
 def causes_of(found: Migration) -> set[tuple[str, str]]:
-    return {(cause["stage"], cause["trap"]) for cause in found.causes}
+    return {(cause.stage, cause.trap) for cause in found.causes}
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_models_that_do_the_same_are_equal_in_training_too(
     found = compare_pair(pair, training=True)
     assert found.equal, found
     assert not found.causes
-    assert [proof["level"] for proof in found.proofs] == [1, 2, 3, 4, 5]
-    assert all(all(proof["compared"].values()) for proof in found.proofs)
-    assert len([stage for stage in found.stages if stage["gap"] is not None]) >= layers
+    assert [proof.level for proof in found.proofs] == [1, 2, 3, 4, 5]
+    assert all(all(proof.compared.values()) for proof in found.proofs)
+    assert len([stage for stage in found.stages if stage.gap is not None]) >= layers
     trainable = {entry.name for entry in pair.entries[FIRST] if entry.trainable}
-    assert found.proofs[4]["compared"]["gradients"] == len(trainable)
+    assert found.proofs[4].compared["gradients"] == len(trainable)
     assert found.parameters[FIRST] == found.parameters[SECOND]
 
 
@@ -119,8 +119,8 @@ def test_a_difference_is_placed_named_and_mended(
     found = compare_pair(pair_of(workers, dataset, first, second, shape), impact=False)
     assert not found.equal
     assert causes_of(found) == {(stage, trap)}
-    assert says in found.causes[0]["text"]
-    assert found.causes[0]["before"] > 1e-12 >= found.causes[0]["after"] or "do not show it" in found.causes[0]["text"]
+    assert says in found.causes[0].text
+    assert found.causes[0].before > 1e-12 >= found.causes[0].after or "do not show it" in found.causes[0].text
 
     pair = pair_of(workers, dataset, first, second, shape)
     mended = compare_pair(pair, apply_fixes=True, training=True, impact=False)
@@ -136,14 +136,14 @@ def test_models_that_blow_rounding_up_are_equal(workers: Workers, seed: int) -> 
     pair.seed = seed
     found = compare_pair(pair, training=True, impact=False)
     assert found.equal, found
-    by_level = {proof["level"]: proof for proof in found.proofs}
-    assert by_level[2]["limit"] == FLOAT64_LIMIT
-    assert GRADIENT_LIMIT < by_level[5]["limit"] <= FLOAT32_ROUNDING
+    by_level = {proof.level: proof for proof in found.proofs}
+    assert by_level[2].limit == FLOAT64_LIMIT
+    assert GRADIENT_LIMIT < (by_level[5].limit or 0.0) <= FLOAT32_ROUNDING
 
 
 def test_a_difference_of_models_that_blow_rounding_up_is_found(workers: Workers) -> None:
     found = compare_pair(pair_of(workers, None, "tower(40, 1.0001e-5)", "tower(40)", (8,)), training=True, impact=False)
-    assert [proof["passed"] for proof in found.proofs] == [True, False, True, False, False]
+    assert [proof.passed for proof in found.proofs] == [True, False, True, False, False]
     assert {trap for _, trap in causes_of(found)} == {"bn-epsilon"}
     assert len(found.causes) == 40
 
@@ -154,15 +154,15 @@ def test_several_differences_are_all_found_though_the_first_spoils_every_layer_a
     pair = pair_of(workers, dataset, "small(epsilon=1e-3, activation='tanh')", "small(padding=1)")
     found = compare_pair(pair, impact=False)
     assert causes_of(found) == {("first", "same-pad"), ("norm", "bn-epsilon"), ("act", "act-other")}
-    assert [cause["stage"] for cause in found.causes] == ["first", "norm", "act"]
+    assert [cause.stage for cause in found.causes] == ["first", "norm", "act"]
 
 
 def test_a_difference_that_the_inputs_do_not_show_is_still_one(workers: Workers, dataset: Dataset) -> None:
     found = compare_pair(pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), impact=False)
-    assert all(proof["passed"] for proof in found.proofs)
+    assert all(proof.passed for proof in found.proofs)
     assert not found.equal
     assert causes_of(found) == {("act", "act-other")}
-    assert found.causes[0]["text"].endswith("these inputs do not show it")
+    assert found.causes[0].text.endswith("these inputs do not show it")
     mended = compare_pair(
         pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), apply_fixes=True, impact=False
     )
@@ -174,7 +174,7 @@ def test_the_floor_of_paddles_log_softmax_is_named_and_left_to_the_user(workers:
     found = compare_pair(pair_of(workers, dataset, "bends('log_softmax')", "floor()", (6, 6, 2)), impact=False)
     assert not found.equal
     assert causes_of(found) == {("log_softmax", "softmax-floor")}
-    assert "TensorFlow has none, Paddle -64" in found.causes[0]["text"]
+    assert "TensorFlow has none, Paddle -64" in found.causes[0].text
     assert len(found.by_hand) == 1
 
 
@@ -222,16 +222,16 @@ def test_a_layer_of_a_users_own_cannot_be_matched_and_the_verdict_says_so(worker
     found = compare_pair(pair_of(workers, dataset, "custom()", "nested()", (8, 8, 3)), impact=False)
     assert found.verdict == "undecided"  # nobody knows what it does with its weights
     assert any("not transferred: odd/scale" in line for line in found.remarks)
-    assert any("odd" in cause["text"] for cause in found.causes)
-    assert any("odd" in line for proof in found.proofs for line in proof["problems"])
+    assert any("odd" in cause.text for cause in found.causes)
+    assert any("odd" in line for proof in found.proofs for line in proof.problems)
 
 
 def test_weights_of_a_layer_that_is_not_looked_into_leave_the_pair_undecided(workers: Workers) -> None:
     pair = pair_of(workers, None, "recurrent()", "recurrent()", (9,), tokens=50)
     found = compare_pair(pair)
     assert found.verdict == "undecided"
-    assert not found.impact
-    assert not any(math.isfinite(cause["before"]) for cause in found.causes)
+    assert found.impact is None
+    assert not any(math.isfinite(cause.before) for cause in found.causes)
     assert all(any(name in line for line in found.remarks) for name in ("memory/lstm_cell", "memory.weight_ih_l0"))
     assert not pair.graphs[SECOND].stray
 
@@ -281,11 +281,11 @@ def test_in_float32_a_large_difference_is_seen_and_named_and_equal_models_pass(
 ) -> None:
     same = compare_pair(pair_of(workers, dataset, "small()", "small()", dtype="float32"), impact=False)
     assert same.equal, same
-    assert [proof["level"] for proof in same.proofs] == [1, 3]
+    assert [proof.level for proof in same.proofs] == [1, 3]
     assert any("float32 only" in line for line in same.remarks)
     other = compare_pair(pair_of(workers, dataset, "small()", "small(padding=1)", dtype="float32"), impact=False)
     assert not other.equal
-    assert not other.proofs[1]["passed"]
+    assert not other.proofs[1].passed
     assert causes_of(other) == {("first", "same-pad")}
 
 
@@ -305,19 +305,21 @@ def test_a_saved_keras_model_is_a_target_and_a_damaged_one_is_refused(
 def test_the_decision_impact_counts_changed_classes(workers: Workers, dataset: Dataset) -> None:
     same = compare_pair(pair_of(workers, dataset, "small()", "small()"))
     other = compare_pair(pair_of(workers, dataset, "small(activation='tanh')", "small(padding=1)"))
-    assert same.impact["inputs"] == 200
-    assert same.impact["changed"] == 0
-    assert same.impact["largest_gap"] < 1e-5
-    assert other.impact["changed"] > 0
-    assert len(other.impact["margins"]) == other.impact["changed"]
-    assert all(margin >= 0 for margin in other.impact["margins"])
+    assert same.impact is not None
+    assert other.impact is not None
+    assert (same.impact.inputs, same.impact.changed) == (200, 0)
+    assert same.impact.largest_gap is not None
+    assert same.impact.largest_gap < 1e-5
+    assert other.impact.changed > 0
+    assert len(other.impact.margins) == other.impact.changed
+    assert all(margin >= 0 for margin in other.impact.margins)
 
 
 def test_a_record_survives_json(workers: Workers, dataset: Dataset) -> None:
     found = compare_pair(pair_of(workers, dataset, "small(epsilon=1e-3)", "small(padding=1)"), impact=False)
     again = Migration.from_dict(json.loads(json.dumps(found.as_dict())))
     assert again == found
-    assert all(Diagnosis(**cause).framework == SECOND for cause in again.causes)
+    assert all(cause.framework == SECOND for cause in again.causes)
 
 
 def test_inputs_are_real_images_in_the_size_that_is_wanted(workers: Workers, dataset: Dataset) -> None:

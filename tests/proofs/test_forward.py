@@ -144,7 +144,9 @@ def test_correct_twins_pass_every_level(workers: Workers, dataset: Dataset, name
     assert found[2].limit == 1e-12
     assert set(found[3].frameworks) == set(FRAMEWORKS)
     for numbers in found[3].frameworks.values():
-        assert 1e-9 < numbers["gap"] <= numbers["limit"] < 1e-3  # it is float32 on both sides, and it was measured
+        assert numbers.gap is not None
+        assert numbers.limit is not None
+        assert 1e-9 < numbers.gap <= numbers.limit < 1e-3  # it is float32 on both sides, and it was measured
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
@@ -249,7 +251,10 @@ def test_reduced_precision_in_one_float32_twin_is_found_by_level_three_alone(fau
     assert not found[3].passed
     assert found[3].first_failure == "pool"
     assert all(line.startswith("tensorflow") for line in found[3].problems)
-    assert found[3].frameworks["paddle"]["gap"] <= found[3].frameworks["paddle"]["limit"]
+    own = found[3].frameworks["paddle"]
+    assert own.gap is not None
+    assert own.limit is not None
+    assert own.gap <= own.limit
 
 
 def test_a_stage_that_one_twin_lacks_fails_every_level_and_raises_nowhere(faulty: Faulty, dataset: Dataset) -> None:

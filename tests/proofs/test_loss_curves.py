@@ -49,14 +49,14 @@ def test_float64_stays_together_and_float32_starts_together(curves: Curves, work
 
 
 def test_pairs_are_frameworks_and_chaos_in_both_precisions(curves: Curves) -> None:
-    found = [(pair["meaning"], pair["one"].split()[1]) for pair in curves.pairs]
+    found = [(pair.meaning, pair.one.split()[1]) for pair in curves.pairs]
     assert sorted(found) == sorted(
         [("frameworks", p) for p in ("float64", "float32")] + [("chaos", p) for p in ("float64", "float32")] * 2
     )
     for pair in curves.pairs:
-        gaps = relative_gaps(*(np.array(curves.losses[pair[side]]) for side in ("one", "other")))
-        assert pair["largest"] == gaps.max()
-        assert (pair["parted"] is None) == bool((gaps <= TOGETHER).all())
+        gaps = relative_gaps(*(np.array(curves.losses[run]) for run in (pair.one, pair.other)))
+        assert pair.largest == gaps.max()
+        assert (pair.parted is None) == bool((gaps <= TOGETHER).all())
 
 
 def test_a_nudged_run_differs_by_rounding(curves: Curves) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy import stats
 
 from parity.records.equivalence import Tost, equivalence, tost
@@ -37,7 +37,7 @@ def training(framework: str, seed: int, accuracy: float, **changes: Any) -> Trai
         precision="float32",
         device="cpu",
         threads=1,
-        epochs=[asdict(replace(EPOCH, test_accuracy=accuracy))],
+        epochs=[replace(EPOCH, test_accuracy=accuracy)],
         epochs_planned=1,
         seconds=30.0,
         first_seconds=1.0,
@@ -206,7 +206,7 @@ def test_the_order_of_the_records_does_not_matter() -> None:
 
 def test_no_spread_at_all_is_said() -> None:
     found = equivalence(runs([0.57] * 3, [0.57] * 3))
-    assert (found.verdict, found.p_equivalent, found.interval) == ("equivalent", 0.0, [0.0, 0.0])
+    assert (found.verdict, found.p_equivalent, found.interval) == ("equivalent", 0.0, (0.0, 0.0))
     assert "no spread" in found.problems[0]
     assert equivalence(runs([0.57] * 3, [0.56] * 3)).verdict == "different"
 
@@ -224,8 +224,8 @@ def test_a_seed_of_one_framework_only_is_left_out_and_named() -> None:
     [
         ({"epochs": []}, "tensorflow, seed 1: did not finish, 0 of 1 epochs"),
         ({"problems": ["killed"]}, r"tensorflow, seed 1: did not finish, 1 of 1 epochs \(killed\)"),
-        ({"epochs": [asdict(replace(EPOCH, test_accuracy=math.nan))]}, "the final test accuracy is nan"),
-        ({"epochs": [asdict(replace(EPOCH, test_accuracy=math.inf))]}, "the final test accuracy is inf"),
+        ({"epochs": [replace(EPOCH, test_accuracy=math.nan)]}, "the final test accuracy is nan"),
+        ({"epochs": [replace(EPOCH, test_accuracy=math.inf)]}, "the final test accuracy is inf"),
     ],
 )
 def test_a_run_without_a_final_accuracy_leaves_it_undecided(changes: dict[str, Any], words: str) -> None:
@@ -250,7 +250,7 @@ def test_too_few_seeds_are_undecided_without_nan_in_the_tests(number: int) -> No
     trainings = runs([0.57] * number, [0.57] * number)
     trainings["paddle"].append(training("paddle", 9, 0.57))
     found = equivalence(trainings)
-    assert (found.verdict, found.interval) == ("undecided", [-math.inf, math.inf])
+    assert (found.verdict, found.interval) == ("undecided", (-math.inf, math.inf))
     assert (found.p_equivalent, found.p_different) == (1.0, 1.0)
     assert f"found {number}" in found.problems[0]
     assert math.isnan(found.difference) == (number == 0)

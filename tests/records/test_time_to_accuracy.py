@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import pytest
 
@@ -15,7 +14,7 @@ from parity.records.time_to_accuracy import LEVELS, Reach, reach, telling_levels
 def training(accuracies: Sequence[float], seconds: Sequence[float] | None = None) -> Training:
     """A training with these training accuracies; each epoch of 10 s unless `seconds` says otherwise."""
     epochs = [
-        asdict(Epoch(number, 1e-3, 1.0, accuracy, 1.0, 0.5, each, 100.0))
+        Epoch(number, 1e-3, 1.0, accuracy, 1.0, 0.5, each, 100.0)
         for number, (accuracy, each) in enumerate(
             zip(accuracies, seconds or [10.0] * len(accuracies), strict=True), start=1
         )
@@ -35,7 +34,7 @@ def training(accuracies: Sequence[float], seconds: Sequence[float] | None = None
         threads=1,
         epochs=epochs,
         epochs_planned=len(epochs),
-        seconds=sum(epoch["seconds"] for epoch in epochs),
+        seconds=sum(epoch.seconds for epoch in epochs),
         first_seconds=1.0,
         peak_memory=2**29,
         initial_digest="ab",

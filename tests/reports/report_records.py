@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from parity.records.records import CrossEvaluation, Curves, Epoch, Proof, Record, Speed, Training
+from msgspec.structs import replace
+
+from parity.records.records import CrossEvaluation, Curves, Epoch, OwnGap, Proof, Record, RunPair, Speed, Training
 from reports import write_report
 
 OFFICIAL = "CIFAR-10 (official files)"
@@ -31,8 +32,8 @@ SINGLE = Proof(
     3e-6,
     "fc1",
     frameworks={
-        "paddle": {"gap": 4e-7, "limit": 3e-6, "worst": "fc1"},
-        "tensorflow": {"gap": 2e-7, "limit": 3e-6, "worst": "fc2"},
+        "paddle": OwnGap(4e-7, 3e-6, "fc1"),
+        "tensorflow": OwnGap(2e-7, 3e-6, "fc2"),
     },
 )
 
@@ -63,8 +64,8 @@ STEPS = Proof(
 )
 
 FRAMEWORKS_ALONE = {
-    "paddle": {"gap": 3e-7, "limit": 9e-6, "worst": "position 1 of 500"},
-    "tensorflow": {"gap": 4e-7, "limit": 9e-6, "worst": "position 2 of 500"},
+    "paddle": OwnGap(3e-7, 9e-6, "position 1 of 500"),
+    "tensorflow": OwnGap(4e-7, 9e-6, "position 2 of 500"),
 }
 
 EVALUATED = {"images": 1250, "positions": 501, "elements": 75004, "arrays untouched": 81, "arrays trained on": 81}
@@ -116,7 +117,7 @@ TRAINING = Training(
     "float32",
     "cpu",
     2,
-    [asdict(EPOCH), asdict(replace(EPOCH, epoch=2, test_accuracy=0.55))],
+    [EPOCH, replace(EPOCH, epoch=2, test_accuracy=0.55)],
     2,
     60.0,
     3.2,
@@ -209,7 +210,7 @@ def trained(
 ) -> Training:
     """A finished training with these test accuracies, one an epoch; the training accuracies are the same or `train`."""
     epochs = [
-        asdict(replace(EPOCH, epoch=number, test_accuracy=test, train_accuracy=own, seconds=seconds))
+        replace(EPOCH, epoch=number, test_accuracy=test, train_accuracy=own, seconds=seconds)
         for number, (test, own) in enumerate(zip(accuracies, train or accuracies, strict=True), start=1)
     ]
     fields: dict[str, Any] = {"epochs": epochs, "epochs_planned": len(epochs)}
@@ -239,12 +240,11 @@ def loss_curves(
             losses[f"{framework} {precision} nudged"] = [loss * (1 + 1e-15 * 2**step) for step, loss in enumerate(base)]
     if spoilt is not None:
         losses["paddle float64"][3] = spoilt
-    pairs: list[dict[str, Any]] = []
+    pairs: list[RunPair] = []
     for key, step in parted.items():
         precision, *own = key.split()
         one = f"{own[0] if own else 'paddle'} {precision}"
         other = f"{one} nudged" if own else f"tensorflow {precision}"
         found = math.nan if spoilt is not None and not math.isfinite(spoilt) else largest
-        meaning = "chaos" if own else "frameworks"
-        pairs.append({"one": one, "other": other, "meaning": meaning, "parted": step, "largest": found})
+        pairs.append(RunPair(one, other, "chaos" if own else "frameworks", step, found))
     return Curves("lenet5", "mini", OFFICIAL, 100, 0, steps, losses, pairs, 1e-3)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from parity.records.records import Detection, Diagnosis, Innocence
 from tests.reports.report_records import DOUBLE, PROOFS, report
@@ -58,9 +58,7 @@ def test_an_accused_correct_pair_is_shown(tmp_path: Path) -> None:
 
 def test_a_failed_proof_shows_its_cause_and_what_to_do(tmp_path: Path) -> None:
     cause = Diagnosis("paddle", "group1/bn", "bn-epsilon", "PaddlePaddle computed epsilon 0.001", 1e-3, 1e-16)
-    failed = replace(
-        DOUBLE, passed=False, gap=1e-3, problems=["1 of 11 stages differ"], causes=[dataclasses.asdict(cause)]
-    )
+    failed = replace(DOUBLE, passed=False, gap=1e-3, problems=["1 of 11 stages differ"], causes=[cause])
     text = report(tmp_path, [*(proof for proof in PROOFS if proof is not DOUBLE), failed])
     assert "**Cause** (`bn-epsilon`): PaddlePaddle computed epsilon 0.001." in text
     assert "What to do: the same epsilon in both" in text

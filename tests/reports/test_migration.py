@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parity.catalogue.traps import TRAPS
-from parity.records.records import Diagnosis, Migration, Proof, RecordError
+from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, OwnGap, Proof, RecordError
 from reports import write_migration_report
 from tests.reports.report_records import row, rows, section
 
@@ -25,10 +25,11 @@ FIX = "def fix(model):\n    layers = dict(model.named_sublayers())\n    layers['
 UNSEEN = "activation: TensorFlow has relu6, Paddle relu; these inputs do not show it"
 
 
-def stage(place: int, gap: float | None, **changes: Any) -> dict[str, Any]:
+def stage(place: int, gap: float | None, **changes: Any) -> MatchedLayer:
     """One matched layer."""
-    found = {"first": f"conv{place}", "second": f"features.{place}", "kind": "conv", "evidence": "the only such pair"}
-    return found | {"gap": gap, "limit": 1e-12, "float32": {"paddle": 2e-7, "tensorflow": 3e-7}} | changes
+    rounded: dict[str, float | None] = {"paddle": 2e-7, "tensorflow": 3e-7}
+    names = (f"conv{place}", f"features.{place}", "conv", "the only such pair")
+    return replace(MatchedLayer(*names, gap, 1e-12, rounded), **changes)
 
 
 def proof(level: int, title: str, gap: float | None, limit: float | None, worst: str | None) -> Proof:
@@ -36,24 +37,24 @@ def proof(level: int, title: str, gap: float | None, limit: float | None, worst:
     passed = level == 1 or (gap is not None and limit is not None and gap <= limit)
     found = Proof(f"{FIRST} / {SECOND}", level, title, passed, DATA, {"stages": 4, "elements": 123_456}, gap, limit)
     problems = [] if passed else ["2 of 4 stages differ; the first is 'conv3'"]
-    own = {"gap": gap, "limit": limit, "worst": worst}
+    own = OwnGap(gap, limit, worst)
     frameworks = {"paddle": own, "tensorflow": own} if level == 3 else {}
     return replace(found, worst=worst, frameworks=frameworks, problems=problems)
 
 
-def proofs(gap: float | None) -> list[dict[str, Any]]:
+def proofs(gap: float | None) -> list[Proof]:
     """Levels 1 to 3; `gap` is that of level 2."""
     return [
-        proof(1, "transfer certificate", None, None, None).as_dict(),
-        proof(2, "float64 forward", gap, 1e-12, "conv4").as_dict(),
-        proof(3, "float32 forward", 3e-7, 2e-6, "conv2").as_dict(),
+        proof(1, "transfer certificate", None, None, None),
+        proof(2, "float64 forward", gap, 1e-12, "conv4"),
+        proof(3, "float32 forward", 3e-7, 2e-6, "conv2"),
     ]
 
 
-def cause(name: str, trap: str, text: str, before: float, after: float) -> dict[str, Any]:
+def cause(name: str, trap: str, text: str, before: float, after: float) -> Diagnosis:
     """One cause in the Paddle model, as the diagnosis of pairs words it."""
     change = text.partition(": ")[2].partition(";")[0]
-    return asdict(Diagnosis("paddle", name, trap, text, before, after, change=change))
+    return Diagnosis("paddle", name, trap, text, before, after, change=change)
 
 
 def record(**changes: Any) -> Migration:
@@ -75,7 +76,7 @@ def record(**changes: Any) -> Migration:
         training=["dropout 0.5 in TensorFlow only (dropout)"],
         fix="",
         by_hand=[],
-        impact={"inputs": 200, "title": DATA, "changed": 0, "largest_gap": 2e-6, "margins": []},
+        impact=Impact(200, DATA, 0, 2e-6, []),
         seconds=12.6,
         peak_memory=2_263_474_176,
     )
@@ -98,7 +99,7 @@ def different(**changes: Any) -> Migration:
         "causes": causes,
         "fix": FIX,
         "by_hand": ["extra (conv) exists in TensorFlow only: change the model by hand"],
-        "impact": {"inputs": 200, "title": DATA, "changed": 3, "largest_gap": 0.04, "margins": [0.01, 0.0002, 0.05]},
+        "impact": Impact(200, DATA, 3, 0.04, [0.01, 0.0002, 0.05]),
     }
     return record(**(found | changes))
 
@@ -147,14 +148,14 @@ def test_different_counts_layers_and_causes(tmp_path: Path) -> None:
 
 
 def test_difference_that_the_inputs_do_not_show(tmp_path: Path) -> None:
-    hidden = [each for each in different().causes if each["trap"] == "act-other"]
+    hidden = [each for each in different().causes if each.trap == "act-other"]
     text = written(tmp_path, record(verdict="different", causes=hidden))
     assert verdict(text).endswith("they differ in 1 setting of layers, which these inputs do not show.")
 
 
 def test_weights_that_could_not_be_transferred_leave_it_undecided(tmp_path: Path) -> None:
-    lone = [each for each in different().causes if each["stage"] == "extra"]
-    text = written(tmp_path, different(verdict="undecided", causes=lone, impact={}))
+    lone = [each for each in different().causes if each.stage == "extra"]
+    text = written(tmp_path, different(verdict="undecided", causes=lone, impact=None))
     assert verdict(text).startswith(f"Undecided: whether `{SECOND}` computes what `{FIRST}` computes was not proven.")
 
 
@@ -163,7 +164,7 @@ def test_weights_that_could_not_be_transferred_leave_it_undecided(tmp_path: Path
     [
         ({"proofs": proofs(2e-15)[:2]}, "nothing is on record of level 3"),
         ({"proofs": proofs(None)}, "level 2 failed"),
-        ({"proofs": [each | {"compared": {"stages": 0}} for each in proofs(2e-15)]}, "levels 1, 2 and 3 failed"),
+        ({"proofs": [replace(each, compared={"stages": 0}) for each in proofs(2e-15)]}, "levels 1, 2 and 3 failed"),
         ({"stages": [stage(1, None)]}, "1 of 1 matched layers differ"),
     ],
 )
@@ -179,7 +180,7 @@ def test_every_level_has_its_row(tmp_path: Path) -> None:
     assert row(text, "2")[2:6] == ["**FAILED**", "**8.0e-01**", "1e-12", "`conv4`"]
     assert row(text, "3")[2:6] == ["passed", "3.0e-07", "2.0e-06", "`conv2`"]
     assert "- **Level 2 failed:** 2 of 4 stages differ; the first is 'conv3'." in text
-    training = proof(4, "train-mode forward", 1e-13, 1e-12, "output").as_dict()
+    training = proof(4, "train-mode forward", 1e-13, 1e-12, "output")
     text = written(tmp_path, record(proofs=[*proofs(2e-15), training]))
     assert "Of training, one pass without dropout was compared" in text
     assert row(section(text, "Evidence"), "4")[2] == "passed"
@@ -196,7 +197,7 @@ def test_every_cause_is_named_with_what_to_do(tmp_path: Path) -> None:
     for trap in ("bn-epsilon", "act-other"):
         assert f"**What to do:** {TRAPS[trap].fix}." in text
     assert UNSEEN in text
-    assert all(f"`{each['stage']}`" in text for each in found.causes)
+    assert all(f"`{each.stage}`" in text for each in found.causes)
     assert "1 cause at layers that only one model has" in written(tmp_path, found)
     assert "- extra (conv) exists in TensorFlow only: change the model by hand" in written(tmp_path, found)
 
@@ -218,8 +219,8 @@ def test_decision_impact(tmp_path: Path) -> None:
     assert "is 4.0e-02." in text
     assert "it is 0.0200 to 5.00 % of the largest output, the median 1.00 %" in text
     assert "Where those are random, as with `weights=None`" in text
-    assert "Not measured" in section(written(tmp_path, record(impact={})), "Decision impact")
-    odd = record(impact=record().impact | {"largest_gap": None})
+    assert "Not measured" in section(written(tmp_path, record(impact=None)), "Decision impact")
+    odd = record(impact=Impact(200, DATA, 0, None, []))
     assert "**not a number**" in section(written(tmp_path, odd), "Decision impact")
 
 
@@ -244,8 +245,8 @@ def test_layers_and_how_it_was_made(tmp_path: Path) -> None:
 def test_gaps_that_are_no_number_read_well(tmp_path: Path) -> None:
     """As a live record has them, and as one that was JSON has them."""
     for value in (None, math.nan, math.inf):
-        failed = proof(2, "float64 forward", value, 1e-12, "conv1").as_dict()
-        never = proof(3, "float32 forward", None, None, None).as_dict()
+        failed = proof(2, "float64 forward", value, 1e-12, "conv1")
+        never = proof(3, "float32 forward", None, None, None)
         stages = [stage(1, value), stage(2, 1.0, float32={"paddle": value})]
         found = different(first="net", proofs=[*proofs(0.8)[:1], failed, never], stages=stages)
         text = written(tmp_path, found)
@@ -332,6 +333,8 @@ def test_failure_while_composing_writes_nothing(tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "out").exists()
 
 
-def test_a_proof_of_another_form_is_a_record_error(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="unknown fields"):
-        written(tmp_path, record(proofs=[{"depth": 3}]))
+def test_a_proof_of_another_form_is_a_record_error() -> None:
+    values = record().as_dict()
+    values["proofs"][1]["depth"] = 3
+    with pytest.raises(RecordError, match=r"^proofs\[1\]\.depth: expected no field of this name, found 3"):
+        Migration.from_dict(values)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import reports
 from parity.records.records import Overhead, Record, RecordError
@@ -252,21 +252,28 @@ def test_unreadable_run_is_named(tmp_path: Path, content: str) -> None:
 
 
 def test_epoch_of_another_form_is_a_record_error(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"0001_run\.json.*loss"):
-        report(tmp_path, [replace(TRAINING, epochs=[{"epoch": 1, "loss": 2.0}])])
+    broken: dict[str, Any] = {"epochs": [{"epoch": 1, "loss": 2.0}]}
+    with pytest.raises(RecordError, match=r"0001_run\.json.*epochs\[0\]\.loss: expected no field of this name"):
+        report(tmp_path, [replace(TRAINING, **broken)])
 
 
 @pytest.mark.parametrize(
-    ("record", "broken"),
+    ("record", "broken", "words"),
     [
-        (loss_curves({"float64": 3}), {"pairs": ["a pair"]}),
-        (loss_curves({"float64": 3}), {"losses": {"paddle float64": 1.0}}),
-        (CROSS, {"differing": [812]}),
-        (TRAINING, {"sessions": {"after_epochs": 1}}),
+        (loss_curves({"float64": 3}), {"pairs": ["a pair"]}, "pairs[0]: expected object, found 'a pair'"),
+        (
+            loss_curves({"float64": 3}),
+            {"losses": {"paddle float64": 1.0}},
+            "losses['paddle float64']: expected array, found 1.0",
+        ),
+        (CROSS, {"differing": [812]}, "differing[0]: expected object, found 812"),
+        (TRAINING, {"sessions": {"after_epochs": 1}}, "sessions: expected array, found an object of 1 fields"),
     ],
 )
-def test_record_of_another_shape_is_a_record_error(tmp_path: Path, record: Record, broken: dict[str, Any]) -> None:
-    with pytest.raises(RecordError, match=r"0001_run\.json: not in the form of a saved run"):
+def test_record_of_another_shape_is_a_record_error(
+    tmp_path: Path, record: Record, broken: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RecordError, match=re.escape(f"0001_run.json: benchmarks[0].extra_info.{words}")):
         report(tmp_path, [replace(record, **broken)])
 
 

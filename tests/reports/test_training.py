@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parity.records.equivalence import SETTINGS, equivalence
-from parity.records.records import Equivalence, Record, Training
+from parity.records.records import DifferingImage, Equivalence, Record, Training, TrainingSession
 from reports.evidence.experiments import CONDITIONS
 from tests.reports.report_records import (
     CROSS,
@@ -37,7 +37,7 @@ def start_row(text: str, network: str = "`lenet5`", seed: str = "0") -> list[str
 
 
 def test_identical_start_is_said_and_one_seed_decides_nothing(tmp_path: Path) -> None:
-    worse = [asdict(EPOCH), asdict(replace(EPOCH, epoch=2, test_accuracy=0.54))]
+    worse = [EPOCH, replace(EPOCH, epoch=2, test_accuracy=0.54)]
     text = report(tmp_path, both(TRAINING, epochs=worse))
     assert start_row(text) == ["`lenet5`", "0", "identical", "identical", "+1.00 points", "2"]
     assert "One seed decides nothing" in text
@@ -114,7 +114,7 @@ def test_problem_of_a_run_with_all_its_epochs_is_listed_and_keeps_it_out_of_the_
 
 
 def test_resumed_run_is_named_with_its_epochs(tmp_path: Path) -> None:
-    sessions = [{"after_epochs": epochs, "first_seconds": 1.0} for epochs in (0, 12, 31)]
+    sessions = [TrainingSession(epochs, 1.0) for epochs in (0, 12, 31)]
     text = report(tmp_path, both(replace(TRAINING, sessions=sessions[:1]), sessions=sessions))
     lines = [line for line in section(text, "Training").splitlines() if "resumed" in line and line.startswith("- ")]
     assert lines == ["- `lenet5`, seed 0, TensorFlow: resumed after epoch 12 and 31"]
@@ -128,8 +128,8 @@ def test_two_seeds_with_the_same_weights_are_one_run(tmp_path: Path) -> None:
 
 
 def test_diverged_and_empty_trainings_do_not_break_the_report(tmp_path: Path) -> None:
-    diverged = asdict(replace(EPOCH, epoch=2, train_loss=math.nan, test_loss=math.inf, test_accuracy=math.nan))
-    text = report(tmp_path, both(replace(TRAINING, epochs=[asdict(EPOCH), diverged]), epochs=[]))
+    diverged = replace(EPOCH, epoch=2, train_loss=math.nan, test_loss=math.inf, test_accuracy=math.nan)
+    text = report(tmp_path, both(replace(TRAINING, epochs=[EPOCH, diverged]), epochs=[]))
     assert "not a finite number from epoch 2 on" in text
     assert row(section(text, "Training"), "`lenet5`", "PaddlePaddle")[4:6] == ["**0 of 1 finished**", "-"]
     assert (tmp_path / "out" / "report_files" / "training_lenet5.png").exists()
@@ -193,7 +193,7 @@ def test_equivalence_is_computed_from_the_trainings(tmp_path: Path) -> None:
 
 RECORDED = Equivalence(
     "lenet5", "mini", OFFICIAL, 50_000, 2, [0, 1], {"paddle": [0.7, 0.7], "tensorflow": [0.7, 0.7]},
-    0.1, [-0.2, 0.4], 0.5, 0.95, 0.01, 0.4, "equivalent",
+    0.1, (-0.2, 0.4), 0.5, 0.95, 0.01, 0.4, "equivalent",
 )  # fmt: skip
 
 
@@ -209,11 +209,10 @@ def test_recorded_test_counts_only_without_its_trainings(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"interval": [-0.2, 0.6]}, "**undecided** (recorded as equivalent, against its own interval)"),
-        ({"interval": [math.nan, math.nan]}, "**undecided** (recorded as equivalent, against its own interval)"),
-        ({"interval": []}, "**undecided** (recorded as equivalent, against its own interval)"),
+        ({"interval": (-0.2, 0.6)}, "**undecided** (recorded as equivalent, against its own interval)"),
+        ({"interval": (math.nan, math.nan)}, "**undecided** (recorded as equivalent, against its own interval)"),
         ({"verdict": "undecided"}, "**undecided**"),
-        ({"verdict": "different", "interval": [0.7, 0.9]}, "**different**"),
+        ({"verdict": "different", "interval": (0.7, 0.9)}, "**different**"),
     ],
 )
 def test_record_cannot_claim_more_than_its_interval(tmp_path: Path, changes: dict[str, Any], word: str) -> None:
@@ -231,11 +230,11 @@ def test_few_seeds_are_unbounded_and_not_nan(tmp_path: Path) -> None:
 
 
 def test_cross_evaluations_are_taken_together_over_seeds(tmp_path: Path) -> None:
-    tie = {"image": 812, "home": 3, "abroad": 5, "margin": 1.2e-6, "float64_agree": True}
+    tie = DifferingImage(812, 3, 5, 1.2e-6, True)
     records = [
         CROSS,
         replace(CROSS, seed=1, differing=[tie], largest_gap=3e-6),
-        replace(CROSS, seed=2, differing=[tie, {**tie, "margin": 4e-6}]),
+        replace(CROSS, seed=2, differing=[tie, replace(tie, margin=4e-6)]),
         replace(CROSS, trained_in="tensorflow", evaluated_in="paddle"),
     ]
     part = section(report(tmp_path, [replace(record, recipe="mini") for record in records]), "Trained in one")
@@ -264,9 +263,9 @@ def test_a_sound_cross_evaluation_has_no_problems(tmp_path: Path) -> None:
 
 
 def test_unsettled_cross_evaluation_is_loud(tmp_path: Path) -> None:
-    apart = {"image": 812, "home": 3, "abroad": 5, "margin": 0.2, "float64_agree": False}
+    apart = DifferingImage(812, 3, 5, 0.2, False)
     records = [
-        replace(CROSS, differing=[apart, {**apart, "float64_agree": True}]),
+        replace(CROSS, differing=[apart, replace(apart, float64_agree=True)]),
         replace(CROSS, network="vgg16", images=0),
     ]
     part = section(report(tmp_path, records), "Trained in one")

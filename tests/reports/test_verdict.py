@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from parity.catalogue.networks import default_networks
-from parity.records.records import Proof, Record
+from parity.records.records import DifferingImage, OwnGap, Proof, Record
 from reports import write_report
 from reports.evidence.verdict import LOSS_CURVE, REQUIRED, faults
 from tests.reports.report_records import (
@@ -99,11 +99,11 @@ def test_failure_names_stage_gap_limit_and_problem(tmp_path: Path) -> None:
         replace(CERTIFICATE, gap=math.nan),
         replace(CERTIFICATE, gap=1e-9),
         replace(SINGLE, frameworks={}),
-        replace(SINGLE, frameworks={**SINGLE.frameworks, "paddle": {"gap": math.nan, "limit": 3e-6}}),
-        replace(SINGLE, frameworks={**SINGLE.frameworks, "paddle": {"gap": 4e-6, "limit": 3e-6}}),
+        replace(SINGLE, frameworks={**SINGLE.frameworks, "paddle": OwnGap(math.nan, 3e-6)}),
+        replace(SINGLE, frameworks={**SINGLE.frameworks, "paddle": OwnGap(4e-6, 3e-6)}),
         replace(TRAIN_MODE, passed=False),
         replace(TRAIN_MODE, compared={**TRAIN_MODE.compared, "running statistics": 0}),
-        replace(TRAIN_MODE, frameworks={"paddle": {"gap": 4e-6, "limit": 3e-6}}),
+        replace(TRAIN_MODE, frameworks={"paddle": OwnGap(4e-6, 3e-6)}),
         replace(GRADIENTS, gap=2e-10),
         replace(GRADIENTS, gap=None),
         replace(STEPS, gap=math.nan),
@@ -222,10 +222,9 @@ def test_undecided_or_absent_accuracy_does_not(tmp_path: Path) -> None:
         (replace(CROSS, problems=["killed"]), "killed"),
         (replace(CROSS, largest_gap=math.nan), "largest gap of a logit is NaN"),
         (
-            replace(CROSS, differing=[{"image": 1, "margin": 0.1, "float64_agree": False}]),
+            replace(CROSS, differing=[DifferingImage(1, 3, 5, 0.1, False)]),
             "1 prediction differs in float64",
         ),
-        (replace(CROSS, differing=[{"image": 1, "margin": 0.1}]), "1 prediction differs in float64"),
     ],
 )
 def test_doubtful_cross_evaluation_speaks_against_a_network(tmp_path: Path, doubtful: Record, words: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict, replace
 
 from parity.records.records import Detection, Innocence, Overhead, Record, RuleProof
 from reports import write_report
@@ -203,9 +203,8 @@ def test_runs_of_one_framework_each_come_together(tmp_path: Path) -> None:
 
 
 def rule(kind: str, **changes: Any) -> RuleProof:
-    return RuleProof(
-        **(vars(replace(STEPS, network="mini_resnet", title=f"optimizer steps: {kind}")) | changes), rule=kind
-    )
+    own = replace(STEPS, network="mini_resnet", title=f"optimizer steps: {kind}")
+    return RuleProof(**(asdict(own) | changes), rule=kind)
 
 
 def test_update_rules_say_nothing_of_the_network_they_ran_on(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from parity.data.dataset import Dataset
-from parity.records.records import CrossEvaluation, Equivalence, Training
+from parity.records.records import CrossEvaluation, DifferingImage, Equivalence, Training
 from parity.records.saved_run import load_run
 from parity.training.experiment import Plan, Result, fitting
 from parity.training.run import Outcome, Settings, not_begun
@@ -131,7 +132,7 @@ def test_a_network_that_does_not_fit_the_images_gives_way_to_its_variant(
 
 def outcome(workers: Workers, dataset: Dataset, framework: str, seed: int, **changes: Any) -> Outcome:
     record = not_begun(workers[framework], "lenet5", dataset, Settings(epochs=1, seed=seed), "").record
-    return Outcome(dataclasses.replace(record, problems=[], **changes), {})
+    return Outcome(structs.replace(record, problems=[], **changes), {})
 
 
 def test_a_result_is_different_when_anything_speaks_against_parity(workers: Workers, dataset: Dataset) -> None:
@@ -145,7 +146,7 @@ def test_a_result_is_different_when_anything_speaks_against_parity(workers: Work
             for seed in (0, 1)
             for name in FRAMEWORKS
         ]
-        last = dataclasses.replace(outcomes[-1].record, **changes)
+        last = structs.replace(outcomes[-1].record, **changes)
         return Result(plan, [*outcomes[:-1], Outcome(last, {})])
 
     assert not result().different
@@ -158,7 +159,7 @@ def test_a_result_is_different_when_anything_speaks_against_parity(workers: Work
     found = result()
     found.crosses = [cross]
     assert not found.different
-    found.crosses = [cross, dataclasses.replace(cross, differing=[{"image": 1, "float64_agree": False}])]
+    found.crosses = [cross, structs.replace(cross, differing=[DifferingImage(1, 3, 5, 0.1, False)])]
     assert found.different
     found.outcomes.pop()
     assert found.partial

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.records.records import Epoch, TrainingSession
 from parity.training.checkpoint import Checkpoint, CheckpointError
 from parity.weights.files import save_state
 
@@ -32,8 +33,8 @@ def checkpoint(epochs: int = 2) -> Checkpoint:
     return Checkpoint(
         configuration=CONFIGURATION,
         arrays={name: random.standard_normal((400, 120)).astype(np.float32) for name in names},
-        epochs=[{"epoch": epoch, "train_loss": 2.3 / epoch} for epoch in range(1, epochs + 1)],
-        sessions=[{"after_epochs": 0, "first_seconds": 0.1}],
+        epochs=[Epoch(epoch, 0.1, 2.3 / epoch, 0.3, 2.2, 0.2, 1.5, 266.0) for epoch in range(1, epochs + 1)],
+        sessions=[TrainingSession(0, 0.1)],
         digests={"initial": "a", "batches": "b"},
         problems=[],
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from parity.catalogue.networks import network
 from parity.catalogue.recipes import recipe_of
@@ -48,7 +49,7 @@ def test_trained_weights_predict_the_same_abroad(framework: str, workers: Worker
     assert found.passed
     assert found.images == len(dataset.test_images) == 300
     assert (found.trained_in, {found.trained_in, found.evaluated_in}) == (framework, set(FRAMEWORKS))
-    assert found.accuracy_home == pytest.approx(outcome.record.epochs[-1]["test_accuracy"], abs=1e-9)
+    assert found.accuracy_home == pytest.approx(outcome.record.epochs[-1].test_accuracy, abs=1e-9)
     assert 0 < found.largest_gap < 1e-5
     assert found.seed == outcome.record.seed
 
@@ -65,14 +66,14 @@ def test_near_ties_are_listed_and_excused_by_float64(
     assert found.differing
     assert found.passed
     for each in found.differing:
-        assert {each["home"], each["abroad"]} == {2, 7}
-        assert 0 <= each["margin"] < 1e-4
-        assert each["float64_agree"]
-    assert [each["image"] for each in found.differing] == sorted({each["image"] for each in found.differing})
+        assert {each.home, each.abroad} == {2, 7}
+        assert 0 <= each.margin < 1e-4
+        assert each.float64_agree
+    assert [each.image for each in found.differing] == sorted({each.image for each in found.differing})
     differing = len(found.differing)
     assert abs(found.accuracy_home - found.accuracy_abroad) * found.images <= differing + 1e-9
-    back = cross_evaluate(workers, dataset, replace(record, framework="tensorflow"), weights)
-    assert [each["image"] for each in back.differing] == [each["image"] for each in found.differing]
+    back = cross_evaluate(workers, dataset, structs.replace(record, framework="tensorflow"), weights)
+    assert [each.image for each in back.differing] == [each.image for each in found.differing]
     assert (back.accuracy_home, back.accuracy_abroad) == (found.accuracy_abroad, found.accuracy_home)
 
 
@@ -92,7 +93,7 @@ def test_a_twin_without_one_relu_is_not_excused(
     weights = {name: array * (8 if name.endswith("kernel") else 1) for name, array in weights.items()}
     found = cross_evaluate(pair, dataset, record, weights)
     assert not found.problems
-    assert any(not each["float64_agree"] for each in found.differing)
+    assert any(not each.float64_agree for each in found.differing)
     assert not found.passed
     assert found.largest_gap > 1e-3
 

@@ -88,8 +88,8 @@ def assert_the_same_training(folder: Path, whole: Path, framework: str) -> None:
     assert found.configuration == expected.configuration
     assert found.problems == []
     assert len(expected.sessions) == 1
-    assert [session["after_epochs"] for session in found.sessions] == sorted(
-        {session["after_epochs"] for session in found.sessions}
+    assert [session.after_epochs for session in found.sessions] == sorted(
+        {session.after_epochs for session in found.sessions}
     )
     assert len(found.sessions) > 1
     assert set(listing(folder)) == {f"lenet5-{framework}-seed0{end}" for end in (".json", ".safetensors")}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from parity.catalogue.recipes import recipe_of
+from parity.records.environment import Environment
 from parity.records.equivalence import equivalence
 from parity.records.records import Detection, Equivalence, Record, Training
 from parity.records.saved_run import load_run, save_records
@@ -25,7 +27,7 @@ from parity.training.run import Outcome, Settings
 from parity.training.store import Place, Standing, Store, StoreError, locked, save, standing
 from parity.weights.state import State, digest
 from parity.workers.frameworks import FRAMEWORKS
-from tests.reports.report_records import CROSS, PROOFS
+from tests.reports.report_records import CROSS, EPOCH, PROOFS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,10 +46,7 @@ def weights(value: float = 1.0) -> State:
 
 def outcome(state: State | None, **changes: Any) -> Outcome:
     """A training of two epochs that came to these weights, or stopped after the first one."""
-    epochs = [
-        {"epoch": epoch, "train_loss": 2.0, "test_accuracy": 0.5, "seconds": 1.5}
-        for epoch in range(1, (EPOCHS if state else 1) + 1)
-    ]
+    epochs = [replace(EPOCH, epoch=epoch, seconds=1.5) for epoch in range(1, (EPOCHS if state else 1) + 1)]
     facts: dict[str, Any] = {
         "network": "lenet5", "framework": "paddle", "recipe": "mini", "dataset": "generated 10-class shapes",
         "train_images": 400, "test_images": 400, "batch": 100, "seed": 3, "mode": "eager", "precision": "float32",
@@ -61,7 +60,7 @@ def outcome(state: State | None, **changes: Any) -> Outcome:
 
 def leave_checkpoint(place: Place) -> None:
     """As a training leaves one after its first epoch."""
-    Checkpoint(CONFIGURATION, {"state:head/fc1/kernel": weights()["head/fc1/kernel"]}, [{"epoch": 1}], [], {}, []).save(
+    Checkpoint(CONFIGURATION, {"state:head/fc1/kernel": weights()["head/fc1/kernel"]}, [EPOCH], [], {}, []).save(
         place.checkpoint
     )
 
@@ -108,8 +107,9 @@ def test_a_finished_training_is_found_again(place: Place) -> None:
     assert again.weights is not None
     assert digest(again.weights) == digest(weights())
     run = load_run(place.record)
-    assert run.environment == ENVIRONMENT
-    assert [stats["median"] for _, stats in run.entries] == [3.0]
+    assert run.environment == Environment(profile="train", cores=2)
+    assert json.loads(place.record.read_text())["machine_info"]["parity"] == ENVIRONMENT
+    assert [stats.median for _, stats in run.entries] == [3.0]
 
 
 def test_a_partial_result_does_not_take_the_place_of_a_finished_one(place: Place) -> None:
@@ -222,7 +222,7 @@ def test_two_processes_do_not_train_the_same_and_a_killed_one_does_not_block(pla
             assert other.stdout.readline() == "locked\n"
             with pytest.raises(StoreError, match="another process is training lenet5-paddle-seed3"), locked(place):
                 pass
-            with locked(replace(place, stem="lenet5-paddle-seed4")):
+            with locked(dataclasses.replace(place, stem="lenet5-paddle-seed4")):
                 pass
         finally:
             other.send_signal(signal.SIGKILL)

@@ -1,0 +1,41 @@
+"""Records of earlier versions, and of `--json`, in today's form: the one place where an old saved run is converted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from parity.records.levels import RENUMBERED
+
+_OLD_RULE = re.compile(r"test_update_rule\[(\w+)\]")
+
+
+def of_today(values: Mapping[str, Any], test: str = "") -> dict[str, Any]:
+    """A record as a file holds it, in today's form; one that is in it already comes back as it is.
+
+    Nothing is checked here: what has another form than any version gave it stays as it is, to be refused by
+    `parity.records.validation`. Fields that earlier versions did not have yet are those that have a default.
+
+    Args:
+        values: the record's plain JSON values.
+        test: the name of the test that saved it, where that is known.
+    """
+    found = dict(values)
+    if found.get("kind") == "proof" and (old := _OLD_RULE.fullmatch(test)):  # update rules had no kind of their own
+        found |= {"kind": "update rule", "rule": old[1]}
+    if "level" in found:
+        found["level"] = RENUMBERED.get(f"{found['level']} {found.get('title')}", found["level"])
+    if found.get("impact") == {}:  # not measured
+        found["impact"] = None
+    if isinstance(causes := found.get("causes"), list):
+        found["causes"] = [_with_numbers(each) if isinstance(each, dict) else each for each in causes]
+    if isinstance(proofs := found.get("proofs"), list):
+        found["proofs"] = [of_today(each) if isinstance(each, dict) else each for each in proofs]
+    return found
+
+
+def _with_numbers(cause: Mapping[str, Any]) -> dict[str, Any]:
+    """A cause whose gaps are numbers: `--json` writes null for those that are none."""
+    return {name: math.nan if value is None and name in ("before", "after") else value for name, value in cause.items()}
