@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -117,7 +117,7 @@ class TrainingDisplay:
             table.reset(row.epoch, total=news.steps)
             row.number = news.epoch
         table.update(row.epoch, completed=news.step)
-        shown = {
+        shown: dict[str, Any] = {
             "epoch": f"{news.epoch}/{news.epochs}",
             "step": f"{news.step}/{news.steps}",
             "loss": f"{news.loss:.4f}",
@@ -148,7 +148,7 @@ class TrainingDisplay:
         )
 
 
-def _cells(**texts: str) -> dict[str, str]:
+def _cells(**texts: str) -> dict[str, Any]:
     return dict.fromkeys(HEADINGS, "") | texts
 
 
