@@ -5,69 +5,50 @@ Everything goes to standard error, so that standard output holds results only.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.progress import BarColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Column, Table
+from rich.text import Text
 
 from parity.cli.console import stderr
 from parity.training.run import Progress
 from parity.workers.frameworks import FRAMEWORKS
 
+HEADINGS = ("epoch", "step", "images/s", "loss", "train", "test")
+
+
+class _Table(Bars):
+    """rich's bars, under headings."""
+
+    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
+        table = super().make_tasks_table(tasks)
+        table.show_header, table.header_style, table.padding = True, "dim", (0, 2, 0, 0)
+        return table
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """h:mm:ss to the expected end of the whole training, by its pace since the first step, evaluations included."""
+
+    def render(self, task: Task) -> Text:
+        return Text("done") if task.finished else super().render(task)
+
 
 @dataclass
 class _Row:
-    """What is known of one framework's training."""
+    """One framework's bars: the shown one counts the steps of the training, a hidden one those of the epoch."""
 
-    title: str
-    batch: int
-    news: Progress | None = None  # None: its turn has not come
-    rate: float | None = None  # images a second
-    test_accuracy: float | None = None
-    end: float | None = None  # the clock's reading at the expected end
-    _first: tuple[float, int] | None = None  # clock and steps done at the first news of a step
-    _mark: tuple[int, float, int] = (0, 0.0, 0)  # epoch, clock and step at this epoch's first news
-
-    def update(self, news: Progress, now: float) -> None:
-        """Take in news that came at `now`."""
-        self.news = news
-        if news.epoch == 0:  # compiling, which tells nothing about the pace
-            return
-        if self._mark[0] != news.epoch:
-            self._mark = news.epoch, now, news.step
-        _, since, from_step = self._mark
-        if news.record is not None:
-            self.rate, self.test_accuracy = news.record.images_per_second, news.record.test_accuracy
-        elif news.step > from_step and now > since:
-            self.rate = (news.step - from_step) * self.batch / (now - since)
-        self._expect_end(news, now)
-
-    def _expect_end(self, news: Progress, now: float) -> None:
-        """The pace since the first step, evaluations included, goes on to the end."""
-        done, total = self.done, news.epochs * news.steps
-        if self._first is None:
-            self._first = now, done
-        began, before = self._first
-        if done > before:
-            self.end = now + (now - began) / (done - before) * (total - done)
-        elif news.record is not None:
-            self.end = now + news.record.seconds / news.steps * (total - done)
-
-    @property
-    def done(self) -> int:
-        """Steps of all epochs so far."""
-        return max(0, self.news.epoch - 1) * self.news.steps + self.news.step if self.news else 0
-
-    @property
-    def finished(self) -> bool:
-        """Whether the last epoch is complete."""
-        return self.news is not None and self.news.record is not None and self.news.epoch == self.news.epochs
+    training: TaskID
+    epoch: TaskID
+    seed: int | None = None  # None: its turn has not come
+    number: int = 0  # of the epoch
 
 
 class TrainingDisplay:
@@ -93,83 +74,88 @@ class TrainingDisplay:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.console = console or stderr()
-        self.clock = clock
         self._batch, self._several_seeds = batch, several_seeds
-        self._rows = {name: _Row(FRAMEWORKS[name].title, batch) for name in frameworks}
-        self._live: Live | None = None
+        self._left = _TimeLeft(table_column=_column("left"))
+        self.table = _Table(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(14),
+            *(_text_column(heading) for heading in HEADINGS),
+            self._left,
+            console=self.console,
+            refresh_per_second=4,
+            speed_estimate_period=math.inf,
+            redirect_stdout=False,
+            get_time=clock,
+            disable=not self.console.is_terminal,
+        )
+        self._rows = {name: self._row(FRAMEWORKS[name].title) for name in frameworks}
+
+    def _row(self, title: str) -> _Row:
+        training = self.table.add_task(title, total=1, **_cells(epoch="waiting"))
+        return _Row(training, self.table.add_task("", visible=False))
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
-            self._live = Live(
-                get_renderable=self.table, console=self.console, refresh_per_second=4, redirect_stdout=False
-            )
-            self._live.start()
+        self.table.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self.table.stop()
 
     def update(self, news: Progress) -> None:
         """Take in news of a training."""
-        row = self._rows[news.framework]
-        if row.news is None or row.news.seed != news.seed:
-            seed = f", seed {news.seed}" if self._several_seeds else ""
-            row = self._rows[news.framework] = _Row(FRAMEWORKS[news.framework].title + seed, self._batch)
-        row.update(news, self.clock())
-        if news.record is not None and (self._live is None or (self._several_seeds and row.finished)):
-            self.note(self._line(row, news))
+        row, table, total = self._rows[news.framework], self.table, news.epochs * news.steps
+        if row.seed != news.seed:
+            title = FRAMEWORKS[news.framework].title + (f", seed {news.seed}" if self._several_seeds else "")
+            table.reset(row.training, start=False, total=total, description=title, **_cells(epoch="preparing"))
+            row.seed, row.number = news.seed, 0
+        if news.epoch == 0:  # compiling, which tells nothing about the pace
+            return
+        table.start_task(row.training)
+        if row.number != news.epoch:
+            table.reset(row.epoch, total=news.steps)
+            row.number = news.epoch
+        table.update(row.epoch, completed=news.step)
+        shown: dict[str, Any] = {
+            "epoch": f"{news.epoch}/{news.epochs}",
+            "step": f"{news.step}/{news.steps}",
+            "loss": f"{news.loss:.4f}",
+            "train": f"{news.accuracy:.1%}",
+        }
+        done = (news.epoch - 1) * news.steps + news.step
+        if news.record is not None:
+            shown |= {"images/s": f"{news.record.images_per_second:,.0f}", "test": f"{news.record.test_accuracy:.1%}"}
+        else:
+            done = min(done, total - 1)  # the last evaluation is still to come
+            if speed := table.tasks[row.epoch].speed:
+                shown |= {"images/s": f"{speed * self._batch:,.0f}"}
+        table.update(row.training, completed=done, **shown)
+        task = table.tasks[row.training]
+        if news.record is not None and (table.disable or (self._several_seeds and task.finished)):
+            self.note(self._line(task))
 
     def note(self, text: str) -> None:
         """A line above the rows."""
         self.console.print(text, soft_wrap=True)
 
-    def table(self) -> Table:
-        """The display as it is now."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("")
-        table.add_column("", width=14)
-        for heading in ("epoch", "step", "images/s", "loss", "train", "test", "left"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for row in self._rows.values():
-            table.add_row(row.title, self._bar(row), *self._cells(row))
-        return table
-
-    def _bar(self, row: _Row) -> ProgressBar | str:
-        if row.news is None:
-            return "waiting"
-        total = row.news.epochs * row.news.steps
-        return ProgressBar(total=total, completed=row.done, width=14, pulse=row.news.epoch == 0)
-
-    def _cells(self, row: _Row) -> list[str]:
-        news = row.news
-        if news is None:
-            return []
-        if news.epoch == 0:
-            return ["preparing"]
-        return [
-            f"{news.epoch}/{news.epochs}",
-            f"{news.step}/{news.steps}",
-            f"{row.rate:,.0f}" if row.rate is not None else "",
-            f"{news.loss:.4f}",
-            f"{news.accuracy:.1%}",
-            f"{row.test_accuracy:.1%}" if row.test_accuracy is not None else "",
-            "done" if row.finished else self._left(row),
-        ]
-
-    def _left(self, row: _Row) -> str:
-        """h:mm:ss to the expected end of the whole training."""
-        if row.end is None:
-            return ""
-        seconds = round(max(0.0, row.end - self.clock()))
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-    def _line(self, row: _Row, news: Progress) -> str:
-        left = "" if row.finished else f", {self._left(row)} left"
+    def _line(self, task: Task) -> str:
+        cells = task.fields
+        left = "" if task.finished or task.time_remaining is None else f", {self._left(task)} left"
         return (
-            f"{row.title}, epoch {news.epoch}/{news.epochs}: loss {news.loss:.4f}, train accuracy {news.accuracy:.1%}, "
-            f"test accuracy {row.test_accuracy or 0:.1%}, {row.rate or 0:,.0f} images/s{left}"
+            f"{task.description}, epoch {cells['epoch']}: loss {cells['loss']}, train accuracy {cells['train']}, "
+            f"test accuracy {cells['test']}, {cells['images/s']} images/s{left}"
         )
+
+
+def _cells(**texts: str) -> dict[str, Any]:
+    return dict.fromkeys(HEADINGS, "") | texts
+
+
+def _text_column(heading: str) -> TextColumn:
+    cell = f"{{task.fields[{heading}]}}"
+    return TextColumn(cell, markup=False, justify="right", table_column=_column(heading))
+
+
+def _column(heading: str) -> Column:
+    return Column(heading, justify="right", no_wrap=True)

@@ -1,15 +1,12 @@
 """Download one file whole or not at all, and find out within five seconds that there is no network.
 
-The bytes go to a name that ends in .part and are renamed only after their checksum was right, so a file under its
-final name is always complete. The transfer itself is pooch's.
+The transfer is pooch's, the bar rich's, and the temporary name that of every file of the suite: a file under its final
+name is always complete.
 """
 
-import contextlib
-import os
-import queue
 import threading
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pooch
 import requests
@@ -18,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from parity.data.dataset import DataError
 from parity.data.registry import way_out
-from parity.system import unwritten
+from parity.system import replacing
 
 ANSWER_SECONDS = 4.0  # for name look-up, connection and first answer together
 
@@ -54,104 +51,71 @@ def fetch(
             message says what to do instead; no part of the file stays behind.
     """
     target = folder / url.rsplit("/", 1)[-1]
-    partial = folder / f"{target.name}.{os.getpid()}.part"
-    wanted = 0
     try:
-        _require_answer(url, answer_seconds)
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target, older_than=2 * stall_seconds)
-        try:
-            with _Bar(target.name, visible=progress) as bar:
-                transfer = pooch.HTTPDownloader(bar, CHUNK_BYTES, timeout=(answer_seconds, stall_seconds))
-                try:
-                    transfer(url, str(partial), None)
-                finally:
-                    wanted = int(bar.total or 0)  # what the server said
-            found = pooch.file_hash(str(partial), alg="sha256")
+        size = _announced(url, answer_seconds)
+    except requests.RequestException as error:
+        raise _failed(url, target, error) from error
+    try:
+        with replacing(target, size) as temporary:
+            try:
+                _transfer(url, temporary, target.name, (answer_seconds, stall_seconds), visible=progress)
+            except requests.RequestException as error:  # an OSError too, which would say that no file could be written
+                raise _failed(url, target, error) from error
+            found = pooch.file_hash(str(temporary), alg="sha256")
             if found != sha256:
                 raise DataError(
-                    f"{url}: expected SHA-256 {sha256}, received {partial.stat().st_size:,} bytes with {found}. "
+                    f"{url}: expected SHA-256 {sha256}, received {temporary.stat().st_size:,} bytes with {found}. "
                     f"A proxy or a login page may have answered in the server's place. {way_out(url, target)}"
                 )
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except requests.RequestException as error:  # an OSError too, so it comes first
-        raise DataError(f"{url}: download failed ({_reason(error)}). {way_out(url, target)}") from error
     except OSError as error:
-        raise DataError(f"{unwritten(error, target, wanted)} {way_out(url, target)}") from error
+        raise DataError(f"{error} {way_out(url, target)}") from error
     return target
 
 
-def _require_answer(url: str, seconds: float) -> None:
-    """Raise requests.RequestException unless the server answers, whatever the answer, within `seconds`.
+def _failed(url: str, target: Path, error: BaseException) -> DataError:
+    """With the innermost cause in few words: the outer ones only repeat it inside class names and addresses."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return DataError(f"{url}: download failed ({reason}). {way_out(url, target)}")
 
-    In a thread of its own, because a time-out given to requests bounds neither the name look-up, which hangs for
-    longest where there is no network, nor the sum over a host's addresses.
+
+def _announced(url: str, seconds: float) -> int:
+    """The file's size in bytes as the server tells it, 0 where it does not, whatever else it answers.
+
+    Asked for in a thread of its own, because a time-out given to requests bounds neither the name look-up, which hangs
+    for longest where there is no network, nor the sum over a host's addresses. Raises requests.RequestException.
     """
-    outcome: queue.SimpleQueue[requests.RequestException | None] = queue.SimpleQueue()
+    answers: list[requests.Response | requests.RequestException] = []
 
     def ask() -> None:
         try:
-            requests.head(url, timeout=seconds).close()
-            outcome.put(None)
+            answers.append(requests.head(url, timeout=seconds, allow_redirects=True))
         except requests.RequestException as error:
-            outcome.put(error)
+            answers.append(error)
 
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        error = outcome.get(timeout=seconds)
-    except queue.Empty:
-        error = requests.Timeout()
-    if isinstance(error, requests.Timeout):
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    answer = answers[0] if answers else requests.Timeout()
+    if isinstance(answer, requests.Timeout):
         raise requests.Timeout(f"no answer within {seconds:g} s")
-    if error is not None:
-        raise error
+    if isinstance(answer, requests.RequestException):
+        raise answer
+    return int(answer.headers.get("content-length", 0))
 
 
-def _remove_leftovers(target: Path, older_than: float) -> None:
-    """Delete what killed downloads left; one still running in another process has written more recently."""
-    for leftover in target.parent.glob(f"{target.name}.*.part"):
-        with contextlib.suppress(FileNotFoundError):  # gone meanwhile: finished, or cleaned up by another process
-            if time.time() - leftover.stat().st_mtime > older_than:
-                leftover.unlink()
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause in few words: the outer ones only repeat it inside class names and addresses."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-class _Bar:
-    """What pooch expects of a progress bar (total, update, reset, close), drawn by rich."""
-
-    def __init__(self, title: str, visible: bool) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        self._display = Progress(*columns, console=Console(stderr=True), disable=not visible)
-        self._task = self._display.add_task(title, total=None)
-
-    def __enter__(self) -> "_Bar":
-        self._display.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._display.stop()
-
-    @property
-    def total(self) -> float | None:
-        return self._display.tasks[0].total
-
-    @total.setter
-    def total(self, size: int) -> None:
-        self._display.update(self._task, total=size or None)
-
-    def update(self, size: int) -> None:
-        self._display.advance(self._task, size)
-
-    def reset(self) -> None:
-        self._display.update(self._task, completed=0)
-
-    def close(self) -> None:
-        """Nothing: leaving the context ends the display, after a failure too."""
+def _transfer(url: str, path: Path, title: str, timeout: tuple[float, float], *, visible: bool) -> None:
+    """Write what the server sends to `path`. Raises requests.RequestException, and OSError of the disk."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not visible) as display:
+        task = display.add_task(title, total=None)
+        bar: SimpleNamespace = (
+            SimpleNamespace(  # what pooch asks of a bar; it sets `total` once the server has answered
+                total=0,
+                update=lambda size: display.update(task, advance=size, total=bar.total or None),
+                reset=lambda: display.update(task, completed=0),
+                close=lambda: None,
+            )
+        )
+        pooch.HTTPDownloader(bar, CHUNK_BYTES, timeout=timeout)(url, str(path), None)

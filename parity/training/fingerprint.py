@@ -12,24 +12,36 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.networks import network
 from parity.catalogue.recipes import Recipe
 from parity.data.dataset import Dataset
 from parity.system import ROOT
+from parity.training.reached_code import reached
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Worker
 
-# The modules of the suite that decide the outcome of a training, beside the framework's twin: with another version of
-# one of them, what was finished counts as unfinished.
-DECISIVE = [
-    "catalogue",
-    "data/epoch_plan",
-    "runtime/model_state",
-    "runtime/trainer",
-    "runtime/training_loop",
-    "runtime/twin",
-    "training/run",
-    "weights",
-]
+# What a training does, on the side that asks for it and in the worker of a framework's twin. All that these rest on
+# takes part: with other code there, what was finished counts as unfinished.
+ROOTS = (
+    "parity.training.run._Run",
+    "{twin}.device.setup",
+    "{twin}.steps.describe",
+    "{twin}.training.loop",
+)
+
+# What they name and what does not decide the outcome, or is part of a configuration by value.
+WITHOUT = (
+    "parity.catalogue.networks",  # by value: the design
+    "parity.catalogue.recipes.recipe_of",  # by value: the recipe
+    "parity.error_causes",
+    "parity.printable",
+    "parity.records",
+    "parity.system",
+    "parity.training.checkpoint",
+    "parity.training.fingerprint",
+    "parity.training.run.Progress",
+    "parity.workers",
+)
 
 
 def configuration(
@@ -39,13 +51,16 @@ def configuration(
 
     The number of epochs is not among them, so that a finished part of a longer training can be told as such.
     """
-    settings = worker.call("settings").result
+    environment = worker.call("environment").result
+    family = type(network(name).design)
     return {
         "network": name,
+        "design": _design(name),
         "framework": worker.framework,
-        "framework version": settings["version"],
-        "code": code_version(worker.framework),
-        "recipe": json.loads(json.dumps(asdict(recipe) | {"epochs": None})),
+        "framework version": environment["version"],
+        "package versions": environment["packages"] | {"numpy of the suite": np.__version__},
+        "code": code_version(FRAMEWORKS[worker.framework].package, f"{family.__module__}.{family.__qualname__}"),
+        "recipe": {each: value for each, value in _plain(recipe).items() if each not in ("source", "note", "epochs")},
         "batch": batch,
         "seed": seed,
         "mode": mode,
@@ -55,6 +70,19 @@ def configuration(
         "variables": worker.variables,
         "data set": dataset_digest(dataset),
     }
+
+
+def _design(name: str) -> dict[str, Any]:
+    """What of a network's entry in the catalogue decides what is built."""
+    entry = network(name)
+    return {"family": type(entry.design).__name__} | {
+        each: value for each, value in _plain(entry).items() if each in ("design", "batch_norm", "image", "classes")
+    }
+
+
+def _plain(facts: Any) -> dict[str, Any]:
+    """A dataclass as JSON gives it back."""
+    return dict(json.loads(json.dumps(asdict(facts))))
 
 
 def fingerprint(configured: Mapping[str, Any]) -> str:
@@ -71,20 +99,18 @@ def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
     ]
 
 
-def _sources(module: Path) -> list[Path]:
-    """The files of a package, or the one of a module."""
-    return list(module.rglob("*.py")) or [module.with_suffix(".py")]
-
-
 @lru_cache
-def code_version(framework: str) -> str:
-    """sha256 of the sources that decide the outcome of a training."""
-    total = hashlib.sha256()
-    twin = (ROOT / FRAMEWORKS[framework].package).rglob("*.py")
-    for path in sorted([*(path for name in DECISIVE for path in _sources(ROOT / "parity" / name)), *twin]):
-        total.update(f"{path.relative_to(ROOT)} {path.stat().st_size};".encode())
-        total.update(path.read_bytes())
-    return total.hexdigest()
+def code_version(twin: str, family: str, root: Path = ROOT) -> str:
+    """sha256 of the code that decides the outcome of a training.
+
+    Args:
+        twin: the framework's package.
+        family: the class of the network's design, dotted: only what builds this family takes part.
+        root: the folder that holds the packages.
+    """
+    roots = [name.format(twin=twin) for name in ROOTS]
+    texts = reached(roots, without=WITHOUT, chosen=family, root=root)
+    return hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()
 
 
 @lru_cache(maxsize=4)

@@ -41,7 +41,7 @@ def console(request: pytest.FixtureRequest) -> Console:
 
 def shown(display: TrainingDisplay) -> str:
     plain = Console(file=io.StringIO(), width=120)
-    plain.print(display.table())
+    plain.print(display.table)
     return str(plain.file.getvalue())  # type: ignore[attr-defined]
 
 

@@ -146,17 +146,29 @@ def test_interrupted_process_leaves_no_complete_looking_file(
     process.send_signal(number)
     process.wait(timeout=30)
     names = [path.name for path in tmp_path.iterdir()]
-    assert names == [f"pause.{process.pid}.part"] * left
+    assert names == [f".pause.{process.pid}.part"] * left
 
 
 def test_leftovers_of_killed_downloads_go_and_running_ones_stay(server: str, tmp_path: Path) -> None:
-    dead, alive, unrelated = tmp_path / "file.1.part", tmp_path / "file.2.part", tmp_path / "other.1.part"
-    for path in (dead, alive, unrelated):
-        path.write_text("half")
-    for path in (dead, unrelated):
-        os.utime(path, (0, 0))
+    finished = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = int(finished.stdout)
+    for name in (f".file.{dead}.part", f".file.{os.getppid()}.part", f".other.{dead}.part"):
+        (tmp_path / name).write_text("half")
     download.fetch(f"{server}/file", tmp_path, SHA256)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "file.2.part", "other.1.part"]
+    assert {path.name for path in tmp_path.iterdir()} == {"file", f".file.{os.getppid()}.part", f".other.{dead}.part"}
+
+
+def test_disk_with_too_little_space(server: str, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(CONTENT) // 2, hard))
+    try:
+        with pytest.raises(DataError, match=r"file: could not be written: .* 1,048,576 bytes were wanted") as caught:
+            download.fetch(f"{server}/file", tmp_path, SHA256)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    assert "PARITY_DATA" in str(caught.value)
 
 
 def test_folder_that_cannot_be_made(server: str, tmp_path: Path) -> None:

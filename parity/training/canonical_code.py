@@ -1,0 +1,182 @@
+"""Python source without all that does not decide what it does, and without the places where things are defined.
+
+Comments, docstrings, formatting, type hints, the texts of errors and imports go; what is used of the project appears
+as somebody else names it, see `Names`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+from collections.abc import Iterator
+from typing import Protocol
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+NO_FIELDS = ("ClassVar", "InitVar")  # type hints that change what a dataclass is
+
+
+class Names(Protocol):
+    """What the names in one module stand for."""
+
+    def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, str]:
+        """The dotted names that an import binds, by the name here."""
+
+    def absolute(self, name: str) -> str:
+        """The dotted name, valid everywhere, of what the module has under this name; empty where it has nothing."""
+
+    def refer(self, parts: list[str]) -> list[str]:
+        """How a dotted name, valid everywhere, is written."""
+
+    def is_chosen(self, keys: list[list[str]]) -> list[bool]:
+        """Which entries of a table with such keys take part, by dotted names; [] for a key that is none."""
+
+
+def canonical(statement: ast.stmt, names: Names) -> str:
+    """The text of a statement at the top of a module; equal for two that do the same with the same."""
+    return ast.unparse(ast.fix_missing_locations(_Canonical(names).visit(copy.deepcopy(statement))))
+
+
+class _Canonical(ast.NodeTransformer):
+    """One pass over a statement."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.hidden: list[set[str]] = []  # what the functions around bind themselves, innermost last
+        self.imports: list[dict[str, str]] = []  # and what they import
+
+    def absolute(self, node: ast.AST | None) -> list[str]:
+        """A name, or attributes of one, as a dotted name that is valid everywhere; [] where it is none."""
+        name, *attributes = dotted(node) or [""]
+        if any(name in names for names in self.hidden):
+            return []
+        local = [imports[name] for imports in self.imports if name in imports]
+        origin = local[-1] if local else self.names.absolute(name)
+        return [*origin.split("."), *attributes] if origin else []
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self._reference(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        return self._reference(node)
+
+    def _reference(self, node: ast.Name | ast.Attribute) -> ast.AST:
+        absolute = self.absolute(node)
+        if not absolute or (isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)):
+            return self.generic_visit(node) if isinstance(node, ast.Attribute) else node
+        name, *attributes = self.names.refer(absolute)
+        found: ast.expr = ast.Name(name, ast.Load())
+        for attribute in attributes:
+            found = ast.Attribute(found, attribute, ast.Load())
+        return found
+
+    def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        chosen = self.names.is_chosen([self.absolute(key) for key in node.keys])
+        node.keys = list(itertools.compress(node.keys, chosen))
+        node.values = list(itertools.compress(node.values, chosen))
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def _function(self, node: Function) -> ast.AST:
+        node.decorator_list = [self.visit(each) for each in node.decorator_list]
+        self._defaults(node.args)
+        node.returns = None
+        inside = [each for statement in node.body for each in in_one_scope(statement)]
+        imports = [each for each in inside if isinstance(each, ast.Import | ast.ImportFrom)]
+        bound = {each.id for each in inside if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+        bound |= {each.name for each in inside if isinstance(each, DEFINITIONS)} | _arguments(node.args)
+        bound -= {name for each in inside if isinstance(each, ast.Global) for name in each.names}
+        self.hidden.append(bound)
+        self.imports.append({name: origin for each in imports for name, origin in self.names.imported(each).items()})
+        node.body = self._body(node.body)
+        self.hidden.pop()
+        self.imports.pop()
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        self._defaults(node.args)
+        self.hidden.append(_arguments(node.args))
+        node.body = self.visit(node.body)
+        self.hidden.pop()
+        return node
+
+    def _defaults(self, arguments: ast.arguments) -> None:
+        for each in ast.walk(arguments):
+            if isinstance(each, ast.arg):
+                each.annotation = None
+        arguments.defaults = [self.visit(each) for each in arguments.defaults]
+        arguments.kw_defaults = [each and self.visit(each) for each in arguments.kw_defaults]
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.decorator_list = [self.visit(each) for each in node.decorator_list]
+        node.bases = [self.visit(each) for each in node.bases]
+        node.keywords = [self.visit(each) for each in node.keywords]
+        for each in node.body:
+            if isinstance(each, ast.AnnAssign):  # what is annotated is a field of a dataclass, whatever its type
+                hint = ast.unparse(each.annotation)
+                each.annotation = ast.Name("Any", ast.Load())
+                if any(word in hint for word in NO_FIELDS):
+                    each.annotation = ast.Constant(hint)
+        node.body = self._body(node.body, fields=True)
+        return node
+
+    def _body(self, statements: list[ast.stmt], *, fields: bool = False) -> list[ast.stmt]:
+        kept = []
+        for each in statements:
+            if fields and isinstance(each, ast.AnnAssign):
+                each.value = each.value and self.visit(each.value)
+                kept.append(each)
+            elif (found := self.visit(each)) is not None:
+                kept.append(found)
+        return [each for each in kept if not isinstance(each, ast.Pass)] or [ast.Pass()]
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        if node.value is None:
+            return None
+        return self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        kind = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return ast.Raise(kind and self.visit(kind), None)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        return ast.Assert(self.visit(node.test), None)
+
+
+def dotted(node: ast.AST | None) -> list[str]:
+    """The parts of a name, or of attributes of one; empty where it is another expression."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.insert(0, node.attr)
+        node = node.value
+    return [node.id, *parts] if isinstance(node, ast.Name) else []
+
+
+def _arguments(arguments: ast.arguments) -> set[str]:
+    return {each.arg for each in ast.walk(arguments) if isinstance(each, ast.arg)}
+
+
+def in_one_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all in it that belongs to the same scope; a function or class within by itself alone."""
+    yield node
+    if isinstance(node, (*DEFINITIONS, ast.Lambda)):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from in_one_scope(child)
