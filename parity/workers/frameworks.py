@@ -18,6 +18,8 @@ class Framework:
     install: str
     interpreter_variable: str  # names another Python, for frameworks that need environments of their own
     amd_variables: Mapping[str, str] = field(default_factory=dict)  # unless set already; AMD with AVX2
+    # What the framework imports where it is installed, and uses for nothing that a worker does.
+    extras: tuple[str, ...] = ()
 
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -37,5 +39,7 @@ FRAMEWORKS: dict[str, Framework] = {
         modules=("tensorflow", "keras"),
         install=f"pip install 'tensorflow-cpu>={OLDEST['tensorflow']['tensorflow']}' (or tensorflow[and-cuda])",
         interpreter_variable="PARITY_TENSORFLOW_PYTHON",
+        # Keras's galleries of pictures; sparse matrices in the former Keras that lies in TensorFlow still.
+        extras=("matplotlib", "scipy"),
     ),
 }
