@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import erf, expit
 
 from parity.numerics import reference_layers
 from parity.numerics.geometry import rows_of_cells
@@ -177,12 +176,18 @@ def _activation(numbers: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
             cubic = numbers.get("cubic", 0.044715)
             return x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + cubic * x**3)))
         case "gelu":
+            from scipy.special import erf  # here: most models need neither, and it takes its time
+
             return x / 2 * (1 + erf(numbers.get("factor", math.sqrt(1 / 2)) * x))
         case "sigmoid":
+            from scipy.special import expit
+
             return expit(x)
         case "tanh":
             return np.tanh(x)
         case "silu":
+            from scipy.special import expit
+
             return x * expit(x)
         case "hard_swish":
             return x * np.clip(x + 3, 0, 6) / 6

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from parity.records.records import Equivalence, Training
 
@@ -56,6 +55,8 @@ def tost(first: Sequence[float], second: Sequence[float], *, margin: float, conf
     Raises:
         ValueError: a sample is too small or not finite, or `margin` or `confidence` is out of range.
     """
+    from scipy import stats  # here: it takes a second to import, and most commands test no accuracies
+
     _check_limits(margin, confidence)
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     for sample in (a, b):
