@@ -7,11 +7,15 @@ A `design` holds what a document fixes (widths, depths, strides, rates); the wir
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
-import numpy as np
-
 Padding = str | int  # "same", "valid" or a number of cells on every side
+
+
+def float32(value: float) -> float:
+    """The float32 number that is nearest to this one. Without numpy, which a list of networks need not wait for."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class BatchNorm:
 
     def __post_init__(self) -> None:
         for name in ("momentum", "epsilon"):
-            object.__setattr__(self, name, float(np.float32(getattr(self, name))))
+            object.__setattr__(self, name, float32(getattr(self, name)))
 
 
 KERAS_BATCH_NORM = BatchNorm(momentum=0.99, epsilon=1e-3)

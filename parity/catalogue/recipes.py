@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from parity.catalogue.designs import float32
 from parity.catalogue.entries import KERAS_CIFAR_POST, PADDLE_VGG_POST, SMALL_NETWORKS_POST
 from parity.catalogue.resnets import KERAS_RESNET_EXAMPLE
 
@@ -58,7 +59,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         for name in ("momentum", "beta1", "beta2", "epsilon"):
-            object.__setattr__(self, name, float(np.float32(getattr(self, name))))
+            object.__setattr__(self, name, float32(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Recipe:
     note: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "l2", float(np.float32(self.l2)))
+        object.__setattr__(self, "l2", float32(self.l2))
 
 
 KERAS_SHIFTS = Augmentation(pad=3, fill="edge", flip=True)  # up to 10 % of 32 pixels

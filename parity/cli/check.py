@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parity.catalogue.networks import default_networks, network
-from parity.cli import console
 from parity.cli.options import (
     DIFFERENT,
     UNUSABLE,
@@ -19,16 +17,15 @@ from parity.cli.options import (
     SaveOption,
     SeedOption,
     ThreadsOption,
+    begun,
     command,
     images_of,
     kept_or_why_not,
-    started,
+    ready,
 )
-from parity.records.records import Proof
-from parity.system import require_writable
-from parity.workers.environment import collect
-from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import shared_threads
+
+if TYPE_CHECKING:
+    from parity.records.records import Proof
 
 
 def check(
@@ -41,17 +38,25 @@ def check(
     threads: ThreadsOption = None,
 ) -> None:
     """Prove that both frameworks' twins of a network are equal, level by level."""
-    from parity.proofs.context import Evidence
+    from parity.catalogue.networks import default_networks, network
+    from parity.system import require_writable
+    from parity.workers.frameworks import FRAMEWORKS
+    from parity.workers.pool import shared_threads
 
     wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
     if save is not None:
         require_writable(save)
-    images = images_of(dataset, seed)
-    out = console.stderr() if as_json else console.stdout()
     found: dict[str, list[Proof]] = {}
     unsaved = ""
     updates: dict[str, Any] = {}  # of optimizers alone, which networks share
-    with started(tuple(FRAMEWORKS), device, threads or shared_threads()) as workers:
+    with begun(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
+        from parity.cli import console
+        from parity.proofs.context import Evidence
+        from parity.workers.environment import collect
+
+        images = images_of(dataset, seed)
+        out = console.stderr() if as_json else console.stdout()
+        ready(workers, device)
         environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)
@@ -74,6 +79,7 @@ def check(
 
 def _proofs(evidence: Any, out: Any) -> Iterator[Proof]:
     """Each level's proof of a `parity.proofs.context.Evidence`, printed as soon as it is there."""
+    from parity.cli import console
     from parity.diagnosis.prove import prove_level
     from parity.records.levels import LEVELS
 

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -16,23 +16,21 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from parity.catalogue.designs import Network
-from parity.catalogue.traps import TRAPS
-from parity.cli.doctor import Finding
-from parity.diagnosis.attribution import cause_lines
 from parity.printable import printable
-from parity.records.detection_rates import margin, rates_of
-from parity.records.records import (
-    CrossEvaluation,
-    Detection,
-    Equivalence,
-    Innocence,
-    Migration,
-    Proof,
-    Training,
-    grouped,
-)
 from parity.workers.frameworks import FRAMEWORKS
+
+if TYPE_CHECKING:  # each command has imported what it prints; the others need not wait for it
+    from parity.catalogue.designs import Network
+    from parity.cli.doctor import Finding
+    from parity.records.records import (
+        CrossEvaluation,
+        Detection,
+        Equivalence,
+        Innocence,
+        Migration,
+        Proof,
+        Training,
+    )
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
@@ -144,6 +142,8 @@ def network_facts(entry: Network) -> dict[str, Any]:
 
 def print_proof(console: Console, proof: Proof) -> None:
     """One line: level, outcome, the largest gap against its limit and where, what was compared; then each problem."""
+    from parity.diagnosis.attribution import cause_lines
+
     gap = "nothing measured"
     if proof.gap is not None and proof.limit is not None:
         sign = "<" if proof.gap <= proof.limit else ">" if proof.gap > proof.limit else "against"  # NaN is neither
@@ -177,6 +177,8 @@ def print_detection(console: Console, found: Detection) -> None:
 
 def detection_lines(found: Sequence[Detection], innocent: Sequence[Innocence]) -> list[str]:
     """Rates, margin and accusations."""
+    from parity.records.detection_rates import margin, rates_of
+
     lines = []
     if found:
         rates = rates_of(found)
@@ -320,6 +322,9 @@ def _table(*headings: str, right: Sequence[int] = ()) -> Table:
 
 def migration_lines(found: Migration) -> list[str]:
     """The verdict on a user's pair of models, what differs, and how to mend it."""
+    from parity.catalogue.traps import TRAPS
+    from parity.records.records import grouped
+
     first = "with the suggested changes, " if found.fixed else ""
     lines = [
         f"{first}{found.verdict}: {found.first} / {found.second}, {len(found.stages)} layers and functions matched"

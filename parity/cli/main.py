@@ -17,21 +17,13 @@ import typer
 from typer.core import TyperGroup
 
 from parity import __version__, termination
-from parity.catalogue.networks import NETWORKS, UnknownNetworkError
-from parity.cli import console
 from parity.cli.check import check
-from parity.cli.doctor import diagnose
 from parity.cli.help_texts import epilog, help_of
 from parity.cli.migrate import compare, convert, repro
 from parity.cli.options import UNUSABLE, Device, DeviceOption, JsonOption, ThreadsOption
 from parity.cli.train import train
 from parity.cli.traps import traps
-from parity.data.dataset import DataError
 from parity.error_causes import DEBUG, cause
-from parity.records.records import RecordError
-from parity.system import require_writable
-from parity.workers.environment import ask, prefer_gpu, without_frames
-from parity.workers.pool import WorkerError, Workers
 
 BENCHMARKS = Path(".benchmarks")  # pytest-benchmark's own storage
 
@@ -45,15 +37,19 @@ class Guarded(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _fail("terminated" if termination.terminated() else "interrupted", termination.exit_code())
-        except BrokenPipeError:
-            raise  # the reader of our output has gone: typer ends quietly
+        except (BrokenPipeError, typer.Exit):
+            raise  # the reader of our output has gone: typer ends quietly; or the command has said how it ended
         except Exception as error:
+            from parity.catalogue.networks import UnknownNetworkError
+            from parity.data.dataset import DataError
             from parity.migration.matching import MatchError
+            from parity.records.records import RecordError
             from parity.runtime.targets import TargetError
             from parity.training.checkpoint import CheckpointError
             from parity.training.store import StoreError
             from parity.weights.pdparams import WeightsError
             from parity.weights.state import StateError
+            from parity.workers.pool import WorkerError
 
             usual = (DataError, OSError, RecordError, UnknownNetworkError, ValueError, WorkerError)
             known = (CheckpointError, MatchError, StateError, StoreError, TargetError, WeightsError, *usual)
@@ -85,6 +81,8 @@ def main() -> None:
         if DEBUG in os.environ:
             traceback.print_exc()
             sys.exit(UNUSABLE)
+        from parity.cli import console
+
         console.say(
             console.stderr(),
             f"parity: an error of the suite itself, {cause(error)}\n"
@@ -109,6 +107,9 @@ def options(
 @app.command(**help_of("networks"))
 def networks(as_json: JsonOption = False) -> None:
     """List the networks of the catalogue."""
+    from parity.catalogue.networks import NETWORKS
+    from parity.cli import console
+
     if as_json:
         console.print_json({"networks": [console.network_facts(entry) for entry in NETWORKS.values()]})
     else:
@@ -128,14 +129,18 @@ def report(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.md")] = Path("parity-report.md"),
 ) -> None:
     """Write a Markdown report on saved runs."""
-    from reports import write_report
+    from parity.system import require_writable
 
     require_writable(output)
+    from reports import write_report
+
     print(write_report(runs or [_newest_run()], output))
 
 
 def _newest_run() -> Path:
     """pytest-benchmark's last saved run in the current directory. Raises RecordError."""
+    from parity.records.records import RecordError
+
     saved = sorted(BENCHMARKS.glob("*/*.json"), key=lambda path: (path.stat().st_mtime, path.name))
     if not saved:
         raise RecordError(
@@ -148,7 +153,11 @@ def _newest_run() -> Path:
 @app.command(**help_of("doctor"))
 def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
     """Look at the installation: both frameworks, data, memory, settings; say what to do about problems."""
+    from parity.cli import console
+    from parity.cli.doctor import diagnose
     from parity.cli.trial import try_out
+    from parity.workers.environment import ask, prefer_gpu
+    from parity.workers.pool import Workers
 
     chosen = "gpu" if device is Device.gpu else "cpu"
     with Workers(device=chosen, threads=threads) as workers, console.busy(console.stderr(), "asking both frameworks"):
@@ -170,11 +179,16 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
 
 def _message(error: Exception) -> str:
     """What the user reads of an error."""
+    from parity.workers.environment import without_frames
+    from parity.workers.pool import WorkerError
+
     if isinstance(error, WorkerError) and error.step in ("start", "setup"):  # the framework or device is not there
         return without_frames(str(error)) + "\n`parity doctor` shows what is missing and what to do."
     return str(error)
 
 
 def _fail(message: str, code: int) -> None:
+    from parity.cli import console
+
     console.say(console.stderr(), f"parity: {message}", "red")
     raise typer.Exit(code)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parity.cli import console
-from parity.cli.options import DIFFERENT, UNUSABLE, DatasetOption, JsonOption, ThreadsOption, command, images_of
-from parity.system import require_writable
-from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Workers, shared_threads
+from parity.cli.options import DIFFERENT, UNUSABLE, DatasetOption, JsonOption, ThreadsOption, begun, command, images_of
 
 if TYPE_CHECKING:
     from parity.migration.pair import Pair
+    from parity.workers.pool import Workers
 
 
 class Dtype(StrEnum):
@@ -88,11 +86,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it."""
-    from msgspec.structs import replace
-
-    from parity.cli.console import migration_lines
-    from parity.migration.compare import compare_pair
-    from parity.workers.environment import collect
+    from parity.system import require_writable
 
     if output is not None:
         require_writable(output)
@@ -100,15 +94,22 @@ def compare(
         raise ValueError(
             "--training: expected --dtype float64, in which the limits of levels 4 and 5 hold; found float32"
         )
-    out = console.stderr() if as_json else console.stdout()
-
-    def told(what: str, news: Any) -> None:
-        if what == "proof":
-            console.print_proof(out, news)
-        else:
-            console.say(console.stderr(), f"{news} ...", "dim")
-
+    require_usable(first, second, shape, (first_weights, second_weights))
     with _workers(threads) as workers:
+        from msgspec.structs import replace
+
+        from parity.cli import console
+        from parity.migration.compare import compare_pair
+        from parity.workers.environment import collect
+
+        out = console.stderr() if as_json else console.stdout()
+
+        def told(what: str, news: Any) -> None:
+            if what == "proof":
+                console.print_proof(out, news)
+            else:
+                console.say(console.stderr(), f"{news} ...", "dim")
+
         pair = make_pair(
             workers,
             first,
@@ -126,12 +127,13 @@ def compare(
             _write_map(pair, write_map)
             return
         found = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, told=told)
-        facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command())
-        found = replace(found, environment=facts)
+        if as_json or output is not None:  # where the run took place is shown there only
+            facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command())
+            found = replace(found, environment=facts)
     if as_json:
         console.print_json(found.as_dict())
     else:
-        for line in migration_lines(found):
+        for line in console.migration_lines(found):
             console.say(out, line)
     if output is not None:
         from reports import write_migration_report
@@ -173,7 +175,10 @@ def convert(
     from parity.migration.convert import Files, conversion_lines, convert_weights
 
     files = Files(source, destination)
+    require_usable(first, second, shape)
     with _workers(threads) as workers:
+        from parity.cli import console
+
         pair = make_pair(
             workers, first, second, shape, classes=classes, tokens=tokens, mapping=mapping, dataset=dataset, seed=seed
         )
@@ -205,7 +210,10 @@ def repro(
     from parity.migration.repro import NothingToReproduceError, find_culprit, require_free, write_repro
 
     require_free(output)
+    require_usable(first, second, shape, (first_weights, second_weights))
     with _workers(threads) as workers:
+        from parity.cli import console
+
         pair = make_pair(
             workers,
             first,
@@ -229,6 +237,8 @@ def repro(
 
 
 def _begins(what: str) -> None:
+    from parity.cli import console
+
     console.say(console.stderr(), f"{what} ...", "dim")
 
 
@@ -249,22 +259,28 @@ def make_pair(
     """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
     from parity.migration.map_file import read_map
     from parity.migration.pair import FIRST, SECOND, Pair
-    from parity.runtime.targets import parse
     from parity.runtime.user_models import Wanted
 
     numbers = parse_shape(shape)
-    for target in (first, second):
-        parse(target)  # mistakes in a target are found before anything is loaded
     picture = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
     images = images_of(dataset, seed) if picture else None
-    for path in weights:
-        if path is not None and not path.is_file():
-            raise ValueError(f"{path}: no such file; expected a file of weights")
     wanted = {
         framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
         for framework, target, path in ((FIRST, first, weights[0]), (SECOND, second, weights[1]))
     }
     return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})
+
+
+def require_usable(first: str, second: str, shape: str, weights: Sequence[Path | None] = ()) -> None:
+    """Find mistakes in these options before anything is started or loaded. Raises ValueError, TargetError."""
+    from parity.runtime.targets import parse
+
+    parse_shape(shape)
+    for target in (first, second):
+        parse(target)
+    for path in weights:
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path}: no such file; expected a file of weights")
 
 
 def parse_shape(text: str) -> list[int]:
@@ -279,6 +295,7 @@ def parse_shape(text: str) -> list[int]:
 
 
 def _write_map(pair: Pair, path: Path) -> None:
+    from parity.cli import console
     from parity.migration.map_file import write_map
 
     pair.load()
@@ -290,4 +307,7 @@ def _write_map(pair: Pair, path: Path) -> None:
 
 
 def _workers(threads: int | None) -> Workers:
-    return Workers(tuple(FRAMEWORKS), threads=threads or shared_threads())
+    from parity.workers.frameworks import FRAMEWORKS
+    from parity.workers.pool import shared_threads
+
+    return begun(tuple(FRAMEWORKS), threads or shared_threads())

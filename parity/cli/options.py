@@ -7,17 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parity.cli import console
-from parity.data.dataset import Dataset
-from parity.data.registry import find, load
-from parity.records.records import Record
-from parity.workers.environment import start_workers
-from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Workers
+if TYPE_CHECKING:  # a command imports what it needs, so that `parity --help` and the like answer at once
+    from parity.data.dataset import Dataset
+    from parity.records.records import Record
+    from parity.workers.pool import Workers
 
 DIFFERENT, UNUSABLE = 1, 2
 
@@ -72,6 +69,9 @@ DatasetOption = Annotated[
 
 def images_of(dataset: str | None, seed: int) -> Dataset:
     """The data set asked for; when none was, CIFAR-10 if that needs no download, else drawn images."""
+    from parity.cli import console
+    from parity.data.registry import find, load
+
     if dataset is None and find() is None:
         note = "note: CIFAR-10 is not on this machine, so the inputs are generated images"
         console.say(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
@@ -79,11 +79,24 @@ def images_of(dataset: str | None, seed: int) -> Dataset:
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
 
-def started(frameworks: Sequence[str], device: Device | ProofDevice, threads: int | None) -> Workers:
-    """As `start_workers`, with a word to the user meanwhile."""
-    titles = " and ".join(FRAMEWORKS[name].title for name in frameworks)
+def begun(frameworks: Sequence[str], threads: int | None) -> Workers:
+    """Workers that start while the command goes on; `ready` waits for them. Imports no library that takes its time."""
+    from parity.workers.pool import Workers
+
+    workers = Workers(frameworks, threads=threads)
+    workers.begin()
+    return workers
+
+
+def ready(workers: Workers, device: Device | ProofDevice) -> None:
+    """Wait until workers of `begun` have answered, with a word to the user meanwhile. Raises WorkerError."""
+    from parity.cli import console
+    from parity.workers.environment import await_workers
+    from parity.workers.frameworks import FRAMEWORKS
+
+    titles = " and ".join(FRAMEWORKS[name].title for name in workers)
     with console.busy(console.stderr(), f"starting {titles}"):
-        return start_workers(frameworks, device=device.value, threads=threads)
+        await_workers(workers, device.value)
 
 
 def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
@@ -91,6 +104,7 @@ def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[
 
     A full disk must not cost the work of an hour: the next network's turn tries again with everything.
     """
+    from parity.cli import console
     from parity.records.saved_run import save_records
 
     try:

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parity import termination
-from parity.catalogue.networks import network
-from parity.cli import console
-from parity.cli.options import DIFFERENT, UNUSABLE, Device, DeviceOption, Precision, ThreadsOption, command, started
-from parity.data.registry import load
-from parity.workers.environment import collect
+from parity.cli.options import (
+    DIFFERENT,
+    UNUSABLE,
+    Device,
+    DeviceOption,
+    Precision,
+    ThreadsOption,
+    begun,
+    command,
+    ready,
+)
 from parity.workers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:  # the rest is imported by the command, so that the others start at once
@@ -47,12 +53,15 @@ def train(
 
     With --out, the same command goes on where it was stopped or killed, and leaves alone what is finished.
     """
-    from parity.catalogue.networks import variant
+    from parity.catalogue.networks import network, variant
     from parity.catalogue.recipes import recipe_of
+    from parity.cli import console
     from parity.cli.training_display import TrainingDisplay
+    from parity.data.registry import load
     from parity.training.experiment import Plan, fitting, require_one_precision, require_precision, run
     from parity.training.run import Settings
     from parity.training.store import Store
+    from parity.workers.environment import collect
 
     chosen = variant(name, batch_norm=not no_batch_norm)  # unknown names are found before anything is made or loaded
     followed = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
@@ -68,7 +77,8 @@ def train(
         console.say(console.stderr(), note)
     settings = Settings(recipe=followed, epochs=epochs, batch=batch, precision=precision.value)
     plan = Plan(fit, frameworks, images, tuple(range(seed, seed + seeds)), settings)
-    with started(frameworks, device, threads) as workers:
+    with begun(frameworks, threads) as workers:
+        ready(workers, device)
         require_precision(workers, precision.value)
         environment = collect(workers, dataset=images, profile="train", seed=seed, command=command())
         require_one_precision(environment)
@@ -79,6 +89,8 @@ def train(
 
 def _conclude(result: Result, store: Store | None) -> int:
     """Print the comparison, and find the exit code."""
+    from parity.cli import console
+
     out, err = console.stdout(), console.stderr()
     if result.records:
         console.say(out, f"\n{console.training_title(result.records)}\n")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parity.catalogue.networks import network
-from parity.cli import console
 from parity.cli.options import (
     DIFFERENT,
     UNUSABLE,
@@ -17,15 +15,15 @@ from parity.cli.options import (
     SaveOption,
     SeedOption,
     ThreadsOption,
+    begun,
     command,
     images_of,
     kept_or_why_not,
-    started,
+    ready,
 )
-from parity.system import require_writable
-from parity.workers.environment import collect
-from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import shared_threads
+
+if TYPE_CHECKING:
+    from parity.records.records import Detection, Innocence
 
 
 def traps(
@@ -44,9 +42,11 @@ def traps(
     threads: ThreadsOption = None,
 ) -> None:
     """Put every known fault into correct twins, one at a time, and show what the checks find of it."""
+    from parity.catalogue.networks import network
     from parity.catalogue.traps import TRAPS
-    from parity.faults.detection import detect, find_nothing
-    from parity.records.records import Detection, Innocence
+    from parity.system import require_writable
+    from parity.workers.frameworks import FRAMEWORKS
+    from parity.workers.pool import shared_threads
 
     known = {trap.id for trap in TRAPS.values() if not trap.elsewhere}
     if unknown := sorted(set(ids or []) - known):
@@ -56,12 +56,17 @@ def traps(
     wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
     if save is not None:
         require_writable(save)
-    images = images_of(dataset, seed)
-    out = console.stderr() if as_json else console.stdout()
     found: list[Detection] = []
     innocent: list[Innocence] = []
     unsaved = ""
-    with started(tuple(FRAMEWORKS), Device.cpu, threads or shared_threads()) as workers:
+    with begun(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
+        from parity.cli import console
+        from parity.faults.detection import detect, find_nothing
+        from parity.workers.environment import collect
+
+        images = images_of(dataset, seed)
+        out = console.stderr() if as_json else console.stdout()
+        ready(workers, Device.cpu)
         environment = collect(workers, dataset=images, profile="traps", seed=seed, command=command())
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)

@@ -11,7 +11,7 @@ JuliaML/MLDatasets.jl, src/datasets/vision/cifar100.jl.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,11 +79,9 @@ class Cifar(Known):
             hashlib.sha256(contents[file.name]).hexdigest() == file.sha256 for file in self.files
         )
         classes = self._class_names(contents, found / self.class_file)
-        # Each file's bytes are dropped once they are decoded.
-        *train, (test_images, test_labels) = [
-            self._decode(contents.pop(file.name), file, found / file.name) for file in self.files
-        ]
-        train_images, train_labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
+        *train, test = self.files
+        train_images, train_labels = self._decoded(contents, train, found)
+        test_images, test_labels = self._decoded(contents, [test], found)
         return Dataset(
             name=self.name,
             title=self.official if official else self.unofficial,
@@ -121,8 +119,27 @@ class Cifar(Known):
         known = {f"{self.directory}/{name}": name for name in self._known_names()}
         return {known[path]: content for path, content in archives.read(archive, known.get).items()}
 
-    def _decode(self, raw: bytes, file: RecordFile, where: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Split a file's bytes into images [records, 32, 32, 3] and labels [records]."""
+    def _decoded(
+        self, contents: dict[str, bytes], files: Sequence[RecordFile], found: Path
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """Images [records, 32, 32, 3] and labels [records] of these files together; drops each one's bytes after it."""
+        count = sum(file.records for file in files)
+        images, labels = np.empty((count, SIDE, SIDE, 3), np.uint8), np.empty(count, np.uint8)
+        begin = 0
+        for file in files:
+            part = slice(begin, begin := begin + file.records)
+            self._decode(contents.pop(file.name), file, found / file.name, images[part], labels[part])
+        return images, labels
+
+    def _decode(
+        self,
+        raw: bytes,
+        file: RecordFile,
+        where: Path,
+        images: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.uint8],
+    ) -> None:
+        """Split a file's bytes into images [records, 32, 32, 3] and labels [records], written into these."""
         again = f"Replace it with the file from {self.archive} ({self.url})."
         if len(raw) != file.records * self.record_bytes:
             raise DataError(
@@ -130,16 +147,17 @@ class Cifar(Known):
                 f"{self.record_bytes}), found {len(raw):,}. {again}"
             )
         records = np.frombuffer(raw, dtype=np.uint8).reshape(file.records, self.record_bytes)
-        for column, (label, values) in enumerate(self.labels):
+        for column, (name, values) in enumerate(self.labels):
             if (wrong := records[:, column] >= values).any():
                 bad = int(wrong.argmax())
                 raise DataError(
-                    f"{where}: expected {label}s 0 to {values - 1}, found {records[bad, column]} in record {bad}. "
+                    f"{where}: expected {name}s 0 to {values - 1}, found {records[bad, column]} in record {bad}. "
                     f"{again}"
                 )
-        labels = records[:, len(self.labels) - 1].copy()
+        labels[:] = records[:, len(self.labels) - 1]
         planes = records[:, len(self.labels) :].reshape(file.records, 3, SIDE, SIDE)
-        return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
+        for channel in range(3):  # one after the other: three times as fast as the transposed whole
+            images[..., channel] = planes[:, channel]
 
     def _class_names(self, contents: Mapping[str, bytes], where: Path) -> tuple[str, ...]:
         if self.class_file not in contents and self.classes is not None:

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from parity.data import archives
 from parity.data.dataset import DataError, Dataset, Known
@@ -249,6 +248,8 @@ def _images(files: Files, where: Path, names: Sequence[str], size: int) -> npt.N
 
 def _decoded(files: Files, where: Path, name: str) -> npt.NDArray[np.uint8]:
     """One image [height, width, 3], square; grey-scale ones become RGB."""
+    from PIL import Image  # here: no other data set needs it
+
     content = _content(files, where, name)
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from parity.records.records import Equivalence, Training
 
@@ -57,6 +56,8 @@ def tost(first: Sequence[float], second: Sequence[float], *, margin: float, conf
     Raises:
         ValueError: a sample is too small or not finite, or `margin` or `confidence` is out of range.
     """
+    from scipy import stats  # here: it takes a second to import, and most commands test no accuracies
+
     _check_limits(margin, confidence)
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     for sample in (a, b):

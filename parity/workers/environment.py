@@ -73,22 +73,30 @@ def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerEr
 
 
 def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
-    """Workers that have answered once.
+    """Workers that have answered once; see `await_workers` for the device.
 
-    Device "auto" is the GPU where each framework sees one, else the CPU; "paddle-gpu" and "tensorflow-gpu" put that
-    framework alone on the GPU. Raises WorkerError, and leaves no process behind then.
+    Raises WorkerError, and leaves no process behind then.
     """
-    workers = Workers(frameworks, device="gpu" if device == "gpu" else "cpu", threads=threads)
-    if device.endswith("-gpu"):
-        workers[device.removesuffix("-gpu")].device = "gpu"
+    workers = Workers(frameworks, threads=threads)
     try:
-        replies = workers.each("environment")
+        await_workers(workers, device)
     except BaseException:
         workers.stop()
         raise
+    return workers
+
+
+def await_workers(workers: Workers, device: str) -> None:
+    """Wait until workers that are not yet set up have answered once. Raises WorkerError.
+
+    Device "auto" is the GPU where each framework sees one, else the CPU; "paddle-gpu" and "tensorflow-gpu" put that
+    framework alone on the GPU.
+    """
+    for name in workers:
+        workers[name].device = "gpu" if device in ("gpu", f"{name}-gpu") else "cpu"
+    replies = workers.each("environment")
     if device == "auto":
         prefer_gpu(workers, {name: reply.result for name, reply in replies.items()})
-    return workers
 
 
 def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:

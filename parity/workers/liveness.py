@@ -5,6 +5,7 @@ No thread of the worker itself is asked, which would go on beating while the oth
 
 from __future__ import annotations
 
+import math
 import time
 
 OFTEN = 5.0  # seconds between two looks
@@ -28,9 +29,8 @@ class Liveness:
         self.timeout, self.longest = timeout, longest
         self.interval = min(OFTEN, timeout / 4)
         self.spoke()
-        self._looked, self._used = time.monotonic(), 0.0
+        self._looked, self._used = time.monotonic(), math.inf  # until the first look: most calls end before it
         self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
-        self._used = self._processor_seconds()
 
     def spoke(self) -> None:
         """The worker has sent a message."""

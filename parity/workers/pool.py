@@ -20,18 +20,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Self
 
 from parity.catalogue.versions import REFUSED, too_old
-from parity.numerics.arrays import Arrays
 from parity.printable import printable
 from parity.system import ROOT, is_amd_with_avx2
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.liveness import Liveness
-from parity.workers.protocol import read_message, write_message
 from parity.workers.scratch import Scratch
+
+if TYPE_CHECKING:  # numpy is imported while the workers already start
+    import numpy as np
+
+    from parity.numerics.arrays import Arrays
 
 PIPE_BYTES = 2**20  # what an ordinary user may ask for
 
@@ -108,6 +109,7 @@ class Worker:
         self.device = device
         self.threads = threads or default_threads()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False  # whether the process has said that it is, and was set up
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
         self._log: Any = None
         self._turn = threading.RLock()  # of the call that is being answered; a start calls from within
@@ -153,7 +155,7 @@ class Worker:
         }
         with self._turn:  # a thread that asks meanwhile waits: replies have no names
             try:
-                if self._process is None:
+                if not self._ready:
                     self._start(network, verb)
                 assert self._process is not None
                 alive = Liveness(self._process.pid, timeout, longest)
@@ -173,12 +175,30 @@ class Worker:
                 self.stop()
                 raise
 
-    def stop(self) -> None:
-        """End the process; a later call starts another."""
-        process, self._process = self._process, None
+    def begin(self) -> None:
+        """Start the process and do not wait for it: it imports its framework while the caller does something else.
+
+        Never fails: the next call waits until the process is ready, and raises what there is to raise.
+        """
+        with self._turn:
+            if self._process is None:
+                try:
+                    self._launch(None)
+                except (OSError, WorkerError):  # the next call tries once more, and says what it is for
+                    self.stop()
+
+    def kill(self) -> None:
+        """Send the process its end, which `stop` then waits for."""
+        process = self._process  # once: another thread may be at `stop`
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the process; a later call starts another."""
+        self.kill()
+        process, self._process, self._ready = self._process, None, False
+        if process is not None:
             process.wait()
             for stream in (process.stdin, self._log):
                 if stream is not None:
@@ -188,7 +208,8 @@ class Worker:
         if scratch is not None:  # of a process that could not be started, too
             scratch.remove()
 
-    def _start(self, network: str | None, verb: str) -> None:
+    def _launch(self, network: str | None) -> None:
+        """Start the process, whose first message is still to come. Raises WorkerError."""
         interpreter = interpreter_of(self.framework)
         self._log, self._greeting = tempfile.TemporaryFile(), 0  # noqa: SIM115 (closed by stop)
         # A worker is killed, not ended: what TensorFlow writes of every traced function would stay behind.
@@ -210,6 +231,13 @@ class Worker:
             detail = f"cannot start {interpreter}: {error}; correct or unset ${variable}, and there: {install}"
             raise WorkerError(self.framework, network, "start", "missing", detail) from None
         _widen(self._process.stdin, self._process.stdout)
+
+    def _start(self, network: str | None, verb: str) -> None:
+        """Have a process that is ready: started here, or by `begin` before. Raises WorkerError."""
+        if self._process is None:
+            self._launch(network)
+        assert self._process is not None
+        interpreter = interpreter_of(self.framework)
         threading.Thread(target=_pump, args=(self._process.stdout, self._replies), daemon=True).start()
         message, _ = self._next(network, "start", Liveness(self._process.pid, START_TIMEOUT, LONGEST_START))
         if "error" in message:
@@ -220,6 +248,7 @@ class Worker:
             else:
                 detail = _indented(message)
             raise WorkerError(self.framework, network, "start", "missing", detail)
+        self._ready = True
         if verb != "setup":
             try:
                 self.call("setup", device=self.device, threads=self.threads)
@@ -257,6 +286,8 @@ class Worker:
         alive: Liveness,
     ) -> None:
         """Write a request; a worker that hangs before it has read it all is killed, which ends the write."""
+        from parity.workers.protocol import write_message
+
         assert self._process is not None
         assert self._process.stdin is not None
         written, hung = threading.Event(), list[str]()
@@ -348,8 +379,19 @@ class Workers:
     def __iter__(self) -> Iterator[str]:
         return iter(self._workers)
 
+    def begin(self) -> None:
+        """Start every process and wait for none, see `Worker.begin`."""
+        try:
+            for worker in self._workers.values():
+                worker.begin()
+        except BaseException:  # Ctrl-C
+            self.stop()
+            raise
+
     def stop(self) -> None:
-        """End every process."""
+        """End every process; all at once, since a system takes a while to free the memory of a framework."""
+        for worker in self._workers.values():
+            worker.kill()
         for worker in self._workers.values():
             worker.stop()
 
@@ -393,6 +435,8 @@ def _widen(*pipes: Any) -> None:
 
 def _pump(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:
     """Move messages from a worker's pipe to a queue, which can be waited on with a timeout; None marks the end."""
+    from parity.workers.protocol import read_message
+
     with stream:
         while True:
             try:

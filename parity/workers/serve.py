@@ -6,6 +6,8 @@ output; anything else that prints is turned to standard error. Ends when its inp
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import importlib.abc
 import inspect
@@ -13,7 +15,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -46,6 +48,40 @@ class ForeignImportBlocker(importlib.abc.MetaPathFinder):
         return None
 
 
+class ExtrasHider(importlib.abc.MetaPathFinder):
+    """Has libraries look as if they were not installed, which a framework would import and needs for nothing here."""
+
+    def __init__(self, extras: Sequence[str]) -> None:
+        self.extras = extras
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Raise ModuleNotFoundError for such a library, leave all others to the usual finders."""
+        if fullname.partition(".")[0] in self.extras:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        return None
+
+
+@contextlib.contextmanager
+def quick_imports(extras: Sequence[str]) -> Iterator[None]:
+    """Import a framework in half the time: without `extras`, and without looking for garbage meanwhile.
+
+    A framework is some hundred thousand objects, none of which is garbage; the collector would walk over all of them
+    again and again. At the end they are set apart, so that it never does. A user's own modules are imported after that
+    and find every library.
+    """
+    hider = ExtrasHider(extras)
+    sys.meta_path.insert(0, hider)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        sys.meta_path.remove(hider)
+
+
 def main() -> None:
     """Serve requests until the input ends."""
     framework = sys.argv[1]
@@ -60,10 +96,11 @@ def main() -> None:
     # numpy 2.3 and newer load this at its first use; after Paddle 2.6.2 that ends in a segmentation fault
     importlib.import_module("numpy.random")
     try:
-        if problem := version_problem(framework):
-            write_message(replies, {"error": problem})
-            return
-        verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
+        with quick_imports(FRAMEWORKS[framework].extras):
+            if problem := version_problem(framework):
+                write_message(replies, {"error": problem})
+                return
+            verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
     except ImportError as error:
         write_message(replies, {"error": cause(error), "missing": error.name, "frames": frames(error)})
         return
