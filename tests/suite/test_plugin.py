@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 
 from parity.records.records import Proof
 from parity.records.saved_run import load_run
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.command_line import ROOT, surroundings
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """pytest in `folder`, with the suite's plugin loaded as pyproject.toml does."""
     command = [sys.executable, "-m", "pytest", "-p", "parity.suite.plugin", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=surroundings(), capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 @pytest.fixture
@@ -82,13 +84,20 @@ def test_proof(keep):
 """
 
 
+@pytest.fixture(scope="module")
+def saved_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the suite's own conftest, one speed, one record that is no measurement, and a saved run of them."""
+    folder = tmp_path_factory.mktemp("suite")
+    (folder / "conftest.py").write_text('pytest_plugins = ["parity.suite.conftest"]\n')
+    (folder / "test_kept.py").write_text(KEPT.replace("SECONDS", "0.001"))
+    assert run(folder, "--benchmark-save").returncode == 0
+    return folder
+
+
 @pytest.fixture
-def suite(tmp_path: Path) -> Path:
-    """A folder with the suite's own conftest, one speed, and one record that is no measurement."""
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["parity.suite.conftest"]\n')
-    (tmp_path / "test_kept.py").write_text(KEPT.replace("SECONDS", "0.001"))
-    assert run(tmp_path, "--benchmark-save").returncode == 0
-    return tmp_path
+def suite(saved_suite: Path, tmp_path: Path) -> Path:
+    """A copy of it, to change."""
+    return Path(shutil.copytree(saved_suite, tmp_path / "suite"))
 
 
 def hurry(suite: Path, factor: float) -> None:
@@ -163,7 +172,9 @@ def test_markers_and_profiles_select() -> None:
 
     def listed(*more: str) -> str:
         whole = [*command, "--dataset", "generated", *more]
-        return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+        return subprocess.run(
+            whole, cwd=ROOT, env=surroundings(), capture_output=True, text=True, timeout=120, check=True
+        ).stdout
 
     quick, full, proofs = listed(), listed("--profile", "full"), listed("-m", "not benchmark")
     counted = (
