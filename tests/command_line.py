@@ -23,11 +23,8 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's variables without those that steer the suite or the shape of its output.
-
-    And without pytest-xdist's: in a pytest that believes itself one of several, pytest-benchmark measures nothing.
-    """
-    steering = ("PARITY_", "PYTEST_XDIST", "COLUMNS", "FORCE_COLOR", "PYTHONPATH")
+    """This process's variables without those that steer the suite or the shape of its output."""
+    steering = ("PARITY_", "COLUMNS", "FORCE_COLOR", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
 

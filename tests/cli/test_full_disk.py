@@ -18,7 +18,7 @@ from parity.records.saved_run import load_run, save_records
 from parity.system import remove_leftovers, replacing, temporary_name, write_atomically, write_together
 from parity.weights.files import load_state, save_state
 from reports import write_report
-from tests.command_line import parity, surroundings
+from tests.command_line import parity
 from tests.reports.report_records import PROOFS, SPEED, TRAINING, both, loss_curves, save
 
 SIZE = 64 * 1024
@@ -150,11 +150,11 @@ def test_a_run_of_the_suite_is_saved_elsewhere_where_its_own_place_is_full(small
     (tmp_path / "elsewhere").mkdir()
     plugins = ("-p", "parity.suite.plugin", "-p", "no:cacheprovider")
     command = [sys.executable, "-m", "pytest", *plugins, f"--benchmark-storage={small}", "--benchmark-save=a"]
-    environment = surroundings({"TMPDIR": str(tmp_path / "elsewhere")})
+    surroundings = os.environ | {"TMPDIR": str(tmp_path / "elsewhere")}
 
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, env=environment
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, env=surroundings
         )
 
     assert run().returncode == 0

@@ -12,15 +12,14 @@ import pytest
 
 from parity.records.records import Proof
 from parity.records.saved_run import load_run
-from tests.command_line import ROOT, surroundings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """pytest in `folder`, with the suite's plugin loaded as pyproject.toml does."""
     command = [sys.executable, "-m", "pytest", "-p", "parity.suite.plugin", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=surroundings(), capture_output=True, text=True, timeout=120, check=False
-    )
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -172,9 +171,7 @@ def test_markers_and_profiles_select() -> None:
 
     def listed(*more: str) -> str:
         whole = [*command, "--dataset", "generated", *more]
-        return subprocess.run(
-            whole, cwd=ROOT, env=surroundings(), capture_output=True, text=True, timeout=120, check=True
-        ).stdout
+        return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
 
     quick, full, proofs = listed(), listed("--profile", "full"), listed("-m", "not benchmark")
     counted = (
