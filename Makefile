@@ -1,4 +1,6 @@
-# make parity | test | lint: each sets up .venv by itself, with uv where it is installed, else with venv and pip.
+# make parity | test | test-all | lint: each sets up .venv by itself, with uv where it is installed, else with venv and pip.
+# make test leaves out the tests marked slow: rare cases in full, of which it has one each. TEST_PROCESSES pytests run at
+# a time, each with workers of its own, which take up to XX GB; 0 for one that can be looked into.
 # make oldest: an environment with the oldest Paddle that is supported, for PARITY_PADDLE_PYTHON.
 PYTHON ?= python3
 VENV := .venv
@@ -6,6 +8,8 @@ EXTRA ?= $(if $(wildcard $(VENV)/.ready-gpu),gpu,cpu)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(EXTRA)
 REPORT ?= parity-report.md
+TEST_PROCESSES ?= 2
+TESTS := $(BIN)/pytest tests/ --numprocesses $(TEST_PROCESSES) --dist worksteal
 SUITE := --constraint constraints.txt --editable '.[$(patsubst gpu,tensorflow-gpu,$(EXTRA)),dev]'
 # EXTRA=gpu: TensorFlow in $(VENV), and in an environment of its own inside that, where the suite looks for it, Paddle:
 # PyPI's, or PADDLE_GPU=the file of a wheel. PADDLE_PYTHON is the Python of that environment.
@@ -13,14 +17,17 @@ PADDLE_GPU ?= paddlepaddle-gpu==2.6.2
 OLDEST := .venv-oldest
 OLDEST_PACKAGES := paddlepaddle==2.6.2 numpy==1.26.4
 
-.PHONY: parity test lint setup oldest clean
+.PHONY: parity test test-all lint setup oldest clean
 
 parity: $(READY)
 	@status=0; $(BIN)/pytest parity/ --benchmark-save || status=$$?; \
 	$(BIN)/parity report -o $(REPORT) && exit $$status
 
 test: $(READY)
-	$(BIN)/pytest tests/
+	$(TESTS) -m 'not slow'
+
+test-all: $(READY)
+	$(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

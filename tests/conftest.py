@@ -1,5 +1,6 @@
 """What the tests share: both frameworks' workers, started once; a small data set; interpreters with a fault in them."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,11 @@ from parity.workers.pool import Worker, Workers
 MakePython = Callable[[Mapping[str, str]], Path]
 
 FaultyPair = Callable[[str, Mapping[str, str]], Workers]
+
+
+def pytest_configure() -> None:
+    """What a test starts is none of pytest-xdist's processes: in those, pytest-benchmark measures nothing."""
+    os.environ.pop("PYTEST_XDIST_WORKER", None)
 
 
 @pytest.fixture(scope="session")

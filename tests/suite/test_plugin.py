@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,13 +83,20 @@ def test_proof(keep):
 """
 
 
+@pytest.fixture(scope="module")
+def saved_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the suite's own conftest, one speed, one record that is no measurement, and a saved run of them."""
+    folder = tmp_path_factory.mktemp("suite")
+    (folder / "conftest.py").write_text('pytest_plugins = ["parity.suite.conftest"]\n')
+    (folder / "test_kept.py").write_text(KEPT.replace("SECONDS", "0.001"))
+    assert run(folder, "--benchmark-save").returncode == 0
+    return folder
+
+
 @pytest.fixture
-def suite(tmp_path: Path) -> Path:
-    """A folder with the suite's own conftest, one speed, and one record that is no measurement."""
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["parity.suite.conftest"]\n')
-    (tmp_path / "test_kept.py").write_text(KEPT.replace("SECONDS", "0.001"))
-    assert run(tmp_path, "--benchmark-save").returncode == 0
-    return tmp_path
+def suite(saved_suite: Path, tmp_path: Path) -> Path:
+    """A copy of it, to change."""
+    return Path(shutil.copytree(saved_suite, tmp_path / "suite"))
 
 
 def hurry(suite: Path, factor: float) -> None:

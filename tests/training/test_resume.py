@@ -155,8 +155,9 @@ def test_killed_while_it_writes_a_checkpoint_it_goes_on_from_the_one_before(
 @pytest.mark.slow
 def test_killed_in_its_second_network_a_run_of_traps_has_kept_the_first(tmp_path: Path) -> None:
     saved = tmp_path / "traps.json"
-    arguments = ("traps", "--network", "lenet5", "--network", "resnet20_v1", "--seeds", "0", "--dataset", "generated")
-    with running(*arguments, "--save", saved) as process:
+    networks = ("--network", "lenet5", "--network", "resnet20_v1")
+    arguments = ("traps", *networks, "--trap", "nan", "--seeds", "0", "--dataset", "generated", "--save", saved)
+    with running(*arguments) as process:
         wait_for(saved.exists, process)
         workers = workers_of(process)
         process.send_signal(signal.SIGKILL)
