@@ -222,7 +222,7 @@ def repro(
         except NothingToReproduceError as error:
             console.say(console.stdout(), str(error))
             raise typer.Exit(DIFFERENT) from None
-        versions = {name: reply.result["version"] for name, reply in workers.each("settings").items()}
+        versions = {name: settings.version for name, settings in workers.map(lambda worker: worker.settings()).items()}
         write_repro(culprit, output, versions)
     console.say(console.stdout(), f"{culprit.cause}\nwritten: {output}, see README.md there")
 
@@ -246,10 +246,10 @@ def make_pair(
     dtype: str = "float64",
 ) -> Pair:
     """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
+    from parity.catalogue.user_models import ModelSpec
     from parity.migration.map_file import read_map
     from parity.migration.pair import FIRST, SECOND, Pair
     from parity.runtime.targets import parse
-    from parity.runtime.user_models import Wanted
 
     numbers = parse_shape(shape)
     for target in (first, second):
@@ -260,7 +260,7 @@ def make_pair(
         if path is not None and not path.is_file():
             raise ValueError(f"{path}: no such file; expected a file of weights")
     wanted = {
-        framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
+        framework: ModelSpec(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
         for framework, target, path in ((FIRST, first, weights[0]), (SECOND, second, weights[1]))
     }
     return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})

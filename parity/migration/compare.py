@@ -173,13 +173,12 @@ def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:
         count = min(count, len(pair.dataset.test_images))
     told("stage", f"what {count} inputs change with the TensorFlow model's own weights, in float32")
     inputs = pair.inputs(count)
-    pair.each("keep_state", arrays=pair.own_state(FIRST))
+    pair.keep_state(pair.own_state(FIRST))
     end, _ = pair.ends()
     outputs: dict[str, list[np.ndarray]] = {FIRST: [], SECOND: []}
     for begin in range(0, count, 8):
-        part = inputs[begin : begin + 8]
-        for framework, reply in pair.each("model_ends", dtype="float32", end=end, arrays={"inputs": part}).items():
-            outputs[framework].append(reply.arrays["output"])
+        for framework, output in pair.end_outputs("float32", end, inputs[begin : begin + 8]).items():
+            outputs[framework].append(output)
     one, other = (np.concatenate(each).reshape(count, -1) for each in outputs.values())
     changed = np.flatnonzero(one.argmax(axis=1) != other.argmax(axis=1))
     scale = float(np.abs(one).max()) or 1.0

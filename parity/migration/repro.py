@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.migration.diagnosis import diagnose_pair
+from parity.migration.diagnosis import diagnose_pair, inputs_of, layers_alone
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.migration.proofs import certificate, float64_forward
 from parity.migration.repro_scripts import Culprit, body_of, file_name, own_layout, script
@@ -111,8 +111,8 @@ def _shapes(pair: Pair, name: str, framework: str) -> tuple[list[tuple[int, ...]
 
 
 def _culprit(pair: Pair, name: str, inputs: np.ndarray, cause: str) -> Culprit:
-    fed = pair.one(FIRST, "model_inputs", names=[name], arrays={"inputs": inputs}).arrays
-    outputs = {framework: reply.arrays[name] for framework, reply in pair.each("model_layers", arrays=fed).items()}
+    fed = inputs_of(pair, [name], inputs)
+    outputs = {framework: alone[name] for framework, alone in layers_alone(pair, fed).items()}
     xs = list(fed.values())
     one, other = outputs[FIRST], outputs[SECOND]
     if len(inputs) > 1 and sum(array.nbytes for array in [*xs, one, other]) > BIG:

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.user_models import Adoption
 from parity.numerics.arrays import Arrays
+from parity.numerics.tolerance import Roundings
 from parity.runtime.graph import INPUT, UNKNOWN, Graph
-from parity.runtime.user_models import Adoption, Kept, Roundings, Wanted, cast_inputs, require_static
+from parity.runtime.user_models import Kept, Wanted, cast_inputs, require_static
 from parity.weights.initializers import proof_state
 from parity.weights.state import check_state, digests
 

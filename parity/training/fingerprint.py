@@ -30,11 +30,11 @@ def configuration(
 
     The number of epochs is not among them, so that a finished part of a longer training can be told as such.
     """
-    settings = worker.call("settings").result
+    settings = worker.settings()
     return {
         "network": name,
         "framework": worker.framework,
-        "framework version": settings["version"],
+        "framework version": settings.version,
         "code": code_version(worker.framework),
         "recipe": json.loads(json.dumps(asdict(recipe) | {"epochs": None})),
         "batch": batch,

@@ -125,7 +125,7 @@ def both(folder: Path) -> Iterator[Workers]:
     """Workers that can import the modules."""
     with pytest.MonkeyPatch.context() as patch, Workers(threads=1) as workers:
         patch.chdir(folder)
-        workers.each("settings")
+        workers.map(lambda worker: worker.settings())
         yield workers
 
 
