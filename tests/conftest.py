@@ -120,6 +120,19 @@ def faulty_pair(workers: Workers, altered_python: MakePython) -> Iterator[Faulty
 
 # What only tests ask a worker for.
 SPY = """
+PRODUCT = dict(VERBS)
+
+def signatures():
+    import inspect
+    from PACKAGE.training import Trainer
+    def of(function):
+        return [
+            {"name": each.name, "kind": each.kind.name, "required": each.default is each.empty,
+             "default": None if each.default is each.empty else each.default}
+            for each in inspect.signature(function).parameters.values()
+        ]
+    return {"verbs": {name: of(verb) for name, verb in PRODUCT.items()}, "trainer": of(Trainer)}
+
 def modules():
     import sys
     return {"modules": sorted(sys.modules)}
@@ -184,7 +197,7 @@ def shout():
     return {"read": sys.stdin.read()}
 
 WORK = (burn, burn_in_a_child, deadlock)
-for verb in (modules, import_module, held, overwrite, crash, leave, sleep, report, shout, *WORK):
+for verb in (signatures, modules, import_module, held, overwrite, crash, leave, sleep, report, shout, *WORK):
     VERBS[verb.__name__] = verb
 """
 

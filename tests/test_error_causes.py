@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from parity.catalogue.user_models import ModelSpec
 from parity.error_causes import LONGEST, cause
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import WorkerError, Workers
@@ -127,7 +128,7 @@ def failing(altered_python: MakePython, tmp_path_factory: pytest.TempPathFactory
         for name, framework in FRAMEWORKS.items():
             source = SOURCES[name].replace("own_NAME", f"own_{name}")
             both[name] = FaultyWorker(name, altered_python({f"{framework.package}.verbs": source}), 1)
-            both[name].call("settings")  # starts it here, and with its Python alone: others start as they would
+            both[name].settings()  # starts it here, and with its Python alone: others start as they would
     yield both
     for worker in both.values():
         worker.stop()
@@ -266,14 +267,14 @@ def test_a_lambda_is_refused_with_the_reason_and_what_to_do(workers: Workers, tm
     (tmp_path / "ran").unlink()
     path = str(tmp_path / "lambda.keras")
     for wanted, advice in (
-        ({"target": path, "input": [4]}, ("safe_mode=False", "put a layer of Keras in the place of the Lambda")),
+        (ModelSpec(path, [4]), ("safe_mode=False", "put a layer of Keras in the place of the Lambda")),
         (
-            {"target": "tests.migration.keras_models:signals()", "input": [20, 6], "weights": path},
+            ModelSpec("tests.migration.keras_models:signals()", [20, 6], weights=path),
             ("Give its weights alone: model.save_weights",),
         ),
     ):
         with pytest.raises(WorkerError) as caught:
-            workers["tensorflow"].call("load_model", network="pair", wanted=wanted)
+            workers["tensorflow"].load_model("pair", wanted)
         for part in ("lambda.keras holds Python code (a Lambda layer)", "safe mode", *advice):
             assert part in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1

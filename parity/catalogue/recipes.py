@@ -226,11 +226,37 @@ def decayed(entry_name: str, layer_kind: str, scope: str) -> bool:
     raise ValueError(f"unknown scope of weight decay {scope!r}; known: all, kernels, conv kernels")
 
 
-def as_arguments(recipe: Recipe) -> dict[str, Any]:
-    """What a worker needs to know of a recipe, as plain JSON values; plans and rates are handed over as arrays."""
-    return {
-        "batch": recipe.batch,
-        "optimizer": asdict(recipe.optimizer),
-        "l2": recipe.l2,
-        "l2_scope": recipe.l2_scope,
-    }
+@dataclass(frozen=True)
+class TrainerSettings:
+    """What a worker's trainer needs to know besides the seed; plans and rates are handed over as arrays.
+
+    Attributes:
+        batch: images a step.
+        optimizer: the update rule.
+        l2, l2_scope: as in `Recipe`.
+        mode: how a step runs: "eager", "to_static" (Paddle), "tf.function" (TensorFlow), or "auto", the faster one.
+        precision: "float32", "float64" or "bfloat16".
+    """
+
+    batch: int
+    optimizer: Optimizer
+    l2: float = 0.0
+    l2_scope: str = "all"
+    mode: str = "auto"
+    precision: str = "float32"
+
+    def as_arguments(self) -> dict[str, Any]:
+        """As plain JSON values, by the names of the trainer's arguments."""
+        return asdict(self)
+
+
+def trainer_settings(
+    recipe: Recipe, *, batch: int | None = None, mode: str = "auto", precision: str = "float32"
+) -> TrainerSettings:
+    """A recipe's settings, with another `batch` than its own where one is given.
+
+    Example::
+
+        worker.start_training("lenet5", 0, arrays, trainer_settings(recipe_of("mini"), batch=8))
+    """
+    return TrainerSettings(batch or recipe.batch, recipe.optimizer, recipe.l2, recipe.l2_scope, mode, precision)

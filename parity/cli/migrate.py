@@ -231,7 +231,7 @@ def repro(
         except NothingToReproduceError as error:
             console.say(console.stdout(), str(error))
             raise typer.Exit(DIFFERENT) from None
-        versions = {name: reply.result["version"] for name, reply in workers.each("settings").items()}
+        versions = {name: settings.version for name, settings in workers.map(lambda worker: worker.settings()).items()}
         write_repro(culprit, output, versions)
     console.say(console.stdout(), f"{culprit.cause}\nwritten: {output}, see README.md there")
 
@@ -257,15 +257,15 @@ def make_pair(
     dtype: str = "float64",
 ) -> Pair:
     """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
+    from parity.catalogue.user_models import ModelSpec
     from parity.migration.map_file import read_map
     from parity.migration.pair import FIRST, SECOND, Pair
-    from parity.runtime.user_models import Wanted
 
     numbers = parse_shape(shape)
     picture = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
     images = images_of(dataset, seed) if picture else None
     wanted = {
-        framework: Wanted(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
+        framework: ModelSpec(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
         for framework, target, path in ((FIRST, first, weights[0]), (SECOND, second, weights[1]))
     }
     return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.catalogue.networks import network
-from parity.catalogue.recipes import RECIPES, as_arguments
+from parity.catalogue.recipes import RECIPES, trainer_settings
 from parity.cli.doctor import Finding
 from parity.data.registry import load
 from parity.numerics.arrays import unpack
@@ -41,15 +41,13 @@ def _failure(worker: Worker) -> str:
     recipe = RECIPES[network(NETWORK).recipe]
     arrays = timing_arrays(worker, NETWORK, load("generated"), BATCH, seed=0, steps=1)
     state = unpack(arrays, "state")
-    returned = worker.call("round_trip", network=NETWORK, arrays=state).arrays
+    returned = worker.round_trip(NETWORK, state)
     changed = [name for name in state if name not in returned or returned[name].tobytes() != state[name].tobytes()]
     if changed or len(returned) != len(state):
         return f"the weights of {NETWORK} came back changed: {', '.join(changed) or 'other names'}"
-    settings = as_arguments(recipe) | {"batch": BATCH}
-    worker.call("start_training", network=NETWORK, arrays=arrays, seed=0, **settings)
-    plan = unpack(arrays, "plan")
-    loss = worker.call("train_epoch", network=NETWORK, arrays=plan, on_progress=lambda news: None).result["loss"]
-    moved = unpack(worker.call("export_training").arrays, "state")
+    worker.start_training(NETWORK, 0, arrays, trainer_settings(recipe, batch=BATCH))
+    loss = worker.train_epoch(NETWORK, unpack(arrays, "plan")).loss
+    moved = worker.export_training(NETWORK).state
     if not np.isfinite(loss) or not any((moved[name] != state[name]).any() for name in state):
         return f"a step of training gave the loss {loss}, or moved no weight"
     return ""

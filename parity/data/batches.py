@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -11,11 +11,10 @@ from parity.catalogue.recipes import Recipe, learning_rates
 from parity.data.dataset import Dataset
 from parity.data.epoch_plan import EpochPlan, augment, batch_digest, epoch_plan, pad_images
 from parity.numerics.arrays import Arrays
+from parity.weights.description import DropoutSites
 
 
-def plan_arrays(
-    dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: int, dropout: Mapping[str, int]
-) -> Arrays:
+def plan_arrays(dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: int, dropout: DropoutSites) -> Arrays:
     """The plan and the learning rates of one epoch (counted from 0); `dropout` as a worker describes it."""
     plan = epoch_plan(
         seed,
@@ -23,8 +22,8 @@ def plan_arrays(
         images=len(dataset.train_images),
         batch=batch,
         augmentation=recipe.augmentation,
-        dropout_sites=dropout["sites"],
-        pool_spare=dropout["largest"] * batch,  # the pool is twice as long as the largest mask
+        dropout_sites=dropout.sites,
+        pool_spare=dropout.largest * batch,  # the pool is twice as long as the largest mask
     )
     rate = learning_rates(recipe.schedule, epoch, len(plan.order))
     return {name: getattr(plan, name) for name in ("order", "dy", "dx", "flip", "dropout")} | {"rate": rate}

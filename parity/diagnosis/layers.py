@@ -32,12 +32,21 @@ from parity.diagnosis.trained_path import (
     side_effects_of_evaluation,
 )
 from parity.kinds.norm import batch_norm_training, of_running_statistics
-from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, gap
 from parity.numerics.losses import cross_entropy
 from parity.proofs.context import Evidence
 from parity.proofs.extremes import scaled_up
-from parity.proofs.train_mode import probe_inputs_of_batch_norms, recipe_for, start, training_part
+from parity.proofs.forward import probe_layers
+from parity.proofs.train_mode import (
+    gradients_of,
+    probe_batch_norms,
+    probe_inputs_of_batch_norms,
+    recipe_for,
+    start,
+    training_part,
+    training_stages,
+)
 from parity.records.records import Diagnosis
 
 IMAGES_ALONE = 2  # on which layers are run alone
@@ -86,7 +95,7 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
 def _correspond(evidence: Evidence) -> bool:
     """Whether the twins have the same layers at all, which level 1 judges."""
     one, other = evidence.describe().values()
-    return bool(one["entries"] == other["entries"] and one["layers"] == other["layers"])
+    return one.entries == other.entries and one.layers == other.layers
 
 
 def layers_alone(evidence: Evidence) -> list[Diagnosis]:
@@ -156,18 +165,13 @@ def running_statistics(evidence: Evidence) -> list[Diagnosis]:
     if facts is None:
         return []
     state, inputs = evidence.state("float64"), probe_inputs_of_batch_norms(evidence)
-    replies = evidence.workers.each(
-        "probe_batch_norms",
-        network=evidence.network.name,
-        dtype="float64",
-        arrays=pack(state=state, input=inputs),
-    )
+    outputs = probe_batch_norms(evidence, "float64", pack(state=state, input=inputs))
     diagnoses = []
     for name, x in inputs.items():
         own = _own(state, name)
         _, *moved = batch_norm_training(x, own, facts.epsilon, facts.momentum)
-        for framework, reply in replies.items():
-            found = [reply.arrays[f"{name}/{kind}"] for kind in ("mean", "variance")]
+        for framework, arrays in outputs.items():
+            found = [arrays[f"{name}/{kind}"] for kind in ("mean", "variance")]
             before = max(map(gap, moved, found))
             if not before <= FLOAT64_LIMIT:
                 suspect = Suspect(framework, name, "running statistics", before)
@@ -234,12 +238,12 @@ def loss_value(evidence: Evidence) -> list[Diagnosis]:
     recipe = recipe_for(evidence)
     stages = _training_stages(evidence)
     plan = start(evidence, recipe)
-    replies = evidence.workers.each("gradients", network=evidence.network.name, arrays=plan)
+    batches = gradients_of(evidence, plan)
     part, first = _first_row(evidence)
     labels = part.train_labels[first.order[0]].astype(int)
     diagnoses = []
-    for framework, reply in replies.items():
-        logits, loss = stages[framework]["head/logits"], np.array(reply.result["loss"])
+    for framework, batch in batches.items():
+        logits, loss = stages[framework]["head/logits"], np.array(batch.loss)
         before = gap(np.array(cross_entropy(logits, labels)), loss)
         if not before <= FLOAT64_LIMIT:
             played = ((trap, text, np.array(value)) for trap, text, value in hypotheses.of_loss(logits, labels))
@@ -257,9 +261,9 @@ def _probed(evidence: Evidence, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
     images = evidence.images()[:IMAGES_ALONE]
     state = evidence.state(dtype)
     arrays = pack(state=state, images={"nhwc": images})
-    replies = evidence.workers.each("layer_inputs", network=evidence.network.name, dtype=dtype, arrays=arrays)
+    reaching = evidence.workers.map(lambda worker: worker.layer_inputs(evidence.network.name, dtype, arrays))
     known = {layer["name"] for layer in evidence.layers() if kinds.of_spec(layer) is not None}
-    given = [reply.arrays for reply in replies.values()]
+    given = list(reaching.values())
     inputs = {}
     for name in given[0]:
         if name in known:
@@ -272,8 +276,7 @@ def _probed(evidence: Evidence, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
 def _probed_alone(evidence: Evidence, inputs: Arrays, dtype: str = "float64") -> tuple[Arrays, dict[str, Arrays]]:
     """What each framework's layers alone make of these inputs, and the inputs."""
     arrays = pack(state=evidence.state(dtype), input=inputs)
-    outputs = evidence.workers.each("probe_layers", network=evidence.network.name, dtype=dtype, arrays=arrays)
-    return inputs, {framework: reply.arrays for framework, reply in outputs.items()}
+    return inputs, probe_layers(evidence, arrays, dtype)
 
 
 def _first_row(evidence: Evidence) -> tuple[Any, EpochPlan]:
@@ -286,8 +289,7 @@ def _training_stages(evidence: Evidence) -> dict[str, Arrays]:
     """Every stage of the first row of a plan in training mode, of each framework."""
     plan = start(evidence, recipe_for(evidence))
     row = {name: array[:1] for name, array in plan.items()}
-    replies = evidence.workers.each("training_stages", network=evidence.network.name, arrays=row)
-    return {framework: unpack(reply.arrays, "stages") for framework, reply in replies.items()}
+    return {framework: found.stages for framework, found in training_stages(evidence, row).items()}
 
 
 def _first_layer(

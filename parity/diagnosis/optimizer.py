@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,13 +13,22 @@ from parity.diagnosis.attribution import Suspect, accuse, named
 from parity.diagnosis.hypotheses import cross_entropy, of_loss
 from parity.diagnosis.scene import LOSS, OPTIMIZER
 from parity.diagnosis.update_rules import Rule, Step, alternatives, distance
-from parity.numerics.arrays import Arrays, unpack
+from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, gap, layer_scales
 from parity.proofs.context import Evidence
 from parity.proofs.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.proofs.optimizer import UPDATE_LIMIT, boundary_rates
 from parity.proofs.single_steps import TrainerState, from_row, remembers, run_step
-from parity.proofs.train_mode import STEPS, gradients_of, plan_of, recipe_for, start, train_rows, training_part
+from parity.proofs.train_mode import (
+    STEPS,
+    gradients_of,
+    plan_of,
+    recipe_for,
+    start,
+    train_rows,
+    training_part,
+    training_stages,
+)
 from parity.records.records import Diagnosis
 from parity.workers.pool import Worker
 
@@ -85,11 +93,11 @@ def _taken_up(evidence: Evidence, recipe: Recipe, extreme: Extreme | None) -> di
         remembered = {
             name: step.after.memory[f"{slot}/{name}"] / share
             - (recipe.l2 * state[name] if decayed(name, kinds[name.rpartition("/")[0]], recipe.l2_scope) else 0.0)
-            for name in computed[framework].arrays
+            for name in computed[framework].gradients
             if f"{slot}/{name}" in step.after.memory
         }
         if remembered:
-            found[framework] = TakenUp(computed[framework].arrays, remembered)
+            found[framework] = TakenUp(computed[framework].gradients, remembered)
     return found
 
 
@@ -130,7 +138,7 @@ def _cause_of(framework: str, taken: TakenUp, *, drawn: bool) -> Diagnosis | Non
 
 def extreme_losses(evidence: Evidence) -> list[Diagnosis]:
     """Whether the loss of large and of tiny numbers is the cross entropy of the logits."""
-    recipe, name = recipe_for(evidence), evidence.network.name
+    recipe = recipe_for(evidence)
     labels = training_part(evidence).train_labels
     found: dict[str, Diagnosis] = {}
     for extreme in EXTREMES:
@@ -138,11 +146,11 @@ def extreme_losses(evidence: Evidence) -> list[Diagnosis]:
         start(evidence, recipe, dict.fromkeys(evidence.workers, state))
         plan = extreme_plan(plan_of(evidence, recipe, 0), labels, extreme)
         row = {each: array[:1] for each, array in plan.items()}
-        losses = {framework: reply.result["loss"] for framework, reply in gradients_of(evidence, row).items()}
-        stages = evidence.workers.each("training_stages", network=name, arrays=row)
+        losses = {framework: found.loss for framework, found in gradients_of(evidence, row).items()}
+        passes = training_stages(evidence, row)
         own = labels[row["order"][0]].astype(int)
         for framework, loss in losses.items():
-            logits = unpack(stages[framework].arrays, "stages")[LOGITS]
+            logits = passes[framework].stages[LOGITS]
             size = float(np.abs(logits).max())  # a loss is as uncertain as the logits that it is a difference of
 
             def beside(value: float, size: float = size) -> np.ndarray:
@@ -199,21 +207,20 @@ def _observed_steps(evidence: Evidence, recipe: Recipe, rates: np.ndarray) -> di
     def sampled(arrays: Arrays) -> Arrays:
         return {each: arrays[each].ravel()[chosen.get(each, slice(None))] for each in sizes}
 
-    def run(worker: Worker) -> Any:
+    def run(worker: Worker) -> None:
         def weights() -> Arrays:
-            return sampled(unpack(worker.call("export_training", network=name).arrays, "state"))
+            return sampled(worker.export_training(name).state)
 
         before = weights()
         for index in range(SIMULATED):
-            gradients = worker.call("gradients", network=name, arrays=from_row(plan, index)).arrays
+            gradients = worker.gradients(name, from_row(plan, index)).gradients
             if index == 0:
                 scales = layer_scales(gradients)
                 zero.update(e for e, g in gradients.items() if np.abs(g).max() <= TINY_GRADIENT * scales[e])
-            reply = train_rows(evidence, worker, plan, index)
+            train_rows(evidence, worker, plan, index)
             after = weights()
             observed[worker.framework].append(Step(before, sampled(gradients), after))
             before = after
-        return reply
 
     evidence.workers.map(run)
     return {

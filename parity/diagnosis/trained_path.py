@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from parity.data.batches import prepared
 from parity.diagnosis.attribution import Suspect, accuse, named
 from parity.diagnosis.hypotheses import Hypothesis
 from parity.diagnosis.scene import EVALUATION, OPTIMIZER, START, TRAINING
-from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, gap
 from parity.numerics.losses import cross_entropies
 from parity.proofs.context import Evidence
@@ -21,10 +20,11 @@ from parity.proofs.extremes import LOGITS
 from parity.proofs.layer_gradients import INPUT, backwards, gradients_alone, of_layers, probes_of
 from parity.proofs.optimizer_alone import apparent_epsilon, repeated_updates, steps_of, updates_alone
 from parity.proofs.single_steps import current_state, from_row
-from parity.proofs.train_mode import recipe_for, start, train_rows, training_part
+from parity.proofs.train_mode import recipe_for, start, train_rows, training_part, training_stages
 from parity.records.records import Diagnosis
 from parity.weights.state import same_bits
-from parity.workers.pool import Reply, Worker, WorkerError
+from parity.workers.client.training import Evaluation, Figures
+from parity.workers.pool import Worker, WorkerError
 
 EXACT = 1e-4  # by which a ratio of float32 gradients may be off the number that it is taken for
 
@@ -35,7 +35,7 @@ def first_weights(evidence: Evidence) -> list[Diagnosis]:
     sent = evidence.state("float32")
     found: dict[str, Diagnosis] = {}
 
-    def job(worker: Worker) -> Reply:
+    def job(worker: Worker) -> None:
         state = current_state(evidence, worker).state
         changed = {name: state[name] for name, array in sent.items() if not same_bits(array, state[name])}
         if changed:
@@ -46,7 +46,6 @@ def first_weights(evidence: Evidence) -> list[Diagnosis]:
                 text = f"with other numbers in {len(changed)} of {len(sent)} arrays, first {next(iter(changed))!r}"
             suspect = Suspect(worker.framework, START, "of a float32 training", before)
             found[worker.framework] = accuse(suspect, "start-weights", text)
-        return Reply()
 
     evidence.workers.map(job)
     return [found[name] for name in evidence.workers if name in found]
@@ -56,9 +55,8 @@ def evaluated_images(evidence: Evidence) -> list[Diagnosis]:
     """Whether the logits of an evaluation are those of its images, and what else they are of."""
     batch, diagnoses, told = evidence.evaluation_batch, [], telling(evidence)
     right = predictions(evidence, "float64", told.state)
-    replies = evaluated(evidence, "float64", told)
-    for framework, reply in replies.items():
-        logits = reply.arrays["logits"]
+    for framework, result in evaluated(evidence, "float64", told).items():
+        logits = result.logits
         expected = right[framework]
         suspect = Suspect(framework, EVALUATION, "images", gap(expected[: len(logits)], logits))
         if len(logits) != len(expected):
@@ -80,18 +78,18 @@ def counted_images(evidence: Evidence) -> list[Diagnosis]:
     batch, told = evidence.evaluation_batch, telling(evidence)
     labels = told.part.test_labels.astype(int)
     diagnoses = []
-    for framework, reply in evaluated(evidence, "float64", told).items():
-        logits, result = reply.arrays["logits"], reply.result
+    for framework, result in evaluated(evidence, "float64", told).items():
+        logits = result.logits
         if len(logits) != len(labels):
             continue  # as `evaluated_images` says
-        before = _figures_off(reply, labels)
+        before = _figures_off(result, labels)
         suspect = Suspect(framework, EVALUATION, "loss and accuracy", before)
         if before <= FLOAT64_LIMIT * len(labels):
             continue
         for shift in (1, -1):
             parts = [labels[begin : begin + batch] for begin in range(0, len(labels), batch)]
             shifted = np.concatenate([np.roll(part, shift) for part in parts])
-            after = abs(cross_entropies(logits, shifted).mean() - result["loss"]) / np.abs(logits).max()
+            after = abs(cross_entropies(logits, shifted).mean() - result.loss) / np.abs(logits).max()
             if after <= FLOAT64_LIMIT * len(labels):
                 text = f"the loss of every image with the label of the image {abs(shift)} before or after it"
                 diagnoses.append(accuse(suspect, "eval-labels", text, float(after)))
@@ -104,11 +102,11 @@ def counted_images(evidence: Evidence) -> list[Diagnosis]:
     return diagnoses
 
 
-def _figures_off(reply: Reply, labels: np.ndarray) -> float:
+def _figures_off(result: Evaluation, labels: np.ndarray) -> float:
     """How far loss and accuracy of an evaluation are from those of its logits."""
-    logits, result = reply.arrays["logits"], reply.result
+    logits = result.logits
     loss, hits = cross_entropies(logits, labels).mean(), (logits.argmax(axis=1) == labels).mean()
-    return float(max(abs(loss - result["loss"]) / np.abs(logits).max(), abs(hits - result["accuracy"])))
+    return float(max(abs(loss - result.loss) / np.abs(logits).max(), abs(hits - result.accuracy)))
 
 
 def side_effects_of_evaluation(evidence: Evidence) -> list[Diagnosis]:
@@ -149,18 +147,18 @@ def reported_step(evidence: Evidence) -> list[Diagnosis]:
     plan = start(evidence, recipe_for(evidence))
     labels = training_part(evidence).train_labels[plan["order"][0]].astype(int)
     rows = {name: array[:1] for name, array in plan.items()}
-    stages = evidence.workers.each("training_stages", network=evidence.network.name, arrays=rows)
+    passes = training_stages(evidence, rows)
     try:
         reports = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
     except WorkerError:
         return []  # as the proof says; other searches go on
     diagnoses = []
-    for framework, reply in stages.items():
-        logits, result = unpack(reply.arrays, "stages")[LOGITS], reports[framework].result
-        before = abs(float((logits.argmax(axis=1) == labels).mean()) - result["accuracy"])
+    for framework, found in passes.items():
+        logits, reported = found.stages[LOGITS], reports[framework]
+        before = abs(float((logits.argmax(axis=1) == labels).mean()) - reported.accuracy)
         if before > 0:
             suspect = Suspect(framework, TRAINING, "accuracy", before)
-            diagnoses.append(_other_figures(suspect, logits, labels, result, len(labels)))
+            diagnoses.append(_other_figures(suspect, logits, labels, reported, len(labels)))
     return diagnoses
 
 
@@ -169,7 +167,7 @@ def first_of_epoch(evidence: Evidence) -> list[Diagnosis]:
     plan = start(evidence, recipe_for(evidence), precision="float32")
     found: dict[str, Diagnosis] = {}
 
-    def job(worker: Worker) -> Reply:
+    def job(worker: Worker) -> None:
         train_rows(evidence, worker, plan, 0, 2)
         before = current_state(evidence, worker)
         forgotten = {
@@ -179,7 +177,7 @@ def first_of_epoch(evidence: Evidence) -> list[Diagnosis]:
 
         def memory_after(memory: Arrays, first: int) -> Arrays:
             arrays = pack(state=before.state, optimizer=memory)
-            worker.call("load_training", network=evidence.network.name, arrays=arrays)
+            worker.load_training(evidence.network.name, arrays)
             train_rows(evidence, worker, from_row(plan, -first), first)
             return current_state(evidence, worker, weights=False).memory
 
@@ -195,7 +193,6 @@ def first_of_epoch(evidence: Evidence) -> list[Diagnosis]:
             else:
                 text = f"another step than in the middle of an epoch, in {len(other)} arrays"
                 found[worker.framework] = accuse(suspect, "", text)
-        return Reply()
 
     evidence.workers.map(job)
     return [found[name] for name in evidence.workers if name in found]
@@ -283,7 +280,7 @@ def _of_batch(
     after = gap(np.concatenate(parts), logits)
     if after <= EXACT:
         return accuse(suspect, "eval-preprocess", "logits of images less the mean of their own batch", after)
-    alone = evaluated(evidence, "float64", told, batch + 1)[framework].arrays["logits"]
+    alone = evaluated(evidence, "float64", told, batch + 1)[framework].logits
     if not gap(logits, alone) <= FLOAT64_LIMIT:
         text = "logits that depend on which other images are in the batch: its own statistics, as in training"
         return accuse(suspect, "eval-mode", text)
@@ -294,29 +291,29 @@ def _other_figures(
     suspect: Suspect,
     logits: np.ndarray,
     labels: np.ndarray,
-    result: Mapping[str, Any],
+    figures: Figures,
     batch: int,
     *,
     cut: bool = False,
 ) -> Diagnosis:
     """What loss and accuracy that do not follow from the logits are of; `cut`: a loss of small ones is right."""
     losses, right = cross_entropies(logits, labels), logits.argmax(axis=1) == labels
-    if result["accuracy"] != float(right.mean()):
+    if figures.accuracy != float(right.mean()):
         for text, hits in _counts(logits, labels, batch):
-            if abs(hits - result["accuracy"] * len(labels)) < 0.5:
+            if abs(hits - figures.accuracy * len(labels)) < 0.5:
                 return accuse(suspect, "accuracy", text)
     parts = [losses[begin : begin + batch].mean() for begin in range(0, len(losses), batch)]
-    if abs(np.mean(parts) - result["loss"]) <= FLOAT64_LIMIT * np.abs(logits).max():
+    if abs(np.mean(parts) - figures.loss) <= FLOAT64_LIMIT * np.abs(logits).max():
         return accuse(suspect, "", "the mean of its batches' mean losses, of which the last batch is smaller")
-    if cut and result["loss"] < losses.mean():
+    if cut and figures.loss < losses.mean():
         low, high = 0.0, float(losses.max())
         for _ in range(60):  # to the last bit
             middle = (low + high) / 2
-            low, high = (middle, high) if np.minimum(losses, middle).mean() < result["loss"] else (low, middle)
+            low, high = (middle, high) if np.minimum(losses, middle).mean() < figures.loss else (low, middle)
         text = f"a mean loss as if no image's were above {low:.4g}, where they reach {losses.max():.4g}"
         return accuse(suspect, "softmax-floor", text)
     of_logits = f"from these logits follow {right.mean():.6g} and {losses.mean():.6g}"
-    text = f"an accuracy of {result['accuracy']:.6g} and a loss of {result['loss']:.6g}; {of_logits}"
+    text = f"an accuracy of {figures.accuracy:.6g} and a loss of {figures.loss:.6g}; {of_logits}"
     return accuse(suspect, "", text, suspect.before)
 
 

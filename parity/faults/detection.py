@@ -130,8 +130,8 @@ def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> 
     fault, framework, stage = injection.fault, injection.framework, injection.stage
     if (distorted := distortion(fault.change, stage, scene)) is not None:
         return TamperedWorkers(workers, framework, distorted), lambda: None
-    workers[framework].call("inject", network=name, fault=fault.change, stage=stage)
-    return workers, lambda: workers[framework].call("heal")
+    workers[framework].inject(name, fault.change, stage)
+    return workers, workers[framework].heal
 
 
 def _names(cause: Diagnosis, trap: str) -> bool:

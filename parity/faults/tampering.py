@@ -12,7 +12,9 @@ from parity.catalogue.recipes import Optimizer
 from parity.diagnosis.scene import Scene
 from parity.faults.sites import twin_of
 from parity.numerics.arrays import Arrays
-from parity.workers.pool import Reply, Worker, Workers
+from parity.workers.client import Client
+from parity.workers.pool import Worker, Workers
+from parity.workers.protocol import Reply
 
 StateChange = Callable[[Arrays], Arrays]
 
@@ -30,8 +32,8 @@ class Distortion:
 
 
 @dataclass
-class TamperedWorker:
-    """A worker whose messages are distorted; for everything else it is the worker."""
+class TamperedWorker(Client):
+    """A worker whose messages are distorted in `call`, which all requests go through; for all else it is the worker."""
 
     worker: Worker
     distortion: Distortion

@@ -86,6 +86,10 @@ class Kind:
         """Its numbers as plain JSON values; optional ones where they are not what they are by default."""
         return {each.name: value for each in fields(self) if (value := self._given(each)) is not MISSING}
 
+    def described(self) -> Any:
+        """Its name and numbers, as `parity.kinds.of` takes them: {"kind": ..., "numbers": ...}."""
+        return {"kind": self.name, "numbers": self.numbers()}
+
     def _given(self, each: Any) -> Any:
         value = getattr(self, each.name)
         return MISSING if each.metadata.get("optional") and value == each.default else value

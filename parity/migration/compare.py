@@ -18,7 +18,8 @@ from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, P
 from parity.runtime.graph import few
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Reply, Worker
+
+PORTION = 8  # inputs at a time
 
 IMPACT_FLOPS, IMPACT_INPUTS = 1e12, 200  # what the decision impact may cost, and the most inputs it takes
 
@@ -172,18 +173,10 @@ def _impact(pair: Pair, told: Callable[[str, Any], None]) -> Impact:
         count = min(count, len(pair.dataset.test_images))
     told("stage", f"what {count} inputs change with the TensorFlow model's own weights, in float32")
     inputs = pair.inputs(count)
-    pair.each("keep_state", arrays=pair.own_state(FIRST))
+    pair.keep_state(pair.own_state(FIRST))
     end, _ = pair.ends()
-
-    def outputs(worker: Worker) -> Reply:  # neither framework waits for the other's part
-        parts = [
-            pair.one(worker.framework, "model_ends", dtype="float32", end=end, arrays={"inputs": inputs[i : i + 8]})
-            for i in range(0, count, 8)
-        ]
-        return Reply(arrays={"output": np.concatenate([part.arrays["output"] for part in parts])})
-
-    replies = pair.workers.map(outputs)
-    one, other = (replies[framework].arrays["output"].reshape(count, -1) for framework in (FIRST, SECOND))
+    outputs = pair.end_outputs("float32", end, inputs, PORTION)
+    one, other = (outputs[framework].reshape(count, -1) for framework in (FIRST, SECOND))
     changed = np.flatnonzero(one.argmax(axis=1) != other.argmax(axis=1))
     scale = float(np.abs(one).max()) or 1.0
     top = np.sort(one, axis=1)[:, -2:] if one.shape[1] > 1 else np.zeros((count, 2))

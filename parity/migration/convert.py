@@ -6,7 +6,6 @@ with it in float64. Until then the new file has a temporary name.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
+from parity.catalogue.user_models import Adoption
 from parity.kinds import NEUTRAL
 from parity.migration.diagnosis import diagnose_pair
 from parity.migration.fixes import fix_code
@@ -24,7 +24,6 @@ from parity.migration.pair import FIRST, SECOND, Pair
 from parity.migration.proofs import certificate, float64_forward
 from parity.records.records import Proof
 from parity.runtime.graph import few
-from parity.runtime.user_models import Adoption
 from parity.system import remove_leftovers, temporary_name, unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State, StateError, check_state, digests
@@ -128,7 +127,7 @@ def convert_weights(
         for framework, path in ((files.origin, files.source), (files.target, files.temporary)):
             if framework:
                 _reload(pair, framework, path, code)
-        pair.each("keep_state", arrays=state)
+        pair.keep_state(state)
         (proof,) = float64_forward(pair, inputs)
         if proof.passed:
             files.temporary.replace(files.destination.resolve())
@@ -232,8 +231,8 @@ def _require_float32(path: Path) -> None:
 def _written(pair: Pair, files: Files, state: State) -> list[str]:
     """Write the temporary file, read it back, and say what is not as it was."""
     if files.target:
-        pair.each("keep_state", arrays=state)
-        _write(files, state, lambda: pair.one(files.target, "write_weights", path=str(files.temporary)))
+        pair.keep_state(state)
+        _write(files, state, lambda: _write_weights(pair, files.target, files.temporary))
         found = _read(pair, files.target, files.temporary)
     else:
         _write(files, state, lambda: save_state(state, files.temporary))
@@ -261,19 +260,24 @@ def _write(files: Files, state: State, write: Callable[[], object]) -> None:
     raise unwritten(known, files.destination, sum(array.nbytes for array in state.values()))
 
 
+def _write_weights(pair: Pair, framework: str, path: Path) -> int:
+    """Write the kept state as a file of the model; its size in bytes."""
+    return pair.one(framework, lambda worker: worker.write_weights(pair.name, str(path)))
+
+
 def _read(pair: Pair, framework: str, path: Path) -> State:
     """All arrays of the matched layers in a file, through the model whose file it is."""
     if _neutral_names(pair, framework):
         _adopt(pair, framework, whole=True)
-    return pair.one(framework, "read_weights", path=str(path.resolve())).arrays
+    return pair.one(framework, lambda worker: worker.read_weights(pair.name, str(path.resolve())))
 
 
 def _reload(pair: Pair, framework: str, path: Path, code: str) -> None:
     """Build a model anew from its file: arrays that no matched layer uses take part in the proof as they are there."""
     pair.wanted = pair.wanted | {framework: replace(pair.wanted[framework], weights=str(path.resolve()))}
-    pair.one(framework, "load_model", wanted=dataclasses.asdict(pair.wanted[framework]))
+    pair.one(framework, lambda worker: worker.load_model(pair.name, pair.wanted[framework]))
     if framework == SECOND and code:
-        pair.one(SECOND, "fix_model", code=code)
+        pair.one(SECOND, lambda worker: worker.fix_model(pair.name, code))
     _adopt(pair, framework)
 
 
@@ -284,8 +288,8 @@ def _adopt(pair: Pair, framework: str, *, whole: bool = False) -> None:
     for each in pair.matching.matches:
         place = (each.first, each.second)[side]
         adoption = Adoption(place, each.cell, [] if whole else list(each.neutral[side]))
-        names[pair.graphs[FIRST].steps[each.first].name] = dataclasses.asdict(adoption)
-    pair.one(framework, "adopt", names=names)
+        names[pair.graphs[FIRST].steps[each.first].name] = adoption
+    pair.one(framework, lambda worker: worker.adopt(pair.name, names))
 
 
 def _neutral_names(pair: Pair, framework: str) -> Mapping[str, float]:

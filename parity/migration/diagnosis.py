@@ -16,6 +16,7 @@ from parity.kinds import compute
 from parity.kinds.activation import Softmax
 from parity.kinds.kind import shown
 from parity.migration.pair import FIRST, SECOND, Pair, arrays_by_stage
+from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, distance
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step, few
@@ -34,12 +35,12 @@ def diagnose_pair(pair: Pair, inputs: np.ndarray) -> list[Diagnosis]:
     suspects = [name for name, gap in gaps.items() if not gap.passed and pair.dtype == "float64"]
     causes = list(_lone(pair))
     for names in _portions(pair, suspects, len(inputs)):
-        fed = pair.one(FIRST, "model_inputs", names=names, arrays={"inputs": inputs}).arrays
+        fed = inputs_of(pair, names, inputs)
         able = {name: arrays for name, arrays in arrays_by_stage(names, fed).items() if _feedable(pair, name, arrays)}
         if not able:
             continue
         arrays = {f"{name}/{place}": x for name, xs in able.items() for place, x in enumerate(xs)}
-        alone = {name: reply.arrays for name, reply in pair.each("model_layers", arrays=arrays).items()}
+        alone = layers_alone(pair, arrays)
         for name, xs in able.items():
             before = distance(alone[FIRST][name], alone[SECOND][name])
             if not before <= FLOAT64_LIMIT:
@@ -47,6 +48,16 @@ def diagnose_pair(pair: Pair, inputs: np.ndarray) -> list[Diagnosis]:
     causes += _latent(pair, {cause.stage for cause in causes})
     order = {step.name: place for place, step in enumerate(pair.graphs[FIRST].steps)}
     return sorted(causes, key=lambda cause: order.get(cause.stage, len(order)))
+
+
+def inputs_of(pair: Pair, names: Sequence[str], inputs: np.ndarray) -> Arrays:
+    """What reaches these matched layers in the first model, for each of its inputs: `name/0`, and so on."""
+    return pair.one(FIRST, lambda worker: worker.model_inputs(pair.name, {"inputs": inputs}, names))
+
+
+def layers_alone(pair: Pair, arrays: Arrays) -> dict[str, Arrays]:
+    """What each model's matched layers alone make of `name/0` and so on, by framework and name."""
+    return pair.each(lambda worker: worker.model_layers(pair.name, arrays))
 
 
 def training_differences(pair: Pair) -> list[str]:

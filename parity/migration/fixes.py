@@ -73,11 +73,8 @@ def _statements(pair: Pair, wanted: Kind, found: Step) -> dict[str, str]:
     """What to do with the Paddle layer `name`, for inference and for training; empty where no statement is known."""
     if "#" in found.name or not found.layer:
         return {"inference": "", "training": ""}
-    both = {
-        "wanted": {"kind": wanted.name, "numbers": wanted.numbers()},
-        "found": {"kind": found.kind, "numbers": found.numbers},
-    }
-    return pair.one(SECOND, "write_repair", **both, row=len(found.output) == 2).result
+    both, row = (wanted.described(), found.what.described()), len(found.output) == 2
+    return pair.one(SECOND, lambda worker: worker.write_repair(*both, row))
 
 
 def _loop(names: Sequence[str], statements: Sequence[str]) -> list[str]:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
+from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
 from parity.kinds.activation import Softmax
 from parity.migration.matching import Matching, match
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
+from parity.numerics.tolerance import Roundings
 from parity.runtime.graph import Graph, Step
 from parity.runtime.targets import TargetError
-from parity.runtime.user_models import Adoption, Wanted
 from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State
 from parity.workers.environment import without_frames
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Reply, WorkerError, Workers, WorkersError
+from parity.workers.pool import Worker, WorkerError, Workers, WorkersError
 
 FIRST, SECOND = "tensorflow", "paddle"
+
+Result = TypeVar("Result")
 
 MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
 
@@ -35,7 +37,7 @@ class Pair:
     """A TensorFlow model and a Paddle model, loaded, matched, and given the same weights."""
 
     workers: Workers
-    wanted: dict[str, Wanted]  # by framework
+    wanted: dict[str, ModelSpec]  # by framework
     dataset: Dataset | None = None  # where the inputs are images
     seed: int = 0
     fixed: Mapping[str, str] = field(default_factory=dict)  # names of the first model's layers to the second's
@@ -52,36 +54,24 @@ class Pair:
 
     def load(self) -> None:
         """Build and trace both models. Raises TargetError, WorkerError."""
-        with _plain():
-            replies = self.workers.map(
-                lambda worker: worker.call(
-                    "load_model", network=self.name, wanted=dataclasses.asdict(self.wanted[worker.framework])
-                )
-            )
-        self.graphs = {framework: Graph.from_dict(reply.result) for framework, reply in replies.items()}
+        traced = self.each(lambda worker: worker.load_model(self.name, self.wanted[worker.framework]))
+        self.graphs = {framework: Graph.from_dict(values) for framework, values in traced.items()}
 
     def fix(self, code: str) -> None:
         """Build the Paddle model anew and let `code` change it."""
-        reply = self.one(SECOND, "fix_model", code=code)
-        self.graphs[SECOND] = Graph.from_dict(reply.result)
+        self.graphs[SECOND] = Graph.from_dict(self.one(SECOND, lambda worker: worker.fix_model(self.name, code)))
 
     def match(self) -> Matching:
         """Match the two models and give the matched layers their names. Raises MatchError, WorkerError."""
         self.matching = match(self.graphs[FIRST], self.graphs[SECOND], self.fixed)
-        names: dict[str, dict[str, Any]] = {FIRST: {}, SECOND: {}}
+        names: dict[str, dict[str, Adoption]] = {FIRST: {}, SECOND: {}}
         for each in self.matching.matches:
             name = self.graphs[FIRST].steps[each.first].name
             for framework, step, neutral in zip(
                 names, (each.first, each.second), each.neutral or ((), ()), strict=True
             ):
-                names[framework][name] = dataclasses.asdict(Adoption(step, each.cell, list(neutral)))
-        replies = self.workers.map(
-            lambda worker: worker.call("adopt", network=self.name, names=names[worker.framework])
-        )
-        self.entries = {
-            framework: [Entry(**(entry | {"shape": tuple(entry["shape"])})) for entry in reply.result["entries"]]
-            for framework, reply in replies.items()
-        }
+                names[framework][name] = Adoption(step, each.cell, list(neutral))
+        self.entries = self.workers.map(lambda worker: worker.adopt(self.name, names[worker.framework]))
         return self.matching
 
     def arrays(self, name: str) -> Arrays:
@@ -91,7 +81,7 @@ class Pair:
 
     def own_state(self, framework: str) -> State:
         """The weights that one of the models came with, under the shared names."""
-        return self.one(framework, "own_state").arrays
+        return self.one(framework, lambda worker: worker.own_state(self.name))
 
     def inputs(self, count: int | None = None) -> np.ndarray:
         """float32 [count, *input]: real images in -2..2, cut or enlarged; drawn numbers where the input is no image."""
@@ -133,20 +123,32 @@ class Pair:
         """Of one forward pass of one input: two for each multiply-add of convolutions and fully connected layers."""
         return float(sum(_flops(step) for step in self.graphs[FIRST].steps))
 
-    def stages(self, dtype: str, inputs: np.ndarray, **options: Any) -> dict[str, Arrays]:
-        """What every matched layer of either model makes of the inputs with the kept state."""
-        replies = self.each("model_stages", dtype=dtype, arrays={"inputs": inputs}, **options)
-        return {framework: reply.arrays for framework, reply in replies.items()}
+    def stages(self, dtype: str, inputs: np.ndarray, roundings: Roundings | None = None) -> dict[str, Arrays]:
+        """What every matched layer of either model makes of the inputs with the kept state, moved by `roundings`."""
+        return self.each(lambda worker: worker.model_stages(self.name, dtype, {"inputs": inputs}, roundings))
 
-    def each(self, verb: str, **arguments: Any) -> dict[str, Reply]:
-        """Call a verb of both workers, about this pair. Raises TargetError, WorkerError."""
-        with _plain():
-            return self.workers.each(verb, network=self.name, **arguments)
+    def end_outputs(self, dtype: str, end: str, inputs: np.ndarray, portion: int) -> dict[str, np.ndarray]:
+        """As `stages`, of the one matched layer `end`, so many inputs at a time; no framework waits for the other's."""
 
-    def one(self, framework: str, verb: str, **arguments: Any) -> Reply:
-        """Call a verb of one worker, about this pair. Raises TargetError, WorkerError."""
+        def outputs(worker: Worker) -> np.ndarray:
+            portions = (inputs[begin : begin + portion] for begin in range(0, len(inputs), portion))
+            return np.concatenate([worker.model_ends(self.name, dtype, end, {"inputs": each}) for each in portions])
+
+        return self.each(outputs)
+
+    def keep_state(self, state: State) -> None:
+        """Have both models keep a state for the runs to come. Raises WorkerError."""
+        self.each(lambda worker: worker.keep_state(self.name, state))
+
+    def each(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
+        """Do one job with both workers at the same time, about this pair. Raises TargetError, WorkerError."""
         with _plain():
-            return self.workers[framework].call(verb, network=self.name, **arguments)
+            return self.workers.map(job)
+
+    def one(self, framework: str, job: Callable[[Worker], Result]) -> Result:
+        """Do a job with one worker, about this pair. Raises TargetError, WorkerError."""
+        with _plain():
+            return job(self.workers[framework])
 
     def steps(self, name: str) -> tuple[Step, Step]:
         """The two steps of a matched name."""

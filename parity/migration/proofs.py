@@ -6,20 +6,20 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 
 from parity.migration.pair import FIRST, SECOND, Pair
-from parity.numerics.arrays import Arrays, unpack
+from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
-from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, compare_chaotic, derive_limits
+from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, Roundings, compare_chaotic, derive_limits
 from parity.proofs.forward import against_exact, counted, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import OwnGap, Proof
-from parity.workers.pool import Reply
+from parity.workers.client.user_models import TrainingPass
+from parity.workers.pool import Worker
 
 NO_END = "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
 
@@ -59,11 +59,10 @@ def certificate(pair: Pair, inputs: np.ndarray) -> list[Proof]:
         ]
     if set(one) != set(other):
         return [_proof(pair, 1, {"arrays": len(one)}, problems, None)]
-    replies = pair.each("draw_state", seed=pair.seed)
-    drawn = replies[FIRST].result["drawn"]
-    for framework, reply in replies.items():
-        for what in ("drawn", "read"):
-            found = reply.result[what]
+    states = pair.each(lambda worker: worker.draw_state(pair.name, pair.seed))
+    drawn = states[FIRST].drawn
+    for framework, state in states.items():
+        for found in (state.drawn, state.read):
             changed = [name for name in drawn.keys() | found.keys() if drawn.get(name) != found.get(name)]
             if changed:
                 problems.append(f"{framework}: {len(changed)} arrays changed on their way, first {sorted(changed)[:3]}")
@@ -76,7 +75,7 @@ def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     found = pair.outputs = pair.stages("float64", inputs)
 
     def moved(run: int) -> dict[str, Arrays]:
-        return pair.stages("float64", inputs, roundings=_float64_roundings(pair, run))
+        return pair.stages("float64", inputs, _float64_roundings(pair, run))
 
     comparison = pair.gaps = _compare(found, FLOAT64_LIMIT, moved)
     end, _ = pair.ends()
@@ -90,9 +89,7 @@ def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     """Level 3. Each model's float32 layers against its own float64 ones, within limits derived from moved runs."""
     moved = {}
     for framework in (FIRST, SECOND):
-        roundings = {"seed": [pair.seed, *framework.encode()]}
-        reply = pair.one(framework, "model_stages", dtype="float64", arrays={"inputs": inputs}, roundings=roundings)
-        moved[framework] = reply.arrays
+        moved[framework] = _float32_moved(pair, framework, "float64", inputs)
     pair.float32 = against_exact(pair.outputs, moved, pair.stages("float32", inputs), pair.outputs)
     worst, problems = worst_of(pair.float32.values()), labelled(pair.float32)
     return [_proof(pair, 3, counted(pair.float32), problems, worst, by_framework(pair.float32))]
@@ -105,17 +102,7 @@ def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     differs by less than that, an epsilon for example, goes unseen.
     """
     found = pair.outputs = pair.stages("float32", inputs)
-    moved = {
-        name: pair.one(
-            name,
-            "model_stages",
-            dtype="float32",
-            arrays={"inputs": inputs},
-            roundings={"seed": [pair.seed, *name.encode()]},
-        )
-        for name in found
-    }
-    each = [derive_limits(found[name], [moved[name].arrays]) for name in found]
+    each = [derive_limits(found[name], [_float32_moved(pair, name, "float32", inputs)]) for name in found]
     limits = {name: sum(limit.get(name, math.nan) for limit in each) for name in found[FIRST]}
     comparison = pair.gaps = compare(found[FIRST], found[SECOND], limits)
     problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
@@ -129,27 +116,33 @@ def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
         return [_proof(pair, level, {}, [NO_END], None) for level in (4, 5)]
     cotangent = np.random.default_rng(pair.seed).normal(size=pair.outputs[FIRST][end].shape)
     given = {"inputs": inputs, "cotangent": cotangent}
-    replies = pair.each("training_pass", end=end, arrays=given)
+
+    def passes(roundings: Roundings | None = None) -> dict[str, TrainingPass]:
+        return pair.each(lambda worker: worker.training_pass(pair.name, end, given, roundings))
+
+    own = passes()
 
     @cache
-    def replies_moved(run: int) -> dict[str, Reply]:
-        return pair.each("training_pass", end=end, arrays=given, roundings=_float64_roundings(pair, run))
+    def moved_passes(run: int) -> dict[str, TrainingPass]:
+        return passes(_float64_roundings(pair, run))
 
-    def group(name: str, replies: Mapping[str, Reply]) -> dict[str, Arrays]:
-        return {framework: unpack(reply.arrays, name) for framework, reply in replies.items()}
+    def compared(
+        group: Callable[[TrainingPass], Arrays], limit: float, scales: Mapping[str, float] | None = None
+    ) -> Comparison:
+        def moved(run: int) -> dict[str, Arrays]:
+            return {framework: group(each) for framework, each in moved_passes(run).items()}
 
-    def compared(name: str, limit: float, scales: Mapping[str, float] | None = None) -> Comparison:
-        return _compare(group(name, replies), limit, lambda run: group(name, replies_moved(run)), scales)
+        return _compare({framework: group(each) for framework, each in own.items()}, limit, moved, scales)
 
-    forward = compared("output", FLOAT64_LIMIT)
+    forward = compared(lambda each: {"output": each.output}, FLOAT64_LIMIT)
     problems, comparisons = forward.explain(), [forward]
     counts = {"outputs": len(forward.gaps), "elements": forward.elements}
-    if any(group("statistics", replies).values()):
-        moved = compared("statistics", FLOAT64_LIMIT)
+    if any(each.statistics for each in own.values()):
+        moved = compared(lambda each: each.statistics, FLOAT64_LIMIT)
         problems += [f"running statistics: {line}" for line in moved.explain()]
         comparisons.append(moved)
         counts |= {"running statistics": len(moved.gaps), "elements": forward.elements + moved.elements}
-    gradients = compared("gradients", GRADIENT_LIMIT, layer_scales(group("gradients", replies)[FIRST]))
+    gradients = compared(lambda each: each.gradients, GRADIENT_LIMIT, layer_scales(own[FIRST].gradients))
     return [
         _proof(pair, 4, counts, problems, worst_of(comparisons)),
         _proof(
@@ -170,9 +163,19 @@ def _compare(
     )
 
 
-def _float64_roundings(pair: Pair, run: int) -> dict[str, Any]:
+def _float32_moved(pair: Pair, framework: str, dtype: str, inputs: np.ndarray) -> Arrays:
+    """One model's stages with weights and inputs that float32 rounding has moved, otherwise in each framework."""
+    roundings = Roundings([pair.seed, *framework.encode()])
+
+    def stages(worker: Worker) -> Arrays:
+        return worker.model_stages(pair.name, dtype, {"inputs": inputs}, roundings)
+
+    return pair.one(framework, stages)
+
+
+def _float64_roundings(pair: Pair, run: int) -> Roundings:
     # a word more than two: numpy takes [a, b] and [a, b, 0] for one seed, and arrays append their place
-    return {"seed": [pair.seed, run, *b"float64"], "size": FLOAT64_ROUNDING}
+    return Roundings([pair.seed, run, *b"float64"], FLOAT64_ROUNDING)
 
 
 def _proof(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.migration.diagnosis import diagnose_pair
+from parity.migration.diagnosis import diagnose_pair, inputs_of, layers_alone
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.migration.proofs import certificate, float64_forward
 from parity.migration.repro_scripts import Culprit, body_of, file_name, own_layout, script
@@ -18,6 +18,7 @@ from parity.records.records import Diagnosis
 from parity.runtime.graph import INPUT, UNKNOWN
 from parity.runtime.targets import TargetError
 from parity.system import replacing
+from parity.workers.pool import Worker
 
 BIG = 2**24  # bytes of inputs and outputs from which one image of them is kept
 
@@ -111,8 +112,8 @@ def _shapes(pair: Pair, name: str, framework: str) -> tuple[list[tuple[int, ...]
 
 
 def _culprit(pair: Pair, name: str, inputs: np.ndarray, cause: str) -> Culprit:
-    fed = pair.one(FIRST, "model_inputs", names=[name], arrays={"inputs": inputs}).arrays
-    outputs = {framework: reply.arrays[name] for framework, reply in pair.each("model_layers", arrays=fed).items()}
+    fed = inputs_of(pair, [name], inputs)
+    outputs = {framework: alone[name] for framework, alone in layers_alone(pair, fed).items()}
     xs = list(fed.values())
     one, other = outputs[FIRST], outputs[SECOND]
     if len(inputs) > 1 and sum(array.nbytes for array in [*xs, one, other]) > BIG:
@@ -120,11 +121,13 @@ def _culprit(pair: Pair, name: str, inputs: np.ndarray, cause: str) -> Culprit:
         image = slice(int(apart.argmax()), int(apart.argmax()) + 1)
         xs, outputs = [x[image] for x in xs], {framework: y[image] for framework, y in outputs.items()}
     arrays = {kind: array.astype("float32") for kind, array in pair.arrays(name).items()}  # drawn as float32 numbers
-    lines = {}
-    for framework, step in zip((FIRST, SECOND), pair.steps(name), strict=True):
-        facts = {"kind": step.kind, "numbers": step.numbers, "shapes": step.shapes}
-        lines[framework] = pair.one(framework, "write_script", **facts).result["lines"]
-    return Culprit(name, pair.steps(name), xs, arrays, outputs, cause, lines)
+    steps = dict(zip((FIRST, SECOND), pair.steps(name), strict=True))
+
+    def lines(worker: Worker) -> str:
+        step = steps[worker.framework]
+        return worker.write_script(step.kind, step.numbers, step.shapes)
+
+    return Culprit(name, pair.steps(name), xs, arrays, outputs, cause, pair.each(lines))
 
 
 def _readme(culprit: Culprit, versions: dict[str, str], arrays: Arrays) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -115,6 +116,19 @@ def perturb(
     with ThreadPoolExecutor() as pool:
         found = pool.map(moved, arrays, arrays.values(), draw.spawn(len(arrays)))
         return dict(zip(arrays, found, strict=True))
+
+
+@dataclass(frozen=True)
+class Roundings:
+    """Random rounding errors that move every number of a model's weights and inputs."""
+
+    seed: Sequence[int]
+    size: float = FLOAT32_ROUNDING  # of one, relative to the number
+
+    def of(self, name: str, array: np.ndarray, *place: int) -> np.ndarray:
+        """The array, moved, as float64."""
+        draw = np.random.default_rng([*self.seed, *place])
+        return perturb({name: array.astype("float64")}, draw, self.size)[name]
 
 
 def sum_roundings(terms: int) -> float:

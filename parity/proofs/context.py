@@ -11,8 +11,9 @@ from parity.catalogue.designs import Network
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.runtime.training_loop import EVALUATION_BATCH
+from parity.weights.description import Description
 from parity.weights.initializers import proof_state
-from parity.weights.state import Entry, State, entries_of
+from parity.weights.state import Entry, State
 from parity.workers.pool import Workers
 
 BATCH = 8
@@ -34,15 +35,14 @@ class Evidence:
     updates: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.descriptions: dict[str, dict[str, Any]] = {}
+        self.descriptions: dict[str, Description] = {}
         self.drawn: State = {}  # float32
         self.float64_stages: dict[str, Arrays] = {}
 
-    def describe(self) -> dict[str, dict[str, Any]]:
+    def describe(self) -> dict[str, Description]:
         """Both twins' entries and layers."""
         if not self.descriptions:
-            replies = self.workers.each("describe", network=self.network.name)
-            self.descriptions = {name: reply.result for name, reply in replies.items()}
+            self.descriptions = self.workers.map(lambda worker: worker.describe(self.network.name))
         return self.descriptions
 
     def state(self, dtype: str) -> State:
@@ -56,11 +56,11 @@ class Evidence:
 
     def entries(self) -> list[Entry]:
         """The state's entries, as the first twin lists them; the certificate proves that the other's are the same."""
-        return entries_of(next(iter(self.describe().values())))
+        return next(iter(self.describe().values())).entries
 
     def layers(self) -> list[dict[str, Any]]:
         """The layers' specs in network order, as the first twin lists them."""
-        return list(next(iter(self.describe().values()))["layers"])
+        return list(next(iter(self.describe().values())).layers)
 
     def images(self) -> np.ndarray:
         """float32 [n, h, w, 3]: real images of the data set, in -2..2, enlarged where the network is for larger."""
@@ -108,8 +108,7 @@ class Evidence:
         if dtype == "float64" and self.float64_stages:
             return self.float64_stages
         arrays = pack(state=self.state("float32"), images={"nhwc": self.images()})
-        replies = self.workers.each("stages", network=self.network.name, dtype=dtype, arrays=arrays)
-        found = {name: reply.arrays for name, reply in replies.items()}
+        found = self.workers.map(lambda worker: worker.stages(self.network.name, dtype, arrays))
         if dtype == "float64":
             self.float64_stages = found
         return found

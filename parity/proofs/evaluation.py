@@ -15,7 +15,7 @@ import numpy as np
 
 from parity.data.batches import prepared
 from parity.data.dataset import Dataset
-from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, gap
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, derive_limits, perturb
 from parity.proofs.context import Evidence
@@ -25,7 +25,8 @@ from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.proofs.train_mode import recipe_for, recounted, start, train_rows, training_part
 from parity.records.records import Proof
 from parity.weights.state import State, same_bits
-from parity.workers.pool import Reply, Worker
+from parity.workers.client.training import Evaluation
+from parity.workers.pool import Worker
 
 MARGIN = 50.0  # of the logits: how far they reach, in units of their own spread over the images
 
@@ -45,12 +46,12 @@ def evaluation(evidence: Evidence) -> Proof:
     logits: dict[str, dict[str, Arrays]] = {}  # by precision and framework, one array a position of the batch
     comparisons: dict[str, Comparison] = {}
     for precision, rounding in PRECISIONS.items():
-        replies = evaluated(evidence, precision, told)
-        logits[precision] = {name: _by_position(evidence, reply.arrays["logits"]) for name, reply in replies.items()}
-        for framework, reply in replies.items():
+        evaluations = evaluated(evidence, precision, told)
+        logits[precision] = {name: _by_position(evidence, result.logits) for name, result in evaluations.items()}
+        for framework, result in evaluations.items():
             what = f"{framework} {precision}"
-            comparisons[f"loss, {what}"] = _recounted(reply, labels, rounding)
-            problems += [f"{what}: {line}" for line in _miscounted(reply, labels)]
+            comparisons[f"loss, {what}"] = _recounted(result, labels, rounding)
+            problems += [f"{what}: {line}" for line in _miscounted(result, labels)]
     predicted = {
         name: _by_position(evidence, array) for name, array in predictions(evidence, "float64", told.state).items()
     }
@@ -91,7 +92,7 @@ def telling(evidence: Evidence) -> Telling:
     """
     framework = next(iter(evidence.workers))  # one of them is enough to see how far logits reach
     start(evidence, recipe_for(evidence), only=framework)
-    raw = np.nan_to_num(_evaluate(evidence, evidence.workers[framework]).arrays["logits"])
+    raw = np.nan_to_num(_evaluate(evidence, evidence.workers[framework]).logits)
     mean, deviation = raw.mean(axis=0), np.maximum(raw.std(axis=0), LEAST_SPREAD * np.abs(raw).max())
     mixing = np.eye(raw.shape[1])
     pairs = np.arange(0, raw.shape[1] - 1, 2)
@@ -110,7 +111,7 @@ def telling(evidence: Evidence) -> Telling:
 
 def evaluated(
     evidence: Evidence, precision: str, told: Telling | None = None, batch: int | None = None
-) -> dict[str, Reply]:
+) -> dict[str, Evaluation]:
     """Each framework's evaluation, as a training makes it, of such weights and labels, or of the proof's."""
     states = dict.fromkeys(evidence.workers, told.state) if told else None
     start(evidence, recipe_for(evidence), states, precision=precision, part=told.part if told else None)
@@ -121,19 +122,12 @@ def predictions(evidence: Evidence, precision: str, state: State | None = None, 
     """Each framework's logits of the same images by `predict`, preprocessed in numpy; `changed` data instead."""
     arrays = prepared(training_part(evidence), recipe_for(evidence))
     data = {"images": arrays["test_images"]} | ({"mean": arrays["test_mean"]} if "test_mean" in arrays else {})
-    replies = evidence.workers.each(
-        "predict",
-        network=evidence.network.name,
-        dtype=precision,
-        arrays=pack(state=state or evidence.state("float32"), data=data | changed),
-        on_progress=lambda news: None,
-    )
-    return {name: reply.arrays["logits"] for name, reply in replies.items()}
+    given = pack(state=state or evidence.state("float32"), data=data | changed)
+    return evidence.workers.map(lambda worker: worker.predict(evidence.network.name, precision, given))
 
 
-def _evaluate(evidence: Evidence, worker: Worker, batch: int | None = None) -> Reply:
-    batch = batch or evidence.evaluation_batch
-    return worker.call("evaluate", network=evidence.network.name, batch=batch, on_progress=lambda news: None)
+def _evaluate(evidence: Evidence, worker: Worker, batch: int | None = None) -> Evaluation:
+    return worker.evaluate(evidence.network.name, batch=batch or evidence.evaluation_batch)
 
 
 def _by_position(evidence: Evidence, logits: np.ndarray) -> Arrays:
@@ -143,22 +137,22 @@ def _by_position(evidence: Evidence, logits: np.ndarray) -> Arrays:
     return places | {"last batch": logits[(len(logits) - 1) // batch * batch :]}
 
 
-def _recounted(reply: Reply, labels: np.ndarray, rounding: float) -> Comparison:
+def _recounted(result: Evaluation, labels: np.ndarray, rounding: float) -> Comparison:
     """The mean loss against numpy's of the same logits; a sum of n losses rounds n times."""
-    logits = reply.arrays["logits"]
+    logits = result.logits
     limit = (len(labels) + logits.shape[1] + 4) * rounding
-    return recounted(reply.result["loss"], logits, labels[: len(logits)], limit)
+    return recounted(result.loss, logits, labels[: len(logits)], limit)
 
 
-def _miscounted(reply: Reply, labels: np.ndarray) -> list[str]:
+def _miscounted(result: Evaluation, labels: np.ndarray) -> list[str]:
     """How many images it says that it saw, and how many of them right, against numpy."""
-    logits, result = reply.arrays["logits"], reply.result
-    if (len(logits), result["images"]) != (len(labels), len(labels)):
-        return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result['images']}"]
+    logits = result.logits
+    if (len(logits), result.images) != (len(labels), len(labels)):
+        return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result.images}"]
     hits = int((logits.argmax(axis=1) == labels).sum())
-    if result["accuracy"] == hits / len(labels):
+    if result.accuracy == hits / len(labels):
         return []
-    return [f"expected {hits} of {len(labels)} right, found {result['accuracy'] * len(labels):g}"]
+    return [f"expected {hits} of {len(labels)} right, found {result.accuracy * len(labels):g}"]
 
 
 def _float32_limits(evidence: Evidence, told: Telling, exact: Mapping[str, Arrays]) -> dict[str, float]:
@@ -166,7 +160,7 @@ def _float32_limits(evidence: Evidence, told: Telling, exact: Mapping[str, Array
     weights = {name: array.astype(np.float64) for name, array in told.state.items()}
     others = replace(told, state=perturb(weights, np.random.default_rng(evidence.seed)))
     moved = evaluated(evidence, "float64", others)
-    each = [derive_limits(exact[name], [_by_position(evidence, moved[name].arrays["logits"])]) for name in exact]
+    each = [derive_limits(exact[name], [_by_position(evidence, moved[name].logits)]) for name in exact]
     # every position of a batch has the same noise: the largest speaks for those of which there are few images
     largest = float(np.max([limit for limits in each for limit in limits.values()]))
     return dict.fromkeys(next(iter(exact.values())), largest)
@@ -215,29 +209,31 @@ def side_effects(evidence: Evidence, *, fresh: bool = False, reload: bool = True
 
     def run(interrupted: bool) -> dict[str, _Ends]:
         if fresh:
-            evidence.workers.each("forget_training", network=evidence.network.name)
+            evidence.workers.map(lambda worker: worker.forget_training(evidence.network.name))
         plan = start(evidence, recipe, precision=precision)
         ends: dict[str, _Ends] = {}
 
-        def job(worker: Worker) -> Reply:
+        def job(worker: Worker) -> None:
             if interrupted:
-                first = train_rows(evidence, worker, plan, 0).result
+                first = train_rows(evidence, worker, plan, 0)
                 before = _digests(evidence, worker)
-                logits = [_evaluate(evidence, worker).arrays["logits"]]
+                logits = [_evaluate(evidence, worker).logits]
                 after = _digests(evidence, worker)
                 if reload:
-                    kept = worker.call("export_training", network=evidence.network.name, optimizer=True).arrays
-                    worker.call("load_training", network=evidence.network.name, arrays=kept)
+                    kept = worker.export_training(evidence.network.name, optimizer=True).arrays
+                    worker.load_training(evidence.network.name, kept)
                 back = _digests(evidence, worker)
-                logits.append(_evaluate(evidence, worker).arrays["logits"])
-                steps = [first, train_rows(evidence, worker, plan, 1).result]
+                logits.append(_evaluate(evidence, worker).logits)
+                steps = [first, train_rows(evidence, worker, plan, 1)]
             else:
                 before, after, back, logits = {}, {}, {}, []
-                steps = [train_rows(evidence, worker, plan, 0, 2).result]
+                steps = [train_rows(evidence, worker, plan, 0, 2)]
             end = _digests(evidence, worker) if exact else _exported(evidence, worker)
-            reported = {what: float(np.mean([step[what] for step in steps])) for what in ("loss", "accuracy")}
+            reported = {
+                "loss": float(np.mean([step.loss for step in steps])),
+                "accuracy": float(np.mean([step.accuracy for step in steps])),
+            }
             ends[worker.framework] = _Ends(before, after, back, end, logits, reported)
-            return Reply()
 
         evidence.workers.map(job)
         return {name: ends[name] for name in evidence.workers}
@@ -281,10 +277,9 @@ class _Ends:
 
 
 def _digests(evidence: Evidence, worker: Worker) -> dict[str, str]:
-    found: dict[str, str] = worker.call("digest_training", network=evidence.network.name).result["digests"]
-    return found
+    return worker.digest_training(evidence.network.name)
 
 
 def _exported(evidence: Evidence, worker: Worker) -> Arrays:
-    arrays = worker.call("export_training", network=evidence.network.name, optimizer=True).arrays
-    return unpack(arrays, "state") | unpack(arrays, "optimizer")
+    found = worker.export_training(evidence.network.name, optimizer=True)
+    return found.state | found.optimizer

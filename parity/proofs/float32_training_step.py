@@ -43,7 +43,7 @@ from parity.proofs.train_mode import STEPS, plan_of, recipe_for, start, training
 from parity.records.records import Proof
 from parity.system import is_short
 from parity.weights.state import same_bits
-from parity.workers.pool import Reply, Worker
+from parity.workers.pool import Worker
 
 EPOCHS = (2, 1, 1)  # steps of each
 
@@ -149,14 +149,18 @@ def retried(
 def _make_room(evidence: Evidence) -> None:
     """Drop the trainings of earlier levels where memory is short: what they compiled of a deep network is gigabytes."""
     if is_short():
-        evidence.workers.each("forget_training", network=evidence.network.name)
+        _forget(evidence)
+
+
+def _forget(evidence: Evidence) -> None:
+    evidence.workers.map(lambda worker: worker.forget_training(evidence.network.name))
 
 
 def _memory_wanted(evidence: Evidence) -> str | None:
     """Why a large network's steps are not looked at: they would end in processes that the system kills."""
     if evidence.network.params <= LARGE:
         return None
-    evidence.workers.each("forget_training", network=evidence.network.name)
+    _forget(evidence)
     needed, available = MEMORY * evidence.network.params, psutil.virtual_memory().available
     if needed <= available:
         return None
@@ -174,10 +178,10 @@ def _run(
     start(evidence, recipe, precision="float32")
     sent = evidence.state("float32")
 
-    def job(worker: Worker) -> Reply:
+    def job(worker: Worker) -> None:
         framework, name = worker.framework, evidence.network.name
         found = [("when a training starts", current_state(evidence, worker))]
-        worker.call("warm_up", network=name, arrays=plans[0])
+        worker.warm_up(name, plans[0])
         found.append(("over the warm-up", current_state(evidence, worker)))
         for when, state in found:
             changed = [n for n, array in sent.items() if not same_bits(array, state.state.get(n, np.zeros(0)))]
@@ -198,8 +202,7 @@ def _run(
                 states[framework], results[framework] = before, taken
                 before = taken.after
             if number < len(plans) - 1:  # as a training does between two epochs
-                worker.call("evaluate", network=name, batch=evidence.evaluation_batch, on_progress=lambda news: None)
-        return Reply()
+                worker.evaluate(name, batch=evidence.evaluation_batch)
 
     evidence.workers.map(job)
     return RecordedStep(f"step {sum(EPOCHS)}", states, from_row(plans[-1], EPOCHS[-1] - 1), results)

@@ -16,8 +16,8 @@ from parity.proofs.context import Evidence
 from parity.proofs.extremes import LARGEST_INPUT, scaled_up
 from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
-from parity.weights.state import Entry, entries_of, parameter_counts, same_bits
-from parity.workers.pool import Reply, Worker
+from parity.weights.state import Entry, parameter_counts, same_bits
+from parity.workers.pool import Worker
 
 
 def certificate(evidence: Evidence) -> Proof:
@@ -27,9 +27,9 @@ def certificate(evidence: Evidence) -> Proof:
     square kernel or two swapped arrays of one shape survive a round trip, but not that.
     """
     problems: list[str] = []
-    first, second = (entries_of(description) for description in evidence.describe().values())
+    first, second = (description.entries for description in evidence.describe().values())
     problems += _bijection(evidence, first, second)
-    layers = [description["layers"] for description in evidence.describe().values()]
+    layers = [description.layers for description in evidence.describe().values()]
     if layers[0] != layers[1]:
         different = [f"{a} / {b}" for a, b in zip(layers[0], layers[1], strict=False) if a != b]
         problems.append(f"the twins' layers differ ({len(layers[0])} and {len(layers[1])}): {'; '.join(different[:3])}")
@@ -37,11 +37,11 @@ def certificate(evidence: Evidence) -> Proof:
         return make_proof(evidence, 1, {"arrays": len(first)}, problems)
 
     state = evidence.state("float32")
-    replies = evidence.workers.each("round_trip", network=evidence.network.name, arrays=state)
-    for framework, reply in replies.items():
-        exact = [n for n, array in state.items() if n in reply.arrays and same_bits(array, reply.arrays[n])]
-        if len(exact) != len(state) or len(reply.arrays) != len(state):
-            changed = sorted(set(state) - set(exact)) + sorted(set(reply.arrays) - set(state))
+    returned = evidence.workers.map(lambda worker: worker.round_trip(evidence.network.name, state))
+    for framework, back in returned.items():
+        exact = [n for n, array in state.items() if n in back and same_bits(array, back[n])]
+        if len(exact) != len(state) or len(back) != len(state):
+            changed = sorted(set(state) - set(exact)) + sorted(set(back) - set(state))
             problems.append(f"{framework}: the round trip changed {len(changed)} arrays, first {changed[:3]}")
 
     probes = _probe_comparisons(evidence, layers[0])
@@ -73,15 +73,14 @@ def float32_forward(evidence: Evidence) -> Proof:
     oracle = next(iter(float64.values()))
     state, images = evidence.state("float64"), evidence.images()
 
-    def perturbed(worker: Worker) -> Reply:
+    def perturbed(worker: Worker) -> Arrays:
         draw = np.random.default_rng([evidence.seed, *worker.framework.encode()])
         arrays = pack(state=perturb(state, draw), images={"nhwc": perturb({"images": images}, draw)["images"]})
-        return worker.call("stages", network=evidence.network.name, dtype="float64", arrays=arrays)
+        return worker.stages(evidence.network.name, "float64", arrays)
 
     # Each twin is perturbed against itself: against the other's oracle, a fault would widen its own limit.
     runs = evidence.workers.map(perturbed)
-    moved = {name: reply.arrays for name, reply in runs.items()}
-    comparisons = against_exact(float64, moved, evidence.stages("float32"), dict.fromkeys(float64, oracle))
+    comparisons = against_exact(float64, runs, evidence.stages("float32"), dict.fromkeys(float64, oracle))
     problems = labelled(comparisons)
     return make_proof(
         evidence, 3, counted(comparisons), problems, worst_of(comparisons.values()), by_framework(comparisons)
@@ -137,11 +136,14 @@ def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) 
     comparisons: dict[str, dict[str, Comparison]] = {}
     for size, inputs in (("", drawn), (f", inputs up to {LARGEST_INPUT:g}", scaled_up(drawn))):
         expected = {name: kinds.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
-        replies = evidence.workers.each(
-            "probe_layers", network=evidence.network.name, arrays=pack(state=state, input=inputs)
-        )
-        comparisons[size] = {n: compare(expected, reply.arrays, FLOAT64_LIMIT) for n, reply in replies.items()}
+        outputs = probe_layers(evidence, pack(state=state, input=inputs))
+        comparisons[size] = {n: compare(expected, found, FLOAT64_LIMIT) for n, found in outputs.items()}
     return comparisons
+
+
+def probe_layers(evidence: Evidence, arrays: Arrays, dtype: str = "float64") -> dict[str, Arrays]:
+    """What each framework's single layers make of their inputs, in inference; `arrays` as the worker takes them."""
+    return evidence.workers.map(lambda worker: worker.probe_layers(evidence.network.name, arrays, dtype))
 
 
 _KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")

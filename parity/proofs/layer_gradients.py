@@ -79,8 +79,7 @@ def backwards(evidence: Evidence, probes: Probes, state: State, dtype: str) -> d
         input={name: array.astype(dtype, copy=False) for name, array in probes.inputs.items()},
         gradient={name: array.astype(dtype, copy=False) for name, array in probes.gradients.items()},
     )
-    replies = evidence.workers.each("probe_gradients", network=evidence.network.name, dtype=dtype, arrays=arrays)
-    return {name: reply.arrays for name, reply in replies.items()}
+    return evidence.workers.map(lambda worker: worker.probe_gradients(evidence.network.name, dtype, arrays))
 
 
 def by_layer(state: State) -> dict[str, State]:
@@ -103,7 +102,7 @@ def probes_of(evidence: Evidence) -> Probes:
     draw = np.random.default_rng(evidence.seed)
     inputs: Arrays = {}
     gradients: Arrays = {}
-    common = [{layer["name"] for layer in description["layers"]} for description in evidence.describe().values()]
+    common = [{layer["name"] for layer in description.layers} for description in evidence.describe().values()]
     for layer in evidence.layers():
         known = kinds.of_spec(layer) is not None and layer["kind"] not in SKIPPED
         if not known or not all(layer["name"] in names for names in common):

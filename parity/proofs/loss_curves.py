@@ -13,16 +13,17 @@ from typing import Literal
 import numpy as np
 
 from parity.catalogue.networks import network
-from parity.catalogue.recipes import Recipe, as_arguments, recipe_of
+from parity.catalogue.recipes import Recipe, recipe_of, trainer_settings
 from parity.data.batches import plan_arrays, prepared
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.records.levels import LOSS_CURVE, LOSS_CURVE_TITLE
 from parity.records.loss_curves import relative_gaps
 from parity.records.records import Curves, Proof, RunPair
+from parity.weights.description import DropoutSites
 from parity.weights.initializers import initial_state
 from parity.weights.state import State
-from parity.workers.pool import Reply, Worker, Workers
+from parity.workers.pool import Worker, Workers
 
 Meaning = Literal["frameworks", "chaos"]  # of a pair of runs, see `RunPair`
 
@@ -49,31 +50,22 @@ def loss_curves(
     batch = batch or recipe.batch
     few = dataset.limited(steps * batch)
 
-    def run(worker: Worker) -> Reply:
-        description = worker.call("describe", network=name).result
-        plan = _plan(few, recipe, batch, seed, steps, description["dropout"])
+    def run(worker: Worker) -> Arrays:
+        description = worker.describe(name)
+        plan = _plan(few, recipe, batch, seed, steps, description.dropout)
         losses: Arrays = {}
         for precision in PRECISIONS:
-            state = initial_state(description, recipe.init, seed, precision)
+            settings = trainer_settings(recipe, batch=batch, precision=precision)
+            state = initial_state(description.entries, recipe.init, seed, precision)
             for label, start in ((precision, state), (f"{precision} nudged", nudged(state, seed))):
-                worker.call(
-                    "start_training",
-                    network=name,
-                    arrays=pack(state=start, data=prepared(few, recipe)),
-                    seed=seed,
-                    precision=precision,
-                    **(as_arguments(recipe) | {"batch": batch}),
-                )
-                reply = worker.call(
-                    "train_epoch", network=name, arrays=plan, losses=True, on_progress=lambda news: None
-                )
-                losses[label] = reply.arrays["losses"]
-        return Reply(arrays=losses)
+                worker.start_training(name, seed, pack(state=start, data=prepared(few, recipe)), settings)
+                losses[label] = worker.train_epoch(name, plan, losses=True).losses
+        return losses
 
     runs = {
         f"{framework} {label}": losses
-        for framework, reply in workers.map(run).items()
-        for label, losses in reply.arrays.items()
+        for framework, found in workers.map(run).items()
+        for label, losses in found.items()
     }
     return Curves(
         network=name,
@@ -126,7 +118,7 @@ def curves_proof(curves: Curves, frameworks: Sequence[str]) -> Proof:
     )
 
 
-def _plan(dataset: Dataset, recipe: Recipe, batch: int, seed: int, steps: int, dropout: Mapping[str, int]) -> Arrays:
+def _plan(dataset: Dataset, recipe: Recipe, batch: int, seed: int, steps: int, dropout: DropoutSites) -> Arrays:
     """The plans of as many epochs as the steps need, one after the other."""
     each = len(dataset.train_images) // batch
     epochs = -(-steps // each)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from parity.catalogue.networks import LARGE
 from parity.catalogue.recipes import Optimizer, Recipe, Schedule, learning_rates
-from parity.numerics.arrays import Arrays, unpack
+from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
 from parity.numerics.tolerance import FLOAT64_ROUNDING, compare_chaotic, perturb
 from parity.proofs.context import Evidence
@@ -30,7 +30,7 @@ from parity.proofs.train_mode import (
 )
 from parity.records.records import Proof
 from parity.weights.state import State, all_finite
-from parity.workers.pool import Reply, Worker
+from parity.workers.pool import Worker
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 
@@ -159,31 +159,21 @@ def _ends(
     """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
     name = evidence.network.name
 
-    def train(worker: Worker, plan: Arrays) -> Reply:
+    def train(worker: Worker, plan: Arrays) -> Arrays:
         plan["rate"] = boundary_rates(recipe.schedule) * np.float32(slow)
         losses = []
         for first, last in pairwise((0, NEW_EPOCH, STEPS)):
-            reply = worker.call(
-                "train_epoch",
-                network=name,
-                arrays=plan,
-                losses=True,
-                begin=first,
-                end=last,
-                on_progress=lambda news: None,
-            )
-            losses.append(reply.arrays["losses"])
-        end = unpack(worker.call("export_training", network=name).arrays, "state")
-        return Reply(arrays=end | {LOSSES: np.concatenate(losses)})  # arrays first: the first that fails says where
+            losses.append(worker.train_epoch(name, plan, losses=True, begin=first, end=last).losses)
+        end = worker.export_training(name).state
+        return end | {LOSSES: np.concatenate(losses)}  # arrays first: the first that fails says where
 
     if evidence.network.params <= LARGE:
         plan = start(evidence, recipe, states)
-        replies = evidence.workers.map(lambda worker: train(worker, plan))
-        yield from ((framework, reply.arrays) for framework, reply in replies.items())
+        yield from evidence.workers.map(lambda worker: train(worker, plan)).items()
         return
     for framework in evidence.workers:  # two at work would not fit into the memory of a usual machine
         plan = start(evidence, recipe, states, only=framework)
-        end = train(evidence.workers[framework], plan).arrays
+        end = train(evidence.workers[framework], plan)
         evidence.workers[framework].stop()  # which gives its memory back
         yield framework, end
 
@@ -218,6 +208,6 @@ def _amplified(evidence: Evidence, recipe: Recipe) -> dict[str, float]:
 
 def _zero_gradients(evidence: Evidence, plan: Arrays) -> dict[str, float]:
     """Arrays whose gradient is zero but for rounding in both twins, and the error that level 5 admits in it."""
-    first, second = (reply.arrays for reply in gradients_of(evidence, plan).values())
+    first, second = (found.gradients for found in gradients_of(evidence, plan).values())
     errors = {name: GRADIENT_LIMIT * scale for name, scale in layer_scales(first).items()}
     return {n: e for n, e in errors.items() if np.abs(first[n]).max() <= e and np.abs(second[n]).max() <= e}

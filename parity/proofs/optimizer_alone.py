@@ -16,6 +16,7 @@ from parity.catalogue.recipes import Optimizer, Recipe
 from parity.numerics.comparison import Comparison, compare
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING
 from parity.proofs.context import Evidence
+from parity.workers.pool import Worker
 
 GRADIENTS = np.concatenate([sign * 10.0 ** np.arange(-8, 5) for sign in (1, -1)])  # [26]
 
@@ -72,16 +73,13 @@ def repeated_updates(
 ) -> dict[str, dict[int, np.ndarray]]:
     """What each framework takes off the weights for `GRADIENTS`, by the step's number: powers of two, and the end."""
     checkpoints = checkpoints_of(min(steps, FLOAT64_STEPS) if precision == "float64" else steps)
-    replies = evidence.workers.each(
-        "repeated_updates",
-        network=evidence.network.name,
-        rule=asdict(recipe.optimizer),
-        rate=_rate(recipe),
-        checkpoints=checkpoints,
-        arrays={"gradient": GRADIENTS.astype(precision)},
-        on_progress=lambda news: None,
-    )
-    return {name: dict(zip(checkpoints, reply.arrays["updates"], strict=True)) for name, reply in replies.items()}
+    given = {"gradient": GRADIENTS.astype(precision)}
+
+    def updates(worker: Worker) -> np.ndarray:
+        return worker.repeated_updates(evidence.network.name, recipe.optimizer, _rate(recipe), checkpoints, given)
+
+    found = evidence.workers.map(updates)
+    return {name: dict(zip(checkpoints, each, strict=True)) for name, each in found.items()}
 
 
 def apparent_epsilon(recipe: Recipe, update: np.ndarray) -> float | None:

@@ -13,13 +13,13 @@ from functools import partial
 import numpy as np
 
 from parity.catalogue.recipes import Optimizer, Recipe
-from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import BLOCK, Comparison, compare, largest
 from parity.proofs.context import Evidence
 from parity.proofs.train_mode import start, train_rows
 from parity.system import return_freed
 from parity.weights.state import STATISTICS, State
-from parity.workers.pool import Reply, Worker
+from parity.workers.pool import Worker
 
 LOSS = "loss"
 
@@ -87,16 +87,15 @@ def _run(
     weights: bool,
     results: dict[str, StepResult],
     worker: Worker,
-) -> Reply:
+) -> None:
     own = states[worker.framework]
     memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
     arrays = pack(state=own.state, optimizer=memory)
-    worker.call("load_training", network=evidence.network.name, arrays=arrays)
+    worker.load_training(evidence.network.name, arrays)
     # In float64 as a second row: what a training does only where an epoch begins must not happen in both, or it goes
     # unseen.
     first = int(precision == "float64" and len(plan["order"]) > 1)
     results[worker.framework] = step(evidence, worker, from_row(plan, -first), first, weights=weights)
-    return Reply()
 
 
 def remembers(recipe: Recipe) -> bool:
@@ -106,8 +105,8 @@ def remembers(recipe: Recipe) -> bool:
 
 def step(evidence: Evidence, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
     """One step of the training that the worker has at hand, with row `index` of a plan."""
-    result = train_rows(evidence, worker, plan, index).result
-    return StepResult(result["loss"], current_state(evidence, worker, weights=weights))
+    loss = train_rows(evidence, worker, plan, index).loss
+    return StepResult(loss, current_state(evidence, worker, weights=weights))
 
 
 def from_row(plan: Arrays, index: int) -> Arrays:
@@ -117,9 +116,8 @@ def from_row(plan: Arrays, index: int) -> Arrays:
 
 def current_state(evidence: Evidence, worker: Worker, *, weights: bool = True) -> TrainerState:
     """Where the worker's training stands."""
-    name = evidence.network.name
-    arrays = worker.call("export_training", network=name, optimizer=True, weights=weights).arrays
-    return TrainerState(unpack(arrays, "state"), unpack(arrays, "optimizer"))
+    found = worker.export_training(evidence.network.name, optimizer=True, weights=weights)
+    return TrainerState(found.state, found.optimizer)
 
 
 def observed(taken: StepResult, recipe: Recipe) -> Arrays:

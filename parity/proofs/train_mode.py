@@ -12,11 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from parity.catalogue.networks import LARGE
-from parity.catalogue.recipes import Recipe, as_arguments, recipe_of
+from parity.catalogue.recipes import Recipe, recipe_of, trainer_settings
 from parity.data.batches import plan_arrays, prepared
 from parity.data.dataset import Dataset
 from parity.kinds.norm import batch_norm_training
-from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.losses import cross_entropies
 from parity.numerics.tolerance import derive_limits, moved_like_terms, perturb
@@ -25,7 +25,8 @@ from parity.proofs.extremes import LOGITS
 from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
 from parity.weights.state import State
-from parity.workers.pool import Reply, Worker, WorkerError
+from parity.workers.client.training import Gradients, TrainedEpoch, TrainingStages
+from parity.workers.pool import Worker, WorkerError
 
 BATCH = 4  # images a step of a large network; twice as many of others, where they cost little
 
@@ -48,17 +49,17 @@ def train_mode_forward(evidence: Evidence) -> Proof:
     """Level 4. Batch statistics, shared dropout masks, running statistics after 5 passes; each batch norm alone."""
     plan = start(evidence, recipe_for(evidence))
     rows = {name: array[:FORWARD_STEPS] for name, array in plan.items()}
-    replies = evidence.workers.each("training_stages", network=evidence.network.name, arrays=rows)
-    first, second = (unpack(reply.arrays, "stages") for reply in replies.values())
+    passes = training_stages(evidence, rows)
+    first, second = (each.stages for each in passes.values())
     comparisons = {"stages": compare(first, second, FLOAT64_LIMIT)}
     problems = comparisons["stages"].explain()
-    counted, of_logits = _reported(evidence, plan, {name: unpack(r.arrays, "stages") for name, r in replies.items()})
+    counted, of_logits = _reported(evidence, plan, {name: each.stages for name, each in passes.items()})
     comparisons |= counted
     problems += of_logits
     before = evidence.state("float64")
     statistics = {name: array for name, array in before.items() if name.rpartition("/")[2] in ("mean", "variance")}
     if statistics:
-        moved, other = ({n: unpack(r.arrays, "state")[n] for n in statistics} for r in replies.values())
+        moved, other = ({n: each.state[n] for n in statistics} for each in passes.values())
         comparisons["running statistics"] = compare(moved, other, FLOAT64_LIMIT)
         problems += [f"running statistics: {line}" for line in comparisons["running statistics"].explain()]
         problems += [f"{name!r} did not move in {FORWARD_STEPS} passes" for name in unmoved(statistics, moved)]
@@ -68,7 +69,7 @@ def train_mode_forward(evidence: Evidence) -> Proof:
     compared = {what: len(each.gaps) for what, each in comparisons.items() if what not in counted}
     if counted:
         compared["losses of a step"] = sum(len(each.gaps) for each in counted.values())
-    masks = evidence.describe()[next(iter(evidence.workers))]["dropout"]["sites"]
+    masks = evidence.describe()[next(iter(evidence.workers))].dropout.sites
     if masks:
         compared["dropout masks"] = masks
     compared["elements"] = sum(comparison.elements for comparison in comparisons.values())
@@ -87,10 +88,10 @@ def gradients(evidence: Evidence) -> Proof:
     Gaps are relative to the largest gradient of the layer: a bias before a batch norm has a gradient of zero, so that
     its own scale is rounding alone.
     """
-    replies = gradients_of(evidence, start(evidence, recipe_for(evidence)))
-    first, second = (reply.arrays for reply in replies.values())
+    batches = gradients_of(evidence, start(evidence, recipe_for(evidence)))
+    first, second = (each.gradients for each in batches.values())
     comparison = compare(first, second, GRADIENT_LIMIT, scales=layer_scales(first))
-    one, other = ({"loss": np.array(reply.result["loss"])} for reply in replies.values())
+    one, other = ({"loss": np.array(each.loss)} for each in batches.values())
     losses = compare(one, other, FLOAT64_LIMIT)
     problems = comparison.explain() + losses.explain()
     trainable = {entry.name for entry in evidence.entries() if entry.trainable}
@@ -109,19 +110,19 @@ def _reported(
     if evidence.network.params > LARGE:
         return comparisons, problems  # the memory of two optimizers would not fit beside all else
     try:
-        replies = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
+        steps = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
     except WorkerError as error:  # of the step; it does not hide what was found of the forward pass
         return comparisons, [f"no step: {error}"]
-    for framework, reply in replies.items():
-        logits, result = stages[framework].get(LOGITS), reply.result
+    for framework, step in steps.items():
+        logits = stages[framework].get(LOGITS)
         if logits is None:
             continue  # as the comparison of the stages says
         hits = float((logits.argmax(axis=1) == labels).mean())
         what = f"{framework}, loss of a step"
-        comparisons[what] = recounted(result["loss"], logits, labels, FLOAT64_LIMIT)
+        comparisons[what] = recounted(step.loss, logits, labels, FLOAT64_LIMIT)
         problems += [f"{what}: {line}" for line in comparisons[what].explain()]
-        if result["accuracy"] != hits:
-            text = f"expected {hits:g} of the images right, as its logits are, found {result['accuracy']:g}"
+        if step.accuracy != hits:
+            text = f"expected {hits:g} of the images right, as its logits are, found {step.accuracy:g}"
             problems.append(f"{framework}, accuracy of a step: {text}")
     return comparisons, problems
 
@@ -154,20 +155,12 @@ def start(
     network start the same training, in float64 or in float32. `part` stands in for its images and labels.
     """
     data = prepared(part or training_part(evidence), recipe)
-    settings = as_arguments(recipe) | {"batch": training_batch(evidence)}
+    settings = trainer_settings(recipe, batch=training_batch(evidence), precision=precision)
     drawn = evidence.state("float32") if states is None else {}  # here: to draw it both workers are asked
 
-    def begin(worker: Worker) -> Reply:
+    def begin(worker: Worker) -> str:
         state = states[worker.framework] if states else drawn
-        return worker.call(
-            "start_training",
-            network=evidence.network.name,
-            arrays=pack(state=state, data=data),
-            seed=evidence.seed,
-            mode="auto",
-            precision=precision,
-            **settings,
-        )
+        return worker.start_training(evidence.network.name, evidence.seed, pack(state=state, data=data), settings)
 
     if only:
         begin(evidence.workers[only])
@@ -176,16 +169,9 @@ def start(
     return plan_of(evidence, recipe, 0)
 
 
-def train_rows(evidence: Evidence, worker: Worker, plan: Arrays, first: int, count: int = 1) -> Reply:
+def train_rows(evidence: Evidence, worker: Worker, plan: Arrays, first: int, count: int = 1) -> TrainedEpoch:
     """Steps of the training that the worker has at hand, with `count` rows of a plan from `first` on."""
-    return worker.call(
-        "train_epoch",
-        network=evidence.network.name,
-        arrays=plan,
-        begin=first,
-        end=first + count,
-        on_progress=lambda news: None,
-    )
+    return worker.train_epoch(evidence.network.name, plan, begin=first, end=first + count)
 
 
 def training_batch(evidence: Evidence) -> int:
@@ -200,13 +186,18 @@ def training_part(evidence: Evidence) -> Dataset:
 
 def plan_of(evidence: Evidence, recipe: Recipe, epoch: int) -> Arrays:
     """The plan of an epoch (counted from 0) of these trainings."""
-    dropout = next(iter(evidence.describe().values()))["dropout"]
+    dropout = next(iter(evidence.describe().values())).dropout
     return plan_arrays(training_part(evidence), recipe, training_batch(evidence), evidence.seed, epoch, dropout)
 
 
-def gradients_of(evidence: Evidence, plan: Arrays) -> dict[str, Reply]:
+def gradients_of(evidence: Evidence, plan: Arrays) -> dict[str, Gradients]:
     """Both twins' gradients of the first batch."""
-    return evidence.workers.each("gradients", network=evidence.network.name, arrays=plan)
+    return evidence.workers.map(lambda worker: worker.gradients(evidence.network.name, plan))
+
+
+def training_stages(evidence: Evidence, rows: Arrays) -> dict[str, TrainingStages]:
+    """Both twins' passes in training mode through the rows of a plan."""
+    return evidence.workers.map(lambda worker: worker.training_stages(evidence.network.name, rows))
 
 
 def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[str]]:
@@ -245,12 +236,16 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
             state={name: array.astype(dtype) for name, array in state.items()},
             input={name: x.astype(dtype) for name, x in inputs.items()},
         )
-        replies = evidence.workers.each("probe_batch_norms", network=evidence.network.name, dtype=dtype, arrays=arrays)
-        for framework, reply in replies.items():
+        for framework, found in probe_batch_norms(evidence, dtype, arrays).items():
             what = f"{ALONE}, {framework} {dtype}"
-            comparisons[what] = compare(expected, reply.arrays, limit)
+            comparisons[what] = compare(expected, found, limit)
             problems += [f"{what}, against numpy: {line}" for line in comparisons[what].explain()]
     return comparisons, problems
+
+
+def probe_batch_norms(evidence: Evidence, dtype: str, arrays: Arrays) -> dict[str, Arrays]:
+    """What each framework's single batch norms make of their inputs in training mode; `arrays` as the worker takes."""
+    return evidence.workers.map(lambda worker: worker.probe_batch_norms(evidence.network.name, dtype, arrays))
 
 
 def probe_inputs_of_batch_norms(evidence: Evidence) -> Arrays:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.user_models import Adoption
 from parity.kinds import NEUTRAL
 from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import rows_of_cells
@@ -22,7 +23,7 @@ from parity.runtime.graph import INPUT, UNKNOWN, Graph, Step
 from parity.runtime.model_state import Slot, export_slots
 from parity.runtime.targets import TargetError
 from parity.runtime.trace import Trace
-from parity.runtime.user_models import Adoption, Kept, Roundings, Wanted, require_static, run_fix
+from parity.runtime.user_models import Kept, Roundings, Wanted, require_static, run_fix
 from parity.weights.layout import Layout
 from parity.weights.state import Entry, check_state
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.user_models import Adoption
 from parity.numerics.arrays import Arrays, pack
+from parity.numerics.tolerance import Roundings
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_state import export_slots
-from parity.runtime.user_models import Adoption, Kept, Roundings, Wanted, cast_inputs
+from parity.runtime.user_models import Kept, Wanted, cast_inputs
 from parity.weights.initializers import proof_state
 from parity.weights.state import digests
 

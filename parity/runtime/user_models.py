@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.user_models import ModelSpec
 from parity.error_causes import cause
 from parity.numerics.arrays import Arrays
-from parity.numerics.tolerance import FLOAT32_ROUNDING, perturb
+from parity.numerics.tolerance import Roundings
 from parity.printable import quoted
 from parity.runtime.targets import TargetError
 from parity.weights.state import all_finite
@@ -19,24 +20,8 @@ HALF = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Adoption:
-    """How a step takes part in a comparison."""
-
-    step: int  # its place in the trace
-    cell: bool = False  # a 1x1 convolution of single cells, taken as the fully connected layer that it is
-    neutral: list[str] = field(default_factory=list)  # kinds of arrays that the other model does not have
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A model to build, and what is to be fed to it."""
-
-    target: str  # see parity.runtime.targets
-    input: list[int]  # one input's shape: [h, w, c], or of any other rank
-    classes: int | None = None
-    tokens: int | None = None  # inputs are whole numbers below this
-    weights: str = ""  # a file of weights to load into it
-    dtype: str = "float64"  # in which it is compared
+class Wanted(ModelSpec):
+    """A model to build, as the worker sees it that builds it: what it is fed to try it, what is refused of it."""
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
         """Two inputs, drawn: float32 [2, *input] in -2..2, or int64 below `tokens`; or what is opposite to these."""
@@ -90,19 +75,6 @@ def require_static(first: Sequence[str], second: Sequence[str], target: str) -> 
             f"{target!r} has dynamic control flow: one input reached {odd[0]}, another one {odd[1]} in its place; "
             "expected the same layers for every input. Compare its branches one by one."
         )
-
-
-@dataclass(frozen=True)
-class Roundings:
-    """Random rounding errors that move every number of a model's weights and inputs."""
-
-    seed: Sequence[int]
-    size: float = FLOAT32_ROUNDING  # of one, relative to the number
-
-    def of(self, name: str, array: np.ndarray, *place: int) -> np.ndarray:
-        """The array, moved, as float64."""
-        draw = np.random.default_rng([*self.seed, *place])
-        return perturb({name: array.astype("float64")}, draw, self.size)[name]
 
 
 @dataclass

@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass
 
 from parity.catalogue.networks import network
-from parity.catalogue.recipes import RECIPES, as_arguments
+from parity.catalogue.recipes import RECIPES, trainer_settings
 from parity.data.batches import plan_arrays, prepared
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.records.records import Overhead, Speed
 from parity.weights.initializers import training_state
-from parity.weights.state import entries_of
 from parity.workers.pool import Worker, WorkerError, Workers
 
 OWN = "train step"  # the suite's own loop
@@ -96,10 +95,8 @@ class Stopwatch:
         for _ in range(self.rounds):
             for framework, (record, seconds) in list(started.items()):
                 try:
-                    reading = self.workers[framework].call(
-                        "time_steps", network=name, what=what, steps=record.steps_per_measurement
-                    )
-                    seconds.append(reading.result["seconds"] / record.steps_per_measurement)
+                    reading = self.workers[framework].time_steps(name, what, record.steps_per_measurement)
+                    seconds.append(reading / record.steps_per_measurement)
                 except WorkerError as error:
                     errors[framework] = error
                     del started[framework]
@@ -109,19 +106,19 @@ class Stopwatch:
 
     def _start(self, worker: Worker, name: str, what: str) -> Speed:
         arrays = timing_arrays(worker, name, self.dataset, self.batch, self.seed)
-        recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": self.batch}
-        begun = worker.call("start_timing", network=name, what=what, arrays=arrays, seed=self.seed, **recipe).result
+        settings = trainer_settings(RECIPES[network(name).recipe], batch=self.batch)
+        begun = worker.start_timing(name, what, arrays, self.seed, settings)
         return Speed(
             network=name,
             framework=worker.framework,
             what=what,
             batch=self.batch,
-            mode=begun["mode"],
+            mode=begun.mode,
             precision="float32",
             device=worker.device,
             threads=worker.threads,
-            steps_per_measurement=max(1, math.ceil(self.reading_seconds / begun["step_seconds"])),
-            first_seconds=begun["first_seconds"],
+            steps_per_measurement=max(1, math.ceil(self.reading_seconds / begun.step_seconds)),
+            first_seconds=begun.first_seconds,
         )
 
 
@@ -136,14 +133,10 @@ def overhead(
     workers.stop()
     worker, name = workers[framework], contest.network
     arrays = timing_arrays(worker, name, dataset, contest.batch, seed)
-    recipe = as_arguments(RECIPES[network(name).recipe]) | {"batch": contest.batch, "seed": seed}
+    settings = trainer_settings(RECIPES[network(name).recipe], batch=contest.batch)
 
     def start(what: str, *, beside: bool) -> float:
-        begun = worker.call("start_timing", network=name, what=what, arrays=arrays, beside=beside, **recipe)
-        return float(begun.result["step_seconds"])
-
-    def seconds(what: str, steps: int) -> float:
-        return float(worker.call("time_steps", network=name, what=what, steps=steps).result["seconds"])
+        return worker.start_timing(name, what, arrays, seed, settings, beside).step_seconds
 
     records = {}
     for what, baseline in contest.baselines[framework].items():
@@ -152,7 +145,7 @@ def overhead(
         ratios = []
         for pair in range(baseline.pairs):
             order = (OWN, what) if pair % 2 else (what, OWN)
-            found = {subject: seconds(subject, steps) for subject in order}
+            found = {subject: worker.time_steps(name, subject, steps) for subject in order}
             ratios.append(found[what] / found[OWN])
         records[what] = Overhead(
             network=name,
@@ -170,9 +163,9 @@ def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed:
     """State, data and plan of a short training: enough images for `steps` batches."""
     recipe = RECIPES[network(name).recipe]
     few = dataset.limited(batch * steps)
-    description = worker.call("describe", network=name).result
+    description = worker.describe(name)
     return pack(
-        state=training_state(entries_of(description), recipe.init, seed),
+        state=training_state(description.entries, recipe.init, seed),
         data=prepared(few, recipe),
-        plan=plan_arrays(few, recipe, batch, seed, 0, description["dropout"]),
+        plan=plan_arrays(few, recipe, batch, seed, 0, description.dropout),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from parity.data.dataset import Dataset
 from parity.records.records import Overhead
 from parity.suite.recording import Keep
 from parity.suite.speed import CONTESTS, Contest, overhead
+from parity.workers.client.timing import TransferTimes
 from parity.workers.pool import Workers
 
 LARGE, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
@@ -57,20 +57,17 @@ def test_overhead(
 
 
 @pytest.fixture(scope="session")
-def transfers(workers: Workers) -> dict[str, dict[str, Any]]:
+def transfers(workers: Workers) -> dict[str, TransferTimes]:
     """Bytes and seconds of every hop in each framework, one after the other."""
-    return {
-        framework: workers[framework].call("time_transfer", network=LARGE, rounds=TRANSFER_ROUNDS).result
-        for framework in workers
-    }
+    return {framework: workers[framework].time_transfer(LARGE, TRANSFER_ROUNDS) for framework in workers}
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("hop", HOPS)
 @pytest.mark.benchmark
-def test_transfer(framework: str, hop: str, transfers: dict[str, Any], keep: Keep) -> None:
+def test_transfer(framework: str, hop: str, transfers: dict[str, TransferTimes], keep: Keep) -> None:
     """Records each hop of the transfer layer against a plain copy of the same arrays."""
-    ratios = [copied / moved for moved, copied in transfers[framework]["seconds"][hop]]
+    ratios = [copied / moved for moved, copied in transfers[framework].seconds[hop]]
     record = Overhead(
         network=LARGE, framework=framework, baseline=f"plain copy, against {hop}", batch=0, threads=1, ratios=ratios,
         target=TRANSFER_TARGET,

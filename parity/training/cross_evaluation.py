@@ -60,8 +60,7 @@ def _logits(
     if recipe_of(record.recipe).subtract_mean:
         data["mean"] = mean_image(dataset)
     arrays = pack(state={name: array.astype(dtype) for name, array in weights.items()}, data=data)
-    replies = workers.each("predict", network=record.network, dtype=dtype, arrays=arrays, on_progress=lambda news: None)
-    return {name: reply.arrays["logits"] for name, reply in replies.items()}
+    return workers.map(lambda worker: worker.predict(record.network, dtype, arrays))
 
 
 def _problems(found: Logits, images: int) -> list[str]:

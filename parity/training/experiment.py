@@ -267,7 +267,7 @@ def require_one_precision(environment: Mapping[str, Any]) -> None:
 
 def require_precision(workers: Workers, precision: str) -> None:
     """Raises ValueError when a framework cannot train in this precision: the same on both sides, or not at all."""
-    asked = workers.each("supports", precision=precision)
-    problems = {FRAMEWORKS[name].title: reply.result["problem"] for name, reply in asked.items()}
+    asked = workers.map(lambda worker: worker.supports(precision))
+    problems = {FRAMEWORKS[name].title: problem for name, problem in asked.items()}
     if listed := "; ".join(f"{title} has {problem}" for title, problem in problems.items() if problem):
         raise ValueError(f"--precision {precision} is refused, because both frameworks must have it: {listed}.")

@@ -51,14 +51,14 @@ def configuration(
 
     The number of epochs is not among them, so that a finished part of a longer training can be told as such.
     """
-    environment = worker.call("environment").result
+    environment = worker.environment()
     family = type(network(name).design)
     return {
         "network": name,
         "design": _design(name),
         "framework": worker.framework,
-        "framework version": environment["version"],
-        "package versions": environment["packages"] | {"numpy of the suite": np.__version__},
+        "framework version": environment.version,
+        "package versions": environment.packages | {"numpy of the suite": np.__version__},
         "code": code_version(FRAMEWORKS[worker.framework].package, f"{family.__module__}.{family.__qualname__}"),
         "recipe": {each: value for each, value in _plain(recipe).items() if each not in ("source", "note", "epochs")},
         "batch": batch,

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.networks import network
-from parity.catalogue.recipes import Recipe, as_arguments, recipe_of
+from parity.catalogue.recipes import Recipe, recipe_of, trainer_settings
 from parity.data.batches import plan_arrays, prepared, reference_digest
 from parity.data.dataset import Dataset
-from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.arrays import Arrays, pack
 from parity.records.records import Epoch, Training, TrainingSession
 from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import configuration, fingerprint
+from parity.weights.description import DropoutSites
 from parity.weights.initializers import initial_state
 from parity.weights.state import State, digest
+from parity.workers.client.training import EpochProgress
 from parity.workers.pool import Worker, WorkerError
 
 
@@ -116,7 +118,7 @@ class _Run:
         self.weights: State | None = None
         self.peak_memory = 0
         self.digests = {"initial": "", "batches": ""}
-        self.dropout: dict[str, int] = {}
+        self.dropout = DropoutSites()
         self.step_mode = ""
 
     def prepare(self) -> None:
@@ -137,32 +139,29 @@ class _Run:
             precision=settings.precision,
         )
         saved = Checkpoint.load(self.checkpoint, self.configuration, self.epochs) if self.checkpoint else None
-        description = self.worker.call("describe", network=self.name).result
-        state = initial_state(description, self.recipe.init, self.seed, settings.precision)
+        description = self.worker.describe(self.name)
+        state = initial_state(description.entries, self.recipe.init, self.seed, settings.precision)
         self.digests["initial"] = digest(state)
-        self.dropout = description["dropout"]
-        self.step_mode = self.worker.call(
-            "start_training",
-            network=self.name,
-            arrays=pack(state=state, data=prepared(self.dataset, self.recipe)),
-            seed=self.seed,
-            mode=settings.mode,
-            precision=settings.precision,
-            **(as_arguments(self.recipe) | {"batch": self.batch}),
-        ).result["mode"]
+        self.dropout = description.dropout
+        self.step_mode = self.worker.start_training(
+            self.name,
+            self.seed,
+            pack(state=state, data=prepared(self.dataset, self.recipe)),
+            trainer_settings(self.recipe, batch=self.batch, mode=settings.mode, precision=settings.precision),
+        )
         plan = self._plan(0)
-        first_seconds = self.worker.call("warm_up", network=self.name, arrays=plan).result["first_seconds"]
+        first_seconds = self.worker.warm_up(self.name, plan).first_seconds
         if saved is not None:
             self._go_on(saved)
         else:
-            found = self.worker.call("digest_batches", network=self.name, arrays=plan).result["digest"]
+            found = self.worker.digest_batches(self.name, plan)
             self.digests["batches"] = found
             if found != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
                 self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
         self.sessions.append(TrainingSession(len(self.records), first_seconds))
 
     def _go_on(self, saved: Checkpoint) -> None:
-        self.worker.call("load_training", network=self.name, arrays=saved.arrays)
+        self.worker.load_training(self.name, saved.arrays)
         self.digests, self.sessions, self.problems = dict(saved.digests), list(saved.sessions), list(saved.problems)
         self.records = list(saved.epochs)
 
@@ -170,23 +169,23 @@ class _Run:
         """Train and evaluate the epoch (counted from 0)."""
         plan = self._plan(epoch)
 
-        def on_progress(news: dict[str, Any]) -> None:
-            self._report(epoch + 1, news["step"], news["loss"], news["accuracy"])
+        def on_progress(news: EpochProgress) -> None:
+            self._report(epoch + 1, news.step, news.loss, news.accuracy)
 
-        trained = self.worker.call("train_epoch", network=self.name, arrays=plan, on_progress=on_progress).result
-        tested = self.worker.call("evaluate", network=self.name, on_progress=lambda news: None).result
-        if tested["images"] != len(self.dataset.test_images):
+        trained = self.worker.train_epoch(self.name, plan, on_progress)
+        tested = self.worker.evaluate(self.name)
+        if tested.images != len(self.dataset.test_images):
             expected = len(self.dataset.test_images)
-            self.problems.append(f"epoch {epoch + 1}: expected {expected} test images, found {tested['images']}")
+            self.problems.append(f"epoch {epoch + 1}: expected {expected} test images, found {tested.images}")
         record = Epoch(
             epoch=epoch + 1,
             learning_rate=float(plan["rate"][0]),
-            train_loss=trained["loss"],
-            train_accuracy=trained["accuracy"],
-            test_loss=tested["loss"],
-            test_accuracy=tested["accuracy"],
-            seconds=trained["seconds"],
-            images_per_second=trained["images"] / trained["seconds"],
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
+            test_loss=tested.loss,
+            test_accuracy=tested.accuracy,
+            seconds=trained.seconds,
+            images_per_second=trained.images / trained.seconds,
         )
         if not np.isfinite([record.train_loss, record.test_loss]).all():
             self.problems.append(f"epoch {epoch + 1}: the loss is not a number")
@@ -197,7 +196,7 @@ class _Run:
         """Write the checkpoint; where that fails the training goes on, and the earlier checkpoint stays."""
         if self.checkpoint is None:
             return
-        arrays = self.worker.call("export_training", network=self.name, optimizer=True).arrays
+        arrays = self.worker.export_training(self.name, optimizer=True).arrays
         saved = Checkpoint(
             configuration=self.configuration,
             arrays=arrays,
@@ -213,8 +212,8 @@ class _Run:
 
     def finish(self) -> None:
         """Fetch the weights and the peak of memory."""
-        reply = self.worker.call("export_training", network=self.name)
-        self.weights, self.peak_memory = unpack(reply.arrays, "state"), reply.result["peak_memory"]
+        trained = self.worker.export_training(self.name)
+        self.weights, self.peak_memory = trained.state, trained.peak_memory
 
     def record(self) -> Training:
         """What is known so far."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from parity.weights.state import Entry, State, entries_of
+from parity.weights.state import Entry, State
 
 _BRANCH = re.compile(r"^(.*/block\d+)/conv\d+/kernel$")
 
@@ -79,7 +78,7 @@ def _generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def initial_state(description: Mapping[str, Any], init: str, seed: int, precision: str) -> State:
+def initial_state(entries: Sequence[Entry], init: str, seed: int, precision: str) -> State:
     """The weights that a training begins with: the same float32 numbers in any precision."""
-    state = training_state(entries_of(description), init, seed)
+    state = training_state(entries, init, seed)
     return {name: array.astype(np.float64) for name, array in state.items()} if precision == "float64" else state

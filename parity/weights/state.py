@@ -37,9 +37,9 @@ class Entry:
     trainable: bool
 
 
-def entries_of(description: Mapping[str, Any]) -> list[Entry]:
-    """The entries of a worker's `describe`."""
-    return [Entry(**(entry | {"shape": tuple(entry["shape"])})) for entry in description["entries"]]
+def entry_of(values: Mapping[str, Any]) -> Entry:
+    """An entry from its plain JSON values."""
+    return Entry(**(dict(values) | {"shape": tuple(values["shape"])}))
 
 
 def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, receiver: str) -> None:

@@ -1,1 +1,1 @@
-"""Processes: one for each framework, and the protocol that is spoken with it."""
+"""Processes: one for each framework, the protocol that is spoken with it, and the client of what it can be asked."""

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ import psutil
 
 from parity.system import ROOT, cpu_model
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Reply, Worker, WorkerError, Workers, default_threads
+from parity.workers.pool import Worker, WorkerError, Workers, default_threads
 
 # The suite's own; what computed in a framework is in that framework's record.
 PACKAGES = ("matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors", "scipy")
@@ -60,16 +61,14 @@ def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerEr
     """What each worker says of its environment, or the error of one that cannot, both by framework."""
     errors: dict[str, WorkerError] = {}
 
-    def facts(worker: Worker) -> Reply:
+    def facts(worker: Worker) -> dict[str, Any] | None:
         try:
-            reply = worker.call("environment")
-            return Reply(reply.result | {"variables": worker.variables})
+            return asdict(worker.environment()) | {"variables": worker.variables}
         except WorkerError as error:
             errors[worker.framework] = error
-            return Reply()
+            return None
 
-    replies = workers.map(facts)
-    return {name: reply.result for name, reply in replies.items() if name not in errors}, errors
+    return {name: found for name, found in workers.map(facts).items() if found is not None}, errors
 
 
 def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
@@ -94,9 +93,9 @@ def await_workers(workers: Workers, device: str) -> None:
     """
     for name in workers:
         workers[name].device = "gpu" if device in ("gpu", f"{name}-gpu") else "cpu"
-    replies = workers.each("environment")
+    facts = workers.map(lambda worker: worker.environment())
     if device == "auto":
-        prefer_gpu(workers, {name: reply.result for name, reply in replies.items()})
+        prefer_gpu(workers, {name: asdict(found) for name, found in facts.items()})
 
 
 def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:

@@ -17,14 +17,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from parity.catalogue.versions import REFUSED, too_old
 from parity.printable import printable
 from parity.system import ROOT, is_amd_with_avx2
+from parity.workers.client import Client
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.liveness import Liveness
 from parity.workers.scratch import Scratch
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # numpy is imported while the workers already start
     import numpy as np
 
     from parity.numerics.arrays import Arrays
+    from parity.workers.protocol import Reply
 
 PIPE_BYTES = 2**20  # what an ordinary user may ask for
 
@@ -43,6 +44,8 @@ START_TIMEOUT = 180.0  # seconds; a cold import of a framework from a slow disk 
 CALL_TIMEOUT = 900.0  # seconds without a sign of life: a message, or use of a processor
 
 LONGEST_SILENCE = 24 * 3600.0  # seconds of work without a message: longer than any honest call takes without one
+
+Result = TypeVar("Result")
 
 OWN_ENVIRONMENTS = "frameworks"  # a folder of this environment; in it one environment for each framework that has one
 
@@ -71,14 +74,6 @@ class WorkersError(WorkerError):
         self.cause, self.detail = first.cause, str(self)
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a verb returned: plain JSON values and named arrays."""
-
-    result: dict[str, Any] = field(default_factory=dict)
-    arrays: Arrays = field(default_factory=dict)
-
-
 def interpreter_of(framework: str) -> str:
     """The Python of a framework's worker: the one that its variable names, else its own one inside this environment
     (`make setup EXTRA=gpu` makes it), else this one.
@@ -101,7 +96,7 @@ def shared_threads(pairs: int = 1) -> int:
     return max(1, default_threads() // (len(FRAMEWORKS) * pairs))
 
 
-class Worker:
+class Worker(Client):
     """One framework's process, started by the first call and again by the call after it died."""
 
     def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None) -> None:
@@ -140,12 +135,14 @@ class Worker:
         on_progress: Callable[[dict[str, Any]], None] | None = None,
         **arguments: Any,
     ) -> Reply:
-        """Call a verb of the framework's package and wait for its reply.
+        """Call a verb of the framework's package and wait for its reply: below the methods of `Client`, for them alone.
 
         `network` is what the step is about: handed to verbs that take it, and named in errors. `timeout` is in seconds
         in which the worker sends nothing and does nothing, `longest` in seconds in which it sends nothing, however busy
         it is. Raises WorkerError.
         """
+        from parity.workers.protocol import Reply
+
         header = {
             "verb": verb,
             "network": network,
@@ -251,7 +248,7 @@ class Worker:
         self._ready = True
         if verb != "setup":
             try:
-                self.call("setup", device=self.device, threads=self.threads)
+                self.setup(self.device, self.threads)
             except WorkerError:
                 self.stop()  # the next call must not find a worker that was never set up
                 raise
@@ -395,12 +392,19 @@ class Workers:
         for worker in self._workers.values():
             worker.stop()
 
-    def each(self, verb: str, **arguments: Any) -> dict[str, Reply]:
-        """Call one verb of every framework at the same time. Raises WorkerError."""
-        return self.map(lambda worker: worker.call(verb, **arguments))
+    def map(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
+        """Do one job with every framework's worker at the same time; all are waited for before an error is raised.
 
-    def map(self, job: Callable[[Worker], Reply]) -> dict[str, Reply]:
-        """Do one job with every framework's worker at the same time; all are waited for before an error is raised."""
+        Returns:
+            What each came to, by framework.
+
+        Raises:
+            WorkerError: of one worker, or WorkersError of several; and what else a job raises.
+
+        Example::
+
+            stages = workers.map(lambda worker: worker.stages("lenet5", "float64", arrays))
+        """
         with ThreadPoolExecutor(len(self._workers)) as pool:
             futures = {name: pool.submit(job, worker) for name, worker in self._workers.items()}
             try:

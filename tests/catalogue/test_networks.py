@@ -11,7 +11,7 @@ from parity.catalogue.counting import Counts, count
 from parity.catalogue.designs import KERAS_BATCH_NORM, PADDLE_BATCH_NORM, GoogLeNet, Inception
 from parity.catalogue.networks import NETWORKS, default_networks, network
 from parity.numerics.arrays import pack
-from parity.weights.state import Entry, entries_of, parameter_counts
+from parity.weights.state import Entry, parameter_counts
 from parity.workers.pool import Workers
 
 # name: (all arrays, without the batch-norm statistics), counted from the published definitions
@@ -273,16 +273,17 @@ class Built:
 def built(workers: Workers, request: pytest.FixtureRequest) -> Built:
     """Each network in turn. All weights are zero, since only shapes are looked at."""
     name: str = request.param
-    described = {framework: reply.result for framework, reply in workers.each("describe", network=name).items()}
-    entries = {framework: entries_of(description) for framework, description in described.items()}
+    described = workers.map(lambda worker: worker.describe(name))
+    entries = {framework: description.entries for framework, description in described.items()}
     state = {entry.name: np.zeros(entry.shape, entry.dtype) for entry in entries["paddle"]}
     images = {"nhwc": np.ones((1, *network(name).image), np.float32)}
-    replies = workers.each("stages", network=name, dtype="float32", arrays=pack(state=state, images=images))
+    arrays = pack(state=state, images=images)
+    staged = workers.map(lambda worker: worker.stages(name, "float32", arrays))
     return Built(
         name,
         entries,
-        {framework: description["layers"] for framework, description in described.items()},
-        {framework: {n: a.shape[1:] for n, a in reply.arrays.items()} for framework, reply in replies.items()},
+        {framework: description.layers for framework, description in described.items()},
+        {framework: {n: a.shape[1:] for n, a in stages.items()} for framework, stages in staged.items()},
     )
 
 

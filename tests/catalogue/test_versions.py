@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from parity.catalogue.user_models import ModelSpec
 from parity.catalogue.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
 from parity.cli.trial import try_out
 from parity.data.dataset import Dataset
 from parity.migration.pair import FIRST, SECOND, Pair
 from parity.runtime.targets import TargetError
-from parity.runtime.user_models import Wanted
 from parity.workers.environment import collect
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import WorkerError, Workers, interpreter_of
@@ -96,7 +96,7 @@ def test_an_older_version_is_refused_at_start_in_one_line(
     monkeypatch.setenv(FRAMEWORKS[framework].interpreter_variable, str(python))
     with Workers([framework], threads=1) as alone:
         with pytest.raises(WorkerError) as caught:
-            alone[framework].call("settings")
+            alone[framework].settings()
         assert alone[framework].pid is None
     assert (caught.value.cause, caught.value.step) == ("missing", "start")
     oldest = OLDEST[framework][module]
@@ -113,7 +113,7 @@ def test_an_older_python_is_refused_at_start_in_one_line(
     )
     monkeypatch.setenv("PARITY_PADDLE_PYTHON", str(python))
     with Workers(["paddle"]) as alone, pytest.raises(WorkerError) as caught:
-        alone["paddle"].call("settings")
+        alone["paddle"].settings()
     assert str(caught.value).endswith("is Python 3.10.4; expected 3.11 or later")
     assert "\n" not in str(caught.value)
 
@@ -129,7 +129,7 @@ def test_a_python_that_cannot_read_the_suite_is_refused_at_start_in_one_line(
     python.chmod(0o755)
     monkeypatch.setenv("PARITY_PADDLE_PYTHON", str(python))
     with Workers(["paddle"]) as alone, pytest.raises(WorkerError) as caught:
-        alone["paddle"].call("settings")
+        alone["paddle"].settings()
     assert str(caught.value).endswith(f"{python} is Python 3.6.15; expected 3.11 or later")
     assert "\n" not in str(caught.value)
 
@@ -161,7 +161,7 @@ def test_a_framework_s_own_environment_is_found_inside_the_suite_s(
     assert interpreter_of("paddle") == str(own / "python")
     assert interpreter_of("tensorflow") == sys.executable
     with Workers(["paddle"], threads=1) as alone:
-        assert alone["paddle"].call("settings").result["threads"] == 1
+        assert alone["paddle"].settings().threads == 1
     monkeypatch.setenv("PARITY_PADDLE_PYTHON", sys.executable)
     assert interpreter_of("paddle") == sys.executable
 
@@ -274,7 +274,7 @@ def test_functions_that_a_version_lacks_are_left_out(
     monkeypatch.setenv("PARITY_PADDLE_PYTHON", str(altered_python(additions)))
     with Workers(["paddle"], threads=1) as alone:
         known = alone["paddle"].call("known").result
-        lacks = alone["paddle"].call("environment").result["lacks"]
+        lacks = alone["paddle"].environment().lacks
     assert lacks == ["paddle.nn.functional.swish", "paddle.nn.functional.celu"]
     assert "celu" not in known
     assert known["silu"] == 1
@@ -302,7 +302,7 @@ def test_a_layer_that_the_suite_cannot_read_is_not_blamed_on_the_input(
         FIRST: "tests.migration.keras_models:small(activation='gelu')",
         SECOND: "tests.migration.paddle_models:small(act='GELU')",
     }
-    pair = Pair(workers, {name: Wanted(text, [16, 16, 3]) for name, text in target.items()}, dataset)
+    pair = Pair(workers, {name: ModelSpec(text, [16, 16, 3]) for name, text in target.items()}, dataset)
     with pytest.raises(TargetError) as caught:
         pair.load()
     assert "does not understand 'GELU' as PaddlePaddle" in str(caught.value)

@@ -21,7 +21,9 @@ from parity.records.levels import LEVELS
 from parity.records.records import CrossEvaluation, Equivalence, Proof
 from parity.records.saved_run import load_run
 from parity.records.validation import validated
-from parity.workers.pool import Reply, WorkerError
+from parity.workers.client import Client
+from parity.workers.pool import WorkerError
+from parity.workers.protocol import Reply
 from tests.command_line import ROOT, parity, training_of
 
 NO_TENSORFLOW = {"PARITY_TENSORFLOW_PYTHON": "/nonexistent"}
@@ -271,18 +273,18 @@ def test_report_is_written_from_what_train_saved(
 class FakeWorkers(dict[str, Any]):
     """Stands in for Workers: each framework's answer to `environment`, or the error that it raises."""
 
-    def map(self, job: Any) -> dict[str, Reply]:
+    def map(self, job: Any) -> dict[str, Any]:
         return {name: job(worker) for name, worker in self.items()}
 
 
-class FakeWorker:
+class FakeWorker(Client):
     threads = 2
     variables: Mapping[str, str] = {"SPEED": "full"}
 
     def __init__(self, framework: str, answer: dict[str, Any] | WorkerError) -> None:
         self.framework, self.answer = framework, answer
 
-    def call(self, verb: str) -> Reply:
+    def call(self, verb: str, **arguments: Any) -> Reply:
         if isinstance(self.answer, WorkerError):
             raise self.answer
         return Reply(self.answer)
@@ -295,7 +297,8 @@ def diagnosed(paddle: Any, tensorflow: Any) -> dict[str, doctor.Finding]:
 
 def facts(gpus: int = 0, threads: int = 2, verdict: str = "float32") -> dict[str, Any]:
     versions = {"version": "1", "python": "3.11.7", "packages": {"numpy": "2"}, "lacks": []}
-    return versions | {"device": "cpu", "gpus": gpus, "threads": threads, "precision": {"verdict": verdict}}
+    device = {"device": "cpu", "device_name": "x86_64", "gpus": gpus, "threads": threads}
+    return versions | device | {"precision": {"matmul_error": 0.0, "conv_error": 0.0, "verdict": verdict}}
 
 
 def test_doctor_accuses_unlike_threads_precisions_and_gpus() -> None:

@@ -9,20 +9,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from parity.catalogue.user_models import ModelSpec
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.data.dataset import Dataset
 from parity.migration.convert import Files, convert_weights
 from parity.migration.pair import FIRST, SECOND, Pair
-from parity.runtime.user_models import Wanted
 from parity.weights.files import load_state, save_state
-from parity.workers.pool import Reply, Workers
+from parity.workers.pool import Worker, Workers
 from tests.command_line import ROOT, parity
 
 KERAS_NETS = """
@@ -207,7 +206,7 @@ def both(folder: Path) -> Iterator[Workers]:
     """Workers that can import the modules."""
     with pytest.MonkeyPatch.context() as patch, Workers(threads=1) as workers:
         patch.chdir(folder)
-        workers.each("settings")
+        workers.map(lambda worker: worker.settings())
         yield workers
 
 
@@ -272,7 +271,7 @@ def test_kernels_of_every_layout_go_to_paddle_and_back(workers: Workers, dataset
     plain(make.format(root=str(ROOT), names=list(shapes)), tmp_path)
     for name, shape in shapes.items():
         first, second = (f"tests.migration.{module}:{name}" for module in ("keras_models", "paddle_models"))
-        wanted = {FIRST: Wanted(first, shape), SECOND: Wanted(second, shape)}
+        wanted = {FIRST: ModelSpec(first, shape), SECOND: ModelSpec(second, shape)}
         there, back = tmp_path / f"{name}.pdparams", tmp_path / f"{name}.back.weights.h5"
         for source, destination in ((tmp_path / f"{name}.weights.h5", there), (there, back)):
             assert not convert_weights(Pair(workers, wanted, dataset), Files(source, destination)).problems
@@ -331,15 +330,14 @@ def test_trained_arrays_that_have_no_place_in_the_other_model_fail_the_proof(con
 def test_a_file_that_does_not_hold_what_was_written_is_not_taken(
     convert: Convert, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = Pair.one
+    own = Worker.write_weights
 
-    def tampered(pair: Pair, framework: str, verb: str, **arguments: Any) -> Reply:
-        reply = own(pair, framework, verb, **arguments)
-        if verb == "write_weights":
-            Path(arguments["path"]).write_bytes((folder / "trained.pdparams").read_bytes())
-        return reply
+    def tampered(worker: Worker, network: str, path: str) -> int:
+        written = own(worker, network, path)
+        Path(path).write_bytes((folder / "trained.pdparams").read_bytes())
+        return written
 
-    monkeypatch.setattr(Pair, "one", tampered)
+    monkeypatch.setattr(Worker, "write_weights", tampered)
     done = convert("trained.weights.h5", "tampered.pdparams", code=1)
     assert "'conv/kernel' does not come back from the written file as it was read" in done.output
     assert not (folder / "tampered.pdparams").exists()

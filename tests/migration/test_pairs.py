@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
 from parity.migration.pair import FIRST, SECOND, Pair
@@ -18,7 +19,6 @@ from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import Migration
 from parity.runtime.targets import TargetError
-from parity.runtime.user_models import Wanted
 from parity.workers.pool import Workers
 from tests.command_line import ROOT
 
@@ -34,8 +34,8 @@ def pair_of(
     **options: Any,
 ) -> Pair:
     wanted = {
-        FIRST: Wanted(f"{KERAS}:{first}", list(shape), **options),
-        SECOND: Wanted(f"{PADDLE}:{second}", list(shape), **options),
+        FIRST: ModelSpec(f"{KERAS}:{first}", list(shape), **options),
+        SECOND: ModelSpec(f"{PADDLE}:{second}", list(shape), **options),
     }
     return Pair(workers, wanted, dataset)
 
@@ -295,7 +295,7 @@ def test_a_saved_keras_model_is_a_target_and_a_damaged_one_is_refused(
     path = tmp_path / "model.keras"
     save = f"from tests.migration.keras_models import small; small(epsilon=1e-3).save({str(path)!r})"
     subprocess.run([sys.executable, "-c", save], check=True, capture_output=True, cwd=ROOT)
-    wanted = {FIRST: Wanted(str(path), [16, 16, 3]), SECOND: Wanted(f"{PADDLE}:small(epsilon=1e-3)", [16, 16, 3])}
+    wanted = {FIRST: ModelSpec(str(path), [16, 16, 3]), SECOND: ModelSpec(f"{PADDLE}:small(epsilon=1e-3)", [16, 16, 3])}
     assert compare_pair(Pair(workers, wanted, dataset), training=True, impact=False).equal
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(TargetError, match=r"model\.keras cannot be loaded by Keras"):

@@ -125,7 +125,7 @@ def both(folder: Path) -> Iterator[Workers]:
     """Workers that can import the modules."""
     with pytest.MonkeyPatch.context() as patch, Workers(threads=1) as workers:
         patch.chdir(folder)
-        workers.each("settings")
+        workers.map(lambda worker: worker.settings())
         yield workers
 
 
@@ -312,10 +312,7 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
             for framework in (FIRST, SECOND)
         }
         step = Step(f"layer {place}", kind, numbers, own, tuple(range(len(xs))), made[FIRST].shape[1:])
-        lines = {
-            name: workers[name].call("write_script", kind=kind, numbers=numbers, shapes=own).result["lines"]
-            for name in workers
-        }
+        lines = {name: workers[name].write_script(kind, numbers, own) for name in workers}
         culprit = Culprit(step.name, (step, step), xs, arrays, made, "a cause", lines)
         folders.append(tmp_path / f"{place}")
         write_repro(culprit, folders[-1], {FIRST: "1", SECOND: "2"})

@@ -12,7 +12,7 @@ from parity.catalogue.networks import network
 from parity.numerics.arrays import pack
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.weights.initializers import proof_state
-from parity.weights.state import Entry, entries_of
+from parity.weights.state import Entry
 from parity.workers.pool import Workers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,13 +31,13 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_both_twins_compute_what_the_documents_code_does(workers: Workers, tmp_path: Path, name: str) -> None:
     entry = network(name)
-    entries = entries_of(workers["tensorflow"].call("describe", network=name).result)
+    entries = workers["tensorflow"].describe(name).entries
     state = proof_state([Entry(e.name, e.shape, "float64", e.trainable) for e in entries], seed=3)
     images = np.random.default_rng(3).normal(size=(2, *entry.image)).astype(np.float32)
     arrays = pack(state=state, images={"nhwc": images})
     found = {
-        framework: reply.arrays["head/logits"]
-        for framework, reply in workers.each("stages", network=name, dtype="float64", arrays=arrays).items()
+        framework: stages["head/logits"]
+        for framework, stages in workers.map(lambda worker: worker.stages(name, "float64", arrays)).items()
     }
     document = documents_answer(name, state, images, tmp_path)
     assert document["parameters"] == entry.params

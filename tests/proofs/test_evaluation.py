@@ -66,16 +66,16 @@ def test_every_position_and_an_incomplete_batch_are_looked_at(workers: Workers, 
 def test_evaluation_and_prediction_are_two_paths_to_the_same_logits(workers: Workers, dataset: Dataset) -> None:
     evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
     predicted = predictions(evidence, "float64")
-    for name, reply in evaluated(evidence, "float64", batch=7).items():
-        assert np.abs(reply.arrays["logits"] - predicted[name]).max() < 1e-12
+    for name, result in evaluated(evidence, "float64", batch=7).items():
+        assert np.abs(result.logits - predicted[name]).max() < 1e-12
 
 
 def test_telling_weights_show_every_class_near_ties_and_large_losses(workers: Workers, dataset: Dataset) -> None:
     evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
     told = telling(evidence)
     labels = told.part.test_labels.astype(int)
-    for reply in evaluated(evidence, "float64", told).values():
-        logits = reply.arrays["logits"]
+    for result in evaluated(evidence, "float64", told).values():
+        logits = result.logits
         best = logits.argmax(axis=1)
         assert set(best[best == labels]) == set(labels) == set(range(10))
         assert (best == labels).mean() == pytest.approx(0.76, abs=0.05)
@@ -92,10 +92,10 @@ def test_weights_and_memory_come_back_as_they_were_sent(workers: Workers, datase
     for framework in workers:
         worker = workers[framework]
         train_rows(evidence, worker, plan, 0)
-        digests = [worker.call("digest_training", network="lenet5").result["digests"]]
-        sent = worker.call("export_training", network="lenet5", optimizer=True).arrays
-        worker.call("load_training", network="lenet5", arrays=sent)
-        digests.append(worker.call("digest_training", network="lenet5").result["digests"])
+        digests = [worker.digest_training("lenet5")]
+        sent = worker.export_training("lenet5", optimizer=True).arrays
+        worker.load_training("lenet5", sent)
+        digests.append(worker.digest_training("lenet5"))
         assert digests[0] == digests[1]
         assert any(name.startswith("m/") for name in digests[0])
 

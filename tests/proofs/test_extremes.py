@@ -7,11 +7,10 @@ import pytest
 
 from parity.catalogue.networks import NETWORKS, network
 from parity.data.dataset import Dataset
-from parity.numerics.arrays import unpack
 from parity.proofs.context import Evidence
 from parity.proofs.extremes import CLASS, EXTREMES, LARGEST_INPUT, Extreme, extreme_plan, extreme_state, scaled_up
 from parity.proofs.single_steps import TrainerState, run_step
-from parity.proofs.train_mode import gradients_of, plan_of, recipe_for, start, training_part
+from parity.proofs.train_mode import gradients_of, plan_of, recipe_for, start, training_part, training_stages
 from parity.workers.pool import Workers
 
 NAMES = ("lenet5", "mini_resnet", "mini_inception")  # a plain head, a sum and a concatenation before it
@@ -25,17 +24,16 @@ def test_what_the_designed_numbers_reach(workers: Workers, dataset: Dataset, nam
     state = extreme_state(evidence.state("float64"), evidence.layers(), extreme, "float64")
     plan = extreme_plan(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
     start(evidence, recipe, dict.fromkeys(workers, state))
-    for reply in gradients_of(evidence, plan).values():
-        sizes = np.array([np.abs(array).max() for array in reply.arrays.values()])
+    for found in gradients_of(evidence, plan).values():
+        sizes = np.array([np.abs(array).max() for array in found.gradients.values()])
         if extreme.right:
-            assert 1e-8 < reply.result["loss"] < 1e-6
+            assert 1e-8 < found.loss < 1e-6
             assert sizes[sizes > 1e-20].min() < 1e-7
         else:
-            assert reply.result["loss"] == pytest.approx(100, abs=5)
+            assert found.loss == pytest.approx(100, abs=5)
             assert sizes.max() > 1e2
-    stages = workers.each("training_stages", network=name, arrays=plan)
-    for reply in stages.values():
-        largest = max(float(np.abs(array).max()) for array in unpack(reply.arrays, "stages").values())
+    for passed in training_stages(evidence, plan).values():
+        largest = max(float(np.abs(array).max()) for array in passed.stages.values())
         assert (largest > 1e3) == (not extreme.right)
 
 

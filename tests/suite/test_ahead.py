@@ -10,12 +10,13 @@ import numpy as np
 import psutil
 import pytest
 
+from parity.catalogue.recipes import Optimizer
 from parity.suite.ahead import Ahead
 from parity.workers.pool import WorkerError, Workers
 
 
 def pid_of(framework: str, pair: Workers) -> int:
-    pair[framework].call("settings")
+    pair[framework].settings()
     pid = pair[framework].pid
     assert pid is not None
     return pid
@@ -55,16 +56,9 @@ def test_leaving_ends_a_job_at_work_and_begins_no_other() -> None:
     begun, other = threading.Event(), threading.Event()
 
     def long(pair: Workers) -> int:
-        pair["paddle"].call("settings")
+        pair["paddle"].settings()
         begun.set()
-        pair["paddle"].call(
-            "repeated_updates",
-            rule={"kind": "sgd"},
-            rate=0.1,
-            checkpoints=[10**9],
-            arrays={"gradient": np.ones(3, np.float32)},
-            on_progress=lambda news: None,
-        )
+        pair["paddle"].repeated_updates("lenet5", Optimizer("sgd"), 0.1, [10**9], {"gradient": np.ones(3, np.float32)})
         return 0
 
     def never(pair: Workers) -> int:

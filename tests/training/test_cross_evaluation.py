@@ -18,7 +18,7 @@ from parity.records.records import Training
 from parity.training.cross_evaluation import cross_evaluate
 from parity.training.run import Settings, not_begun, train
 from parity.weights.initializers import training_state
-from parity.weights.state import State, entries_of
+from parity.weights.state import State
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -36,7 +36,7 @@ def record(workers: Workers, dataset: Dataset) -> Training:
 
 @pytest.fixture
 def weights(workers: Workers) -> State:
-    return training_state(entries_of(workers["paddle"].call("describe", network="lenet5").result), "torch", 0)
+    return training_state(workers["paddle"].describe("lenet5").entries, "torch", 0)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -145,16 +145,9 @@ def test_the_batches_of_an_evaluation_make_no_difference(workers: Workers, datas
     many = np.concatenate([dataset.test_images] * 4)[:1100]
     arrays = pack(state=weights, data={"images": many})
     for framework in workers:
-        seen: list[dict[str, int]] = []
-        reply = workers[framework].call(
-            "predict",
-            network="lenet5",
-            dtype="float32",
-            arrays=arrays,
-            on_progress=seen.append,
-        )
-        logits = reply.arrays["logits"]
+        seen: list[int] = []
+        logits = workers[framework].predict("lenet5", "float32", arrays, seen.append)
         assert logits.shape == (1100, network("lenet5").classes)
-        assert [news["images"] for news in seen] == [500, 1000, 1100]
+        assert seen == [500, 1000, 1100]
         assert np.abs(logits[:300] - logits[300:600]).max() < 1e-5 * np.abs(logits).max()
         assert np.abs(logits[:200] - logits[900:]).max() < 1e-5 * np.abs(logits).max()

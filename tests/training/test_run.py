@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from parity.catalogue.networks import NETWORKS
-from parity.catalogue.recipes import RECIPES, Optimizer, Schedule, as_arguments, decayed, learning_rates
+from parity.catalogue.recipes import RECIPES, Optimizer, Schedule, decayed, learning_rates, trainer_settings
 from parity.data.batches import plan_arrays, prepared, reference_digest
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import pack
 from parity.numerics.tolerance import derive_limits, perturb
 from parity.training.run import Outcome, Progress, Settings, train
 from parity.weights.initializers import training_state
-from parity.weights.state import State, entries_of
+from parity.weights.state import State
 from parity.workers.pool import Workers
 
 if TYPE_CHECKING:
@@ -42,17 +42,17 @@ def trained_weights(
     found = []
     for framework in workers:
         worker = workers[framework]
-        description = worker.call("describe", network=name).result
-        state = training_state(entries_of(description), recipe.init, 0)
+        description = worker.describe(name)
+        state = training_state(description.entries, recipe.init, 0)
         state = {key: array.astype(precision) for key, array in state.items()}
         state = perturb(state, draw) if draw else state
-        arguments = as_arguments(recipe) | {"batch": 16, "precision": precision}
+        settings = trainer_settings(recipe, batch=16, precision=precision)
         arrays = pack(state=state, data=prepared(few, recipe))
-        worker.call("start_training", network=name, arrays=arrays, seed=0, **arguments)
-        plan = plan_arrays(few, recipe, 16, 0, 0, description["dropout"])
+        worker.start_training(name, 0, arrays, settings)
+        plan = plan_arrays(few, recipe, 16, 0, 0, description.dropout)
         plan["rate"] = np.array(rates, np.float32)
-        worker.call("train_epoch", network=name, arrays=plan, on_progress=lambda news: None)
-        found.append(worker.call("export_training", network=name).arrays)
+        worker.train_epoch(name, plan)
+        found.append(worker.export_training(name).arrays)
     return found
 
 

@@ -13,7 +13,7 @@ from parity.kinds.norm import LocalResponseNorm
 from parity.kinds.pool import AdaptiveAveragePool
 from parity.numerics.arrays import Arrays, pack
 from parity.weights.initializers import proof_state
-from parity.weights.state import Entry, State, entries_of
+from parity.weights.state import Entry, State
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -36,11 +36,11 @@ class Run:
 def run(workers: Workers, framework: str, name: str, dtype: str) -> Run:
     """Random weights, two random images; large ones, so that local response normalisation has something to do."""
     worker = workers[framework]
-    found = entries_of(worker.call("describe", network=name).result)
+    found = worker.describe(name).entries
     state = proof_state([Entry(entry.name, entry.shape, dtype, entry.trainable) for entry in found], seed=0)
     images = np.random.default_rng(0).normal(size=(2, *network(name).image)) * 30
     arrays = pack(state=state, images={"nhwc": images.astype(np.float32)})
-    stages = worker.call("stages", network=name, dtype=dtype, arrays=arrays).arrays
+    stages = worker.stages(name, dtype, arrays)
     assert {str(array.dtype) for array in stages.values()} == {dtype}
     return Run(
         {name: array.astype(np.float64) for name, array in state.items()},
@@ -140,7 +140,7 @@ def test_the_first_bottleneck_takes_the_stem_as_it_is(workers: Workers, framewor
 
 def sequence(workers: Workers, name: str, prefix: str) -> str:
     """The kinds of the layers below a prefix, in order."""
-    layers = workers["paddle"].call("describe", network=name).result["layers"]
+    layers = workers["paddle"].describe(name).layers
     return " ".join(layer["kind"] for layer in layers if layer["name"].startswith(prefix))
 
 

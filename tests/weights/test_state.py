@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from parity.weights.files import load_state, save_state
 from parity.weights.initializers import proof_state, training_state
 from parity.weights.layout import SAME, Layout
-from parity.weights.state import Entry, State, StateError, all_finite, check_state, digest, entries_of, parameter_counts
+from parity.weights.state import Entry, State, StateError, all_finite, check_state, digest, parameter_counts
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import WorkerError, Workers
 
@@ -414,17 +414,17 @@ def test_a_scalar_and_a_vector_of_one_have_different_digests() -> None:
 
 
 def model_entries(workers: Workers, network: str) -> list[Entry]:
-    return entries_of(workers["paddle"].call("describe", network=network).result)
+    return workers["paddle"].describe(network).entries
 
 
 @pytest.mark.parametrize("network", ["lenet5", "mini_inception"])
 def test_both_frameworks_give_back_every_bit(workers: Workers, network: str) -> None:
     """lenet5 flattens 5x5 maps before its first fc, so its rows are permuted on the way in and back."""
     state = proof_state(model_entries(workers, network), seed=3)
-    replies = workers.each("round_trip", network=network, arrays=state)
-    assert set(replies) == set(FRAMEWORKS)
-    for reply in replies.values():
-        assert_same_bits(reply.arrays, state)
+    returned = workers.map(lambda worker: worker.round_trip(network, state))
+    assert set(returned) == set(FRAMEWORKS)
+    for back in returned.values():
+        assert_same_bits(back, state)
 
 
 def _unfit(state: State) -> State:
@@ -441,7 +441,7 @@ def test_both_frameworks_refuse_a_bad_state_for_the_same_reasons(workers: Worker
     reasons = []
     for framework in workers:
         with pytest.raises(WorkerError) as caught:
-            workers[framework].call("round_trip", network="lenet5", arrays=state)
+            workers[framework].round_trip("lenet5", state)
         assert caught.value.cause == "raised"
         _, _, listed = str(caught.value).partition("(5 problems):\n")
         reasons.append([line.strip() for line in listed.splitlines()][:5])
@@ -470,9 +470,9 @@ def test_a_refused_state_changes_nothing(expendable: Workers) -> None:
 def test_saved_weights_of_one_framework_are_the_other_ones(workers: Workers, tmp_path: Path) -> None:
     """Out of one framework, into a file, into the other one and out again: not a bit differs."""
     state = proof_state(model_entries(workers, "lenet5"), seed=5)
-    out = workers["paddle"].call("round_trip", network="lenet5", arrays=state).arrays
+    out = workers["paddle"].round_trip("lenet5", state)
     save_state(out, tmp_path / "lenet5.safetensors")
     read = load_state(tmp_path / "lenet5.safetensors")
-    back = workers["tensorflow"].call("round_trip", network="lenet5", arrays=read)
-    assert digest(back.arrays) == digest(state)
+    back = workers["tensorflow"].round_trip("lenet5", read)
+    assert digest(back) == digest(state)
     assert sorted(safetensors.numpy.load_file(tmp_path / "lenet5.safetensors")) == sorted(state)

@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 import pytest
 
+from parity.catalogue.recipes import Optimizer
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Worker, WorkerError, Workers, WorkersError, default_threads
 
@@ -61,7 +62,7 @@ def exists(pid: int) -> bool:
 
 def describes(worker: Worker, network: str = "lenet5") -> bool:
     """Whether real work gets done."""
-    return len(worker.call("describe", network=network).result["entries"]) == 10
+    return len(worker.describe(network).entries) == 10
 
 
 @BOTH
@@ -70,7 +71,7 @@ def test_a_worker_killed_during_a_call_is_named_and_replaced(expendable: Workers
     assert describes(worker)
     before = worker.pid
     with frozen_during_call(worker, [signal.SIGKILL]), pytest.raises(WorkerError) as caught:
-        worker.call("describe", network="resnet18")
+        worker.describe("resnet18")
     error = caught.value
     assert (error.cause, error.framework, error.network, error.step) == ("killed", framework, "resnet18", "describe")
     for part in (FRAMEWORKS[framework].title, "resnet18", "'describe'", "SIGKILL", "short of memory"):
@@ -101,18 +102,18 @@ def test_a_signal_from_outside_between_two_calls_is_reported_by_the_second(expen
     os.kill(worker.pid, signal.SIGSEGV)
     time.sleep(0.2)
     with pytest.raises(WorkerError, match="PaddlePaddle, step 'environment': the worker was killed by SIGSEGV"):
-        worker.call("environment")
+        worker.environment()
     assert describes(worker)
 
 
 @BOTH
 def test_what_a_good_start_printed_is_no_part_of_a_failure(expendable: Workers, framework: str) -> None:
     worker = expendable[framework]
-    worker.call("environment")
+    worker.environment()
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match="killed by SIGKILL") as caught:
-        worker.call("environment")
+        worker.environment()
     assert "it last printed" not in str(caught.value)
 
 
@@ -208,7 +209,7 @@ def test_a_listener_that_raises_does_not_leave_its_reply_to_the_next_call(expend
 
     with pytest.raises(KeyboardInterrupt):
         worker.call("report", steps=2, seconds=0.0, on_progress=listener)
-    assert "version" in worker.call("environment").result
+    assert worker.environment().version
 
 
 @BOTH
@@ -217,7 +218,7 @@ def test_an_error_inside_names_its_reason_and_leaves_the_worker_alive(workers: W
     assert describes(worker)
     before = worker.pid
     with pytest.raises(WorkerError) as caught:
-        worker.call("describe", network="lenet6")
+        worker.describe("lenet6")
     assert caught.value.cause == "raised"
     message = str(caught.value)
     assert message.startswith(f"{FRAMEWORKS[framework].title}, network lenet6, step 'describe': UnknownNetworkError")
@@ -244,7 +245,7 @@ def test_a_wrong_argument_is_an_error_not_a_death(workers: Workers, framework: s
 
 def test_both_errors_are_reported_when_both_workers_fail(workers: Workers) -> None:
     with pytest.raises(WorkersError) as caught:
-        workers.each("describe", network="vgg17")
+        workers.map(lambda worker: worker.describe("vgg17"))
     for framework in FRAMEWORKS.values():
         assert f"{framework.title}, network vgg17, step 'describe': UnknownNetworkError" in str(caught.value)
     assert caught.value.cause == "raised"
@@ -284,7 +285,7 @@ def test_a_framework_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv(FRAMEWORKS[framework].interpreter_variable, str(python))
     with Workers([framework]) as alone:
         with pytest.raises(WorkerError) as caught:
-            alone[framework].call("describe", network="lenet5")
+            alone[framework].describe("lenet5")
         assert alone[framework].pid is None
     assert (caught.value.cause, caught.value.step) == ("missing", "start")
     assert FRAMEWORKS[framework].title in str(caught.value)
@@ -298,7 +299,7 @@ def test_an_interpreter_without_the_suite_own_needs_shows_what_it_printed(
     venv.create(tmp_path / "empty", with_pip=False, symlinks=True)
     monkeypatch.setenv("PARITY_PADDLE_PYTHON", str(tmp_path / "empty" / "bin" / "python"))
     with Workers(["paddle"]) as alone, pytest.raises(WorkerError, match="lacks numpy, pillow, ") as caught:
-        alone["paddle"].call("environment")
+        alone["paddle"].environment()
     assert caught.value.cause == "missing"
     assert "paddlepaddle" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -307,7 +308,7 @@ def test_an_interpreter_without_the_suite_own_needs_shows_what_it_printed(
 def test_an_interpreter_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARITY_TENSORFLOW_PYTHON", str(tmp_path / "no" / "python"))
     with Workers(["tensorflow"]) as alone, pytest.raises(WorkerError) as caught:
-        alone["tensorflow"].call("environment")
+        alone["tensorflow"].environment()
     assert caught.value.cause == "missing"
     for part in ("TensorFlow", str(tmp_path / "no" / "python"), "PARITY_TENSORFLOW_PYTHON"):
         assert part in str(caught.value)
@@ -315,25 +316,25 @@ def test_an_interpreter_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_device_that_is_not_there_is_refused_by_every_call_not_only_the_first(workers: Workers) -> None:
     """A worker whose setup failed must not go on with another device."""
-    if workers["paddle"].call("environment").result["gpus"]:
+    if workers["paddle"].environment().gpus:
         pytest.skip("this machine has a GPU")
     with Workers(["paddle"], device="gpu") as alone:
         for _ in range(2):
             with pytest.raises(WorkerError, match="--device gpu"):
-                alone["paddle"].call("settings")
+                alone["paddle"].settings()
             assert alone["paddle"].pid is None
 
 
 def test_stop_ends_the_process_and_a_later_call_starts_another() -> None:
     with Workers(["paddle"]) as alone:
         assert alone["paddle"].pid is None
-        alone["paddle"].call("settings")
+        alone["paddle"].settings()
         first = alone["paddle"].pid
         assert first is not None
         alone.stop()
         assert not exists(first)
         alone.stop()
-        alone["paddle"].call("settings")
+        alone["paddle"].settings()
         second = alone["paddle"].pid
         assert second is not None
         assert second != first
@@ -346,7 +347,7 @@ def test_workers_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
         "import sys, time\n"
         "from parity.workers.pool import Workers\n"
         "workers = Workers(['paddle'])\n"
-        "workers['paddle'].call('settings')\n"
+        "workers['paddle'].settings()\n"
         "print(workers['paddle'].pid, flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -366,11 +367,12 @@ def test_workers_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 def test_the_threads_asked_for_are_what_both_frameworks_report(expendable: Workers) -> None:
     asked = {name: expendable[name].threads for name in expendable}
     assert asked == dict.fromkeys(FRAMEWORKS, 1)
-    assert {name: reply.result["threads"] for name, reply in expendable.each("environment").items()} == asked
+    found = expendable.map(lambda worker: worker.environment().threads)
+    assert found == asked
 
 
 def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process(workers: Workers) -> None:
-    found = {name: reply.result["threads"] for name, reply in workers.each("environment").items()}
+    found = workers.map(lambda worker: worker.environment().threads)
     assert found == dict.fromkeys(FRAMEWORKS, default_threads())
 
 
@@ -387,7 +389,7 @@ def test_paddle_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_ot
     if own:
         monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", own)
     with Workers(["paddle"], threads=1) as workers:
-        workers["paddle"].call("settings")
+        workers["paddle"].settings()
         environment = Path(f"/proc/{workers['paddle'].pid}/environ").read_text().split("\0")
         found = dict(line.split("=", 1) for line in environment if line).get("MKL_DEBUG_CPU_TYPE")
         assert found == expected
@@ -395,10 +397,10 @@ def test_paddle_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_ot
 
 
 def test_both_frameworks_compute_in_float32(workers: Workers) -> None:
-    for reply in workers.each("environment").values():
-        assert reply.result["precision"]["verdict"] == "float32"
-        assert 0 < reply.result["precision"]["matmul_error"] < 2.0**-16
-        assert 0 < reply.result["precision"]["conv_error"] < 2.0**-16
+    for facts in workers.map(lambda worker: worker.environment()).values():
+        assert facts.precision.verdict == "float32"
+        assert 0 < facts.precision.matmul_error < 2.0**-16
+        assert 0 < facts.precision.conv_error < 2.0**-16
 
 
 @BOTH
@@ -422,7 +424,7 @@ def test_a_worker_that_leaves_by_itself_shows_its_exit_code_and_what_it_printed_
 def test_after_real_work_no_module_of_the_other_framework_is_loaded(expendable: Workers, framework: str) -> None:
     worker = expendable[framework]
     assert describes(worker)
-    assert worker.call("environment").result["version"]
+    assert worker.environment().version
     tops = {name.partition(".")[0] for name in worker.call("modules").result["modules"]}
     own, foreign = FRAMEWORKS[framework], FRAMEWORKS[other(framework)]
     assert {own.package, *own.modules} <= tops
@@ -485,14 +487,9 @@ def test_a_stopped_worker_leaves_nothing_among_the_temporary_files(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Workers(threads=1) as both:
         for framework in both:
-            both[framework].call(
-                "repeated_updates",  # which TensorFlow translates: it leaves its sources behind
-                rule={"kind": "sgd"},
-                rate=0.1,
-                checkpoints=[1],
-                arrays={"gradient": np.ones(3, np.float32)},
-                on_progress=lambda news: None,
-            )
+            given = {"gradient": np.ones(3, np.float32)}
+            # which TensorFlow translates: it leaves its sources behind
+            both[framework].repeated_updates("lenet5", Optimizer("sgd"), 0.1, [1], given)
         assert len(list(tmp_path.iterdir())) == 2
         assert any(tmp_path.rglob("__autograph_generated_file*"))
     assert list(tmp_path.iterdir()) == []
@@ -501,6 +498,6 @@ def test_a_stopped_worker_leaves_nothing_among_the_temporary_files(
 def test_threads_that_ask_one_worker_at_a_time_each_get_their_own_reply(workers: Workers) -> None:
     verbs = ("describe", "settings") * 4
     with ThreadPoolExecutor(len(verbs)) as pool:
-        found = list(pool.map(lambda verb: workers.each(verb, network="lenet5"), verbs))
+        found = list(pool.map(lambda verb: workers.map(lambda worker: worker.call(verb, network="lenet5")), verbs))
     for verb, replies in zip(verbs, found, strict=True):
         assert all(("entries" in reply.result) == (verb == "describe") for reply in replies.values())

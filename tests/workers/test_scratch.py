@@ -245,5 +245,5 @@ def test_a_worker_that_cannot_be_started_leaves_nothing(temporary: Path, monkeyp
     worker = Worker("paddle")
     for _ in range(2):
         with pytest.raises(WorkerError, match="cannot start"):
-            worker.call("settings")
+            worker.settings()
         assert list(temporary.iterdir()) == []

@@ -1,0 +1,31 @@
+"""All that a worker can be asked for, each as a method with typed parameters and a typed result.
+
+A worker's verbs are the functions that `paddle_impl/verbs.py` and `tf_impl/verbs.py` list; a method is named as its
+verb, and so are its parameters. `tests/workers/test_client.py` holds both to that.
+"""
+
+from __future__ import annotations
+
+from parity.workers.client.device import DeviceRequests
+from parity.workers.client.faults import FaultRequests
+from parity.workers.client.kinds import KindRequests
+from parity.workers.client.models import ModelRequests
+from parity.workers.client.timing import TimingRequests
+from parity.workers.client.training import TrainingRequests
+from parity.workers.client.user_models import UserModelRequests
+
+
+class Client(
+    DeviceRequests, ModelRequests, TrainingRequests, TimingRequests, UserModelRequests, KindRequests, FaultRequests
+):
+    """The methods of every topic. Who inherits from it says how a request is sent: `Worker`, to its process.
+
+    Every method raises WorkerError when the worker cannot be started, dies, hangs or raises. The error names the
+    network, which is why methods take it whose verb does not.
+
+    Example::
+
+        with Workers() as workers:
+            description = workers["paddle"].describe("lenet5")
+            states = workers.map(lambda worker: worker.round_trip("lenet5", state))
+    """

@@ -1,0 +1,90 @@
+"""Device, threads, versions and precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from parity.workers.client.requests import Requests
+
+
+@dataclass(frozen=True)
+class DeviceSettings:
+    """What a framework computes on.
+
+    Attributes:
+        device: "cpu" or "gpu".
+        threads: CPU threads, as set up.
+        version: the framework's.
+    """
+
+    device: str
+    threads: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What float32 turned out to be: the largest error of a matrix product and of a convolution, of the largest number.
+
+    `verdict` is "float32" or "reduced precision".
+    """
+
+    matmul_error: float
+    conv_error: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class FrameworkFacts:
+    """What the environment record says of a framework, in the record's order.
+
+    Attributes:
+        version: the framework's.
+        device: "cpu" or "gpu".
+        device_name: the processor's or the GPU's.
+        gpus: how many it sees.
+        threads: CPU threads in use.
+        precision: what float32 turned out to be.
+        lacks: full names of the layers and functions that the suite knows and this version does not have.
+        python: the version of the worker's Python.
+        packages: versions of the packages that matter beside the framework.
+    """
+
+    version: str
+    device: str
+    device_name: str
+    gpus: int
+    threads: int
+    precision: Precision
+    lacks: list[str]
+    python: str
+    packages: dict[str, str]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FrameworkFacts:
+        """From plain JSON values."""
+        return cls(**(values | {"precision": Precision(**values["precision"])}))
+
+
+class DeviceRequests(Requests):
+    """What can be asked about the device; no network takes part."""
+
+    def setup(self, device: str, threads: int) -> None:
+        """Choose the device ("cpu" or "gpu") and the number of CPU threads: a worker's first request, which its start
+        makes. Fails where the framework does not see the device.
+        """
+        self.call("setup", device=device, threads=threads)
+
+    def environment(self) -> FrameworkFacts:
+        """Versions, device, threads and the precision that is found by computing."""
+        return FrameworkFacts.from_dict(self.call("environment").result)
+
+    def settings(self) -> DeviceSettings:
+        """Device and threads as set up, and the framework's version."""
+        return DeviceSettings(**self.call("settings").result)
+
+    def supports(self, precision: str) -> str:
+        """Why the device cannot train in this precision ("float32", "float64", "bfloat16"); empty if it can."""
+        problem: str = self.call("supports", precision=precision).result["problem"]
+        return problem

@@ -1,0 +1,134 @@
+"""The suite's own networks: their description, a round trip of their state, single layers, stages, logits.
+
+Where `arrays` holds groups they are packed by `parity.numerics.arrays.pack`. Maps are [n, h, w, c], rows [n, features],
+names and layouts canonical (see `parity.weights.state`). A float64 model takes float32 weights, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from parity.catalogue.recipes import Optimizer
+from parity.numerics.arrays import Arrays
+from parity.weights.description import Description
+from parity.weights.state import State
+from parity.workers.client.requests import Requests, counted
+
+
+class ModelRequests(Requests):
+    """What can be asked about a network of the catalogue, by its name; `dtype` is "float32" or "float64"."""
+
+    def describe(self, network: str) -> Description:
+        """Entries, layers and dropout of the network as this framework's twin was built."""
+        return Description.from_dict(self.call("describe", network=network).result)
+
+    def round_trip(self, network: str, arrays: State) -> State:
+        """Load a float32 state into the model and read it back. Fails for one that does not fit, with all reasons."""
+        return self.call("round_trip", network=network, arrays=arrays).arrays
+
+    def probe_layers(self, network: str, arrays: Arrays, dtype: str = "float64") -> Arrays:
+        """Single layers in inference: what each makes of its input.
+
+        Args:
+            network: its name.
+            arrays: the groups `state`, all of it, and `input`, by layer, in `dtype`.
+            dtype: of the model.
+
+        Returns:
+            The outputs by layer, in `dtype`.
+        """
+        return self.call("probe_layers", network=network, arrays=arrays, dtype=dtype).arrays
+
+    def probe_batch_norms(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
+        """Single batch norms in training mode.
+
+        Args:
+            network: its name.
+            dtype: of the model.
+            arrays: the groups `state`, all of it, and `input`, by layer, in `dtype`.
+
+        Returns:
+            Of every layer `<name>/output` and the moved `<name>/mean` and `<name>/variance`.
+        """
+        return self.call("probe_batch_norms", network=network, dtype=dtype, arrays=arrays).arrays
+
+    def probe_gradients(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
+        """Single layers backwards, in training mode.
+
+        Args:
+            network: its name.
+            dtype: of the model.
+            arrays: the groups `state`, of these layers alone, `input` and `gradient`, that of the output, by layer.
+
+        Returns:
+            Of every layer the gradients `<name>/input`, `<name>/kernel` and so on; what has none is left out.
+        """
+        return self.call("probe_gradients", network=network, dtype=dtype, arrays=arrays).arrays
+
+    def stages(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
+        """The forward pass in inference: every named stage's output.
+
+        Args:
+            network: its name.
+            dtype: of the model.
+            arrays: the groups `state` and `images`, with the one array `nhwc` [n, h, w, 3], preprocessed.
+
+        Returns:
+            The outputs by stage, in `dtype`.
+        """
+        return self.call("stages", network=network, dtype=dtype, arrays=arrays).arrays
+
+    def layer_inputs(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
+        """As `stages`, but what goes into every layer that has one input."""
+        return self.call("layer_inputs", network=network, dtype=dtype, arrays=arrays).arrays
+
+    def predict(
+        self, network: str, dtype: str, arrays: Arrays, on_progress: Callable[[int], None] | None = None
+    ) -> np.ndarray:
+        """The logits [n, classes] of images, in inference.
+
+        Args:
+            network: its name.
+            dtype: of the model.
+            arrays: the groups `state` and `data`: `images`, uint8 [n, h, w, c], and where one is subtracted from them
+                `mean`, float32 [h, w, c].
+            on_progress: told how many images are done.
+        """
+        listener = counted(on_progress, "images")
+        return self.call("predict", network=network, dtype=dtype, arrays=arrays, on_progress=listener).arrays["logits"]
+
+    def repeated_updates(
+        self,
+        network: str,
+        rule: Optimizer,
+        rate: float,
+        checkpoints: Sequence[int],
+        arrays: Arrays,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> np.ndarray:
+        """An optimizer alone, fed one gradient over and over: what some of its steps take off the weights.
+
+        Args:
+            network: what the updates are asked for, for errors; it takes no part.
+            rule: the update rule.
+            rate: the learning rate of every step.
+            checkpoints: the steps that are looked at, counted from 1, in order.
+            arrays: `gradient` [n], in the precision of the optimizer.
+            on_progress: told how many steps are done.
+
+        Returns:
+            The updates [checkpoints, n].
+        """
+        reply = self.call(
+            "repeated_updates",
+            network=network,
+            rule=asdict(rule),
+            rate=rate,
+            checkpoints=list(checkpoints),
+            arrays=arrays,
+            on_progress=counted(on_progress, "step"),
+        )
+        return reply.arrays["updates"]

@@ -1,0 +1,53 @@
+"""How the methods of a client reach the worker: one abstract `call`, through which every request goes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from parity.workers.protocol import Reply
+
+
+class Requests(ABC):
+    """What has a worker to ask.
+
+    Attributes:
+        framework: its name in `parity.workers.frameworks.FRAMEWORKS`.
+        device: "cpu" or "gpu".
+        threads: the CPU threads that it was started with.
+    """
+
+    framework: str
+    device: str
+    threads: int
+
+    @abstractmethod
+    def call(
+        self,
+        verb: str,
+        *,
+        network: str | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+        **arguments: Any,
+    ) -> Reply:
+        """Send one request and wait for its reply: for the methods of a client, which everybody else uses.
+
+        Args:
+            verb: the function's name.
+            network: what the request is about.
+            arrays: named arrays, for verbs that take some; None for others.
+            on_progress: told of each message on the way, for verbs that send some; None for others.
+            arguments: all else, as plain JSON values.
+
+        Raises:
+            WorkerError: the worker did not answer.
+        """
+
+
+def counted(on_progress: Callable[[int], None] | None, what: str) -> Callable[[dict[str, Any]], None]:
+    """A listener for messages that hold one count under `what`; those of a listener that is None are dropped."""
+    return lambda message: on_progress(int(message[what])) if on_progress is not None else None

@@ -1,0 +1,68 @@
+"""Seconds of steps and of transfers, read inside the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parity.catalogue.recipes import TrainerSettings
+from parity.numerics.arrays import Arrays
+from parity.workers.client.requests import Requests
+
+
+@dataclass(frozen=True)
+class StartedTiming:
+    """A subject that is ready to be timed.
+
+    Attributes:
+        first_seconds: of its first step, with what it compiles.
+        mode: how its steps run: "eager", "to_static", "tf.function", "Model.fit".
+        step_seconds: of one further step, for choosing how many to time.
+    """
+
+    first_seconds: float
+    mode: str
+    step_seconds: float
+
+
+@dataclass(frozen=True)
+class TransferTimes:
+    """How long the hops of the transfer layer take with one state.
+
+    Attributes:
+        bytes: of the state.
+        seconds: by hop ("export", "load", "save file", "load file") and round: of the hop, and of a plain copy.
+    """
+
+    bytes: int
+    seconds: dict[str, list[tuple[float, float]]]
+
+
+class TimingRequests(Requests):
+    """What can be timed."""
+
+    def start_timing(
+        self, network: str, what: str, arrays: Arrays, seed: int, settings: TrainerSettings, beside: bool = False
+    ) -> StartedTiming:
+        """Prepare one subject and run its first step.
+
+        Args:
+            network: its name.
+            what: "forward", "train step", or a baseline by its name in the twins' `timing`.
+            arrays: the groups `state`, `data` and `plan` of a training.
+            seed: as in `start_training`, and `settings` too.
+            settings: those of the training.
+            beside: whether subjects that were started before stay; else they are dropped.
+        """
+        given = {"seed": seed, **settings.as_arguments()}
+        reply = self.call("start_timing", network=network, what=what, arrays=arrays, beside=beside, **given)
+        return StartedTiming(**reply.result)
+
+    def time_steps(self, network: str, what: str, steps: int) -> float:
+        """Seconds of so many further steps of a subject. Fails for one that was not started."""
+        return float(self.call("time_steps", network=network, what=what, steps=steps).result["seconds"])
+
+    def time_transfer(self, network: str, rounds: int) -> TransferTimes:
+        """Every hop of the transfer layer with the network's state, so many times."""
+        result = self.call("time_transfer", network=network, rounds=rounds).result
+        pairs = {hop: [(moved, copied) for moved, copied in each] for hop, each in result["seconds"].items()}
+        return TransferTimes(result["bytes"], pairs)

@@ -1,0 +1,218 @@
+"""The training that a worker has at hand: one at a time, which `start_training` sets up and which dies with the worker.
+
+A plan is what `parity.data.batches.plan_arrays` makes of an epoch: `order`, `dy`, `dx`, `flip` [steps, batch],
+`dropout` [steps, sites] and the learning rates `rate` [steps].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from parity.catalogue.recipes import TrainerSettings
+from parity.numerics.arrays import Arrays, unpack
+from parity.weights.state import State
+from parity.workers.client.requests import Requests, counted
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Seconds of the first step, with what it compiles, and of the second."""
+
+    first_seconds: float
+    second_seconds: float
+
+
+@dataclass(frozen=True)
+class EpochProgress:
+    """How far an epoch has come: steps done, and their mean loss and accuracy."""
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Mean loss, and the share of images right, 0 to 1."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainedEpoch(Figures):
+    """Steps of training that were taken; loss and accuracy are those during training.
+
+    Attributes:
+        seconds: of all steps together.
+        images: how many were trained on.
+        losses: float64 [steps]; [0] where they were not asked for.
+    """
+
+    seconds: float
+    images: int
+    losses: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation(Figures):
+    """An evaluation of all test images.
+
+    Attributes:
+        images: how many there were.
+        logits: [images, classes].
+    """
+
+    images: int
+    logits: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainingStages:
+    """Forward passes in training mode: the first one's stages by name, and the state after all of them."""
+
+    stages: Arrays
+    state: State
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The mean loss of a batch, and its gradients by canonical name."""
+
+    loss: float
+    gradients: Arrays
+
+
+@dataclass(frozen=True)
+class TrainingExport:
+    """A training as it is now.
+
+    Attributes:
+        arrays: the groups `state` and `optimizer`, packed, as `load_training` takes them.
+        peak_memory: bytes: the high-water mark of the device's memory, on the CPU of the process.
+    """
+
+    arrays: Arrays
+    peak_memory: int
+
+    @cached_property
+    def state(self) -> State:
+        """Weights and running statistics by canonical name."""
+        return unpack(self.arrays, "state")
+
+    @cached_property
+    def optimizer(self) -> Arrays:
+        """What the optimizer remembers, by slot and canonical name; empty unless it was asked for."""
+        return unpack(self.arrays, "optimizer")
+
+
+class TrainingRequests(Requests):
+    """What can be asked of a training; all but `start_training` fail where none was started."""
+
+    def start_training(self, network: str, seed: int, arrays: Arrays, settings: TrainerSettings) -> str:
+        """Put weights and data on the device and build the trainer; an equal one of before is taken again.
+
+        Args:
+            network: its name.
+            seed: of the noise that dropout masks are cut from.
+            arrays: the groups `state`, the first weights, or none where `load_training` is to bring them, and `data`
+                as `parity.data.batches.prepared` makes it.
+            settings: batch, update rule, weight decay, mode and precision.
+
+        Returns:
+            How steps run: "eager", "to_static" or "tf.function".
+        """
+        reply = self.call("start_training", network=network, seed=seed, arrays=arrays, **settings.as_arguments())
+        mode: str = reply.result["mode"]
+        return mode
+
+    def warm_up(self, network: str, arrays: Arrays) -> WarmUp:
+        """Run the first step of a plan twice, for its time with and without compiling, and undo it."""
+        return WarmUp(**self.call("warm_up", network=network, arrays=arrays).result)
+
+    def train_epoch(
+        self,
+        network: str,
+        arrays: Arrays,
+        on_progress: Callable[[EpochProgress], None] | None = None,
+        losses: bool = False,
+        begin: int = 0,
+        end: int | None = None,
+    ) -> TrainedEpoch:
+        """Train by a plan, or by its rows from `begin` to `end`.
+
+        Args:
+            network: its name.
+            arrays: the plan.
+            on_progress: told of the steps so far, twice a second.
+            losses: whether to wait for the loss of every step.
+            begin: the first row, counted from 0.
+            end: the row after the last one; None for all.
+        """
+
+        def listener(message: dict[str, Any]) -> None:
+            if on_progress is not None:
+                on_progress(EpochProgress(**message))
+
+        reply = self.call(
+            "train_epoch", network=network, arrays=arrays, on_progress=listener, losses=losses, begin=begin, end=end
+        )
+        return TrainedEpoch(**reply.result, losses=reply.arrays["losses"] if losses else np.zeros(0))
+
+    def training_stages(self, network: str, arrays: Arrays) -> TrainingStages:
+        """Forward passes in training mode through all rows of a plan, without an update; running statistics move."""
+        reply = self.call("training_stages", network=network, arrays=arrays)
+        return TrainingStages(unpack(reply.arrays, "stages"), unpack(reply.arrays, "state"))
+
+    def gradients(self, network: str, arrays: Arrays) -> Gradients:
+        """The loss of a plan's first row, and its gradient of every trainable array that it depends on.
+
+        The weights stay as they are; running statistics move.
+        """
+        reply = self.call("gradients", network=network, arrays=arrays)
+        return Gradients(reply.result["loss"], reply.arrays)
+
+    def evaluate(
+        self, network: str, on_progress: Callable[[int], None] | None = None, batch: int | None = None
+    ) -> Evaluation:
+        """Loss, accuracy and logits of all test images, `batch` at a time (None: as many as a training takes).
+
+        `on_progress` is told how many images are done. Fails where there are none.
+        """
+        given: dict[str, Any] = {} if batch is None else {"batch": batch}
+        reply = self.call("evaluate", network=network, on_progress=counted(on_progress, "images"), **given)
+        return Evaluation(**reply.result, logits=reply.arrays["logits"])
+
+    def digest_batches(self, network: str, arrays: Arrays) -> str:
+        """sha256 of every batch of a plan as the device makes it, as `parity.data.epoch_plan.batch_digest` has it."""
+        digest: str = self.call("digest_batches", network=network, arrays=arrays).result["digest"]
+        return digest
+
+    def export_training(self, network: str, optimizer: bool = False, weights: bool = True) -> TrainingExport:
+        """The training as it is now.
+
+        Args:
+            network: its name.
+            optimizer: whether with what the optimizer remembers.
+            weights: whether with all of the state, else with running statistics alone.
+        """
+        reply = self.call("export_training", network=network, optimizer=optimizer, weights=weights)
+        return TrainingExport(reply.arrays, reply.result["peak_memory"])
+
+    def digest_training(self, network: str) -> dict[str, str]:
+        """sha256 of every array that `export_training` gives, by name, the optimizer's with it."""
+        digests: dict[str, str] = self.call("digest_training", network=network).result["digests"]
+        return digests
+
+    def load_training(self, network: str, arrays: Arrays) -> None:
+        """Go on from the groups `state` and `optimizer`, as `export_training` gives them."""
+        self.call("load_training", network=network, arrays=arrays)
+
+    def forget_training(self, network: str) -> None:
+        """Drop the training, if there is one, and give its memory back."""
+        self.call("forget_training", network=network)

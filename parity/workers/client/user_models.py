@@ -1,0 +1,132 @@
+"""Models that somebody else wrote: built, traced, given the names of a match, and run under these.
+
+`network` is the name of the pair under which a model is loaded. Names of layers and arrays are those that `adopt` gave;
+arrays are canonical, without the batch's order or layout of either framework. Targets that do not build or run, and
+weights that do not fit, fail with a message for the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict, cast
+
+import numpy as np
+
+from parity.catalogue.user_models import Adoption, ModelSpec
+from parity.numerics.arrays import Arrays, unpack
+from parity.numerics.tolerance import Roundings
+from parity.weights.state import Entry, State, entry_of
+from parity.workers.client.requests import Requests
+
+
+class TracedModel(TypedDict):
+    """A traced model as plain JSON values; `parity.runtime.graph.Graph.from_dict` reads them."""
+
+    steps: list[dict[str, Any]]
+    output: int
+    parameters: int
+    trainable: int
+    stray: list[str]
+    opaque: list[str]
+
+
+@dataclass(frozen=True)
+class DrawnState:
+    """sha256 of every array of a state, by name: as it was drawn, and as it was read back from the model."""
+
+    drawn: dict[str, str]
+    read: dict[str, str]
+
+
+@dataclass(frozen=True)
+class TrainingPass:
+    """One pass in training mode.
+
+    Attributes:
+        output: of the step at which the models end.
+        gradients: of sum(output * cotangent), of every array that it depends on.
+        statistics: the running ones after the pass.
+    """
+
+    output: np.ndarray
+    gradients: Arrays
+    statistics: Arrays
+
+
+class UserModelRequests(Requests):
+    """What can be asked about a user's model; `dtype` is "float32" or "float64"."""
+
+    def load_model(self, network: str, wanted: ModelSpec) -> TracedModel:
+        """Build and trace the model; one of that name that was loaded before is forgotten."""
+        return cast(TracedModel, self.call("load_model", network=network, wanted=asdict(wanted)).result)
+
+    def adopt(self, network: str, names: Mapping[str, Adoption]) -> list[Entry]:
+        """Give steps their canonical names; the entries of their state, in float32."""
+        given = {name: asdict(adoption) for name, adoption in names.items()}
+        return list(map(entry_of, self.call("adopt", network=network, names=given).result["entries"]))
+
+    def fix_model(self, network: str, code: str) -> TracedModel:
+        """Build the model anew and let code of the form `def fix(model): ...` change it. Names are forgotten."""
+        return cast(TracedModel, self.call("fix_model", network=network, code=code).result)
+
+    def draw_state(self, network: str, seed: int) -> DrawnState:
+        """Draw a state of random float32 numbers, keep it for the runs to come, load it and read it back."""
+        return DrawnState(**self.call("draw_state", network=network, seed=seed).result)
+
+    def keep_state(self, network: str, arrays: State) -> None:
+        """Keep a float32 state for the runs to come."""
+        self.call("keep_state", network=network, arrays=arrays)
+
+    def own_state(self, network: str) -> State:
+        """The weights that the model itself was built with: the adopted ones, in float32."""
+        return self.call("own_state", network=network).arrays
+
+    def model_stages(self, network: str, dtype: str, arrays: Arrays, roundings: Roundings | None = None) -> Arrays:
+        """The model in inference with the kept state: every adopted step's output, by name.
+
+        Args:
+            network: the pair's name.
+            dtype: of the model.
+            arrays: `inputs` [n, *input].
+            roundings: move the state and the inputs by these before the run.
+        """
+        reply = self.call("model_stages", network=network, dtype=dtype, arrays=arrays, roundings=_sent(roundings))
+        return reply.arrays
+
+    def model_inputs(self, network: str, arrays: Arrays, names: Sequence[str]) -> Arrays:
+        """What reaches the adopted steps `names` of the model's `inputs`: `name/0` for the first input, and so on."""
+        return self.call("model_inputs", network=network, arrays=arrays, names=list(names)).arrays
+
+    def model_layers(self, network: str, arrays: Arrays) -> Arrays:
+        """Adopted steps alone, fed `name/0`, `name/1`, ...: their outputs by name."""
+        return self.call("model_layers", network=network, arrays=arrays).arrays
+
+    def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> np.ndarray:
+        """What the adopted step `end` makes of the model's `inputs`, with the kept state."""
+        return self.call("model_ends", network=network, dtype=dtype, end=end, arrays=arrays).arrays["output"]
+
+    def training_pass(self, network: str, end: str, arrays: Arrays, roundings: Roundings | None = None) -> TrainingPass:
+        """One pass in training mode with the kept state, dropout switched off.
+
+        Args:
+            network: the pair's name.
+            end: the adopted step at which the models end.
+            arrays: `inputs` [n, *input], and `cotangent`, of the shape of that step's output.
+            roundings: move the state and the inputs by these before the pass.
+        """
+        found = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
+        output = unpack(found, "output")["output"]
+        return TrainingPass(output, unpack(found, "gradients"), unpack(found, "statistics"))
+
+    def read_weights(self, network: str, path: str) -> State:
+        """The adopted arrays of a file of the model's weights. Fails for what is not float32, or does not fit."""
+        return self.call("read_weights", network=network, path=path).arrays
+
+    def write_weights(self, network: str, path: str) -> int:
+        """Write the kept state as a file of the model's weights; its size in bytes."""
+        return int(self.call("write_weights", network=network, path=path).result["bytes"])
+
+
+def _sent(roundings: Roundings | None) -> dict[str, Any] | None:
+    return asdict(roundings) if roundings else None

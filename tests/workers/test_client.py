@@ -1,0 +1,199 @@
+"""The client's methods and both twins' verbs are one list: same names, same parameters, same defaults."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.catalogue.recipes import Optimizer, TrainerSettings
+from parity.catalogue.user_models import Adoption, ModelSpec
+from parity.numerics.tolerance import Roundings
+from parity.workers.client import Client
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+from parity.workers.protocol import Reply
+
+ROOT = Path(__file__).resolve().parents[2]
+
+METHODS = {
+    name: method
+    for name, method in inspect.getmembers(Client, inspect.isfunction)
+    if not name.startswith("_") and name != "call"
+}
+
+ARRAYS = {"a": np.zeros(2, np.float32)}
+
+# A value for every parameter of a method, none of them a default.
+VALUES: dict[str, Any] = {
+    "arrays": ARRAYS,
+    "batch": 7,
+    "begin": 1,
+    "beside": True,
+    "checkpoints": [1, 2],
+    "code": "def fix(model): ...",
+    "device": "gpu",
+    "dtype": "float32",
+    "end": 3,
+    "fault": "other epsilon",
+    "losses": True,
+    "names": {"conv": Adoption(0)},
+    "network": "lenet5",
+    "on_progress": lambda message: None,
+    "optimizer": True,
+    "path": "weights.pdparams",
+    "precision": "bfloat16",
+    "rate": 0.5,
+    "rounds": 2,
+    "roundings": Roundings([1]),
+    "rule": Optimizer("sgd"),
+    "seed": 5,
+    "settings": TrainerSettings(8, Optimizer("adam")),
+    "stage": "stem/conv",
+    "steps": 4,
+    "threads": 3,
+    "wanted": ModelSpec("keras.applications:VGG16()", [32, 32, 3]),
+    "weights": False,
+    "what": "forward",
+}
+
+
+@dataclass
+class Sent(Exception):  # noqa: N818 (not an error: it ends a method before it reads a reply)
+    """A request, by the names that the verb is called with (see `parity.workers.serve.serve`)."""
+
+    verb: str
+    network: str | None
+    keywords: dict[str, Any]
+
+
+class Recorder(Client):
+    """Sends nothing."""
+
+    def call(
+        self,
+        verb: str,
+        *,
+        network: str | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+        **arguments: Any,
+    ) -> Reply:
+        keywords = arguments | ({"arrays": arrays} if arrays is not None else {})
+        raise Sent(verb, network, keywords | ({"progress": on_progress} if on_progress is not None else {}))
+
+
+def parameters(name: str) -> dict[str, inspect.Parameter]:
+    """Of a method, without self."""
+    return dict(list(inspect.signature(METHODS[name]).parameters.items())[1:])
+
+
+def sent(name: str, *, optional: bool) -> Sent:
+    """What a method sends, given all of its parameters or the required ones alone."""
+    given = {key: VALUES[key] for key, each in parameters(name).items() if optional or each.default is each.empty}
+    with pytest.raises(Sent) as caught:
+        METHODS[name](Recorder(), **given)
+    return caught.value
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb's parameters as a worker sees them."""
+
+    names: dict[str, Any]  # with their defaults; those of the trainer, where it hands keywords on to it
+    required: set[str]
+
+
+@pytest.fixture
+def verbs(expendable: Workers) -> dict[str, dict[str, Verb]]:
+    """By framework and name."""
+    found: dict[str, dict[str, Verb]] = {}
+    for framework, reply in expendable.map(lambda worker: worker.call("signatures")).items():
+        trainer = [each for each in reply.result["trainer"] if each["kind"] == "KEYWORD_ONLY"]
+        found[framework] = {}
+        for name, own in reply.result["verbs"].items():
+            named = [each for each in own if each["kind"] != "VAR_KEYWORD"]
+            every = named + (trainer if len(named) < len(own) else [])
+            found[framework][name] = Verb(
+                {each["name"]: each["default"] for each in every}, {each["name"] for each in every if each["required"]}
+            )
+    return found
+
+
+def test_every_verb_of_either_twin_has_a_method_and_every_method_a_verb(verbs: dict[str, dict[str, Verb]]) -> None:
+    assert set(verbs) == set(FRAMEWORKS)
+    for framework, own in verbs.items():
+        assert set(own) == set(METHODS), framework
+
+
+def test_methods_send_what_both_twins_verbs_take(verbs: dict[str, dict[str, Verb]]) -> None:
+    for framework, own in verbs.items():
+        for name, verb in own.items():
+            everything, least = sent(name, optional=True), sent(name, optional=False)
+            assert everything.verb == least.verb == name
+            takes = set(verb.names) - {"network"}
+            assert set(everything.keywords) == takes, (framework, name)
+            assert verb.required - {"network"} <= set(least.keywords) <= takes, (framework, name)
+            if "network" in verb.names:
+                assert least.network == VALUES["network"], (framework, name)
+
+
+def test_parameters_and_defaults_are_the_verbs_own(verbs: dict[str, dict[str, Verb]]) -> None:
+    settings = {each.name for each in fields(TrainerSettings)}
+    for framework, own in verbs.items():
+        for name, verb in own.items():
+            named = parameters(name)
+            known = {"progress" if key == "on_progress" else key for key in named} - {"network"}
+            if "settings" in known:
+                assert settings < set(verb.names)
+                known = known - {"settings"} | settings
+            assert known == set(verb.names) - {"network"}, (framework, name)
+            for key, each in named.items():
+                if each.default not in (each.empty, None):  # None is not sent, or is the verb's own
+                    assert each.default == verb.names[key], (framework, name, key)
+
+
+def test_every_value_that_a_method_is_given_is_sent() -> None:
+    """A parameter that the method drops, or mixes up with another, fails."""
+    for name in METHODS:
+        request = sent(name, optional=True)
+        for key in parameters(name):
+            if key in request.keywords and isinstance(VALUES[key], (str, int, float, bool)):
+                assert request.keywords[key] == VALUES[key], (name, key)
+        if "settings" in parameters(name):
+            assert request.keywords | VALUES["settings"].as_arguments() == request.keywords
+
+
+def test_a_listener_is_told_in_its_own_terms() -> None:
+    counts: list[int] = []
+    with pytest.raises(Sent) as caught:
+        Recorder().predict("lenet5", "float32", ARRAYS, counts.append)
+    caught.value.keywords["progress"]({"images": 500})
+    assert counts == [500]
+    with pytest.raises(Sent) as caught:
+        Recorder().predict("lenet5", "float32", ARRAYS)
+    caught.value.keywords["progress"]({"images": 500})
+
+
+def test_nothing_but_the_client_names_a_verb() -> None:
+    """So that a reader can jump to what is asked for, and mypy sees every call."""
+    client = ROOT / "parity" / "workers" / "client"
+    raw = []
+    for path in (ROOT / "parity").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "call"
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+                and client not in path.parents
+            ):
+                raw.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not raw
