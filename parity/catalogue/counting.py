@@ -103,10 +103,10 @@ def _positions(extent: int, window: int, stride: int, padding: Padding) -> int:
     """How many places a window finds along an axis. Raises ValueError for none."""
     if padding == "same":
         return -(-extent // stride)
-    cells = extent + 2 * padding if isinstance(padding, int) else extent
-    if cells < window:
+    padded = extent + 2 * padding if isinstance(padding, int) else extent
+    if padded < window:
         raise ValueError(f"a window of {window}x{window} finds no place on a map of {extent}x{extent}")
-    return (cells - window) // stride + 1
+    return (padded - window) // stride + 1
 
 
 def _vgg(tally: Tally, design: VGG, maps: Maps) -> tuple[Maps, Sequence[Hidden]]:

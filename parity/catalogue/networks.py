@@ -12,8 +12,7 @@ from dataclasses import replace
 from parity.catalogue.counting import count
 from parity.catalogue.designs import Network, Published
 from parity.catalogue.entries import CATALOGUE, KERAS_CIFAR_POST, PADDLE_VGG_POST, SMALL_NETWORKS_POST
-from parity.catalogue.resnets import KERAS_RESNET_EXAMPLE
-from parity.catalogue.resnets import named as named_resnet
+from parity.catalogue.resnets import KERAS_RESNET_EXAMPLE, resnet_named
 
 LARGE = 50_000_000  # parameters: two models of such a network cost more memory than the second build costs time
 
@@ -47,7 +46,7 @@ def network(name: str) -> Network:
     """The network of that name: of the catalogue, a ResNet of any depth, or a variant. Raises UnknownNetworkError."""
     base, *suffixes = name.split("-")
     try:
-        entry = NETWORKS.get(base) or named_resnet(base)
+        entry = NETWORKS.get(base) or resnet_named(base)
         if entry is None:
             raise UnknownNetworkError(_unknown(name))
         if not suffixes:
@@ -70,13 +69,13 @@ def variant(name: str, *, batch_norm: bool = True, classes: int | None = None, s
     entry = network(name)
     base = network(name.partition("-")[0])
     normed = batch_norm and entry.batch_norm is not None
-    found = _name(
+    varied_name = _name(
         base,
         normed,
         entry.classes if classes is None else classes,
         entry.image[0] if size is None else size,
     )
-    return network(found).name
+    return network(varied_name).name
 
 
 def default_networks() -> list[str]:

@@ -83,7 +83,7 @@ def resnet(version: int, depth: int) -> Network:
         near = [factor * m + 2 for m in (n, n + 1) if m > 0]
         raise ValueError(
             f"the depth of a version {version} ResNet is {factor}n + 2 (three stages of n blocks, each of {layers}); "
-            f"nearest: {' and '.join(f'resnet{each}_v{version}' for each in near)}"
+            f"nearest: {' and '.join(f'resnet{nearest}_v{version}' for nearest in near)}"
         )
     key = version, depth
     entry = Network(
@@ -103,7 +103,7 @@ def resnet(version: int, depth: int) -> Network:
     return replace(entry, params=params, trainable=trainable, flops=flops)
 
 
-def named(name: str) -> Network | None:
+def resnet_named(name: str) -> Network | None:
     """The ResNet of a name like "resnet26_v1", None for a name of another form. Raises ValueError for a wrong depth."""
     match = re.fullmatch(r"resnet([1-9]\d*)_v([12])", name)
     return resnet(version=int(match[2]), depth=int(match[1])) if match else None

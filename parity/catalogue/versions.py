@@ -73,8 +73,8 @@ def version_problem(framework: str) -> str:
 
 def is_older(version: str, oldest: str) -> bool:
     """Whether a version comes before another, by its numbers: 3.0.0rc1 counts as 3.0.0, a build without one as new."""
-    found = _numbers(version)
-    return any(found) and found < _numbers(oldest)
+    numbers = _numbers(version)
+    return any(numbers) and numbers < _numbers(oldest)
 
 
 def version_limits(framework: str, version: str, numpy: str, lacks: Sequence[str]) -> list[str]:
@@ -99,10 +99,10 @@ def in_this_process(*modules: str) -> dict[str, Any]:
 def _numbers(version: str) -> tuple[int, ...]:
     """The leading numbers of a version, the last zeros cut off: 2.16.0+cu12 and 2.16 are (2, 16)."""
     leading = re.match(r"\d+(\.\d+)*", version)
-    found = [int(part) for part in leading.group().split(".")] if leading else []
-    while found and not found[-1]:
-        found.pop()
-    return tuple(found)
+    numbers = [int(part) for part in leading.group().split(".")] if leading else []
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _distribution(module: str) -> str:

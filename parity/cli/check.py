@@ -51,7 +51,7 @@ def check(
     updates: dict[str, Any] = {}  # of optimizers alone, which networks share
     with begun(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
-        from parity.proofs.context import Evidence
+        from parity.proofs.context import ProofContext
         from parity.workers.environment import collect
 
         images = images_of(dataset, seed)
@@ -60,7 +60,7 @@ def check(
         environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)
-            found[name] = list(_proofs(Evidence(workers, network(name), images, seed, updates), out))
+            found[name] = list(_proofs(ProofContext(workers, network(name), images, seed, updates), out))
             console.print_verdict(out, name, found[name])
             if save is not None:  # what is done outlives an interruption
                 unsaved = kept_or_why_not(save, [proof for each in found.values() for proof in each], environment)
@@ -77,14 +77,14 @@ def check(
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
 
 
-def _proofs(evidence: Any, out: Any) -> Iterator[Proof]:
-    """Each level's proof of a `parity.proofs.context.Evidence`, printed as soon as it is there."""
+def _proofs(context: Any, out: Any) -> Iterator[Proof]:
+    """Each level's proof of a `parity.proofs.context.ProofContext`, printed as soon as it is there."""
     from parity.cli import console
     from parity.diagnosis.prove import prove_level
     from parity.records.levels import LEVELS
 
     for level, title in LEVELS.items():
         with console.busy(console.stderr(), f"level {level}, {title}"):
-            proof = prove_level(evidence, level)
+            proof = prove_level(context, level)
         console.print_proof(out, proof)
         yield proof

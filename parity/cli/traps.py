@@ -61,7 +61,7 @@ def traps(
     unsaved = ""
     with begun(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
-        from parity.faults.detection import detect, find_nothing
+        from parity.faults.detection import control_run, detect
         from parity.workers.environment import collect
 
         images = images_of(dataset, seed)
@@ -72,7 +72,7 @@ def traps(
             out.print(f"{name} on {images.title}", soft_wrap=True)
             if seeds:
                 with console.busy(console.stderr(), f"{seeds} correct pairs"):
-                    innocent.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
+                    innocent.append(control_run(workers, name, images, range(seed, seed + seeds)))
             for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
                 console.print_detection(out, detection)
                 found.append(detection)

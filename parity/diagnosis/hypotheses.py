@@ -53,9 +53,9 @@ def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, 
     chosen = _softmax(logits)[np.arange(len(labels)), labels]
     yield "relu-on-logits", "the cross entropy of ReLU'd logits", cross_entropy(np.maximum(logits, 0), labels)
     yield "softmax-twice", "the sum of probabilities, without a logarithm", float(-chosen.mean())
-    each = cross_entropies(logits, labels)
+    losses = cross_entropies(logits, labels)
     for cap in LOSS_CAPS:
-        yield "softmax-floor", f"losses cut at {cap:.3g}", float(np.minimum(each, cap).mean())
+        yield "softmax-floor", f"losses cut at {cap:.3g}", float(np.minimum(losses, cap).mean())
     for floor in PROBABILITY_FLOORS:
         cut_off = -np.log(np.clip(chosen, floor, 1 - floor))
         text = f"the cross entropy of probabilities cut to {floor:g}..1 - {floor:g}"

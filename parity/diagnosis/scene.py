@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.catalogue.recipes import Recipe
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.train_mode import recipe_for
 
 
-def scene_of(evidence: Evidence) -> Scene:
+def scene_of(context: ProofContext) -> Scene:
     """What the places of the evidence's network depend on."""
-    outputs = next(iter(evidence.stages("float64").values()))
+    outputs = next(iter(context.stages("float64").values()))
     return Scene(
-        layers=evidence.layers(),
-        shapes={entry.name: entry.shape for entry in evidence.entries()},
+        layers=context.layers(),
+        shapes={entry.name: entry.shape for entry in context.entries()},
         outputs={name: array.shape for name, array in outputs.items()},
-        recipe=recipe_for(evidence),
-        evaluation_batch=evidence.evaluation_batch,
+        recipe=recipe_for(context),
+        evaluation_batch=context.evaluation_batch,
     )
 
 
@@ -39,7 +39,7 @@ class Scene:
     recipe: Recipe
     evaluation_batch: int
 
-    def named(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
+    def layers_of_kind(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
         """The layers of a kind that meet a condition."""
         return [layer["name"] for layer in self.layers if layer["kind"] == kind and condition(layer)]
 
@@ -50,9 +50,9 @@ class Scene:
     def flattened(self, name: str) -> tuple[int, int, int] | None:
         """(height, width, channels) of the maps whose rows a fully connected layer multiplies; None for other rows."""
         names = [layer["name"] for layer in self.layers]
-        place = names.index(name)
-        if place < 2 or self.layers[place - 1]["kind"] != "flatten":
+        index = names.index(name)
+        if index < 2 or self.layers[index - 1]["kind"] != "flatten":
             return None
-        _, height, width, channels = self.outputs[names[place - 2]]
+        _, height, width, channels = self.outputs[names[index - 2]]
         assert height * width * channels == self.kernel(name)[0]
         return height, width, channels

@@ -34,7 +34,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Step:
+class UpdateStep:
     """One step as it was observed: weights before and after, the gradient without weight decay, the rate."""
 
     before: Arrays
@@ -43,7 +43,7 @@ class Step:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # weights that run away
-def distance(rule: Rule, steps: Sequence[Step], rates: Sequence[float], kinds: Mapping[str, str]) -> float:
+def update_distance(rule: Rule, steps: Sequence[UpdateStep], rates: Sequence[float], kinds: Mapping[str, str]) -> float:
     """The largest distance of the rule's steps from the observed ones, relative to each array's largest value.
 
     Every step begins at the observed weights, so that distances do not add up; `kinds` are the layers' kinds. Numbers

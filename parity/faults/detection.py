@@ -20,9 +20,9 @@ from parity.data.dataset import Dataset
 from parity.diagnosis.layers import diagnose_all
 from parity.diagnosis.prove import prove_level
 from parity.diagnosis.scene import Scene, scene_of
-from parity.faults.sites import places, twin_of
+from parity.faults.sites import sites_of, twin_of
 from parity.faults.tampering import TamperedWorkers, distortion
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Detection, Diagnosis, Innocence, Proof
 from parity.workers.pool import Workers
@@ -40,18 +40,18 @@ class Injection:
 def injections(scene: Scene, seed: int = 0) -> list[Injection]:
     """Every fault in every framework that it is for, where the network has a place for it, at a drawn one of these."""
     draw = np.random.default_rng(seed)
-    found = []
+    drawn = []
     for fault in FAULTS:
-        if stages := places(fault.where, scene):
-            found += [Injection(fault, framework, str(draw.choice(stages))) for framework in fault.frameworks]
-    return found
+        if stages := sites_of(fault.where, scene):
+            drawn += [Injection(fault, framework, str(draw.choice(stages))) for framework in fault.frameworks]
+    return drawn
 
 
 def detect(
     workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, traps: Sequence[str] | None = None
 ) -> Iterator[Detection]:
     """Put every fault, or those of some traps, into one network, one at a time, and look for it. Raises WorkerError."""
-    scene = scene_of(Evidence(workers, network(name), dataset, seed))
+    scene = scene_of(ProofContext(workers, network(name), dataset, seed))
     for injection in injections(scene, seed):
         if traps and injection.fault.trap not in traps:
             continue
@@ -64,13 +64,13 @@ def detect_one(
     """Put one fault in, prove level by level until one fails, diagnose, take the fault out. Raises WorkerError."""
     begin = time.perf_counter()
     fault, framework, stage = injection.fault, injection.framework, injection.stage
-    faulty, heal = _inject(workers, name, injection, scene)
+    faulty, restore = _inject(workers, name, injection, scene)
     try:
-        evidence = Evidence(faulty, network(name), dataset, seed)
-        failed = next((proof for proof in _proofs(evidence, fault.level) if not proof.passed), None)
+        context = ProofContext(faulty, network(name), dataset, seed)
+        failed = next((proof for proof in _proofs(context, fault.level) if not proof.passed), None)
         causes = failed.causes if failed else []
     finally:
-        heal()
+        restore()
     right = {stage, twin_of(stage, scene)} if fault.change == "another layer's kernel" else {stage}
     here = [cause for cause in causes if cause.stage in right and cause.framework == framework]
     return Detection(
@@ -90,22 +90,22 @@ def detect_one(
     )
 
 
-def find_nothing(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> Innocence:
+def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> Innocence:
     """Prove and diagnose a correct pair with other weights, images and masks for each seed; every accusation counts."""
     begin = time.perf_counter()
-    accusations: list[str] = []
+    false_alarms: list[str] = []
     worst = 0.0
     updates: dict[str, Any] = {}
     for seed in seeds:
-        evidence = Evidence(workers, network(name), dataset, seed, updates)
+        context = ProofContext(workers, network(name), dataset, seed, updates)
         for level in LEVELS:
-            proof = prove_level(evidence, level)
+            proof = prove_level(context, level)
             worst = float(np.fmax(worst, severity_of(proof) or 0.0))
-            accusations += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
+            false_alarms += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
             if not proof.passed and not proof.problems:
-                accusations.append(f"seed {seed}, level {level}: failed without a reason")
-        accusations += [f"seed {seed}: {cause.text}" for cause in diagnose_all(evidence)]
-    return Innocence(name, list(seeds), accusations, worst, time.perf_counter() - begin)
+                false_alarms.append(f"seed {seed}, level {level}: failed without a reason")
+        false_alarms += [f"seed {seed}: {cause.text}" for cause in diagnose_all(context)]
+    return Innocence(name, list(seeds), false_alarms, worst, time.perf_counter() - begin)
 
 
 def _within(failed: Proof) -> bool:
@@ -121,8 +121,8 @@ def severity_of(proof: Proof) -> float | None:
     return ratio if math.isfinite(ratio) else None
 
 
-def _proofs(evidence: Evidence, last: int) -> Iterator[Proof]:
-    return (prove_level(evidence, level) for level in LEVELS if level <= last)
+def _proofs(context: ProofContext, last: int) -> Iterator[Proof]:
+    return (prove_level(context, level) for level in LEVELS if level <= last)
 
 
 def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> tuple[Workers, Callable[[], object]]:

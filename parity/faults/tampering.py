@@ -92,7 +92,7 @@ def _regrouped(arrays: Arrays, change: StateChange) -> Arrays:
     state = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     changed = change(state) if state else {}
     return {
-        name: changed[name.removeprefix(prefix)] if name.startswith(prefix) else each for name, each in arrays.items()
+        name: changed[name.removeprefix(prefix)] if name.startswith(prefix) else array for name, array in arrays.items()
     }
 
 

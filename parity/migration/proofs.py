@@ -14,7 +14,7 @@ from parity.migration.pair import FIRST, SECOND, Pair
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, Roundings, compare_chaotic, derive_limits
-from parity.proofs.forward import against_exact, counted, labelled
+from parity.proofs.forward import against_exact, compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import OwnGap, Proof
@@ -82,7 +82,7 @@ def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     problems = comparison.explain()
     if not end:
         problems.append(NO_END)
-    return [_proof(pair, 2, counted({"": comparison}), problems, comparison)]
+    return [_proof(pair, 2, compared_counts({"": comparison}), problems, comparison)]
 
 
 def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
@@ -92,7 +92,7 @@ def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
         moved[framework] = _float32_moved(pair, framework, "float64", inputs)
     pair.float32 = against_exact(pair.outputs, moved, pair.stages("float32", inputs), pair.outputs)
     worst, problems = worst_of(pair.float32.values()), labelled(pair.float32)
-    return [_proof(pair, 3, counted(pair.float32), problems, worst, by_framework(pair.float32))]
+    return [_proof(pair, 3, compared_counts(pair.float32), problems, worst, by_framework(pair.float32))]
 
 
 def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
@@ -106,7 +106,7 @@ def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     limits = {name: sum(limit.get(name, math.nan) for limit in each) for name in found[FIRST]}
     comparison = pair.gaps = compare(found[FIRST], found[SECOND], limits)
     problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
-    return [_proof(pair, 3, counted({"": comparison}), problems, comparison)]
+    return [_proof(pair, 3, compared_counts({"": comparison}), problems, comparison)]
 
 
 def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:

@@ -16,7 +16,7 @@ from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State
 from parity.workers.pool import Workers
 
-BATCH = 8
+PROOF_BATCH = 8
 
 MOST_FLOPS = 8e9  # of one forward pass of a proof: what a larger network would take in memory, it saves in images
 
@@ -24,7 +24,7 @@ EVALUATED_FLOPS = 2e9  # of one batch of an evaluation that is proven, unless tw
 
 
 @dataclass
-class Evidence:
+class ProofContext:
     """What the proofs of one network share: inputs drawn once, descriptions asked for once."""
 
     workers: Workers
@@ -71,7 +71,7 @@ class Evidence:
     @property
     def batch(self) -> int:
         """How many images the proofs run at once."""
-        return max(1, min(BATCH, int(MOST_FLOPS // self.network.flops)))
+        return max(1, min(PROOF_BATCH, int(MOST_FLOPS // self.network.flops)))
 
     @property
     def evaluation_batch(self) -> int:
@@ -108,10 +108,10 @@ class Evidence:
         if dtype == "float64" and self.float64_stages:
             return self.float64_stages
         arrays = pack(state=self.state("float32"), images={"nhwc": self.images()})
-        found = self.workers.map(lambda worker: worker.stages(self.network.name, dtype, arrays))
+        stages = self.workers.map(lambda worker: worker.stages(self.network.name, dtype, arrays))
         if dtype == "float64":
-            self.float64_stages = found
-        return found
+            self.float64_stages = stages
+        return stages
 
 
 def _of_every_class(labels: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:

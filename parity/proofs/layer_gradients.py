@@ -17,18 +17,18 @@ from parity import kinds
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import Comparison, compare, joined, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, alarm_factor, moved_like_terms, perturb, sum_roundings
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LARGEST_INPUT
 from parity.proofs.forward import probe_shape
 from parity.weights.state import State
 
-IMAGES = 4  # of a layer alone
+IMAGES_PER_LAYER = 4  # of a layer alone
 
 SKIPPED = ("dropout",)  # its mask is a training's; whole steps have it
 
 INPUT = "input"  # the gradient of what a layer is fed
 
-LOUD = LARGEST_INPUT / 2  # times what a layer without weights is fed otherwise, in one of the images
+LARGE_FACTOR = LARGEST_INPUT / 2  # times what a layer without weights is fed otherwise, in one of the images
 
 NUMBERS = 2**24  # of inputs, gradients and weights that are sent at once
 
@@ -49,45 +49,45 @@ class Probes:
         return Probes(change(self.inputs), change(self.gradients))
 
 
-def gradients_alone(evidence: Evidence) -> dict[str, Comparison]:
+def gradients_alone(context: ProofContext) -> dict[str, Comparison]:
     """Each framework's float32 gradients of every layer's input and arrays; `<layer>/input`, `<layer>/kernel`, ..."""
-    probes, state = probes_of(evidence), evidence.state("float32")
+    probes, state = probes_of(context), context.state("float32")
     largest = max(array[..., 0].size for array in [*probes.inputs.values(), *probes.gradients.values()])
     rounding = FLOAT32_ROUNDING * sum_roundings(largest)
-    trainable = sum(math.prod(entry.shape) for entry in evidence.entries() if entry.trainable)
+    trainable = sum(math.prod(entry.shape) for entry in context.entries() if entry.trainable)
     factor = alarm_factor(sum(array.size for array in probes.inputs.values()) + trainable)
-    draw = np.random.default_rng(evidence.seed)
-    parts: dict[str, list[Comparison]] = {name: [] for name in evidence.workers}
+    draw = np.random.default_rng(context.seed)
+    parts: dict[str, list[Comparison]] = {name: [] for name in context.workers}
 
-    def shaken(arrays: Arrays) -> Arrays:
+    def moved_terms(arrays: Arrays) -> Arrays:
         return {name: moved_like_terms(array, draw) for name, array in arrays.items()}
 
     for layers in _in_parts(probes, state):
         fed, own = probes.of(layers), of_layers(state, layers)
-        found = backwards(evidence, fed, own, "float32")
-        exact = backwards(evidence, fed, own, "float64")
-        moved = backwards(evidence, fed.changed(shaken), perturb(own, draw, rounding, "float32"), "float64")
-        for name, each in parts.items():
-            each.append(_compared(exact[name], found[name], moved[name], factor))
-    return {name: joined(each) for name, each in parts.items()}
+        rounded = backwards(context, fed, own, "float32")
+        exact = backwards(context, fed, own, "float64")
+        moved = backwards(context, fed.changed(moved_terms), perturb(own, draw, rounding, "float32"), "float64")
+        for name, comparisons in parts.items():
+            comparisons.append(_compared(exact[name], rounded[name], moved[name], factor))
+    return {name: joined(comparisons) for name, comparisons in parts.items()}
 
 
-def backwards(evidence: Evidence, probes: Probes, state: State, dtype: str) -> dict[str, Arrays]:
+def backwards(context: ProofContext, probes: Probes, state: State, dtype: str) -> dict[str, Arrays]:
     """Each framework's gradients of the probed layers alone, in training mode; `state` holds their float32 arrays."""
     arrays = pack(
         state=state,
         input={name: array.astype(dtype, copy=False) for name, array in probes.inputs.items()},
         gradient={name: array.astype(dtype, copy=False) for name, array in probes.gradients.items()},
     )
-    return evidence.workers.map(lambda worker: worker.probe_gradients(evidence.network.name, dtype, arrays))
+    return context.workers.map(lambda worker: worker.probe_gradients(context.network.name, dtype, arrays))
 
 
 def by_layer(state: State) -> dict[str, State]:
     """The arrays of every layer that has any, by their full names."""
-    found: dict[str, State] = {}
+    layers: dict[str, State] = {}
     for name, array in state.items():
-        found.setdefault(name.rpartition("/")[0], {})[name] = array
-    return found
+        layers.setdefault(name.rpartition("/")[0], {})[name] = array
+    return layers
 
 
 def of_layers(state: State, layers: Iterable[str]) -> State:
@@ -96,22 +96,22 @@ def of_layers(state: State, layers: Iterable[str]) -> State:
     return {name: array for layer in layers for name, array in own.get(layer, {}).items()}
 
 
-def probes_of(evidence: Evidence) -> Probes:
+def probes_of(context: ProofContext) -> Probes:
     """Inputs and gradients for every layer that computes something of one input, and that both twins have."""
-    states = by_layer(evidence.state("float64"))
-    draw = np.random.default_rng(evidence.seed)
+    states = by_layer(context.state("float64"))
+    draw = np.random.default_rng(context.seed)
     inputs: Arrays = {}
     gradients: Arrays = {}
-    common = [{layer["name"] for layer in description.layers} for description in evidence.describe().values()]
-    for layer in evidence.layers():
+    common = [{layer["name"] for layer in description.layers} for description in context.describe().values()]
+    for layer in context.layers():
         known = kinds.of_spec(layer) is not None and layer["kind"] not in SKIPPED
         if not known or not all(layer["name"] in names for names in common):
             continue  # level 1 says where the twins' layers differ
         name = layer["name"]
         own = {full.rpartition("/")[2]: array for full, array in states.get(name, {}).items()}
-        inputs[name] = apart((IMAGES, *probe_shape(layer, own)[1:]), draw)
+        inputs[name] = apart((IMAGES_PER_LAYER, *probe_shape(layer, own)[1:]), draw)
         if not own:  # sums over images of very different size would hide the smaller ones
-            inputs[name][-1] *= np.float32(LOUD)
+            inputs[name][-1] *= np.float32(LARGE_FACTOR)
         gradients[name] = apart(_output_shape(layer, inputs[name], own), draw)
     return Probes(inputs, gradients)
 
@@ -141,7 +141,7 @@ def _output_shape(layer: Mapping[str, Any], x: np.ndarray, own: Mapping[str, np.
     return len(x), *kinds.layer(layer, x[:1].astype(np.float64), own).shape[1:]
 
 
-def _compared(exact: Arrays, found: Arrays, moved: Arrays, factor: float) -> Comparison:
+def _compared(exact: Arrays, rounded: Arrays, moved: Arrays, factor: float) -> Comparison:
     """Within limits for each layer, relative to its largest gradient."""
     scales = layer_scales(exact)
     noise: dict[str, float] = {}
@@ -150,4 +150,4 @@ def _compared(exact: Arrays, found: Arrays, moved: Arrays, factor: float) -> Com
         distance = float(np.abs(moved[name] - array).max()) / scales[name]
         noise[layer] = float(np.maximum(noise.get(layer, 0.0), distance))  # keeps a NaN
     limits = {name: factor * noise[name.rpartition("/")[0]] for name in exact}
-    return compare(exact, found, limits, scales=scales)
+    return compare(exact, rounded, limits, scales=scales)

@@ -1,4 +1,4 @@
-"""Evidence 9: losses of both frameworks on identical batches, step by step, until float32 chaos parts them.
+"""Level 9: losses of both frameworks on identical batches, step by step, until float32 chaos parts them.
 
 Every run has a nudged one beside it: the same framework, the same batches, weights that one rounding of the run's own
 precision has moved. Where two frameworks part no earlier than a framework parts from its own nudged run, the parting is
@@ -27,7 +27,7 @@ from parity.workers.pool import Worker, Workers
 
 Meaning = Literal["frameworks", "chaos"]  # of a pair of runs, see `RunPair`
 
-STEPS = 200
+CURVE_STEPS = 200
 
 PRECISIONS = ("float64", "float32")
 
@@ -35,11 +35,11 @@ TOGETHER = 0.01  # of the larger loss: what the report calls parted
 
 # In float64 chaos starts from 1e-16; lenet5's float32 runs grow from 1e-7 to 1e-2 in 65 steps. What would make one rule
 # another starts at 1e-8, a float32 constant, and grows alike. The limit is chosen between the two, not derived.
-FLOAT64_LIMIT = 1e-6
+CURVE_LIMIT = 1e-6
 
 
 def loss_curves(
-    workers: Workers, name: str, dataset: Dataset, *, steps: int = STEPS, batch: int | None = None, seed: int = 0
+    workers: Workers, name: str, dataset: Dataset, *, steps: int = CURVE_STEPS, batch: int | None = None, seed: int = 0
 ) -> Curves:
     """Four runs in each framework: float64 and float32, each also nudged; by the network's recipe from its beginning.
 
@@ -57,15 +57,15 @@ def loss_curves(
         for precision in PRECISIONS:
             settings = trainer_settings(recipe, batch=batch, precision=precision)
             state = initial_state(description.entries, recipe.init, seed, precision)
-            for label, start in ((precision, state), (f"{precision} nudged", nudged(state, seed))):
+            for label, start in ((precision, state), (f"{precision} nudged", perturbed(state, seed))):
                 worker.start_training(name, seed, pack(state=start, data=prepared(few, recipe)), settings)
                 losses[label] = worker.train_epoch(name, plan, losses=True).losses
         return losses
 
     runs = {
         f"{framework} {label}": losses
-        for framework, found in workers.map(run).items()
-        for label, losses in found.items()
+        for framework, by_label in workers.map(run).items()
+        for label, losses in by_label.items()
     }
     return Curves(
         network=name,
@@ -75,12 +75,12 @@ def loss_curves(
         seed=seed,
         steps=steps,
         losses={label: losses.tolist() for label, losses in runs.items()},
-        pairs=[_pair(runs, *each) for each in _pairings(list(workers))],
+        pairs=[_pair(runs, *pairing) for pairing in _pairings(list(workers))],
         together=TOGETHER,
     )
 
 
-def nudged(state: State, seed: int) -> State:
+def perturbed(state: State, seed: int) -> State:
     """Every number replaced by a neighbouring one of its own precision, up or down at random; zeros stay."""
     draw = np.random.default_rng(seed)
     moved = {}
@@ -94,14 +94,14 @@ def curves_proof(curves: Curves, frameworks: Sequence[str]) -> Proof:
     """Level 9: on identical batches the float64 losses of the frameworks stay together through all steps."""
     one, other = (np.array(curves.losses[f"{framework} float64"]) for framework in frameworks)
     gaps = relative_gaps(one, other)
-    over = np.flatnonzero(~(gaps <= FLOAT64_LIMIT))  # NaN is over
+    over = np.flatnonzero(~(gaps <= CURVE_LIMIT))  # NaN is over
     problems = []
     if len(gaps) != curves.steps or not len(gaps):
         problems.append(f"expected the losses of {curves.steps} steps, found {len(gaps)}")
     if len(over):
         problems.append(
             f"the float64 losses part at step {over[0] + 1} of {curves.steps}: gap {gaps[over[0]]:.1e} of the larger "
-            f"loss, limit {FLOAT64_LIMIT:.0e}"
+            f"loss, limit {CURVE_LIMIT:.0e}"
         )
     return Proof(
         network=curves.network,
@@ -111,7 +111,7 @@ def curves_proof(curves: Curves, frameworks: Sequence[str]) -> Proof:
         dataset=curves.dataset,
         compared={"steps": len(gaps), "runs": len(curves.losses)},
         gap=float(gaps.max(initial=0.0)),
-        limit=FLOAT64_LIMIT,
+        limit=CURVE_LIMIT,
         worst=f"step {int(gaps.argmax()) + 1}" if len(gaps) else None,
         first_failure=f"step {over[0] + 1}" if len(over) else None,
         problems=problems,
@@ -120,8 +120,8 @@ def curves_proof(curves: Curves, frameworks: Sequence[str]) -> Proof:
 
 def _plan(dataset: Dataset, recipe: Recipe, batch: int, seed: int, steps: int, dropout: DropoutSites) -> Arrays:
     """The plans of as many epochs as the steps need, one after the other."""
-    each = len(dataset.train_images) // batch
-    epochs = -(-steps // each)
+    steps_per_epoch = len(dataset.train_images) // batch
+    epochs = -(-steps // steps_per_epoch)
     plans = [plan_arrays(dataset, recipe, batch, seed, epoch, dropout) for epoch in range(epochs)]
     return {name: np.concatenate([plan[name] for plan in plans])[:steps] for name in plans[0]}
 

@@ -15,12 +15,12 @@ import numpy as np
 from parity.catalogue.recipes import Optimizer, Recipe
 from parity.numerics.comparison import Comparison, compare
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.workers.pool import Worker
 
 GRADIENTS = np.concatenate([sign * 10.0 ** np.arange(-8, 5) for sign in (1, -1)])  # [26]
 
-PRECISIONS = {"float32": FLOAT32_ROUNDING, "float64": FLOAT64_ROUNDING}
+ROUNDINGS = {"float32": FLOAT32_ROUNDING, "float64": FLOAT64_ROUNDING}
 
 _TURN = threading.Lock()  # networks that are proven at once ask for one optimizer's steps once
 
@@ -28,40 +28,40 @@ FLOAT64_STEPS = 1024  # nothing is trained in float64: there the rule is looked 
 
 
 @dataclass(frozen=True)
-class Counts:
+class CountedSteps:
     """How many steps an optimizer was run for alone, and what was wrong with it."""
 
     steps: int
     problems: list[str]
 
 
-def count_steps(evidence: Evidence, recipe: Recipe) -> Counts:
+def count_steps(context: ProofContext, recipe: Recipe) -> CountedSteps:
     """Run the recipe's optimizer alone in both frameworks and precisions, unless it was for as many steps before."""
-    steps = steps_of(evidence, recipe)
+    steps = steps_of(context, recipe)
     key = json.dumps([asdict(recipe.optimizer), recipe.schedule.base], sort_keys=True)
     with _TURN:
-        found: Counts | None = evidence.updates.get(key)
-        if found is None or found.steps < steps:
+        counts: CountedSteps | None = context.updates.get(key)
+        if counts is None or counts.steps < steps:
             problems = [
                 f"{framework}, optimizer alone in {precision}: {line}"
-                for precision in PRECISIONS
-                for framework, comparison in updates_alone(evidence, recipe, steps, precision).items()
+                for precision in ROUNDINGS
+                for framework, comparison in updates_alone(context, recipe, steps, precision).items()
                 for line in comparison.explain()
             ]
-            found = evidence.updates[key] = Counts(steps, problems)
-    return found
+            counts = context.updates[key] = CountedSteps(steps, problems)
+    return counts
 
 
-def steps_of(evidence: Evidence, recipe: Recipe) -> int:
+def steps_of(context: ProofContext, recipe: Recipe) -> int:
     """How many steps a training by the recipe has on the evidence's images."""
-    return recipe.epochs * max(1, len(evidence.dataset.train_images) // recipe.batch)
+    return recipe.epochs * max(1, len(context.dataset.train_images) // recipe.batch)
 
 
-def updates_alone(evidence: Evidence, recipe: Recipe, steps: int, precision: str) -> dict[str, Comparison]:
+def updates_alone(context: ProofContext, recipe: Recipe, steps: int, precision: str) -> dict[str, Comparison]:
     """Each framework's updates at the powers of two and at the end, relative to those that the rule makes."""
     gradient = GRADIENTS.astype(precision).astype(np.float64)
-    limit, compared = limit_of(recipe.optimizer, PRECISIONS[precision]), {}
-    for framework, updates in repeated_updates(evidence, recipe, steps, precision).items():
+    limit, compared = limit_of(recipe.optimizer, ROUNDINGS[precision]), {}
+    for framework, updates in repeated_updates(context, recipe, steps, precision).items():
         expected = {c: expected_update(recipe.optimizer, _rate(recipe), gradient, c) for c in updates}
         ratios = {f"step {count}": update / expected[count] for count, update in updates.items()}
         compared[framework] = compare({name: np.ones_like(ratio) for name, ratio in ratios.items()}, ratios, limit)
@@ -69,17 +69,17 @@ def updates_alone(evidence: Evidence, recipe: Recipe, steps: int, precision: str
 
 
 def repeated_updates(
-    evidence: Evidence, recipe: Recipe, steps: int, precision: str
+    context: ProofContext, recipe: Recipe, steps: int, precision: str
 ) -> dict[str, dict[int, np.ndarray]]:
     """What each framework takes off the weights for `GRADIENTS`, by the step's number: powers of two, and the end."""
     checkpoints = checkpoints_of(min(steps, FLOAT64_STEPS) if precision == "float64" else steps)
     given = {"gradient": GRADIENTS.astype(precision)}
 
     def updates(worker: Worker) -> np.ndarray:
-        return worker.repeated_updates(evidence.network.name, recipe.optimizer, _rate(recipe), checkpoints, given)
+        return worker.repeated_updates(context.network.name, recipe.optimizer, _rate(recipe), checkpoints, given)
 
-    found = evidence.workers.map(updates)
-    return {name: dict(zip(checkpoints, each, strict=True)) for name, each in found.items()}
+    updates_of = context.workers.map(updates)
+    return {name: dict(zip(checkpoints, rows, strict=True)) for name, rows in updates_of.items()}
 
 
 def apparent_epsilon(recipe: Recipe, update: np.ndarray) -> float | None:

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from parity.numerics.comparison import Comparison
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import OwnGap, Proof
 
 
 def make_proof(
-    evidence: Evidence,
+    context: ProofContext,
     level: int,
     compared: Mapping[str, int],
     problems: Sequence[str],
@@ -22,10 +22,10 @@ def make_proof(
     frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
     """A level's proof for a network of the catalogue; one without a gap has not passed."""
-    found = proof_of(
-        evidence.network.name, evidence.dataset.title, level, compared, problems, worst, frameworks=frameworks
+    proof = proof_of(
+        context.network.name, context.dataset.title, level, compared, problems, worst, frameworks=frameworks
     )
-    return found if found.gap is not None else replace(found, passed=False)
+    return proof if proof.gap is not None else replace(proof, passed=False)
 
 
 def proof_of(
@@ -60,9 +60,9 @@ def proof_of(
 def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, OwnGap]:
     """The worst gap of each framework's own comparison, as a proof records it."""
     return {
-        name: OwnGap(each.worst.gap, each.worst.limit, each.worst.name)
-        for name, each in comparisons.items()
-        if each.worst
+        name: OwnGap(comparison.worst.gap, comparison.worst.limit, comparison.worst.name)
+        for name, comparison in comparisons.items()
+        if comparison.worst
     }
 
 

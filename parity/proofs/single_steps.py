@@ -15,7 +15,7 @@ import numpy as np
 from parity.catalogue.recipes import Optimizer, Recipe
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import BLOCK, Comparison, compare, largest
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.train_mode import start, train_rows
 from parity.system import return_freed
 from parity.weights.state import STATISTICS, State
@@ -45,7 +45,7 @@ class StepResult:
 
 
 def run_step(
-    evidence: Evidence,
+    context: ProofContext,
     recipe: Recipe,
     states: Mapping[str, TrainerState],
     plan: Arrays,
@@ -57,30 +57,30 @@ def run_step(
 
     Without `weights` it is known of where the step led to what `observed` needs, and no more.
     """
-    (results,) = run_steps(evidence, recipe, [(states, plan)], precision, weights=weights)
+    (results,) = run_steps(context, recipe, [(states, plan)], precision, weights=weights)
     return results
 
 
 def run_steps(
-    evidence: Evidence,
+    context: ProofContext,
     recipe: Recipe,
-    wanted: Iterable[tuple[Mapping[str, TrainerState], Arrays]],
+    requests: Iterable[tuple[Mapping[str, TrainerState], Arrays]],
     precision: str,
     *,
     weights: bool = True,
 ) -> Iterator[dict[str, StepResult]]:
     """Single steps in one precision, one after the other; each as `run_step`."""
     weights = weights or not remembers(recipe)
-    start(evidence, recipe, {}, precision=precision)
-    for states, plan in wanted:
+    start(context, recipe, {}, precision=precision)
+    for states, plan in requests:
         results: dict[str, StepResult] = {}
-        evidence.workers.map(partial(_run, evidence, states, plan, precision, weights, results))
+        context.workers.map(partial(_run, context, states, plan, precision, weights, results))
         yield {framework: results[framework] for framework in states}
         return_freed()
 
 
 def _run(
-    evidence: Evidence,
+    context: ProofContext,
     states: Mapping[str, TrainerState],
     plan: Arrays,
     precision: str,
@@ -91,11 +91,11 @@ def _run(
     own = states[worker.framework]
     memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
     arrays = pack(state=own.state, optimizer=memory)
-    worker.load_training(evidence.network.name, arrays)
+    worker.load_training(context.network.name, arrays)
     # In float64 as a second row: what a training does only where an epoch begins must not happen in both, or it goes
     # unseen.
     first = int(precision == "float64" and len(plan["order"]) > 1)
-    results[worker.framework] = step(evidence, worker, from_row(plan, -first), first, weights=weights)
+    results[worker.framework] = step(context, worker, from_row(plan, -first), first, weights=weights)
 
 
 def remembers(recipe: Recipe) -> bool:
@@ -103,10 +103,10 @@ def remembers(recipe: Recipe) -> bool:
     return recipe.optimizer.kind != "sgd"
 
 
-def step(evidence: Evidence, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
+def step(context: ProofContext, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
     """One step of the training that the worker has at hand, with row `index` of a plan."""
-    loss = train_rows(evidence, worker, plan, index).loss
-    return StepResult(loss, current_state(evidence, worker, weights=weights))
+    loss = train_rows(context, worker, plan, index).loss
+    return StepResult(loss, current_state(context, worker, weights=weights))
 
 
 def from_row(plan: Arrays, index: int) -> Arrays:
@@ -114,10 +114,10 @@ def from_row(plan: Arrays, index: int) -> Arrays:
     return {name: np.roll(array, -index, axis=0) for name, array in plan.items()}
 
 
-def current_state(evidence: Evidence, worker: Worker, *, weights: bool = True) -> TrainerState:
+def current_state(context: ProofContext, worker: Worker, *, weights: bool = True) -> TrainerState:
     """Where the worker's training stands."""
-    found = worker.export_training(evidence.network.name, optimizer=True, weights=weights)
-    return TrainerState(found.state, found.optimizer)
+    exported = worker.export_training(context.network.name, optimizer=True, weights=weights)
+    return TrainerState(exported.state, exported.optimizer)
 
 
 def observed(taken: StepResult, recipe: Recipe) -> Arrays:
@@ -126,16 +126,16 @@ def observed(taken: StepResult, recipe: Recipe) -> Arrays:
     The first gradient is all of what the optimizer remembers after a first step. Adam's `v` holds squares, of which the
     root is taken. Plain descent, which remembers nothing, shows its gradient in the weights.
     """
-    found: Arrays = {LOSS: np.array(taken.loss)}
+    quantities: Arrays = {LOSS: np.array(taken.loss)}
     for name, array in taken.after.memory.items():
         slot = name.partition("/")[0]
         if slot in SLOTS:
             numbers = array.astype(np.float64, copy=False)
-            found[name] = np.sqrt(numbers) if slot == "v" else numbers
+            quantities[name] = np.sqrt(numbers) if slot == "v" else numbers
     for name, array in taken.after.state.items():
         if name.endswith(STATISTICS) or not remembers(recipe):
-            found[f"state/{name}"] = array.astype(np.float64, copy=False)
-    return found
+            quantities[f"state/{name}"] = array.astype(np.float64, copy=False)
+    return quantities
 
 
 def loss_uncertainty(taken: Mapping[str, StepResult], margin: float, rounding: float) -> float:
@@ -144,7 +144,7 @@ def loss_uncertainty(taken: Mapping[str, StepResult], margin: float, rounding: f
     It is a probability less one, and the probability a power of differences of logits: small differences of large
     numbers, where the loss is small.
     """
-    return 4 * rounding * (1 + margin) / min(1.0, *(each.loss for each in taken.values()))
+    return 4 * rounding * (1 + margin) / min(1.0, *(result.loss for result in taken.values()))
 
 
 def by_the_rule(
@@ -155,22 +155,22 @@ def by_the_rule(
     None for plain descent, which remembers nothing. A limit is what so many roundings of a weight and of its change
     can come to.
     """
-    rule, expected, found, limits = recipe.optimizer, {}, {}, {}
+    rule, expected, actual, limits = recipe.optimizer, {}, {}, {}
     if not remembers(recipe):
         return None
     for name, array in before.state.items():
         memory = {slot: taken.after.memory.get(f"{slot}/{name}") for slot in SLOTS}
-        if all(each is None for each in memory.values()):
+        if all(array_of_slot is None for array_of_slot in memory.values()):
             continue
         earlier = before.memory.get(f"velocity/{name}")
         expected[name], change = _updated(rule, array, memory, earlier, rate, count)
-        found[name] = taken.after.state[name]
+        actual[name] = taken.after.state[name]
         scale = largest(expected[name])
         limits[name] = 2 * rounding * (largest(array) + OPERATIONS * change) / scale if scale else rounding
-    return compare(expected, found, limits)
+    return compare(expected, actual, limits)
 
 
-def counted(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list[str]:
+def counter_problems(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list[str]:
     """What is wrong with the optimizer's counters after so many steps; a line each."""
     problems = []
     for name, array in memory.items():

@@ -145,10 +145,10 @@ def test_without_batch_norm_where_there_is_none_is_the_network_itself() -> None:
 
 
 def test_mini_resnet_without_batch_norm_is_the_published_ablation() -> None:
-    found, published = network("mini_resnet-nobn"), NETWORKS["mini_resnet_nobn"]
-    assert found.design == published.design
-    assert (found.params, found.trainable, found.flops) == (published.params, published.trainable, published.flops)
-    assert found.batch_norm is published.batch_norm is None
+    varied, published = network("mini_resnet-nobn"), NETWORKS["mini_resnet_nobn"]
+    assert varied.design == published.design
+    assert (varied.params, varied.trainable, varied.flops) == (published.params, published.trainable, published.flops)
+    assert varied.batch_norm is published.batch_norm is None
 
 
 def test_counts_of_the_keras_resnets_for_64x64_images_by_hand() -> None:

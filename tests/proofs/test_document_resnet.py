@@ -35,14 +35,14 @@ def test_both_twins_compute_what_the_documents_code_does(workers: Workers, tmp_p
     state = proof_state([Entry(e.name, e.shape, "float64", e.trainable) for e in entries], seed=3)
     images = np.random.default_rng(3).normal(size=(2, *entry.image)).astype(np.float32)
     arrays = pack(state=state, images={"nhwc": images})
-    found = {
+    predicted = {
         framework: stages["head/logits"]
         for framework, stages in workers.map(lambda worker: worker.stages(name, "float64", arrays)).items()
     }
     document = documents_answer(name, state, images, tmp_path)
     assert document["parameters"] == entry.params
     scale = np.abs(document["logits"]).max()
-    for framework, logits in found.items():
+    for framework, logits in predicted.items():
         assert logits.shape == document["logits"].shape
         assert np.abs(logits - document["logits"]).max() < FLOAT64_LIMIT * scale, framework
 
