@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.networks import network
-from parity.catalogue.traps import FAULTS, Fault
+from parity.catalogue.traps import FAULTS, Fault, FaultName
 from parity.data.dataset import Dataset
 from parity.diagnosis.layers import diagnose_all
 from parity.diagnosis.prove import prove_level
@@ -71,12 +71,12 @@ def detect_one(
         causes = failed.causes if failed else []
     finally:
         restore()
-    right = {stage, twin_of(stage, scene)} if fault.change == "another layer's kernel" else {stage}
+    right = {stage, twin_of(stage, scene)} if fault.change == FaultName.ANOTHER_KERNEL else {stage}
     here = [cause for cause in causes if cause.stage in right and cause.framework == framework]
     return Detection(
         network=name,
         trap=fault.trap,
-        change=fault.change,
+        change=fault.change.value,
         framework=framework,
         stage=stage,
         must_level=fault.level,
@@ -130,7 +130,7 @@ def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> 
     fault, framework, stage = injection.fault, injection.framework, injection.stage
     if (distorted := distortion(fault.change, stage, scene)) is not None:
         return TamperedWorkers(workers, framework, distorted), lambda: None
-    workers[framework].inject(name, fault.change, stage)
+    workers[framework].inject(name, fault.change.value, stage)
     return workers, workers[framework].heal
 
 

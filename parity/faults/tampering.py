@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.recipes import Optimizer
+from parity.catalogue.traps import FaultName
 from parity.diagnosis.scene import Scene
 from parity.faults.sites import twin_of
 from parity.numerics.arrays import Arrays
@@ -80,7 +81,7 @@ class TamperedWorkers(Workers):
         self._workers[framework] = TamperedWorker(workers[framework], distortion)  # type: ignore[assignment]
 
 
-def distortion(change: str, stage: str, scene: Scene) -> Distortion | None:
+def distortion(change: FaultName, stage: str, scene: Scene) -> Distortion | None:
     """The distortion of that name for a stage; None where the change is not one of these but the packages'."""
     make = _CHANGES.get(change)
     return make(stage, scene) if make else None
@@ -169,23 +170,23 @@ def _the_other_epsilon(settings: dict[str, Any]) -> dict[str, Any]:
     return _changed_rule(settings, epsilon=Optimizer("adam", epsilon=other).epsilon)
 
 
-_CHANGES: dict[str, Callable[[str, Scene], Distortion]] = {
-    "swapped kernel axes": _swapped_kernel_axes,
-    "transposed kernel": _transposed_kernel,
-    "rows in another order": _rows_in_another_order,
-    "gamma for beta": lambda stage, scene: _exchanged(f"{stage}/gamma", f"{stage}/beta"),
-    "mean for variance": lambda stage, scene: _exchanged(f"{stage}/mean", f"{stage}/variance"),
-    "another layer's kernel": _another_layers_kernel,
-    "bias lost": _bias_lost,
-    "BGR": lambda stage, scene: Distortion(images=lambda images: np.ascontiguousarray(images[..., ::-1])),
-    "channels first by reshape": lambda stage, scene: Distortion(images=_channels_first),
-    "no scaling": lambda stage, scene: Distortion(
+_CHANGES: dict[FaultName, Callable[[str, Scene], Distortion]] = {
+    FaultName.SWAPPED_KERNEL_AXES: _swapped_kernel_axes,
+    FaultName.TRANSPOSED_KERNEL: _transposed_kernel,
+    FaultName.ROWS_IN_ANOTHER_ORDER: _rows_in_another_order,
+    FaultName.GAMMA_FOR_BETA: lambda stage, scene: _exchanged(f"{stage}/gamma", f"{stage}/beta"),
+    FaultName.MEAN_FOR_VARIANCE: lambda stage, scene: _exchanged(f"{stage}/mean", f"{stage}/variance"),
+    FaultName.ANOTHER_KERNEL: _another_layers_kernel,
+    FaultName.BIAS_LOST: _bias_lost,
+    FaultName.BGR: lambda stage, scene: Distortion(images=lambda images: np.ascontiguousarray(images[..., ::-1])),
+    FaultName.CHANNELS_FIRST_BY_RESHAPE: lambda stage, scene: Distortion(images=_channels_first),
+    FaultName.NO_SCALING: lambda stage, scene: Distortion(
         images=lambda images: images if images.dtype == np.uint8 else images.astype(np.float64) * 255
     ),
-    "mean of each channel": lambda stage, scene: Distortion(mean=_mean_of_each_channel),
-    "half the decay": lambda stage, scene: Distortion(settings=lambda s: s | {"l2": s["l2"] / 2}),
-    "another scope of decay": lambda stage, scene: Distortion(settings=_another_scope),
-    "the other momentum": lambda stage, scene: Distortion(settings=_the_other_momentum),
-    "the other epsilon": lambda stage, scene: Distortion(settings=_the_other_epsilon),
-    "rates one step late": lambda stage, scene: Distortion(late=1),
+    FaultName.MEAN_OF_EACH_CHANNEL: lambda stage, scene: Distortion(mean=_mean_of_each_channel),
+    FaultName.HALF_THE_DECAY: lambda stage, scene: Distortion(settings=lambda s: s | {"l2": s["l2"] / 2}),
+    FaultName.ANOTHER_SCOPE_OF_DECAY: lambda stage, scene: Distortion(settings=_another_scope),
+    FaultName.THE_OTHER_MOMENTUM: lambda stage, scene: Distortion(settings=_the_other_momentum),
+    FaultName.THE_OTHER_EPSILON: lambda stage, scene: Distortion(settings=_the_other_epsilon),
+    FaultName.RATES_ONE_STEP_LATE: lambda stage, scene: Distortion(late=1),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from msgspec import structs
 
 from parity.catalogue.networks import NETWORKS
 from parity.catalogue.recipes import RECIPES
-from parity.catalogue.traps import FAULTS, TRAPS, Fault
+from parity.catalogue.traps import FAULTS, TRAPS, Fault, FaultName
 from parity.data.dataset import Dataset
 from parity.diagnosis import hypotheses
 from parity.diagnosis.layers import diagnose
@@ -60,7 +59,7 @@ def injections_of(case: tuple[str, str], scenes: dict[str, Scene]) -> list[Injec
     return injections(replace(scenes[name], recipe=RECIPES[recipe]))
 
 
-def fault(change: str, trap: str = "") -> Fault:
+def fault(change: FaultName, trap: str = "") -> Fault:
     return next(fault for fault in FAULTS if fault.change == change and trap in ("", fault.trap))
 
 
@@ -74,14 +73,21 @@ def test_every_trap_has_a_fault_or_a_reason_why_not() -> None:
     assert len(TRAPS) == 54
 
 
-def test_every_fault_can_be_put_in_where_it_says(scenes: dict[str, Scene]) -> None:
+def test_every_fault_is_in_the_tables_of_its_frameworks_or_in_tampering() -> None:
+    tampering = (ROOT / "parity" / "faults" / "tampering.py").read_text()
+    shared = (ROOT / "parity" / "runtime" / "trainer_faults.py").read_text()
     for fault in FAULTS:
+        member = f"FaultName.{fault.change.name}"
         folders = [ROOT / FRAMEWORKS[name].package for name in fault.frameworks]
         sources = ["".join((folder / f"{stem}.py").read_text() for stem in FAULTY) for folder in folders]
-        found = {bool(re.search(rf' {{4}}"{re.escape(fault.change)}": (_|partial)', source)) for source in sources}
-        tampering = (ROOT / "parity" / "faults" / "tampering.py").read_text()
-        assert found == {f'    "{fault.change}": ' not in tampering}, fault
-        sites_of(fault.where, scenes["lenet5"])  # a kind that is known
+        in_tables = {f".named({member})" in shared + source for source in sources}
+        assert in_tables == {f"    {member}: " not in tampering}, fault
+    assert {fault.change for fault in FAULTS} == set(FaultName)
+
+
+def test_every_fault_has_a_known_kind_of_site(scenes: dict[str, Scene]) -> None:
+    for fault in FAULTS:
+        sites_of(fault.where, scenes["lenet5"])  # raises for an unknown kind
 
 
 def test_the_twins_files_know_nothing_of_faults() -> None:
@@ -93,12 +99,12 @@ def test_the_twins_files_know_nothing_of_faults() -> None:
 
 def test_faults_go_where_the_network_has_a_place(scenes: dict[str, Scene]) -> None:
     changes = {name: {each.fault.change for each in injections(scene)} for name, scene in scenes.items()}
-    assert "averaged window" in changes["alexnet"]
-    assert "averaged window" not in changes["lenet5"]
-    assert "unbiased variance" in changes["mini_resnet"]
-    assert not {"unbiased variance", "symmetric padding"} & changes["lenet5"]
-    assert {"rows in another order", "the other epsilon"} <= changes["lenet5"]
-    assert "rows in another order" not in changes["mini_resnet"]  # its maps are 1x1 by then
+    assert FaultName.AVERAGED_WINDOW in changes["alexnet"]
+    assert FaultName.AVERAGED_WINDOW not in changes["lenet5"]
+    assert FaultName.UNBIASED_VARIANCE in changes["mini_resnet"]
+    assert not {FaultName.UNBIASED_VARIANCE, FaultName.SYMMETRIC_PADDING} & changes["lenet5"]
+    assert {FaultName.ROWS_IN_ANOTHER_ORDER, FaultName.THE_OTHER_EPSILON} <= changes["lenet5"]
+    assert FaultName.ROWS_IN_ANOTHER_ORDER not in changes["mini_resnet"]  # its maps are 1x1 by then
     assert sites_of("loss", scenes["lenet5"]) == [LOSS]
     assert sites_of("images", scenes["lenet5"]) == [IMAGES]
     assert sites_of("any optimizer", scenes["lenet5"]) == [OPTIMIZER]
@@ -153,7 +159,7 @@ def test_a_fault_of_every_level_is_caught_placed_and_named(find: Find, scenes: d
 
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("place", CASES, ids="-".join)
+@pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_every_fault_is_caught_placed_and_named(
     workers: Workers,
     dataset: Dataset,
@@ -195,7 +201,7 @@ def test_numpy_follows_every_correct_update_rule(workers: Workers, dataset: Data
 
 def test_a_fault_that_two_levels_see_is_reported_at_the_first(workers: Workers, dataset: Dataset) -> None:
     context = ProofContext(workers, NETWORKS["lenet5"], dataset)
-    injection = Injection(fault("relu missing"), "paddle", "group1/relu")
+    injection = Injection(fault(FaultName.RELU_MISSING), "paddle", "group1/relu")
     detection = detect_one(workers, "lenet5", dataset, injection, scene_of(context))
     assert (detection.level, detection.stage, detection.framework, detection.trap) == (
         1,
@@ -208,8 +214,8 @@ def test_a_fault_that_two_levels_see_is_reported_at_the_first(workers: Workers, 
 
 def test_independent_faults_do_not_hide_one_another(workers: Workers, dataset: Dataset) -> None:
     scene = scene_of(ProofContext(workers, NETWORKS["lenet5"], dataset))
-    swapped = distortion("swapped kernel axes", "group1/conv", scene)
-    lost = distortion("bias lost", "head/logits", scene)
+    swapped = distortion(FaultName.SWAPPED_KERNEL_AXES, "group1/conv", scene)
+    lost = distortion(FaultName.BIAS_LOST, "head/logits", scene)
     assert swapped is not None
     assert lost is not None
     first = TamperedWorkers(workers, "paddle", swapped)
