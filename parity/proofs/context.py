@@ -1,4 +1,4 @@
-"""What the proofs of one network share: the same inputs and weights for both workers, asked for once."""
+"""What all proofs of one network share: inputs and weights, the same for both workers, drawn and sent once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ EVALUATED_FLOPS = 2e9  # of one batch of an evaluation that is proven, unless tw
 
 @dataclass
 class ProofContext:
-    """What the proofs of one network share: inputs drawn once, descriptions asked for once."""
+    """What all proofs of one network share: two workers, inputs drawn once, descriptions that are asked for once.
+
+    Attributes:
+        workers: one worker for each framework.
+        network: the network that both build.
+        dataset: where the images of the proofs are drawn from.
+        seed: of all that is drawn: images, weights, masks, perturbations.
+        updates: results of optimizers alone, by update rule. They are the same for all networks and seeds, so several
+            contexts may share one dictionary.
+    """
 
     workers: Workers
     network: Network
@@ -40,48 +49,54 @@ class ProofContext:
         self.float64_stages: dict[str, Arrays] = {}
 
     def describe(self) -> dict[str, Description]:
-        """Both twins' entries and layers."""
+        """Both twins' entries, layers and dropout sites, by framework. Raises WorkerError."""
         if not self.descriptions:
             self.descriptions = self.workers.map(lambda worker: worker.describe(self.network.name))
         return self.descriptions
 
     def state(self, dtype: str) -> State:
-        """The same random float32 numbers in either dtype; drawn once.
+        """The weights and running statistics of the proofs, drawn once: the same float32 numbers in either dtype.
 
         Workers take float32 for a float64 model, too: half as much to keep and to send.
+
+        Args:
+            dtype: "float32" or "float64".
         """
         if not self.drawn:
             self.drawn = proof_state(self.entries(), self.seed)
         return {name: array.astype(dtype, copy=False) for name, array in self.drawn.items()}
 
     def entries(self) -> list[Entry]:
-        """The state's entries, as the first twin lists them; the certificate proves that the other's are the same."""
+        """The state's entries, as the first twin lists them. The certificate proves that the other's are equal."""
         return next(iter(self.describe().values())).entries
 
     def layers(self) -> list[dict[str, Any]]:
-        """The layers' specs in network order, as the first twin lists them."""
+        """The layers' specs in the order of the network, as the first twin lists them."""
         return list(next(iter(self.describe().values())).layers)
 
     def images(self) -> np.ndarray:
-        """float32 [n, h, w, 3]: real images of the data set, in -2..2, enlarged where the network is for larger."""
+        """Images of the data set: float32 [batch, h, w, 3] in -2..2, enlarged where the network takes larger ones."""
         picks = np.random.default_rng(self.seed).choice(len(self.dataset.train_images), self.batch, replace=False)
         pixels = self._resized(self.dataset.train_images[np.sort(picks)])
         return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
 
     @property
     def batch(self) -> int:
-        """How many images the proofs run at once."""
+        """How many images the proofs run at once: fewer for larger networks."""
         return max(1, min(PROOF_BATCH, int(MOST_FLOPS // self.network.flops)))
 
     @property
     def evaluation_batch(self) -> int:
-        """How many images an evaluation that is proven takes at once: a training's number where that costs little."""
+        """How many images a proven evaluation takes at once: as many as a training's where that costs little."""
         return max(2, min(EVALUATION_BATCH, int(EVALUATED_FLOPS // self.network.flops)))
 
     def part(self, count: int) -> Dataset:
-        """Some images, in the network's size: enlarged or cut; labels within its classes, of every class alike.
+        """A drawn part of the data set, in the network's image size, with labels that are classes of the network.
 
-        `count` of the training images; of the test images two batches of an evaluation and a half.
+        Images are enlarged or cut to size. Of every class there are as many images as of the others.
+
+        Args:
+            count: how many training images. Of test images there are two batches of an evaluation and a half.
         """
         data, draw, batch = self.dataset, np.random.default_rng(self.seed), self.evaluation_batch
         # as int64: a network's number of classes may be no uint8
@@ -104,7 +119,14 @@ class ProofContext:
         return pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
 
     def stages(self, dtype: str) -> dict[str, Arrays]:
-        """Both twins' eval-mode stages with the same weights and images; the float64 ones are kept."""
+        """Both twins' stages in inference, by framework, with the same weights and images; float64 ones are kept.
+
+        Args:
+            dtype: "float32" or "float64".
+
+        Raises:
+            WorkerError: a worker failed, with what it said.
+        """
         if dtype == "float64" and self.float64_stages:
             return self.float64_stages
         arrays = pack(state=self.state("float32"), images={"nhwc": self.images()})

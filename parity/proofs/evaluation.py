@@ -1,8 +1,9 @@
 """Level 7: the evaluation that a training reports its accuracy from.
 
-It is the verb that `parity train` calls after each epoch, on images of every position of a batch and of an incomplete
-last one. Its logits are held against `predict`, which is fed numpy's preprocessing; loss, accuracy and count are
-computed again from them in numpy; and it must leave no trace in the training that it interrupts.
+It is the verb that `parity train` calls after each epoch. The images are at every position of a batch, and in an
+incomplete last one. Its logits are compared with those of `predict`, which is given images that numpy preprocessed.
+Loss, accuracy and count are computed again in numpy from the logits. An evaluation must change nothing in the training
+that it interrupts.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
 
 
 def evaluation(context: ProofContext) -> Proof:
-    """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and what it leaves behind."""
+    """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and its side effects.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     effects = side_effects(context)  # first: of what an evaluation has changed for good, a second one shows nothing
     probe = evaluation_probe(context)
     labels = probe.part.test_labels
@@ -79,18 +84,19 @@ def evaluation(context: ProofContext) -> Proof:
 
 @dataclass(frozen=True)
 class EvaluationProbe:
-    """Weights and labels with which an evaluation shows what it does; the images are the proof's."""
+    """Weights and labels that show the faults of an evaluation; the images are the proof's."""
 
     state: State
     part: Dataset
 
 
 def evaluation_probe(context: ProofContext) -> EvaluationProbe:
-    """Weights whose logits reach beyond 100, with classes in pairs that are near ties, and labels three in four right.
+    """Weights with logits beyond 100 that nearly tie in pairs of classes, and labels of which three in four are right.
 
-    With drawn weights the logits of all images are nearly alike and of the order of one, and hardly an image is right:
-    classes that are not counted, loss and logits that are cut, counts that overflow and a comparison of rounded logits
-    stay unseen. The last layer is linear: its logits are made to vary from image to image by another kernel and bias.
+    With drawn weights the logits of all images are nearly alike and of the order of one, and hardly an image is right.
+    These faults would then stay unseen: classes that are not counted, a loss or logits that are cut, counts that
+    overflow, a comparison of rounded logits. The last layer is linear: another kernel and bias make its logits vary
+    from image to image.
     """
     framework = next(iter(context.workers))  # one of them is enough to see how far logits reach
     start(context, recipe_for(context), only=framework)
@@ -114,14 +120,31 @@ def evaluation_probe(context: ProofContext) -> EvaluationProbe:
 def evaluated(
     context: ProofContext, precision: str, probe: EvaluationProbe | None = None, batch: int | None = None
 ) -> dict[str, Evaluation]:
-    """Each framework's evaluation, as a training makes it, of such weights and labels, or of the proof's."""
+    """Each framework's evaluation, made as a training makes it.
+
+    Args:
+        context: the network and its workers.
+        precision: of the training: "float32" or "float64".
+        probe: weights and labels; those of the other proofs if None.
+        batch: images at once; the context's number if None.
+
+    Returns:
+        By framework: logits [n, classes], loss, accuracy and the count of images.
+    """
     states = dict.fromkeys(context.workers, probe.state) if probe else None
     start(context, recipe_for(context), states, precision=precision, part=probe.part if probe else None)
     return context.workers.map(lambda worker: _evaluate(context, worker, batch))
 
 
 def predictions(context: ProofContext, precision: str, state: State | None = None, **changed: np.ndarray) -> Arrays:
-    """Each framework's logits of the same images by `predict`, preprocessed in numpy; `changed` data instead."""
+    """Each framework's logits [n, classes] of the test images by `predict`, preprocessed in numpy.
+
+    Args:
+        context: the network and its workers.
+        precision: of the model: "float32" or "float64".
+        state: float32 weights and statistics; those of the proofs if None.
+        changed: arrays in place of the proof's: `images` uint8 [n, h, w, 3], `mean` float32 [h, w, 3].
+    """
     arrays = prepared(training_part(context), recipe_for(context))
     data = {"images": arrays["test_images"]} | ({"mean": arrays["test_mean"]} if "test_mean" in arrays else {})
     given = pack(state=state or context.state("float32"), data=data | changed)
@@ -133,21 +156,21 @@ def _evaluate(context: ProofContext, worker: Worker, batch: int | None = None) -
 
 
 def _by_position(context: ProofContext, logits: np.ndarray) -> Arrays:
-    """The logits by their image's position in its batch, and those of the last batch: faults have places there."""
+    """The logits by the image's position in its batch, and those of the last batch; some faults are at one only."""
     batch = context.evaluation_batch
     positions = {f"position {index + 1} of {batch}": logits[index::batch] for index in range(min(batch, len(logits)))}
     return positions | {"last batch": logits[(len(logits) - 1) // batch * batch :]}
 
 
 def _recounted(result: Evaluation, labels: np.ndarray, rounding: float) -> Comparison:
-    """The mean loss against numpy's of the same logits; a sum of n losses rounds n times."""
+    """The mean loss against numpy's of the same logits; a sum of n losses is rounded n times."""
     logits = result.logits
     limit = (len(labels) + logits.shape[1] + 4) * rounding
     return recounted(result.loss, logits, labels[: len(logits)], limit)
 
 
 def _miscounted(result: Evaluation, labels: np.ndarray) -> list[str]:
-    """How many images it says that it saw, and how many of them right, against numpy."""
+    """Whether the number of images, and of right ones, is numpy's of the same logits; a line for what is not."""
     logits = result.logits
     if (len(logits), result.images) != (len(labels), len(labels)):
         return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result.images}"]
@@ -158,7 +181,7 @@ def _miscounted(result: Evaluation, labels: np.ndarray) -> list[str]:
 
 
 def _float32_limits(context: ProofContext, probe: EvaluationProbe, exact: Mapping[str, Arrays]) -> dict[str, float]:
-    """As at level 3: by how much float64 logits move with weights that float32 rounding has moved."""
+    """As at level 3: how far float64 logits move with weights that are perturbed by float32 rounding."""
     weights = {name: array.astype(np.float64) for name, array in probe.state.items()}
     others = replace(probe, state=perturb(weights, np.random.default_rng(context.seed)))
     moved = evaluated(context, "float64", others)
@@ -170,7 +193,17 @@ def _float32_limits(context: ProofContext, probe: EvaluationProbe, exact: Mappin
 
 @dataclass
 class SideEffects:
-    """What was otherwise in a framework's training that an evaluation interrupted: nothing, where all is well."""
+    """What an evaluation, or the checkpoint around it, changed in one framework's training: nothing, where all is well.
+
+    Attributes:
+        changed: arrays that the evaluation changed.
+        lost: arrays that changed when weights and memory were exported and loaded, as a checkpoint does.
+        other: arrays that are different after the next step than after the same step without the evaluation.
+        stale: gap of the logits before and after the state was exported and loaded; 0 if they are equal.
+        misreported: loss or accuracy that two steps in one call report as other than the mean of both alone.
+        untouched: how many arrays were compared around the evaluation.
+        trained_on: how many were compared after the step that followed.
+    """
 
     changed: list[str]  # names of arrays: by the evaluation,
     lost: list[str]  # by being sent out and back as a checkpoint is,
@@ -181,7 +214,7 @@ class SideEffects:
     trained_on: int
 
     def explain(self) -> list[str]:
-        """One line for everything that was otherwise."""
+        """One line for each kind of change, for the user."""
         lines = {
             "an evaluation changed": self.changed,
             "weights and memory sent out and back have changed": self.lost,
@@ -195,15 +228,21 @@ class SideEffects:
 
 
 def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = True) -> dict[str, SideEffects]:
-    """Two steps with an evaluation between them, and the same without; `fresh`: in trainings that are built anew.
+    """Train two steps with an evaluation between them, and the same without it, and compare.
 
-    Without `reload` weights and memory stay where they are.
+    Weights, statistics and the optimizer's memory must be bit for bit what they were before the evaluation. Its logits
+    must be those of the weights as they are now: the same after these were exported and loaded again, as in a training
+    that was killed and goes on. The step after the evaluation must give what it gives without it: bit for bit on a CPU,
+    in float32, as it is trained; in float64 on other devices, where sums have no fixed order. Two steps in one call
+    must report the means of what both report alone.
 
-    The weights, statistics and the optimizer's memory are bit for bit what they were before the evaluation, whose
-    logits are those of the weights as they are now: the same when these were sent out and back, as a training that was
-    killed gets them. What the step after it comes to is what it comes to without: bit for bit on a CPU, in float32, as
-    it is trained; on other devices, where sums have no fixed order, in float64. And both steps in one go report the
-    means of what each reports alone.
+    Args:
+        context: the network and its workers.
+        fresh: whether the trainings are built anew.
+        reload: whether weights and memory are exported and loaded again.
+
+    Returns:
+        What was changed, by framework.
     """
     recipe = recipe_for(context)
     exact = all(context.workers[name].device == "cpu" for name in context.workers)
@@ -268,7 +307,7 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
 
 @dataclass(frozen=True)
 class _Ends:
-    """What two steps, with an evaluation between them or without, came to."""
+    """What two steps gave, with an evaluation between them or without."""
 
     before: dict[str, str]  # digests before the evaluation
     after: dict[str, str]  # and after it

@@ -1,8 +1,8 @@
-"""Level 8: the float32 step that a training consists of, each framework against its own float64 run of it.
+"""Level 8: the float32 training step, each framework against its own float64 run of the step.
 
-Everything that levels 4 to 6 show in float64 may be otherwise in the float32 kernels, which are other code. A training
-is started, warmed up and run over three epochs, by the verbs of `parity train` and with its evaluation in between. Its
-steps are then taken again in float64, each from the float32 run's own weights and memory.
+The float32 kernels are other code than those that levels 4 to 6 look at in float64, and may have other faults. A
+training is started, warmed up and run over three epochs, by the verbs of `parity train` and with its evaluation between
+epochs. Its steps are then taken again in float64, each from the float32 run's own weights and memory.
 """
 
 from __future__ import annotations
@@ -59,7 +59,15 @@ TIE = 16.0  # roundings by which weights are moved to see whether a gap was a ti
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """A float32 step that is taken again in float64: where it began, a plan with its row first, and what it came to."""
+    """A float32 step that is taken again in float64.
+
+    Attributes:
+        title: for the report.
+        states: by framework, where the step began.
+        plan: arrays of an epoch, whose first row is the step's batch.
+        taken: by framework, what the float32 step gave.
+        margin: of the logits; the loss is as uncertain as they are.
+    """
 
     title: str
     states: Mapping[str, TrainerState]
@@ -72,6 +80,9 @@ def float32_step(context: ProofContext) -> Proof:
     """Level 8. Loss, gradients, weights and statistics of a step two epochs on, and of designed first steps.
 
     Then the optimizer alone, for as many steps as a training has.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     recipe = recipe_for(context)
     if (memory := _memory_wanted(context)) is not None:
@@ -115,7 +126,18 @@ def float32_step(context: ProofContext) -> Proof:
 def against_float64(
     context: ProofContext, recipe: Recipe, watched: Sequence[RecordedStep], attempt: int = 0
 ) -> list[dict[str, Comparison]]:
-    """Each framework's steps against its own float64 ones, within limits from float64 runs that rounding has moved."""
+    """Each framework's float32 steps against its own float64 ones.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        watched: the float32 steps.
+        attempt: number of the try, from 0; every try draws other perturbations.
+
+    Returns:
+        For each step, by framework: the comparison. Limits are derived from float64 runs with weights that are
+        perturbed by float32 rounding.
+    """
     amplitude = _amplitude(context)
 
     def requested() -> Iterator[tuple[Mapping[str, TrainerState], Arrays]]:
@@ -130,11 +152,20 @@ def against_float64(
 def retried(
     context: ProofContext, recipe: Recipe, watched: RecordedStep, comparisons: dict[str, Comparison]
 ) -> dict[str, Comparison]:
-    """The comparisons of a step, those over their limits taken again from other weights.
+    """The comparisons of a step; where one is over its limit, the step is taken again from perturbed weights.
 
-    A ReLU or a max-pool whose numbers are a rounding apart may go the other way in float32, and move a gradient by
-    much. That is no fault, and it does not come back when the weights are moved a little, as a fault does: of every
-    array the smallest gap counts, and the largest of the limits, which come from moved runs of their own each time.
+    A ReLU or a max-pool whose inputs are one rounding apart may go the other way in float32, and change a gradient by
+    much. That is no fault, and it does not come back when the weights are perturbed, as a fault does. So of every array
+    the smallest gap counts, and the largest of the limits, which each try derives from perturbed runs of its own.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        watched: the float32 step.
+        comparisons: by framework, of the first try.
+
+    Returns:
+        By framework, the comparisons of all tries in one.
     """
     for attempt in range(1, TRIES):
         if all(comparison.passed or comparison.problems for comparison in comparisons.values()):
@@ -147,7 +178,7 @@ def retried(
 
 
 def _make_room(context: ProofContext) -> None:
-    """Drop the trainings of earlier levels where memory is short: what they compiled of a deep network is gigabytes."""
+    """Drop the trainings of earlier levels where memory is short: compiled steps of a deep network take gigabytes."""
     if is_short():
         _forget(context)
 
@@ -157,7 +188,7 @@ def _forget(context: ProofContext) -> None:
 
 
 def _memory_wanted(context: ProofContext) -> str | None:
-    """Why a large network's steps are not looked at: they would end in processes that the system kills."""
+    """Why a large network's steps are not looked at; None if they are. Short of memory, the system kills processes."""
     if context.network.params <= LARGE:
         return None
     _forget(context)
@@ -171,7 +202,7 @@ def _memory_wanted(context: ProofContext) -> str | None:
 def _run(
     context: ProofContext, recipe: Recipe, problems: list[str], rules: Mapping[str, dict[str, Comparison]]
 ) -> RecordedStep:
-    """A float32 training over several epochs, of which the last step is watched; the designed ones are first steps."""
+    """A float32 training over several epochs; its last step is recorded. The designed steps are first steps."""
     plans = list(_plans(context, recipe))
     states: dict[str, TrainerState] = {}
     results: dict[str, StepResult] = {}
@@ -235,7 +266,7 @@ def _designed(
 def _within_limits(
     recipe: Recipe, watched: RecordedStep, exact: Mapping[str, StepResult], moved: Mapping[str, StepResult]
 ) -> dict[str, Comparison]:
-    """A step's comparison with the exact one in each framework; the moved one's distance from that makes the limits."""
+    """A step's comparison with the exact one, by framework; limits are derived from the perturbed one's distance."""
     oracles = {name: observed(taken, recipe) for name, taken in exact.items()}
     scales = {
         name: layer_scales(oracle) | {LOSS: max(float(oracle[LOSS]), watched.margin)}
@@ -262,7 +293,7 @@ def _within_limits(
 
 
 def _amplitude(context: ProofContext) -> float:
-    """By how many times as much as at level 3 weights are moved, for the sums over a batch's pixels."""
+    """By how many float32 roundings weights are perturbed: more than at level 3, for the sums over a batch's pixels."""
     height, width, _ = context.network.image
     return sum_roundings(training_batch(context) * height * width)
 
@@ -270,9 +301,9 @@ def _amplitude(context: ProofContext) -> float:
 def _moved(
     context: ProofContext, states: Mapping[str, TrainerState], roundings: float, attempt: int
 ) -> dict[str, TrainerState]:
-    """The states with weights, statistics and memory moved by so many float32 roundings; counters stay.
+    """The states with weights, statistics and memory perturbed by so many float32 roundings; counters stay as they are.
 
-    To the nearest float32 numbers, half as much to send.
+    Rounded to float32, which is half as much to send.
     """
     draw = np.random.default_rng([context.seed, attempt, int(roundings)])
     rounding = roundings * FLOAT32_ROUNDING

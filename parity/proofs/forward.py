@@ -1,4 +1,4 @@
-"""Levels 1 to 3: the transfer certificate, and the forward pass in inference mode in float64 and in float32."""
+"""Levels 1 to 3: the transfer certificate, and the forward pass in inference in float64 and in float32."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from parity.workers.pool import Worker
 
 
 def certificate(context: ProofContext) -> Proof:
-    """Level 1. The two states are one-to-one by name, round trips are bit-exact, and every layer alone means the same.
+    """Level 1. The two states correspond one to one by name, round trips are bit-exact, and every layer alone is right.
 
-    The last part runs each layer with parameters alone on random maps, in both frameworks and in numpy: a transposed
-    square kernel or two swapped arrays of one shape survive a round trip, but not that.
+    The last part runs every layer that has parameters on random maps, alone, in both frameworks and in numpy. A
+    transposed square kernel, or two exchanged arrays of one shape, survive a round trip; they do not survive that.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     problems: list[str] = []
     first, second = (description.entries for description in context.describe().values())
@@ -61,14 +64,18 @@ def certificate(context: ProofContext) -> Proof:
 
 
 def float64_forward(context: ProofContext) -> Proof:
-    """Level 2. Every named stage of the two twins agrees in float64: the algorithms are the same."""
+    """Level 2. Every named stage of the twins agrees in float64: the algorithms are the same. Raises WorkerError."""
     first, second = context.stages("float64").values()
     comparison = compare(first, second, FLOAT64_LIMIT)
     return make_proof(context, 2, compared_counts({"": comparison}), comparison.explain(), comparison)
 
 
 def float32_forward(context: ProofContext) -> Proof:
-    """Level 3. Each framework's float32 stages against the float64 oracle, within the limit derived for each stage."""
+    """Level 3. Each framework's float32 stages against the float64 reference, within the limit derived for each stage.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     float64 = context.stages("float64")
     oracle = next(iter(float64.values()))
     state, images = context.state("float64"), context.images()
@@ -93,13 +100,13 @@ def against_exact(
     rounded: Mapping[str, Arrays],
     oracles: Mapping[str, Arrays],
 ) -> dict[str, Comparison]:
-    """Each framework's float32 stages against its oracle, within the larger of the limits derived from both.
+    """Each framework's float32 stages against its reference, within the larger of the limits derived from both.
 
     Args:
         exact: by framework, its float64 stages.
-        moved: the same with weights and inputs moved by float32's rounding.
+        moved: the same with weights and inputs perturbed by float32 rounding.
         rounded: its float32 stages.
-        oracles: the float64 stages that these are held against.
+        oracles: the float64 stages that these are compared with.
     """
     derived = [derive_limits(exact[name], [moved[name]]) for name in exact]
     stages = next(iter(exact.values()))
@@ -108,12 +115,12 @@ def against_exact(
 
 
 def labelled(comparisons: Mapping[str, Comparison]) -> list[str]:
-    """The problems of several comparisons, each with the name of its own."""
+    """The problems of several comparisons, one line each, with the comparison's name in front."""
     return [f"{name}: {line}" for name, comparison in comparisons.items() for line in comparison.explain()]
 
 
 def compared_counts(comparisons: Mapping[str, Comparison]) -> dict[str, int]:
-    """How many stages and numbers several comparisons compared."""
+    """How many stages and elements several comparisons compared, as a proof records it."""
     return {
         "stages": sum(len(comparison.gaps) for comparison in comparisons.values()),
         "elements": sum(comparison.elements for comparison in comparisons.values()),
@@ -121,9 +128,9 @@ def compared_counts(comparisons: Mapping[str, Comparison]) -> dict[str, int]:
 
 
 def _probe_comparisons(context: ProofContext, layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Comparison]]:
-    """Every layer that computes something, alone, against numpy: by the size of its inputs, then by framework.
+    """Every layer with a numpy reference, alone, against that: by the size of its inputs, then by framework.
 
-    Drawn numbers are of the order of one: a layer that clips them at 20 shows only where it is fed larger ones.
+    Drawn numbers are of the order of one: a layer that clips at 20 shows only with larger ones.
     """
     state = context.state("float32")
     draw = np.random.default_rng(context.seed)
@@ -142,7 +149,13 @@ def _probe_comparisons(context: ProofContext, layers: Sequence[Mapping[str, Any]
 
 
 def probe_layers(context: ProofContext, arrays: Arrays, dtype: str = "float64") -> dict[str, Arrays]:
-    """What each framework's single layers make of their inputs, in inference; `arrays` as the worker takes them."""
+    """Each framework's outputs of single layers in inference, by framework and layer.
+
+    Args:
+        context: the network and its workers.
+        arrays: the groups `state` and `input`, packed; inputs by the layer's name.
+        dtype: "float32" or "float64", of the model.
+    """
     return context.workers.map(lambda worker: worker.probe_layers(context.network.name, arrays, dtype))
 
 
@@ -150,7 +163,14 @@ _ARRAY_KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")
 
 
 def probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> tuple[int, ...]:
-    """A small input whose size is even, because an odd one hides a wrong SAME padding at stride 2."""
+    """The shape of a small input for one layer: [n, h, w, c], or [n, features].
+
+    Its sides are even, because odd ones hide a wrong SAME padding at stride 2.
+
+    Args:
+        layer: the layer's spec.
+        parameters: its arrays by kind (`kernel`, `gamma`, ...).
+    """
     if layer["kind"] == "dense":
         return 3, parameters["kernel"].shape[0]
     if layer["kind"] == "batch_norm" and not layer["maps"]:
@@ -167,7 +187,7 @@ def probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) 
 
 
 def _bijection(context: ProofContext, first: Sequence[Entry], second: Sequence[Entry]) -> list[str]:
-    """What is wrong with the pairing of the two states, and with their sizes against the catalogue."""
+    """What is wrong with how the two states correspond, and with their sizes against the catalogue; a line each."""
     names = list(context.descriptions)
     problems = []
     for framework, entries in zip(names, (first, second), strict=True):

@@ -1,7 +1,7 @@
-"""Every layer alone, backwards: what it makes of a gradient in float32, against its own float64 run.
+"""Every layer alone, backwards: its float32 gradients against the same framework's float64 ones.
 
-The gradient of a whole network in float32 is uncertain by as much as its ReLUs and pools flip. A layer alone is not: it
-is fed numbers of which no two, and none and zero, are near each other, so that nothing flips.
+The float32 gradient of a whole network is uncertain, because ReLUs and pools flip. A layer alone is not: no two of its
+inputs are near each other, and none is near zero, so that nothing flips.
 """
 
 from __future__ import annotations
@@ -35,22 +35,31 @@ NUMBERS = 2**24  # of inputs, gradients and weights that are sent at once
 
 @dataclass(frozen=True)
 class Probes:
-    """What layers alone are fed, and the gradients of their outputs; float32."""
+    """Inputs of layers alone, and gradients of their outputs, by the layer's name; float32."""
 
     inputs: Arrays
     gradients: Arrays
 
     def of(self, layers: Iterable[str]) -> Probes:
-        """Those of some layers."""
+        """The probes of some layers."""
         return self.changed(lambda arrays: {name: arrays[name] for name in layers})
 
     def changed(self, change: Callable[[Arrays], Arrays]) -> Probes:
-        """Inputs and gradients, each changed so."""
+        """The probes with `change` applied to inputs and to gradients."""
         return Probes(change(self.inputs), change(self.gradients))
 
 
 def gradients_alone(context: ProofContext) -> dict[str, Comparison]:
-    """Each framework's float32 gradients of every layer's input and arrays; `<layer>/input`, `<layer>/kernel`, ..."""
+    """Each framework's float32 gradients of every layer's input and arrays, against its float64 ones.
+
+    Limits are derived from float64 runs with inputs, gradients and weights that are perturbed by float32 rounding.
+
+    Returns:
+        By framework: a comparison of arrays named `<layer>/input`, `<layer>/kernel` and so on.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     probes, state = probes_of(context), context.state("float32")
     largest = max(array[..., 0].size for array in [*probes.inputs.values(), *probes.gradients.values()])
     rounding = FLOAT32_ROUNDING * sum_roundings(largest)
@@ -73,7 +82,17 @@ def gradients_alone(context: ProofContext) -> dict[str, Comparison]:
 
 
 def backwards(context: ProofContext, probes: Probes, state: State, dtype: str) -> dict[str, Arrays]:
-    """Each framework's gradients of the probed layers alone, in training mode; `state` holds their float32 arrays."""
+    """Each framework's gradients of layers alone, in training mode.
+
+    Args:
+        context: the network and its workers.
+        probes: inputs and gradients of outputs.
+        state: the layers' arrays, float32.
+        dtype: "float32" or "float64", in which it is computed.
+
+    Returns:
+        By framework: arrays named `<layer>/input`, `<layer>/kernel` and so on.
+    """
     arrays = pack(
         state=state,
         input={name: array.astype(dtype, copy=False) for name, array in probes.inputs.items()},
@@ -83,7 +102,12 @@ def backwards(context: ProofContext, probes: Probes, state: State, dtype: str) -
 
 
 def by_layer(state: State) -> dict[str, State]:
-    """The arrays of every layer that has any, by their full names."""
+    """The arrays of a state, grouped by layer; full names are kept.
+
+    Example:
+        >>> list(by_layer({"a/kernel": np.ones(1), "a/bias": np.ones(1), "b/kernel": np.ones(1)}))
+        ['a', 'b']
+    """
     layers: dict[str, State] = {}
     for name, array in state.items():
         layers.setdefault(name.rpartition("/")[0], {})[name] = array
@@ -91,13 +115,13 @@ def by_layer(state: State) -> dict[str, State]:
 
 
 def of_layers(state: State, layers: Iterable[str]) -> State:
-    """The arrays of some layers."""
+    """The arrays of some layers, by their full names."""
     own = by_layer(state)
     return {name: array for layer in layers for name, array in own.get(layer, {}).items()}
 
 
 def probes_of(context: ProofContext) -> Probes:
-    """Inputs and gradients for every layer that computes something of one input, and that both twins have."""
+    """Probes for every layer that has one input and a numpy reference, and that both twins have."""
     states = by_layer(context.state("float64"))
     draw = np.random.default_rng(context.seed)
     inputs: Arrays = {}
@@ -117,7 +141,7 @@ def probes_of(context: ProofContext) -> Probes:
 
 
 def _in_parts(probes: Probes, state: State) -> Iterator[list[str]]:
-    """The layers in order, as many at once as have `NUMBERS` numbers, and one at least: all would take much memory."""
+    """The layers in order, in groups of at most `NUMBERS` numbers or of one layer: all at once take much memory."""
     part: list[str] = []
     count, states = 0, by_layer(state)
     for name, x in probes.inputs.items():
@@ -131,7 +155,7 @@ def _in_parts(probes: Probes, state: State) -> Iterator[list[str]]:
 
 
 def apart(shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
-    """float32 numbers in -2..2 in drawn order, evenly spaced, none of them zero."""
+    """float32 numbers in -2..2 in random order, evenly spaced, none of them zero."""
     count = math.prod(shape)
     numbers = (np.arange(count) - (count - 1) / 2 + (count % 2) / 4) * (4 / count)
     return draw.permutation(numbers).reshape(shape).astype(np.float32)
@@ -142,7 +166,7 @@ def _output_shape(layer: Mapping[str, Any], x: np.ndarray, own: Mapping[str, np.
 
 
 def _compared(exact: Arrays, rounded: Arrays, moved: Arrays, factor: float) -> Comparison:
-    """Within limits for each layer, relative to its largest gradient."""
+    """The float32 gradients against the exact ones, within a limit for each layer, relative to its largest gradient."""
     scales = layer_scales(exact)
     noise: dict[str, float] = {}
     for name, array in exact.items():

@@ -1,4 +1,4 @@
-"""Level 6, in float64: ten steps of the optimizer across a change of the learning rate, in two epochs."""
+"""Level 6, in float64: ten optimizer steps across a change of the learning rate, in two epochs."""
 
 from __future__ import annotations
 
@@ -52,10 +52,17 @@ SLOWER, SLOWEST = 1e-2, 1e-4  # factors for rates at which the steps of a proof 
 def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proof:
     """Level 6. The losses of all steps, and all weights and running statistics after them.
 
-    `recipe` stands in for the network's own. Some networks are chaotic: they blow rounding up beyond the limit within
-    ten steps. Where the limit is exceeded, the steps are repeated from weights that float64 rounding has moved, and the
-    limit is derived from the distances, as level 3 does for float32. Where the recipe's rates leave neither twin with
-    numbers, they are lowered, and the proof's title says by how much.
+    Some networks amplify rounding beyond the limit within ten steps. Where the limit is exceeded, the steps are
+    repeated from weights that are perturbed by float64 rounding, and the limit is derived from the distances, as level
+    3 does for float32. Where the recipe's learning rates leave neither twin with finite numbers, they are lowered, and
+    the proof's title says by how much.
+
+    Args:
+        context: the network and its workers.
+        recipe: in place of the network's own.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     recipe = recipe or recipe_for(context)
     state = context.state("float32")
@@ -92,9 +99,15 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
 
 
 def extreme_step(context: ProofContext, recipe: Recipe, extreme: Extreme) -> Comparison:
-    """A step from a designed state: its loss, and its gradients as the optimizer has taken them up.
+    """One step from a designed state: its loss, and its gradients as the optimizer's memory holds them.
 
-    So one that it cuts or scales shows. What it makes of them is looked at in float32, as it is trained (level 8).
+    This shows gradients that are cut or scaled. What the optimizer makes of them is looked at in float32, as it is
+    trained (level 8).
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        extreme: the designed state and batch.
     """
     margin = extreme.margin["float64"]
     state = extreme_state(context.state("float32"), context.layers(), extreme, "float64")
@@ -120,12 +133,20 @@ def extreme_step(context: ProofContext, recipe: Recipe, extreme: Extreme) -> Com
 
 
 def steps_titled(proof: Proof, recipe: Recipe) -> Proof:
-    """The proof with the update rule in its title, by which proofs of several rules are distinguished."""
+    """The proof with the update rule in its title, which distinguishes the proofs of several rules."""
     return replace(proof, title=f"{proof.title}: {recipe.optimizer.kind}")
 
 
 def rule_recipe(kind: str) -> Recipe:
-    """A recipe for the proof of one update rule, with a weight decay of the kernels."""
+    """A recipe for the proof of one update rule, with weight decay of the kernels.
+
+    Args:
+        kind: one of `OPTIMIZERS`.
+
+    Example:
+        >>> rule_recipe("adam").schedule.base
+        0.001
+    """
     rate = 1e-3 if kind == "adam" else 0.01
     return Recipe(
         name=kind,
@@ -141,9 +162,13 @@ def rule_recipe(kind: str) -> Recipe:
 
 
 def boundary_rates(schedule: Schedule) -> np.ndarray:
-    """float32 [10]: five rates from before the schedule's first change, five from after it.
+    """Learning rates of the proof's steps, float32 [10]: five from before the schedule's first change, five from after.
 
-    A schedule that has no drop (constant, or decaying with every step) is given one, to a tenth.
+    A schedule without a drop (constant, or decaying with every step) is given one, to a tenth.
+
+    Example:
+        >>> [f"{rate:g}" for rate in boundary_rates(Schedule(0.1))[4:6]]
+        ['0.1', '0.01']
     """
     change = schedule.drops[0][0] if schedule.drops else schedule.every
     if change:
@@ -156,7 +181,7 @@ def boundary_rates(schedule: Schedule) -> np.ndarray:
 def _ends(
     context: ProofContext, recipe: Recipe, states: dict[str, State] | None = None, slow: float = 1.0
 ) -> Iterator[tuple[str, Arrays]]:
-    """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
+    """For each framework: weights and statistics after the steps, then the losses of all steps."""
     name = context.network.name
 
     def train(worker: Worker, plan: Arrays) -> Arrays:
@@ -185,7 +210,7 @@ def _finite(end: Arrays) -> bool:
 def _moved_ends(
     context: ProofContext, recipe: Recipe, ends: Mapping[str, Arrays], slow: float, run: int
 ) -> dict[str, Arrays]:
-    """As `_ends`, from weights that float64 rounding has moved, otherwise for every `run`."""
+    """As `_ends`, from weights that are perturbed by float64 rounding, otherwise in every `run`."""
     draw = np.random.default_rng([context.seed, run])
     moved = perturb(context.state("float64"), draw, FLOAT64_ROUNDING)
     return dict(_ends(context, recipe, dict.fromkeys(ends, moved), slow))
@@ -194,8 +219,8 @@ def _moved_ends(
 def _amplified(context: ProofContext, recipe: Recipe) -> dict[str, float]:
     """By how much rounding alone may move arrays under Adam, beyond the limit.
 
-    Adam divides a gradient that is smaller than its epsilon by epsilon. So a gradient that is zero but for the error
-    that level 5 admits, that of a bias before a batch norm, moves the array; the running mean behind it moves along.
+    Adam divides a gradient that is smaller than epsilon by epsilon. So a gradient that is zero but for the error that
+    level 5 admits, that of a bias before a batch norm, moves the array, and the running mean behind it.
     """
     plan = start(context, recipe)
     amplified = float(boundary_rates(recipe.schedule).sum()) / recipe.optimizer.epsilon
@@ -207,7 +232,7 @@ def _amplified(context: ProofContext, recipe: Recipe) -> dict[str, float]:
 
 
 def _zero_gradients(context: ProofContext, plan: Arrays) -> dict[str, float]:
-    """Arrays whose gradient is zero but for rounding in both twins, and the error that level 5 admits in it."""
+    """Arrays whose gradient is zero but for rounding in both twins, with the error that level 5 admits in it."""
     first, second = (batch.gradients for batch in gradients_of(context, plan).values())
     errors = {name: GRADIENT_LIMIT * scale for name, scale in layer_scales(first).items()}
     return {n: e for n, e in errors.items() if np.abs(first[n]).max() <= e and np.abs(second[n]).max() <= e}
