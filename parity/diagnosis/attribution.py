@@ -74,7 +74,7 @@ def diagnosis_of(
 
 
 def cause_lines(proof: Proof) -> list[str]:
-    """The causes of a failed proof, each with what to do about it."""
+    """The causes of a failed proof as lines for the user, each followed by what to do about it."""
     return [
         line
         for cause in proof.causes

@@ -1,7 +1,7 @@
-"""What a single layer may have computed instead: every trap that a layer can fall into, played through in numpy.
+"""What a single layer may have computed instead: every trap that a layer can fall into, computed in numpy.
 
-A hypothesis is not a guess about a gap's size: it says what the layer's output would be to the last bits. Where the
-output of a framework's layer is that, and not what its network says, the trap is named.
+A hypothesis gives the layer's output to the last bits, not just the size of a gap. Where a framework's layer has that
+output, and not the one of its spec, the trap is named.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def of_layer(
     *,
     largest: float = np.inf,
 ) -> Iterator[Hypothesis]:
-    """What the layer would give under each trap that it can fall into.
+    """The outputs of a layer under each trap that it can fall into.
 
     Args:
         layer: `name`, `kind` and numbers, as a worker describes it.
@@ -38,7 +38,10 @@ def of_layer(
         own: the layer's arrays by kind (`kernel`, `bias`, `gamma`, ...).
         state: the whole canonical state, for arrays that may have been exchanged.
         flattened: (height, width, channels) that a dense layer's rows came from.
-        largest: number that was found, at which an activation may be cut.
+        largest: the largest number of the output, at which an activation may be clipped.
+
+    Yields:
+        (trap, what was computed, output).
     """
     kind = of_spec(layer)
     if kind is not None:
@@ -46,7 +49,15 @@ def of_layer(
 
 
 def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, float]]:
-    """What the mean loss of logits [n, classes] and labels [n] would be, under each trap."""
+    """The mean loss under each trap.
+
+    Args:
+        logits: [n, classes].
+        labels: [n], integers.
+
+    Yields:
+        (trap, what was computed, mean loss in nats).
+    """
     yield "softmax-twice", "the cross entropy of probabilities", cross_entropy(_softmax(logits), labels)
     pairs = np.repeat(logits, len(labels), axis=0), np.tile(labels, len(labels))
     yield "label-shape", "every image's loss with every image's label", cross_entropy(*pairs)
@@ -63,7 +74,7 @@ def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, 
 
 
 def of_images(images: np.ndarray) -> Iterator[Hypothesis]:
-    """What images [n, h, w, c] the network may have been fed instead."""
+    """The images [n, h, w, c] that the network may have been given instead."""
     yield "channel-order", "BGR", images[..., ::-1]
     reshaped = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(images.shape)
     yield "channel-order", "channels first, reshaped instead of transposed", reshaped
@@ -73,7 +84,19 @@ def of_images(images: np.ndarray) -> Iterator[Hypothesis]:
 
 
 def cut(x: np.ndarray, bits: int) -> np.ndarray:
-    """float64 -> the nearest numbers of so many significant bits, as float64."""
+    """Numbers rounded to the nearest with so many significant bits.
+
+    Args:
+        x: float64.
+        bits: significant bits that are kept, such as 11 for TF32 and 8 for bfloat16.
+
+    Returns:
+        float64, of the same shape.
+
+    Example:
+        >>> cut(np.array([1 + 2.0**-9, -3.0]), 8).tolist()
+        [1.0, -3.0]
+    """
     mantissa, exponent = np.frexp(x)
     return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
 

@@ -1,8 +1,8 @@
 """From a level that failed to its causes: which framework, at which stage, and which trap.
 
-Single steps: every layer is run alone in both frameworks on the activations that really reach it, so that faults do not
-hide one another. A layer that is not what numpy makes of its spec is held against every trap that it can fall into
-(`parity.diagnosis.hypotheses`); the one that gives its output to the last bits is the cause.
+Every layer is run alone in both frameworks on the activations that really reach it, so that no fault hides another. A
+layer that differs from numpy's output for its spec is compared with every trap that it can fall into
+(`parity.diagnosis.hypotheses`). The trap that gives its output to the last bits is the cause.
 """
 
 from __future__ import annotations
@@ -57,10 +57,19 @@ CLOSES = 8.0  # a hypothesis on float32 rounding must bring the error down by th
 
 
 def diagnose(context: ProofContext, level: int, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """The causes of a level's failure, each with its stage; a cause without a trap is one that fits none.
+    """The causes of a level's failure.
 
-    Empty where the layers alone, the images, the loss and the update rule are all as they should be, and where the
-    twins' layers do not correspond. Raises WorkerError.
+    Args:
+        context: the network, its workers and its data.
+        level: that failed, 1 to 8.
+        recipe: in place of the network's own, for level 6.
+
+    Returns:
+        A diagnosis with its stage for each cause; without a trap where none fits. Empty where the layers alone, the
+        images, the loss and the update rule are all right, and where the twins' layers do not correspond.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     if not _correspond(context):
         return []
@@ -71,7 +80,7 @@ def diagnose(context: ProofContext, level: int, recipe: Recipe | None = None) ->
 
 
 def diagnose_all(context: ProofContext) -> list[Diagnosis]:
-    """What the searches of all levels find, whether the levels failed or not. Raises WorkerError."""
+    """The causes that the searches of all levels find, whether the levels failed or not. Raises WorkerError."""
     if not _correspond(context):
         return []
     searches = dict.fromkeys(search for of_level in _searches(None).values() for search in of_level)  # each once
@@ -99,9 +108,9 @@ def _correspond(context: ProofContext) -> bool:
 
 
 def layers_alone(context: ProofContext) -> list[Diagnosis]:
-    """Every layer of either framework that is not what its spec says, in inference, in float64.
+    """Every layer of either framework that differs from its spec, in inference, in float64.
 
-    On what really reaches it; where that finds nothing, on the same made so large that a cut would show.
+    First on its real inputs; where that shows nothing, on the same inputs scaled so large that a clip would show.
     """
     inputs, actual = _probed(context, "float64")
     different = _unlike_numpy(context, inputs, actual)
@@ -129,14 +138,14 @@ def _unlike_numpy(context: ProofContext, inputs: Arrays, actual: Mapping[str, Ar
 
 
 def fed_images(context: ProofContext) -> list[Diagnosis]:
-    """Whether the first layer was fed other images than the other framework's, or than it should have been."""
+    """Whether the first layer was given other images than it should have been."""
     layer, state = context.layers()[0], context.state("float64")
     images = context.images().astype(np.float64)
     return _first_layer(layer, state, images, context.stages("float64"), hypotheses.of_images(images))
 
 
 def reduced_precision(context: ProofContext) -> list[Diagnosis]:
-    """Every product of either framework that computes in less than float32."""
+    """Every convolution or dense layer of either framework that multiplies in less than float32."""
     state = context.state("float64")
     inputs, actual = _probed(context, "float32")
     diagnoses = []
@@ -160,7 +169,7 @@ def reduced_precision(context: ProofContext) -> list[Diagnosis]:
 
 
 def running_statistics(context: ProofContext) -> list[Diagnosis]:
-    """Every batch norm whose running statistics training does not move as its spec says."""
+    """Every batch norm whose running statistics are not updated as its spec says."""
     facts = context.network.batch_norm
     if facts is None:
         return []
@@ -212,7 +221,7 @@ def dropout_masks(context: ProofContext) -> list[Diagnosis]:
 
 
 def training_images(context: ProofContext) -> list[Diagnosis]:
-    """Whether the training's first batch is what the recipe makes of its images."""
+    """Whether the training's first batch is the recipe's preprocessing of its images."""
     recipe, layer, state = recipe_for(context), context.layers()[0], context.state("float64")
     stages = _training_stages(context)
     part, plan = _first_row(context)
@@ -257,7 +266,7 @@ def _own(state: Arrays, name: str) -> Arrays:
 
 
 def _probed(context: ProofContext, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
-    """What reaches every layer that numpy knows, and what each framework's layer alone makes of it."""
+    """The inputs of every layer that has a numpy reference, and each framework's outputs of the layer alone."""
     images = context.images()[:IMAGES_ALONE]
     state = context.state(dtype)
     arrays = pack(state=state, images={"nhwc": images})
@@ -274,7 +283,7 @@ def _probed(context: ProofContext, dtype: str) -> tuple[Arrays, dict[str, Arrays
 
 
 def _probed_alone(context: ProofContext, inputs: Arrays, dtype: str = "float64") -> tuple[Arrays, dict[str, Arrays]]:
-    """What each framework's layers alone make of these inputs, and the inputs."""
+    """These inputs, and each framework's outputs of the layers alone."""
     arrays = pack(state=context.state(dtype), input=inputs)
     return inputs, probe_layers(context, arrays, dtype)
 
@@ -286,7 +295,7 @@ def _first_row(context: ProofContext) -> tuple[Any, EpochPlan]:
 
 
 def _training_stages(context: ProofContext) -> dict[str, Arrays]:
-    """Every stage of the first row of a plan in training mode, of each framework."""
+    """Every stage of the first row of a plan in training mode, by framework."""
     plan = start(context, recipe_for(context))
     row = {name: array[:1] for name, array in plan.items()}
     return {framework: run.stages for framework, run in training_stages(context, row).items()}
@@ -299,7 +308,7 @@ def _first_layer(
     stages: Mapping[str, Arrays],
     candidates: Iterable[Hypothesis],
 ) -> list[Diagnosis]:
-    """Other images than expected, seen through the first layer."""
+    """The cause of wrong images, by the outputs of the first layer."""
     own = _own(state, layer["name"])
     expected = kinds.layer(layer, images, own)
     seen = [(trap, text, kinds.layer(layer, fed, own)) for trap, text, fed in candidates]

@@ -1,4 +1,4 @@
-"""From level 6 that failed to its cause: the optimizer's steps, observed, against every update rule in numpy."""
+"""From level 6 that failed to its cause: the observed optimizer steps against every update rule in numpy."""
 
 from __future__ import annotations
 
@@ -40,9 +40,16 @@ TINY_GRADIENT = 1e-9  # of its layer's largest: zero but for rounding, which Ada
 
 
 def optimizer_alone(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """What the optimizer does otherwise: with the gradients that it takes up, or with the rule that it follows.
+    """What the optimizer does wrong: with the gradients that it is given, or with its update rule.
 
-    A rule that has no name may be the right one with gradients that were cut.
+    A rule without a name may be the right one with gradients that were clipped.
+
+    Args:
+        context: the network, its workers and its data.
+        recipe: in place of the network's own.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     ruled = update_rule(context, recipe)
     if ruled and all(cause.trap for cause in ruled):
@@ -51,7 +58,7 @@ def optimizer_alone(context: ProofContext, recipe: Recipe | None = None) -> list
 
 
 def taken_up_gradients(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """Whether what the optimizer remembers after a first step is the gradient: of drawn, large and tiny numbers."""
+    """Whether the optimizer's memory after a first step is the gradient: of drawn, of large and of tiny numbers."""
     recipe = recipe or recipe_for(context)
     if context.network.params > LARGE or not remembers(recipe):
         return []
@@ -65,19 +72,24 @@ def taken_up_gradients(context: ProofContext, recipe: Recipe | None = None) -> l
 
 @dataclass(frozen=True)
 class TakenUp:
-    """Gradients by array: of the loss, and what of them is in the optimizer's memory; without weight decay."""
+    """Gradients by array, without weight decay.
+
+    Attributes:
+        computed: of the loss.
+        remembered: what of them is in the optimizer's memory.
+    """
 
     computed: Arrays
     remembered: Arrays
 
     def gap(self, made: Arrays) -> float:
-        """The largest distance of what was made of the gradients from what is remembered, relative to each layer's."""
+        """The largest distance of a hypothesis's gradients from the remembered ones, relative to each layer's."""
         scales = layer_scales(self.computed)
         return float(np.max([np.abs(made[n] - g).max() / (scales[n] or 1.0) for n, g in self.remembered.items()]))
 
 
 def _taken_up(context: ProofContext, recipe: Recipe, extreme: Extreme | None) -> dict[str, TakenUp]:
-    """Of each framework that remembers anything, from the proof's state or a designed one."""
+    """By framework whose optimizer has a memory: the gradients at the proof's state, or at a designed one."""
     plan, state = plan_of(context, recipe, 0), context.state("float64")
     if extreme is not None:
         state = extreme_state(state, context.layers(), extreme, "float64")
@@ -102,7 +114,7 @@ def _taken_up(context: ProofContext, recipe: Recipe, extreme: Extreme | None) ->
 
 
 def _cause_of(framework: str, taken: TakenUp, *, drawn: bool) -> Diagnosis | None:
-    """None where the gradients are taken up as they are."""
+    """The cause of wrong gradients in the memory; None where they are right."""
     before = taken.gap(taken.computed)
     if before <= UPDATE_LIMIT:
         return None
@@ -165,7 +177,7 @@ def extreme_losses(context: ProofContext) -> list[Diagnosis]:
 
 
 def update_rule(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """Whether the optimizer's steps are the recipe's, and which other rule's they are where not."""
+    """Whether the optimizer's steps are the recipe's; where not, which other rule's they are. Raises WorkerError."""
     if context.network.params > LARGE:
         return []  # two frameworks at work on it at a time do not fit into memory
     recipe = recipe or recipe_for(context)
@@ -193,9 +205,9 @@ def update_rule(context: ProofContext, recipe: Recipe | None = None) -> list[Dia
 
 
 def _observed_steps(context: ProofContext, recipe: Recipe, rates: np.ndarray) -> dict[str, list[UpdateStep]]:
-    """Steps across the change of the rate, each with the gradient at its weights; gradients of zero left out.
+    """Steps across the change of the rate, each with the gradient at its weights; gradients of zero are left out.
 
-    Of large arrays a sample, drawn.
+    Of large arrays drawn numbers only.
     """
     plan = start(context, recipe)
     plan["rate"] = rates

@@ -40,13 +40,32 @@ LAST_OF_STAGES = 3  # the last level that looks at the stages of level 2
 def prove(
     workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, levels: Sequence[int] = tuple(LEVELS)
 ) -> list[Proof]:
-    """The proofs of one network, in order; each stands for itself, so a failure does not hide the next."""
+    """The proofs of one network, in order; a failure does not end them.
+
+    Args:
+        workers: one for each framework.
+        name: of the network, see `parity.catalogue.networks.network`.
+        dataset: where images are drawn from.
+        seed: of all that is drawn.
+        levels: numbers of `parity.records.levels.LEVELS`.
+
+    Returns:
+        One proof for each level; where it failed, with its causes.
+
+    Raises:
+        UnknownNetworkError: no network has that name.
+    """
     context = ProofContext(workers, network(name), dataset, seed)
     return [prove_level(context, level) for level in levels]
 
 
 def prove_level(context: ProofContext, level: int) -> Proof:
-    """One proof, timed, and where it failed the causes; a WorkerError becomes a failed proof."""
+    """One proof, timed, with its causes where it failed; a WorkerError becomes a failed proof.
+
+    Args:
+        context: the network, its workers and its data; all levels of a network share it.
+        level: number of `parity.records.levels.LEVELS`.
+    """
     start = time.perf_counter()
     if level > LAST_OF_STAGES:
         context.float64_stages = {}  # of deep networks gigabytes
@@ -63,7 +82,12 @@ def prove_level(context: ProofContext, level: int) -> Proof:
 
 
 def prove_rule(context: ProofContext, kind: str) -> RuleProof:
-    """The proof of one update rule (`parity.proofs.optimizer.OPTIMIZERS`) on the evidence's network, timed."""
+    """The proof of one update rule on the context's network, timed.
+
+    Args:
+        context: the network, its workers and its data.
+        kind: one of `parity.proofs.optimizer.OPTIMIZERS`.
+    """
     start = time.perf_counter()
     recipe, level = rule_recipe(kind), next(level for level, check in CHECKS.items() if check is optimizer_steps)
     try:
@@ -74,7 +98,7 @@ def prove_rule(context: ProofContext, kind: str) -> RuleProof:
 
 
 def _with_causes(context: ProofContext, failed: Proof) -> Proof:
-    """The failed proof with its causes; a worker that fails over them does not cost what was found before."""
+    """The failed proof with its causes. If a worker fails in the diagnosis, the proof keeps what it has."""
     try:
         causes = diagnose(context, failed.level)
     except WorkerError as error:

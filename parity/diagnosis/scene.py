@@ -1,4 +1,4 @@
-"""Where on the way through a network a fault can enter, as its stages say it."""
+"""What of a network decides where a fault can enter, and the names of stages that are no layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parity.proofs.train_mode import recipe_for
 
 
 def scene_of(context: ProofContext) -> Scene:
-    """What the places of the evidence's network depend on."""
+    """The scene of the context's network. Raises WorkerError."""
     outputs = next(iter(context.stages("float64").values()))
     return Scene(
         layers=context.layers(),
@@ -31,7 +31,15 @@ TRAINING, EVALUATION = "training", "evaluation"
 
 @dataclass(frozen=True)
 class Scene:
-    """What the places of a network depend on."""
+    """What of a network decides where a fault can enter.
+
+    Attributes:
+        layers: `name` and spec of each layer, in the order of the forward pass.
+        shapes: of the state's arrays.
+        outputs: shapes of the stages, the batch included.
+        recipe: the network's own.
+        evaluation_batch: how many images a proven evaluation takes at once.
+    """
 
     layers: list[dict[str, Any]]  # `name` and spec, in the order of the forward pass
     shapes: Mapping[str, tuple[int, ...]]  # of the state's arrays
@@ -40,7 +48,7 @@ class Scene:
     evaluation_batch: int
 
     def layers_of_kind(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
-        """The layers of a kind that meet a condition."""
+        """The names of the layers of a kind that meet a condition on their spec."""
         return [layer["name"] for layer in self.layers if layer["kind"] == kind and condition(layer)]
 
     def kernel(self, name: str) -> tuple[int, ...]:
@@ -48,7 +56,7 @@ class Scene:
         return self.shapes.get(f"{name}/kernel", ())
 
     def flattened(self, name: str) -> tuple[int, int, int] | None:
-        """(height, width, channels) of the maps whose rows a fully connected layer multiplies; None for other rows."""
+        """(height, width, channels) of the maps that a fully connected layer's rows are of; None for other rows."""
         names = [layer["name"] for layer in self.layers]
         index = names.index(name)
         if index < 2 or self.layers[index - 1]["kind"] != "flatten":

@@ -1,4 +1,4 @@
-"""From levels 7 and 8 that failed to their causes: in the evaluation, or in the float32 step that is trained."""
+"""From levels 7 and 8 that failed to their causes: in the evaluation, or in the float32 training step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXACT = 1e-4  # by which a ratio of float32 gradients may be off the number that
 
 
 def first_weights(context: ProofContext) -> list[Diagnosis]:
-    """Whether a float32 training begins with the weights that it is given."""
+    """Whether a float32 training begins with the weights that were loaded. Raises WorkerError."""
     start(context, recipe_for(context), precision="float32")
     sent = context.state("float32")
     causes: dict[str, Diagnosis] = {}
@@ -52,7 +52,7 @@ def first_weights(context: ProofContext) -> list[Diagnosis]:
 
 
 def evaluated_images(context: ProofContext) -> list[Diagnosis]:
-    """Whether the logits of an evaluation are those of its images, and what else they are of."""
+    """Whether the logits of an evaluation are those of its images, and what they are of if not. Raises WorkerError."""
     batch, diagnoses, probe = context.evaluation_batch, [], evaluation_probe(context)
     right = predictions(context, "float64", probe.state)
     for framework, result in evaluated(context, "float64", probe).items():
@@ -74,7 +74,7 @@ def evaluated_images(context: ProofContext) -> list[Diagnosis]:
 
 
 def counted_images(context: ProofContext) -> list[Diagnosis]:
-    """Whether loss and accuracy are those of the logits and of the images' own labels."""
+    """Whether loss and accuracy are those of the logits and of the images' own labels. Raises WorkerError."""
     batch, probe = context.evaluation_batch, evaluation_probe(context)
     labels = probe.part.test_labels.astype(int)
     diagnoses = []
@@ -110,7 +110,7 @@ def _figures_off(result: Evaluation, labels: np.ndarray) -> float:
 
 
 def side_effects_of_evaluation(context: ProofContext) -> list[Diagnosis]:
-    """Whether an evaluation changes what it interrupts, and what it and the steps around it are made of."""
+    """Whether an evaluation changes the training that it interrupts, and runs with its weights. Raises WorkerError."""
     causes = []
     for framework, effects in side_effects(context, fresh=True).items():
         evaluation = Mismatch(framework, EVALUATION, "in a training", float("inf"))
@@ -163,7 +163,7 @@ def reported_step(context: ProofContext) -> list[Diagnosis]:
 
 
 def first_of_epoch(context: ProofContext) -> list[Diagnosis]:
-    """Whether a step that begins an epoch is the step that it is elsewhere."""
+    """Whether a step at the beginning of an epoch is the same as within an epoch. Raises WorkerError."""
     plan = start(context, recipe_for(context), precision="float32")
     causes: dict[str, Diagnosis] = {}
 
@@ -199,7 +199,7 @@ def first_of_epoch(context: ProofContext) -> list[Diagnosis]:
 
 
 def layers_backwards(context: ProofContext) -> list[Diagnosis]:
-    """Every layer alone whose float32 gradients are not those of its own float64 run."""
+    """Every layer alone whose float32 gradients are not those of its own float64 run. Raises WorkerError."""
     comparisons = gradients_alone(context)
     if all(comparison.passed for comparison in comparisons.values()):
         return []
@@ -224,7 +224,7 @@ def layers_backwards(context: ProofContext) -> list[Diagnosis]:
 
 
 def counted_steps(context: ProofContext) -> list[Diagnosis]:
-    """Whether the optimizer alone goes on as its rule says, for as many steps as a training has."""
+    """Whether the optimizer alone follows its rule for as many steps as a training has. Raises WorkerError."""
     recipe, steps = recipe_for(context), steps_of(context, recipe_for(context))
     causes = []
     updates = repeated_updates(context, recipe, steps, "float32")
@@ -245,7 +245,7 @@ def counted_steps(context: ProofContext) -> list[Diagnosis]:
 
 
 def _of_images(context: ProofContext, probe: EvaluationProbe, framework: str) -> Iterator[Hypothesis]:
-    """Logits of test images that are preprocessed otherwise."""
+    """Hypotheses: logits of test images that are preprocessed differently."""
     arrays = prepared(training_part(context), recipe_for(context))
     pixels = arrays["test_images"]
     mean = arrays.get("test_mean", np.zeros(pixels.shape[1:], np.float32))
@@ -263,9 +263,9 @@ def _of_images(context: ProofContext, probe: EvaluationProbe, framework: str) ->
 def _of_batch(
     context: ProofContext, probe: EvaluationProbe, framework: str, mismatch: Mismatch, logits: np.ndarray
 ) -> Diagnosis | None:
-    """Logits that depend on the other images of the batch: less its mean, or normalised by its statistics.
+    """The cause of logits that depend on the other images of the batch: less its mean, or normalised by its statistics.
 
-    A mean of float32 images is not known to the last bit; it is taken to be the cause where it closes the gap to that.
+    A mean of float32 images is not known to the last bit. It is taken as the cause where it closes the gap to that.
     """
     arrays = prepared(training_part(context), recipe_for(context))
     pixels, batch = arrays["test_images"], context.evaluation_batch
@@ -296,7 +296,7 @@ def _other_figures(
     *,
     cut: bool = False,
 ) -> Diagnosis:
-    """What loss and accuracy that do not follow from the logits are of; `cut`: a loss of small ones is right."""
+    """What loss and accuracy are that do not follow from the logits; `cut`: the loss of small logits is right."""
     losses, right = cross_entropies(logits, labels), logits.argmax(axis=1) == labels
     if figures.accuracy != float(right.mean()):
         for text, hits in _counts(logits, labels, batch):
@@ -318,7 +318,7 @@ def _other_figures(
 
 
 def _counts(logits: np.ndarray, labels: np.ndarray, batch: int) -> Iterator[tuple[str, int]]:
-    """Ways to count images as right that are not ours, each with what it comes to."""
+    """Other ways to count right images, each with its count."""
     order = np.argsort(-logits, axis=1, kind="stable")
     right = order[:, 0] == labels
     for count in range(2, min(6, logits.shape[1])):
@@ -334,14 +334,14 @@ def _counts(logits: np.ndarray, labels: np.ndarray, batch: int) -> Iterator[tupl
 
 
 def _rounded(numbers: np.ndarray, bits: int) -> np.ndarray:
-    """float32 numbers less so many bits of their 23, to the nearest, to even where two are."""
+    """float32 numbers without so many of their 23 mantissa bits, rounded to the nearest, ties to even."""
     raw = numbers.astype(np.float32).view(np.uint32)
     half = np.uint32(2 ** (bits - 1) - 1) + (raw >> bits & 1)
     return np.asarray((raw + half) >> bits << bits, np.uint32).view(np.float32)
 
 
 def _of_gradients(mismatch: Mismatch, own: list[str], exact: Arrays, rounded: Arrays) -> Diagnosis:
-    """What a layer's float32 gradients are of the right ones: nothing, a multiple, or something else."""
+    """What a layer's float32 gradients are of the right ones: nothing, a multiple, or other numbers."""
     gone = [n for n in own if n not in rounded or np.abs(rounded[n]).max() <= EXACT * np.abs(exact[n]).max()]
     if gone:
         what = " and ".join("its input" if name.endswith(f"/{INPUT}") else name.rpartition("/")[2] for name in gone)

@@ -1,7 +1,7 @@
-"""How much the suite finds: every trap put into a network's twin, and the verdict on it; and whether it accuses anyone.
+"""The suite's detection rate: every trap put into a network's twin, and the verdict on it; and runs without a fault.
 
-The twins know nothing of this: a fault is put into the built model, into the training's loss or optimizer, or into
-what one worker is sent.
+The twins know nothing of this. A fault is put into the built model, into the training's loss or optimizer, or into what
+is sent to one worker.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ class Injection:
 
 
 def injections(scene: Scene, seed: int = 0) -> list[Injection]:
-    """Every fault in every framework that it is for, where the network has a place for it, at a drawn one of these."""
+    """Every fault in every framework that can have it, where the network has a site for it; the stage is drawn.
+
+    Args:
+        scene: of the network, see `parity.diagnosis.scene.scene_of`.
+        seed: of the drawn stages.
+    """
     draw = np.random.default_rng(seed)
     drawn = []
     for fault in FAULTS:
@@ -50,7 +55,21 @@ def injections(scene: Scene, seed: int = 0) -> list[Injection]:
 def detect(
     workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, traps: Sequence[str] | None = None
 ) -> Iterator[Detection]:
-    """Put every fault, or those of some traps, into one network, one at a time, and look for it. Raises WorkerError."""
+    """Put every fault into one network, one at a time, and prove it until a level fails.
+
+    Args:
+        workers: one for each framework.
+        name: of the network.
+        dataset: where the images of the proofs are drawn from.
+        seed: of all that is drawn.
+        traps: ids of `parity.catalogue.traps.TRAPS`: only their faults; all if None or empty.
+
+    Yields:
+        The record of each fault: the level that failed, and whether stage and trap were named.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     scene = scene_of(ProofContext(workers, network(name), dataset, seed))
     for injection in injections(scene, seed):
         if traps and injection.fault.trap not in traps:
@@ -61,7 +80,19 @@ def detect(
 def detect_one(
     workers: Workers, name: str, dataset: Dataset, injection: Injection, scene: Scene, *, seed: int = 0
 ) -> Detection:
-    """Put one fault in, prove level by level until one fails, diagnose, take the fault out. Raises WorkerError."""
+    """Put one fault in, prove level by level until one fails, diagnose, and take the fault out.
+
+    Args:
+        workers: one for each framework; without a fault afterwards, whatever happens.
+        name: of the network.
+        dataset: where the images of the proofs are drawn from.
+        injection: the fault, its framework and its stage.
+        scene: of the network.
+        seed: of all that is drawn.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     begin = time.perf_counter()
     fault, framework, stage = injection.fault, injection.framework, injection.stage
     faulty, restore = _inject(workers, name, injection, scene)
@@ -91,7 +122,17 @@ def detect_one(
 
 
 def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> Innocence:
-    """Prove and diagnose a correct pair with other weights, images and masks for each seed; every accusation counts."""
+    """Prove and diagnose a correct pair, with other weights and images for each seed; all causes are false alarms.
+
+    Args:
+        workers: one for each framework.
+        name: of the network.
+        dataset: where the images of the proofs are drawn from.
+        seeds: one run of all levels for each.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     begin = time.perf_counter()
     false_alarms: list[str] = []
     worst = 0.0
@@ -109,12 +150,12 @@ def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[i
 
 
 def _within(failed: Proof) -> bool:
-    """Whether it failed for other reasons than its gap: a count, a change of bits."""
+    """Whether it failed for another reason than its gap: a count, a change of bits."""
     return failed.gap is not None and failed.limit is not None and failed.gap <= failed.limit
 
 
 def severity_of(proof: Proof) -> float | None:
-    """A proof's largest gap in units of its limit; None where that is no number."""
+    """A proof's largest gap in units of its limit; None where that is not a finite number."""
     if proof.gap is None or not proof.limit:
         return None
     ratio = proof.gap / proof.limit
@@ -126,7 +167,7 @@ def _proofs(context: ProofContext, last: int) -> Iterator[Proof]:
 
 
 def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> tuple[Workers, Callable[[], object]]:
-    """The pair with the fault in it, and how to take it out."""
+    """The workers with the fault in them, and a function that takes it out."""
     fault, framework, stage = injection.fault, injection.framework, injection.stage
     if (distorted := distortion(fault.change, stage, scene)) is not None:
         return TamperedWorkers(workers, framework, distorted), lambda: None
@@ -135,5 +176,5 @@ def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> 
 
 
 def _names(cause: Diagnosis, trap: str) -> bool:
-    """Whether the cause is the trap, or one group of traps with it that no measurement tells apart."""
+    """Whether the cause is the trap, or one of those that no measurement distinguishes from it."""
     return trap == cause.trap or trap in cause.alike

@@ -1,4 +1,4 @@
-"""Where in a network a fault can be put: the kinds of places, each with the stages of a network that are of it."""
+"""Where in a network a fault can be put: the kinds of sites, each with the stages of a network that belong to it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ HUNDREDS = 400  # images of an evaluation's batch, three in four of them right: 
 
 
 def sites_of(kind: str, scene: Scene) -> list[str]:
-    """The stages of this kind; empty where the network has none. Raises KeyError for an unknown kind."""
+    """The stages of a kind of site; empty where the network has none.
+
+    Args:
+        kind: as in `parity.catalogue.traps.Fault.where`.
+        scene: of the network.
+
+    Raises:
+        KeyError: an unknown kind.
+    """
     return _KINDS[kind](scene)
 
 
 def twin_of(name: str, scene: Scene) -> str | None:
-    """The next layer whose kernel has the shape of this one's; None where there is none."""
+    """The next layer whose kernel has the same shape as this layer's; None where there is none."""
     names = [layer["name"] for layer in scene.layers if scene.kernel(layer["name"]) == scene.kernel(name)]
     others = names[names.index(name) + 1 :] + names[: names.index(name)]
     return others[0] if others else None

@@ -1,4 +1,4 @@
-"""Faults of what a framework is sent: weights, images, settings, learning rates; distorted on the way to one worker."""
+"""Faults of what a framework is sent: weights, images, settings, learning rates; changed on the way to one worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ StateChange = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Distortion:
-    """What happens to the messages of one worker; by default nothing."""
+    """What is changed in the messages of one worker; by default nothing.
+
+    Attributes:
+        state: of a canonical state that is sent.
+        back: of one that comes back: the fault of a transfer is made in both directions.
+        images: of [n, h, w, c], in proofs and in trainings.
+        mean: of [h, w, c], the mean that a training subtracts.
+        settings: of the arguments of `start_training`.
+        late: steps by which learning rates come late.
+    """
 
     state: StateChange = lambda state: state  # a canonical state on its way in
     back: StateChange = lambda state: state  # and on its way out: the fault of a transfer is made in both directions
@@ -34,7 +43,7 @@ class Distortion:
 
 @dataclass
 class TamperedWorker(Client):
-    """A worker whose messages are distorted in `call`, which all requests go through; for all else it is the worker."""
+    """A worker whose messages are changed in `call`, which all requests go through; all else is the worker's own."""
 
     worker: Worker
     distortion: Distortion
@@ -74,7 +83,7 @@ class TamperedWorker(Client):
 
 
 class TamperedWorkers(Workers):
-    """Both workers, one of them tampered with; stopping them is left to who started them."""
+    """Both workers, one of them tampered with. Who started them stops them."""
 
     def __init__(self, workers: Workers, framework: str, distortion: Distortion) -> None:
         self._workers = {name: workers[name] for name in workers}
@@ -82,13 +91,19 @@ class TamperedWorkers(Workers):
 
 
 def distortion(change: FaultName, stage: str, scene: Scene) -> Distortion | None:
-    """The distortion of that name for a stage; None where the change is not one of these but the packages'."""
+    """The distortion of that name for a stage; None for a fault of the packages' own tables.
+
+    Args:
+        change: the fault.
+        stage: a layer's canonical name, or "images", "optimizer" and so on.
+        scene: of the network.
+    """
     make = _CHANGES.get(change)
     return make(stage, scene) if make else None
 
 
 def _regrouped(arrays: Arrays, change: StateChange) -> Arrays:
-    """The group `state` changed, all else as it is, in its order."""
+    """The arrays with `change` applied to the group `state`; all others as they are, in the same order."""
     prefix = "state:"
     state = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     changed = change(state) if state else {}
@@ -98,7 +113,7 @@ def _regrouped(arrays: Arrays, change: StateChange) -> Arrays:
 
 
 def _replacing(name: str, forth: Callable[[np.ndarray], np.ndarray], back: Callable[..., np.ndarray]) -> Distortion:
-    """One array changed on the way in, and changed back on the way out."""
+    """One array that is changed when it is sent, and changed back when it is returned."""
     return Distortion(
         state=lambda state: state | {name: np.ascontiguousarray(forth(state[name]))},
         back=lambda state: state | {name: np.ascontiguousarray(back(state[name]))},

@@ -1,7 +1,7 @@
-"""One step of training from given weights and memory, by the verbs of a training, and what it must come to.
+"""One training step from given weights and memory, and what it must give.
 
-Steps are looked at one at a time, each from weights and memory that are handed over, so that errors do not add up and
-no chaos grows between the runs that are compared.
+Each step begins with weights and memory that are loaded into the worker. So errors do not add up, and rounding is not
+amplified from step to step between the runs that are compared.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ OPERATIONS = 16  # roundings of an update by any of the rules, at most
 
 @dataclass(frozen=True)
 class TrainerState:
-    """Where a training stands: weights with running statistics, and the optimizer's memory; empty before any step."""
+    """The state of a training.
+
+    Attributes:
+        state: weights and running statistics.
+        memory: the optimizer's; empty before any step.
+    """
 
     state: State
     memory: Arrays = field(default_factory=dict)
@@ -38,7 +43,7 @@ class TrainerState:
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step that was taken: its mean loss, and where it led to."""
+    """The mean loss of a step, and the state of the training after it."""
 
     loss: float
     after: TrainerState
@@ -55,7 +60,19 @@ def run_step(
 ) -> dict[str, StepResult]:
     """One step of each framework from its own state, with the first row of a plan.
 
-    Without `weights` it is known of where the step led to what `observed` needs, and no more.
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        states: by framework, where the step begins.
+        plan: arrays of an epoch, as `parity.data.batches.plan_arrays` makes them.
+        precision: "float32" or "float64".
+        weights: whether all weights are exported after the step; without them the results have what `observed` needs.
+
+    Returns:
+        By framework, the loss and the state after the step.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     (results,) = run_steps(context, recipe, [(states, plan)], precision, weights=weights)
     return results
@@ -69,7 +86,18 @@ def run_steps(
     *,
     weights: bool = True,
 ) -> Iterator[dict[str, StepResult]]:
-    """Single steps in one precision, one after the other; each as `run_step`."""
+    """Single steps in one precision, one after the other.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        requests: (states by framework, plan) of each step.
+        precision: "float32" or "float64".
+        weights: as in `run_step`.
+
+    Yields:
+        For each request, as `run_step`.
+    """
     weights = weights or not remembers(recipe)
     start(context, recipe, {}, precision=precision)
     for states, plan in requests:
@@ -99,32 +127,37 @@ def _run(
 
 
 def remembers(recipe: Recipe) -> bool:
-    """Whether the optimizer's memory shows the gradients; plain descent has none, and shows them in the weights."""
+    """Whether gradients can be read from the optimizer's memory; plain SGD has none, and shows them in the weights."""
     return recipe.optimizer.kind != "sgd"
 
 
 def step(context: ProofContext, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
-    """One step of the training that the worker has at hand, with row `index` of a plan."""
+    """One step of the training that the worker has loaded, with row `index` of a plan."""
     loss = train_rows(context, worker, plan, index).loss
     return StepResult(loss, current_state(context, worker, weights=weights))
 
 
 def from_row(plan: Arrays, index: int) -> Arrays:
-    """The plan with row `index` first, and as long as it was."""
+    """The plan rolled so that row `index` is the first; its length stays.
+
+    Example:
+        >>> from_row({"rate": np.array([0.1, 0.2, 0.3])}, 1)["rate"].tolist()
+        [0.2, 0.3, 0.1]
+    """
     return {name: np.roll(array, -index, axis=0) for name, array in plan.items()}
 
 
 def current_state(context: ProofContext, worker: Worker, *, weights: bool = True) -> TrainerState:
-    """Where the worker's training stands."""
+    """The state of the worker's training; with `weights` false, running statistics and memory only."""
     exported = worker.export_training(context.network.name, optimizer=True, weights=weights)
     return TrainerState(exported.state, exported.optimizer)
 
 
 def observed(taken: StepResult, recipe: Recipe) -> Arrays:
-    """What a step shows, as float64: loss, gradients as the optimizer has taken them up, running statistics.
+    """What a step shows, as float64: the loss, the gradients in the optimizer's memory, the running statistics.
 
-    The first gradient is all of what the optimizer remembers after a first step. Adam's `v` holds squares, of which the
-    root is taken. Plain descent, which remembers nothing, shows its gradient in the weights.
+    After a first step the memory holds the first gradient and nothing else. Adam's `v` holds squares, of which the root
+    is taken. Plain SGD has no memory; it shows its gradient in the weights.
     """
     quantities: Arrays = {LOSS: np.array(taken.loss)}
     for name, array in taken.after.memory.items():
@@ -141,8 +174,13 @@ def observed(taken: StepResult, recipe: Recipe) -> Arrays:
 def loss_uncertainty(taken: Mapping[str, StepResult], margin: float, rounding: float) -> float:
     """By how much, relatively, rounding may change the gradient of a loss with logits up to `margin` apart.
 
-    It is a probability less one, and the probability a power of differences of logits: small differences of large
-    numbers, where the loss is small.
+    The gradient is a probability less one, and the probability a power of differences of logits. Where the loss is
+    small, these are small differences of large numbers.
+
+    Args:
+        taken: by framework, the step.
+        margin: the largest difference of two logits.
+        rounding: relative rounding error of the precision, such as 2**-24.
     """
     return 4 * rounding * (1 + margin) / min(1.0, *(result.loss for result in taken.values()))
 
@@ -150,10 +188,18 @@ def loss_uncertainty(taken: Mapping[str, StepResult], margin: float, rounding: f
 def by_the_rule(
     recipe: Recipe, before: TrainerState, taken: StepResult, rate: float, count: int, rounding: float
 ) -> Comparison | None:
-    """The weights after step `count` (from 1) against those that the rule makes of the memory that was left, in numpy.
+    """The weights after a step, against those that numpy computes by the update rule from the memory after the step.
 
-    None for plain descent, which remembers nothing. A limit is what so many roundings of a weight and of its change
-    can come to.
+    Args:
+        recipe: with the update rule.
+        before: the state before the step.
+        taken: the step.
+        rate: its learning rate.
+        count: its number, from 1.
+        rounding: relative rounding error of the precision; an array's limit is what `OPERATIONS` of them can add up to.
+
+    Returns:
+        The comparison; None for plain SGD, which has no memory.
     """
     rule, expected, actual, limits = recipe.optimizer, {}, {}, {}
     if not remembers(recipe):
@@ -171,7 +217,14 @@ def by_the_rule(
 
 
 def counter_problems(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list[str]:
-    """What is wrong with the optimizer's counters after so many steps; a line each."""
+    """What is wrong with the optimizer's counters after `count` steps; one line each.
+
+    Args:
+        recipe: with the update rule.
+        memory: the optimizer's, with `steps` or powers of beta.
+        count: how many steps were taken.
+        rounding: relative rounding error of the precision.
+    """
     problems = []
     for name, array in memory.items():
         slot = name.partition("/")[0]
@@ -196,7 +249,7 @@ def _updated(
     rate: float,
     count: int,
 ) -> tuple[np.ndarray, float]:
-    """The weights after the update, float64, and the largest change; block by block, each in the processor's cache."""
+    """The weights after the update, float64, and the largest change; in blocks that fit into the processor's cache."""
     updated, most = np.empty(weights.shape), 0.0
     flat = {slot: array.reshape(-1) for slot, array in memory.items() if array is not None}
     old, new = weights.reshape(-1), updated.reshape(-1)

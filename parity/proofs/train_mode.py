@@ -1,8 +1,8 @@
 """Levels 4 and 5, in float64: the forward pass in training mode, and gradients.
 
-Both, and the optimizer's steps of level 6, run the suite's own training step (see
-`parity.runtime.training_loop.Trainer`) on real images, with the crops, masks, rates and update rule of the network's
-recipe; only the weights are those of the other proofs, and the batch is small.
+Both, and the optimizer steps of level 6, run the suite's own training step (`parity.runtime.training_loop.Trainer`) on
+real images, with the crops, masks, learning rates and update rule of the network's recipe. Only the weights are those
+of the other proofs, and the batch is small.
 """
 
 from __future__ import annotations
@@ -46,7 +46,11 @@ ALONE = "batch norms alone"
 
 
 def train_mode_forward(context: ProofContext) -> Proof:
-    """Level 4. Batch statistics, shared dropout masks, running statistics after 5 passes; each batch norm alone."""
+    """Level 4. Batch statistics, shared dropout masks, running statistics after 5 passes; each batch norm alone.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     plan = start(context, recipe_for(context))
     rows = {name: array[:FORWARD_STEPS] for name, array in plan.items()}
     passes = training_stages(context, rows)
@@ -85,8 +89,11 @@ def train_mode_forward(context: ProofContext) -> Proof:
 def gradients(context: ProofContext) -> Proof:
     """Level 5. The mean loss of one batch, and its gradient of every trainable array.
 
-    Gaps are relative to the largest gradient of the layer: a bias before a batch norm has a gradient of zero, so that
-    its own scale is rounding alone.
+    Gaps are relative to the largest gradient of the layer. A bias before a batch norm has a gradient of zero, so that
+    its own scale would be rounding alone.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     batches = gradients_of(context, start(context, recipe_for(context)))
     first, second = (batch.gradients for batch in batches.values())
@@ -103,7 +110,7 @@ def gradients(context: ProofContext) -> Proof:
 def _reported(
     context: ProofContext, plan: Arrays, stages: Mapping[str, Arrays]
 ) -> tuple[dict[str, Comparison], list[str]]:
-    """What a training says of a step, its mean loss and how many images it had right, against numpy of its logits."""
+    """The mean loss and the accuracy that a training reports of a step, against numpy's of its logits."""
     labels = training_part(context).train_labels[plan["order"][0]].astype(int)
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
@@ -128,14 +135,23 @@ def _reported(
 
 
 def recounted(loss: float, logits: np.ndarray, labels: np.ndarray, limit: float) -> Comparison:
-    """A mean loss against numpy's of the same logits; a difference of logits is as uncertain as the largest of them."""
+    """A mean loss against numpy's of the same logits, relative to the largest logit or loss.
+
+    A loss is a difference of logits, so it is as uncertain as the largest of them.
+
+    Args:
+        loss: mean over the images, in nats.
+        logits: [n, classes].
+        labels: [n], integers.
+        limit: of the relative difference.
+    """
     losses = cross_entropies(logits, labels)
     scale = float(max(np.abs(logits).max(), np.abs(losses).max()))
     return compare({"loss": np.array(losses.mean())}, {"loss": np.array(loss)}, limit, scales={"loss": scale})
 
 
 def recipe_for(context: ProofContext) -> Recipe:
-    """The network's own recipe."""
+    """The recipe of the context's network."""
     return recipe_of(context.network.recipe)
 
 
@@ -148,11 +164,24 @@ def start(
     precision: str = "float64",
     part: Dataset | None = None,
 ) -> Arrays:
-    """Start a training with the proof's weights, or each framework's own `states`; the plan of its first epoch.
+    """Start the training of the proofs in the workers, and return the plan of its first epoch.
 
-    In both workers at once, or in that of the framework `only`. Where `states` is empty, without weights, for a caller
-    that loads them. The verb, its settings and the form of the data are those of `parity.training.run`; all proofs of a
-    network start the same training, in float64 or in float32. `part` stands in for its images and labels.
+    The verb, its settings and the form of the data are those of `parity.training.run`.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        states: by framework, the weights to begin with; those of the proofs if None. Empty: no weights, for a caller
+            that loads them.
+        only: the one framework to start; both at once if None.
+        precision: "float32" or "float64".
+        part: images and labels in place of the proofs' own.
+
+    Returns:
+        The plan's arrays, one row for each step.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     data = prepared(part or training_part(context), recipe)
     settings = trainer_settings(recipe, batch=training_batch(context), precision=precision)
@@ -170,41 +199,49 @@ def start(
 
 
 def train_rows(context: ProofContext, worker: Worker, plan: Arrays, first: int, count: int = 1) -> TrainedEpoch:
-    """Steps of the training that the worker has at hand, with `count` rows of a plan from `first` on."""
+    """Train the steps of some rows of a plan, in the training that the worker has loaded.
+
+    Args:
+        context: the network.
+        worker: with a started training.
+        plan: arrays of an epoch.
+        first: the first row, from 0.
+        count: how many rows.
+    """
     return worker.train_epoch(context.network.name, plan, begin=first, end=first + count)
 
 
 def training_batch(context: ProofContext) -> int:
-    """Images a step of the trainings that are proven."""
+    """How many images a step of the proven trainings has: fewer for large networks."""
     return min(context.batch, TRAINING_BATCH if context.network.flops > LARGE_FLOPS else 2 * TRAINING_BATCH)
 
 
 def training_part(context: ProofContext) -> Dataset:
-    """The images of these trainings."""
+    """The images and labels of the proven trainings."""
     return context.part(training_batch(context) * STEPS)
 
 
 def plan_of(context: ProofContext, recipe: Recipe, epoch: int) -> Arrays:
-    """The plan of an epoch (counted from 0) of these trainings."""
+    """The plan of an epoch (counted from 0) of the proven trainings."""
     dropout = next(iter(context.describe().values())).dropout
     return plan_arrays(training_part(context), recipe, training_batch(context), context.seed, epoch, dropout)
 
 
 def gradients_of(context: ProofContext, plan: Arrays) -> dict[str, Gradients]:
-    """Both twins' gradients of the first batch."""
+    """Both twins' gradients of a plan's first batch, by framework; a training must be started. Raises WorkerError."""
     return context.workers.map(lambda worker: worker.gradients(context.network.name, plan))
 
 
 def training_stages(context: ProofContext, rows: Arrays) -> dict[str, TrainingStages]:
-    """Both twins' passes in training mode through the rows of a plan."""
+    """Both twins' stages in training mode, by framework, with a pass for each row of a plan, of a started training."""
     return context.workers.map(lambda worker: worker.training_stages(context.network.name, rows))
 
 
 def _batch_norms_alone(context: ProofContext) -> tuple[dict[str, Comparison], list[str]]:
-    """Every batch norm alone in training mode against numpy, in the float64 of the proofs and the float32 of training.
+    """Every batch norm alone in training mode, against numpy, in float64 and in float32.
 
-    The two may run different kernels. The float32 limit is derived from numpy runs in which everything was moved by
-    rounding, the inputs as the terms of the sums that mean and variance are.
+    The two precisions may run different kernels. The float32 limit is derived from numpy runs in which everything is
+    perturbed by rounding, the inputs as the terms of the sums that mean and variance are.
     """
     state = context.state("float64")
     facts = context.network.batch_norm
@@ -244,12 +281,18 @@ def _batch_norms_alone(context: ProofContext) -> tuple[dict[str, Comparison], li
 
 
 def probe_batch_norms(context: ProofContext, dtype: str, arrays: Arrays) -> dict[str, Arrays]:
-    """What each framework's single batch norms make of their inputs in training mode; `arrays` as the worker takes."""
+    """Each framework's outputs and statistics of single batch norms in training mode, by framework.
+
+    Args:
+        context: the network and its workers.
+        dtype: "float32" or "float64".
+        arrays: the groups `state` and `input`, packed, of this dtype; inputs by the layer's name.
+    """
     return context.workers.map(lambda worker: worker.probe_batch_norms(context.network.name, dtype, arrays))
 
 
 def probe_inputs_of_batch_norms(context: ProofContext) -> Arrays:
-    """Random float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features]."""
+    """Drawn float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features], by layer name."""
     layers = context.layers()
     state = context.state("float64")
     draw = np.random.default_rng(context.seed)
@@ -263,4 +306,5 @@ def probe_inputs_of_batch_norms(context: ProofContext) -> Arrays:
 
 
 def unmoved(before: State, after: State) -> list[str]:
+    """The names of the arrays of `before` that are bit for bit the same in `after`."""
     return [name for name, array in before.items() if np.array_equal(array, after.get(name, array))]
