@@ -1,7 +1,7 @@
-"""Where the frameworks differ in ways that survive a migration: the traps as data, and the faults that stand for them.
+"""The traps of a migration as data: where the frameworks differ unnoticed, and the faults that stand for each trap.
 
-A fault is put into one built twin, or into what it is sent. The suite must then see it at the level that is named,
-place it at the stage where it was put, and name the trap: see `parity.faults.detection`.
+A fault is put into one built twin, or into what it is sent. The suite must then fail at the level that is named, give
+the stage where the fault was put, and name the trap: see `parity.faults.detection`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ BOTH = ("paddle", "tensorflow")
 
 @dataclass(frozen=True)
 class Trap:
-    """One way in which a migrated network comes to compute something else."""
+    """One way in which a migrated network comes to compute something else.
+
+    Attributes:
+        id: by which diagnoses name it.
+        title: what is different.
+        fix: what to do about it.
+        elsewhere: why it cannot be put into a twin of this suite; empty where it can.
+    """
 
     id: str
     title: str
     fix: str
-    elsewhere: str = ""  # why it cannot be put into a twin of this suite; empty where it can
+    elsewhere: str = ""
 
 
 class FaultName(StrEnum):
@@ -100,7 +107,15 @@ class FaultName(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One form of a trap: what is changed, where, and the level of evidence that must see it."""
+    """One form of a trap that can be put into a twin.
+
+    Attributes:
+        trap: the trap's id.
+        change: what is changed.
+        where: a kind of site, see `parity.faults.sites`.
+        level: the first level that must fail.
+        frameworks: those that can have it.
+    """
 
     trap: str
     change: FaultName

@@ -61,7 +61,7 @@ def diagnosis_of(
     title = FRAMEWORKS[mismatch.framework].title
     line = f"{mismatch.stage} ({mismatch.kind}): {title} computed {text}"
     if trap and after is not None:
-        line += f"; taken so, the gap falls from {mismatch.before:.1e} to {after:.1e}"
+        line += f"; with that, the gap falls from {mismatch.before:.1e} to {after:.1e}"
     return Diagnosis(
         framework=mismatch.framework,
         stage=mismatch.stage,

@@ -62,7 +62,7 @@ def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, 
     pairs = np.repeat(logits, len(labels), axis=0), np.tile(labels, len(labels))
     yield "label-shape", "every image's loss with every image's label", cross_entropy(*pairs)
     chosen = _softmax(logits)[np.arange(len(labels)), labels]
-    yield "relu-on-logits", "the cross entropy of ReLU'd logits", cross_entropy(np.maximum(logits, 0), labels)
+    yield "relu-on-logits", "the cross entropy of logits after a ReLU", cross_entropy(np.maximum(logits, 0), labels)
     yield "softmax-twice", "the sum of probabilities, without a logarithm", float(-chosen.mean())
     losses = cross_entropies(logits, labels)
     for cap in LOSS_CAPS:

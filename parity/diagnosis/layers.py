@@ -49,11 +49,11 @@ from parity.proofs.train_mode import (
 )
 from parity.records.records import Diagnosis
 
-IMAGES_ALONE = 2  # on which layers are run alone
+IMAGES_ALONE = 2  # for layers that are run alone
 
 REDUCED = {"TF32": 11, "bfloat16": 8}  # significant bits
 
-CLOSES = 8.0  # a hypothesis on float32 rounding must bring the error down by this factor
+CLOSES = 8.0  # a hypothesis on float32 rounding must reduce the error by this factor
 
 
 def diagnose(context: ProofContext, level: int, recipe: Recipe | None = None) -> list[Diagnosis]:

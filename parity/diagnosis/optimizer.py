@@ -32,11 +32,11 @@ from parity.proofs.train_mode import (
 from parity.records.records import Diagnosis
 from parity.workers.pool import Worker
 
-SAMPLE = 2**12  # numbers of an array that speak for it: an update rule is one formula for every number
+SAMPLE = 2**12  # numbers of an array that are enough: an update rule is one formula for every number
 
 SIMULATED = STEPS // 2 + 2  # optimizer steps, two of them after the change of the rate
 
-TINY_GRADIENT = 1e-9  # of its layer's largest: zero but for rounding, which Adam blows up
+TINY_GRADIENT = 1e-9  # of its layer's largest: zero but for rounding, which Adam amplifies
 
 
 def optimizer_alone(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
@@ -163,7 +163,7 @@ def extreme_losses(context: ProofContext) -> list[Diagnosis]:
         own = labels[row["order"][0]].astype(int)
         for framework, loss in losses.items():
             logits = passes[framework].stages[LOGITS]
-            size = float(np.abs(logits).max())  # a loss is as uncertain as the logits that it is a difference of
+            size = float(np.abs(logits).max())  # a loss is a difference of logits, and as uncertain as they are
 
             def beside(value: float, size: float = size) -> np.ndarray:
                 return np.array([value, size])
@@ -179,7 +179,7 @@ def extreme_losses(context: ProofContext) -> list[Diagnosis]:
 def update_rule(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
     """Whether the optimizer's steps are the recipe's; where not, which other rule's they are. Raises WorkerError."""
     if context.network.params > LARGE:
-        return []  # two frameworks at work on it at a time do not fit into memory
+        return []  # both frameworks' trainings of it do not fit into memory
     recipe = recipe or recipe_for(context)
     rates = boundary_rates(recipe.schedule)
     steps = _observed_steps(context, recipe, rates)

@@ -34,7 +34,7 @@ CHECKS: dict[int, Callable[[ProofContext], Proof]] = {
     8: float32_step,
 }
 
-LAST_OF_STAGES = 3  # the last level that looks at the stages of level 2
+LAST_OF_STAGES = 3  # the last level that uses the stages of level 2
 
 
 def prove(
@@ -68,7 +68,7 @@ def prove_level(context: ProofContext, level: int) -> Proof:
     """
     start = time.perf_counter()
     if level > LAST_OF_STAGES:
-        context.float64_stages = {}  # of deep networks gigabytes
+        context.float64_stages = {}  # gigabytes for deep networks
     return_freed()
     try:
         proof = CHECKS[level](context)

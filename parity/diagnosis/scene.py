@@ -23,7 +23,7 @@ def scene_of(context: ProofContext) -> Scene:
     )
 
 
-# places beside the layers
+# stages that are no layers
 IMAGES, LOSS, OPTIMIZER, START = "images", "loss", "optimizer", "first weights"
 
 TRAINING, EVALUATION = "training", "evaluation"
@@ -41,9 +41,9 @@ class Scene:
         evaluation_batch: how many images a proven evaluation takes at once.
     """
 
-    layers: list[dict[str, Any]]  # `name` and spec, in the order of the forward pass
-    shapes: Mapping[str, tuple[int, ...]]  # of the state's arrays
-    outputs: Mapping[str, tuple[int, ...]]  # of the stages, with the batch
+    layers: list[dict[str, Any]]
+    shapes: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
     recipe: Recipe
     evaluation_batch: int
 

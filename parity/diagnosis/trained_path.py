@@ -26,7 +26,7 @@ from parity.weights.state import same_bits
 from parity.workers.client.training import Evaluation, Figures
 from parity.workers.pool import Worker, WorkerError
 
-EXACT = 1e-4  # by which a ratio of float32 gradients may be off the number that it is taken for
+EXACT = 1e-4  # the largest error of a ratio of float32 gradients
 
 
 def first_weights(context: ProofContext) -> list[Diagnosis]:
@@ -81,7 +81,7 @@ def counted_images(context: ProofContext) -> list[Diagnosis]:
     for framework, result in evaluated(context, "float64", probe).items():
         logits = result.logits
         if len(logits) != len(labels):
-            continue  # as `evaluated_images` says
+            continue  # which `evaluated_images` reports
         before = _figures_off(result, labels)
         mismatch = Mismatch(framework, EVALUATION, "loss and accuracy", before)
         if before <= FLOAT64_LIMIT * len(labels):
@@ -116,19 +116,17 @@ def side_effects_of_evaluation(context: ProofContext) -> list[Diagnosis]:
         evaluation = Mismatch(framework, EVALUATION, "in a training", float("inf"))
         checkpoint = Mismatch(framework, OPTIMIZER, "from a checkpoint", float("inf"))
         if effects.lost:
-            text = (
-                f"from what it was given back {len(effects.lost)} other arrays than it had, first {effects.lost[0]!r}"
-            )
+            text = f"with {len(effects.lost)} arrays that exporting and loading changed, first {effects.lost[0]!r}"
             causes.append(diagnosis_of(checkpoint, "resume", text))
         elif effects.stale > 0:
-            text = "logits of other weights than those that are trained: the same weights, loaded, have others"
+            text = "logits of other weights than those that are trained: once these are loaded, it computes others"
             causes.append(diagnosis_of(replace(evaluation, before=effects.stale), "eval-stale", text))
         elif (
             effects.other
             and not effects.changed
             and not side_effects(context, fresh=True, reload=False)[framework].other
         ):
-            text = f"another step than without being sent out and back, in {len(effects.other)} arrays"
+            text = f"another step after its state was exported and loaded, in {len(effects.other)} arrays"
             causes.append(diagnosis_of(checkpoint, "resume", text))
         elif effects.changed or effects.other:
             first, second = len(effects.changed), len(effects.other)
@@ -137,7 +135,9 @@ def side_effects_of_evaluation(context: ProofContext) -> list[Diagnosis]:
         if effects.misreported and not (effects.changed or effects.lost or effects.other):
             mismatch = Mismatch(framework, TRAINING, "loss and accuracy", float("inf"))
             causes.append(
-                diagnosis_of(mismatch, "training-figures", f"other means than of its steps: {effects.misreported[0]}")
+                diagnosis_of(
+                    mismatch, "training-figures", f"other means than those of its steps: {effects.misreported[0]}"
+                )
             )
     return causes
 
@@ -151,7 +151,7 @@ def reported_step(context: ProofContext) -> list[Diagnosis]:
     try:
         reports = context.workers.map(lambda worker: train_rows(context, worker, plan, 0))
     except WorkerError:
-        return []  # as the proof says; other searches go on
+        return []  # which the proof reports; other searches go on
     diagnoses = []
     for framework, run in passes.items():
         logits, reported = run.stages[LOGITS], reports[framework]
@@ -307,12 +307,12 @@ def _other_figures(
         return diagnosis_of(mismatch, "", "the mean of its batches' mean losses, of which the last batch is smaller")
     if cut and figures.loss < losses.mean():
         low, high = 0.0, float(losses.max())
-        for _ in range(60):  # to the last bit
+        for _ in range(60):  # bisection to the last bit
             middle = (low + high) / 2
             low, high = (middle, high) if np.minimum(losses, middle).mean() < figures.loss else (low, middle)
-        text = f"a mean loss as if no image's were above {low:.4g}, where they reach {losses.max():.4g}"
+        text = f"a mean loss with every image's cut to {low:.4g}, where they reach {losses.max():.4g}"
         return diagnosis_of(mismatch, "softmax-floor", text)
-    of_logits = f"from these logits follow {right.mean():.6g} and {losses.mean():.6g}"
+    of_logits = f"these logits give {right.mean():.6g} and {losses.mean():.6g}"
     text = f"an accuracy of {figures.accuracy:.6g} and a loss of {figures.loss:.6g}; {of_logits}"
     return diagnosis_of(mismatch, "", text, mismatch.before)
 
@@ -330,7 +330,7 @@ def _counts(logits: np.ndarray, labels: np.ndarray, batch: int) -> Iterator[tupl
     for label in np.unique(labels[right]):
         yield f"no image of class {label} as right", int((right & (labels != label)).sum())
     parts = [int(right[begin : begin + batch].sum()) for begin in range(0, len(right), batch)]
-    yield "the right images of a batch in a byte", sum(count % 256 for count in parts)
+    yield "the right images of a batch, counted in a byte", sum(count % 256 for count in parts)
 
 
 def _rounded(numbers: np.ndarray, bits: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from parity.catalogue.recipes import Optimizer, decayed
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import gap
 
-SCALES = (0.1, 0.5, 2.0, 10.0, 0.25, 4.0, 1 / 8, 8.0)  # by which gradients are multiplied or divided
+SCALES = (0.1, 0.5, 2.0, 10.0, 0.25, 4.0, 1 / 8, 8.0)  # factors of wrongly scaled gradients
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Rule:
     optimizer: Optimizer
     l2: float
     l2_scope: str
-    folded: bool = False  # the velocity holds the learning rate
-    hat: bool = False  # Adam's epsilon beside the uncorrected root
-    decoupled: bool = False  # weight decay beside the gradient's step
-    late: int = 0  # steps by which a change of the rate comes late; negative: early
-    scale: float = 1.0  # of the gradient of the loss
-    forgetful: bool = False  # every epoch begins with nothing remembered, and here every step is an epoch
+    folded: bool = False
+    hat: bool = False
+    decoupled: bool = False
+    late: int = 0
+    scale: float = 1.0
+    forgetful: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class UpdateStep:
     after: Arrays
 
 
-@np.errstate(over="ignore", invalid="ignore")  # weights that run away
+@np.errstate(over="ignore", invalid="ignore")  # weights that diverge
 def update_distance(rule: Rule, steps: Sequence[UpdateStep], rates: Sequence[float], kinds: Mapping[str, str]) -> float:
     """The largest distance of the rule's steps from the observed ones, relative to each array's largest value.
 
@@ -112,7 +112,7 @@ def alternatives(rule: Rule) -> Iterator[tuple[str, str, Rule]]:
         yield "nesterov", text, replace(rule, optimizer=replace(rule.optimizer, kind=other))
         yield "momentum-lr", "a velocity that holds the learning rate", replace(rule, folded=True)
     if kind == "adam":
-        yield "adam-epsilon", "epsilon beside the uncorrected root", replace(rule, hat=True)
+        yield "adam-epsilon", "epsilon added to the uncorrected root", replace(rule, hat=True)
         for epsilon in (1e-7, 1e-8, 1e-6, 1e-3):
             if not np.isclose(epsilon, rule.optimizer.epsilon, rtol=1e-6):
                 text = f"epsilon {epsilon:g}, where the recipe says {rule.optimizer.epsilon:.3g}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from parity.diagnosis.scene import EVALUATION, IMAGES, LOSS, OPTIMIZER, START, TRAINING, Scene
 
-HUNDREDS = 400  # images of an evaluation's batch, three in four of them right: more than a byte counts
+HUNDREDS = 400  # images of an evaluation's batch; three in four are right, which is more than a byte holds
 
 
 def sites_of(kind: str, scene: Scene) -> list[str]:

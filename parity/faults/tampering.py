@@ -33,12 +33,12 @@ class Distortion:
         late: steps by which learning rates come late.
     """
 
-    state: StateChange = lambda state: state  # a canonical state on its way in
-    back: StateChange = lambda state: state  # and on its way out: the fault of a transfer is made in both directions
-    images: Callable[[np.ndarray], np.ndarray] = lambda images: images  # [n, h, w, c], of proofs and of trainings
-    mean: Callable[[np.ndarray], np.ndarray] = lambda mean: mean  # [h, w, c], the mean that a training subtracts
-    settings: Callable[[dict[str, Any]], dict[str, Any]] = lambda settings: settings  # of `start_training`
-    late: int = 0  # steps by which learning rates come late
+    state: StateChange = lambda state: state
+    back: StateChange = lambda state: state
+    images: Callable[[np.ndarray], np.ndarray] = lambda images: images
+    mean: Callable[[np.ndarray], np.ndarray] = lambda mean: mean
+    settings: Callable[[dict[str, Any]], dict[str, Any]] = lambda settings: settings
+    late: int = 0
 
 
 @dataclass
@@ -59,7 +59,7 @@ class TamperedWorker(Client):
             arguments = self.distortion.settings(arguments)
         if arrays is None:
             return self.worker.call(verb, **arguments)
-        if verb == "round_trip":  # a bare state both ways
+        if verb == "round_trip":  # a state without groups, in both directions
             reply = self.worker.call(verb, arrays=self.distortion.state(dict(arrays)), **arguments)
             return Reply(reply.result, self.distortion.back(reply.arrays))
         reply = self.worker.call(verb, arrays=self._incoming(verb, dict(arrays)), **arguments)

@@ -18,7 +18,7 @@ from parity.workers.pool import Workers
 
 PROOF_BATCH = 8
 
-MOST_FLOPS = 8e9  # of one forward pass of a proof: what a larger network would take in memory, it saves in images
+MOST_FLOPS = 8e9  # of one forward pass of a proof; larger networks get fewer images
 
 EVALUATED_FLOPS = 2e9  # of one batch of an evaluation that is proven, unless two images take more
 
@@ -40,7 +40,6 @@ class ProofContext:
     network: Network
     dataset: Dataset
     seed: int = 0
-    # what optimizers did alone, by update rule: the same for all networks and seeds, so that these may share it
     updates: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,7 +98,7 @@ class ProofContext:
             count: how many training images. Of test images there are two batches of an evaluation and a half.
         """
         data, draw, batch = self.dataset, np.random.default_rng(self.seed), self.evaluation_batch
-        # as int64: a network's number of classes may be no uint8
+        # as int64: a network's number of classes may not fit uint8
         train_labels, test_labels = (
             labels.astype(np.int64) % self.network.classes for labels in (data.train_labels, data.test_labels)
         )
@@ -139,9 +138,9 @@ class ProofContext:
 def _of_every_class(labels: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
     """Indices [count] of drawn images, in order: of each class as many as can be; some twice if there are too few."""
     images = draw.permutation(len(labels))
-    turn = np.empty(len(images), int)  # the how many-th of its class each image is
+    rank = np.empty(len(images), int)  # of each image among those of its class
     for label in np.unique(labels):
         own = labels[images] == label
-        turn[own] = np.arange(np.count_nonzero(own))
-    ordered = images[np.argsort(turn, kind="stable")]
+        rank[own] = np.arange(np.count_nonzero(own))
+    ordered = images[np.argsort(rank, kind="stable")]
     return np.sort(np.resize(ordered, count))

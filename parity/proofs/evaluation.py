@@ -29,11 +29,11 @@ from parity.weights.state import State, same_bits
 from parity.workers.client.training import Evaluation
 from parity.workers.pool import Worker
 
-MARGIN = 50.0  # of the logits: how far they reach, in units of their own spread over the images
+MARGIN = 50.0  # factor between the logits and their standard deviation over the images
 
-LEAST_SPREAD = 1e-3  # of the logits' size: what varies less is not made to vary more than rounding allows
+LEAST_SPREAD = 1e-3  # of the largest logit: a smaller deviation is not scaled up further, as it may be rounding
 
-NEAR_TIE = 1e-3  # of the spread: by which the two classes of a pair are apart; half precision cannot tell them
+NEAR_TIE = 1e-3  # of the deviation: the difference between two classes of a pair, which half precision cannot show
 
 ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
 
@@ -44,7 +44,7 @@ def evaluation(context: ProofContext) -> Proof:
     Raises:
         WorkerError: a worker failed, with what it said.
     """
-    effects = side_effects(context)  # first: of what an evaluation has changed for good, a second one shows nothing
+    effects = side_effects(context)  # first: a lasting change by an evaluation does not show in a second one
     probe = evaluation_probe(context)
     labels = probe.part.test_labels
     problems: list[str] = []
@@ -98,7 +98,7 @@ def evaluation_probe(context: ProofContext) -> EvaluationProbe:
     overflow, a comparison of rounded logits. The last layer is linear: another kernel and bias make its logits vary
     from image to image.
     """
-    framework = next(iter(context.workers))  # one of them is enough to see how far logits reach
+    framework = next(iter(context.workers))  # one of them is enough to see how large logits are
     start(context, recipe_for(context), only=framework)
     raw = np.nan_to_num(_evaluate(context, context.workers[framework]).logits)
     mean, deviation = raw.mean(axis=0), np.maximum(raw.std(axis=0), LEAST_SPREAD * np.abs(raw).max())
@@ -112,7 +112,9 @@ def evaluation_probe(context: ProofContext) -> EvaluationProbe:
     state[f"{LOGITS}/kernel"] = (kernel @ change).astype(np.float32)
     state[f"{LOGITS}/bias"] = ((bias - mean) @ change).astype(np.float32)
     part = training_part(context)
-    best = np.resize(((raw - mean) @ change).argmax(axis=1), len(part.test_labels))  # an evaluation may lack images
+    best = np.resize(
+        ((raw - mean) @ change).argmax(axis=1), len(part.test_labels)
+    )  # a faulty evaluation may leave images out
     right = (np.arange(len(best)) % 4 != 3) & (best <= np.iinfo(np.uint8).max)
     return EvaluationProbe(state, replace(part, test_labels=np.where(right, best, part.test_labels).astype(np.uint8)))
 
@@ -186,7 +188,7 @@ def _float32_limits(context: ProofContext, probe: EvaluationProbe, exact: Mappin
     others = replace(probe, state=perturb(weights, np.random.default_rng(context.seed)))
     moved = evaluated(context, "float64", others)
     derived = [derive_limits(exact[name], [_by_position(context, moved[name].logits)]) for name in exact]
-    # every position of a batch has the same noise: the largest speaks for those of which there are few images
+    # every position of a batch has the same noise; the largest limit is for all, as some positions have few images
     largest = float(np.max([limit for limits in derived for limit in limits.values()]))
     return dict.fromkeys(next(iter(exact.values())), largest)
 
@@ -205,25 +207,25 @@ class SideEffects:
         trained_on: how many were compared after the step that followed.
     """
 
-    changed: list[str]  # names of arrays: by the evaluation,
-    lost: list[str]  # by being sent out and back as a checkpoint is,
-    other: list[str]  # by the step that followed
-    stale: float  # how far apart the logits of an evaluation are before and after that, of their size
-    misreported: list[str]  # what two steps in one go report otherwise than each alone
-    untouched: int  # arrays that were looked at
+    changed: list[str]
+    lost: list[str]
+    other: list[str]
+    stale: float
+    misreported: list[str]
+    untouched: int
     trained_on: int
 
     def explain(self) -> list[str]:
         """One line for each kind of change, for the user."""
         lines = {
             "an evaluation changed": self.changed,
-            "weights and memory sent out and back have changed": self.lost,
-            "the step after an evaluation is another one than without it; it changed otherwise": self.other,
+            "exporting and loading weights and memory changed": self.lost,
+            "the step after an evaluation differs from the same step without it in": self.other,
         }
         problems = [f"{what} {len(names)} arrays, first {names[:3]}" for what, names in lines.items() if names]
         if self.stale > 0:
-            what = "an evaluation after a step has other logits than one of the same weights, sent out and back"
-            problems.append(f"{what}: {self.stale:.1e} of their size apart")
+            what = "an evaluation after a step gives other logits than after its weights were exported and loaded"
+            problems.append(f"{what}: gap {self.stale:.1e}")
         return problems + self.misreported
 
 
@@ -295,7 +297,7 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
             other=other,
             stale=0.0 if same else gap(sent, now),
             misreported=[
-                f"two steps in one go report a {name} of {reported[name]:g}, each alone {mean:g} on average"
+                f"two steps in one call report a {name} of {reported[name]:g}, both alone {mean:g} on average"
                 for name, mean in ends.reported.items()
                 if not abs(reported[name] - mean) <= 4 * limit * max(abs(mean), limit)
             ],
@@ -311,9 +313,9 @@ class _Ends:
 
     before: dict[str, str]  # digests before the evaluation
     after: dict[str, str]  # and after it
-    back: dict[str, str]  # after they were sent out and back
+    back: dict[str, str]  # after weights and memory were exported and loaded
     end: dict[str, Any]  # after the second step; arrays, where bits may differ
-    logits: list[np.ndarray]  # of the evaluation, and of another one after weights and memory were sent out and back
+    logits: list[np.ndarray]  # of the evaluation, and of another one after the state was exported and loaded
     reported: dict[str, float]  # loss and accuracy
 
 

@@ -15,11 +15,11 @@ import numpy as np
 from parity.numerics.arrays import Arrays
 from parity.weights.state import State
 
-LARGEST_INPUT = 1e4  # the largest number that single layers are fed
+LARGEST_INPUT = 1e4  # the largest number in the inputs of single layers
 
 LOGITS = "head/logits"
 
-CLASS = 0  # the one whose bias is raised
+CLASS = 0  # whose bias is raised
 
 FACTORS = {"batch_norm": ("gamma", "beta"), "conv": ("kernel", "bias"), "dense": ("kernel", "bias")}
 
@@ -36,14 +36,14 @@ class Extreme:
     """
 
     name: str
-    features: float  # by which the outputs of the last layer before the logits are multiplied
-    margin: Mapping[str, float]  # by precision: of the raised class over all others
-    right: bool  # whether the images are of that class, or of any other
+    features: float
+    margin: Mapping[str, float]
+    right: bool
 
 
 EXTREMES = (
     Extreme("large", features=3e3, margin={"float64": 100.0, "float32": 100.0}, right=False),
-    # In float32 a probability next to 1 is off by 2**-24 whatever the kernel, so that gradients of 1e-7 mean nothing.
+    # In float32 a probability near 1 has an error of 2**-24 with any kernel, so gradients of 1e-7 are rounding alone.
     Extreme("tiny", features=1e-2, margin={"float64": 19.0, "float32": 8.0}, right=True),
 )
 

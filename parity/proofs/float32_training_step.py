@@ -45,16 +45,16 @@ from parity.system import is_short
 from parity.weights.state import same_bits
 from parity.workers.pool import Worker
 
-EPOCHS = (2, 1, 1)  # steps of each
+EPOCHS = (2, 1, 1)  # steps of each epoch
 
-# A step that halves or loses a gradient makes a gap of a half or one. A limit above this would let it pass.
+# A step that halves or loses a gradient gives a gap of a half or one. It would pass under a limit above this.
 LARGEST_LIMIT = 0.25
 
 TRIES = 6
 
-MEMORY = 200  # bytes a parameter in all processes together: 8.8 GB were measured with the 33.6 million of vgg16_slim
+MEMORY = 200  # bytes a parameter, all processes together: 8.8 GB were measured with the 33.6 million of vgg16_slim
 
-TIE = 16.0  # roundings by which weights are moved to see whether a gap was a tie that rounding decided otherwise
+TIE = 16.0  # roundings by which weights are perturbed, to see whether a gap comes from a tie in a ReLU or a pool
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class RecordedStep:
     states: Mapping[str, TrainerState]
     plan: Arrays
     taken: Mapping[str, StepResult]
-    margin: float = 0.0  # of the logits: a loss is as uncertain as they are
+    margin: float = 0.0
 
 
 def float32_step(context: ProofContext) -> Proof:
@@ -103,11 +103,11 @@ def float32_step(context: ProofContext) -> Proof:
         for title, comparison in by_step.items():
             problems += [f"{framework}, {title}, weights by the update rule: {line}" for line in comparison.explain()]
     own = {name: worst_of([c for (_, f), c in comparisons.items() if f == name]) for name in context.workers}
-    del watched  # of deep networks gigabytes
+    del watched  # gigabytes for deep networks
     alone = gradients_alone(context)
     problems += [f"{name}, layers alone: {line}" for name, comparison in alone.items() for line in comparison.explain()]
     updates = [comparison for by_step in rules.values() for comparison in by_step.values()]
-    # an update by the rule is within a few roundings, its limit: one that holds says nothing of margins
+    # the limit of an update is a few roundings, so one that passes says nothing about the margin
     informative = [*comparisons.values(), *alone.values(), *(update for update in updates if not update.passed)]
     compared = {
         "steps": sum(EPOCHS) + len(EXTREMES),
@@ -196,7 +196,7 @@ def _memory_wanted(context: ProofContext) -> str | None:
     if needed <= available:
         return None
     shortage = f"expected about {needed / 1e9:.0f} GB of free memory, found {available / 1e9:.0f} GB"
-    return f"not looked at: several states and the float64 runs of this network do not fit: {shortage}"
+    return f"not checked: several states and the float64 runs of this network do not fit into memory: {shortage}"
 
 
 def _run(
@@ -219,9 +219,9 @@ def _run(
             if changed:
                 problems.append(f"{framework}: {len(changed)} arrays change {when}, first {changed[:3]}")
             if any(array.any() for array in state.memory.values()):
-                problems.append(f"{framework}: the optimizer remembers something {when}")
+                problems.append(f"{framework}: the optimizer's memory is not empty {when}")
         before, count = observations[-1][1], 0
-        observations.clear()  # of deep networks each is large
+        observations.clear()  # each is large for deep networks
         for number, (plan, steps) in enumerate(zip(plans, EPOCHS, strict=True)):
             for index in range(steps):
                 taken, count = step(context, worker, plan, index), count + 1
@@ -307,7 +307,7 @@ def _moved(
     """
     draw = np.random.default_rng([context.seed, attempt, int(roundings)])
     rounding = roundings * FLOAT32_ROUNDING
-    moved: dict[int, TrainerState] = {}  # frameworks that begin alike go on doing so
+    moved: dict[int, TrainerState] = {}  # frameworks with one state get one perturbed state
     for state in states.values():
         if id(state) not in moved:
             slots = {name: array for name, array in state.memory.items() if name.partition("/")[0] in SLOTS}

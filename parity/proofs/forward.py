@@ -36,7 +36,7 @@ def certificate(context: ProofContext) -> Proof:
     if layers[0] != layers[1]:
         different = [f"{a} / {b}" for a, b in zip(layers[0], layers[1], strict=False) if a != b]
         problems.append(f"the twins' layers differ ({len(layers[0])} and {len(layers[1])}): {'; '.join(different[:3])}")
-    if problems:  # no state fits both twins: there is nothing to send around
+    if problems:  # no state fits both twins: there is nothing to transfer
         return make_proof(context, 1, {"arrays": len(first)}, problems)
 
     state = context.state("float32")
@@ -51,7 +51,7 @@ def certificate(context: ProofContext) -> Proof:
     for size, comparisons in probes.items():
         for framework, comparison in comparisons.items():
             if size and not probes[""][framework].passed:
-                continue  # which says it already
+                continue  # whose problem is reported already
             problems += [f"{framework}, layers alone against numpy{size}: {line}" for line in comparison.explain()]
     every = [comparison for comparisons in probes.values() for comparison in comparisons.values()]
     worst = worst_of(every)
@@ -85,7 +85,7 @@ def float32_forward(context: ProofContext) -> Proof:
         arrays = pack(state=perturb(state, draw), images={"nhwc": perturb({"images": images}, draw)["images"]})
         return worker.stages(context.network.name, "float64", arrays)
 
-    # Each twin is perturbed against itself: against the other's oracle, a fault would widen its own limit.
+    # Each twin is perturbed against itself: against the other's stages, a fault would widen its own limit.
     runs = context.workers.map(perturbed)
     comparisons = against_exact(float64, runs, context.stages("float32"), dict.fromkeys(float64, oracle))
     problems = labelled(comparisons)

@@ -24,13 +24,13 @@ from parity.weights.state import State
 
 IMAGES_PER_LAYER = 4  # of a layer alone
 
-SKIPPED = ("dropout",)  # its mask is a training's; whole steps have it
+SKIPPED = ("dropout",)  # its mask belongs to a training; whole steps include it
 
-INPUT = "input"  # the gradient of what a layer is fed
+INPUT = "input"  # names the gradient of a layer's input
 
-LARGE_FACTOR = LARGEST_INPUT / 2  # times what a layer without weights is fed otherwise, in one of the images
+LARGE_FACTOR = LARGEST_INPUT / 2  # factor for one of the images, in the inputs of layers without weights
 
-NUMBERS = 2**24  # of inputs, gradients and weights that are sent at once
+NUMBERS = 2**24  # in inputs, gradients and weights that are sent at once
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Level 9: losses of both frameworks on identical batches, step by step, until float32 chaos parts them.
+"""Level 9: losses of both frameworks on identical batches, step by step, until float32 rounding makes them diverge.
 
-Every run has a nudged one beside it: the same framework, the same batches, weights that one rounding of the run's own
-precision has moved. Where two frameworks part no earlier than a framework parts from its own nudged run, the parting is
-chaos and says nothing about the frameworks.
+Beside every run there is a perturbed one: the same framework and batches, with weights that are perturbed by one
+rounding of the run's own precision. Where two frameworks part no earlier than a framework parts from its own perturbed
+run, rounding is enough to explain it, and it says nothing about the frameworks.
 """
 
 from __future__ import annotations
@@ -31,20 +31,32 @@ CURVE_STEPS = 200
 
 PRECISIONS = ("float64", "float32")
 
-TOGETHER = 0.01  # of the larger loss: what the report calls parted
+TOGETHER = 0.01  # of the larger loss: above this, two runs have parted
 
-# In float64 chaos starts from 1e-16; lenet5's float32 runs grow from 1e-7 to 1e-2 in 65 steps. What would make one rule
-# another starts at 1e-8, a float32 constant, and grows alike. The limit is chosen between the two, not derived.
+# In float64 rounding starts at 1e-16 and is amplified; in float32, lenet5's runs grow from 1e-7 to 1e-2 in 65 steps. A
+# difference of the rule starts at 1e-8, a float32 constant, and grows as fast. The limit is chosen between the two.
 CURVE_LIMIT = 1e-6
 
 
 def loss_curves(
     workers: Workers, name: str, dataset: Dataset, *, steps: int = CURVE_STEPS, batch: int | None = None, seed: int = 0
 ) -> Curves:
-    """Four runs in each framework: float64 and float32, each also nudged; by the network's recipe from its beginning.
+    """Four runs in each framework, by the network's recipe from its beginning: float64, float32, and each perturbed.
 
-    `batch` stands in for the recipe's; the batches go on into further epochs where the data set is short. Raises
-    WorkerError, and ValueError when the data set is smaller than a batch.
+    Args:
+        workers: one for each framework.
+        name: of the network.
+        dataset: of which the first images are used; where it is short, the batches go on into further epochs.
+        steps: of each run.
+        batch: images a step, in place of the recipe's.
+        seed: of weights, batches and perturbations.
+
+    Returns:
+        The losses of all runs, and for each two that are compared the step at which they part.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+        ValueError: the data set is smaller than a batch.
     """
     recipe = recipe_of(network(name).recipe)
     batch = batch or recipe.batch
@@ -81,7 +93,17 @@ def loss_curves(
 
 
 def perturbed(state: State, seed: int) -> State:
-    """Every number replaced by a neighbouring one of its own precision, up or down at random; zeros stay."""
+    """Every number replaced by a neighbouring one of its own precision, up or down at random; zeros stay.
+
+    Args:
+        state: arrays of floating-point numbers.
+        seed: of the directions.
+
+    Example:
+        >>> moved = perturbed({"w": np.array([0.0, 1.0])}, seed=0)["w"]
+        >>> float(moved[0]), bool(0 < abs(moved[1] - 1) < 1e-15)
+        (0.0, True)
+    """
     draw = np.random.default_rng(seed)
     moved = {}
     for name, array in state.items():
@@ -91,7 +113,12 @@ def perturbed(state: State, seed: int) -> State:
 
 
 def curves_proof(curves: Curves, frameworks: Sequence[str]) -> Proof:
-    """Level 9: on identical batches the float64 losses of the frameworks stay together through all steps."""
+    """Level 9: on identical batches the float64 losses of the frameworks stay together through all steps.
+
+    Args:
+        curves: of one network.
+        frameworks: the two names, as in the names of the runs.
+    """
     one, other = (np.array(curves.losses[f"{framework} float64"]) for framework in frameworks)
     gaps = relative_gaps(one, other)
     over = np.flatnonzero(~(gaps <= CURVE_LIMIT))  # NaN is over
@@ -127,7 +154,7 @@ def _plan(dataset: Dataset, recipe: Recipe, batch: int, seed: int, steps: int, d
 
 
 def _pairings(frameworks: Sequence[str]) -> list[tuple[str, str, Meaning]]:
-    """(one run, another, what their difference means)."""
+    """(one run, another run, what their difference means) for all that are compared."""
     pairs: list[tuple[str, str, Meaning]] = []
     for precision in PRECISIONS:
         one, other = (f"{framework} {precision}" for framework in frameworks)

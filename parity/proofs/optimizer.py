@@ -34,19 +34,19 @@ from parity.workers.pool import Worker
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 
-# Relative to the scale of each array. Steps add rounding errors of some 1e-16 each; what makes an update rule another
-# one (a float32 constant, an epsilon elsewhere) is above 1e-9.
+# Relative to the scale of each array. Every step adds a rounding error of about 1e-16; another update rule (a float32
+# constant, another epsilon) makes a difference above 1e-9.
 UPDATE_LIMIT = 1e-9
 
-# The wrong update rules of the report, 168 in 19 networks, make gaps of 9e-4 and above; a limit that rounding brings
-# near that would let them pass, so a network that is as chaotic as this is not proven.
+# The wrong update rules of the report, 168 in 19 networks, give gaps of 9e-4 and above. They would pass a limit near
+# that, so a network that amplifies rounding to this size is not proven.
 LARGEST_ROUNDING = 1e-4
 
 LOSSES = "losses of the steps"
 
 NEW_EPOCH = 3  # the step, from 0, with which another epoch begins; the rate changes within it
 
-SLOWER, SLOWEST = 1e-2, 1e-4  # factors for rates at which the steps of a proof run away
+SLOWER, SLOWEST = 1e-2, 1e-4  # factors for learning rates at which the steps of a proof diverge
 
 
 def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proof:
@@ -69,7 +69,7 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
     ends = dict(_ends(context, recipe))
     slow = 1.0
     while slow > SLOWEST and not any(_finite(end) for end in ends.values()):
-        slow *= SLOWER  # neither twin has a number left: the rates are too high for so few images and drawn weights
+        slow *= SLOWER  # neither twin has a finite number left: rates too high for few images and drawn weights
         ends = dict(_ends(context, recipe, slow=slow))
     first = next(iter(ends.values()))
     extra = _amplified(context, recipe) if recipe.optimizer.kind == "adam" else {}
@@ -85,7 +85,7 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
     problems += [f"{name} numbers: {line}" for name, comparison in designed.items() for line in comparison.explain()]
     trained = {entry.name for entry in context.entries() if entry.trainable and entry.name.endswith("/kernel")}
     before = {name: array for name, array in state.items() if name in trained}
-    problems += [f"{name!r} did not move in {STEPS} steps" for name in unmoved(before, first)]
+    problems += [f"{name!r} did not change in {STEPS} steps" for name in unmoved(before, first)]
     compared = {
         "arrays": len(comparison.gaps) - 1,
         "elements": comparison.elements - first[LOSSES].size,
@@ -121,7 +121,7 @@ def extreme_step(context: ProofContext, recipe: Recipe, extreme: Extreme) -> Com
     limits = dict.fromkeys(first, UPDATE_LIMIT + uncertain) | {LOSS: FLOAT64_LIMIT}
 
     def moved(run: int) -> dict[str, Arrays]:
-        # The uncertainty of the loss's gradient goes backwards like the gradient: logits that are moved by it show how.
+        # The uncertainty of the loss's gradient is propagated like the gradient; perturbed logits show by how much.
         draw = np.random.default_rng([context.seed, run])
         last = {name: array for name, array in state.items() if name.startswith(f"{LOGITS}/")}
         changed = perturb(state, draw, FLOAT64_ROUNDING) | perturb(last, draw, uncertain / (1 + margin))
@@ -190,13 +190,13 @@ def _ends(
         for first, last in pairwise((0, NEW_EPOCH, STEPS)):
             losses.append(worker.train_epoch(name, plan, losses=True, begin=first, end=last).losses)
         end = worker.export_training(name).state
-        return end | {LOSSES: np.concatenate(losses)}  # arrays first: the first that fails says where
+        return end | {LOSSES: np.concatenate(losses)}  # arrays first: the first failure then names an array
 
     if context.network.params <= LARGE:
         plan = start(context, recipe, states)
         yield from context.workers.map(lambda worker: train(worker, plan)).items()
         return
-    for framework in context.workers:  # two at work would not fit into the memory of a usual machine
+    for framework in context.workers:  # both at once would not fit into the memory of a usual machine
         plan = start(context, recipe, states, only=framework)
         end = train(context.workers[framework], plan)
         context.workers[framework].stop()  # which gives its memory back

@@ -22,9 +22,9 @@ GRADIENTS = np.concatenate([sign * 10.0 ** np.arange(-8, 5) for sign in (1, -1)]
 
 ROUNDINGS = {"float32": FLOAT32_ROUNDING, "float64": FLOAT64_ROUNDING}
 
-_TURN = threading.Lock()  # networks that are proven at once ask for one optimizer's steps once
+_TURN = threading.Lock()  # networks that are proven at the same time share an optimizer's steps
 
-FLOAT64_STEPS = 1024  # nothing is trained in float64: there the rule is looked at, not how long it lasts
+FLOAT64_STEPS = 1024  # float64 shows the rule; no training needs its counters to last
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from parity.workers.pool import Worker
 
 LOSS = "loss"
 
-SLOTS = ("velocity", "m", "v")  # of the optimizer's memory that have the parameters' shapes
+SLOTS = ("velocity", "m", "v")  # slots of the optimizer's memory with the shapes of the parameters
 
-OPERATIONS = 16  # roundings of an update by any of the rules, at most
+OPERATIONS = 16  # the most roundings in an update by any of the rules
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _run(
     memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
     arrays = pack(state=own.state, optimizer=memory)
     worker.load_training(context.network.name, arrays)
-    # In float64 as a second row: what a training does only where an epoch begins must not happen in both, or it goes
-    # unseen.
+    # In float64 as a second row: a fault of a training where an epoch begins must not be in both runs, or it does not
+    # show.
     first = int(precision == "float64" and len(plan["order"]) > 1)
     results[worker.framework] = step(context, worker, from_row(plan, -first), first, weights=weights)
 

@@ -36,8 +36,8 @@ FORWARD_STEPS = 5  # forward passes after which the running statistics are compa
 
 STEPS = 10  # of the optimizer, half of them on either side of a change of the learning rate
 
-# Relative to the scale of a layer's gradients. Backward passes add rounding errors of some 1e-16 each; a float32
-# constant in one of them makes 1e-8.
+# Relative to the scale of a layer's gradients. A backward pass adds rounding errors of about 1e-16; a float32
+# constant in it makes 1e-8.
 GRADIENT_LIMIT = 1e-10
 
 PERTURBED_RUNS = 3
@@ -66,7 +66,7 @@ def train_mode_forward(context: ProofContext) -> Proof:
         moved, other = ({n: run.state[n] for n in statistics} for run in passes.values())
         comparisons["running statistics"] = compare(moved, other, FLOAT64_LIMIT)
         problems += [f"running statistics: {line}" for line in comparisons["running statistics"].explain()]
-        problems += [f"{name!r} did not move in {FORWARD_STEPS} passes" for name in unmoved(statistics, moved)]
+        problems += [f"{name!r} did not change in {FORWARD_STEPS} passes" for name in unmoved(statistics, moved)]
         alone, unlike = _batch_norms_alone(context)
         comparisons |= alone
         problems += unlike
@@ -115,21 +115,21 @@ def _reported(
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
     if context.network.params > LARGE:
-        return comparisons, problems  # the memory of two optimizers would not fit beside all else
+        return comparisons, problems  # the memory of two optimizers would not fit
     try:
         steps = context.workers.map(lambda worker: train_rows(context, worker, plan, 0))
-    except WorkerError as error:  # of the step; it does not hide what was found of the forward pass
+    except WorkerError as error:  # of the step; the results of the forward pass stay
         return comparisons, [f"no step: {error}"]
     for framework, step in steps.items():
         logits = stages[framework].get(LOGITS)
         if logits is None:
-            continue  # as the comparison of the stages says
+            continue  # which the comparison of the stages reports
         hits = float((logits.argmax(axis=1) == labels).mean())
         what = f"{framework}, loss of a step"
         comparisons[what] = recounted(step.loss, logits, labels, FLOAT64_LIMIT)
         problems += [f"{what}: {line}" for line in comparisons[what].explain()]
         if step.accuracy != hits:
-            text = f"expected {hits:g} of the images right, as its logits are, found {step.accuracy:g}"
+            text = f"expected {hits:g} of the images right by its logits, found {step.accuracy:g}"
             problems.append(f"{framework}, accuracy of a step: {text}")
     return comparisons, problems
 
@@ -185,7 +185,7 @@ def start(
     """
     data = prepared(part or training_part(context), recipe)
     settings = trainer_settings(recipe, batch=training_batch(context), precision=precision)
-    drawn = context.state("float32") if states is None else {}  # here: to draw it both workers are asked
+    drawn = context.state("float32") if states is None else {}  # here, because drawing it asks both workers
 
     def begin(worker: Worker) -> str:
         state = states[worker.framework] if states else drawn

@@ -22,11 +22,11 @@ ROOT = Path(__file__).resolve().parents[2]
     "name",
     [
         "resnet20_v1",
-        "resnet20_v1-64px",  # 2x2 cells are left by the pool
+        "resnet20_v1-64px",  # 2x2 maps are left by the pool
         "resnet20_v1-100c-70px",  # a last map of 18x18: two rows and columns find no window
         "resnet11_v2-30px",
         "resnet20_v2-64px",
-        "resnet11_v2-100px",  # 25x25: 3x3 cells
+        "resnet11_v2-100px",  # 25x25: 3x3 maps
     ],
 )
 def test_both_twins_compute_what_the_documents_code_does(workers: Workers, tmp_path: Path, name: str) -> None:

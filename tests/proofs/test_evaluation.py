@@ -104,7 +104,7 @@ def test_a_training_that_reports_another_mean_than_its_steps_fails(faulty_pair: 
     pair = faulty_pair("tensorflow", {"tf_impl.training": LAST_LOSS})
     proof = evaluation(ProofContext(pair, NETWORKS["lenet5"], dataset))
     assert not proof.passed
-    assert [line.partition(" of ")[0] for line in proof.problems] == ["tensorflow: two steps in one go report a loss"]
+    assert [line.partition(" of ")[0] for line in proof.problems] == ["tensorflow: two steps in one call report a loss"]
 
 
 def test_parts_cover_all_images_once() -> None:
