@@ -250,11 +250,11 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
     exact = all(context.workers[name].device == "cpu" for name in context.workers)
     precision = "float32" if exact else "float64"
 
-    def run(interrupted: bool) -> dict[str, _Ends]:
+    def run(interrupted: bool) -> dict[str, _TwoSteps]:
         if fresh:
             context.workers.map(lambda worker: worker.forget_training(context.network.name))
         plan = start(context, recipe, precision=precision)
-        ends: dict[str, _Ends] = {}
+        ends: dict[str, _TwoSteps] = {}
 
         def job(worker: Worker) -> None:
             if interrupted:
@@ -276,7 +276,7 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
                 "loss": float(np.mean([step.loss for step in steps])),
                 "accuracy": float(np.mean([step.accuracy for step in steps])),
             }
-            ends[worker.framework] = _Ends(before, after, back, end, logits, reported)
+            ends[worker.framework] = _TwoSteps(before, after, back, end, logits, reported)
 
         context.workers.map(job)
         return {name: ends[name] for name in context.workers}
@@ -308,7 +308,7 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
 
 
 @dataclass(frozen=True)
-class _Ends:
+class _TwoSteps:
     """What two steps gave, with an evaluation between them or without."""
 
     before: dict[str, str]  # digests before the evaluation

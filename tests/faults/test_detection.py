@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FAULTY = ("faults", "training_faults")  # the files of the packages that know faults
 
-# small networks and recipes that together have a place for every fault
+# small networks and recipes that together have a site for every fault
 SMALL = ("mini_inception", "alexnet", "mini_vgg", "resnet20_v1")
 
 CASES = (("lenet5", "paddle_vgg"), ("lenet5", "keras_resnet"), *((name, NETWORKS[name].recipe) for name in SMALL))
@@ -97,8 +97,8 @@ def test_the_twins_files_know_nothing_of_faults() -> None:
                 assert "fault" not in path.read_text().replace("default", ""), path
 
 
-def test_faults_go_where_the_network_has_a_place(scenes: dict[str, Scene]) -> None:
-    changes = {name: {each.fault.change for each in injections(scene)} for name, scene in scenes.items()}
+def test_faults_go_where_the_network_has_a_site(scenes: dict[str, Scene]) -> None:
+    changes = {name: {injection.fault.change for injection in injections(scene)} for name, scene in scenes.items()}
     assert FaultName.AVERAGED_WINDOW in changes["alexnet"]
     assert FaultName.AVERAGED_WINDOW not in changes["lenet5"]
     assert FaultName.UNBIASED_VARIANCE in changes["mini_resnet"]
@@ -110,13 +110,13 @@ def test_faults_go_where_the_network_has_a_place(scenes: dict[str, Scene]) -> No
     assert sites_of("any optimizer", scenes["lenet5"]) == [OPTIMIZER]
 
 
-def test_another_seed_draws_other_places_and_the_same_one_the_same(scenes: dict[str, Scene]) -> None:
+def test_another_seed_draws_other_sites_and_the_same_one_the_same(scenes: dict[str, Scene]) -> None:
     scene = scenes["mini_resnet"]
     assert injections(scene, 1) == injections(scene, 1)
     assert injections(scene, 1) != injections(scene, 2)
 
 
-def test_the_places_have_every_fault(scenes: dict[str, Scene]) -> None:
+def test_the_cases_have_every_fault(scenes: dict[str, Scene]) -> None:
     assert {injection.fault for case in CASES for injection in injections_of(case, scenes)} == set(FAULTS)
 
 
@@ -169,7 +169,7 @@ def test_every_fault_is_caught_placed_and_named(
     case: tuple[str, str],
     framework: str,
 ) -> None:
-    """Each fault at the first place that has it; the report has them in every network."""
+    """Each fault in the first case that has it; the report has them in every network."""
     earlier = {injection.fault for other in CASES[: CASES.index(case)] for injection in injections_of(other, scenes)}
     own = [
         injection
@@ -187,7 +187,7 @@ def test_every_fault_is_caught_placed_and_named(
 
 
 @pytest.mark.parametrize("name", ["lenet5", pytest.param("mini_inception", marks=pytest.mark.slow)])
-def test_a_correct_pair_is_not_accused(workers: Workers, dataset: Dataset, name: str) -> None:
+def test_a_correct_pair_gives_no_false_alarm(workers: Workers, dataset: Dataset, name: str) -> None:
     control = control_run(workers, name, dataset, seeds=(5, 6))
     assert control.accusations == []
     assert control.seeds == [5, 6]
@@ -212,7 +212,7 @@ def test_a_fault_that_two_levels_see_is_reported_at_the_first(workers: Workers, 
     assert "PaddlePaddle computed the input, without the ReLU" in detection.diagnosis
 
 
-def test_independent_faults_do_not_hide_one_another(workers: Workers, dataset: Dataset) -> None:
+def test_no_fault_hides_another(workers: Workers, dataset: Dataset) -> None:
     scene = scene_of(ProofContext(workers, NETWORKS["lenet5"], dataset))
     swapped = distortion(FaultName.SWAPPED_KERNEL_AXES, "group1/conv", scene)
     lost = distortion(FaultName.BIAS_LOST, "head/logits", scene)

@@ -70,7 +70,7 @@ def test_evaluation_and_prediction_are_two_paths_to_the_same_logits(workers: Wor
         assert np.abs(result.logits - predicted[name]).max() < 1e-12
 
 
-def test_telling_weights_show_every_class_near_ties_and_large_losses(workers: Workers, dataset: Dataset) -> None:
+def test_probe_weights_show_every_class_near_ties_and_large_losses(workers: Workers, dataset: Dataset) -> None:
     context = ProofContext(workers, NETWORKS["lenet5"], dataset)
     probe = evaluation_probe(context)
     labels = probe.part.test_labels.astype(int)
