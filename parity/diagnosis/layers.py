@@ -15,6 +15,7 @@ import numpy as np
 from parity import kinds
 from parity.catalogue.recipes import Recipe
 from parity.data.batches import prepared, reference_batch
+from parity.data.dataset import Dataset
 from parity.data.epoch_plan import EpochPlan
 from parity.diagnosis import hypotheses
 from parity.diagnosis.attribution import Mismatch, diagnosis_of, identify_cause
@@ -288,7 +289,7 @@ def _probed_alone(context: ProofContext, inputs: Arrays, dtype: str = "float64")
     return inputs, probe_layers(context, arrays, dtype)
 
 
-def _first_row(context: ProofContext) -> tuple[Any, EpochPlan]:
+def _first_row(context: ProofContext) -> tuple[Dataset, EpochPlan]:
     """The images of the proofs' training, and its plan's first row."""
     plan = start(context, recipe_for(context))
     return training_part(context), EpochPlan(*(plan[name][:1] for name in ("order", "dy", "dx", "flip", "dropout")))

@@ -58,7 +58,15 @@ def optimizer_alone(context: ProofContext, recipe: Recipe | None = None) -> list
 
 
 def taken_up_gradients(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """Whether the optimizer's memory after a first step is the gradient: of drawn, of large and of tiny numbers."""
+    """Whether the optimizer's memory after a first step is the gradient: of drawn, of large and of tiny numbers.
+
+    Args:
+        context: the network, its workers and its data.
+        recipe: in place of the network's own.
+
+    Returns:
+        A cause for each framework where it is not. Empty for rules without memory, and for networks that are too large.
+    """
     recipe = recipe or recipe_for(context)
     if context.network.params > LARGE or not remembers(recipe):
         return []
@@ -177,7 +185,18 @@ def extreme_losses(context: ProofContext) -> list[Diagnosis]:
 
 
 def update_rule(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """Whether the optimizer's steps are the recipe's; where not, which other rule's they are. Raises WorkerError."""
+    """Whether the optimizer's steps are the recipe's; where not, which other rule's they are.
+
+    Args:
+        context: the network, its workers and its data.
+        recipe: in place of the network's own.
+
+    Returns:
+        A cause for each framework where they are not. Empty for networks that are too large.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     if context.network.params > LARGE:
         return []  # both frameworks' trainings of it do not fit into memory
     recipe = recipe or recipe_for(context)

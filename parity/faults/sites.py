@@ -24,7 +24,12 @@ def sites_of(kind: str, scene: Scene) -> list[str]:
 
 
 def twin_of(name: str, scene: Scene) -> str | None:
-    """The next layer whose kernel has the same shape as this layer's; None where there is none."""
+    """The next layer whose kernel has the same shape, the first layer being next to the last; None where there is none.
+
+    Args:
+        name: of a layer with a kernel.
+        scene: of the network.
+    """
     names = [layer["name"] for layer in scene.layers if scene.kernel(layer["name"]) == scene.kernel(name)]
     others = names[names.index(name) + 1 :] + names[: names.index(name)]
     return others[0] if others else None

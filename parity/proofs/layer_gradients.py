@@ -115,7 +115,12 @@ def by_layer(state: State) -> dict[str, State]:
 
 
 def of_layers(state: State, layers: Iterable[str]) -> State:
-    """The arrays of some layers, by their full names."""
+    """The arrays of some layers, by their full names.
+
+    Args:
+        state: canonical names and arrays.
+        layers: names of layers; those without arrays add nothing.
+    """
     own = by_layer(state)
     return {name: array for layer in layers for name, array in own.get(layer, {}).items()}
 
@@ -155,7 +160,16 @@ def _in_parts(probes: Probes, state: State) -> Iterator[list[str]]:
 
 
 def apart(shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
-    """float32 numbers in -2..2 in random order, evenly spaced, none of them zero."""
+    """float32 numbers in -2..2 in random order, evenly spaced, none of them zero.
+
+    Args:
+        shape: of the array.
+        draw: decides the order.
+
+    Example:
+        >>> np.sort(apart((4,), np.random.default_rng(0))).tolist()
+        [-1.5, -0.5, 0.5, 1.5]
+    """
     count = math.prod(shape)
     numbers = (np.arange(count) - (count - 1) / 2 + (count % 2) / 4) * (4 / count)
     return draw.permutation(numbers).reshape(shape).astype(np.float32)

@@ -133,7 +133,12 @@ def extreme_step(context: ProofContext, recipe: Recipe, extreme: Extreme) -> Com
 
 
 def steps_titled(proof: Proof, recipe: Recipe) -> Proof:
-    """The proof with the update rule in its title, which distinguishes the proofs of several rules."""
+    """The proof with the update rule in its title, which distinguishes the proofs of several rules.
+
+    Args:
+        proof: of level 6.
+        recipe: whose update rule was proven.
+    """
     return replace(proof, title=f"{proof.title}: {recipe.optimizer.kind}")
 
 

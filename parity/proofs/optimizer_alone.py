@@ -61,7 +61,12 @@ def count_steps(context: ProofContext, recipe: Recipe) -> CountedSteps:
 
 
 def steps_of(context: ProofContext, recipe: Recipe) -> int:
-    """How many steps a training by the recipe has on the context's data set."""
+    """How many steps a training has on the context's data set.
+
+    Args:
+        context: with the data set.
+        recipe: with the batch and the number of epochs.
+    """
     return recipe.epochs * max(1, len(context.dataset.train_images) // recipe.batch)
 
 
@@ -108,7 +113,12 @@ def repeated_updates(
 
 
 def apparent_epsilon(recipe: Recipe, update: np.ndarray) -> float | None:
-    """The epsilon of an Adam that made this first update of `GRADIENTS` [26]; None where no epsilon explains it."""
+    """The epsilon with which Adam makes a given first update; None where no epsilon explains it.
+
+    Args:
+        recipe: with the update rule and the base learning rate.
+        update: [26], what the first step subtracted from the weights for `GRADIENTS`.
+    """
     ratio = np.abs(update / _rate(recipe))
     if not np.all((ratio > 0) & (ratio < 1 + 1e-3)):
         return None

@@ -132,13 +132,25 @@ def remembers(recipe: Recipe) -> bool:
 
 
 def step(context: ProofContext, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
-    """One step of the training that the worker has loaded, with row `index` of a plan."""
+    """One step of the training that the worker has loaded.
+
+    Args:
+        context: the network.
+        worker: with a started training.
+        plan: arrays of an epoch.
+        index: the row of the plan that is taken.
+        weights: whether all weights are exported after the step.
+    """
     loss = train_rows(context, worker, plan, index).loss
     return StepResult(loss, current_state(context, worker, weights=weights))
 
 
 def from_row(plan: Arrays, index: int) -> Arrays:
-    """The plan rolled so that row `index` is the first; its length stays.
+    """The plan rolled so that another row is the first; its length stays.
+
+    Args:
+        plan: arrays of an epoch, one row for each step.
+        index: the row that becomes the first.
 
     Example:
         >>> from_row({"rate": np.array([0.1, 0.2, 0.3])}, 1)["rate"].tolist()
@@ -148,7 +160,13 @@ def from_row(plan: Arrays, index: int) -> Arrays:
 
 
 def current_state(context: ProofContext, worker: Worker, *, weights: bool = True) -> TrainerState:
-    """The state of the worker's training; with `weights` false, running statistics and memory only."""
+    """The state of the worker's training.
+
+    Args:
+        context: the network.
+        worker: with a started training.
+        weights: whether with all weights; else running statistics and the optimizer's memory only.
+    """
     exported = worker.export_training(context.network.name, optimizer=True, weights=weights)
     return TrainerState(exported.state, exported.optimizer)
 
@@ -158,6 +176,13 @@ def observed(taken: StepResult, recipe: Recipe) -> Arrays:
 
     After a first step the memory holds the first gradient and nothing else. Adam's `v` holds squares, of which the root
     is taken. Plain SGD has no memory; it shows its gradient in the weights.
+
+    Args:
+        taken: the step.
+        recipe: with the update rule.
+
+    Returns:
+        Arrays named "loss", `<slot>/<array>` such as "m/fc/kernel", and `state/<array>`.
     """
     quantities: Arrays = {LOSS: np.array(taken.loss)}
     for name, array in taken.after.memory.items():

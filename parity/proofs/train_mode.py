@@ -222,18 +222,49 @@ def training_part(context: ProofContext) -> Dataset:
 
 
 def plan_of(context: ProofContext, recipe: Recipe, epoch: int) -> Arrays:
-    """The plan of an epoch (counted from 0) of the proven trainings."""
+    """The plan of an epoch of the proven trainings.
+
+    Args:
+        context: the network, its batch and its data.
+        recipe: with augmentation and schedule.
+        epoch: counted from 0.
+
+    Returns:
+        Arrays with one row for each step: order, crops, flips, dropout seeds and learning rates.
+    """
     dropout = next(iter(context.describe().values())).dropout
     return plan_arrays(training_part(context), recipe, training_batch(context), context.seed, epoch, dropout)
 
 
 def gradients_of(context: ProofContext, plan: Arrays) -> dict[str, Gradients]:
-    """Both twins' gradients of a plan's first batch, by framework; a training must be started. Raises WorkerError."""
+    """Both twins' gradients of a plan's first batch.
+
+    Args:
+        context: the network and its workers, with a started training.
+        plan: arrays of an epoch.
+
+    Returns:
+        By framework: the mean loss, and the gradient of every trainable array.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     return context.workers.map(lambda worker: worker.gradients(context.network.name, plan))
 
 
 def training_stages(context: ProofContext, rows: Arrays) -> dict[str, TrainingStages]:
-    """Both twins' stages in training mode, by framework, with a pass for each row of a plan, of a started training."""
+    """Both twins' stages in training mode, with one pass for each row of a plan.
+
+    Args:
+        context: the network and its workers, with a started training.
+        rows: arrays of an epoch, as many rows as passes.
+
+    Returns:
+        By framework: the stages of the first pass, and the state after the last one.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     return context.workers.map(lambda worker: worker.training_stages(context.network.name, rows))
 
 
@@ -306,5 +337,10 @@ def probe_inputs_of_batch_norms(context: ProofContext) -> Arrays:
 
 
 def unmoved(before: State, after: State) -> list[str]:
-    """The names of the arrays of `before` that are bit for bit the same in `after`."""
+    """The names of the arrays of `before` that are equal in `after`.
+
+    Args:
+        before: arrays by name.
+        after: the same arrays later; one that is missing counts as equal.
+    """
     return [name for name, array in before.items() if np.array_equal(array, after.get(name, array))]
