@@ -66,11 +66,11 @@ def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, 
     yield "softmax-twice", "the sum of probabilities, without a logarithm", float(-chosen.mean())
     losses = cross_entropies(logits, labels)
     for cap in LOSS_CAPS:
-        yield "softmax-floor", f"losses cut at {cap:.3g}", float(np.minimum(losses, cap).mean())
+        yield "softmax-floor", f"losses clipped at {cap:.3g}", float(np.minimum(losses, cap).mean())
     for floor in PROBABILITY_FLOORS:
-        cut_off = -np.log(np.clip(chosen, floor, 1 - floor))
-        text = f"the cross entropy of probabilities cut to {floor:g}..1 - {floor:g}"
-        yield "softmax-floor", text, float(cut_off.mean())
+        clipped = -np.log(np.clip(chosen, floor, 1 - floor))
+        text = f"the cross entropy of probabilities clipped to {floor:g}..1 - {floor:g}"
+        yield "softmax-floor", text, float(clipped.mean())
 
 
 def of_images(images: np.ndarray) -> Iterator[Hypothesis]:
@@ -83,7 +83,7 @@ def of_images(images: np.ndarray) -> Iterator[Hypothesis]:
         yield "preprocess", f"{factor:.3g} times as large", images * factor
 
 
-def cut(x: np.ndarray, bits: int) -> np.ndarray:
+def rounded_to_bits(x: np.ndarray, bits: int) -> np.ndarray:
     """Numbers rounded to the nearest with so many significant bits.
 
     Args:
@@ -94,7 +94,7 @@ def cut(x: np.ndarray, bits: int) -> np.ndarray:
         float64, of the same shape.
 
     Example:
-        >>> cut(np.array([1 + 2.0**-9, -3.0]), 8).tolist()
+        >>> rounded_to_bits(np.array([1 + 2.0**-9, -3.0]), 8).tolist()
         [1.0, -3.0]
     """
     mantissa, exponent = np.frexp(x)

@@ -159,8 +159,11 @@ def reduced_precision(context: ProofContext) -> list[Diagnosis]:
         for framework, outputs in actual.items():
             before = gap(exact, outputs[name])
             for title, bits in REDUCED.items():
-                cut = {kind: hypotheses.cut(array, bits) if kind == "kernel" else array for kind, array in own.items()}
-                after = gap(kinds.layer(layer, hypotheses.cut(x, bits), cut), outputs[name])
+                lowered = {
+                    kind: hypotheses.rounded_to_bits(array, bits) if kind == "kernel" else array
+                    for kind, array in own.items()
+                }
+                after = gap(kinds.layer(layer, hypotheses.rounded_to_bits(x, bits), lowered), outputs[name])
                 if after * CLOSES < before:
                     text = f"products of {title} numbers ({bits} significant bits)"
                     mismatch = Mismatch(framework, name, layer["kind"], before)

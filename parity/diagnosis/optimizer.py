@@ -54,10 +54,10 @@ def optimizer_alone(context: ProofContext, recipe: Recipe | None = None) -> list
     ruled = update_rule(context, recipe)
     if ruled and all(cause.trap for cause in ruled):
         return ruled
-    return taken_up_gradients(context, recipe) or ruled
+    return remembered_gradients(context, recipe) or ruled
 
 
-def taken_up_gradients(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
+def remembered_gradients(context: ProofContext, recipe: Recipe | None = None) -> list[Diagnosis]:
     """Whether the optimizer's memory after a first step is the gradient: of drawn, of large and of tiny numbers.
 
     Args:
@@ -72,14 +72,14 @@ def taken_up_gradients(context: ProofContext, recipe: Recipe | None = None) -> l
         return []
     causes: dict[str, Diagnosis] = {}
     for extreme in (None, *EXTREMES):
-        for framework, taken in _taken_up(context, recipe, extreme).items():
+        for framework, taken in _remembered_gradients(context, recipe, extreme).items():
             if framework not in causes and (cause := _cause_of(framework, taken, drawn=extreme is None)):
                 causes[framework] = cause
     return list(causes.values())
 
 
 @dataclass(frozen=True)
-class TakenUp:
+class RememberedGradients:
     """Gradients by array, without weight decay.
 
     Attributes:
@@ -96,7 +96,9 @@ class TakenUp:
         return float(np.max([np.abs(made[n] - g).max() / (scales[n] or 1.0) for n, g in self.remembered.items()]))
 
 
-def _taken_up(context: ProofContext, recipe: Recipe, extreme: Extreme | None) -> dict[str, TakenUp]:
+def _remembered_gradients(
+    context: ProofContext, recipe: Recipe, extreme: Extreme | None
+) -> dict[str, RememberedGradients]:
     """By framework whose optimizer has a memory: the gradients at the proof's state, or at a designed one."""
     plan, state = plan_of(context, recipe, 0), context.state("float64")
     if extreme is not None:
@@ -108,7 +110,7 @@ def _taken_up(context: ProofContext, recipe: Recipe, extreme: Extreme | None) ->
     taken = run_step(context, recipe, states, plan, "float64", weights=False)
     kinds = {layer["name"]: layer["kind"] for layer in context.layers()}
     slot, share = ("m", 1 - recipe.optimizer.beta1) if recipe.optimizer.kind == "adam" else ("velocity", 1.0)
-    taken_up = {}
+    by_framework = {}
     for framework, step in taken.items():
         remembered = {
             name: step.after.memory[f"{slot}/{name}"] / share
@@ -117,11 +119,11 @@ def _taken_up(context: ProofContext, recipe: Recipe, extreme: Extreme | None) ->
             if f"{slot}/{name}" in step.after.memory
         }
         if remembered:
-            taken_up[framework] = TakenUp(computed[framework].gradients, remembered)
-    return taken_up
+            by_framework[framework] = RememberedGradients(computed[framework].gradients, remembered)
+    return by_framework
 
 
-def _cause_of(framework: str, taken: TakenUp, *, drawn: bool) -> Diagnosis | None:
+def _cause_of(framework: str, taken: RememberedGradients, *, drawn: bool) -> Diagnosis | None:
     """The cause of wrong gradients in the memory; None where they are right."""
     before = taken.gap(taken.computed)
     if before <= UPDATE_LIMIT:
@@ -138,10 +140,14 @@ def _cause_of(framework: str, taken: TakenUp, *, drawn: bool) -> Diagnosis | Non
     explained = (
         ("gradient-scale", f"with gradients times {factor:.6g}", scaled)
         if drawn
-        else ("gradient-clip", f"with gradients cut to a norm of {factor * norm:.6g}, where it was {norm:.3g}", scaled),
+        else (
+            "gradient-clip",
+            f"with gradients clipped to a norm of {factor * norm:.6g}, where it was {norm:.3g}",
+            scaled,
+        ),
         (
             "gradient-clip",
-            f"with gradients cut to {largest:.6g} at most",
+            f"with gradients clipped to {largest:.6g} at most",
             {name: np.clip(g, -largest, largest) for name, g in computed.items()},
         ),
         (

@@ -97,8 +97,8 @@ def counted_images(context: ProofContext) -> list[Diagnosis]:
         else:
             small = evaluated(context, "float64")[framework]  # logits and losses of the order of one
             own = training_part(context).test_labels.astype(int)
-            cut = _figures_off(small, own) <= FLOAT64_LIMIT * len(own)
-            diagnoses.append(_other_figures(mismatch, logits, labels, result, batch, cut=cut))
+            clipped = _figures_off(small, own) <= FLOAT64_LIMIT * len(own)
+            diagnoses.append(_other_figures(mismatch, logits, labels, result, batch, clipped=clipped))
     return diagnoses
 
 
@@ -294,9 +294,9 @@ def _other_figures(
     figures: Figures,
     batch: int,
     *,
-    cut: bool = False,
+    clipped: bool = False,
 ) -> Diagnosis:
-    """What loss and accuracy are that do not follow from the logits; `cut`: the loss of small logits is right."""
+    """What loss and accuracy are that do not follow from the logits; `clipped`: the loss of small logits is right."""
     losses, right = cross_entropies(logits, labels), logits.argmax(axis=1) == labels
     if figures.accuracy != float(right.mean()):
         for text, hits in _counts(logits, labels, batch):
@@ -305,12 +305,12 @@ def _other_figures(
     parts = [losses[begin : begin + batch].mean() for begin in range(0, len(losses), batch)]
     if abs(np.mean(parts) - figures.loss) <= FLOAT64_LIMIT * np.abs(logits).max():
         return diagnosis_of(mismatch, "", "the mean of its batches' mean losses, of which the last batch is smaller")
-    if cut and figures.loss < losses.mean():
+    if clipped and figures.loss < losses.mean():
         low, high = 0.0, float(losses.max())
         for _ in range(60):  # bisection to the last bit
             middle = (low + high) / 2
             low, high = (middle, high) if np.minimum(losses, middle).mean() < figures.loss else (low, middle)
-        text = f"a mean loss with every image's cut to {low:.4g}, where they reach {losses.max():.4g}"
+        text = f"a mean loss with every image's clipped to {low:.4g}, where they reach {losses.max():.4g}"
         return diagnosis_of(mismatch, "softmax-floor", text)
     of_logits = f"these logits give {right.mean():.6g} and {losses.mean():.6g}"
     text = f"an accuracy of {figures.accuracy:.6g} and a loss of {figures.loss:.6g}; {of_logits}"

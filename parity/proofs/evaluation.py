@@ -66,9 +66,8 @@ def evaluation(context: ProofContext) -> Proof:
         comparisons[f"{framework}, against its predictions"] = compare(predicted[framework], exact, FLOAT64_LIMIT)
     limits = _float32_limits(context, probe, logits["float64"])
     rounded = {name: compare(predicted[name], arrays, limits) for name, arrays in logits["float32"].items()}
-    for what, comparison in (
-        comparisons | {f"{name}, float32": comparison for name, comparison in rounded.items()}
-    ).items():
+    labelled = comparisons | {f"{name}, float32": comparison for name, comparison in rounded.items()}
+    for what, comparison in labelled.items():
         problems += [f"{what}: {line}" for line in comparison.explain()]
     problems += [f"{framework}: {line}" for framework, effect in effects.items() for line in effect.explain()]
     every = [*comparisons.values(), *rounded.values()]

@@ -245,15 +245,15 @@ def test_a_correct_level_has_no_causes(workers: Workers, dataset: Dataset) -> No
     assert [cause for level in LEVELS for cause in diagnose(context, level)] == []
 
 
-def test_cut_keeps_so_many_significant_bits() -> None:
+def test_rounding_keeps_so_many_significant_bits() -> None:
     x = np.array([1.0, 1 + 2.0**-10, 1 + 2.0**-11 + 2.0**-20, -3.14159, 0.0, 1e-30])
-    rounded = hypotheses.cut(x, 11)
+    rounded = hypotheses.rounded_to_bits(x, 11)
     assert rounded[0] == 1.0
     assert rounded[1] == x[1]
     assert rounded[2] == 1 + 2.0**-10
     assert rounded[4] == 0
     assert (np.abs(rounded - x) <= np.abs(x) * 2.0**-11).all()
-    assert (hypotheses.cut(rounded, 11) == rounded).all()
+    assert (hypotheses.rounded_to_bits(rounded, 11) == rounded).all()
 
 
 def test_cross_entropy_of_hand_counted_logits() -> None:
