@@ -110,10 +110,12 @@ def _transfer(url: str, path: Path, title: str, timeout: tuple[float, float], *,
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not visible) as display:
         task = display.add_task(title, total=None)
-        bar: SimpleNamespace = SimpleNamespace(  # what pooch asks of a bar; it sets `total` once the server has answered
-            total=0,
-            update=lambda size: display.update(task, advance=size, total=bar.total or None),
-            reset=lambda: display.update(task, completed=0),
-            close=lambda: None,
+        bar: SimpleNamespace = (
+            SimpleNamespace(  # what pooch asks of a bar; it sets `total` once the server has answered
+                total=0,
+                update=lambda size: display.update(task, advance=size, total=bar.total or None),
+                reset=lambda: display.update(task, completed=0),
+                close=lambda: None,
+            )
         )
         pooch.HTTPDownloader(bar, CHUNK_BYTES, timeout=timeout)(url, str(path), None)
