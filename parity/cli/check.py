@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +25,9 @@ from parity.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from parity.proofs.context import Evidence
     from parity.records.records import Proof
 
 
@@ -51,17 +54,20 @@ def check(
     updates: dict[str, Any] = {}  # of optimizers alone, which networks share
     with begun(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
+        from parity.diagnosis.prove import prove_level
         from parity.proofs.context import Evidence
         from parity.workers.environment import collect
 
         images = images_of(dataset, seed)
         out = console.stderr() if as_json else console.stdout()
         ready(workers, device)
-        environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
+        environment: dict[str, Any] = {}
         for name in wanted:
             out.print(f"{name} on {images.title}", soft_wrap=True)
-            found[name] = list(_proofs(Evidence(workers, network(name), images, seed, updates), out))
+            found[name] = list(_proofs(prove_level, Evidence(workers, network(name), images, seed, updates), out))
             console.print_verdict(out, name, found[name])
+            if not environment and (save is not None or as_json):  # once there is something to be said of it
+                environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
             if save is not None:  # what is done outlives an interruption
                 unsaved = kept_or_why_not(save, [proof for each in found.values() for proof in each], environment)
     if as_json:
@@ -77,10 +83,9 @@ def check(
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
 
 
-def _proofs(evidence: Any, out: Any) -> Iterator[Proof]:
-    """Each level's proof of a `parity.proofs.context.Evidence`, printed as soon as it is there."""
+def _proofs(prove_level: Callable[[Evidence, int], Proof], evidence: Evidence, out: Console) -> Iterator[Proof]:
+    """Each level's proof, printed as soon as it is there."""
     from parity.cli import console
-    from parity.diagnosis.prove import prove_level
     from parity.records.levels import LEVELS
 
     for level, title in LEVELS.items():
