@@ -323,19 +323,25 @@ def test_doctor_shows_a_data_variable_that_points_nowhere(monkeypatch: pytest.Mo
     assert diagnosed(facts(), facts())["CIFAR-10"].state == "problem"
 
 
-@pytest.mark.slow
-def test_traps_are_put_in_found_saved_and_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("traps", "faults"),
+    [
+        (("flatten-order", "relu-missing"), 4),
+        pytest.param(("flatten-order", "eval-dropped", "start-weights"), 8, marks=pytest.mark.slow),
+    ],
+)
+def test_traps_are_put_in_found_saved_and_reported(traps: tuple[str, ...], faults: int, tmp_path: Path) -> None:
     saved = tmp_path / "traps.json"
-    chosen = ("--trap", "flatten-order", "--trap", "eval-dropped", "--trap", "start-weights")
+    chosen = [word for trap in traps for word in ("--trap", trap)]
     done = parity("traps", "--network", "lenet5", "--dataset", "generated", *chosen, "--json", "--save", saved)
     found = json.loads(done.stdout)
-    assert len(found["detections"]) == 8
+    assert len(found["detections"]) == faults
     assert all(each["level"] and each["placed"] and each["named"] for each in found["detections"])
     assert [each["accusations"] for each in found["correct"]] == [[]]
-    assert "caught: 8 of 8 (100.0%)" in done.stderr
+    assert f"caught: {faults} of {faults} (100.0%)" in done.stderr
     assert "correct pairs: 1, accusations: 0" in done.stderr
     parity("report", saved, "-o", tmp_path / "report.md")
-    assert "Of 8 faults in `lenet5`: 8 (100.0%) caught" in (tmp_path / "report.md").read_text()
+    assert f"Of {faults} faults in `lenet5`: {faults} (100.0%) caught" in (tmp_path / "report.md").read_text()
 
 
 def test_a_trap_that_is_not_known_is_refused_with_those_that_are() -> None:
