@@ -30,7 +30,8 @@ from parity.system import ROOT, is_amd_with_avx2
 from parity.workers.client import Client
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.liveness import Liveness
-from parity.workers.protocol import Reply, read_message, write_message
+from parity.workers.protocol import read_message, write_message
+from parity.workers.reply import Reply
 from parity.workers.scratch import Scratch
 
 PIPE_BYTES = 2**20  # what an ordinary user may ask for
