@@ -23,7 +23,7 @@ from parity.records.saved_run import load_run
 from parity.records.validation import validated
 from parity.workers.client import Client
 from parity.workers.pool import WorkerError
-from parity.workers.protocol import Reply
+from parity.workers.reply import Reply
 from tests.command_line import ROOT, parity, training_of
 
 NO_TENSORFLOW = {"PARITY_TENSORFLOW_PYTHON": "/nonexistent"}

@@ -18,7 +18,7 @@ from parity.numerics.tolerance import Roundings
 from parity.workers.client import Client
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
-from parity.workers.protocol import Reply
+from parity.workers.reply import Reply
 
 ROOT = Path(__file__).resolve().parents[2]
 
