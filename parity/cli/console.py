@@ -72,7 +72,7 @@ def _text(text: str, style: str = "") -> Text:
     return Text(printable(text), style)
 
 
-def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
+def print_message(console: Console, text: str, style: str = "", indent: int = 0) -> None:
     """A message: wrapped between words on a terminal, as long lines elsewhere."""
     if console.is_terminal:
         console.print(Padding(_text(text, style), (0, 0, 0, indent)))
@@ -93,9 +93,9 @@ def print_json(value: Any) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -135,7 +135,8 @@ def network_facts(entry: Network) -> dict[str, Any]:
         "recipe": entry.recipe,
         "checked_by_default": entry.in_profile,
         "published": [
-            {"source": each.source, "accuracy": each.accuracy, "epochs": each.epochs} for each in entry.published
+            {"source": published.source, "accuracy": published.accuracy, "epochs": published.epochs}
+            for published in entry.published
         ],
     }
 
@@ -156,41 +157,47 @@ def print_proof(console: Console, proof: Proof) -> None:
     line.append(compared, "dim")
     console.print(line, soft_wrap=True)
     for problem in proof.problems:
-        say(console, problem, indent=3)
+        print_message(console, problem, indent=3)
     for cause in cause_lines(proof):
-        say(console, cause, "yellow", indent=3)
+        print_message(console, cause, "yellow", indent=3)
 
 
-def print_detection(console: Console, found: Detection) -> None:
+def print_detection(console: Console, detection: Detection) -> None:
     """One line: what was put where, the level that saw it, whether it was placed and named; more where it was not."""
-    good = found.caught and found.placed and found.named and not found.accused
-    level = f"level {found.level}" if found.level else "NOT SEEN"
-    words = [word if right else f"NOT {word}" for word, right in (("placed", found.placed), ("named", found.named))]
-    line = Text(f"{found.trap:<17}{found.change:<29}{FRAMEWORKS[found.framework].title:<13}{found.stage:<24}")
-    line.append(", ".join([level, *words]), "green" if good else "bold red")
+    as_expected = detection.caught and detection.placed and detection.named and not detection.accused
+    level = f"level {detection.level}" if detection.level else "NOT SEEN"
+    words = [
+        word if right else f"NOT {word}" for word, right in (("placed", detection.placed), ("named", detection.named))
+    ]
+    line = Text(
+        f"{detection.trap:<17}{detection.change:<29}{FRAMEWORKS[detection.framework].title:<13}{detection.stage:<24}"
+    )
+    line.append(", ".join([level, *words]), "green" if as_expected else "bold red")
     console.print(line, soft_wrap=True)
-    if not good:
-        say(console, found.diagnosis or "no diagnosis", indent=3)
-        for stage in found.accused:
-            say(console, f"accused without reason: {stage}", "bold red", indent=3)
+    if not as_expected:
+        print_message(console, detection.diagnosis or "no diagnosis", indent=3)
+        for stage in detection.accused:
+            print_message(console, f"accused without reason: {stage}", "bold red", indent=3)
 
 
-def detection_lines(found: Sequence[Detection], innocent: Sequence[Innocence]) -> list[str]:
+def detection_lines(detections: Sequence[Detection], control_runs: Sequence[Innocence]) -> list[str]:
     """Rates, margin and accusations."""
     from parity.records.detection_rates import margin, rates_of
 
     lines = []
-    if found:
-        rates = rates_of(found)
+    if detections:
+        rates = rates_of(detections)
         lines += [
             f"{what}: {hits} of {rates.injected} ({hits / rates.injected:.1%})"
             for what, hits in (("caught", rates.caught), ("placed", rates.placed), ("named", rates.named))
         ]
-    if (orders := margin(found, innocent)) is not None:
+    if (orders := margin(detections, control_runs)) is not None:
         lines.append(f"the weakest fault stands {orders:.1f} orders of magnitude above the strongest correct twin")
-    accusations = [f"{each.network}: accused without a fault: {line}" for each in innocent for line in each.accusations]
-    if innocent:
-        lines.append(f"correct pairs: {sum(len(each.seeds) for each in innocent)}, accusations: {len(accusations)}")
+    accusations = [
+        f"{run.network}: accused without a fault: {line}" for run in control_runs for line in run.accusations
+    ]
+    if control_runs:
+        lines.append(f"correct pairs: {sum(len(run.seeds) for run in control_runs)}, accusations: {len(accusations)}")
     return lines + accusations
 
 
@@ -256,10 +263,10 @@ def same_start(records: Sequence[Training]) -> list[str]:
         ("initial weights identical", "initial_digest"),
     ):
         answers = {
-            same({each.framework: getattr(each, digest) for each in records if each.seed == seed})
-            for seed in {record.seed for record in records}
+            same({answer.framework: getattr(answer, digest) for answer in records if answer.seed == seed})
+            for seed in {answer.seed for answer in records}
         }
-        lines.append(f"{what}: {next(each for each in ('NO', 'unknown', 'yes') if each in answers)}")
+        lines.append(f"{what}: {next(answer for answer in ('NO', 'unknown', 'yes') if answer in answers)}")
     return lines
 
 
@@ -270,33 +277,34 @@ def same(values: Mapping[str, str]) -> str:
     return "yes" if len(set(values.values())) == 1 else "NO"
 
 
-def equivalence_lines(found: Equivalence) -> list[str]:
+def equivalence_lines(equivalence: Equivalence) -> list[str]:
     """The verdict on the accuracies, what it rests on, and its problems."""
-    one, other = (FRAMEWORKS[name].title for name in found.accuracies)
-    low, high = found.interval
-    certain = f"{2 * found.confidence - 1:.0%} interval {low:+.2f} to {high:+.2f}"
+    first_title, second_title = (FRAMEWORKS[name].title for name in equivalence.accuracies)
+    low, high = equivalence.interval
+    certain = f"{2 * equivalence.confidence - 1:.0%} interval {low:+.2f} to {high:+.2f}"
     return [
-        f"test accuracy over {len(found.seeds)} seeds: {found.verdict.upper()}",
-        f"  {one} less {other}: {found.difference:+.2f} points, {certain}, margin {found.margin:g}; "
-        f"p {found.p_equivalent:.2g} (equivalence), p {found.p_different:.2g} (difference)",
-        *(f"  {problem}" for problem in found.problems),
+        f"test accuracy over {len(equivalence.seeds)} seeds: {equivalence.verdict.upper()}",
+        f"  {first_title} less {second_title}: {equivalence.difference:+.2f} points, {certain}, "
+        f"margin {equivalence.margin:g}; p {equivalence.p_equivalent:.2g} (equivalence), p {equivalence.p_different:.2g} (difference)",
+        *(f"  {problem}" for problem in equivalence.problems),
     ]
 
 
-def cross_lines(found: CrossEvaluation) -> list[str]:
+def cross_lines(evaluation: CrossEvaluation) -> list[str]:
     """One line on the weights of a training evaluated in the other framework, and its problems."""
-    home, abroad = FRAMEWORKS[found.trained_in].title, FRAMEWORKS[found.evaluated_in].title
-    line = f"trained in {home} (seed {found.seed}), evaluated in {abroad}: "
-    if found.problems:
-        return [line + "NO ANSWER", *(f"  {problem}" for problem in found.problems)]
-    unexplained = sum(not each.float64_agree for each in found.differing)
+    home, abroad = FRAMEWORKS[evaluation.trained_in].title, FRAMEWORKS[evaluation.evaluated_in].title
+    line = f"trained in {home} (seed {evaluation.seed}), evaluated in {abroad}: "
+    if evaluation.problems:
+        return [line + "NO ANSWER", *(f"  {problem}" for problem in evaluation.problems)]
+    unexplained = sum(not image.float64_agree for image in evaluation.differing)
     if unexplained:
         kind = f", {unexplained} of them in float64 too: NOT EQUAL"
     else:
-        kind = ", all alike in float64: rounding" if found.differing else ""
+        kind = ", all alike in float64: rounding" if evaluation.differing else ""
     return [
-        f"{line}{len(found.differing)} of {found.images:,} predictions differ{kind}; accuracy "
-        f"{found.accuracy_home:.2%} and {found.accuracy_abroad:.2%}, largest gap of a logit {found.largest_gap:.1e}"
+        f"{line}{len(evaluation.differing)} of {evaluation.images:,} predictions differ{kind}; accuracy "
+        f"{evaluation.accuracy_home:.2%} and {evaluation.accuracy_abroad:.2%}, largest gap of a logit "
+        f"{evaluation.largest_gap:.1e}"
     ]
 
 
@@ -306,10 +314,10 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for column in table.columns[:2]:
         column.no_wrap = True
     for finding in findings:
-        found = _text(finding.found)
+        detail = _text(finding.detail)
         if finding.advice:
-            found.append(_text(f"\nwhat to do: {finding.advice}", STYLES[finding.state]))
-        table.add_row(Text(finding.state, STYLES[finding.state]), finding.what, found)
+            detail.append(_text(f"\nwhat to do: {finding.advice}", STYLES[finding.severity]))
+        table.add_row(Text(finding.severity, STYLES[finding.severity]), finding.what, detail)
     return table
 
 
@@ -320,30 +328,36 @@ def _table(*headings: str, right: Sequence[int] = ()) -> Table:
     return table
 
 
-def migration_lines(found: Migration) -> list[str]:
+def migration_lines(migration: Migration) -> list[str]:
     """The verdict on a user's pair of models, what differs, and how to mend it."""
     from parity.catalogue.traps import TRAPS
     from parity.records.records import grouped
 
-    first = "with the suggested changes, " if found.fixed else ""
+    first = "with the suggested changes, " if migration.fixed else ""
     lines = [
-        f"{first}{found.verdict}: {found.first} / {found.second}, {len(found.stages)} layers and functions matched"
+        f"{first}{migration.verdict}: {migration.first} / {migration.second}, "
+        f"{len(migration.stages)} layers and functions matched"
     ]
-    for cause, stages in grouped(found.causes):
+    for cause, stages in grouped(migration.causes):
         trap = TRAPS.get(cause.trap)
-        lines.append(f"cause ({cause.trap or 'no known trap'}, {_places(len(stages))}): {cause.text}")
+        lines.append(f"cause ({cause.trap or 'no known trap'}, {_occurrences(len(stages))}): {cause.text}")
         if trap:
             lines.append(f"  what to do: {trap.fix}")
-    lines += [f"ambiguous: {line}" for line in found.ambiguous]
-    lines += [f"note: {line}" for line in found.remarks]
-    lines += [f"in training only: {line}" for line in found.training]
-    if found.impact:
-        share = f"{found.impact.changed} of {found.impact.inputs}"
+    lines += [f"ambiguous: {line}" for line in migration.ambiguous]
+    lines += [f"note: {line}" for line in migration.remarks]
+    lines += [f"in training only: {line}" for line in migration.training]
+    if migration.impact:
+        share = f"{migration.impact.changed} of {migration.impact.inputs}"
         lines.append(f"decision impact: with the TensorFlow model's own weights, {share} inputs change their class")
-    if found.fix and not found.fixed:
-        lines += ["", "the changes that --apply-fixes makes to the Paddle model:", "", *found.fix.rstrip().splitlines()]
-    return [*lines, *(f"by hand: {line}" for line in found.by_hand)]
+    if migration.fix and not migration.fixed:
+        lines += [
+            "",
+            "the changes that --apply-fixes makes to the Paddle model:",
+            "",
+            *migration.fix.rstrip().splitlines(),
+        ]
+    return [*lines, *(f"by hand: {line}" for line in migration.by_hand)]
 
 
-def _places(count: int) -> str:
+def _occurrences(count: int) -> str:
     return "1 place" if count == 1 else f"{count} places"

@@ -83,7 +83,7 @@ def main() -> None:
             sys.exit(UNUSABLE)
         from parity.cli import console
 
-        console.say(
+        console.print_message(
             console.stderr(),
             f"parity: an error of the suite itself, {cause(error)}\n"
             f"Please report it with the traceback that the same command shows with {DEBUG}=1.",
@@ -91,8 +91,8 @@ def main() -> None:
         sys.exit(UNUSABLE)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"parity {__version__}")
         raise typer.Exit
 
@@ -116,8 +116,8 @@ def networks(as_json: JsonOption = False) -> None:
         console.print_table(console.stdout(), console.networks_table(list(NETWORKS.values())))
 
 
-for each in (check, traps, compare, convert, repro, train):
-    app.command(**help_of(each.__name__))(each)
+for command in (check, traps, compare, convert, repro, train):
+    app.command(**help_of(command.__name__))(command)
 
 
 @app.command(**help_of("report"))
@@ -154,7 +154,7 @@ def _newest_run() -> Path:
 def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
     """Look at the installation: both frameworks, data, memory, settings; say what to do about problems."""
     from parity.cli import console
-    from parity.cli.doctor import diagnose
+    from parity.cli.doctor import examine_machine
     from parity.cli.trial import try_out
     from parity.workers.environment import ask, prefer_gpu
     from parity.workers.pool import Workers
@@ -165,8 +165,8 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
             facts, errors = ask(workers)
             if not errors:
                 prefer_gpu(workers, facts)
-        findings = [*diagnose(workers), *try_out(workers)]
-    problems = [finding for finding in findings if finding.state == "problem"]
+        findings = [*examine_machine(workers), *try_out(workers)]
+    problems = [finding for finding in findings if finding.severity == "problem"]
     if as_json:
         console.print_json({"usable": not problems, "findings": [vars(finding) for finding in findings]})
     else:
@@ -190,5 +190,5 @@ def _message(error: Exception) -> str:
 def _fail(message: str, code: int) -> None:
     from parity.cli import console
 
-    console.say(console.stderr(), f"parity: {message}", "red")
+    console.print_message(console.stderr(), f"parity: {message}", "red")
     raise typer.Exit(code)

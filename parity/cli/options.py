@@ -67,19 +67,19 @@ DatasetOption = Annotated[
 ]
 
 
-def images_of(dataset: str | None, seed: int) -> Dataset:
+def dataset_or_default(dataset: str | None, seed: int) -> Dataset:
     """The data set asked for; when none was, CIFAR-10 if that needs no download, else drawn images."""
     from parity.cli import console
     from parity.data.registry import find, load
 
     if dataset is None and find() is None:
         note = "note: CIFAR-10 is not on this machine, so the inputs are generated images"
-        console.say(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
+        console.print_message(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
         dataset = "generated"
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
 
-def begun(frameworks: Sequence[str], threads: int | None) -> Workers:
+def start_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
     """Workers that start while the command goes on; `ready` waits for them. Imports no library that takes its time."""
     from parity.workers.pool import Workers
 
@@ -88,7 +88,7 @@ def begun(frameworks: Sequence[str], threads: int | None) -> Workers:
     return workers
 
 
-def ready(workers: Workers, device: Device | ProofDevice) -> None:
+def await_ready(workers: Workers, device: Device | ProofDevice) -> None:
     """Wait until workers of `begun` have answered, with a word to the user meanwhile. Raises WorkerError."""
     from parity.cli import console
     from parity.workers.environment import await_workers
@@ -99,7 +99,7 @@ def ready(workers: Workers, device: Device | ProofDevice) -> None:
         await_workers(workers, device.value)
 
 
-def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
+def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
     """Save what there is so far; where that fails, tell the user and go on. Returns why; empty where it is saved.
 
     A full disk must not cost the work of an hour: the next network's turn tries again with everything.
@@ -110,11 +110,13 @@ def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[
     try:
         save_records(path, records, environment)
     except OSError as error:
-        console.say(console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red")
+        console.print_message(
+            console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red"
+        )
         return str(error)
     return ""
 
 
-def command() -> str:
+def command_line() -> str:
     """What was typed, for the record."""
     return shlex.join(["parity", *sys.argv[1:]])

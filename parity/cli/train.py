@@ -16,9 +16,9 @@ from parity.cli.options import (
     DeviceOption,
     Precision,
     ThreadsOption,
-    begun,
-    command,
-    ready,
+    await_ready,
+    command_line,
+    start_workers,
 )
 from parity.workers.frameworks import FRAMEWORKS
 
@@ -64,23 +64,25 @@ def train(
     from parity.workers.environment import collect
 
     chosen = variant(name, batch_norm=not no_batch_norm)  # unknown names are found before anything is made or loaded
-    followed = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
+    training_recipe = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
     if framework not in ("both", *FRAMEWORKS):
         raise ValueError(f"--framework {framework}: expected both, or one of {', '.join(FRAMEWORKS)}")
     frameworks = tuple(FRAMEWORKS) if framework == "both" else (framework,)
     store = Store(out) if out else None
     images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
-    fit = fitting(chosen, images)
-    if fit != chosen:
+    fitted = fitting(chosen, images)
+    if fitted != chosen:
         side, classes = images.train_images.shape[1], len(images.classes)
-        note = f"{images.title} holds {side}x{side} images of {classes} classes: training {fit}, the variant for them"
-        console.say(console.stderr(), note)
-    settings = Settings(recipe=followed, epochs=epochs, batch=batch, precision=precision.value)
-    plan = Plan(fit, frameworks, images, tuple(range(seed, seed + seeds)), settings)
-    with begun(frameworks, threads) as workers:
-        ready(workers, device)
+        note = (
+            f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for them"
+        )
+        console.print_message(console.stderr(), note)
+    settings = Settings(recipe=training_recipe, epochs=epochs, batch=batch, precision=precision.value)
+    plan = Plan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings)
+    with start_workers(frameworks, threads) as workers:
+        await_ready(workers, device)
         require_precision(workers, precision.value)
-        environment = collect(workers, dataset=images, profile="train", seed=seed, command=command())
+        environment = collect(workers, dataset=images, profile="train", seed=seed, command=command_line())
         require_one_precision(environment)
         with TrainingDisplay(frameworks, plan.batch, several_seeds=seeds > 1, console=console.stderr()) as display:
             result = run(workers, plan, store, environment, display.update, display.note)
@@ -93,17 +95,17 @@ def _conclude(result: Result, store: Store | None) -> int:
 
     out, err = console.stdout(), console.stderr()
     if result.records:
-        console.say(out, f"\n{console.training_title(result.records)}\n")
+        console.print_message(out, f"\n{console.training_title(result.records)}\n")
         console.print_table(out, console.training_table(result.records))
     lines = console.same_start(result.records) if len(result.plan.frameworks) > 1 and result.records else []
     lines += console.equivalence_lines(result.equivalence) if result.equivalence else []
     for line in [*lines, *(line for cross in result.crosses for line in console.cross_lines(cross))]:
-        console.say(out, line)
+        console.print_message(out, line)
     for record in result.records:
         for problem in record.problems:
-            console.say(err, f"{FRAMEWORKS[record.framework].title}, seed {record.seed}: {problem}")
+            console.print_message(err, f"{FRAMEWORKS[record.framework].title}, seed {record.seed}: {problem}")
     for error in result.save_errors:
-        console.say(err, error, "bold red")
+        console.print_message(err, error, "bold red")
     if store is None:
         out.print("nothing was saved (`--out DIR` saves weights, results and checkpoints)")
     elif result.records:
@@ -112,7 +114,7 @@ def _conclude(result: Result, store: Store | None) -> int:
     if result.interrupted:
         way = "" if store is None else "; the same command goes on after the last finished epoch"
         how = "terminated" if termination.terminated() else "interrupted"
-        console.say(err, f"{how}: this is a partial result{way}", "bold yellow")
+        console.print_message(err, f"{how}: this is a partial result{way}", "bold yellow")
         return termination.exit_code()
     if result.partial or result.save_errors:
         return UNUSABLE

@@ -33,67 +33,69 @@ MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
 
 
 @dataclass
-class Pair:
+class ModelPair:
     """A TensorFlow model and a Paddle model, loaded, matched, and given the same weights."""
 
     workers: Workers
-    wanted: dict[str, ModelSpec]  # by framework
+    specs: dict[str, ModelSpec]  # by framework
     dataset: Dataset | None = None  # where the inputs are images
     seed: int = 0
     fixed: Mapping[str, str] = field(default_factory=dict)  # names of the first model's layers to the second's
 
     def __post_init__(self) -> None:
-        self.name = " / ".join(self.wanted[framework].target for framework in (FIRST, SECOND))
+        self.name = " / ".join(self.specs[framework].target for framework in (FIRST, SECOND))
         self.graphs: dict[str, Graph] = {}
         self.matching = Matching([], [], [])
         self.entries: dict[str, list[Entry]] = {}
         # what the proofs found, for those that come after them
         self.outputs: dict[str, Arrays] = {}
-        self.gaps = Comparison((), ())
-        self.float32: dict[str, Comparison] = {}
+        self.comparison = Comparison((), ())
+        self.float32_comparisons: dict[str, Comparison] = {}
 
     def load(self) -> None:
         """Build and trace both models. Raises TargetError, WorkerError."""
-        traced = self.each(lambda worker: worker.load_model(self.name, self.wanted[worker.framework]))
+        traced = self.run_on_both(lambda worker: worker.load_model(self.name, self.specs[worker.framework]))
         self.graphs = {framework: Graph.from_dict(values) for framework, values in traced.items()}
 
     def fix(self, code: str) -> None:
         """Build the Paddle model anew and let `code` change it."""
-        self.graphs[SECOND] = Graph.from_dict(self.one(SECOND, lambda worker: worker.fix_model(self.name, code)))
+        self.graphs[SECOND] = Graph.from_dict(self.run_on(SECOND, lambda worker: worker.fix_model(self.name, code)))
 
     def match(self) -> Matching:
         """Match the two models and give the matched layers their names. Raises MatchError, WorkerError."""
         self.matching = match(self.graphs[FIRST], self.graphs[SECOND], self.fixed)
         names: dict[str, dict[str, Adoption]] = {FIRST: {}, SECOND: {}}
-        for each in self.matching.matches:
-            name = self.graphs[FIRST].steps[each.first].name
+        for layer_match in self.matching.matches:
+            name = self.graphs[FIRST].steps[layer_match.first].name
             for framework, step, neutral in zip(
-                names, (each.first, each.second), each.neutral or ((), ()), strict=True
+                names, (layer_match.first, layer_match.second), layer_match.neutral or ((), ()), strict=True
             ):
-                names[framework][name] = Adoption(step, each.cell, list(neutral))
+                names[framework][name] = Adoption(step, layer_match.as_dense, list(neutral))
         self.entries = self.workers.map(lambda worker: worker.adopt(self.name, names[worker.framework]))
         return self.matching
 
     def arrays(self, name: str) -> Arrays:
         """One matched layer's own arrays of the state that the proofs draw, by kind, as float64."""
-        drawn = proof_state([each for each in self.entries[FIRST] if each.name.rpartition("/")[0] == name], self.seed)
+        drawn = proof_state(
+            [entry for entry in self.entries[FIRST] if entry.name.rpartition("/")[0] == name], self.seed
+        )
         return {full.rpartition("/")[2]: array.astype("float64") for full, array in drawn.items()}
 
     def own_state(self, framework: str) -> State:
         """The weights that one of the models came with, under the shared names."""
-        return self.one(framework, lambda worker: worker.own_state(self.name))
+        return self.run_on(framework, lambda worker: worker.own_state(self.name))
 
     def inputs(self, count: int | None = None) -> np.ndarray:
         """float32 [count, *input]: real images in -2..2, cut or enlarged; drawn numbers where the input is no image."""
-        wanted = self.wanted[FIRST]
+        spec = self.specs[FIRST]
         count = count or max(1, min(MOST_INPUTS, int(MOST_FLOPS // max(self.flops, 1))))
         draw = np.random.default_rng(self.seed)
-        if wanted.tokens:
-            return draw.integers(0, wanted.tokens, (count, *wanted.input))
+        if spec.tokens:
+            return draw.integers(0, spec.tokens, (count, *spec.input))
         if not self.images:
-            return draw.uniform(-2, 2, (count, *wanted.input)).astype(np.float32)
+            return draw.uniform(-2, 2, (count, *spec.input)).astype(np.float32)
         assert self.dataset is not None
-        height, width, channels = wanted.input
+        height, width, channels = spec.input
         picks = np.sort(draw.choice(len(self.dataset.test_images), count, replace=False))
         pixels = self.dataset.test_images[picks]
         scale = -(-max(height, width) // pixels.shape[1])
@@ -105,13 +107,13 @@ class Pair:
     @property
     def images(self) -> bool:
         """Whether the inputs are real images."""
-        shape = self.wanted[FIRST].input
-        return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.wanted[FIRST].tokens
+        shape = self.specs[FIRST].input
+        return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.specs[FIRST].tokens
 
     @property
     def dtype(self) -> str:
         """The precision in which the models are compared: "float64", or "float32" where they bear no other."""
-        return self.wanted[FIRST].dtype
+        return self.specs[FIRST].dtype
 
     @property
     def title(self) -> str:
@@ -125,77 +127,79 @@ class Pair:
 
     def stages(self, dtype: str, inputs: np.ndarray, roundings: Roundings | None = None) -> dict[str, Arrays]:
         """What every matched layer of either model makes of the inputs with the kept state, moved by `roundings`."""
-        return self.each(lambda worker: worker.model_stages(self.name, dtype, {"inputs": inputs}, roundings))
+        return self.run_on_both(lambda worker: worker.model_stages(self.name, dtype, {"inputs": inputs}, roundings))
 
-    def end_outputs(self, dtype: str, end: str, inputs: np.ndarray, portion: int) -> dict[str, np.ndarray]:
+    def end_outputs(self, dtype: str, end: str, inputs: np.ndarray, batch_size: int) -> dict[str, np.ndarray]:
         """As `stages`, of the one matched layer `end`, so many inputs at a time; no framework waits for the other's."""
 
         def outputs(worker: Worker) -> np.ndarray:
-            portions = (inputs[begin : begin + portion] for begin in range(0, len(inputs), portion))
-            return np.concatenate([worker.model_ends(self.name, dtype, end, {"inputs": each}) for each in portions])
+            batches = (inputs[begin : begin + batch_size] for begin in range(0, len(inputs), batch_size))
+            return np.concatenate([worker.model_ends(self.name, dtype, end, {"inputs": batch}) for batch in batches])
 
-        return self.each(outputs)
+        return self.run_on_both(outputs)
 
     def keep_state(self, state: State) -> None:
         """Have both models keep a state for the runs to come. Raises WorkerError."""
-        self.each(lambda worker: worker.keep_state(self.name, state))
+        self.run_on_both(lambda worker: worker.keep_state(self.name, state))
 
-    def each(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
+    def run_on_both(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
         """Do one job with both workers at the same time, about this pair. Raises TargetError, WorkerError."""
-        with _plain():
+        with _user_errors():
             return self.workers.map(job)
 
-    def one(self, framework: str, job: Callable[[Worker], Result]) -> Result:
+    def run_on(self, framework: str, job: Callable[[Worker], Result]) -> Result:
         """Do a job with one worker, about this pair. Raises TargetError, WorkerError."""
-        with _plain():
+        with _user_errors():
             return job(self.workers[framework])
 
     def steps(self, name: str) -> tuple[Step, Step]:
         """The two steps of a matched name."""
-        places = {self.graphs[FIRST].steps[each.first].name: each for each in self.matching.matches}
-        found = places[name]
-        return self.graphs[FIRST].steps[found.first], self.graphs[SECOND].steps[found.second]
+        matches = {self.graphs[FIRST].steps[match.first].name: match for match in self.matching.matches}
+        match = matches[name]
+        return self.graphs[FIRST].steps[match.first], self.graphs[SECOND].steps[match.second]
 
     def ends(self) -> tuple[str, list[str]]:
         """The matched name at which the two models end, and what one of them does after it.
 
         A softmax at the end of one model only is such a thing. The name is empty where the ends do not correspond.
         """
-        partners = {each.first: each.second for each in self.matching.matches}
-        lone = {FIRST: set(self.matching.only_first), SECOND: set(self.matching.only_second)}
-        places, notes = {}, []
+        partners = {match.first: match.second for match in self.matching.matches}
+        unmatched = {FIRST: set(self.matching.only_first), SECOND: set(self.matching.only_second)}
+        end_indices, notes = {}, []
         for framework, graph in self.graphs.items():
-            place = graph.output
-            while place >= 0 and place in lone[framework] and _may_end(graph.steps[place]):
-                if not graph.steps[place].what.silent:
-                    function = graph.steps[place].numbers["function"]
+            index = graph.output
+            while index >= 0 and index in unmatched[framework] and _may_end(graph.steps[index]):
+                if not graph.steps[index].what.silent:
+                    function = graph.steps[index].numbers["function"]
                     title = FRAMEWORKS[framework].title
-                    notes.append(f"{graph.steps[place].name!r} ({function}) ends the {title} model only")
-                place = graph.steps[place].inputs[0]
-            while place >= 0 and graph.steps[place].what.silent and partners.get(place) is None:
-                place = graph.steps[place].inputs[0]
-            places[framework] = place
-        if partners.get(places[FIRST]) != places[SECOND]:
+                    notes.append(f"{graph.steps[index].name!r} ({function}) ends the {title} model only")
+                index = graph.steps[index].inputs[0]
+            while index >= 0 and graph.steps[index].what.silent and partners.get(index) is None:
+                index = graph.steps[index].inputs[0]
+            end_indices[framework] = index
+        if partners.get(end_indices[FIRST]) != end_indices[SECOND]:
             return "", notes
-        return self.graphs[FIRST].steps[places[FIRST]].name, notes
+        return self.graphs[FIRST].steps[end_indices[FIRST]].name, notes
 
 
 @contextmanager
-def _plain() -> Iterator[None]:
+def _user_errors() -> Iterator[None]:
     """What is wrong with a user's model reads as one message, without the frames of the worker that found it."""
     try:
         yield
     except WorkersError as error:
-        if any(_own_words(each) for each in error.errors):
-            raise TargetError("\n".join(_own_words(each) or str(each) for each in error.errors)) from None
+        if any(_user_message(worker_error) for worker_error in error.errors):
+            raise TargetError(
+                "\n".join(_user_message(worker_error) or str(worker_error) for worker_error in error.errors)
+            ) from None
         raise
     except WorkerError as error:
-        if words := _own_words(error):
+        if words := _user_message(error):
             raise TargetError(words) from None
         raise
 
 
-def _own_words(error: WorkerError) -> str:
+def _user_message(error: WorkerError) -> str:
     """The message of an error that was meant for the user; empty for any other."""
     kind, _, words = error.detail.partition(": ")
     if error.cause != "raised" or kind not in ("TargetError", "WeightsError", "StateError"):
@@ -216,7 +220,7 @@ def _flops(step: Step) -> int:
 
 def arrays_by_stage(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
     """`name/0`, `name/1`, ... gathered for each name, in order."""
-    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    by_stage: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for key, array in arrays.items():
-        found[key.rpartition("/")[0]].append(array)
-    return found
+        by_stage[key.rpartition("/")[0]].append(array)
+    return by_stage
