@@ -1,4 +1,4 @@
-"""The command check: the evidence that the twins of the catalogue's networks are equal."""
+"""The command check: proofs that the twins of the catalogue's networks are equal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check(
         require_writable(save)
     proofs_by_network: dict[str, list[Proof]] = {}
     unsaved = ""
-    updates: dict[str, Any] = {}  # of optimizers alone, which networks share
+    updates: dict[str, Any] = {}  # results of optimizers alone, which all networks share
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
         from parity.proofs.context import Evidence
@@ -62,7 +62,7 @@ def check(
             out.print(f"{name} on {images.title}", soft_wrap=True)
             proofs_by_network[name] = list(_proofs(Evidence(workers, network(name), images, seed, updates), out))
             console.print_verdict(out, name, proofs_by_network[name])
-            if save is not None:  # what is done outlives an interruption
+            if save is not None:  # after every network, so that an interruption loses none
                 unsaved = try_to_save(
                     save,
                     [proof for network_proofs in proofs_by_network.values() for proof in network_proofs],
@@ -82,7 +82,7 @@ def check(
 
 
 def _proofs(context: Any, out: Any) -> Iterator[Proof]:
-    """Each level's proof of a `parity.proofs.context.Evidence`, printed as soon as it is there."""
+    """Prove level by level, with what the proofs of one network share; print each proof as soon as it is there."""
     from parity.cli import console
     from parity.diagnosis.prove import prove_level
     from parity.records.levels import LEVELS

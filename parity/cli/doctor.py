@@ -35,16 +35,30 @@ Severity = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing the doctor looked at. A problem stops the suite from working, a warning does not."""
+    """One thing that was examined.
+
+    Attributes:
+        what: its name.
+        severity: a problem stops the suite from working, a warning does not.
+        detail: the state in which it is.
+        advice: what to do about it; empty where there is nothing to do.
+    """
 
     what: str
     severity: Severity
     detail: str
-    advice: str = ""  # what to do about it; empty where there is nothing to do
+    advice: str = ""
 
 
 def examine_machine(workers: Workers) -> list[Finding]:
-    """Everything the doctor looks at: Python, both frameworks, data, memory, disk, settings."""
+    """Examine Python, both frameworks, data, memory, disk and settings.
+
+    Args:
+        workers: not yet asked anything; a framework that does not start is a finding, and no error.
+
+    Returns:
+        The findings, in the order in which they are shown.
+    """
     facts, errors = ask(workers)
     findings = [_python()]
     for name in workers:
@@ -98,14 +112,14 @@ def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[F
                 f"{title}, threads",
                 "warning",
                 f"asked for {threads}, it uses {used}",
-                "compare no times: set the same number with --threads for both",
+                "do not compare times: set the same number for both with --threads",
             )
         )
     return findings
 
 
 def _gpus(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """A GPU that one framework alone sees is of no use to a comparison."""
+    """A GPU that only one framework sees cannot be used in a comparison."""
     blind = [name for name, framework_facts in facts.items() if not framework_facts["gpus"]]
     if not blind or len(blind) == len(facts):
         return []
@@ -115,14 +129,14 @@ def _gpus(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
 
 
 def _same_precision(facts: Mapping[str, Mapping[str, Any]]) -> Finding:
-    """Whether float32 is float32 everywhere: by the rounding that was found, not by a flag."""
+    """Whether both frameworks compute in float32: by their measured rounding, not by a flag."""
     verdicts = {
         FRAMEWORKS[name].title: framework_facts["precision"]["verdict"] for name, framework_facts in facts.items()
     }
     if all(verdict == "float32" for verdict in verdicts.values()):
         return Finding("precision (probed)", "ok", f"float32 in {' and '.join(verdicts)}")
     listed = ", ".join(f"{title}: {verdict}" for title, verdict in verdicts.items())
-    advice = "switch TF32 and bfloat16 off, or use --device cpu: unlike precisions must not be compared"
+    advice = "switch TF32 and bfloat16 off, or use --device cpu: different precisions must not be compared"
     return Finding("precision (probed)", "problem", listed, advice)
 
 
@@ -139,7 +153,7 @@ def _interpreters() -> list[Finding]:
 
 
 def _data() -> Finding:
-    """CIFAR-10 as the suite would load it, read once, or where it was looked for."""
+    """CIFAR-10, loaded as the suite loads it, or where it was searched for."""
     known = registry.KNOWN["cifar10"]
     try:
         if registry.find() is None:
@@ -165,7 +179,7 @@ def _other_data() -> list[Finding]:
             continue
         try:
             path = registry.find(name)
-        except DataError:  # $PARITY_DATA holds another data set, which is no mistake
+        except DataError:  # $PARITY_DATA holds another data set, which is no error
             path = None
         detail = str(path) if path else f"not on this machine; `--dataset {name}` downloads it ({known.mib} MiB)"
         findings.append(Finding(known.title, "ok", detail))
@@ -176,7 +190,7 @@ def _memory() -> Finding:
     memory = psutil.virtual_memory()
     detail = f"{memory.available / GIB:.1f} GiB free of {memory.total / GIB:.1f} GiB"
     if memory.available < MEMORY_NEEDED:
-        return Finding("memory", "warning", detail, f"about {MEMORY_NEEDED // GIB} GiB are wanted for large networks")
+        return Finding("memory", "warning", detail, f"about {MEMORY_NEEDED // GIB} GiB are needed for large networks")
     return Finding("memory", "ok", detail)
 
 

@@ -1,4 +1,4 @@
-"""The command `parity`: networks, check, traps, train, report, doctor; and of user's models compare, convert, repro.
+"""The command `parity`: networks, check, traps, train, report, doctor; for a user's models compare, convert, repro.
 
 Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing, or a training or its saving
 failed; 130 interrupted, 143 by SIGTERM.
@@ -38,7 +38,7 @@ class Guarded(TyperGroup):
         except KeyboardInterrupt:
             _fail("terminated" if termination.terminated() else "interrupted", termination.exit_code())
         except (BrokenPipeError, typer.Exit):
-            raise  # the reader of our output has gone: typer ends quietly; or the command has said how it ended
+            raise  # the reader of the output has ended: typer ends quietly; or the command has set its exit code
         except Exception as error:
             from parity.catalogue.networks import UnknownNetworkError
             from parity.data.dataset import DataError
@@ -63,7 +63,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # whose tables cut the names of options off at 80 columns
+    rich_markup_mode=None,  # its tables shorten the names of options at 80 columns
     epilog=epilog(""),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -73,7 +73,7 @@ def main() -> None:
     """The console script: nothing ends in a traceback unless $PARITY_DEBUG is set."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no error
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal's encoding lacks is no error
     termination.end_like_ctrl_c()
     try:
         app(prog_name="parity")
@@ -152,7 +152,7 @@ def _newest_run() -> Path:
 
 @app.command(**help_of("doctor"))
 def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
-    """Look at the installation: both frameworks, data, memory, settings; say what to do about problems."""
+    """Test the installation: both frameworks, data, memory, settings; say what to do about problems."""
     from parity.cli import console
     from parity.cli.doctor import examine_machine
     from parity.cli.trial import try_out

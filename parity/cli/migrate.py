@@ -45,10 +45,10 @@ InputOption = Annotated[
 ]
 
 ClassesOption = Annotated[
-    int | None, typer.Option("--classes", min=1, help="Handed to callables that take a number of classes.")
+    int | None, typer.Option("--classes", min=1, help="Passed to callables that take a number of classes.")
 ]
 
-TokensOption = Annotated[int | None, typer.Option("--tokens", min=1, help="Inputs are whole numbers below this.")]
+TokensOption = Annotated[int | None, typer.Option("--tokens", min=1, help="Inputs are token ids below this number.")]
 
 MapOption = Annotated[
     Path | None, typer.Option("--map", metavar="FILE.toml", help="Which layers belong together, where that is unclear.")
@@ -62,7 +62,7 @@ SecondWeights = Annotated[
     Path | None, typer.Option("--paddle-weights", metavar="FILE", help=".pdparams for the second model.")
 ]
 
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the weights and inputs of the proofs.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights and inputs of the proofs.")]
 
 
 def compare(
@@ -73,18 +73,18 @@ def compare(
     tokens: TokensOption = None,
     mapping: MapOption = None,
     write_map: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="Write the matching that was found, and stop.")
+        Path | None, typer.Option(metavar="FILE.toml", help="Write the matching to this file, and stop.")
     ] = None,
     apply_fixes: Annotated[
         bool,
-        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory, prove again."),
+        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory; compare again."),
     ] = False,
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="float32 only for models that cannot be built in float64: it proves less.")
     ] = Dtype.float64,
-    training: Annotated[bool, typer.Option("--training", help="Also a pass in training mode, and gradients.")] = False,
+    training: Annotated[bool, typer.Option("--training", help="Also compare training mode and gradients.")] = False,
     impact: Annotated[
-        bool, typer.Option("--impact/--no-impact", help="How many real inputs change their largest output.")
+        bool, typer.Option("--impact/--no-impact", help="Count the inputs whose predicted class changes.")
     ] = True,
     dataset: DatasetOption = None,
     first_weights: FirstWeights = None,
@@ -94,7 +94,7 @@ def compare(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it."""
+    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to fix it."""
     from parity.system import require_writable
 
     if output is not None:
@@ -136,7 +136,7 @@ def compare(
             _write_map(pair, write_map)
             return
         migration = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, on_event=on_event)
-        if as_json or output is not None:  # where the run took place is shown there only
+        if as_json or output is not None:  # only these show the environment
             facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command_line())
             migration = replace(migration, environment=facts)
     if as_json:
@@ -157,7 +157,8 @@ def convert(
         Path, typer.Argument(metavar="SOURCE", help=".weights.h5, .keras, .pdparams or .safetensors with the weights.")
     ],
     destination: Annotated[
-        Path, typer.Argument(metavar="DEST", help="The file to make, of another kind; by its suffix, as above.")
+        Path,
+        typer.Argument(metavar="DEST", help="The new file; its suffix says which kind, another one than SOURCE's."),
     ],
     first: Annotated[
         str, typer.Option("--tensorflow", metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
@@ -180,7 +181,7 @@ def convert(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Convert trained weights from one framework's file to the other's; DEST appears only once it is proven."""
+    """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
     from parity.migration.convert import ConversionFiles, conversion_lines, convert_weights
 
     files = ConversionFiles(source, destination)
@@ -215,7 +216,7 @@ def repro(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Write the layer in which your two models differ as two scripts for a bug report, which need no suite to run."""
+    """Write the layer in which your two models differ as two scripts for a bug report, which run without this suite."""
     from parity.migration.repro import NothingToReproduceError, find_differing_layer, require_free, write_repro
 
     require_free(output)
@@ -265,7 +266,26 @@ def make_pair(
     weights: tuple[Path | None, Path | None] = (None, None),
     dtype: str = "float64",
 ) -> ModelPair:
-    """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
+    """The pair of models that the options describe, not yet loaded.
+
+    Args:
+        workers: of both frameworks.
+        first: the TensorFlow target.
+        second: the Paddle target.
+        shape: of one input without the batch, as in `--input`.
+        classes: for callables that take a number of classes.
+        tokens: inputs are token ids below this number.
+        mapping: the file of `--map`.
+        dataset: of `--dataset`; used where the inputs are images.
+        seed: of the weights and inputs of the proofs.
+        weights: files of weights for the first and the second model.
+        dtype: "float64" or "float32".
+
+    Raises:
+        ValueError: `shape` is malformed.
+        DataError: the data set cannot be loaded.
+        MatchError: the map cannot be read.
+    """
     from parity.catalogue.user_models import ModelSpec
     from parity.migration.map_file import read_map
     from parity.migration.pair import FIRST, SECOND, ModelPair
@@ -281,7 +301,12 @@ def make_pair(
 
 
 def require_usable(first: str, second: str, shape: str, weights: Sequence[Path | None] = ()) -> None:
-    """Find mistakes in these options before anything is started or loaded. Raises ValueError, TargetError."""
+    """Check these options before anything is started or loaded.
+
+    Raises:
+        ValueError: `shape` is malformed, or a file of weights does not exist.
+        TargetError: a target is malformed.
+    """
     from parity.runtime.targets import parse
 
     parse_shape(shape)
@@ -293,7 +318,12 @@ def require_usable(first: str, second: str, shape: str, weights: Sequence[Path |
 
 
 def parse_shape(text: str) -> list[int]:
-    """The numbers of an `--input`. Raises ValueError."""
+    """The numbers of an `--input`. Raises ValueError for anything but positive whole numbers.
+
+    Example:
+        >>> parse_shape("224,224,3")
+        [224, 224, 3]
+    """
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:

@@ -26,7 +26,7 @@ HEADINGS = ("epoch", "step", "images/s", "loss", "train", "test")
 
 
 class _Table(Bars):
-    """rich's bars, under headings."""
+    """rich's bars, with a heading for each column."""
 
     def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
         table = super().make_tasks_table(tasks)
@@ -35,7 +35,7 @@ class _Table(Bars):
 
 
 class _TimeLeft(TimeRemainingColumn):
-    """h:mm:ss to the expected end of the whole training, by its pace since the first step, evaluations included."""
+    """h:mm:ss to the expected end of the training, from its pace since the first step, evaluations included."""
 
     def render(self, task: Task) -> Text:
         return Text("done") if task.finished else super().render(task)
@@ -47,21 +47,21 @@ class _Row:
 
     training: TaskID
     epoch: TaskID
-    seed: int | None = None  # None: its turn has not come
+    seed: int | None = None  # None: it has not started
     number: int = 0  # of the epoch
 
 
 class TrainingDisplay:
     """A display of one network's trainings in one or more frameworks, used as a context manager.
 
-    Each framework has a row, which the next seed's training takes over; a line above the rows tells how the last ended.
+    Each framework has a row, which its next seed uses again; a line above the rows then shows the last seed's result.
 
     Args:
         frameworks: names, in the order in which they train.
-        batch: images a step.
-        several_seeds: whether to name the seed.
-        console: for standard error unless given.
-        clock: seconds that only grow.
+        batch: images per step.
+        several_seeds: whether to show the seed.
+        console: `stderr()` unless given.
+        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class TrainingDisplay:
         self.table.stop()
 
     def update(self, progress: Progress) -> None:
-        """Take in news of a training."""
+        """Show the progress of a training; this is the `on_progress` callback of `parity.training`."""
         row, table, total = self._rows[progress.framework], self.table, progress.epochs * progress.steps
         if row.seed != progress.seed:
             title = FRAMEWORKS[progress.framework].title + (f", seed {progress.seed}" if self._several_seeds else "")
             table.reset(row.training, start=False, total=total, description=title, **_fields(epoch="preparing"))
             row.seed, row.number = progress.seed, 0
-        if progress.epoch == 0:  # compiling, which tells nothing about the pace
+        if progress.epoch == 0:  # compiling, which does not count for the pace
             return
         table.start_task(row.training)
         if row.number != progress.epoch:
@@ -130,7 +130,7 @@ class TrainingDisplay:
                 "test": f"{progress.record.test_accuracy:.1%}",
             }
         else:
-            done = min(done, total - 1)  # the last evaluation is still to come
+            done = min(done, total - 1)  # the last evaluation has not finished
             if speed := table.tasks[row.epoch].speed:
                 shown |= {"images/s": f"{speed * self._batch:,.0f}"}
         table.update(row.training, completed=done, **shown)
@@ -139,7 +139,7 @@ class TrainingDisplay:
             self.note(self._line(task))
 
     def note(self, text: str) -> None:
-        """A line above the rows."""
+        """Print a line above the rows."""
         self.console.print(text, soft_wrap=True)
 
     def _line(self, task: Task) -> str:

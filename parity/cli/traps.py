@@ -1,4 +1,4 @@
-"""The command traps: how much of the verdicts can be trusted."""
+"""The command traps: how many known faults the checks detect, and whether correct twins raise false alarms."""
 
 from __future__ import annotations
 
@@ -28,20 +28,22 @@ if TYPE_CHECKING:
 
 def traps(
     names: Annotated[
-        list[str] | None, typer.Option("--network", help="Again for several; resnet20_v1 if none.", metavar="NETWORK")
+        list[str] | None,
+        typer.Option("--network", help="Repeat it for several; resnet20_v1 if none.", metavar="NETWORK"),
     ] = None,
     ids: Annotated[
-        list[str] | None, typer.Option("--trap", help="These alone; again for several; all if none.", metavar="ID")
+        list[str] | None,
+        typer.Option("--trap", help="This one only; repeat it for several; all if none.", metavar="ID"),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=0, help="Of correct pairs, which must not be accused.")] = 1,
-    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Without: the correct pairs alone.")] = True,
+    seeds: Annotated[int, typer.Option(min=0, help="Control runs: correct twins, which must raise no alarm.")] = 1,
+    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="--no-faults: the control runs only.")] = True,
     as_json: JsonOption = False,
     save: SaveOption = None,
     dataset: DatasetOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Put every known fault into correct twins, one at a time, and show what the checks find of it."""
+    """Put every known fault into correct twins, one at a time, and show which ones the checks detect."""
     from parity.catalogue.networks import network
     from parity.catalogue.traps import TRAPS
     from parity.system import require_writable
@@ -52,7 +54,7 @@ def traps(
     if unknown := sorted(set(ids or []) - known):
         raise ValueError(f"--trap: expected some of {', '.join(sorted(known))}, found {', '.join(unknown)}")
     if not (faults or seeds):
-        raise ValueError("--no-faults --seeds 0: expected faults or correct pairs to check, found neither")
+        raise ValueError("--no-faults --seeds 0: expected faults or control runs to check, found neither")
     networks = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
     if save is not None:
         require_writable(save)
@@ -71,12 +73,12 @@ def traps(
         for name in networks:
             out.print(f"{name} on {images.title}", soft_wrap=True)
             if seeds:
-                with console.busy(console.stderr(), f"{seeds} correct pairs"):
+                with console.busy(console.stderr(), f"{seeds} control runs"):
                     control_runs.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
             for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
                 console.print_detection(out, detection)
                 detections.append(detection)
-            if save is not None:  # a network takes minutes: what is done outlives an interruption
+            if save is not None:  # after every network, so that an interruption loses none
                 unsaved = try_to_save(save, [*detections, *control_runs], environment)
     if as_json:
         listed = {
@@ -91,6 +93,6 @@ def traps(
             console.print_message(out, f"not put in: {trap.id}, {trap.elsewhere}")
     if unsaved:
         raise typer.Exit(UNUSABLE)
-    good = all(record.caught and record.placed and record.named and not record.accused for record in detections)
-    if not good or any(record.accusations for record in control_runs):
+    as_expected = all(record.caught and record.placed and record.named and not record.accused for record in detections)
+    if not as_expected or any(record.accusations for record in control_runs):
         raise typer.Exit(DIFFERENT)

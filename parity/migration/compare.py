@@ -32,9 +32,22 @@ def compare_pair(
     impact: bool = True,
     on_event: Callable[[str, Any], None] = lambda kind, event: None,
 ) -> Migration:
-    """Load, match, prove, diagnose, and where asked mend and prove again.
+    """Compare the two models of a pair: load, match, prove and diagnose them.
 
-    `told` hears of "stage" (what begins, a line) and "proof" (a Proof). Raises MatchError, WorkerError.
+    Args:
+        pair: not yet loaded.
+        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to prove again.
+        training: whether to compare a pass in training mode and all gradients, too.
+        impact: whether to count the inputs of which the two models predict different classes.
+        on_event: is called with "stage" and a line that says what begins, and with "proof" and each Proof.
+
+    Returns:
+        The verdict, with the proofs, the matched layers, the causes of differences and the code that fixes them.
+
+    Raises:
+        MatchError: nothing in the two models corresponds, or a map does not fit.
+        TargetError: a model cannot be built, traced or run.
+        WorkerError: a worker fails.
     """
     start = time.perf_counter()
     memory = _PeakMemory(pair)
@@ -52,7 +65,7 @@ def compare_pair(
     else:
         applied = ""
     verdict = _verdict(pair, proofs, causes)
-    impact_found = _impact(pair, on_event) if impact and verdict != "undecided" and pair.ends()[0] else None
+    decision_impact = _impact(pair, on_event) if impact and verdict != "undecided" and pair.ends()[0] else None
     memory.update()
     return Migration(
         first=pair.specs[FIRST].target,
@@ -77,7 +90,7 @@ def compare_pair(
         training=training_differences(pair),
         fix=applied or suggested,
         by_hand=by_hand,
-        impact=impact_found,
+        impact=decision_impact,
         seconds=time.perf_counter() - start,
         peak_memory=memory.peak,
     )
@@ -86,7 +99,7 @@ def compare_pair(
 def _examined(
     pair: ModelPair, training: bool, memory: _PeakMemory, on_event: Callable[[str, Any], None]
 ) -> tuple[list[Proof], list[Diagnosis], str, list[str]]:
-    """Proofs, causes, the code that mends them, and the causes that it does not."""
+    """Proofs, causes, the code that fixes them, and the causes that it does not fix."""
 
     def on_proof(proof: Proof) -> None:
         memory.update()
@@ -141,7 +154,7 @@ def _unmatched(pair: ModelPair) -> dict[str, list[int]]:
 
 
 def _remarks(pair: ModelPair) -> list[str]:
-    """What does not decide the verdict: an end that only one model has, arrays made neutral, arrays out of use."""
+    """What does not change the verdict: an end that only one model has, arrays set to neutral values, unused arrays."""
     _, notes = pair.ends()
     remarks = [f"{note}: the models are compared before it" for note in notes]
     if pair.dtype == "float32":
@@ -157,7 +170,7 @@ def _remarks(pair: ModelPair) -> list[str]:
         if match.as_dense and first_step.kind != second_step.kind:
             as_dense.append(f"{first_step.name} / {second_step.name}")
     if as_dense:
-        remarks.append(f"a 1x1 convolution of a single cell is a fully connected layer: {few(as_dense)}")
+        remarks.append(f"a 1x1 convolution of a 1x1 map is compared as a fully connected layer: {few(as_dense)}")
     for (framework, what), names in neutral.items():
         title = FRAMEWORKS[framework].title
         remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
@@ -177,11 +190,11 @@ def _remarks(pair: ModelPair) -> list[str]:
 
 
 def _impact(pair: ModelPair, on_event: Callable[[str, Any], None]) -> Impact:
-    """How many of some real inputs change their largest output, with the weights of the TensorFlow model itself."""
+    """For how many inputs the largest output is another, with the TensorFlow model's own weights in both models."""
     count = int(min(IMPACT_INPUTS, max(8, IMPACT_FLOPS // max(pair.flops, 1))))
     if pair.dataset is not None and pair.images:
         count = min(count, len(pair.dataset.test_images))
-    on_event("stage", f"what {count} inputs change with the TensorFlow model's own weights, in float32")
+    on_event("stage", f"classes of {count} inputs with the TensorFlow model's own weights, in float32")
     inputs = pair.inputs(count)
     pair.keep_state(pair.own_state(FIRST))
     end, _ = pair.ends()
@@ -205,13 +218,13 @@ def _number(value: float) -> float | None:
 
 
 class _PeakMemory:
-    """The most memory that this process and both workers were seen to hold together, by their own high-water marks."""
+    """Peak memory in bytes of this process and both workers together, by each one's high-water mark."""
 
     def __init__(self, pair: ModelPair) -> None:
         self.pair = pair
         self.peak = 0
 
     def update(self) -> None:
-        """Take note of the marks as they are now."""
+        """Read the current marks."""
         pids = [None, *(self.pair.workers[framework].pid for framework in self.pair.workers)]
         self.peak = max(self.peak, sum(map(high_water, pids)))

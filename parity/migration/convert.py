@@ -1,7 +1,7 @@
 """`parity convert`: trained weights from one framework's file to the other's, proven before the new file appears.
 
-What is read back from the new file is held bit for bit against what the old one gave, and both models compute the same
-with it in float64. Until then the new file has a temporary name.
+What is read back from the new file is compared bit for bit with what was read from the old one, and both models compute
+the same with it in float64. Until then the new file has a temporary name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from parity.weights.state import State, StateError, check_state, digests
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import WorkerError
 
-CANONICAL = ""  # of no framework: the names that the two models share
+CANONICAL = ""  # no framework's: a file with the names that the two models share
 
 FILE_SUFFIXES = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
 
@@ -41,13 +41,17 @@ EXPECTED = "expected .weights.h5 or .keras (TensorFlow), .pdparams (Paddle) or .
 
 @dataclass(frozen=True)
 class ConversionFiles:
-    """From which file to which, each by its suffix a framework's."""
+    """The file that is read and the file that is made; the suffix of each says whose it is.
+
+    Raises:
+        ValueError: a suffix is unknown, both files are of one kind, or one cannot be read or written.
+    """
 
     source: Path
     destination: Path
 
     def __post_init__(self) -> None:
-        """Refuse what cannot come to anything, before a model is loaded. Raises ValueError."""
+        """Refuse files that cannot be converted before a model is loaded."""
         for path in (self.source, self.destination):
             if not path.name.endswith(tuple(FILE_SUFFIXES)):
                 raise ValueError(f"{path}: unknown kind of file; {EXPECTED}")
@@ -74,7 +78,7 @@ class ConversionFiles:
 
     @property
     def temporary(self) -> Path:
-        """The new file's name until it is proven; of the same suffix, by which both frameworks go."""
+        """The new file's name until it is proven; it has the same suffix, on which both frameworks rely."""
         return temporary_name(self.destination.resolve(), self._suffix)
 
     @property
@@ -88,15 +92,25 @@ class ConversionFiles:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was converted and proven; with problems, why there is no new file."""
+    """The result of a conversion.
+
+    Attributes:
+        files: what was read and made.
+        arrays: how many arrays were read back from the new file, with the bits that the old one has.
+        elements: of these arrays.
+        problems: why there is no new file, one line each; empty where it was made.
+        proof: level 2 with these weights; None where the conversion never got so far.
+        notes: what the user should know, one line each.
+        fix: Python source of the changes that were made to the Paddle model.
+    """
 
     files: ConversionFiles
-    arrays: int  # that were read back from the new file, bit for bit as they were read from the old one
+    arrays: int
     elements: int
     problems: list[str] = field(default_factory=list)
-    proof: Proof | None = None  # level 2, with these weights
+    proof: Proof | None = None
     notes: list[str] = field(default_factory=list)
-    fix: str = ""  # what was changed in the Paddle model
+    fix: str = ""
 
 
 def convert_weights(
@@ -106,10 +120,24 @@ def convert_weights(
     apply_fixes: bool = False,
     on_message: Callable[[str], None] = lambda line: None,
 ) -> Conversion:
-    """Load both models, read, write under a temporary name, prove, and only then give the file its name.
+    """Convert weights: load both models, read, write under a temporary name, prove, and only then rename the file.
 
-    `told` hears what begins. Raises TargetError, MatchError, StateError, WorkerError, OSError; there is no new file
-    then, and none where the conversion that is returned has problems. An old file of that name stays as it was.
+    Args:
+        pair: not yet loaded.
+        files: from which file to which.
+        apply_fixes: whether to make the changes that `parity compare` suggests to the Paddle model first.
+        on_message: is called with a line that says what begins.
+
+    Returns:
+        The conversion. Where it has problems there is no new file, and an old file of that name stays as it was; so it
+        is when an error is raised.
+
+    Raises:
+        TargetError: a model does not build or run.
+        MatchError: a layer with weights has no counterpart.
+        StateError: the source does not hold the model's weights in float32.
+        WorkerError: a worker fails.
+        OSError: the new file cannot be written.
     """
     on_message("building and tracing both models")
     pair.load()
@@ -141,12 +169,12 @@ def convert_weights(
 
 
 def conversion_lines(conversion: Conversion) -> list[str]:
-    """What the terminal shows of a conversion."""
+    """What the terminal shows of a conversion, line by line."""
     files, proof = conversion.files, conversion.proof
     notes = [f"note: {note}" for note in conversion.notes]
     if conversion.problems:
         lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
-        advice = "`parity compare` with the same models shows the causes and how to mend them."
+        advice = "`parity compare` with the same models shows the causes and how to fix them."
         return [*lines, *([advice] if proof else []), *notes]
     assert proof is not None
     source, destination = TITLES[files.source_framework], TITLES[files.destination_framework]
@@ -165,7 +193,7 @@ def _framework_of(path: Path) -> str:
 
 
 def _require_counterparts(pair: ModelPair) -> None:
-    """Raise MatchError that lists every layer with weights that one model has alone."""
+    """Raise MatchError that lists every layer with weights that only one model has."""
     problems = []
     for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
         steps = [pair.graphs[framework].steps[index] for index in unmatched]
@@ -175,7 +203,7 @@ def _require_counterparts(pair: ModelPair) -> None:
     first_shapes, second_shapes = (
         {entry.name: entry.shape for entry in pair.entries[framework]} for framework in (FIRST, SECOND)
     )
-    for name in first_shapes | second_shapes:  # a layer that one model uses twice has its arrays there once
+    for name in first_shapes | second_shapes:  # a layer that one model uses twice has one set of arrays
         if first_shapes.get(name) != second_shapes.get(name):
             problems.append(
                 f"{name}: {first_shapes.get(name, 'none')} in TensorFlow, "
@@ -204,7 +232,7 @@ def _fixed(pair: ModelPair, inputs: np.ndarray, on_message: Callable[[str], None
 
 
 def _source_state(pair: ModelPair, files: ConversionFiles) -> State:
-    """The source's arrays by shared name. Raises StateError: what is no float32 number, or has nowhere to go."""
+    """The source's arrays by shared name. Raises StateError for arrays that are not float32, or not of the models."""
     if files.source_framework:
         arrays = _read(pair, files.source_framework, files.source)
     else:
@@ -241,7 +269,7 @@ def _require_float32(path: Path) -> None:
 
 
 def _written(pair: ModelPair, files: ConversionFiles, state: State) -> list[str]:
-    """Write the temporary file, read it back, and say what is not as it was."""
+    """Write the temporary file and read it back; one line for each array that changed."""
     if files.destination_framework:
         pair.keep_state(state)
         _write(files, state, lambda: _write_weights(pair, files.destination_framework, files.temporary))
@@ -259,12 +287,12 @@ def _written(pair: ModelPair, files: ConversionFiles, state: State) -> list[str]
 
 
 def _write(files: ConversionFiles, state: State, write: Callable[[], object]) -> None:
-    """Have the temporary file written. Raises OSError that speaks of the file that was asked for."""
+    """Call `write`, which writes the temporary file. Raises OSError that names the destination instead."""
     try:
         write()
     except OSError as error:
         os_error = error
-    except WorkerError as error:  # a full disk of which a framework tells in its own words
+    except WorkerError as error:  # a full disk, which a framework reports in its own message
         os_error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if error.cause != "raised" or os.strerror(errno.ENOSPC) not in error.detail:
             raise
@@ -287,7 +315,7 @@ def _read(pair: ModelPair, framework: str, path: Path) -> State:
 
 
 def _reload(pair: ModelPair, framework: str, path: Path, code: str) -> None:
-    """Build a model anew from its file: arrays that no matched layer uses take part in the proof as they are there."""
+    """Build a model again from its file, so that the proof uses the file's values of unmatched arrays, too."""
     pair.specs = pair.specs | {framework: replace(pair.specs[framework], weights=str(path.resolve()))}
     pair.run_on(framework, lambda worker: worker.load_model(pair.name, pair.specs[framework]))
     if framework == SECOND and code:
@@ -296,7 +324,7 @@ def _reload(pair: ModelPair, framework: str, path: Path, code: str) -> None:
 
 
 def _adopt(pair: ModelPair, framework: str, *, whole: bool = False) -> None:
-    """Give one model's matched layers their names again; `whole`: with the arrays that the other model lacks."""
+    """Give one model's matched layers their names again; `whole`: with the arrays that the other model lacks, too."""
     side = (FIRST, SECOND).index(framework)
     names = {}
     for match in pair.matching.matches:
@@ -307,7 +335,7 @@ def _adopt(pair: ModelPair, framework: str, *, whole: bool = False) -> None:
 
 
 def _neutral_names(pair: ModelPair, framework: str) -> Mapping[str, float]:
-    """The arrays that only this model has, and the number that each must hold to change nothing."""
+    """The arrays that only this model has, and the value with which each changes nothing."""
     if not framework:
         return {}
     side = (FIRST, SECOND).index(framework)

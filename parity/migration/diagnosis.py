@@ -1,7 +1,8 @@
 """Why a user's two models differ: every matched layer alone on the same activations, and what closes its gap.
 
-Both layers are fed what reaches the TensorFlow one. Where their outputs differ, each number in which they differ is put
-right in numpy, one at a time and then together: what brings the Paddle layer's output to TensorFlow's is the cause.
+Both layers get the inputs of the TensorFlow layer. Where their outputs differ, numpy computes the Paddle layer with
+each differing number replaced by TensorFlow's, one at a time and then together. The numbers that close the gap are the
+cause.
 """
 
 from __future__ import annotations
@@ -26,12 +27,22 @@ AT_ONCE = 2**28  # bytes of activations that are sent to the workers at a time
 
 
 def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
-    """The causes of a pair's difference in inference, in the order of the first model's layers. Raises WorkerError.
+    """Find the causes of a pair's differences in inference.
 
-    Among them differences that these inputs do not show, such as a ReLU6 that no activation was large enough for.
+    Args:
+        pair: after its forward proof, whose comparison says which layers differ.
+        inputs: [n, *input].
+
+    Returns:
+        In the order of the TensorFlow model's layers. Among them are differences that these inputs do not show, such as
+        a ReLU6 whose inputs never reach 6.
+
+    Raises:
+        TargetError: a layer does not run.
+        WorkerError: a worker fails.
     """
     gaps = {gap.name: gap for gap in pair.comparison.gaps}
-    # single layers settle a cause to the last bits, which float32 does not have
+    # a cause is confirmed to float64 precision, which models in float32 do not have
     candidates = [name for name, gap in gaps.items() if not gap.passed and pair.dtype == "float64"]
     causes = list(_unmatched_causes(pair))
     for names in _portions(pair, candidates, len(inputs)):
@@ -57,12 +68,29 @@ def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
 
 
 def inputs_of(pair: ModelPair, names: Sequence[str], inputs: np.ndarray) -> Arrays:
-    """What reaches these matched layers in the first model, for each of its inputs: `name/0`, and so on."""
+    """The inputs of some matched layers in the TensorFlow model.
+
+    Args:
+        pair: loaded and matched, with a state.
+        names: shared names of the layers.
+        inputs: [n, *input] of the model.
+
+    Returns:
+        float64 arrays, channels last, as `name/0` for a layer's first input, `name/1` for the next, and so on.
+    """
     return pair.run_on(FIRST, lambda worker: worker.model_inputs(pair.name, {"inputs": inputs}, names))
 
 
 def layers_alone(pair: ModelPair, arrays: Arrays) -> dict[str, Arrays]:
-    """What each model's matched layers alone make of `name/0` and so on, by framework and name."""
+    """Run matched layers alone in both models.
+
+    Args:
+        pair: loaded and matched, with a state.
+        arrays: the inputs of each layer, as `inputs_of` gives them.
+
+    Returns:
+        By framework, each layer's output by its shared name.
+    """
     return pair.run_on_both(lambda worker: worker.model_layers(pair.name, arrays))
 
 
@@ -93,11 +121,11 @@ def _causes(
     actual: np.ndarray,
     before: float,
 ) -> list[Diagnosis]:
-    """What makes this one layer differ; one cause for each number, where together they close the gap."""
+    """Why one layer differs; one cause for each number, where together they close the gap."""
     first_step, second_step = pair.steps(name)
     where = f"{name} / {second_step.name}"
     arrays = pair.arrays(name)
-    # a convolution of single cells was adopted as the fully connected layer that it is
+    # a 1x1 convolution of 1x1 maps is compared as a fully connected layer
     kinds = [
         step.kind if "kernel" not in arrays or arrays["kernel"].ndim > 2 else "dense"
         for step in (first_step, second_step)
@@ -108,7 +136,7 @@ def _causes(
         )
         text = f"{where}: {what}, which the suite cannot look into"
         if _keeps_weights(pair, FIRST, first_step) or _keeps_weights(pair, SECOND, second_step):
-            before = float("inf")  # what they make of other weights proves nothing
+            before = float("inf")  # outputs of different weights prove nothing
         else:
             text += f"; alone on the same input the two differ by {before:.1e}"
         return [Diagnosis(SECOND, name, "", text, before, before)]
@@ -120,18 +148,18 @@ def _causes(
         [("kind", first_step.kind, second_step.kind)] if kinds[0] != kinds[1] else _changes(first_step, second_step)
     )
     after = distance(computed(kinds[0], first_step.numbers), expected)
-    mine = distance(computed(kinds[1], second_step.numbers), actual)
-    if not changes or max(after, mine) > FLOAT64_LIMIT:
+    paddle_gap = distance(computed(kinds[1], second_step.numbers), actual)
+    if not changes or max(after, paddle_gap) > FLOAT64_LIMIT:
         text = (
             f"{where} ({first_step.kind}): alone on the same input the two differ by {before:.1e}, and no number in "
-            f"which they differ explains it (numpy is {after:.1e} from TensorFlow's and {mine:.1e} from Paddle's)"
+            f"which they differ explains it (numpy is {after:.1e} from TensorFlow's and {paddle_gap:.1e} from Paddle's)"
         )
         return [Diagnosis(SECOND, name, "", text, before, min(after, before))]
     causes = []
     for key, a, b in changes:
         if key in ("kind", "function"):
             effect = before
-        else:  # what this number alone makes
+        else:  # of this number alone
             effect = distance(computed(kinds[1], dict(second_step.numbers) | {key: a}), actual)
         if effect <= FLOAT64_LIMIT:
             continue
@@ -151,7 +179,7 @@ def _keeps_weights(pair: ModelPair, framework: str, step: Step) -> bool:
 def _changes(first_step: Step, second_step: Step) -> list[tuple[str, Any, Any]]:
     """(number, the first step's, the second's) for everything in which two steps of one kind differ in inference."""
     if first_step.kind != second_step.kind:
-        return []  # a convolution of single cells and a fully connected layer: nothing to compare
+        return []  # a 1x1 convolution and a fully connected layer: no numbers to compare
     first_kind, second_kind = first_step.what, second_step.what
     if first_kind.key != second_kind.key:
         return [("function", first_kind.key, second_kind.key)]
@@ -185,7 +213,7 @@ def _difference(one: Step, key: str, a: Any, b: Any) -> str:
 
 
 def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
-    """Layers of one model only that do something: those with arrays, and functions that change what they get."""
+    """Layers that only one model has: those with arrays, and functions that change their input."""
     end, _ = pair.ends()
     causes = []
     for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
@@ -196,7 +224,7 @@ def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
             if step.what.silent or (end and _after_end(pair, framework, index)):
                 continue
             if not step.shapes and pair.comparison.passed:
-                continue  # it changes nothing that is seen, such as a padding that a pool would have done
+                continue  # it changes no output, such as a padding that the other model's pool does itself
             change = f"({step}) exists in {title} only"
             text, unbounded = f"{step.name} {change}", float("inf")
             causes.append(
@@ -206,13 +234,13 @@ def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
 
 
 def _after_end(pair: ModelPair, framework: str, index: int) -> bool:
-    """Whether a step only finishes the output: a softmax that one model ends in."""
+    """Whether a step is a softmax at the end of the model, which only one of them has."""
     step = pair.graphs[framework].steps[index]
     return index == pair.graphs[framework].output and isinstance(step.what, Softmax)
 
 
 def _feedable(pair: ModelPair, name: str, layer_inputs: Sequence[np.ndarray]) -> bool:
-    """Whether both layers can be fed the same: as many inputs, each of the shape that the Paddle one had."""
+    """Whether both layers can take the same inputs: as many, each of the shape that the Paddle layer had."""
     first_step, second_step = pair.steps(name)
     if len(first_step.inputs) != len(second_step.inputs) or len(layer_inputs) != len(first_step.inputs):
         return False
@@ -220,7 +248,7 @@ def _feedable(pair: ModelPair, name: str, layer_inputs: Sequence[np.ndarray]) ->
     shapes = [
         graph.steps[source].output if source >= 0 else tuple(pair.specs[SECOND].input) for source in second_step.inputs
     ]
-    return all(x.shape[1:] == shape for x, shape in zip(layer_inputs, shapes, strict=True))
+    return all(array.shape[1:] == shape for array, shape in zip(layer_inputs, shapes, strict=True))
 
 
 def _portions(pair: ModelPair, names: Sequence[str], count: int) -> list[list[str]]:

@@ -15,18 +15,27 @@ from parity.records.records import Diagnosis
 from parity.runtime.graph import Step
 
 HELPER = """
-    def replace(name, layer):  # put another layer in the place of the one with this path
+    def replace(name, layer):  # replace the layer that has this path
         parent, _, last = name.rpartition(".")
         setattr(layers[parent] if parent else model, last, layer)
 """
 
 
 def fix_code(pair: ModelPair, causes: Sequence[Diagnosis]) -> tuple[str, list[str]]:
-    """Python source of `fix(model)` for the Paddle model, and a line for every cause that it cannot mend.
+    """Write the code that makes the Paddle model compute what the TensorFlow model does.
 
-    The source is empty where there is nothing that it can mend. Differences of training are put right with the others.
+    Args:
+        pair: loaded and matched.
+        causes: what `parity.migration.diagnosis.diagnose_pair` found.
+
+    Returns:
+        Python source of a function `fix(model)`, empty where there is nothing that it can fix; and one line for each
+        cause that it does not fix. The function sets numbers that matter in training only, too.
+
+    Raises:
+        WorkerError: the Paddle worker fails.
     """
-    changes: dict[str, list[str]] = {}  # by statement with a place for the name: the layers that it is for
+    changes: dict[str, list[str]] = {}  # names of layers, by the statement that changes them
     by_hand = []
     replaced = False
     for cause in causes:
@@ -62,7 +71,7 @@ def fix_code(pair: ModelPair, causes: Sequence[Diagnosis]) -> tuple[str, list[st
 
 
 def _repairable(pair: ModelPair, cause: Diagnosis) -> tuple[Kind, Step | None]:
-    """What a Paddle step should compute, and the step; none where the first model has nothing that it stands for."""
+    """What a Paddle step should compute, and the step; None where the TensorFlow model has no counterpart."""
     try:
         first_step, second_step = pair.steps(cause.stage)
         return first_step.what, second_step
@@ -74,11 +83,11 @@ def _repairable(pair: ModelPair, cause: Diagnosis) -> tuple[Kind, Step | None]:
 
 
 def _statements(pair: ModelPair, kind: Kind, step: Step) -> dict[str, str]:
-    """What to do with the Paddle layer `name`, for inference and for training; empty where no statement is known."""
+    """Statements that make a Paddle step compute `kind`, by "inference" and "training"; empty where none is known."""
     if "#" in step.name or not step.layer:
         return {"inference": "", "training": ""}
-    both, row = (kind.described(), step.what.described()), len(step.output) == 2
-    return pair.run_on(SECOND, lambda worker: worker.write_repair(*both, row))
+    expected, actual, row = kind.described(), step.what.described(), len(step.output) == 2
+    return pair.run_on(SECOND, lambda worker: worker.write_repair(expected, actual, row))
 
 
 def _loop(names: Sequence[str], statements: Sequence[str]) -> list[str]:

@@ -15,7 +15,25 @@ EXAMPLE = '[layers]\n"block1_conv1" = "features.0"'
 
 
 def read_map(path: Path) -> dict[str, str]:
-    """The table `layers` of a TOML file: names of the first model's layers to the second's. Raises MatchError."""
+    """Read the table `layers` of a map file.
+
+    Args:
+        path: a TOML file.
+
+    Returns:
+        Names of the TensorFlow model's layers to names of the Paddle model's.
+
+    Raises:
+        MatchError: the file cannot be read, or holds no such table.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "map.toml")
+        ...     _ = path.write_text(EXAMPLE)
+        ...     read_map(path)
+        {'block1_conv1': 'features.0'}
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -27,7 +45,16 @@ def read_map(path: Path) -> dict[str, str]:
 
 
 def write_map(path: Path, pair: ModelPair, matching: Matching) -> None:
-    """Write the matches of layers with arrays; the rest, and what has no match, as comments. Raises OSError."""
+    """Write a map file of the matched layers with arrays; ambiguous and unmatched layers follow as comments.
+
+    Args:
+        path: the file to write.
+        pair: whose layers were matched.
+        matching: what `pair.match` returned.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     first_steps, second_steps = pair.graphs[FIRST].steps, pair.graphs[SECOND].steps
     lines = [
         f"# {_one_line(pair.specs[FIRST].target)}",
@@ -53,5 +80,5 @@ def _quoted(name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A comment: what a name holds must not begin a line of its own."""
+    """The text of a comment: a line break in a name must not begin a new line of the file."""
     return " ".join(printable(text).split())

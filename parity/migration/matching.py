@@ -1,9 +1,9 @@
-"""Which layer of one model is which of the other: by kind, shapes and place in the graph, never by guessing.
+"""Which layer of one model corresponds to which of the other: by kind, shapes and position in the graph.
 
-Layers with arrays come first. Each is described by its own shapes and by all that lies before it and after it; where
-that makes it the only one of its kind in both models, it is matched. What one model has more (a dropout, a bias, a
-flattening) does not disturb this, because only layers with arrays, sums and concatenations count. The rest is matched
-by what feeds it.
+Layers with arrays come first. Each is described by its own shapes and by everything before it and after it. Where that
+description is unique in both models, the two layers are matched. An additional dropout, bias or flattening in one model
+does not matter, because only layers with arrays, sums and concatenations count. All other steps are matched by what
+feeds them.
 """
 
 from __future__ import annotations
@@ -17,34 +17,65 @@ from parity.runtime.graph import INPUT, Graph, Step, few
 
 
 class MatchError(Exception):
-    """Two models between which nothing corresponds, or a map that fits neither; the message lists what is there."""
+    """Nothing in the two models corresponds, or a map does not fit them; the message lists what the models have."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """One layer or function of the first model and the one of the second that stands for it."""
+    """One layer or function of the first model and its counterpart in the second.
 
-    first: int  # places in the two graphs
+    Attributes:
+        first: index of the step in the first graph.
+        second: index of the step in the second graph.
+        reason: why these two were matched.
+        as_dense: compare them as fully connected layers, because one of them is a 1x1 convolution of 1x1 maps.
+        neutral: kinds of arrays that only the first, and that only the second has; they are set so that they change
+            nothing.
+    """
+
+    first: int
     second: int
-    reason: str  # why these two
-    as_dense: bool = False  # a 1x1 convolution of single cells on one side, a fully connected layer on the other
-    neutral: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # arrays of either that the other does not have
+    reason: str
+    as_dense: bool = False
+    neutral: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 @dataclass(frozen=True)
 class Matching:
-    """All matches, in the first model's order, and everything that has none."""
+    """All matches, and every step without one.
+
+    Attributes:
+        matches: in the order of the first model.
+        only_first: indices of the first graph's steps that have no counterpart.
+        only_second: indices of the second graph's steps that have no counterpart.
+        ambiguous: one line for each group of layers that were matched in order because nothing else distinguishes them.
+    """
 
     matches: list[Match]
     only_first: list[int]
     only_second: list[int]
-    ambiguous: list[str] = field(default_factory=list)  # one line for each group that only its order could tell apart
+    ambiguous: list[str] = field(default_factory=list)
 
 
 def match(first: Graph, second: Graph, fixed: Mapping[str, str] | None = None) -> Matching:
-    """Match two models. `fixed` maps names of the first to names of the second, and is never overruled.
+    """Match two models.
 
-    Raises MatchError: a name in `fixed` that does not exist, two that do not fit, or no layer with arrays that matches.
+    Args:
+        first: the first model's graph.
+        second: the second model's graph.
+        fixed: names of the first model's steps to names of the second's; these matches are always made.
+
+    Raises:
+        MatchError: a name in `fixed` does not exist, two of its layers have different shapes, or no layer with arrays
+            has a counterpart.
+
+    Example:
+        >>> def graph(*names: str) -> Graph:
+        ...     shapes = {"kernel": (2, 2)}
+        ...     steps = [Step(name, "dense", {}, shapes, (index - 1,), (2,)) for index, name in enumerate(names)]
+        ...     return Graph(steps, len(steps) - 1, 4, 4)
+        >>> [(pair.first, pair.second) for pair in match(graph("a", "b"), graph("one", "two")).matches]
+        [(0, 0), (1, 1)]
     """
     fixed_indices = _fixed(first, second, fixed or {})
     weighted, ambiguous = _weighted(first, second, fixed_indices)
@@ -63,6 +94,7 @@ def match(first: Graph, second: Graph, fixed: Mapping[str, str] | None = None) -
 
 
 def _fixed(first: Graph, second: Graph, names: Mapping[str, str]) -> dict[int, int]:
+    """The indices of a map's names, the first model's to the second's. Raises MatchError."""
     indices = [{step.name: index for index, step in enumerate(graph.steps)} for graph in (first, second)]
     fixed = {}
     for one, other in names.items():
@@ -82,7 +114,7 @@ def _fixed(first: Graph, second: Graph, names: Mapping[str, str]) -> dict[int, i
 
 
 def _weighted(first: Graph, second: Graph, fixed_indices: dict[int, int]) -> tuple[list[Match], list[str]]:
-    """Matches of the layers with arrays, and the groups whose members nothing but their order tells apart."""
+    """Matches of the layers with arrays, and a line for each group that was matched in order only."""
     matched: dict[int, tuple[int, str]] = {a: (b, "given by the map") for a, b in fixed_indices.items()}
     ambiguous: list[str] = []
     structures = _Structure(first), _Structure(second)
@@ -102,7 +134,9 @@ def _weighted(first: Graph, second: Graph, fixed_indices: dict[int, int]) -> tup
                     [s.graph.steps[p].name for p in group]
                     for s, group in zip(structures, (indices, counterparts), strict=True)
                 ]
-                ambiguous.append(f"{', '.join(names[0])} / {', '.join(names[1])}: alike in all that was looked at")
+                ambiguous.append(
+                    f"{', '.join(names[0])} / {', '.join(names[1])}: cannot be distinguished, matched in order"
+                )
                 for index, counterpart in zip(indices, counterparts, strict=True):
                     matched[index] = counterpart, f"{reason}; {len(indices)} such pairs, taken in order"
     rest = [_rest(s, taken) for s, taken in zip(structures, _taken(matched), strict=True)]
@@ -117,7 +151,7 @@ def _taken(matched: Mapping[int, tuple[int, str]]) -> tuple[set[int], set[int]]:
 
 
 class _Structure:
-    """For each layer with arrays: what it is, and a digest of all such layers and joints before it and after it."""
+    """For each layer with arrays, a digest of all such layers, sums and concatenations before it and after it."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -134,14 +168,14 @@ class _Structure:
         for index in range(count - 1, -1, -1):
             step = graph.steps[index]
             fed_to = sorted(
-                # where in a concatenation it goes matters, in a sum it does not
+                # its position matters in a concatenation, not in a sum
                 f"{self.after[user]}{slot if graph.steps[user].what.ordered else ''}"
                 for user, slot in users[index]
             )
             self.after[index] = self._digest(step, fed_to or ["end"])
 
     def own(self, index: int) -> str:
-        """Its shapes, and what of its numbers a migration never changes."""
+        """The step's shapes, and those of its numbers that a migration never changes."""
         return _signature(self.graph.steps[index])
 
     def _digest(self, step: Step, around: Sequence[str]) -> str:
@@ -152,7 +186,7 @@ class _Structure:
 
 
 def _signature(step: Step) -> str:
-    """What two layers that stand for each other have in common: optional arrays, paddings and constants apart."""
+    """What two corresponding layers have in common; optional arrays, paddings and constants may differ."""
     shape = step.shapes.get("kernel") or next(iter(step.shapes.values()), ())
     kind = step.kind
     if _is_dense(step):
@@ -162,7 +196,7 @@ def _signature(step: Step) -> str:
 
 
 def _is_dense(step: Step) -> bool:
-    """Whether a convolution is a fully connected layer in truth: 1x1, and its maps a single cell."""
+    """Whether a convolution computes a fully connected layer: its kernel and its maps are 1x1."""
     kernel = step.shapes.get("kernel", ())
     return step.kind == "conv" and kernel[:2] == (1, 1) and len(step.output) == 1 and step.numbers.get("groups") == 1
 
@@ -182,18 +216,18 @@ def _rest(structure: _Structure, taken: set[int]) -> list[int]:
 def _between_neighbours(
     one: _Structure, other: _Structure, first: list[int], second: list[int], matched: Mapping[int, tuple[int, str]]
 ) -> Iterator[tuple[int, int]]:
-    """Layers that are left between the same matched neighbours, in order, where their shapes agree one to one."""
+    """Unmatched layers between the same matched neighbours, in order, where their shapes agree one to one."""
 
-    def gap(index: int, anchors: list[int]) -> int:
+    def section(index: int, anchors: list[int]) -> int:
         return sum(anchor < index for anchor in anchors)
 
     anchors = sorted((a, b) for a, (b, _) in matched.items())
     ones, others = [a for a, _ in anchors], [b for _, b in anchors]
     if others != sorted(others):
         return  # the models run their branches in different orders: neighbours in order mean nothing
-    for space in sorted({gap(index, ones) for index in first}):
-        mine = [index for index in first if gap(index, ones) == space]
-        theirs = [index for index in second if gap(index, others) == space]
+    for number in sorted({section(index, ones) for index in first}):
+        mine = [index for index in first if section(index, ones) == number]
+        theirs = [index for index in second if section(index, others) == number]
         if [one.own(index) for index in mine] == [other.own(index) for index in theirs]:
             yield from zip(mine, theirs, strict=True)
 
@@ -212,11 +246,11 @@ def _same_signature(one: Step, other: Step) -> bool:
 
 
 def _weightless(first: Graph, second: Graph, matched_by_first: dict[int, Match]) -> None:
-    """Match steps without arrays by what feeds them; silent steps that only one side has are seen through."""
+    """Match steps without arrays by what feeds them; steps that compute nothing in inference are skipped over."""
     partners = {a: match.second for a, match in matched_by_first.items()}
     taken = set(partners.values())
-    sources = [[_sources(graph, place) for place in range(len(graph.steps))] for graph in (first, second)]
-    for computing in (True, False):  # what computes something first; then what is silent on both sides
+    sources = [[_sources(graph, index) for index in range(len(graph.steps))] for graph in (first, second)]
+    for computing in (True, False):  # first the steps that compute something, then those that do not
         for a, step in enumerate(first.steps):
             if step.shapes or a in matched_by_first or step.what.silent == computing:
                 continue
@@ -236,7 +270,7 @@ def _weightless(first: Graph, second: Graph, matched_by_first: dict[int, Match])
 
 
 def _sources(graph: Graph, index: int) -> list[int]:
-    """The steps that feed one, silent ones seen through."""
+    """The steps that feed one; steps that compute nothing in inference are skipped over."""
     sources = []
     for source in graph.steps[index].inputs:
         while source >= 0 and graph.steps[source].what.silent:
@@ -256,7 +290,7 @@ def _translated(sources: Sequence[int], partners: Mapping[int, int]) -> list[int
 
 def _alike(one: Step, other: Step) -> bool:
     if one.kind == other.kind:
-        return one.what.ends == other.what.ends  # a softmax makes probabilities: no other activation stands for it
+        return one.what.ends == other.what.ends  # a softmax makes probabilities: it corresponds to no other activation
     return _family(one) == _family(other) != ""
 
 

@@ -1,4 +1,4 @@
-"""Evidence for a user's own pair of models: transfer, float64 and float32 forward, and on request a training pass."""
+"""Proofs for a user's pair of models: transfer, float64 and float32 forward, and on request a training pass."""
 
 from __future__ import annotations
 
@@ -27,7 +27,20 @@ NO_END = "the models' outputs do not correspond: they are made by layers that do
 def prove_pair(
     pair: ModelPair, *, training: bool = False, on_event: Callable[[Proof], None] = lambda proof: None
 ) -> list[Proof]:
-    """The proofs of a matched pair, in order. Raises WorkerError."""
+    """Prove a matched pair, level by level.
+
+    Args:
+        pair: loaded and matched.
+        training: whether to prove levels 4 and 5, too, which need float64.
+        on_event: is called with each proof as soon as it is there.
+
+    Returns:
+        The proofs of levels 1, 2 and 3, and on request 4 and 5; of models in float32 no level 2.
+
+    Raises:
+        TargetError: a model does not run.
+        WorkerError: a worker fails.
+    """
     inputs = pair.inputs()
     forward = [float64_forward, float32_forward] if pair.dtype == "float64" else [float32_alone]
     checks = [certificate, *forward, *([training_pass] if training else [])]
@@ -43,7 +56,7 @@ def prove_pair(
 
 
 def certificate(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Level 1. Every array that both models have moves there and back without losing a bit."""
+    """Level 1: every array that both models have is transferred to each and read back without losing a bit."""
     problems = []
     first_entries, second_entries = (
         {entry.name: entry for entry in pair.entries[framework]} for framework in (FIRST, SECOND)
@@ -75,7 +88,7 @@ def certificate(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
 
 
 def float64_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Level 2. Every matched layer, and so the models' outputs, agree in float64."""
+    """Level 2: every matched layer, and so the models' outputs, agree in float64."""
     outputs = pair.outputs = pair.stages("float64", inputs)
 
     def perturbed(run: int) -> dict[str, Arrays]:
@@ -90,7 +103,7 @@ def float64_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
 
 
 def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Level 3. Each model's float32 layers against its own float64 ones, within limits derived from moved runs."""
+    """Level 3: each model's float32 layers against its own float64 ones, with limits derived from perturbed runs."""
     perturbed = {}
     for framework in (FIRST, SECOND):
         perturbed[framework] = _float32_perturbed(pair, framework, "float64", inputs)
@@ -100,10 +113,10 @@ def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
 
 
 def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Level 3 without an exact run: each layer of one model in float32 against the other's.
+    """Level 3 without a float64 run: each layer of one model in float32 against the other's.
 
-    The limit is what rounding may make of either, from runs of each whose weights and inputs were moved by it. What
-    differs by less than that, an epsilon for example, goes unseen.
+    The limits are the effect of rounding on both, from runs of each with weights and inputs that float32 rounding has
+    perturbed. A difference that is smaller, an epsilon for example, is not detected.
     """
     outputs = pair.outputs = pair.stages("float32", inputs)
     own_limits = [derive_limits(outputs[name], [_float32_perturbed(pair, name, "float32", inputs)]) for name in outputs]
@@ -114,7 +127,7 @@ def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
 
 
 def training_pass(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Levels 4 and 5. One pass in training mode without dropout: output, running statistics, every gradient."""
+    """Levels 4 and 5: one pass in training mode without dropout: output, running statistics, every gradient."""
     end, _ = pair.ends()
     if not end:
         return [_proof(pair, level, {}, [NO_END], None) for level in (4, 5)]
@@ -163,14 +176,14 @@ def _compare(
     perturbed: Callable[[int], Mapping[str, Arrays]],
     scales: Mapping[str, float] | None = None,
 ) -> Comparison:
-    """As `compare_chaotic`; gaps of float32's size and above are no rounding of float64, whatever the model."""
+    """As `compare_chaotic`, with limits of at most float32's rounding: a larger gap is no rounding of float64."""
     return compare_chaotic(
         {name: arrays[name] for name in (FIRST, SECOND)}, limit, perturbed, scales=scales, most=FLOAT32_ROUNDING
     )
 
 
 def _float32_perturbed(pair: ModelPair, framework: str, dtype: str, inputs: np.ndarray) -> Arrays:
-    """One model's stages with weights and inputs that float32 rounding has moved, otherwise in each framework."""
+    """One model's stages with weights and inputs perturbed by float32 rounding, differently in each framework."""
     roundings = Roundings([pair.seed, *framework.encode()])
 
     def stages(worker: Worker) -> Arrays:
@@ -180,7 +193,7 @@ def _float32_perturbed(pair: ModelPair, framework: str, dtype: str, inputs: np.n
 
 
 def _float64_roundings(pair: ModelPair, run: int) -> Roundings:
-    # a word more than two: numpy takes [a, b] and [a, b, 0] for one seed, and arrays append their place
+    # more than two numbers: numpy takes [a, b] and [a, b, 0] for one seed, and each array appends its index
     return Roundings([pair.seed, run, *b"float64"], FLOAT64_ROUNDING)
 
 
@@ -192,6 +205,6 @@ def _proof(
     comparison: Comparison | None,
     frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
-    """A level's proof for a pair; only the first level, which compares bits, has no gap."""
+    """A level's proof for a pair; without a gap it has failed, except level 1, which compares bits."""
     proof = proof_of(pair.name, pair.title, level, compared, problems, comparison, frameworks=frameworks)
     return proof if proof.gap is not None or level == 1 else replace(proof, passed=False)

@@ -24,15 +24,27 @@ BIG = 2**24  # bytes of inputs and outputs from which one image of them is kept
 
 
 class NothingToReproduceError(Exception):
-    """Two models of which no layer differs by itself; the message says what was found instead."""
+    """No layer of the two models differs by itself; the message says what differs instead."""
 
 
 def find_differing_layer(
     pair: ModelPair, layer_name: str = "", on_message: Callable[[str], None] = lambda line: None
 ) -> DifferingLayer:
-    """Load, match, prove and diagnose; the first layer that differs by itself, or the one that is named.
+    """Load, match, prove and diagnose a pair; return a layer that differs by itself.
 
-    Raises NothingToReproduceError, TargetError (a layer that is unknown, or that no code is known for), WorkerError.
+    Args:
+        pair: not yet loaded.
+        layer_name: of the layer, in either model; without it the first that differs.
+        on_message: is called with a line that says what begins.
+
+    Returns:
+        The layer with its inputs, arrays and outputs.
+
+    Raises:
+        NothingToReproduceError: no layer differs by itself, or the named one does not.
+        MatchError: nothing in the two models corresponds, or a map does not fit.
+        TargetError: a model does not build or run, no layer has this name, or no code for the layer is known.
+        WorkerError: a worker fails.
     """
     on_message("building and tracing both models")
     pair.load()
@@ -63,18 +75,28 @@ def find_differing_layer(
         raise NothingToReproduceError(f"nothing to reproduce: {what}{explanations}")
     layer = _differing_layer(pair, chosen, inputs, differing[chosen])
     for framework in (FIRST, SECOND):
-        body_of(layer, framework)  # whether it can be written
+        body_of(layer, framework)  # raises where it cannot be written
     return layer
 
 
 def require_free(folder: Path) -> None:
-    """Raise ValueError where a folder cannot be made."""
+    """Raise ValueError unless `folder` is new or an empty directory."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"-o {folder}: expected a new or empty directory, found one with files in it, or a file")
 
 
 def write_repro(layer: DifferingLayer, folder: Path, versions: dict[str, str]) -> None:
-    """Write scripts, numbers and README.md; the folder appears when it is whole. Raises OSError, ValueError."""
+    """Write both scripts, `repro.npz` and README.md; the folder appears only when all are written.
+
+    Args:
+        layer: what `find_differing_layer` returned.
+        folder: new or empty.
+        versions: by framework.
+
+    Raises:
+        OSError: the folder cannot be written.
+        ValueError: `folder` is not empty, or is a file.
+    """
     require_free(folder)
     folder = folder.resolve()
     arrays: Arrays = {f"input_{index}": x for index, x in enumerate(layer.inputs)}
@@ -92,13 +114,13 @@ def write_repro(layer: DifferingLayer, folder: Path, versions: dict[str, str]) -
 
 
 def _by_themselves(pair: ModelPair, causes: Sequence[Diagnosis]) -> dict[str, str]:
-    """The matched layers that differ when run alone, in order, each with what is known of why."""
+    """The matched layers that differ when run alone, in order, each with a line on the cause."""
     known = {cause.stage: cause for cause in reversed(causes)}
     differing = {}
     for match in pair.matching.matches:
         name = pair.graphs[FIRST].steps[match.first].name
         cause = known.get(name)
-        # a layer that only one model has differs by infinity, before and after
+        # the gaps of a layer that only one model has are infinite
         if cause and cause.before > FLOAT64_LIMIT and np.isfinite(min(cause.before, cause.after)):
             differing[name] = cause.text
         elif _shapes(pair, name, FIRST)[0] == _shapes(pair, name, SECOND)[0] != []:
@@ -112,7 +134,7 @@ def _by_themselves(pair: ModelPair, causes: Sequence[Diagnosis]) -> dict[str, st
 
 
 def _shapes(pair: ModelPair, name: str, framework: str) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
-    """Of what reaches a layer, none where that is unknown, and of what it makes of it; without the batch."""
+    """The shapes of a layer's inputs, none where one is unknown, and of its output; without the batch."""
     step = pair.steps(name)[(FIRST, SECOND).index(framework)]
     steps, input_shape = pair.graphs[framework].steps, tuple(pair.specs[framework].input)
     known = all(source != UNKNOWN for source in step.inputs)
@@ -127,12 +149,12 @@ def _differing_layer(pair: ModelPair, name: str, inputs: np.ndarray, cause: str)
     arrays_in = list(layer_inputs.values())
     first_output, second_output = outputs[FIRST], outputs[SECOND]
     if len(inputs) > 1 and sum(array.nbytes for array in [*arrays_in, first_output, second_output]) > BIG:
-        apart = (
+        largest = (
             np.abs(first_output - second_output).reshape(len(first_output), -1).max(axis=1)
             if first_output.shape == second_output.shape
             else np.zeros(1)
         )
-        image = slice(int(apart.argmax()), int(apart.argmax()) + 1)
+        image = slice(int(largest.argmax()), int(largest.argmax()) + 1)
         arrays_in, outputs = [x[image] for x in arrays_in], {framework: y[image] for framework, y in outputs.items()}
     arrays = {kind: array.astype("float32") for kind, array in pair.arrays(name).items()}  # drawn as float32 numbers
     steps = dict(zip((FIRST, SECOND), pair.steps(name), strict=True))

@@ -1,4 +1,4 @@
-"""One layer as the source of a script in plain TensorFlow or plain Paddle, from its neutral numbers."""
+"""One layer as the source of a script in plain TensorFlow or plain Paddle."""
 
 from __future__ import annotations
 
@@ -47,33 +47,43 @@ output = y.numpy().reshape(recorded["{framework}_output"].shape)
 
 
 def difference(expected):
-    """The largest, relative to the largest expected value."""
+    """The largest difference from `expected`, relative to the largest expected value."""
     if output.shape != expected.shape:
         return f"shape {{output.shape}} here, {{expected.shape}} there"
     return f"{{np.abs(output - expected).max() / (np.abs(expected).max() or 1):.3e}}"
 
 
 print("{title}", {version}, layer)
-print("difference to what {other_title} made of it:", difference(recorded["{other}_output"]))
-print("difference to what {title} made of it when recorded:", difference(recorded["{framework}_output"]))
+print("difference from the output of {other_title}:", difference(recorded["{other}_output"]))
+print("difference from the recorded output of {title}:", difference(recorded["{framework}_output"]))
 '''
 
 
 @dataclass(frozen=True)
 class DifferingLayer:
-    """A matched layer that differs when run alone: everything its scripts are made of."""
+    """A matched layer that differs when run alone: everything that its scripts need.
+
+    Attributes:
+        name: the shared name.
+        steps: the TensorFlow step and the Paddle step.
+        inputs: float64 maps [n, h, w, c], sequences [n, t, c] or rows [n, c]; of an embedding int64.
+        arrays: by kind, float32, in canonical layout.
+        outputs: by framework, float64, channels last.
+        cause: one line that says why the outputs differ.
+        lines: by framework, code of the layer with placeholders, which its worker wrote; empty where it knows none.
+    """
 
     name: str
     steps: tuple[Step, Step]
-    inputs: list[np.ndarray]  # float64 maps [n, h, w, c], sequences or rows; whole numbers
-    arrays: Arrays  # canonical, float32
-    outputs: dict[str, np.ndarray]  # by framework; float64, channels last
+    inputs: list[np.ndarray]
+    arrays: Arrays
+    outputs: dict[str, np.ndarray]
     cause: str
-    lines: dict[str, str]  # by framework, from its worker: code for the layer, with places for facts
+    lines: dict[str, str]
 
 
 def script(layer: DifferingLayer, framework: str) -> str:
-    """The Python source that runs the layer in one framework. Raises TargetError where no code is known."""
+    """The Python source that runs the layer in one framework. Raises TargetError where no code for it is known."""
     step = layer.steps[(FIRST, SECOND).index(framework)]
     other_framework = SECOND if framework == FIRST else FIRST
     module, tensor, version = MODULES[framework]
@@ -94,13 +104,30 @@ def script(layer: DifferingLayer, framework: str) -> str:
 
 
 def file_name(framework: str) -> str:
+    """The name of a framework's script.
+
+    Example:
+        >>> file_name("paddle")
+        'repro_paddle.py'
+    """
     return f"repro_{MODULES[framework][0]}.py"
 
 
 def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.ndarray:
+    """An array in the layout in which a framework stores it.
+
+    Args:
+        framework: "tensorflow" or "paddle".
+        step: the layer.
+        kind: of the array: "kernel", "bias", ...
+        array: in canonical layout; a kernel [h, w, in / groups, out].
+
+    Returns:
+        The same numbers; Paddle's kernels are [out, in / groups, h, w], TensorFlow's depthwise ones [h, w, in, m].
+    """
     if kind != "kernel" or step.kind not in ("conv", "conv_transpose"):
         return array
-    if array.ndim == 2:  # a convolution of single cells
+    if array.ndim == 2:  # a 1x1 convolution of 1x1 maps
         array = array[None, None]
     if framework == SECOND:
         return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
@@ -109,12 +136,16 @@ def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.n
 
 
 def _depthwise(step: Step) -> bool:
-    """Whether TensorFlow has an operation of its own for it."""
+    """Whether TensorFlow computes the convolution with its depthwise operation."""
     return step.numbers["groups"] > 1 and step.shapes["kernel"][2] == 1 and len(set(step.numbers["stride"])) == 1
 
 
 def body_of(layer: DifferingLayer, framework: str) -> list[str]:
-    """From the recorded tensors to `y`, channels last. Raises TargetError where no code is known."""
+    """The lines of a script from the recorded tensors to the output `y`, channels last.
+
+    Raises:
+        TargetError: no code for the layer is known.
+    """
     step = layer.steps[(FIRST, SECOND).index(framework)]
     shapes, output_shape = [x.shape for x in layer.inputs], layer.outputs[framework].shape
     as_row = (step.what.on_maps or step.what.own_axis) and len(shapes[0]) == 3  # a sequence, written as maps of one row
@@ -148,7 +179,7 @@ def _of_row(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _facts(
     step: Step, names: Sequence[str], shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...], arrays: Arrays
 ) -> dict[str, Any]:
-    """What the code has places for."""
+    """The values of the placeholders in a layer's code."""
     (top, bottom), (left, right) = step.numbers.get("padding") or step.numbers.get("crop") or [[0, 0], [0, 0]]
     height, width = output_shape[1:3] if len(output_shape) == 4 else (1, 1)
     heads = step.numbers.get("heads")
@@ -176,7 +207,7 @@ def _facts(
 
 
 def _axis(shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-    """Along which axis these shapes were joined."""
+    """Along which axis tensors of these shapes were concatenated."""
     for axis in range(len(output_shape) - 1, 0, -1):
         joined = list(shapes[0])
         joined[axis] = sum(shape[axis] for shape in shapes)
@@ -186,9 +217,9 @@ def _axis(shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...]) -> i
 
 
 def _channels_first(layer: DifferingLayer, step: Step, framework: str) -> bool:
-    """Whether the layer works on [n, c, h, w]: told by its output where the model's own order decides."""
+    """Whether the layer works on [n, c, h, w]; where the model decides that, its output shows it."""
     if not step.what.last_axis:
         return step.what.on_maps or step.what.own_axis
     arrays = {kind: array.astype("float64") for kind, array in layer.arrays.items()}
-    last = compute(step.kind, step.numbers, layer.inputs, arrays)
-    return distance(last, layer.outputs[framework]) > FLOAT64_LIMIT
+    channels_last = compute(step.kind, step.numbers, layer.inputs, arrays)
+    return distance(channels_last, layer.outputs[framework]) > FLOAT64_LIMIT

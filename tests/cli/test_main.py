@@ -67,7 +67,7 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "has no bfloat16 kernels on this device"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
-        (("traps", "--no-faults", "--seeds", "0"), "expected faults or correct pairs to check, found neither"),
+        (("traps", "--no-faults", "--seeds", "0"), "expected faults or control runs to check, found neither"),
         (("traps", "--save", ROOT / "pyproject.toml" / "run.json"), "to be a directory to write to, found a file"),
     ],
 )
@@ -333,7 +333,7 @@ def test_traps_are_put_in_named_saved_and_reported(tmp_path: Path) -> None:
     assert all(detection["level"] and detection["placed"] and detection["named"] for detection in printed["detections"])
     assert [detection["accusations"] for detection in printed["correct"]] == [[]]
     assert "caught: 8 of 8 (100.0%)" in done.stderr
-    assert "correct pairs: 1, accusations: 0" in done.stderr
+    assert "control runs: 1, false alarms: 0" in done.stderr
     parity("report", saved, "-o", tmp_path / "report.md")
     assert "Of 8 faults in `lenet5`: 8 (100.0%) caught" in (tmp_path / "report.md").read_text()
 
@@ -344,11 +344,11 @@ def test_a_trap_that_is_not_known_is_refused_with_those_that_are() -> None:
     assert "eval-dropped" in done.stderr
 
 
-def test_correct_pairs_alone_are_checked_and_reported(tmp_path: Path) -> None:
+def test_control_runs_alone_are_checked_and_reported(tmp_path: Path) -> None:
     saved = tmp_path / "correct.json"
     arguments = ("--network", "lenet5", "--dataset", "generated", "--no-faults", "--seeds", "2", "--save", saved)
     lines = parity("traps", *arguments).stdout.splitlines()
-    assert lines[1:] == ["correct pairs: 2, accusations: 0"]
+    assert lines[1:] == ["control runs: 2, false alarms: 0"]
     parity("report", saved, "-o", tmp_path / "report.md")
     assert "## Detection power" in (tmp_path / "report.md").read_text()
 

@@ -167,7 +167,7 @@ def test_the_scripts_show_the_gap_without_the_project(
                 continue
             gap = np.abs(made - expected).max() / np.abs(expected).max()
             assert gap > 1e-5
-            assert re.search(rf"difference to what \w+ made of it: {re.escape(f'{gap:.3e}')}", printed)
+            assert re.search(rf"difference from the output of \w+: {re.escape(f'{gap:.3e}')}", printed)
             assert f"{gap:.3e}" in (folder / "README.md").read_text()
 
     assert sorted(path.name for path in first.iterdir()) == ["README.md", "repro.npz", *sorted(SCRIPTS.values())]
