@@ -1,4 +1,4 @@
-"""A disk that is really full: the message says which file, how much was wanted and what is kept; nothing half stays."""
+"""A disk that is really full: the message says which file, how many bytes and what is kept; no partial file stays."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 def refused(write: Callable[[], object], path: Path) -> str:
     """The message of the error that writing ends in; nothing but `path` and what was there before is there then."""
-    before = {path_: path_.read_bytes() for path_ in path.parent.rglob("*") if path_.is_file()}
+    before = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
     with pytest.raises(OSError, match="could not be written") as caught:
         write()
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG)
-    assert {path_: path_.read_bytes() for path_ in path.parent.rglob("*") if path_.is_file()} == before
+    assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
     message = str(caught.value)
     assert message.startswith(f"{path}: could not be written: ")
     assert "bytes were wanted" in message
@@ -127,7 +127,7 @@ def limited(small: Path, write: Callable[[], object]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("small", ["tmpfs"], indirect=True)
-def test_a_check_goes_on_where_it_cannot_be_saved(small: Path) -> None:
+def test_a_check_continues_where_it_cannot_be_saved(small: Path) -> None:
     """The proofs are shown all the same; the exit code is not that of a check that is kept."""
     (small / "filler").write_bytes(b"x" * (SIZE - 4096))
     done = parity("check", "lenet5", "--dataset", "generated", "--save", small / "run.json", code=2)

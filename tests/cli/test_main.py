@@ -200,7 +200,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
 
 
 def test_train_compares_both_frameworks(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    """Seed by seed, the frameworks in turn; then the accuracies, and the weights abroad."""
+    """Seed by seed, the frameworks in turn; then the accuracies, and the weights in the other framework."""
     _, done = trained
     assert "batches identical (the whole first epoch): yes" in done.stdout
     assert "initial weights identical: yes" in done.stdout
@@ -211,9 +211,10 @@ def test_train_compares_both_frameworks(trained: tuple[Path, subprocess.Complete
     assert "test accuracy over 2 seeds: " in done.stdout
     assert "points, 90% interval" in done.stdout
     assert "margin 0.5" in done.stdout
-    for home, abroad in (("PaddlePaddle", "TensorFlow"), ("TensorFlow", "PaddlePaddle")):
+    for trained_in, evaluated_in in (("PaddlePaddle", "TensorFlow"), ("TensorFlow", "PaddlePaddle")):
         for seed in (3, 4):
-            assert f"trained in {home} (seed {seed}), evaluated in {abroad}: 0 of 400 predictions differ" in done.stdout
+            line = f"trained in {trained_in} (seed {seed}), evaluated in {evaluated_in}: 0 of 400 predictions differ"
+            assert line in done.stdout
 
 
 def test_train_saves_records_and_weights(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -28,11 +28,11 @@ def test_different_models_end_with_1_and_a_patch_that_fixes_them(tmp_path: Path)
     assert [cause.trap for cause in migration.causes] == ["same-pad", "bn-epsilon"]
 
     # the printed code is what --apply-fixes runs, and it works in a user's own module
-    (tmp_path / "mended.py").write_text(
+    (tmp_path / "fixed.py").write_text(
         f"import tests.migration.paddle_models\n{migration.fix}\n\ndef small():\n"
         "    model = tests.migration.paddle_models.small(epsilon=1e-3, padding=1)\n    fix(model)\n    return model\n"
     )
-    fixed = parity("compare", FIRST, "mended:small()", *SHAPE, "--no-impact", cwd=tmp_path)
+    fixed = parity("compare", FIRST, "fixed:small()", *SHAPE, "--no-impact", cwd=tmp_path)
     assert "equal: " in fixed.stdout
     applied = parity("compare", FIRST, second, *SHAPE, "--no-impact", "--apply-fixes")
     assert "with the suggested changes, equal: " in applied.stdout

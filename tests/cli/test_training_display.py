@@ -1,4 +1,4 @@
-"""The display of a running training: what it says of the pace, of seeds, and of a training that goes on."""
+"""The display of a running training: the pace, the seeds, and a training that continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = 10
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that a test sets."""
 
     now = 100.0
 
@@ -45,7 +45,7 @@ def shown(display: TrainingDisplay) -> str:
     return str(plain.file.getvalue())  # type: ignore[attr-defined]
 
 
-def test_a_training_that_goes_on_tells_the_time_left_from_its_own_pace(console: Console, clock: Clock) -> None:
+def test_a_training_that_continues_shows_the_time_left_from_its_own_pace(console: Console, clock: Clock) -> None:
     """Two of its four epochs were trained by another process; one step takes a second now."""
     display = TrainingDisplay(["paddle"], 100, console=console, clock=clock)
     display.update(progress_of(0, 0))
@@ -68,10 +68,10 @@ def test_the_next_seed_takes_the_row_over_and_the_last_one_leaves_a_line(console
         display.update(progress_of(0, 0, seed=4))
         assert "PaddlePaddle, seed 4" in shown(display)
         assert "seed 3" not in shown(display)
-        display.note("a word")
+        display.note("a note")
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "PaddlePaddle, seed 3, epoch 4/4: loss 2.0000, train accuracy 25.0%, test accuracy 50.0%" in printed
-    assert "a word" in printed
+    assert "a note" in printed
 
 
 def test_one_seed_is_not_named(clock: Clock) -> None:

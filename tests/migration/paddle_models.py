@@ -175,7 +175,7 @@ def shared() -> nn.Layer:
 
 
 class Twins(nn.Layer):
-    """Two branches that nothing tells apart."""
+    """Two branches that cannot be distinguished."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -284,7 +284,7 @@ def signals(turned: bool = False, padding: Any = 1, exclusive: bool = True) -> n
 
 
 class Sentences(nn.Layer):
-    """Two widths of windows over words."""
+    """Convolutions of two widths over token embeddings."""
 
     def __init__(self) -> None:
         super().__init__()

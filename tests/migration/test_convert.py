@@ -181,7 +181,7 @@ Convert = Callable[..., Result]
 
 
 def plain(source: str, folder: Path) -> str:
-    """Run source in a Python that knows the framework, but is not told of this project."""
+    """Run source in a Python that knows the framework, and not this project."""
     done = subprocess.run(
         [sys.executable, "-c", source], cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": str(folder)}
     )
@@ -295,7 +295,7 @@ def test_models_that_compute_something_else_leave_the_old_file_as_it_was(convert
     assert "your Paddle code needs them, too" in done.output
     assert "layers[name]._epsilon = 0.001" in done.output
     assert (folder / "old.pdparams").read_bytes() != b"old"
-    done = convert("trained.pdparams", "mended.weights.h5", "--apply-fixes", second=other)
+    done = convert("trained.pdparams", "fixed.weights.h5", "--apply-fixes", second=other)
     assert "without them these weights were trained" in done.output
 
 
@@ -349,7 +349,7 @@ def test_a_layer_that_one_model_has_alone_is_refused(convert: Convert) -> None:
     done = convert("extra.weights.h5", "x.pdparams", first="net(extra=1)", code=2)
     assert "weights would be lost, or left as they were drawn" in done.output
     assert "extra0" in done.output
-    done = convert("extra.weights.h5", "x.pdparams", code=2)  # Keras itself would skip them without a word
+    done = convert("extra.weights.h5", "x.pdparams", code=2)  # Keras itself would skip them without a message
     assert "does not fit the model" in done.output
     done = convert("trained.pdparams", "x.weights.h5", first="net(odd=True)", code=2)
     assert "odd/factor of TensorFlow is in a layer that the suite cannot look into" in done.output
@@ -472,7 +472,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_reported_for_the_file_that_was_asked_for(
     convert: Convert, full: Path, source: str, name: str
 ) -> None:
-    """Whichever library writes, and however it puts that in words."""
+    """Whichever library writes, and whatever its own message is."""
     done = convert(source, str(full / name), code=2)
     message = " ".join(done.output.split())
     assert f"{name}: could not be written: No space left on device." in message

@@ -1,4 +1,4 @@
-"""Users' own models: traced, matched, proven, diagnosed, mended. Real models of both frameworks, small ones."""
+"""Users' own models: traced, matched, proven, diagnosed, fixed. Small real models of both frameworks."""
 
 import json
 import math
