@@ -102,14 +102,14 @@ def print_json(value: Any) -> None:
           "gap": null
         }
     """
-    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+    print(json.dumps(_json_value(value), indent=2, allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -20,7 +20,7 @@ SUMMARIES = {  # for the list of commands, which otherwise shortens the first li
     "doctor": "Test the installation; say what to do about problems.",
 }
 
-DEVICES = {
+INTERPRETERS = {
     "PARITY_PADDLE_PYTHON": "the Python in which Paddle is installed, if not this one",
     "PARITY_TENSORFLOW_PYTHON": "the same for TensorFlow",
 }
@@ -29,7 +29,7 @@ DEBUG = {"PARITY_DEBUG": "set: errors come with their traceback"}
 
 DATA = {"PARITY_DATA": "a data set, or a directory that holds several"}
 
-WORKERS = DEVICES | DEBUG
+WORKERS = INTERPRETERS | DEBUG
 
 ALL = DATA | WORKERS
 

@@ -28,7 +28,7 @@ from parity.error_causes import DEBUG, cause
 BENCHMARKS = Path(".benchmarks")  # pytest-benchmark's own storage
 
 
-class Guarded(TyperGroup):
+class ErrorMessages(TyperGroup):
     """Turns the suite's errors into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -59,7 +59,7 @@ class Guarded(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Guarded,
+    cls=ErrorMessages,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

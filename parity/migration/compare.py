@@ -19,7 +19,7 @@ from parity.runtime.graph import few
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
 
-PORTION = 8  # inputs at a time
+BATCH_SIZE = 8  # inputs at a time
 
 IMPACT_FLOPS, IMPACT_INPUTS = 1e12, 200  # what the decision impact may cost, and the most inputs it takes
 
@@ -55,13 +55,13 @@ def compare_pair(
     pair.load()
     memory.update()
     pair.match()
-    proofs, causes, suggested, by_hand = _examined(pair, training, memory, on_event)
+    proofs, causes, suggested, by_hand = _prove_and_diagnose(pair, training, memory, on_event)
     if apply_fixes and suggested:
         on_event("stage", "building the Paddle model again with the suggested changes")
         pair.fix(suggested)
         pair.match()
         applied = suggested
-        proofs, causes, _, by_hand = _examined(pair, training, memory, on_event)
+        proofs, causes, _, by_hand = _prove_and_diagnose(pair, training, memory, on_event)
     else:
         applied = ""
     verdict = _verdict(pair, proofs, causes)
@@ -96,7 +96,7 @@ def compare_pair(
     )
 
 
-def _examined(
+def _prove_and_diagnose(
     pair: ModelPair, training: bool, memory: _PeakMemory, on_event: Callable[[str, Any], None]
 ) -> tuple[list[Proof], list[Diagnosis], str, list[str]]:
     """Proofs, causes, the code that fixes them, and the causes that it does not fix."""
@@ -137,10 +137,10 @@ def _stages(pair: ModelPair) -> list[MatchedLayer]:
                 second=second_step.name,
                 kind=first_step.kind,
                 evidence=match.reason,
-                gap=_number(gap.gap) if gap else None,
+                gap=_finite_or_none(gap.gap) if gap else None,
                 limit=gap.limit if gap else None,
                 float32={
-                    framework: _number(own_gaps[first_step.name])
+                    framework: _finite_or_none(own_gaps[first_step.name])
                     for framework, own_gaps in float32_gaps.items()
                     if first_step.name in own_gaps
                 },
@@ -198,7 +198,7 @@ def _impact(pair: ModelPair, on_event: Callable[[str, Any], None]) -> Impact:
     inputs = pair.inputs(count)
     pair.keep_state(pair.own_state(FIRST))
     end, _ = pair.ends()
-    outputs = pair.end_outputs("float32", end, inputs, PORTION)
+    outputs = pair.end_outputs("float32", end, inputs, BATCH_SIZE)
     first_outputs, second_outputs = (outputs[framework].reshape(count, -1) for framework in (FIRST, SECOND))
     changed = np.flatnonzero(first_outputs.argmax(axis=1) != second_outputs.argmax(axis=1))
     scale = float(np.abs(first_outputs).max()) or 1.0
@@ -208,12 +208,12 @@ def _impact(pair: ModelPair, on_event: Callable[[str, Any], None]) -> Impact:
         inputs=count,
         title=pair.title,
         changed=len(changed),
-        largest_gap=_number(distance(first_outputs, second_outputs)),
+        largest_gap=_finite_or_none(distance(first_outputs, second_outputs)),
         margins=[float(margins[index]) for index in changed],
     )
 
 
-def _number(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 

@@ -144,7 +144,7 @@ def convert_weights(
     pair.match()
     _require_counterparts(pair)
     inputs = pair.inputs()
-    code = _fixed(pair, inputs, on_message) if apply_fixes else ""
+    code = _apply_fixes(pair, inputs, on_message) if apply_fixes else ""
     on_message(f"reading {files.source}")
     state = _source_state(pair, files)
     notes = _notes(pair, files, code)
@@ -152,7 +152,7 @@ def convert_weights(
     try:
         files.remove_leftovers()
         on_message(f"writing {files.destination} under a temporary name, and reading it back")
-        problems = _written(pair, files, state)
+        problems = _write_and_read_back(pair, files, state)
         if problems:
             return Conversion(files, len(state), elements, problems, None, notes, code)
         on_message("float64 forward of both models with these weights")
@@ -217,7 +217,7 @@ def _require_counterparts(pair: ModelPair) -> None:
         )
 
 
-def _fixed(pair: ModelPair, inputs: np.ndarray, on_message: Callable[[str], None]) -> str:
+def _apply_fixes(pair: ModelPair, inputs: np.ndarray, on_message: Callable[[str], None]) -> str:
     """Make the changes to the Paddle model that `parity compare` suggests; their code, empty where there are none."""
     on_message("looking for differences of the models")
     certificate(pair, inputs)  # draws the state that the diagnosis works with
@@ -268,7 +268,7 @@ def _require_float32(path: Path) -> None:
         raise StateError(f"{path}: {others[0]!r} is {types[others[0]]}; expected F32: convert it first")
 
 
-def _written(pair: ModelPair, files: ConversionFiles, state: State) -> list[str]:
+def _write_and_read_back(pair: ModelPair, files: ConversionFiles, state: State) -> list[str]:
     """Write the temporary file and read it back; one line for each array that changed."""
     if files.destination_framework:
         pair.keep_state(state)

@@ -23,7 +23,7 @@ from parity.records.records import Diagnosis
 from parity.runtime.graph import Step, few
 from parity.workers.frameworks import FRAMEWORKS
 
-AT_ONCE = 2**28  # bytes of activations that are sent to the workers at a time
+MESSAGE_BYTES = 2**28  # bytes of activations that are sent to the workers at a time
 
 
 def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
@@ -45,7 +45,7 @@ def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
     # a cause is confirmed to float64 precision, which models in float32 do not have
     candidates = [name for name, gap in gaps.items() if not gap.passed and pair.dtype == "float64"]
     causes = list(_unmatched_causes(pair))
-    for names in _portions(pair, candidates, len(inputs)):
+    for names in _message_groups(pair, candidates, len(inputs)):
         layer_inputs = inputs_of(pair, names, inputs)
         feedable = {
             name: arrays
@@ -251,13 +251,13 @@ def _feedable(pair: ModelPair, name: str, layer_inputs: Sequence[np.ndarray]) ->
     return all(array.shape[1:] == shape for array, shape in zip(layer_inputs, shapes, strict=True))
 
 
-def _portions(pair: ModelPair, names: Sequence[str], count: int) -> list[list[str]]:
+def _message_groups(pair: ModelPair, names: Sequence[str], count: int) -> list[list[str]]:
     """The names in groups whose activations fit into one message."""
     sizes = {name: 8 * count * int(np.prod(pair.steps(name)[0].output)) for name in names}
     groups: list[list[str]] = []
     total = 0
     for name in names:
-        if not groups or total + sizes[name] > AT_ONCE:
+        if not groups or total + sizes[name] > MESSAGE_BYTES:
             groups.append([])
             total = 0
         groups[-1].append(name)

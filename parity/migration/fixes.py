@@ -14,7 +14,7 @@ from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step
 
-HELPER = """
+REPLACE_FUNCTION = """
     def replace(name, layer):  # replace the layer that has this path
         parent, _, last = name.rpartition(".")
         setattr(layers[parent] if parent else model, last, layer)
@@ -66,7 +66,7 @@ def fix_code(pair: ModelPair, causes: Sequence[Diagnosis]) -> tuple[str, list[st
     body = [line for names, statements in loops.items() for line in _loop(names, statements)]
     head = ["def fix(model):", '    """Make the Paddle model compute what the TensorFlow model does."""']
     imports = ["from paddle import nn", "", ""] if replaced else []
-    helper = ["", *HELPER.strip("\n").splitlines(), ""] if replaced else []
+    helper = ["", *REPLACE_FUNCTION.strip("\n").splitlines(), ""] if replaced else []
     return "\n".join([*imports, *head, "    layers = dict(model.named_sublayers())", *helper, *body]) + "\n", by_hand
 
 

@@ -77,10 +77,10 @@ def match(first: Graph, second: Graph, fixed: Mapping[str, str] | None = None) -
         >>> [(pair.first, pair.second) for pair in match(graph("a", "b"), graph("one", "two")).matches]
         [(0, 0), (1, 1)]
     """
-    fixed_indices = _fixed(first, second, fixed or {})
-    weighted, ambiguous = _weighted(first, second, fixed_indices)
+    fixed_indices = _fixed_indices(first, second, fixed or {})
+    weighted, ambiguous = _match_weighted(first, second, fixed_indices)
     matched_by_first = {match.first: match for match in weighted}
-    _weightless(first, second, matched_by_first)
+    _match_weightless(first, second, matched_by_first)
     matches = [matched_by_first[index] for index in sorted(matched_by_first)]
     if not any(first.steps[match.first].shapes for match in matches):
         raise MatchError(_no_match_message(first, second))
@@ -93,7 +93,7 @@ def match(first: Graph, second: Graph, fixed: Mapping[str, str] | None = None) -
     )
 
 
-def _fixed(first: Graph, second: Graph, names: Mapping[str, str]) -> dict[int, int]:
+def _fixed_indices(first: Graph, second: Graph, names: Mapping[str, str]) -> dict[int, int]:
     """The indices of a map's names, the first model's to the second's. Raises MatchError."""
     indices = [{step.name: index for index, step in enumerate(graph.steps)} for graph in (first, second)]
     fixed = {}
@@ -113,7 +113,7 @@ def _fixed(first: Graph, second: Graph, names: Mapping[str, str]) -> dict[int, i
     return fixed
 
 
-def _weighted(first: Graph, second: Graph, fixed_indices: dict[int, int]) -> tuple[list[Match], list[str]]:
+def _match_weighted(first: Graph, second: Graph, fixed_indices: dict[int, int]) -> tuple[list[Match], list[str]]:
     """Matches of the layers with arrays, and a line for each group that was matched in order only."""
     matched: dict[int, tuple[int, str]] = {a: (b, "given by the map") for a, b in fixed_indices.items()}
     ambiguous: list[str] = []
@@ -245,7 +245,7 @@ def _same_signature(one: Step, other: Step) -> bool:
     return bool(one.shapes) == bool(other.shapes) and (not one.shapes or _signature(one) == _signature(other))
 
 
-def _weightless(first: Graph, second: Graph, matched_by_first: dict[int, Match]) -> None:
+def _match_weightless(first: Graph, second: Graph, matched_by_first: dict[int, Match]) -> None:
     """Match steps without arrays by what feeds them; steps that compute nothing in inference are skipped over."""
     partners = {a: match.second for a, match in matched_by_first.items()}
     taken = set(partners.values())

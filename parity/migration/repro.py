@@ -20,7 +20,7 @@ from parity.runtime.targets import TargetError
 from parity.system import replacing
 from parity.workers.pool import Worker
 
-BIG = 2**24  # bytes of inputs and outputs from which one image of them is kept
+SINGLE_IMAGE_ABOVE = 2**24  # bytes of inputs and outputs from which one image of them is kept
 
 
 class NothingToReproduceError(Exception):
@@ -66,7 +66,7 @@ def find_differing_layer(
     float64_forward(pair, inputs)
     on_message("looking for causes, layer by layer")
     causes = diagnose_pair(pair, inputs)
-    differing = _by_themselves(pair, causes)
+    differing = _layers_differing_alone(pair, causes)
     chosen = by_name.get(layer_name) or next(iter(differing), "")
     if chosen not in differing:
         others = f"; those that do: {', '.join(differing)}" if differing else ""
@@ -113,7 +113,7 @@ def write_repro(layer: DifferingLayer, folder: Path, versions: dict[str, str]) -
             (temporary / name).write_text(text, encoding="utf-8")
 
 
-def _by_themselves(pair: ModelPair, causes: Sequence[Diagnosis]) -> dict[str, str]:
+def _layers_differing_alone(pair: ModelPair, causes: Sequence[Diagnosis]) -> dict[str, str]:
     """The matched layers that differ when run alone, in order, each with a line on the cause."""
     known = {cause.stage: cause for cause in reversed(causes)}
     differing = {}
@@ -123,8 +123,8 @@ def _by_themselves(pair: ModelPair, causes: Sequence[Diagnosis]) -> dict[str, st
         # the gaps of a layer that only one model has are infinite
         if cause and cause.before > FLOAT64_LIMIT and np.isfinite(min(cause.before, cause.after)):
             differing[name] = cause.text
-        elif _shapes(pair, name, FIRST)[0] == _shapes(pair, name, SECOND)[0] != []:
-            output_shapes = [_shapes(pair, name, framework)[1] for framework in (FIRST, SECOND)]
+        elif _layer_shapes(pair, name, FIRST)[0] == _layer_shapes(pair, name, SECOND)[0] != []:
+            output_shapes = [_layer_shapes(pair, name, framework)[1] for framework in (FIRST, SECOND)]
             if output_shapes[0] != output_shapes[1]:
                 why = cause.text.rpartition(";")[0] if cause else ""
                 differing[name] = (
@@ -133,7 +133,7 @@ def _by_themselves(pair: ModelPair, causes: Sequence[Diagnosis]) -> dict[str, st
     return differing
 
 
-def _shapes(pair: ModelPair, name: str, framework: str) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+def _layer_shapes(pair: ModelPair, name: str, framework: str) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
     """The shapes of a layer's inputs, none where one is unknown, and of its output; without the batch."""
     step = pair.steps(name)[(FIRST, SECOND).index(framework)]
     steps, input_shape = pair.graphs[framework].steps, tuple(pair.specs[framework].input)
@@ -148,7 +148,10 @@ def _differing_layer(pair: ModelPair, name: str, inputs: np.ndarray, cause: str)
     outputs = {framework: alone[name] for framework, alone in layers_alone(pair, layer_inputs).items()}
     arrays_in = list(layer_inputs.values())
     first_output, second_output = outputs[FIRST], outputs[SECOND]
-    if len(inputs) > 1 and sum(array.nbytes for array in [*arrays_in, first_output, second_output]) > BIG:
+    if (
+        len(inputs) > 1
+        and sum(array.nbytes for array in [*arrays_in, first_output, second_output]) > SINGLE_IMAGE_ABOVE
+    ):
         largest = (
             np.abs(first_output - second_output).reshape(len(first_output), -1).max(axis=1)
             if first_output.shape == second_output.shape
