@@ -5,3 +5,4 @@ from parity.records.records import Migration as Migration
 from parity.records.records import Proof as Proof
 
 __version__: str
+__all__: list[str]
