@@ -38,6 +38,7 @@ class Evidence:
         self.descriptions: dict[str, Description] = {}
         self.drawn: State = {}  # float32
         self.float64_stages: dict[str, Arrays] = {}
+        self.parts: dict[int, Dataset] = {}  # of the data set, by the number of training images
 
     def describe(self) -> dict[str, Description]:
         """Both twins' entries and layers."""
@@ -81,8 +82,14 @@ class Evidence:
     def part(self, count: int) -> Dataset:
         """Some images, in the network's size: enlarged or cut; labels within its classes, of every class alike.
 
-        `count` of the training images; of the test images two batches of an evaluation and a half.
+        `count` of the training images; of the test images two batches of an evaluation and a half. Drawn once, since
+        every training that is proven begins with it; nobody may write to its arrays.
         """
+        if count not in self.parts:
+            self.parts[count] = self._part(count)
+        return self.parts[count]
+
+    def _part(self, count: int) -> Dataset:
         data, draw, batch = self.dataset, np.random.default_rng(self.seed), self.evaluation_batch
         # as int64: a network's number of classes may be no uint8
         train_labels, test_labels = (
@@ -90,13 +97,15 @@ class Evidence:
         )
         train = _of_every_class(train_labels, count, draw)
         test = _of_every_class(test_labels, 2 * batch + max(1, batch // 2), draw)
-        return replace(
-            data,
-            train_images=self._resized(data.train_images[train]),
-            train_labels=train_labels[train].astype(np.uint8),
-            test_images=self._resized(data.test_images[test]),
-            test_labels=test_labels[test].astype(np.uint8),
-        )
+        arrays = {
+            "train_images": self._resized(data.train_images[train]),
+            "train_labels": train_labels[train].astype(np.uint8),
+            "test_images": self._resized(data.test_images[test]),
+            "test_labels": test_labels[test].astype(np.uint8),
+        }
+        for array in arrays.values():
+            array.flags.writeable = False
+        return replace(data, **arrays)
 
     def _resized(self, pixels: np.ndarray) -> np.ndarray:
         height, width, _ = self.network.image
