@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from paddle_impl import layers, models, weights
 from paddle_impl.device import device
+from paddle_impl.layers import attach_noise, dropouts, largest_dropout
+from paddle_impl.models import build, cached
+from paddle_impl.weights import layers_of, own_slots, read, slots, write
 from parity.runtime.twin import Twin
 
-twin = Twin.of("Paddle", device, models, weights, layers)
+twin = Twin(
+    "Paddle",
+    device,
+    build=build,
+    cached=cached,
+    layers_of=layers_of,
+    slots=slots,
+    own_slots=own_slots,
+    read=read,
+    write=write,
+    dropouts=dropouts,
+    largest_dropout=largest_dropout,
+    attach_noise=attach_noise,
+)

@@ -88,7 +88,7 @@ from parity.cli.training_display import TrainingDisplay
 
 name = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
 for out in (console.stdout(), console.stderr()):
-    console.say(out, f"layer {name}", "red", indent=3)
+    console.print_message(out, f"layer {name}", "red", indent=3)
     out.print(f"layer {name}", soft_wrap=True)
     out.print(Text(f"layer {name}"))
     console.print_table(out, console.findings_table([Finding("x", "ok", name, name)]))
@@ -212,8 +212,8 @@ def test_a_name_begins_no_line_of_its_own_in_a_map(tmp_path: Path) -> None:
     names = ['fc\n[layers2]\n"x', "\x1b[2J\x7f", "plain"]
     steps = [Step(name, "dense", {}, {"kernel": (2, 2)}, (-1,), (2,)) for name in names]
     graph = Graph(steps, 0, 4, 4)
-    wanted = {name: ModelSpec("a:b\nc", [2]) for name in (FIRST, SECOND)}
-    pair = SimpleNamespace(graphs={FIRST: graph, SECOND: graph}, wanted=wanted)
+    specs = {name: ModelSpec("a:b\nc", [2]) for name in (FIRST, SECOND)}
+    pair = SimpleNamespace(graphs={FIRST: graph, SECOND: graph}, specs=specs)
     matching = Matching([Match(0, 0, "evidence\n[odd]"), Match(1, 1, "")], [2], [2], ["one\nof two"])
     write_map(tmp_path / "map.toml", pair, matching)  # type: ignore[arg-type]
     assert read_map(tmp_path / "map.toml") == {name: name for name in names[:2]}

@@ -152,7 +152,8 @@ def _name(base: Network, batch_norm: bool, classes: int, size: int) -> str:
     """The canonical name: only what differs from the base network, in one order."""
     name = base.name
     if base.batch_norm is not None and not batch_norm:
-        name += "-nobn"
+        own = f"{name}_nobn"  # an entry of the catalogue, with published results
+        name = own if own in NETWORKS else f"{name}-nobn"
     if classes != base.classes:
         name += f"-{classes}c"
     if size != base.image[0]:

@@ -1,8 +1,8 @@
-"""The command check: the evidence that the twins of the catalogue's networks are equal."""
+"""The command check: proofs that the twins of the catalogue's networks are equal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,14 +17,17 @@ from parity.cli.options import (
     SaveOption,
     SeedOption,
     ThreadsOption,
-    begun,
-    command,
-    images_of,
-    kept_or_why_not,
-    ready,
+    await_ready,
+    command_line,
+    dataset_or_default,
+    start_workers,
+    try_to_save,
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from parity.proofs.context import ProofContext
     from parity.records.records import Proof
 
 
@@ -43,44 +46,51 @@ def check(
     from parity.workers.frameworks import FRAMEWORKS
     from parity.workers.pool import shared_threads
 
-    wanted = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
+    networks = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
     if save is not None:
         require_writable(save)
-    found: dict[str, list[Proof]] = {}
+    proofs_by_network: dict[str, list[Proof]] = {}
     unsaved = ""
-    updates: dict[str, Any] = {}  # of optimizers alone, which networks share
-    with begun(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
+    updates: dict[str, Any] = {}  # results of optimizers alone, which all networks share
+    with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
+        from parity.diagnosis.prove import prove_level
         from parity.proofs.context import ProofContext
         from parity.workers.environment import collect
 
-        images = images_of(dataset, seed)
+        images = dataset_or_default(dataset, seed)
         out = console.stderr() if as_json else console.stdout()
-        ready(workers, device)
-        environment = collect(workers, dataset=images, profile="check", seed=seed, command=command())
-        for name in wanted:
+        await_ready(workers, device)
+        environment: dict[str, Any] = {}
+        for name in networks:
             out.print(f"{name} on {images.title}", soft_wrap=True)
-            found[name] = list(_proofs(ProofContext(workers, network(name), images, seed, updates), out))
-            console.print_verdict(out, name, found[name])
-            if save is not None:  # what is done outlives an interruption
-                unsaved = kept_or_why_not(save, [proof for each in found.values() for proof in each], environment)
+            context = ProofContext(workers, network(name), images, seed, updates)
+            proofs_by_network[name] = list(_proofs(prove_level, context, out))
+            console.print_verdict(out, name, proofs_by_network[name])
+            if not environment and (save is not None or as_json):  # while there are results to describe
+                environment = collect(workers, dataset=images, profile="check", seed=seed, command=command_line())
+            if save is not None:  # after every network, so that an interruption loses none
+                unsaved = try_to_save(
+                    save,
+                    [proof for network_proofs in proofs_by_network.values() for proof in network_proofs],
+                    environment,
+                )
     if as_json:
         verdicts = {
             name: {"equal": all(p.passed for p in proofs), "proofs": [p.as_dict() for p in proofs]}
-            for name, proofs in found.items()
+            for name, proofs in proofs_by_network.items()
         }
         console.print_json({"networks": verdicts, "environment": environment})
-    proofs = [proof for each in found.values() for proof in each]
+    proofs = [proof for network_proofs in proofs_by_network.values() for proof in network_proofs]
     if unsaved:
         raise typer.Exit(UNUSABLE)
     if not all(proof.passed for proof in proofs):
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
 
 
-def _proofs(context: Any, out: Any) -> Iterator[Proof]:
-    """Each level's proof of a `parity.proofs.context.ProofContext`, printed as soon as it is there."""
+def _proofs(prove_level: Callable[[ProofContext, int], Proof], context: ProofContext, out: Console) -> Iterator[Proof]:
+    """Prove level by level, with what the proofs of one network share; print each proof as soon as it is there."""
     from parity.cli import console
-    from parity.diagnosis.prove import prove_level
     from parity.records.levels import LEVELS
 
     for level, title in LEVELS.items():

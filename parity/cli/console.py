@@ -1,4 +1,4 @@
-"""What the commands print: tables, one line per proof, verdicts. Nothing here computes."""
+"""What the commands print: tables, one line per proof, verdicts. No results are computed here."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ MIB = 1 << 20
 
 
 class SafeConsole(Console):
-    """Shows no text as it is: names from files and models may hold what moves a terminal's cursor, and worse."""
+    """Escapes control characters: names from files and models may hold some that move the cursor, or do worse."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A plain text that is printed, or stands in a table."""
+        """Escape a plain text that is printed directly or in a table."""
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Anything that is printed, in the end; rich's own control sequences stay."""
+        """Escape styled texts, too; rich's own control sequences stay."""
         if isinstance(renderable, Text) and (shown := printable(renderable.plain)) != renderable.plain:
             wrap = {name: getattr(renderable, name) for name in ("justify", "overflow", "no_wrap", "end")}
             renderable = Text(shown, renderable.style, **wrap)  # without the styles of its parts
@@ -53,12 +53,12 @@ class SafeConsole(Console):
 
 
 def stdout() -> Console:
-    """For results. Piped output is never wrapped: a row stays a line."""
+    """A console for results. Piped output is never wrapped: a row stays a line."""
     return _console(sys.stdout.isatty(), stderr=False)
 
 
 def stderr() -> Console:
-    """For notes, progress and errors."""
+    """A console for notes, progress and errors."""
     return _console(sys.stderr.isatty(), stderr=True)
 
 
@@ -68,12 +68,19 @@ def _console(terminal: bool, *, stderr: bool) -> Console:
 
 
 def _text(text: str, style: str = "") -> Text:
-    """A text whose control characters are shown: rich's own leaves some out before `SafeConsole` sees them."""
+    """A text with escaped control characters: rich's Text drops some of them before `SafeConsole` gets them."""
     return Text(printable(text), style)
 
 
-def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
-    """A message: wrapped between words on a terminal, as long lines elsewhere."""
+def print_message(console: Console, text: str, style: str = "", indent: int = 0) -> None:
+    """Print a message: wrapped between words on a terminal, as long lines elsewhere.
+
+    Args:
+        console: `stdout()` or `stderr()`.
+        text: of one or more lines; control characters in it are escaped.
+        style: of rich, such as "red".
+        indent: spaces before each line.
+    """
     if console.is_terminal:
         console.print(Padding(_text(text, style), (0, 0, 0, indent)))
     else:
@@ -82,25 +89,32 @@ def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
 
 
 def busy(console: Console, what: str) -> contextlib.AbstractContextManager[Any]:
-    """A sign of life on a terminal while something takes its time; nothing elsewhere."""
+    """A context manager that shows a spinner with a text on a terminal; elsewhere it shows nothing."""
     return console.status(_text(what)) if console.is_terminal else contextlib.nullcontext()
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on standard output; numbers that JSON does not know (NaN, infinity) become null."""
-    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+    """Print one JSON object on standard output; numbers that JSON does not have (NaN, infinity) become null.
+
+    Example:
+        >>> print_json({"gap": float("nan")})
+        {
+          "gap": null
+        }
+    """
+    print(json.dumps(_json_value(value), indent=2, allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(console: Console, table: Table) -> None:
-    """A table; without the padding at the ends of its lines where no terminal shows it."""
+    """Print a table; without trailing spaces where the output is no terminal."""
     if console.is_terminal:
         console.print(table)
         return
@@ -110,7 +124,7 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def networks_table(networks: Sequence[Network]) -> Table:
-    """The catalogue."""
+    """The catalogue as a table: one row for each network."""
     table = _table("network", "params", "trainable", "MFLOP", "published", "source", right=(1, 2, 3, 4))
     for entry in networks:
         table.add_row(
@@ -135,13 +149,14 @@ def network_facts(entry: Network) -> dict[str, Any]:
         "recipe": entry.recipe,
         "checked_by_default": entry.in_profile,
         "published": [
-            {"source": each.source, "accuracy": each.accuracy, "epochs": each.epochs} for each in entry.published
+            {"source": published.source, "accuracy": published.accuracy, "epochs": published.epochs}
+            for published in entry.published
         ],
     }
 
 
 def print_proof(console: Console, proof: Proof) -> None:
-    """One line: level, outcome, the largest gap against its limit and where, what was compared; then each problem."""
+    """Print one line: level, outcome, the largest gap with its limit and stage, counts; then each problem and cause."""
     from parity.diagnosis.attribution import cause_lines
 
     gap = "nothing measured"
@@ -156,51 +171,68 @@ def print_proof(console: Console, proof: Proof) -> None:
     line.append(compared, "dim")
     console.print(line, soft_wrap=True)
     for problem in proof.problems:
-        say(console, problem, indent=3)
+        print_message(console, problem, indent=3)
     for cause in cause_lines(proof):
-        say(console, cause, "yellow", indent=3)
+        print_message(console, cause, "yellow", indent=3)
 
 
-def print_detection(console: Console, found: Detection) -> None:
-    """One line: what was put where, the level that saw it, whether it was placed and named; more where it was not."""
-    good = found.caught and found.placed and found.named and not found.accused
-    level = f"level {found.level}" if found.level else "NOT SEEN"
-    words = [word if right else f"NOT {word}" for word, right in (("placed", found.placed), ("named", found.named))]
-    line = Text(f"{found.trap:<17}{found.change:<29}{FRAMEWORKS[found.framework].title:<13}{found.stage:<24}")
-    line.append(", ".join([level, *words]), "green" if good else "bold red")
+def print_detection(console: Console, detection: Detection) -> None:
+    """Print one line: fault, framework, stage, the level that detected it, whether it was placed and named.
+
+    Further lines follow where something went wrong.
+    """
+    as_expected = detection.caught and detection.placed and detection.named and not detection.accused
+    level = f"level {detection.level}" if detection.level else "NOT SEEN"
+    words = [
+        word if right else f"NOT {word}" for word, right in (("placed", detection.placed), ("named", detection.named))
+    ]
+    line = Text(
+        f"{detection.trap:<17}{detection.change:<29}{FRAMEWORKS[detection.framework].title:<13}{detection.stage:<24}"
+    )
+    line.append(", ".join([level, *words]), "green" if as_expected else "bold red")
     console.print(line, soft_wrap=True)
-    if not good:
-        say(console, found.diagnosis or "no diagnosis", indent=3)
-        for stage in found.accused:
-            say(console, f"accused without reason: {stage}", "bold red", indent=3)
+    if not as_expected:
+        print_message(console, detection.diagnosis or "no diagnosis", indent=3)
+        for stage in detection.accused:
+            print_message(console, f"false alarm: {stage}", "bold red", indent=3)
 
 
-def detection_lines(found: Sequence[Detection], innocent: Sequence[Innocence]) -> list[str]:
-    """Rates, margin and accusations."""
+def detection_lines(detections: Sequence[Detection], control_runs: Sequence[Innocence]) -> list[str]:
+    """Detection rates, the margin between faults and control runs, and false alarms.
+
+    Args:
+        detections: of all faults that were put in.
+        control_runs: of all networks that were checked without a fault.
+
+    Returns:
+        Lines for the terminal.
+    """
     from parity.records.detection_rates import margin, rates_of
 
     lines = []
-    if found:
-        rates = rates_of(found)
+    if detections:
+        rates = rates_of(detections)
         lines += [
             f"{what}: {hits} of {rates.injected} ({hits / rates.injected:.1%})"
             for what, hits in (("caught", rates.caught), ("placed", rates.placed), ("named", rates.named))
         ]
-    if (orders := margin(found, innocent)) is not None:
-        lines.append(f"the weakest fault stands {orders:.1f} orders of magnitude above the strongest correct twin")
-    accusations = [f"{each.network}: accused without a fault: {line}" for each in innocent for line in each.accusations]
-    if innocent:
-        lines.append(f"correct pairs: {sum(len(each.seeds) for each in innocent)}, accusations: {len(accusations)}")
-    return lines + accusations
+    if (orders := margin(detections, control_runs)) is not None:
+        lines.append(
+            f"the smallest gap of a fault is {orders:.1f} orders of magnitude above the largest gap of a control run"
+        )
+    false_alarms = [f"{run.network}: false alarm: {line}" for run in control_runs for line in run.accusations]
+    if control_runs:
+        lines.append(f"control runs: {sum(len(run.seeds) for run in control_runs)}, false alarms: {len(false_alarms)}")
+    return lines + false_alarms
 
 
 def outcome(proof: Proof) -> str:
-    """One word; a check that compared nothing says nothing about the networks."""
+    """The outcome of a proof in one or two words; "no answer" where nothing was compared."""
     return "equal" if proof.passed else "different" if proof.compared else "no answer"
 
 
 def print_verdict(console: Console, name: str, proofs: Sequence[Proof]) -> None:
-    """One line for a network: equal, or where it first differs."""
+    """Print one line for a network: equal, or the level and stage at which it first differs."""
     failed = next((proof for proof in proofs if not proof.passed), None)
     seconds = sum(proof.seconds for proof in proofs)
     numbers = sum(proof.compared.get("elements", 0) for proof in proofs)
@@ -256,60 +288,73 @@ def same_start(records: Sequence[Training]) -> list[str]:
         ("initial weights identical", "initial_digest"),
     ):
         answers = {
-            same({each.framework: getattr(each, digest) for each in records if each.seed == seed})
-            for seed in {record.seed for record in records}
+            same({answer.framework: getattr(answer, digest) for answer in records if answer.seed == seed})
+            for seed in {answer.seed for answer in records}
         }
-        lines.append(f"{what}: {next(each for each in ('NO', 'unknown', 'yes') if each in answers)}")
+        lines.append(f"{what}: {next(answer for answer in ('NO', 'unknown', 'yes') if answer in answers)}")
     return lines
 
 
 def same(values: Mapping[str, str]) -> str:
-    """ "yes" when all frameworks report the same digest, "NO" when not, "unknown" when one did not get so far."""
+    """Whether all frameworks report the same digest.
+
+    Args:
+        values: digests by framework; empty where a training did not get so far.
+
+    Returns:
+        "yes", "NO", or "unknown" where a digest is missing.
+
+    Example:
+        >>> same({"paddle": "a", "tensorflow": "b"}), same({"paddle": "a", "tensorflow": ""})
+        ('NO', 'unknown')
+    """
     if len(values) < len(FRAMEWORKS) or not all(values.values()):
         return "unknown"
     return "yes" if len(set(values.values())) == 1 else "NO"
 
 
-def equivalence_lines(found: Equivalence) -> list[str]:
-    """The verdict on the accuracies, what it rests on, and its problems."""
-    one, other = (FRAMEWORKS[name].title for name in found.accuracies)
-    low, high = found.interval
-    certain = f"{2 * found.confidence - 1:.0%} interval {low:+.2f} to {high:+.2f}"
+def equivalence_lines(equivalence: Equivalence) -> list[str]:
+    """The verdict on the accuracies, the numbers behind it, and its problems, line by line."""
+    first_title, second_title = (FRAMEWORKS[name].title for name in equivalence.accuracies)
+    low, high = equivalence.interval
+    certain = f"{2 * equivalence.confidence - 1:.0%} interval {low:+.2f} to {high:+.2f}"
     return [
-        f"test accuracy over {len(found.seeds)} seeds: {found.verdict.upper()}",
-        f"  {one} less {other}: {found.difference:+.2f} points, {certain}, margin {found.margin:g}; "
-        f"p {found.p_equivalent:.2g} (equivalence), p {found.p_different:.2g} (difference)",
-        *(f"  {problem}" for problem in found.problems),
+        f"test accuracy over {len(equivalence.seeds)} seeds: {equivalence.verdict.upper()}",
+        f"  {first_title} less {second_title}: {equivalence.difference:+.2f} points, {certain}, "
+        f"margin {equivalence.margin:g}; p {equivalence.p_equivalent:.2g} (equivalence), "
+        f"p {equivalence.p_different:.2g} (difference)",
+        *(f"  {problem}" for problem in equivalence.problems),
     ]
 
 
-def cross_lines(found: CrossEvaluation) -> list[str]:
-    """One line on the weights of a training evaluated in the other framework, and its problems."""
-    home, abroad = FRAMEWORKS[found.trained_in].title, FRAMEWORKS[found.evaluated_in].title
-    line = f"trained in {home} (seed {found.seed}), evaluated in {abroad}: "
-    if found.problems:
-        return [line + "NO ANSWER", *(f"  {problem}" for problem in found.problems)]
-    unexplained = sum(not each.float64_agree for each in found.differing)
+def cross_lines(evaluation: CrossEvaluation) -> list[str]:
+    """One line on weights that one framework trained and the other evaluated, and its problems."""
+    trained_in, evaluated_in = FRAMEWORKS[evaluation.trained_in].title, FRAMEWORKS[evaluation.evaluated_in].title
+    line = f"trained in {trained_in} (seed {evaluation.seed}), evaluated in {evaluated_in}: "
+    if evaluation.problems:
+        return [line + "NO ANSWER", *(f"  {problem}" for problem in evaluation.problems)]
+    unexplained = sum(not image.float64_agree for image in evaluation.differing)
     if unexplained:
         kind = f", {unexplained} of them in float64 too: NOT EQUAL"
     else:
-        kind = ", all alike in float64: rounding" if found.differing else ""
+        kind = ", all alike in float64: rounding" if evaluation.differing else ""
     return [
-        f"{line}{len(found.differing)} of {found.images:,} predictions differ{kind}; accuracy "
-        f"{found.accuracy_home:.2%} and {found.accuracy_abroad:.2%}, largest gap of a logit {found.largest_gap:.1e}"
+        f"{line}{len(evaluation.differing)} of {evaluation.images:,} predictions differ{kind}; accuracy "
+        f"{evaluation.accuracy_home:.2%} and {evaluation.accuracy_abroad:.2%}, largest gap of a logit "
+        f"{evaluation.largest_gap:.1e}"
     ]
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """The doctor's findings, with what to do."""
+    """The findings of `parity doctor` as a table, with what to do."""
     table = _table("", "what", "found")
     for column in table.columns[:2]:
         column.no_wrap = True
     for finding in findings:
-        found = _text(finding.found)
+        detail = _text(finding.detail)
         if finding.advice:
-            found.append(_text(f"\nwhat to do: {finding.advice}", STYLES[finding.state]))
-        table.add_row(Text(finding.state, STYLES[finding.state]), finding.what, found)
+            detail.append(_text(f"\nwhat to do: {finding.advice}", STYLES[finding.severity]))
+        table.add_row(Text(finding.severity, STYLES[finding.severity]), finding.what, detail)
     return table
 
 
@@ -320,30 +365,36 @@ def _table(*headings: str, right: Sequence[int] = ()) -> Table:
     return table
 
 
-def migration_lines(found: Migration) -> list[str]:
-    """The verdict on a user's pair of models, what differs, and how to mend it."""
+def migration_lines(migration: Migration) -> list[str]:
+    """The verdict on a user's pair of models, what differs, and how to fix it, line by line."""
     from parity.catalogue.traps import TRAPS
     from parity.records.records import grouped
 
-    first = "with the suggested changes, " if found.fixed else ""
+    first = "with the suggested changes, " if migration.fixed else ""
     lines = [
-        f"{first}{found.verdict}: {found.first} / {found.second}, {len(found.stages)} layers and functions matched"
+        f"{first}{migration.verdict}: {migration.first} / {migration.second}, "
+        f"{len(migration.stages)} layers and functions matched"
     ]
-    for cause, stages in grouped(found.causes):
+    for cause, stages in grouped(migration.causes):
         trap = TRAPS.get(cause.trap)
-        lines.append(f"cause ({cause.trap or 'no known trap'}, {_places(len(stages))}): {cause.text}")
+        lines.append(f"cause ({cause.trap or 'no known trap'}, {_occurrences(len(stages))}): {cause.text}")
         if trap:
             lines.append(f"  what to do: {trap.fix}")
-    lines += [f"ambiguous: {line}" for line in found.ambiguous]
-    lines += [f"note: {line}" for line in found.remarks]
-    lines += [f"in training only: {line}" for line in found.training]
-    if found.impact:
-        share = f"{found.impact.changed} of {found.impact.inputs}"
+    lines += [f"ambiguous: {line}" for line in migration.ambiguous]
+    lines += [f"note: {line}" for line in migration.remarks]
+    lines += [f"in training only: {line}" for line in migration.training]
+    if migration.impact:
+        share = f"{migration.impact.changed} of {migration.impact.inputs}"
         lines.append(f"decision impact: with the TensorFlow model's own weights, {share} inputs change their class")
-    if found.fix and not found.fixed:
-        lines += ["", "the changes that --apply-fixes makes to the Paddle model:", "", *found.fix.rstrip().splitlines()]
-    return [*lines, *(f"by hand: {line}" for line in found.by_hand)]
+    if migration.fix and not migration.fixed:
+        lines += [
+            "",
+            "the changes that --apply-fixes makes to the Paddle model:",
+            "",
+            *migration.fix.rstrip().splitlines(),
+        ]
+    return [*lines, *(f"by hand: {line}" for line in migration.by_hand)]
 
 
-def _places(count: int) -> str:
+def _occurrences(count: int) -> str:
     return "1 place" if count == 1 else f"{count} places"

@@ -21,30 +21,44 @@ from parity.workers.pool import WorkerError, Workers, interpreter_of
 
 GIB = 1 << 30
 
-MEMORY_WANTED = 4 * GIB  # both frameworks loaded and the larger networks' activations in one of them
+MEMORY_NEEDED = 4 * GIB  # both frameworks loaded and the larger networks' activations in one of them
 
-DISK_WANTED = 1 * GIB  # the archives of all data sets are 560 MiB; the weights of a network are up to 550 MiB
+DISK_NEEDED = 1 * GIB  # the archives of all data sets are 560 MiB; the weights of a network are up to 550 MiB
 
 FLAGS = {
     "TF_ENABLE_ONEDNN_OPTS": "TensorFlow's oneDNN kernels; its default on x86 is 1 (on)",
     "FLAGS_use_mkldnn": "Paddle's oneDNN kernels; its default is off",
 }
 
-State = Literal["ok", "warning", "problem"]
+Severity = Literal["ok", "warning", "problem"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing the doctor looked at. A problem stops the suite from working, a warning does not."""
+    """One thing that was examined.
+
+    Attributes:
+        what: its name.
+        severity: a problem stops the suite from working, a warning does not.
+        detail: the state in which it is.
+        advice: what to do about it; empty where there is nothing to do.
+    """
 
     what: str
-    state: State
-    found: str
-    advice: str = ""  # what to do about it; empty where there is nothing to do
+    severity: Severity
+    detail: str
+    advice: str = ""
 
 
-def diagnose(workers: Workers) -> list[Finding]:
-    """Everything the doctor looks at: Python, both frameworks, data, memory, disk, settings."""
+def examine_machine(workers: Workers) -> list[Finding]:
+    """Examine Python, both frameworks, data, memory, disk and settings.
+
+    Args:
+        workers: not yet asked anything; a framework that does not start is a finding, and no error.
+
+    Returns:
+        The findings, in the order in which they are shown.
+    """
     facts, errors = ask(workers)
     findings = [_python()]
     for name in workers:
@@ -58,22 +72,22 @@ def diagnose(workers: Workers) -> list[Finding]:
 
 
 def _python() -> Finding:
-    wanted = ".".join(map(str, OLDEST_PYTHON))
+    oldest = ".".join(map(str, OLDEST_PYTHON))
     if sys.version_info < OLDEST_PYTHON:
-        return Finding("Python", "problem", platform.python_version(), f"use Python {wanted} or later")
-    return Finding("Python", "ok", f"{platform.python_version()} ({wanted} or later is needed)")
+        return Finding("Python", "problem", platform.python_version(), f"use Python {oldest} or later")
+    return Finding("Python", "ok", f"{platform.python_version()} ({oldest} or later is needed)")
 
 
 def _broken(framework: str, error: WorkerError) -> Finding:
     """A framework whose worker did not answer."""
     known = FRAMEWORKS[framework]
-    found = without_frames(error.detail)
+    message = without_frames(error.detail)
     if error.step != "start":
-        return Finding(known.title, "problem", found, "see the message; `--device cpu` needs no GPU")
+        return Finding(known.title, "problem", message, "see the message; `--device cpu` needs no GPU")
     advice = known.install
     if known.interpreter_variable in os.environ:
         advice = f"correct or unset ${known.interpreter_variable}; in the environment it names: {known.install}"
-    return Finding(known.title, "problem", found, advice)
+    return Finding(known.title, "problem", message, advice)
 
 
 def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[Finding]:
@@ -98,15 +112,15 @@ def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[F
                 f"{title}, threads",
                 "warning",
                 f"asked for {threads}, it uses {used}",
-                "compare no times: set the same number with --threads for both",
+                "do not compare times: set the same number for both with --threads",
             )
         )
     return findings
 
 
 def _gpus(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """A GPU that one framework alone sees is of no use to a comparison."""
-    blind = [name for name, found in facts.items() if not found["gpus"]]
+    """A GPU that only one framework sees cannot be used in a comparison."""
+    blind = [name for name, framework_facts in facts.items() if not framework_facts["gpus"]]
     if not blind or len(blind) == len(facts):
         return []
     advice = "; ".join(FRAMEWORKS[name].install for name in blind)
@@ -115,12 +129,14 @@ def _gpus(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
 
 
 def _same_precision(facts: Mapping[str, Mapping[str, Any]]) -> Finding:
-    """Whether float32 is float32 everywhere: by the rounding that was found, not by a flag."""
-    verdicts = {FRAMEWORKS[name].title: found["precision"]["verdict"] for name, found in facts.items()}
+    """Whether both frameworks compute in float32: by their measured rounding, not by a flag."""
+    verdicts = {
+        FRAMEWORKS[name].title: framework_facts["precision"]["verdict"] for name, framework_facts in facts.items()
+    }
     if all(verdict == "float32" for verdict in verdicts.values()):
         return Finding("precision (probed)", "ok", f"float32 in {' and '.join(verdicts)}")
     listed = ", ".join(f"{title}: {verdict}" for title, verdict in verdicts.items())
-    advice = "switch TF32 and bfloat16 off, or use --device cpu: unlike precisions must not be compared"
+    advice = "switch TF32 and bfloat16 off, or use --device cpu: different precisions must not be compared"
     return Finding("precision (probed)", "problem", listed, advice)
 
 
@@ -137,7 +153,7 @@ def _interpreters() -> list[Finding]:
 
 
 def _data() -> Finding:
-    """CIFAR-10 as the suite would load it, read once, or where it was looked for."""
+    """CIFAR-10, loaded as the suite loads it, or where it was searched for."""
     known = registry.KNOWN["cifar10"]
     try:
         if registry.find() is None:
@@ -151,8 +167,8 @@ def _data() -> Finding:
         loaded = registry.load("cifar10", download=False)
     except DataError as error:
         return Finding("CIFAR-10", "problem", str(error), "correct or unset $PARITY_DATA, or remove the damaged file")
-    state: State = "ok" if loaded.title == known.official else "warning"
-    return Finding("CIFAR-10", state, f"{loaded.title}: {loaded.source}")
+    severity: Severity = "ok" if loaded.title == known.official else "warning"
+    return Finding("CIFAR-10", severity, f"{loaded.title}: {loaded.source}")
 
 
 def _other_data() -> list[Finding]:
@@ -162,32 +178,32 @@ def _other_data() -> list[Finding]:
         if name == "cifar10":
             continue
         try:
-            found = registry.find(name)
-        except DataError:  # $PARITY_DATA holds another data set, which is no mistake
-            found = None
-        detail = str(found) if found else f"not on this machine; `--dataset {name}` downloads it ({known.mib} MiB)"
+            path = registry.find(name)
+        except DataError:  # $PARITY_DATA holds another data set, which is no error
+            path = None
+        detail = str(path) if path else f"not on this machine; `--dataset {name}` downloads it ({known.mib} MiB)"
         findings.append(Finding(known.title, "ok", detail))
     return findings
 
 
 def _memory() -> Finding:
     memory = psutil.virtual_memory()
-    found = f"{memory.available / GIB:.1f} GiB free of {memory.total / GIB:.1f} GiB"
-    if memory.available < MEMORY_WANTED:
-        return Finding("memory", "warning", found, f"about {MEMORY_WANTED // GIB} GiB are wanted for large networks")
-    return Finding("memory", "ok", found)
+    detail = f"{memory.available / GIB:.1f} GiB free of {memory.total / GIB:.1f} GiB"
+    if memory.available < MEMORY_NEEDED:
+        return Finding("memory", "warning", detail, f"about {MEMORY_NEEDED // GIB} GiB are needed for large networks")
+    return Finding("memory", "ok", detail)
 
 
 def _disk() -> Finding:
     """Free space where a download would go; the directory itself may not exist yet."""
-    place = registry.cache_dir()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    found = f"{free / GIB:.1f} GiB free for downloads ({registry.cache_dir()})"
-    if free < DISK_WANTED:
-        return Finding("disk", "warning", found, "make room, or set $PARITY_DATA to a data set on another disk")
-    return Finding("disk", "ok", found)
+    directory = registry.cache_dir()
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    detail = f"{free / GIB:.1f} GiB free for downloads ({registry.cache_dir()})"
+    if free < DISK_NEEDED:
+        return Finding("disk", "warning", detail, "make room, or set $PARITY_DATA to a data set on another disk")
+    return Finding("disk", "ok", detail)
 
 
 def _flags() -> list[Finding]:

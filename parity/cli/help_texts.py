@@ -1,4 +1,4 @@
-"""What stands below the options in each command's help: examples, exit codes, environment variables."""
+"""The end of each command's help: examples, exit codes, environment variables."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-WIDTH = 76  # of a line, less the two columns that the help is indented by: 80 in all
+WIDTH = 76  # of a line of text; with the indentation of the help 80 columns
 
-SUMMARIES = {  # in the list of commands, which would else cut the first line of each command's help off
+SUMMARIES = {  # for the list of commands, which otherwise shortens the first line of each command's help
     "networks": "List the networks of the catalogue.",
     "check": "Prove that both twins of a network are equal, level by level.",
-    "traps": "Put known faults into correct twins; show what is found.",
+    "traps": "Put known faults into correct twins; show which are detected.",
     "compare": "Compare your own two models; say what differs.",
     "convert": "Convert trained weights to the other framework, proven.",
     "repro": "Write a difference as two scripts for a bug report.",
     "train": "Train a network in both frameworks and compare.",
     "report": "Write a Markdown report on saved runs.",
-    "doctor": "Try the installation out; say what to do about problems.",
+    "doctor": "Test the installation; say what to do about problems.",
 }
 
-DEVICES = {
-    "PARITY_PADDLE_PYTHON": "the Python in which Paddle is installed, where it is another",
+INTERPRETERS = {
+    "PARITY_PADDLE_PYTHON": "the Python in which Paddle is installed, if not this one",
     "PARITY_TENSORFLOW_PYTHON": "the same for TensorFlow",
 }
 
@@ -29,7 +29,7 @@ DEBUG = {"PARITY_DEBUG": "set: errors come with their traceback"}
 
 DATA = {"PARITY_DATA": "a data set, or a directory that holds several"}
 
-WORKERS = DEVICES | DEBUG
+WORKERS = INTERPRETERS | DEBUG
 
 ALL = DATA | WORKERS
 
@@ -73,8 +73,8 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "networks": DONE,
     "check": {0: "all are equal", 1: "one is different", 2: f"one could not be compared; {MISSING}"},
     "traps": {
-        0: "every fault was caught, placed and named, and no correct pair accused",
-        1: "not so",
+        0: "every fault was caught, placed and named, without any false alarm",
+        1: "a fault was missed, or there was a false alarm",
         2: MISSING,
     },
     "compare": {0: "equal", 1: "different", 2: f"they cannot be compared, or only in part; {MISSING}"},
@@ -85,7 +85,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     },
     "repro": {0: "written", 1: "no layer differs by itself", 2: f"it cannot be written; {MISSING}"},
     "train": {
-        0: "trained; the accuracies are not told apart",
+        0: "trained; no difference between the frameworks was shown",
         1: "the frameworks' batches, weights or accuracies differ",
         2: f"a training, or saving it, failed; {MISSING}",
     },
@@ -97,12 +97,17 @@ VARIABLES: dict[str, Mapping[str, str]] = {"networks": {}, "report": DEBUG}  # o
 
 
 def help_of(command: str) -> dict[str, Any]:
-    """What typer is told of a command besides its function."""
+    """The texts of a command's help, as keyword arguments of typer's `command`.
+
+    Example:
+        >>> help_of("doctor")["short_help"]
+        'Test the installation; say what to do about problems.'
+    """
     return {"short_help": SUMMARIES[command], "epilog": epilog(command)}
 
 
 def epilog(command: str) -> str:
-    """Examples, exit codes and variables of a command ("" is `parity` itself), in lines that 80 columns hold."""
+    """Examples, exit codes and variables of a command ("" is `parity` itself), in lines of at most 80 columns."""
     parts = [
         ("Examples", EXAMPLES[command]),
         ("Exit codes", _filled((EXIT_CODES[command] | INTERRUPTED).items())),

@@ -1,4 +1,4 @@
-"""The command `parity`: networks, check, traps, train, report, doctor; and of user's models compare, convert, repro.
+"""The command `parity`: networks, check, traps, train, report, doctor; for a user's models compare, convert, repro.
 
 Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing, or a training or its saving
 failed; 130 interrupted, 143 by SIGTERM.
@@ -28,7 +28,7 @@ from parity.error_causes import DEBUG, cause
 BENCHMARKS = Path(".benchmarks")  # pytest-benchmark's own storage
 
 
-class Guarded(TyperGroup):
+class ErrorMessages(TyperGroup):
     """Turns the suite's errors into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -38,7 +38,7 @@ class Guarded(TyperGroup):
         except KeyboardInterrupt:
             _fail("terminated" if termination.terminated() else "interrupted", termination.exit_code())
         except (BrokenPipeError, typer.Exit):
-            raise  # the reader of our output has gone: typer ends quietly; or the command has said how it ended
+            raise  # the reader of the output has ended: typer ends quietly; or the command has set its exit code
         except Exception as error:
             from parity.catalogue.networks import UnknownNetworkError
             from parity.data.dataset import DataError
@@ -59,11 +59,11 @@ class Guarded(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Guarded,
+    cls=ErrorMessages,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # whose tables cut the names of options off at 80 columns
+    rich_markup_mode=None,  # its tables shorten the names of options at 80 columns
     epilog=epilog(""),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -73,7 +73,7 @@ def main() -> None:
     """The console script: nothing ends in a traceback unless $PARITY_DEBUG is set."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no error
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal's encoding lacks is no error
     termination.end_like_ctrl_c()
     try:
         app(prog_name="parity")
@@ -83,7 +83,7 @@ def main() -> None:
             sys.exit(UNUSABLE)
         from parity.cli import console
 
-        console.say(
+        console.print_message(
             console.stderr(),
             f"parity: an error of the suite itself, {cause(error)}\n"
             f"Please report it with the traceback that the same command shows with {DEBUG}=1.",
@@ -91,8 +91,8 @@ def main() -> None:
         sys.exit(UNUSABLE)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"parity {__version__}")
         raise typer.Exit
 
@@ -116,8 +116,8 @@ def networks(as_json: JsonOption = False) -> None:
         console.print_table(console.stdout(), console.networks_table(list(NETWORKS.values())))
 
 
-for each in (check, traps, compare, convert, repro, train):
-    app.command(**help_of(each.__name__))(each)
+for command in (check, traps, compare, convert, repro, train):
+    app.command(**help_of(command.__name__))(command)
 
 
 @app.command(**help_of("report"))
@@ -152,9 +152,9 @@ def _newest_run() -> Path:
 
 @app.command(**help_of("doctor"))
 def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
-    """Look at the installation: both frameworks, data, memory, settings; say what to do about problems."""
+    """Test the installation: both frameworks, data, memory, settings; say what to do about problems."""
     from parity.cli import console
-    from parity.cli.doctor import diagnose
+    from parity.cli.doctor import examine_machine
     from parity.cli.trial import try_out
     from parity.workers.environment import ask, prefer_gpu
     from parity.workers.pool import Workers
@@ -165,8 +165,8 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
             facts, errors = ask(workers)
             if not errors:
                 prefer_gpu(workers, facts)
-        findings = [*diagnose(workers), *try_out(workers)]
-    problems = [finding for finding in findings if finding.state == "problem"]
+        findings = [*examine_machine(workers), *try_out(workers)]
+    problems = [finding for finding in findings if finding.severity == "problem"]
     if as_json:
         console.print_json({"usable": not problems, "findings": [vars(finding) for finding in findings]})
     else:
@@ -190,5 +190,5 @@ def _message(error: Exception) -> str:
 def _fail(message: str, code: int) -> None:
     from parity.cli import console
 
-    console.say(console.stderr(), f"parity: {message}", "red")
+    console.print_message(console.stderr(), f"parity: {message}", "red")
     raise typer.Exit(code)

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parity.cli.options import DIFFERENT, UNUSABLE, DatasetOption, JsonOption, ThreadsOption, begun, command, images_of
+from parity.cli.options import (
+    DIFFERENT,
+    UNUSABLE,
+    DatasetOption,
+    JsonOption,
+    ThreadsOption,
+    command_line,
+    dataset_or_default,
+    start_workers,
+)
 
 if TYPE_CHECKING:
-    from parity.migration.pair import Pair
+    from parity.migration.pair import ModelPair
     from parity.workers.pool import Workers
 
 
@@ -36,10 +45,10 @@ InputOption = Annotated[
 ]
 
 ClassesOption = Annotated[
-    int | None, typer.Option("--classes", min=1, help="Handed to callables that take a number of classes.")
+    int | None, typer.Option("--classes", min=1, help="Passed to callables that take a number of classes.")
 ]
 
-TokensOption = Annotated[int | None, typer.Option("--tokens", min=1, help="Inputs are whole numbers below this.")]
+TokensOption = Annotated[int | None, typer.Option("--tokens", min=1, help="Inputs are token ids below this number.")]
 
 MapOption = Annotated[
     Path | None, typer.Option("--map", metavar="FILE.toml", help="Which layers belong together, where that is unclear.")
@@ -53,7 +62,7 @@ SecondWeights = Annotated[
     Path | None, typer.Option("--paddle-weights", metavar="FILE", help=".pdparams for the second model.")
 ]
 
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the weights and inputs of the proofs.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights and inputs of the proofs.")]
 
 
 def compare(
@@ -64,18 +73,18 @@ def compare(
     tokens: TokensOption = None,
     mapping: MapOption = None,
     write_map: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="Write the matching that was found, and stop.")
+        Path | None, typer.Option(metavar="FILE.toml", help="Write the matching to this file, and stop.")
     ] = None,
     apply_fixes: Annotated[
         bool,
-        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory, prove again."),
+        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory; compare again."),
     ] = False,
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="float32 only for models that cannot be built in float64: it proves less.")
     ] = Dtype.float64,
-    training: Annotated[bool, typer.Option("--training", help="Also a pass in training mode, and gradients.")] = False,
+    training: Annotated[bool, typer.Option("--training", help="Also compare training mode and gradients.")] = False,
     impact: Annotated[
-        bool, typer.Option("--impact/--no-impact", help="How many real inputs change their largest output.")
+        bool, typer.Option("--impact/--no-impact", help="Count the inputs whose predicted class changes.")
     ] = True,
     dataset: DatasetOption = None,
     first_weights: FirstWeights = None,
@@ -85,7 +94,7 @@ def compare(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to mend it."""
+    """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to fix it."""
     from parity.system import require_writable
 
     if output is not None:
@@ -104,11 +113,11 @@ def compare(
 
         out = console.stderr() if as_json else console.stdout()
 
-        def told(what: str, news: Any) -> None:
-            if what == "proof":
-                console.print_proof(out, news)
+        def on_event(kind: str, event: Any) -> None:
+            if kind == "proof":
+                console.print_proof(out, event)
             else:
-                console.say(console.stderr(), f"{news} ...", "dim")
+                console.print_message(console.stderr(), f"{event} ...", "dim")
 
         pair = make_pair(
             workers,
@@ -126,21 +135,21 @@ def compare(
         if write_map is not None:
             _write_map(pair, write_map)
             return
-        found = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, told=told)
-        if as_json or output is not None:  # where the run took place is shown there only
-            facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command())
-            found = replace(found, environment=facts)
+        migration = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, on_event=on_event)
+        if as_json or output is not None:  # only these show the environment
+            facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command_line())
+            migration = replace(migration, environment=facts)
     if as_json:
-        console.print_json(found.as_dict())
+        console.print_json(migration.as_dict())
     else:
-        for line in console.migration_lines(found):
-            console.say(out, line)
+        for line in console.migration_lines(migration):
+            console.print_message(out, line)
     if output is not None:
         from reports import write_migration_report
 
-        console.say(out, f"report: {write_migration_report(found, output)}")
-    if not found.equal:
-        raise typer.Exit(DIFFERENT if found.verdict == "different" else UNUSABLE)
+        console.print_message(out, f"report: {write_migration_report(migration, output)}")
+    if not migration.equal:
+        raise typer.Exit(DIFFERENT if migration.verdict == "different" else UNUSABLE)
 
 
 def convert(
@@ -148,7 +157,8 @@ def convert(
         Path, typer.Argument(metavar="SOURCE", help=".weights.h5, .keras, .pdparams or .safetensors with the weights.")
     ],
     destination: Annotated[
-        Path, typer.Argument(metavar="DEST", help="The file to make, of another kind; by its suffix, as above.")
+        Path,
+        typer.Argument(metavar="DEST", help="The new file; its suffix says which kind, another one than SOURCE's."),
     ],
     first: Annotated[
         str, typer.Option("--tensorflow", metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
@@ -171,10 +181,10 @@ def convert(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Convert trained weights from one framework's file to the other's; DEST appears only once it is proven."""
-    from parity.migration.convert import Files, conversion_lines, convert_weights
+    """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
+    from parity.migration.convert import ConversionFiles, conversion_lines, convert_weights
 
-    files = Files(source, destination)
+    files = ConversionFiles(source, destination)
     require_usable(first, second, shape)
     with _workers(threads) as workers:
         from parity.cli import console
@@ -182,10 +192,10 @@ def convert(
         pair = make_pair(
             workers, first, second, shape, classes=classes, tokens=tokens, mapping=mapping, dataset=dataset, seed=seed
         )
-        found = convert_weights(pair, files, apply_fixes=apply_fixes, told=_begins)
-    for line in conversion_lines(found):
-        console.say(console.stdout(), line)
-    if found.problems:
+        conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
+    for line in conversion_lines(conversion):
+        console.print_message(console.stdout(), line)
+    if conversion.problems:
         raise typer.Exit(DIFFERENT)
 
 
@@ -206,8 +216,8 @@ def repro(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Write the layer in which your two models differ as two scripts for a bug report, which need no suite to run."""
-    from parity.migration.repro import NothingToReproduceError, find_culprit, require_free, write_repro
+    """Write the layer in which your two models differ as two scripts for a bug report, which run without this suite."""
+    from parity.migration.repro import NothingToReproduceError, find_differing_layer, require_free, write_repro
 
     require_free(output)
     require_usable(first, second, shape, (first_weights, second_weights))
@@ -227,19 +237,19 @@ def repro(
             weights=(first_weights, second_weights),
         )
         try:
-            culprit = find_culprit(pair, layer, _begins)
+            differing = find_differing_layer(pair, layer, _show_step)
         except NothingToReproduceError as error:
-            console.say(console.stdout(), str(error))
+            console.print_message(console.stdout(), str(error))
             raise typer.Exit(DIFFERENT) from None
         versions = {name: settings.version for name, settings in workers.map(lambda worker: worker.settings()).items()}
-        write_repro(culprit, output, versions)
-    console.say(console.stdout(), f"{culprit.cause}\nwritten: {output}, see README.md there")
+        write_repro(differing, output, versions)
+    console.print_message(console.stdout(), f"{differing.cause}\nwritten: {output}, see README.md there")
 
 
-def _begins(what: str) -> None:
+def _show_step(what: str) -> None:
     from parity.cli import console
 
-    console.say(console.stderr(), f"{what} ...", "dim")
+    console.print_message(console.stderr(), f"{what} ...", "dim")
 
 
 def make_pair(
@@ -255,24 +265,48 @@ def make_pair(
     seed: int,
     weights: tuple[Path | None, Path | None] = (None, None),
     dtype: str = "float64",
-) -> Pair:
-    """The pair that the options speak of, not yet loaded. Raises ValueError, TargetError, DataError, MatchError."""
+) -> ModelPair:
+    """The pair of models that the options describe, not yet loaded.
+
+    Args:
+        workers: of both frameworks.
+        first: the TensorFlow target.
+        second: the Paddle target.
+        shape: of one input without the batch, as in `--input`.
+        classes: for callables that take a number of classes.
+        tokens: inputs are token ids below this number.
+        mapping: the file of `--map`.
+        dataset: of `--dataset`; used where the inputs are images.
+        seed: of the weights and inputs of the proofs.
+        weights: files of weights for the first and the second model.
+        dtype: "float64" or "float32".
+
+    Raises:
+        ValueError: `shape` is malformed.
+        DataError: the data set cannot be loaded.
+        MatchError: the map cannot be read.
+    """
     from parity.catalogue.user_models import ModelSpec
     from parity.migration.map_file import read_map
-    from parity.migration.pair import FIRST, SECOND, Pair
+    from parity.migration.pair import FIRST, SECOND, ModelPair
 
     numbers = parse_shape(shape)
-    picture = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
-    images = images_of(dataset, seed) if picture else None
-    wanted = {
+    is_image = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
+    images = dataset_or_default(dataset, seed) if is_image else None
+    specs = {
         framework: ModelSpec(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
         for framework, target, path in ((FIRST, first, weights[0]), (SECOND, second, weights[1]))
     }
-    return Pair(workers, wanted, images, seed, read_map(mapping) if mapping else {})
+    return ModelPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
 
 
 def require_usable(first: str, second: str, shape: str, weights: Sequence[Path | None] = ()) -> None:
-    """Find mistakes in these options before anything is started or loaded. Raises ValueError, TargetError."""
+    """Check these options before anything is started or loaded.
+
+    Raises:
+        ValueError: `shape` is malformed, or a file of weights does not exist.
+        TargetError: a target is malformed.
+    """
     from parity.runtime.targets import parse
 
     parse_shape(shape)
@@ -284,30 +318,37 @@ def require_usable(first: str, second: str, shape: str, weights: Sequence[Path |
 
 
 def parse_shape(text: str) -> list[int]:
-    """The numbers of an `--input`. Raises ValueError."""
+    """The numbers of an `--input`. Raises ValueError for anything but positive whole numbers.
+
+    Example:
+        >>> parse_shape("224,224,3")
+        [224, 224, 3]
+    """
     try:
-        found = [int(part) for part in text.split(",")]
+        numbers = [int(part) for part in text.split(",")]
     except ValueError:
-        found = []
-    if not found or min(found) < 1:
+        numbers = []
+    if not numbers or min(numbers) < 1:
         raise ValueError(f"--input {text}: expected whole numbers above 0 with commas between them, such as 224,224,3")
-    return found
+    return numbers
 
 
-def _write_map(pair: Pair, path: Path) -> None:
+def _write_map(pair: ModelPair, path: Path) -> None:
     from parity.cli import console
     from parity.migration.map_file import write_map
 
     pair.load()
-    found = pair.match()
-    write_map(path, pair, found)
-    lone = f"{len(found.only_first)} and {len(found.only_second)} not"
-    counts = f"{len(found.matches)} layers and functions matched, {lone}, {len(found.ambiguous)} groups ambiguous"
-    console.say(console.stdout(), f"{path}: {counts}")
+    matching = pair.match()
+    write_map(path, pair, matching)
+    unmatched = f"{len(matching.only_first)} and {len(matching.only_second)} not"
+    counts = (
+        f"{len(matching.matches)} layers and functions matched, {unmatched}, {len(matching.ambiguous)} groups ambiguous"
+    )
+    console.print_message(console.stdout(), f"{path}: {counts}")
 
 
 def _workers(threads: int | None) -> Workers:
     from parity.workers.frameworks import FRAMEWORKS
     from parity.workers.pool import shared_threads
 
-    return begun(tuple(FRAMEWORKS), threads or shared_threads())
+    return start_workers(tuple(FRAMEWORKS), threads or shared_threads())

@@ -1,4 +1,4 @@
-"""What the commands share: options, exit codes, the data set asked for, workers with a word to the user."""
+"""What the commands share: options, exit codes, loading of the data set, start of the workers, saving."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Device(StrEnum):
 
 
 class ProofDevice(StrEnum):
-    """Where to compute proofs, whose two sides need not share a device: exact results do not depend on it."""
+    """Where to compute proofs: the two frameworks may use different devices, because exact results are the same."""
 
     auto = "auto"
     cpu = "cpu"
@@ -38,7 +38,7 @@ class ProofDevice(StrEnum):
 
 
 class Precision(StrEnum):
-    """What activations and gradients are computed in; weights are float32."""
+    """The type in which activations and gradients are computed; weights are float32."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -55,7 +55,7 @@ ProofDeviceOption = Annotated[
 
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")]
 
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of weights, order of images, crops and flips.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order of images, crops and flips.")]
 
 SaveOption = Annotated[Path | None, typer.Option(help="Saved run for `parity report`.", metavar="FILE.json")]
 
@@ -67,20 +67,33 @@ DatasetOption = Annotated[
 ]
 
 
-def images_of(dataset: str | None, seed: int) -> Dataset:
-    """The data set asked for; when none was, CIFAR-10 if that needs no download, else drawn images."""
+def dataset_or_default(dataset: str | None, seed: int) -> Dataset:
+    """Load the data set that was asked for; without one, CIFAR-10 if it is on this machine, else generated images.
+
+    Args:
+        dataset: a name or a path; None where the user gave none.
+        seed: of generated images.
+
+    Raises:
+        DataError: the data set cannot be loaded.
+    """
     from parity.cli import console
     from parity.data.registry import find, load
 
     if dataset is None and find() is None:
         note = "note: CIFAR-10 is not on this machine, so the inputs are generated images"
-        console.say(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
+        console.print_message(console.stderr(), f"{note} (`--dataset cifar10` downloads it).")
         dataset = "generated"
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
 
-def begun(frameworks: Sequence[str], threads: int | None) -> Workers:
-    """Workers that start while the command goes on; `ready` waits for them. Imports no library that takes its time."""
+def start_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
+    """Workers that start while the command continues; `await_ready` waits for them.
+
+    Args:
+        frameworks: names.
+        threads: CPU threads of each; None leaves that to the framework.
+    """
     from parity.workers.pool import Workers
 
     workers = Workers(frameworks, threads=threads)
@@ -88,8 +101,8 @@ def begun(frameworks: Sequence[str], threads: int | None) -> Workers:
     return workers
 
 
-def ready(workers: Workers, device: Device | ProofDevice) -> None:
-    """Wait until workers of `begun` have answered, with a word to the user meanwhile. Raises WorkerError."""
+def await_ready(workers: Workers, device: Device | ProofDevice) -> None:
+    """Wait until workers of `start_workers` have answered, and set the device. Raises WorkerError."""
     from parity.cli import console
     from parity.workers.environment import await_workers
     from parity.workers.frameworks import FRAMEWORKS
@@ -99,10 +112,18 @@ def ready(workers: Workers, device: Device | ProofDevice) -> None:
         await_workers(workers, device.value)
 
 
-def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
-    """Save what there is so far; where that fails, tell the user and go on. Returns why; empty where it is saved.
+def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
+    """Save the records so far; where that fails, print why and continue.
 
-    A full disk must not cost the work of an hour: the next network's turn tries again with everything.
+    A full disk must not lose the results of an hour: after the next network all records are saved again.
+
+    Args:
+        path: the file to write.
+        records: all of this run.
+        environment: what `parity.workers.environment.collect` returned.
+
+    Returns:
+        Why they could not be saved; empty where they were.
     """
     from parity.cli import console
     from parity.records.saved_run import save_records
@@ -110,11 +131,13 @@ def kept_or_why_not(path: Path, records: Sequence[Record], environment: Mapping[
     try:
         save_records(path, records, environment)
     except OSError as error:
-        console.say(console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red")
+        console.print_message(
+            console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red"
+        )
         return str(error)
     return ""
 
 
-def command() -> str:
-    """What was typed, for the record."""
+def command_line() -> str:
+    """The command as the user typed it, for the record."""
     return shlex.join(["parity", *sys.argv[1:]])

@@ -16,9 +16,9 @@ from parity.cli.options import (
     DeviceOption,
     Precision,
     ThreadsOption,
-    begun,
-    command,
-    ready,
+    await_ready,
+    command_line,
+    start_workers,
 )
 from parity.workers.frameworks import FRAMEWORKS
 
@@ -33,25 +33,29 @@ def train(
     dataset: Annotated[
         str, typer.Option(help="cifar10, cifar100, tiny-imagenet, generated or a path.", metavar="DATA")
     ] = "cifar10",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images a step, instead of the recipe's.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use the first so many images only.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds; from two on the accuracies are tested.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, the first ones.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; with two or more, accuracies are tested.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The first seed, of weights, order of images, crops and flips.")] = 0,
     recipe: Annotated[str | None, typer.Option(help="Instead of the network's own.", metavar="NAME")] = None,
-    no_batch_norm: Annotated[bool, typer.Option("--no-batch-norm", help="Train the variant without.")] = False,
+    no_batch_norm: Annotated[
+        bool, typer.Option("--no-batch-norm", help="Train the variant without batch norm.")
+    ] = False,
     no_augmentation: Annotated[bool, typer.Option("--no-augmentation", help="No crops, shifts or flips.")] = False,
     precision: Annotated[Precision, typer.Option(help="Of activations and gradients.")] = Precision.float32,
     device: DeviceOption = Device.auto,
     threads: ThreadsOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Directory for weights, results and checkpoints, to go on from there.", metavar="DIR"),
+        typer.Option(
+            help="Directory for weights, results and checkpoints, from which training continues.", metavar="DIR"
+        ),
     ] = None,
 ) -> None:
     """Train a network on the same batches in both frameworks, one after the other, and compare.
 
-    With --out, the same command goes on where it was stopped or killed, and leaves alone what is finished.
+    With --out, the same command continues after an interruption, and does not repeat what is finished.
     """
     from parity.catalogue.networks import network, variant
     from parity.catalogue.recipes import recipe_of
@@ -63,24 +67,26 @@ def train(
     from parity.training.store import Store
     from parity.workers.environment import collect
 
-    chosen = variant(name, batch_norm=not no_batch_norm)  # unknown names are found before anything is made or loaded
-    followed = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
+    chosen = variant(name, batch_norm=not no_batch_norm)  # raises for an unknown name before anything is made or loaded
+    training_recipe = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
     if framework not in ("both", *FRAMEWORKS):
         raise ValueError(f"--framework {framework}: expected both, or one of {', '.join(FRAMEWORKS)}")
     frameworks = tuple(FRAMEWORKS) if framework == "both" else (framework,)
     store = Store(out) if out else None
     images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
-    fit = fitting(chosen, images)
-    if fit != chosen:
+    fitted = fitting(chosen, images)
+    if fitted != chosen:
         side, classes = images.train_images.shape[1], len(images.classes)
-        note = f"{images.title} holds {side}x{side} images of {classes} classes: training {fit}, the variant for them"
-        console.say(console.stderr(), note)
-    settings = Settings(recipe=followed, epochs=epochs, batch=batch, precision=precision.value)
-    plan = Plan(fit, frameworks, images, tuple(range(seed, seed + seeds)), settings)
-    with begun(frameworks, threads) as workers:
-        ready(workers, device)
+        note = (
+            f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for them"
+        )
+        console.print_message(console.stderr(), note)
+    settings = Settings(recipe=training_recipe, epochs=epochs, batch=batch, precision=precision.value)
+    plan = Plan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings)
+    with start_workers(frameworks, threads) as workers:
+        await_ready(workers, device)
         require_precision(workers, precision.value)
-        environment = collect(workers, dataset=images, profile="train", seed=seed, command=command())
+        environment = collect(workers, dataset=images, profile="train", seed=seed, command=command_line())
         require_one_precision(environment)
         with TrainingDisplay(frameworks, plan.batch, several_seeds=seeds > 1, console=console.stderr()) as display:
             result = run(workers, plan, store, environment, display.update, display.note)
@@ -88,31 +94,31 @@ def train(
 
 
 def _conclude(result: Result, store: Store | None) -> int:
-    """Print the comparison, and find the exit code."""
+    """Print the comparison; the exit code."""
     from parity.cli import console
 
     out, err = console.stdout(), console.stderr()
     if result.records:
-        console.say(out, f"\n{console.training_title(result.records)}\n")
+        console.print_message(out, f"\n{console.training_title(result.records)}\n")
         console.print_table(out, console.training_table(result.records))
     lines = console.same_start(result.records) if len(result.plan.frameworks) > 1 and result.records else []
     lines += console.equivalence_lines(result.equivalence) if result.equivalence else []
     for line in [*lines, *(line for cross in result.crosses for line in console.cross_lines(cross))]:
-        console.say(out, line)
+        console.print_message(out, line)
     for record in result.records:
         for problem in record.problems:
-            console.say(err, f"{FRAMEWORKS[record.framework].title}, seed {record.seed}: {problem}")
+            console.print_message(err, f"{FRAMEWORKS[record.framework].title}, seed {record.seed}: {problem}")
     for error in result.save_errors:
-        console.say(err, error, "bold red")
+        console.print_message(err, error, "bold red")
     if store is None:
         out.print("nothing was saved (`--out DIR` saves weights, results and checkpoints)")
     elif result.records:
         kind = "results, some of them partial" if result.partial else "results"
         out.print(f"{kind}: {store.folder}", soft_wrap=True)
     if result.interrupted:
-        way = "" if store is None else "; the same command goes on after the last finished epoch"
+        way = "" if store is None else "; the same command continues after the last finished epoch"
         how = "terminated" if termination.terminated() else "interrupted"
-        console.say(err, f"{how}: this is a partial result{way}", "bold yellow")
+        console.print_message(err, f"{how}: this is a partial result{way}", "bold yellow")
         return termination.exit_code()
     if result.partial or result.save_errors:
         return UNUSABLE

@@ -26,7 +26,7 @@ HEADINGS = ("epoch", "step", "images/s", "loss", "train", "test")
 
 
 class _Table(Bars):
-    """rich's bars, under headings."""
+    """rich's bars, with a heading for each column."""
 
     def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
         table = super().make_tasks_table(tasks)
@@ -35,7 +35,7 @@ class _Table(Bars):
 
 
 class _TimeLeft(TimeRemainingColumn):
-    """h:mm:ss to the expected end of the whole training, by its pace since the first step, evaluations included."""
+    """h:mm:ss to the expected end of the training, from its pace since the first step, evaluations included."""
 
     def render(self, task: Task) -> Text:
         return Text("done") if task.finished else super().render(task)
@@ -47,21 +47,21 @@ class _Row:
 
     training: TaskID
     epoch: TaskID
-    seed: int | None = None  # None: its turn has not come
+    seed: int | None = None  # None: it has not started
     number: int = 0  # of the epoch
 
 
 class TrainingDisplay:
     """A display of one network's trainings in one or more frameworks, used as a context manager.
 
-    Each framework has a row, which the next seed's training takes over; a line above the rows tells how the last ended.
+    Each framework has a row, which its next seed uses again; a line above the rows then shows the last seed's result.
 
     Args:
         frameworks: names, in the order in which they train.
-        batch: images a step.
-        several_seeds: whether to name the seed.
-        console: for standard error unless given.
-        clock: seconds that only grow.
+        batch: images per step.
+        several_seeds: whether to show the seed.
+        console: `stderr()` unless given.
+        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class TrainingDisplay:
         self._rows = {name: self._row(FRAMEWORKS[name].title) for name in frameworks}
 
     def _row(self, title: str) -> _Row:
-        training = self.table.add_task(title, total=1, **_cells(epoch="waiting"))
+        training = self.table.add_task(title, total=1, **_fields(epoch="waiting"))
         return _Row(training, self.table.add_task("", visible=False))
 
     def __enter__(self) -> Self:
@@ -103,58 +103,61 @@ class TrainingDisplay:
     ) -> None:
         self.table.stop()
 
-    def update(self, news: Progress) -> None:
-        """Take in news of a training."""
-        row, table, total = self._rows[news.framework], self.table, news.epochs * news.steps
-        if row.seed != news.seed:
-            title = FRAMEWORKS[news.framework].title + (f", seed {news.seed}" if self._several_seeds else "")
-            table.reset(row.training, start=False, total=total, description=title, **_cells(epoch="preparing"))
-            row.seed, row.number = news.seed, 0
-        if news.epoch == 0:  # compiling, which tells nothing about the pace
+    def update(self, progress: Progress) -> None:
+        """Show the progress of a training; this is the `on_progress` callback of `parity.training`."""
+        row, table, total = self._rows[progress.framework], self.table, progress.epochs * progress.steps
+        if row.seed != progress.seed:
+            title = FRAMEWORKS[progress.framework].title + (f", seed {progress.seed}" if self._several_seeds else "")
+            table.reset(row.training, start=False, total=total, description=title, **_fields(epoch="preparing"))
+            row.seed, row.number = progress.seed, 0
+        if progress.epoch == 0:  # compiling, which does not count for the pace
             return
         table.start_task(row.training)
-        if row.number != news.epoch:
-            table.reset(row.epoch, total=news.steps)
-            row.number = news.epoch
-        table.update(row.epoch, completed=news.step)
+        if row.number != progress.epoch:
+            table.reset(row.epoch, total=progress.steps)
+            row.number = progress.epoch
+        table.update(row.epoch, completed=progress.step)
         shown: dict[str, Any] = {
-            "epoch": f"{news.epoch}/{news.epochs}",
-            "step": f"{news.step}/{news.steps}",
-            "loss": f"{news.loss:.4f}",
-            "train": f"{news.accuracy:.1%}",
+            "epoch": f"{progress.epoch}/{progress.epochs}",
+            "step": f"{progress.step}/{progress.steps}",
+            "loss": f"{progress.loss:.4f}",
+            "train": f"{progress.accuracy:.1%}",
         }
-        done = (news.epoch - 1) * news.steps + news.step
-        if news.record is not None:
-            shown |= {"images/s": f"{news.record.images_per_second:,.0f}", "test": f"{news.record.test_accuracy:.1%}"}
+        done = (progress.epoch - 1) * progress.steps + progress.step
+        if progress.record is not None:
+            shown |= {
+                "images/s": f"{progress.record.images_per_second:,.0f}",
+                "test": f"{progress.record.test_accuracy:.1%}",
+            }
         else:
-            done = min(done, total - 1)  # the last evaluation is still to come
+            done = min(done, total - 1)  # the last evaluation has not finished
             if speed := table.tasks[row.epoch].speed:
                 shown |= {"images/s": f"{speed * self._batch:,.0f}"}
         table.update(row.training, completed=done, **shown)
         task = table.tasks[row.training]
-        if news.record is not None and (table.disable or (self._several_seeds and task.finished)):
+        if progress.record is not None and (table.disable or (self._several_seeds and task.finished)):
             self.note(self._line(task))
 
     def note(self, text: str) -> None:
-        """A line above the rows."""
+        """Print a line above the rows."""
         self.console.print(text, soft_wrap=True)
 
     def _line(self, task: Task) -> str:
-        cells = task.fields
+        fields = task.fields
         left = "" if task.finished or task.time_remaining is None else f", {self._left(task)} left"
         return (
-            f"{task.description}, epoch {cells['epoch']}: loss {cells['loss']}, train accuracy {cells['train']}, "
-            f"test accuracy {cells['test']}, {cells['images/s']} images/s{left}"
+            f"{task.description}, epoch {fields['epoch']}: loss {fields['loss']}, train accuracy {fields['train']}, "
+            f"test accuracy {fields['test']}, {fields['images/s']} images/s{left}"
         )
 
 
-def _cells(**texts: str) -> dict[str, Any]:
+def _fields(**texts: str) -> dict[str, Any]:
     return dict.fromkeys(HEADINGS, "") | texts
 
 
 def _text_column(heading: str) -> TextColumn:
-    cell = f"{{task.fields[{heading}]}}"
-    return TextColumn(cell, markup=False, justify="right", table_column=_column(heading))
+    field = f"{{task.fields[{heading}]}}"
+    return TextColumn(field, markup=False, justify="right", table_column=_column(heading))
 
 
 def _column(heading: str) -> Column:

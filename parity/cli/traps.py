@@ -1,4 +1,4 @@
-"""The command traps: how much of the verdicts can be trusted."""
+"""The command traps: how many known faults the checks detect, and whether correct twins raise false alarms."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from parity.cli.options import (
     SaveOption,
     SeedOption,
     ThreadsOption,
-    begun,
-    command,
-    images_of,
-    kept_or_why_not,
-    ready,
+    await_ready,
+    command_line,
+    dataset_or_default,
+    start_workers,
+    try_to_save,
 )
 
 if TYPE_CHECKING:
@@ -28,20 +28,22 @@ if TYPE_CHECKING:
 
 def traps(
     names: Annotated[
-        list[str] | None, typer.Option("--network", help="Again for several; resnet20_v1 if none.", metavar="NETWORK")
+        list[str] | None,
+        typer.Option("--network", help="Repeat it for several; resnet20_v1 if none.", metavar="NETWORK"),
     ] = None,
     ids: Annotated[
-        list[str] | None, typer.Option("--trap", help="These alone; again for several; all if none.", metavar="ID")
+        list[str] | None,
+        typer.Option("--trap", help="This one only; repeat it for several; all if none.", metavar="ID"),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=0, help="Of correct pairs, which must not be accused.")] = 1,
-    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Without: the correct pairs alone.")] = True,
+    seeds: Annotated[int, typer.Option(min=0, help="Control runs: correct twins, which must raise no alarm.")] = 1,
+    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="--no-faults: the control runs only.")] = True,
     as_json: JsonOption = False,
     save: SaveOption = None,
     dataset: DatasetOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Put every known fault into correct twins, one at a time, and show what the checks find of it."""
+    """Put every known fault into correct twins, one at a time, and show which ones the checks detect."""
     from parity.catalogue.networks import network
     from parity.catalogue.traps import TRAPS
     from parity.system import require_writable
@@ -52,42 +54,45 @@ def traps(
     if unknown := sorted(set(ids or []) - known):
         raise ValueError(f"--trap: expected some of {', '.join(sorted(known))}, found {', '.join(unknown)}")
     if not (faults or seeds):
-        raise ValueError("--no-faults --seeds 0: expected faults or correct pairs to check, found neither")
-    wanted = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
+        raise ValueError("--no-faults --seeds 0: expected faults or control runs to check, found neither")
+    networks = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
     if save is not None:
         require_writable(save)
-    found: list[Detection] = []
-    innocent: list[Innocence] = []
+    detections: list[Detection] = []
+    control_runs: list[Innocence] = []
     unsaved = ""
-    with begun(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
+    with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
         from parity.faults.detection import control_run, detect
         from parity.workers.environment import collect
 
-        images = images_of(dataset, seed)
+        images = dataset_or_default(dataset, seed)
         out = console.stderr() if as_json else console.stdout()
-        ready(workers, Device.cpu)
-        environment = collect(workers, dataset=images, profile="traps", seed=seed, command=command())
-        for name in wanted:
+        await_ready(workers, Device.cpu)
+        environment = collect(workers, dataset=images, profile="traps", seed=seed, command=command_line())
+        for name in networks:
             out.print(f"{name} on {images.title}", soft_wrap=True)
             if seeds:
-                with console.busy(console.stderr(), f"{seeds} correct pairs"):
-                    innocent.append(control_run(workers, name, images, range(seed, seed + seeds)))
+                with console.busy(console.stderr(), f"{seeds} control runs"):
+                    control_runs.append(control_run(workers, name, images, range(seed, seed + seeds)))
             for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
                 console.print_detection(out, detection)
-                found.append(detection)
-            if save is not None:  # a network takes minutes: what is done outlives an interruption
-                unsaved = kept_or_why_not(save, [*found, *innocent], environment)
+                detections.append(detection)
+            if save is not None:  # after every network, so that an interruption loses none
+                unsaved = try_to_save(save, [*detections, *control_runs], environment)
     if as_json:
-        listed = {"detections": [each.as_dict() for each in found], "correct": [each.as_dict() for each in innocent]}
+        listed = {
+            "detections": [record.as_dict() for record in detections],
+            "correct": [record.as_dict() for record in control_runs],
+        }
         console.print_json(listed | {"environment": environment})
-    for line in console.detection_lines(found, innocent):
-        console.say(out, line)
+    for line in console.detection_lines(detections, control_runs):
+        console.print_message(out, line)
     for trap in TRAPS.values():
         if faults and trap.elsewhere and not ids:
-            console.say(out, f"not put in: {trap.id}, {trap.elsewhere}")
+            console.print_message(out, f"not put in: {trap.id}, {trap.elsewhere}")
     if unsaved:
         raise typer.Exit(UNUSABLE)
-    good = all(each.caught and each.placed and each.named and not each.accused for each in found)
-    if not good or any(each.accusations for each in innocent):
+    as_expected = all(record.caught and record.placed and record.named and not record.accused for record in detections)
+    if not as_expected or any(record.accusations for record in control_runs):
         raise typer.Exit(DIFFERENT)

@@ -1,4 +1,4 @@
-"""A trial of an installation: weights to each framework and back, and one step, before it counts as usable."""
+"""A trial of an installation: weights to each framework and back, and one training step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ NETWORK, BATCH = "lenet5", 8
 
 
 def try_out(workers: Workers) -> list[Finding]:
-    """What each framework's trial came to; of one that does not even start nothing, `diagnose` has told of it."""
+    """Try both frameworks.
+
+    Args:
+        workers: of both frameworks.
+
+    Returns:
+        One finding for each framework that starts; `examine_machine` reports those that do not.
+    """
     findings = []
     for name in workers:
         what = f"{FRAMEWORKS[name].title}, trial"
@@ -29,7 +36,7 @@ def try_out(workers: Workers) -> list[Finding]:
                 continue
             failed = f"step {error.step!r}: {without_frames(error.detail)}"
         if failed:
-            advice = "take versions of the README's table of versions; if these are, please report it"
+            advice = "install versions from the README's table; if you use these already, please report it"
             findings.append(Finding(what, "problem", failed, advice))
         else:
             findings.append(Finding(what, "ok", "weights there and back bit for bit, a step of training"))
@@ -37,7 +44,7 @@ def try_out(workers: Workers) -> list[Finding]:
 
 
 def _failure(worker: Worker) -> str:
-    """What went wrong in the trial of one framework; empty for nothing. Raises WorkerError."""
+    """What failed in the trial of one framework; empty where nothing did. Raises WorkerError."""
     recipe = RECIPES[network(NETWORK).recipe]
     arrays = timing_arrays(worker, NETWORK, load("generated"), BATCH, seed=0, steps=1)
     state = unpack(arrays, "state")

@@ -15,7 +15,7 @@ from parity.faults.sites import twin_of
 from parity.numerics.arrays import Arrays
 from parity.workers.client import Client
 from parity.workers.pool import Worker, Workers
-from parity.workers.protocol import Reply
+from parity.workers.reply import Reply
 
 StateChange = Callable[[Arrays], Arrays]
 

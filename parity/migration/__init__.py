@@ -1,1 +1,1 @@
-"""A user's own pair of models: matched, proven, explained, mended, converted."""
+"""A user's own pair of models: matched, proven, diagnosed, fixed, converted."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.migration.diagnosis import diagnose_pair, training_differences
 from parity.migration.fixes import fix_code
-from parity.migration.pair import FIRST, SECOND, Pair
+from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.migration.proofs import prove_pair
 from parity.numerics.comparison import distance
 from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
@@ -19,85 +19,101 @@ from parity.runtime.graph import few
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
 
-PORTION = 8  # inputs at a time
+BATCH_SIZE = 8  # inputs at a time
 
 IMPACT_FLOPS, IMPACT_INPUTS = 1e12, 200  # what the decision impact may cost, and the most inputs it takes
 
 
 def compare_pair(
-    pair: Pair,
+    pair: ModelPair,
     *,
     apply_fixes: bool = False,
     training: bool = False,
     impact: bool = True,
-    told: Callable[[str, Any], None] = lambda what, news: None,
+    on_event: Callable[[str, Any], None] = lambda kind, event: None,
 ) -> Migration:
-    """Load, match, prove, diagnose, and where asked mend and prove again.
+    """Compare the two models of a pair: load, match, prove and diagnose them.
 
-    `told` hears of "stage" (what begins, a line) and "proof" (a Proof). Raises MatchError, WorkerError.
+    Args:
+        pair: not yet loaded.
+        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to prove again.
+        training: whether to compare a pass in training mode and all gradients, too.
+        impact: whether to count the inputs of which the two models predict different classes.
+        on_event: is called with "stage" and a line that says what begins, and with "proof" and each Proof.
+
+    Returns:
+        The verdict, with the proofs, the matched layers, the causes of differences and the code that fixes them.
+
+    Raises:
+        MatchError: nothing in the two models corresponds, or a map does not fit.
+        TargetError: a model cannot be built, traced or run.
+        WorkerError: a worker fails.
     """
     start = time.perf_counter()
-    memory = _Memory(pair)
-    told("stage", "building and tracing both models")
+    memory = _PeakMemory(pair)
+    on_event("stage", "building and tracing both models")
     pair.load()
-    memory.look()
+    memory.update()
     pair.match()
-    proofs, causes, code, by_hand = _examined(pair, training, memory, told)
-    if apply_fixes and code:
-        told("stage", "building the Paddle model again with the suggested changes")
-        pair.fix(code)
+    proofs, causes, suggested, by_hand = _prove_and_diagnose(pair, training, memory, on_event)
+    if apply_fixes and suggested:
+        on_event("stage", "building the Paddle model again with the suggested changes")
+        pair.fix(suggested)
         pair.match()
-        done = code
-        proofs, causes, _, by_hand = _examined(pair, training, memory, told)
+        applied = suggested
+        proofs, causes, _, by_hand = _prove_and_diagnose(pair, training, memory, on_event)
     else:
-        done = ""
+        applied = ""
     verdict = _verdict(pair, proofs, causes)
-    found = _impact(pair, told) if impact and verdict != "undecided" and pair.ends()[0] else None
-    memory.look()
+    decision_impact = _impact(pair, on_event) if impact and verdict != "undecided" and pair.ends()[0] else None
+    memory.update()
     return Migration(
-        first=pair.wanted[FIRST].target,
-        second=pair.wanted[SECOND].target,
-        input=list(pair.wanted[FIRST].input),
+        first=pair.specs[FIRST].target,
+        second=pair.specs[SECOND].target,
+        input=list(pair.specs[FIRST].input),
         inputs=pair.title,
         verdict=verdict,
-        fixed=bool(done),
+        fixed=bool(applied),
         parameters={framework: graph.parameters for framework, graph in pair.graphs.items()},
         proofs=proofs,
         stages=_stages(pair),
         unmatched={
-            framework: [f"{pair.graphs[framework].steps[p].name}: {pair.graphs[framework].steps[p]}" for p in lone]
-            for framework, lone in _lone(pair).items()
+            framework: [
+                f"{pair.graphs[framework].steps[index].name}: {pair.graphs[framework].steps[index]}"
+                for index in indices
+            ]
+            for framework, indices in _unmatched(pair).items()
         },
         ambiguous=pair.matching.ambiguous,
         causes=causes,
         remarks=_remarks(pair),
         training=training_differences(pair),
-        fix=done or code,
+        fix=applied or suggested,
         by_hand=by_hand,
-        impact=found,
+        impact=decision_impact,
         seconds=time.perf_counter() - start,
         peak_memory=memory.peak,
     )
 
 
-def _examined(
-    pair: Pair, training: bool, memory: _Memory, told: Callable[[str, Any], None]
+def _prove_and_diagnose(
+    pair: ModelPair, training: bool, memory: _PeakMemory, on_event: Callable[[str, Any], None]
 ) -> tuple[list[Proof], list[Diagnosis], str, list[str]]:
-    """Proofs, causes, the code that mends them, and the causes that it does not."""
+    """Proofs, causes, the code that fixes them, and the causes that it does not fix."""
 
-    def heard(proof: Proof) -> None:
-        memory.look()
-        told("proof", proof)
+    def on_proof(proof: Proof) -> None:
+        memory.update()
+        on_event("proof", proof)
 
-    proofs = prove_pair(pair, training=training, told=heard)
+    proofs = prove_pair(pair, training=training, on_event=on_proof)
     if not all(proof.passed for proof in proofs):
-        told("stage", "looking for causes, layer by layer")
+        on_event("stage", "looking for causes, layer by layer")
     causes = diagnose_pair(pair, pair.inputs())
-    memory.look()
+    memory.update()
     return proofs, causes, *fix_code(pair, causes)
 
 
-def _verdict(pair: Pair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -> Verdict:
+def _verdict(pair: ModelPair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -> Verdict:
     if not causes and all(proof.passed for proof in proofs):
         return "equal"
     opaque = any(graph.opaque for graph in pair.graphs.values())
@@ -105,55 +121,62 @@ def _verdict(pair: Pair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -
     return "undecided" if opaque and not measured else "different"
 
 
-def _stages(pair: Pair) -> list[MatchedLayer]:
-    gaps = {gap.name: gap for gap in pair.gaps.gaps}
-    rounded = {framework: {gap.name: gap.gap for gap in each.gaps} for framework, each in pair.float32.items()}
-    found = []
-    for each in pair.matching.matches:
-        one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
-        gap = gaps.get(one.name)
-        found.append(
+def _stages(pair: ModelPair) -> list[MatchedLayer]:
+    gaps = {gap.name: gap for gap in pair.comparison.gaps}
+    float32_gaps = {
+        framework: {gap.name: gap.gap for gap in comparison.gaps}
+        for framework, comparison in pair.float32_comparisons.items()
+    }
+    layers = []
+    for match in pair.matching.matches:
+        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+        gap = gaps.get(first_step.name)
+        layers.append(
             MatchedLayer(
-                first=one.name,
-                second=other.name,
-                kind=one.kind,
-                evidence=each.evidence,
-                gap=_number(gap.gap) if gap else None,
+                first=first_step.name,
+                second=second_step.name,
+                kind=first_step.kind,
+                evidence=match.reason,
+                gap=_finite_or_none(gap.gap) if gap else None,
                 limit=gap.limit if gap else None,
-                float32={framework: _number(each[one.name]) for framework, each in rounded.items() if one.name in each},
+                float32={
+                    framework: _finite_or_none(own_gaps[first_step.name])
+                    for framework, own_gaps in float32_gaps.items()
+                    if first_step.name in own_gaps
+                },
             )
         )
-    return found
+    return layers
 
 
-def _lone(pair: Pair) -> dict[str, list[int]]:
+def _unmatched(pair: ModelPair) -> dict[str, list[int]]:
     return {FIRST: pair.matching.only_first, SECOND: pair.matching.only_second}
 
 
-def _remarks(pair: Pair) -> list[str]:
-    """What does not decide the verdict: an end that only one model has, arrays made neutral, arrays out of use."""
+def _remarks(pair: ModelPair) -> list[str]:
+    """What does not change the verdict: an end that only one model has, arrays set to neutral values, unused arrays."""
     _, notes = pair.ends()
     remarks = [f"{note}: the models are compared before it" for note in notes]
     if pair.dtype == "float32":
         remarks.append("compared in float32 only: what differs by less than rounding goes unseen")
     neutral: dict[tuple[str, str], list[str]] = {}
-    cells = []
-    for each in pair.matching.matches:
-        for framework, place, kinds in zip((FIRST, SECOND), (each.first, each.second), each.neutral, strict=True):
+    as_dense = []
+    for match in pair.matching.matches:
+        for framework, index, kinds in zip((FIRST, SECOND), (match.first, match.second), match.neutral, strict=True):
             if kinds:
-                name = pair.graphs[framework].steps[place].name
+                name = pair.graphs[framework].steps[index].name
                 neutral.setdefault((framework, " and ".join(kinds)), []).append(name)
-        one, other = pair.graphs[FIRST].steps[each.first], pair.graphs[SECOND].steps[each.second]
-        if each.cell and one.kind != other.kind:
-            cells.append(f"{one.name} / {other.name}")
-    if cells:
-        remarks.append(f"a 1x1 convolution of a single cell is a fully connected layer: {few(cells)}")
+        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+        if match.as_dense and first_step.kind != second_step.kind:
+            as_dense.append(f"{first_step.name} / {second_step.name}")
+    if as_dense:
+        remarks.append(f"a 1x1 convolution of a 1x1 map is compared as a fully connected layer: {few(as_dense)}")
     for (framework, what), names in neutral.items():
         title = FRAMEWORKS[framework].title
         remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
-    for framework, lone in _lone(pair).items():
+    for framework, unmatched in _unmatched(pair).items():
         graph, title = pair.graphs[framework], FRAMEWORKS[framework].title
-        silent = [graph.steps[place].name for place in lone if graph.steps[place].what.silent]
+        silent = [graph.steps[index].name for index in unmatched if graph.steps[index].what.silent]
         if silent:
             remarks.append(f"in {title} only, without effect in inference: {few(silent)}")
         if graph.stray:
@@ -166,42 +189,42 @@ def _remarks(pair: Pair) -> list[str]:
     return remarks
 
 
-def _impact(pair: Pair, told: Callable[[str, Any], None]) -> Impact:
-    """How many of some real inputs change their largest output, with the weights of the TensorFlow model itself."""
+def _impact(pair: ModelPair, on_event: Callable[[str, Any], None]) -> Impact:
+    """For how many inputs the largest output is another, with the TensorFlow model's own weights in both models."""
     count = int(min(IMPACT_INPUTS, max(8, IMPACT_FLOPS // max(pair.flops, 1))))
     if pair.dataset is not None and pair.images:
         count = min(count, len(pair.dataset.test_images))
-    told("stage", f"what {count} inputs change with the TensorFlow model's own weights, in float32")
+    on_event("stage", f"classes of {count} inputs with the TensorFlow model's own weights, in float32")
     inputs = pair.inputs(count)
     pair.keep_state(pair.own_state(FIRST))
     end, _ = pair.ends()
-    outputs = pair.end_outputs("float32", end, inputs, PORTION)
-    one, other = (outputs[framework].reshape(count, -1) for framework in (FIRST, SECOND))
-    changed = np.flatnonzero(one.argmax(axis=1) != other.argmax(axis=1))
-    scale = float(np.abs(one).max()) or 1.0
-    top = np.sort(one, axis=1)[:, -2:] if one.shape[1] > 1 else np.zeros((count, 2))
+    outputs = pair.end_outputs("float32", end, inputs, BATCH_SIZE)
+    first_outputs, second_outputs = (outputs[framework].reshape(count, -1) for framework in (FIRST, SECOND))
+    changed = np.flatnonzero(first_outputs.argmax(axis=1) != second_outputs.argmax(axis=1))
+    scale = float(np.abs(first_outputs).max()) or 1.0
+    top = np.sort(first_outputs, axis=1)[:, -2:] if first_outputs.shape[1] > 1 else np.zeros((count, 2))
     margins = (top[:, 1] - top[:, 0]) / scale
     return Impact(
         inputs=count,
         title=pair.title,
         changed=len(changed),
-        largest_gap=_number(distance(one, other)),
-        margins=[float(margins[place]) for place in changed],
+        largest_gap=_finite_or_none(distance(first_outputs, second_outputs)),
+        margins=[float(margins[index]) for index in changed],
     )
 
 
-def _number(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-class _Memory:
-    """The most memory that this process and both workers were seen to hold together, by their own high-water marks."""
+class _PeakMemory:
+    """Peak memory in bytes of this process and both workers together, by each one's high-water mark."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: ModelPair) -> None:
         self.pair = pair
         self.peak = 0
 
-    def look(self) -> None:
-        """Take note of the marks as they are now."""
+    def update(self) -> None:
+        """Read the current marks."""
         pids = [None, *(self.pair.workers[framework].pid for framework in self.pair.workers)]
         self.peak = max(self.peak, sum(map(high_water, pids)))

@@ -1,7 +1,7 @@
 """`parity convert`: trained weights from one framework's file to the other's, proven before the new file appears.
 
-What is read back from the new file is held bit for bit against what the old one gave, and both models compute the same
-with it in float64. Until then the new file has a temporary name.
+What is read back from the new file is compared bit for bit with what was read from the old one, and both models compute
+the same with it in float64. Until then the new file has a temporary name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from parity.kinds import NEUTRAL
 from parity.migration.diagnosis import diagnose_pair
 from parity.migration.fixes import fix_code
 from parity.migration.matching import MatchError
-from parity.migration.pair import FIRST, SECOND, Pair
+from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.migration.proofs import certificate, float64_forward
 from parity.records.records import Proof
 from parity.runtime.graph import few
@@ -30,9 +30,9 @@ from parity.weights.state import State, StateError, check_state, digests
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import WorkerError
 
-CANONICAL = ""  # of no framework: the names that the two models share
+CANONICAL = ""  # no framework's: a file with the names that the two models share
 
-KINDS = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
+FILE_SUFFIXES = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
 
 TITLES = {name: framework.title for name, framework in FRAMEWORKS.items()} | {CANONICAL: "canonical"}
 
@@ -40,21 +40,25 @@ EXPECTED = "expected .weights.h5 or .keras (TensorFlow), .pdparams (Paddle) or .
 
 
 @dataclass(frozen=True)
-class Files:
-    """From which file to which, each by its suffix a framework's."""
+class ConversionFiles:
+    """The file that is read and the file that is made; the suffix of each says whose it is.
+
+    Raises:
+        ValueError: a suffix is unknown, both files are of one kind, or one cannot be read or written.
+    """
 
     source: Path
     destination: Path
 
     def __post_init__(self) -> None:
-        """Refuse what cannot come to anything, before a model is loaded. Raises ValueError."""
+        """Refuse files that cannot be converted before a model is loaded."""
         for path in (self.source, self.destination):
-            if not path.name.endswith(tuple(KINDS)):
+            if not path.name.endswith(tuple(FILE_SUFFIXES)):
                 raise ValueError(f"{path}: unknown kind of file; {EXPECTED}")
-        if self.origin == self.target:
+        if self.source_framework == self.destination_framework:
             raise ValueError(
-                f"{self.source} and {self.destination} are both {TITLES[self.origin]} files: expected two kinds; "
-                + EXPECTED.removeprefix("expected ")
+                f"{self.source} and {self.destination} are both {TITLES[self.source_framework]} files: "
+                "expected two kinds; " + EXPECTED.removeprefix("expected ")
             )
         if not self.source.is_file():
             raise ValueError(f"{self.source}: no such file; expected a file of weights")
@@ -63,23 +67,23 @@ class Files:
             raise ValueError(f"{self.destination}: expected a file's name in a directory that can be written to")
 
     @property
-    def origin(self) -> str:
+    def source_framework(self) -> str:
         """The framework of the file that is read; empty for canonical names."""
-        return _kind(self.source)
+        return _framework_of(self.source)
 
     @property
-    def target(self) -> str:
+    def destination_framework(self) -> str:
         """The framework of the file that is made; empty for canonical names."""
-        return _kind(self.destination)
+        return _framework_of(self.destination)
 
     @property
     def temporary(self) -> Path:
-        """The new file's name until it is proven; of the same suffix, by which both frameworks go."""
+        """The new file's name until it is proven; it has the same suffix, on which both frameworks rely."""
         return temporary_name(self.destination.resolve(), self._suffix)
 
     @property
     def _suffix(self) -> str:
-        return next(suffix for suffix in KINDS if self.destination.name.endswith(suffix))
+        return next(suffix for suffix in FILE_SUFFIXES if self.destination.name.endswith(suffix))
 
     def remove_leftovers(self) -> None:
         """Remove new files that killed conversions to the same destination did not finish."""
@@ -88,43 +92,71 @@ class Files:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was converted and proven; with problems, why there is no new file."""
+    """The result of a conversion.
 
-    files: Files
-    arrays: int  # that were read back from the new file, bit for bit as they were read from the old one
+    Attributes:
+        files: what was read and made.
+        arrays: how many arrays were read back from the new file, with the bits that the old one has.
+        elements: of these arrays.
+        problems: why there is no new file, one line each; empty where it was made.
+        proof: level 2 with these weights; None where the conversion never got so far.
+        notes: what the user should know, one line each.
+        fix: Python source of the changes that were made to the Paddle model.
+    """
+
+    files: ConversionFiles
+    arrays: int
     elements: int
     problems: list[str] = field(default_factory=list)
-    proof: Proof | None = None  # level 2, with these weights
+    proof: Proof | None = None
     notes: list[str] = field(default_factory=list)
-    fix: str = ""  # what was changed in the Paddle model
+    fix: str = ""
 
 
 def convert_weights(
-    pair: Pair, files: Files, *, apply_fixes: bool = False, told: Callable[[str], None] = lambda line: None
+    pair: ModelPair,
+    files: ConversionFiles,
+    *,
+    apply_fixes: bool = False,
+    on_message: Callable[[str], None] = lambda line: None,
 ) -> Conversion:
-    """Load both models, read, write under a temporary name, prove, and only then give the file its name.
+    """Convert weights: load both models, read, write under a temporary name, prove, and only then rename the file.
 
-    `told` hears what begins. Raises TargetError, MatchError, StateError, WorkerError, OSError; there is no new file
-    then, and none where the conversion that is returned has problems. An old file of that name stays as it was.
+    Args:
+        pair: not yet loaded.
+        files: from which file to which.
+        apply_fixes: whether to make the changes that `parity compare` suggests to the Paddle model first.
+        on_message: is called with a line that says what begins.
+
+    Returns:
+        The conversion. Where it has problems there is no new file, and an old file of that name stays as it was; so it
+        is when an error is raised.
+
+    Raises:
+        TargetError: a model does not build or run.
+        MatchError: a layer with weights has no counterpart.
+        StateError: the source does not hold the model's weights in float32.
+        WorkerError: a worker fails.
+        OSError: the new file cannot be written.
     """
-    told("building and tracing both models")
+    on_message("building and tracing both models")
     pair.load()
     pair.match()
     _require_counterparts(pair)
     inputs = pair.inputs()
-    code = _fixed(pair, inputs, told) if apply_fixes else ""
-    told(f"reading {files.source}")
+    code = _apply_fixes(pair, inputs, on_message) if apply_fixes else ""
+    on_message(f"reading {files.source}")
     state = _source_state(pair, files)
     notes = _notes(pair, files, code)
     elements = sum(array.size for array in state.values())
     try:
         files.remove_leftovers()
-        told(f"writing {files.destination} under a temporary name, and reading it back")
-        problems = _written(pair, files, state)
+        on_message(f"writing {files.destination} under a temporary name, and reading it back")
+        problems = _write_and_read_back(pair, files, state)
         if problems:
             return Conversion(files, len(state), elements, problems, None, notes, code)
-        told("float64 forward of both models with these weights")
-        for framework, path in ((files.origin, files.source), (files.target, files.temporary)):
+        on_message("float64 forward of both models with these weights")
+        for framework, path in ((files.source_framework, files.source), (files.destination_framework, files.temporary)):
             if framework:
                 _reload(pair, framework, path, code)
         pair.keep_state(state)
@@ -136,42 +168,47 @@ def convert_weights(
         files.temporary.unlink(missing_ok=True)
 
 
-def conversion_lines(found: Conversion) -> list[str]:
-    """What the terminal shows of a conversion."""
-    files, proof = found.files, found.proof
-    notes = [f"note: {note}" for note in found.notes]
-    if found.problems:
-        lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in found.problems)]
-        advice = "`parity compare` with the same models shows the causes and how to mend them."
+def conversion_lines(conversion: Conversion) -> list[str]:
+    """What the terminal shows of a conversion, line by line."""
+    files, proof = conversion.files, conversion.proof
+    notes = [f"note: {note}" for note in conversion.notes]
+    if conversion.problems:
+        lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
+        advice = "`parity compare` with the same models shows the causes and how to fix them."
         return [*lines, *([advice] if proof else []), *notes]
     assert proof is not None
-    way = f"{files.source} ({TITLES[files.origin]}) -> {files.destination} ({TITLES[files.target]})"
+    source, destination = TITLES[files.source_framework], TITLES[files.destination_framework]
     lines = [
-        f"converted: {way}",
-        f"{found.arrays} arrays of {found.elements:,} elements, read back from the new file bit for bit",
+        f"converted: {files.source} ({source}) -> {files.destination} ({destination})",
+        f"{conversion.arrays} arrays of {conversion.elements:,} elements, read back from the new file bit for bit",
         f"float64 forward on {proof.dataset}: {proof.compared['stages']} layers and functions agree, largest gap "
         f"{proof.gap:.1e} at {proof.worst!r}, limit {proof.limit:.1e}",
         *notes,
     ]
-    return [*lines, "", *found.fix.rstrip().splitlines()] if found.fix else lines
+    return [*lines, "", *conversion.fix.rstrip().splitlines()] if conversion.fix else lines
 
 
-def _kind(path: Path) -> str:
-    return next(kind for suffix, kind in KINDS.items() if path.name.endswith(suffix))
+def _framework_of(path: Path) -> str:
+    return next(framework for suffix, framework in FILE_SUFFIXES.items() if path.name.endswith(suffix))
 
 
-def _require_counterparts(pair: Pair) -> None:
-    """Raise MatchError that lists every layer with weights that one model has alone."""
+def _require_counterparts(pair: ModelPair) -> None:
+    """Raise MatchError that lists every layer with weights that only one model has."""
     problems = []
-    for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        steps = [pair.graphs[framework].steps[place] for place in lone]
+    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
+        steps = [pair.graphs[framework].steps[index] for index in unmatched]
         problems += [f"{step.name} ({step}) exists in {TITLES[framework]} only" for step in steps if step.shapes]
         opaque, title = pair.graphs[framework].opaque, TITLES[framework]
         problems += [f"{name} of {title} is in a layer that the suite cannot look into" for name in opaque]
-    one, other = ({entry.name: entry.shape for entry in pair.entries[framework]} for framework in (FIRST, SECOND))
-    for name in one | other:  # a layer that one model uses twice has its arrays there once
-        if one.get(name) != other.get(name):
-            problems.append(f"{name}: {one.get(name, 'none')} in TensorFlow, {other.get(name, 'none')} in PaddlePaddle")
+    first_shapes, second_shapes = (
+        {entry.name: entry.shape for entry in pair.entries[framework]} for framework in (FIRST, SECOND)
+    )
+    for name in first_shapes | second_shapes:  # a layer that one model uses twice has one set of arrays
+        if first_shapes.get(name) != second_shapes.get(name):
+            problems.append(
+                f"{name}: {first_shapes.get(name, 'none')} in TensorFlow, "
+                f"{second_shapes.get(name, 'none')} in PaddlePaddle"
+            )
     if problems:
         listed = "\n  ".join(problems)
         raise MatchError(
@@ -180,37 +217,40 @@ def _require_counterparts(pair: Pair) -> None:
         )
 
 
-def _fixed(pair: Pair, inputs: np.ndarray, told: Callable[[str], None]) -> str:
+def _apply_fixes(pair: ModelPair, inputs: np.ndarray, on_message: Callable[[str], None]) -> str:
     """Make the changes to the Paddle model that `parity compare` suggests; their code, empty where there are none."""
-    told("looking for differences of the models")
+    on_message("looking for differences of the models")
     certificate(pair, inputs)  # draws the state that the diagnosis works with
     float64_forward(pair, inputs)
     code, _ = fix_code(pair, diagnose_pair(pair, inputs))
     if code:
-        told("building the Paddle model again with the suggested changes")
+        on_message("building the Paddle model again with the suggested changes")
         pair.fix(code)
         pair.match()
         _require_counterparts(pair)
     return code
 
 
-def _source_state(pair: Pair, files: Files) -> State:
-    """The source's arrays by shared name. Raises StateError: what is no float32 number, or has nowhere to go."""
-    if files.origin:
-        found = _read(pair, files.origin, files.source)
+def _source_state(pair: ModelPair, files: ConversionFiles) -> State:
+    """The source's arrays by shared name. Raises StateError for arrays that are not float32, or not of the models."""
+    if files.source_framework:
+        arrays = _read(pair, files.source_framework, files.source)
     else:
         _require_float32(files.source)
-        found = load_state(files.source)
-    wanted = {entry.name for entry in pair.entries[FIRST]}
-    alone = _neutral_names(pair, files.origin)
-    for name, number in alone.items():
-        if name in found and not (found[name] == number).all():
-            there, other = TITLES[files.origin], TITLES[SECOND if files.origin == FIRST else FIRST]
-            raise StateError(
-                f"{files.source}: {name!r} exists in the {there} model only and is not {number:g} everywhere, so the "
-                f"{other} model cannot compute the same. Give that layer of the {other} model one, too."
+        arrays = load_state(files.source)
+    shared_names = {entry.name for entry in pair.entries[FIRST]}
+    neutral = _neutral_names(pair, files.source_framework)
+    for name, number in neutral.items():
+        if name in arrays and not (arrays[name] == number).all():
+            owner, receiver = (
+                TITLES[files.source_framework],
+                TITLES[SECOND if files.source_framework == FIRST else FIRST],
             )
-    state = {name: array for name, array in found.items() if name in wanted or name not in alone}
+            raise StateError(
+                f"{files.source}: {name!r} exists in the {owner} model only and is not {number:g} everywhere, so the "
+                f"{receiver} model cannot compute the same. Give that layer of the {receiver} model one, too."
+            )
+    state = {name: array for name, array in arrays.items() if name in shared_names or name not in neutral}
     try:
         check_state(state, pair.entries[FIRST], receiver=f"the models {pair.name}")
     except StateError as error:
@@ -224,98 +264,103 @@ def _require_float32(path: Path) -> None:
             types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no mapping)
     except safetensors.SafetensorError as error:
         raise StateError(f"{path}: not a whole safetensors file: {error}") from None
-    if odd := [name for name, dtype in types.items() if dtype != "F32"]:
-        raise StateError(f"{path}: {odd[0]!r} is {types[odd[0]]}; expected F32: convert it first")
+    if others := [name for name, dtype in types.items() if dtype != "F32"]:
+        raise StateError(f"{path}: {others[0]!r} is {types[others[0]]}; expected F32: convert it first")
 
 
-def _written(pair: Pair, files: Files, state: State) -> list[str]:
-    """Write the temporary file, read it back, and say what is not as it was."""
-    if files.target:
+def _write_and_read_back(pair: ModelPair, files: ConversionFiles, state: State) -> list[str]:
+    """Write the temporary file and read it back; one line for each array that changed."""
+    if files.destination_framework:
         pair.keep_state(state)
-        _write(files, state, lambda: _write_weights(pair, files.target, files.temporary))
-        found = _read(pair, files.target, files.temporary)
+        _write(files, state, lambda: _write_weights(pair, files.destination_framework, files.temporary))
+        read_back = _read(pair, files.destination_framework, files.temporary)
     else:
         _write(files, state, lambda: save_state(state, files.temporary))
-        found = load_state(files.temporary)
-    filled = _neutral_names(pair, files.target)
-    wanted = state | {name: np.full_like(found[name], number) for name, number in filled.items() if name in found}
-    before, after = digests(wanted), digests(found)
+        read_back = load_state(files.temporary)
+    filled = _neutral_names(pair, files.destination_framework)
+    expected = state | {
+        name: np.full_like(read_back[name], number) for name, number in filled.items() if name in read_back
+    }
+    before, after = digests(expected), digests(read_back)
     changed = [name for name in before | after if before.get(name) != after.get(name)]
     return [f"{name!r} does not come back from the written file as it was read" for name in changed]
 
 
-def _write(files: Files, state: State, write: Callable[[], object]) -> None:
-    """Have the temporary file written. Raises OSError that speaks of the file that was asked for."""
+def _write(files: ConversionFiles, state: State, write: Callable[[], object]) -> None:
+    """Call `write`, which writes the temporary file. Raises OSError that names the destination instead."""
     try:
         write()
     except OSError as error:
-        known = error
-    except WorkerError as error:  # a full disk of which a framework tells in its own words
-        known = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os_error = error
+    except WorkerError as error:  # a full disk, which a framework reports in its own message
+        os_error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if error.cause != "raised" or os.strerror(errno.ENOSPC) not in error.detail:
             raise
     else:
         return
     files.temporary.unlink(missing_ok=True)
-    raise unwritten(known, files.destination, sum(array.nbytes for array in state.values()))
+    raise unwritten(os_error, files.destination, sum(array.nbytes for array in state.values()))
 
 
-def _write_weights(pair: Pair, framework: str, path: Path) -> int:
+def _write_weights(pair: ModelPair, framework: str, path: Path) -> int:
     """Write the kept state as a file of the model; its size in bytes."""
-    return pair.one(framework, lambda worker: worker.write_weights(pair.name, str(path)))
+    return pair.run_on(framework, lambda worker: worker.write_weights(pair.name, str(path)))
 
 
-def _read(pair: Pair, framework: str, path: Path) -> State:
+def _read(pair: ModelPair, framework: str, path: Path) -> State:
     """All arrays of the matched layers in a file, through the model whose file it is."""
     if _neutral_names(pair, framework):
         _adopt(pair, framework, whole=True)
-    return pair.one(framework, lambda worker: worker.read_weights(pair.name, str(path.resolve())))
+    return pair.run_on(framework, lambda worker: worker.read_weights(pair.name, str(path.resolve())))
 
 
-def _reload(pair: Pair, framework: str, path: Path, code: str) -> None:
-    """Build a model anew from its file: arrays that no matched layer uses take part in the proof as they are there."""
-    pair.wanted = pair.wanted | {framework: replace(pair.wanted[framework], weights=str(path.resolve()))}
-    pair.one(framework, lambda worker: worker.load_model(pair.name, pair.wanted[framework]))
+def _reload(pair: ModelPair, framework: str, path: Path, code: str) -> None:
+    """Build a model again from its file, so that the proof uses the file's values of unmatched arrays, too."""
+    pair.specs = pair.specs | {framework: replace(pair.specs[framework], weights=str(path.resolve()))}
+    pair.run_on(framework, lambda worker: worker.load_model(pair.name, pair.specs[framework]))
     if framework == SECOND and code:
-        pair.one(SECOND, lambda worker: worker.fix_model(pair.name, code))
+        pair.run_on(SECOND, lambda worker: worker.fix_model(pair.name, code))
     _adopt(pair, framework)
 
 
-def _adopt(pair: Pair, framework: str, *, whole: bool = False) -> None:
-    """Give one model's matched layers their names again; `whole`: with the arrays that the other model lacks."""
+def _adopt(pair: ModelPair, framework: str, *, whole: bool = False) -> None:
+    """Give one model's matched layers their names again; `whole`: with the arrays that the other model lacks, too."""
     side = (FIRST, SECOND).index(framework)
     names = {}
-    for each in pair.matching.matches:
-        place = (each.first, each.second)[side]
-        adoption = Adoption(place, each.cell, [] if whole else list(each.neutral[side]))
-        names[pair.graphs[FIRST].steps[each.first].name] = adoption
-    pair.one(framework, lambda worker: worker.adopt(pair.name, names))
+    for match in pair.matching.matches:
+        index = (match.first, match.second)[side]
+        adoption = Adoption(index, match.as_dense, [] if whole else list(match.neutral[side]))
+        names[pair.graphs[FIRST].steps[match.first].name] = adoption
+    pair.run_on(framework, lambda worker: worker.adopt(pair.name, names))
 
 
-def _neutral_names(pair: Pair, framework: str) -> Mapping[str, float]:
-    """The arrays that only this model has, and the number that each must hold to change nothing."""
+def _neutral_names(pair: ModelPair, framework: str) -> Mapping[str, float]:
+    """The arrays that only this model has, and the value with which each changes nothing."""
     if not framework:
         return {}
     side = (FIRST, SECOND).index(framework)
     steps = pair.graphs[FIRST].steps
     matches = pair.matching.matches
-    return {f"{steps[each.first].name}/{kind}": NEUTRAL[kind] for each in matches for kind in each.neutral[side]}
+    return {f"{steps[match.first].name}/{kind}": NEUTRAL[kind] for match in matches for kind in match.neutral[side]}
 
 
-def _notes(pair: Pair, files: Files, code: str) -> list[str]:
+def _notes(pair: ModelPair, files: ConversionFiles, code: str) -> list[str]:
     """What the user should know: arrays that were filled, or that no matched layer uses; changes to the model."""
     notes = pair.ends()[1]
     for framework, fate in (
-        (files.origin, "left out, they change nothing"),
-        (files.target, "filled so that they change nothing (bias and beta 0, gamma 1)"),
+        (files.source_framework, "left out, they change nothing"),
+        (files.destination_framework, "filled so that they change nothing (bias and beta 0, gamma 1)"),
     ):
         if alone := list(_neutral_names(pair, framework)):
             notes.append(f"arrays that only the {TITLES[framework]} model has, {fate}: {few(alone)}")
-    for framework, fate in ((files.origin, "not converted"), (files.target, "written as the model was built")):
+    for framework, fate in (
+        (files.source_framework, "not converted"),
+        (files.destination_framework, "written as the model was built"),
+    ):
         if stray := pair.graphs[framework].stray if framework else []:
             notes.append(f"arrays of the {TITLES[framework]} model that no matched layer uses, {fate}: {few(stray)}")
     if code:
         notes.append("the proof holds for the Paddle model with the changes below: your Paddle code needs them, too")
-        if files.origin == SECOND:
+        if files.source_framework == SECOND:
             notes.append("without them these weights were trained: TensorFlow computes what the changed model does")
     return notes

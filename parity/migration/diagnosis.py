@@ -1,7 +1,8 @@
 """Why a user's two models differ: every matched layer alone on the same activations, and what closes its gap.
 
-Both layers are fed what reaches the TensorFlow one. Where their outputs differ, each number in which they differ is put
-right in numpy, one at a time and then together: what brings the Paddle layer's output to TensorFlow's is the cause.
+Both layers get the inputs of the TensorFlow layer. Where their outputs differ, numpy computes the Paddle layer with
+each differing number replaced by TensorFlow's, one at a time and then together. The numbers that close the gap are the
+cause.
 """
 
 from __future__ import annotations
@@ -15,64 +16,97 @@ import numpy as np
 from parity.kinds import compute
 from parity.kinds.activation import Softmax
 from parity.kinds.kind import shown
-from parity.migration.pair import FIRST, SECOND, Pair, arrays_by_stage
+from parity.migration.pair import FIRST, SECOND, ModelPair, arrays_by_stage
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, distance
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step, few
 from parity.workers.frameworks import FRAMEWORKS
 
-AT_ONCE = 2**28  # bytes of activations that are sent to the workers at a time
+MESSAGE_BYTES = 2**28  # bytes of activations that are sent to the workers at a time
 
 
-def diagnose_pair(pair: Pair, inputs: np.ndarray) -> list[Diagnosis]:
-    """The causes of a pair's difference in inference, in the order of the first model's layers. Raises WorkerError.
+def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
+    """Find the causes of a pair's differences in inference.
 
-    Among them differences that these inputs do not show, such as a ReLU6 that no activation was large enough for.
+    Args:
+        pair: after its forward proof, whose comparison says which layers differ.
+        inputs: [n, *input].
+
+    Returns:
+        In the order of the TensorFlow model's layers. Among them are differences that these inputs do not show, such as
+        a ReLU6 whose inputs never reach 6.
+
+    Raises:
+        TargetError: a layer does not run.
+        WorkerError: a worker fails.
     """
-    gaps = {gap.name: gap for gap in pair.gaps.gaps}
-    # single layers settle a cause to the last bits, which float32 does not have
-    suspects = [name for name, gap in gaps.items() if not gap.passed and pair.dtype == "float64"]
-    causes = list(_lone(pair))
-    for names in _portions(pair, suspects, len(inputs)):
-        fed = inputs_of(pair, names, inputs)
-        able = {name: arrays for name, arrays in arrays_by_stage(names, fed).items() if _feedable(pair, name, arrays)}
-        if not able:
+    gaps = {gap.name: gap for gap in pair.comparison.gaps}
+    # a cause is confirmed to float64 precision, which models in float32 do not have
+    candidates = [name for name, gap in gaps.items() if not gap.passed and pair.dtype == "float64"]
+    causes = list(_unmatched_causes(pair))
+    for names in _message_groups(pair, candidates, len(inputs)):
+        layer_inputs = inputs_of(pair, names, inputs)
+        feedable = {
+            name: arrays
+            for name, arrays in arrays_by_stage(names, layer_inputs).items()
+            if _feedable(pair, name, arrays)
+        }
+        if not feedable:
             continue
-        arrays = {f"{name}/{place}": x for name, xs in able.items() for place, x in enumerate(xs)}
+        arrays = {
+            f"{name}/{index}": array for name, own_inputs in feedable.items() for index, array in enumerate(own_inputs)
+        }
         alone = layers_alone(pair, arrays)
-        for name, xs in able.items():
+        for name, own_inputs in feedable.items():
             before = distance(alone[FIRST][name], alone[SECOND][name])
             if not before <= FLOAT64_LIMIT:
-                causes += _causes(pair, name, xs, alone[FIRST][name], alone[SECOND][name], before)
-    causes += _latent(pair, {cause.stage for cause in causes})
-    order = {step.name: place for place, step in enumerate(pair.graphs[FIRST].steps)}
+                causes += _causes(pair, name, own_inputs, alone[FIRST][name], alone[SECOND][name], before)
+    causes += _hidden_differences(pair, {cause.stage for cause in causes})
+    order = {step.name: index for index, step in enumerate(pair.graphs[FIRST].steps)}
     return sorted(causes, key=lambda cause: order.get(cause.stage, len(order)))
 
 
-def inputs_of(pair: Pair, names: Sequence[str], inputs: np.ndarray) -> Arrays:
-    """What reaches these matched layers in the first model, for each of its inputs: `name/0`, and so on."""
-    return pair.one(FIRST, lambda worker: worker.model_inputs(pair.name, {"inputs": inputs}, names))
+def inputs_of(pair: ModelPair, names: Sequence[str], inputs: np.ndarray) -> Arrays:
+    """The inputs of some matched layers in the TensorFlow model.
+
+    Args:
+        pair: loaded and matched, with a state.
+        names: shared names of the layers.
+        inputs: [n, *input] of the model.
+
+    Returns:
+        float64 arrays, channels last, as `name/0` for a layer's first input, `name/1` for the next, and so on.
+    """
+    return pair.run_on(FIRST, lambda worker: worker.model_inputs(pair.name, {"inputs": inputs}, names))
 
 
-def layers_alone(pair: Pair, arrays: Arrays) -> dict[str, Arrays]:
-    """What each model's matched layers alone make of `name/0` and so on, by framework and name."""
-    return pair.each(lambda worker: worker.model_layers(pair.name, arrays))
+def layers_alone(pair: ModelPair, arrays: Arrays) -> dict[str, Arrays]:
+    """Run matched layers alone in both models.
+
+    Args:
+        pair: loaded and matched, with a state.
+        arrays: the inputs of each layer, as `inputs_of` gives them.
+
+    Returns:
+        By framework, each layer's output by its shared name.
+    """
+    return pair.run_on_both(lambda worker: worker.model_layers(pair.name, arrays))
 
 
-def training_differences(pair: Pair) -> list[str]:
+def training_differences(pair: ModelPair) -> list[str]:
     """What differs in training only, one line each: dropout and the momentum of batch norms."""
     lines: dict[str, list[str]] = {}
     for match in pair.matching.matches:
-        one, other = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
-        for number in one.what.training_only if one.kind == other.kind else ():
-            a, b = one.numbers.get(number), other.numbers.get(number)
-            if a != b:
-                text = f"{one.what.label(number)}: TensorFlow has {a:.6g}, Paddle {b:.6g}"
-                lines.setdefault(text, []).append(one.name)
-    for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        for place in lone:
-            step = pair.graphs[framework].steps[place]
+        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+        for number in first_step.what.training_only if first_step.kind == second_step.kind else ():
+            first_value, second_value = first_step.numbers.get(number), second_step.numbers.get(number)
+            if first_value != second_value:
+                text = f"{first_step.what.label(number)}: TensorFlow has {first_value:.6g}, Paddle {second_value:.6g}"
+                lines.setdefault(text, []).append(first_step.name)
+    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
+        for index in unmatched:
+            step = pair.graphs[framework].steps[index]
             if step.kind == "dropout" and step.numbers["rate"]:
                 text = f"dropout {step.numbers['rate']:g} in {FRAMEWORKS[framework].title} only"
                 lines.setdefault(text, []).append(step.name)
@@ -80,81 +114,97 @@ def training_differences(pair: Pair) -> list[str]:
 
 
 def _causes(
-    pair: Pair, name: str, xs: Sequence[np.ndarray], wanted: np.ndarray, found: np.ndarray, before: float
+    pair: ModelPair,
+    name: str,
+    layer_inputs: Sequence[np.ndarray],
+    expected: np.ndarray,
+    actual: np.ndarray,
+    before: float,
 ) -> list[Diagnosis]:
-    """What makes this one layer differ; one cause for each number, where together they close the gap."""
-    one, other = pair.steps(name)
-    where = f"{name} / {other.name}"
-    own = pair.arrays(name)
-    # a convolution of single cells was adopted as the fully connected layer that it is
-    kinds = [step.kind if "kernel" not in own or own["kernel"].ndim > 2 else "dense" for step in (one, other)]
+    """Why one layer differs; one cause for each number, where together they close the gap."""
+    first_step, second_step = pair.steps(name)
+    where = f"{name} / {second_step.name}"
+    arrays = pair.arrays(name)
+    # a 1x1 convolution of 1x1 maps is compared as a fully connected layer
+    kinds = [
+        step.kind if "kernel" not in arrays or arrays["kernel"].ndim > 2 else "dense"
+        for step in (first_step, second_step)
+    ]
     if "other" in kinds:
-        what = ", ".join(f"{s.name!r} is a {s.numbers.get('type')}" for s in (one, other) if s.kind == "other")
+        what = ", ".join(
+            f"{s.name!r} is a {s.numbers.get('type')}" for s in (first_step, second_step) if s.kind == "other"
+        )
         text = f"{where}: {what}, which the suite cannot look into"
-        if _keeps_weights(pair, FIRST, one) or _keeps_weights(pair, SECOND, other):
-            before = float("inf")  # what they make of other weights proves nothing
+        if _keeps_weights(pair, FIRST, first_step) or _keeps_weights(pair, SECOND, second_step):
+            before = float("inf")  # outputs of different weights prove nothing
         else:
             text += f"; alone on the same input the two differ by {before:.1e}"
         return [Diagnosis(SECOND, name, "", text, before, before)]
 
     def computed(kind: str, numbers: Mapping[str, Any]) -> np.ndarray:
-        return compute(kind, {} if kind == "dense" else numbers, xs, own)
+        return compute(kind, {} if kind == "dense" else numbers, layer_inputs, arrays)
 
-    changes = [("kind", one.kind, other.kind)] if kinds[0] != kinds[1] else _changes(one, other)
-    after = distance(computed(kinds[0], one.numbers), wanted)
-    mine = distance(computed(kinds[1], other.numbers), found)
-    if not changes or max(after, mine) > FLOAT64_LIMIT:
+    changes = (
+        [("kind", first_step.kind, second_step.kind)] if kinds[0] != kinds[1] else _changes(first_step, second_step)
+    )
+    after = distance(computed(kinds[0], first_step.numbers), expected)
+    paddle_gap = distance(computed(kinds[1], second_step.numbers), actual)
+    if not changes or max(after, paddle_gap) > FLOAT64_LIMIT:
         text = (
-            f"{where} ({one.kind}): alone on the same input the two differ by {before:.1e}, and no number in which "
-            f"they differ explains it (numpy is {after:.1e} from TensorFlow's and {mine:.1e} from Paddle's)"
+            f"{where} ({first_step.kind}): alone on the same input the two differ by {before:.1e}, and no number in "
+            f"which they differ explains it (numpy is {after:.1e} from TensorFlow's and {paddle_gap:.1e} from Paddle's)"
         )
         return [Diagnosis(SECOND, name, "", text, before, min(after, before))]
     causes = []
     for key, a, b in changes:
         if key in ("kind", "function"):
             effect = before
-        else:  # what this number alone makes
-            effect = distance(computed(kinds[1], dict(other.numbers) | {key: a}), found)
+        else:  # of this number alone
+            effect = distance(computed(kinds[1], dict(second_step.numbers) | {key: a}), actual)
         if effect <= FLOAT64_LIMIT:
             continue
-        change = _difference(one, key, a, b)
+        change = _difference(first_step, key, a, b)
         text = f"{where}: {change}; with {shown(a)} the gap falls from {before:.1e} to {after:.1e}"
         if len(changes) > 1 and effect < before:
             text += " (together with the layer's other differences)"
-        causes.append(Diagnosis(SECOND, name, one.what.traps.get(key, ""), text, before, after, change=change))
+        causes.append(Diagnosis(SECOND, name, first_step.what.traps.get(key, ""), text, before, after, change=change))
     return causes
 
 
-def _keeps_weights(pair: Pair, framework: str, step: Step) -> bool:
+def _keeps_weights(pair: ModelPair, framework: str, step: Step) -> bool:
     """Whether arrays that were not transferred belong to the step."""
     return any(name.startswith((f"{step.name}/", f"{step.name}.")) for name in pair.graphs[framework].opaque)
 
 
-def _changes(one: Step, other: Step) -> list[tuple[str, Any, Any]]:
+def _changes(first_step: Step, second_step: Step) -> list[tuple[str, Any, Any]]:
     """(number, the first step's, the second's) for everything in which two steps of one kind differ in inference."""
-    if one.kind != other.kind:
-        return []  # a convolution of single cells and a fully connected layer: nothing to compare
-    mine, theirs = one.what, other.what
-    if mine.key != theirs.key:
-        return [("function", mine.key, theirs.key)]
-    names = [each.name for each in dataclasses.fields(mine) if each.name not in mine.training_only]
-    both = [(name, getattr(mine, name), getattr(theirs, name)) for name in names]
+    if first_step.kind != second_step.kind:
+        return []  # a 1x1 convolution and a fully connected layer: no numbers to compare
+    first_kind, second_kind = first_step.what, second_step.what
+    if first_kind.key != second_kind.key:
+        return [("function", first_kind.key, second_kind.key)]
+    names = [
+        dataclass_field.name
+        for dataclass_field in dataclasses.fields(first_kind)
+        if dataclass_field.name not in first_kind.training_only
+    ]
+    both = [(name, getattr(first_kind, name), getattr(second_kind, name)) for name in names]
     return [(name, a, b) for name, a, b in both if a != b]
 
 
-def _latent(pair: Pair, seen: set[str]) -> list[Diagnosis]:
+def _hidden_differences(pair: ModelPair, explained: set[str]) -> list[Diagnosis]:
     """Differences of matched layers that these inputs did not show."""
     causes = []
-    gaps = {gap.name: gap for gap in pair.gaps.gaps}
+    gaps = {gap.name: gap for gap in pair.comparison.gaps}
     for match in pair.matching.matches:
-        one, other = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
-        if one.name not in seen and one.kind != "other":
-            for key, a, b in _changes(one, other):
-                gap = gaps.get(one.name)
+        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+        if first_step.name not in explained and first_step.kind != "other":
+            for key, a, b in _changes(first_step, second_step):
+                gap = gaps.get(first_step.name)
                 why = "these inputs do not show it" if gap and gap.passed else "not run alone on one input"
-                trap, change = one.what.traps.get(key, ""), _difference(one, key, a, b)
-                text = f"{one.name} / {other.name}: {change}; {why}"
-                causes.append(Diagnosis(SECOND, one.name, trap, text, 0.0, 0.0, change=change))
+                trap, change = first_step.what.traps.get(key, ""), _difference(first_step, key, a, b)
+                text = f"{first_step.name} / {second_step.name}: {change}; {why}"
+                causes.append(Diagnosis(SECOND, first_step.name, trap, text, 0.0, 0.0, change=change))
     return causes
 
 
@@ -162,54 +212,54 @@ def _difference(one: Step, key: str, a: Any, b: Any) -> str:
     return f"{one.what.label(key)}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
 
 
-def _lone(pair: Pair) -> list[Diagnosis]:
-    """Layers of one model only that do something: those with arrays, and functions that change what they get."""
+def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
+    """Layers that only one model has: those with arrays, and functions that change their input."""
     end, _ = pair.ends()
     causes = []
-    for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
+    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
         graph = pair.graphs[framework]
         title = FRAMEWORKS[framework].title
-        for place in lone:
-            step = graph.steps[place]
-            if step.what.silent or (end and _after_end(pair, framework, place)):
+        for index in unmatched:
+            step = graph.steps[index]
+            if step.what.silent or (end and _after_end(pair, framework, index)):
                 continue
-            if not step.shapes and pair.gaps.passed:
-                continue  # it changes nothing that is seen, such as a padding that a pool would have done
+            if not step.shapes and pair.comparison.passed:
+                continue  # it changes no output, such as a padding that the other model's pool does itself
             change = f"({step}) exists in {title} only"
-            text, endless = f"{step.name} {change}", float("inf")
+            text, unbounded = f"{step.name} {change}", float("inf")
             causes.append(
-                Diagnosis(framework, step.name, step.what.missing_trap, text, endless, endless, change=change)
+                Diagnosis(framework, step.name, step.what.missing_trap, text, unbounded, unbounded, change=change)
             )
     return causes
 
 
-def _after_end(pair: Pair, framework: str, place: int) -> bool:
-    """Whether a step only finishes the output: a softmax that one model ends in."""
-    step = pair.graphs[framework].steps[place]
-    return place == pair.graphs[framework].output and isinstance(step.what, Softmax)
+def _after_end(pair: ModelPair, framework: str, index: int) -> bool:
+    """Whether a step is a softmax at the end of the model, which only one of them has."""
+    step = pair.graphs[framework].steps[index]
+    return index == pair.graphs[framework].output and isinstance(step.what, Softmax)
 
 
-def _feedable(pair: Pair, name: str, xs: Sequence[np.ndarray]) -> bool:
-    """Whether both layers can be fed the same: as many inputs, each of the shape that the Paddle one had."""
-    one, other = pair.steps(name)
-    if len(one.inputs) != len(other.inputs) or len(xs) != len(one.inputs):
+def _feedable(pair: ModelPair, name: str, layer_inputs: Sequence[np.ndarray]) -> bool:
+    """Whether both layers can take the same inputs: as many, each of the shape that the Paddle layer had."""
+    first_step, second_step = pair.steps(name)
+    if len(first_step.inputs) != len(second_step.inputs) or len(layer_inputs) != len(first_step.inputs):
         return False
     graph = pair.graphs[SECOND]
     shapes = [
-        graph.steps[source].output if source >= 0 else tuple(pair.wanted[SECOND].input) for source in other.inputs
+        graph.steps[source].output if source >= 0 else tuple(pair.specs[SECOND].input) for source in second_step.inputs
     ]
-    return all(x.shape[1:] == shape for x, shape in zip(xs, shapes, strict=True))
+    return all(array.shape[1:] == shape for array, shape in zip(layer_inputs, shapes, strict=True))
 
 
-def _portions(pair: Pair, names: Sequence[str], count: int) -> list[list[str]]:
+def _message_groups(pair: ModelPair, names: Sequence[str], count: int) -> list[list[str]]:
     """The names in groups whose activations fit into one message."""
     sizes = {name: 8 * count * int(np.prod(pair.steps(name)[0].output)) for name in names}
-    found: list[list[str]] = []
+    groups: list[list[str]] = []
     total = 0
     for name in names:
-        if not found or total + sizes[name] > AT_ONCE:
-            found.append([])
+        if not groups or total + sizes[name] > MESSAGE_BYTES:
+            groups.append([])
             total = 0
-        found[-1].append(name)
+        groups[-1].append(name)
         total += sizes[name]
-    return found
+    return groups

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from parity.migration.matching import MatchError, Matching
-from parity.migration.pair import FIRST, SECOND, Pair
+from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.printable import printable
 from parity.system import write_atomically
 
@@ -15,34 +15,61 @@ EXAMPLE = '[layers]\n"block1_conv1" = "features.0"'
 
 
 def read_map(path: Path) -> dict[str, str]:
-    """The table `layers` of a TOML file: names of the first model's layers to the second's. Raises MatchError."""
+    """Read the table `layers` of a map file.
+
+    Args:
+        path: a TOML file.
+
+    Returns:
+        Names of the TensorFlow model's layers to names of the Paddle model's.
+
+    Raises:
+        MatchError: the file cannot be read, or holds no such table.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "map.toml")
+        ...     _ = path.write_text(EXAMPLE)
+        ...     read_map(path)
+        {'block1_conv1': 'features.0'}
+    """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise MatchError(f"{path}: expected a TOML file such as\n{EXAMPLE}\nfound: {error}") from None
-    layers = found.get("layers")
+    layers = content.get("layers")
     if not isinstance(layers, dict) or not all(isinstance(value, str) for value in layers.values()):
         raise MatchError(f"{path}: expected a table [layers] of names, such as\n{EXAMPLE}")
     return layers
 
 
-def write_map(path: Path, pair: Pair, found: Matching) -> None:
-    """Write the matches of layers with arrays; the rest, and what has no match, as comments. Raises OSError."""
-    one, other = pair.graphs[FIRST].steps, pair.graphs[SECOND].steps
+def write_map(path: Path, pair: ModelPair, matching: Matching) -> None:
+    """Write a map file of the matched layers with arrays; ambiguous and unmatched layers follow as comments.
+
+    Args:
+        path: the file to write.
+        pair: whose layers were matched.
+        matching: what `pair.match` returned.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    first_steps, second_steps = pair.graphs[FIRST].steps, pair.graphs[SECOND].steps
     lines = [
-        f"# {_one_line(pair.wanted[FIRST].target)}",
-        f"# {_one_line(pair.wanted[SECOND].target)}",
+        f"# {_one_line(pair.specs[FIRST].target)}",
+        f"# {_one_line(pair.specs[SECOND].target)}",
         "# `parity compare ... --map` takes these as given and matches the rest by itself.",
         "",
         "[layers]",
     ]
-    for match in found.matches:
-        a, b = one[match.first], other[match.second]
-        if a.shapes:
-            lines.append(f"{_quoted(a.name)} = {_quoted(b.name)}  # {_one_line(match.evidence)}")
-    comments = [f"ambiguous: {line}" for line in found.ambiguous]
-    comments += [f"TensorFlow only: {one[place].name}: {one[place]}" for place in found.only_first]
-    comments += [f"Paddle only: {other[place].name}: {other[place]}" for place in found.only_second]
+    for match in matching.matches:
+        first, second = first_steps[match.first], second_steps[match.second]
+        if first.shapes:
+            lines.append(f"{_quoted(first.name)} = {_quoted(second.name)}  # {_one_line(match.reason)}")
+    comments = [f"ambiguous: {line}" for line in matching.ambiguous]
+    comments += [f"TensorFlow only: {first_steps[index].name}: {first_steps[index]}" for index in matching.only_first]
+    comments += [f"Paddle only: {second_steps[index].name}: {second_steps[index]}" for index in matching.only_second]
     lines += ["", *(f"# {_one_line(comment)}" for comment in comments)]
     write_atomically(path, "\n".join(lines).rstrip("\n") + "\n")
 
@@ -53,5 +80,5 @@ def _quoted(name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A comment: what a name holds must not begin a line of its own."""
+    """The text of a comment: a line break in a name must not begin a new line of the file."""
     return " ".join(printable(text).split())

@@ -1,4 +1,4 @@
-"""Two models that somebody else wrote, one in each framework, under one set of names: what their proofs share."""
+"""A user's two models, one in each framework, with shared names for their layers: what all proofs of them need."""
 
 from __future__ import annotations
 
@@ -33,67 +33,118 @@ MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
 
 
 @dataclass
-class Pair:
-    """A TensorFlow model and a Paddle model, loaded, matched, and given the same weights."""
+class ModelPair:
+    """A TensorFlow model and a Paddle model: loaded, matched, and given the same weights.
+
+    Call `load`, then `match`; the other methods need both. The workers keep the models under the pair's `name`.
+
+    Attributes:
+        workers: one for each framework.
+        specs: by framework, the model to build and its input.
+        dataset: real images for inputs [h, w, 1 or 3]; None draws random inputs instead.
+        seed: of the weights and inputs of the proofs.
+        fixed: names of layers of the TensorFlow model to names of the Paddle model; the matching follows them.
+        graphs: by framework, the traced model.
+        matching: which step of one graph corresponds to which of the other.
+        entries: by framework, the arrays of the matched layers, under the shared names.
+        outputs: by framework, every matched layer's output in the last forward proof.
+        comparison: of these outputs.
+        float32_comparisons: by framework, its float32 outputs against its own float64 ones.
+    """
 
     workers: Workers
-    wanted: dict[str, ModelSpec]  # by framework
-    dataset: Dataset | None = None  # where the inputs are images
+    specs: dict[str, ModelSpec]
+    dataset: Dataset | None = None
     seed: int = 0
-    fixed: Mapping[str, str] = field(default_factory=dict)  # names of the first model's layers to the second's
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.name = " / ".join(self.wanted[framework].target for framework in (FIRST, SECOND))
+        self.name = " / ".join(self.specs[framework].target for framework in (FIRST, SECOND))
         self.graphs: dict[str, Graph] = {}
         self.matching = Matching([], [], [])
         self.entries: dict[str, list[Entry]] = {}
-        # what the proofs found, for those that come after them
+        # results of the proofs, which later proofs and the diagnosis read
         self.outputs: dict[str, Arrays] = {}
-        self.gaps = Comparison((), ())
-        self.float32: dict[str, Comparison] = {}
+        self.comparison = Comparison((), ())
+        self.float32_comparisons: dict[str, Comparison] = {}
 
     def load(self) -> None:
-        """Build and trace both models. Raises TargetError, WorkerError."""
-        traced = self.each(lambda worker: worker.load_model(self.name, self.wanted[worker.framework]))
+        """Build and trace both models.
+
+        Raises:
+            TargetError: a model cannot be imported, built or run; the message says which and why.
+            WorkerError: a worker fails.
+        """
+        traced = self.run_on_both(lambda worker: worker.load_model(self.name, self.specs[worker.framework]))
         self.graphs = {framework: Graph.from_dict(values) for framework, values in traced.items()}
 
     def fix(self, code: str) -> None:
-        """Build the Paddle model anew and let `code` change it."""
-        self.graphs[SECOND] = Graph.from_dict(self.one(SECOND, lambda worker: worker.fix_model(self.name, code)))
+        """Build the Paddle model again and let `code` change it; then `match` again.
+
+        Args:
+            code: Python source of a function `fix(model)`, as `parity.migration.fixes.fix_code` writes it.
+
+        Raises:
+            TargetError: the code fails, or the changed model cannot be traced.
+            WorkerError: the worker fails.
+        """
+        self.graphs[SECOND] = Graph.from_dict(self.run_on(SECOND, lambda worker: worker.fix_model(self.name, code)))
 
     def match(self) -> Matching:
-        """Match the two models and give the matched layers their names. Raises MatchError, WorkerError."""
+        """Match the two models and give the matched layers their shared names, which are the TensorFlow model's.
+
+        Raises:
+            MatchError: nothing corresponds, or `fixed` does not fit.
+            WorkerError: a worker fails.
+        """
         self.matching = match(self.graphs[FIRST], self.graphs[SECOND], self.fixed)
         names: dict[str, dict[str, Adoption]] = {FIRST: {}, SECOND: {}}
-        for each in self.matching.matches:
-            name = self.graphs[FIRST].steps[each.first].name
+        for layer_match in self.matching.matches:
+            name = self.graphs[FIRST].steps[layer_match.first].name
             for framework, step, neutral in zip(
-                names, (each.first, each.second), each.neutral or ((), ()), strict=True
+                names, (layer_match.first, layer_match.second), layer_match.neutral or ((), ()), strict=True
             ):
-                names[framework][name] = Adoption(step, each.cell, list(neutral))
+                names[framework][name] = Adoption(step, layer_match.as_dense, list(neutral))
         self.entries = self.workers.map(lambda worker: worker.adopt(self.name, names[worker.framework]))
         return self.matching
 
     def arrays(self, name: str) -> Arrays:
-        """One matched layer's own arrays of the state that the proofs draw, by kind, as float64."""
-        drawn = proof_state([each for each in self.entries[FIRST] if each.name.rpartition("/")[0] == name], self.seed)
+        """One matched layer's arrays of the random state that the proofs use, in float64.
+
+        Args:
+            name: the layer's shared name.
+
+        Returns:
+            By kind ("kernel", "bias", ...), in canonical layout.
+        """
+        drawn = proof_state(
+            [entry for entry in self.entries[FIRST] if entry.name.rpartition("/")[0] == name], self.seed
+        )
         return {full.rpartition("/")[2]: array.astype("float64") for full, array in drawn.items()}
 
     def own_state(self, framework: str) -> State:
-        """The weights that one of the models came with, under the shared names."""
-        return self.one(framework, lambda worker: worker.own_state(self.name))
+        """The weights with which one of the models was built: float32, by shared name, in canonical layout."""
+        return self.run_on(framework, lambda worker: worker.own_state(self.name))
 
     def inputs(self, count: int | None = None) -> np.ndarray:
-        """float32 [count, *input]: real images in -2..2, cut or enlarged; drawn numbers where the input is no image."""
-        wanted = self.wanted[FIRST]
+        """Inputs for both models, the same at each call.
+
+        Args:
+            count: how many; without it as many as the proofs take at once.
+
+        Returns:
+            float32 [count, *input]: real images in -2..2, cropped or enlarged to the input's size. Without images,
+            random numbers in -2..2; for tokens, random int64 numbers below `tokens`.
+        """
+        spec = self.specs[FIRST]
         count = count or max(1, min(MOST_INPUTS, int(MOST_FLOPS // max(self.flops, 1))))
         draw = np.random.default_rng(self.seed)
-        if wanted.tokens:
-            return draw.integers(0, wanted.tokens, (count, *wanted.input))
+        if spec.tokens:
+            return draw.integers(0, spec.tokens, (count, *spec.input))
         if not self.images:
-            return draw.uniform(-2, 2, (count, *wanted.input)).astype(np.float32)
+            return draw.uniform(-2, 2, (count, *spec.input)).astype(np.float32)
         assert self.dataset is not None
-        height, width, channels = wanted.input
+        height, width, channels = spec.input
         picks = np.sort(draw.choice(len(self.dataset.test_images), count, replace=False))
         pixels = self.dataset.test_images[picks]
         scale = -(-max(height, width) // pixels.shape[1])
@@ -105,98 +156,136 @@ class Pair:
     @property
     def images(self) -> bool:
         """Whether the inputs are real images."""
-        shape = self.wanted[FIRST].input
-        return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.wanted[FIRST].tokens
+        shape = self.specs[FIRST].input
+        return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.specs[FIRST].tokens
 
     @property
     def dtype(self) -> str:
-        """The precision in which the models are compared: "float64", or "float32" where they bear no other."""
-        return self.wanted[FIRST].dtype
+        """The precision in which the models are compared: "float64", or "float32" where they support no other."""
+        return self.specs[FIRST].dtype
 
     @property
     def title(self) -> str:
-        """What the inputs are."""
+        """What the inputs are: the title of the data set, or "drawn inputs"."""
         return self.dataset.title if self.images and self.dataset is not None else "drawn inputs"
 
     @property
     def flops(self) -> float:
-        """Of one forward pass of one input: two for each multiply-add of convolutions and fully connected layers."""
+        """FLOPs of one input's forward pass: two for each multiply-add of convolutions and fully connected layers."""
         return float(sum(_flops(step) for step in self.graphs[FIRST].steps))
 
     def stages(self, dtype: str, inputs: np.ndarray, roundings: Roundings | None = None) -> dict[str, Arrays]:
-        """What every matched layer of either model makes of the inputs with the kept state, moved by `roundings`."""
-        return self.each(lambda worker: worker.model_stages(self.name, dtype, {"inputs": inputs}, roundings))
+        """The output of every matched layer of both models, in inference, with the kept state.
 
-    def end_outputs(self, dtype: str, end: str, inputs: np.ndarray, portion: int) -> dict[str, np.ndarray]:
-        """As `stages`, of the one matched layer `end`, so many inputs at a time; no framework waits for the other's."""
+        Args:
+            dtype: "float64" or "float32".
+            inputs: [n, *input].
+            roundings: perturb the state and the inputs by these before the run.
+
+        Returns:
+            By framework, each layer's output by its shared name, channels last.
+
+        Raises:
+            TargetError: a model does not run.
+            WorkerError: a worker fails.
+        """
+        return self.run_on_both(lambda worker: worker.model_stages(self.name, dtype, {"inputs": inputs}, roundings))
+
+    def end_outputs(self, dtype: str, end: str, inputs: np.ndarray, batch_size: int) -> dict[str, np.ndarray]:
+        """The output of one matched layer for many inputs; neither framework waits for the other.
+
+        Args:
+            dtype: "float64" or "float32".
+            end: the layer's shared name.
+            inputs: [n, *input].
+            batch_size: how many inputs run at once.
+
+        Returns:
+            By framework, [n, ...].
+        """
 
         def outputs(worker: Worker) -> np.ndarray:
-            portions = (inputs[begin : begin + portion] for begin in range(0, len(inputs), portion))
-            return np.concatenate([worker.model_ends(self.name, dtype, end, {"inputs": each}) for each in portions])
+            batches = (inputs[begin : begin + batch_size] for begin in range(0, len(inputs), batch_size))
+            return np.concatenate([worker.model_ends(self.name, dtype, end, {"inputs": batch}) for batch in batches])
 
-        return self.each(outputs)
+        return self.run_on_both(outputs)
 
     def keep_state(self, state: State) -> None:
-        """Have both models keep a state for the runs to come. Raises WorkerError."""
-        self.each(lambda worker: worker.keep_state(self.name, state))
+        """Have both models use a float32 state, by shared name, in all runs to come. Raises WorkerError."""
+        self.run_on_both(lambda worker: worker.keep_state(self.name, state))
 
-    def each(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
-        """Do one job with both workers at the same time, about this pair. Raises TargetError, WorkerError."""
-        with _plain():
+    def run_on_both(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
+        """Run one job on both workers at the same time.
+
+        Args:
+            job: is called with each worker, in a thread of its own.
+
+        Returns:
+            By framework, what the job returned.
+
+        Raises:
+            TargetError: the user's model is at fault; the message names it.
+            WorkerError: a worker fails.
+        """
+        with _user_errors():
             return self.workers.map(job)
 
-    def one(self, framework: str, job: Callable[[Worker], Result]) -> Result:
-        """Do a job with one worker, about this pair. Raises TargetError, WorkerError."""
-        with _plain():
+    def run_on(self, framework: str, job: Callable[[Worker], Result]) -> Result:
+        """Run a job on one framework's worker; as `run_on_both`."""
+        with _user_errors():
             return job(self.workers[framework])
 
     def steps(self, name: str) -> tuple[Step, Step]:
-        """The two steps of a matched name."""
-        places = {self.graphs[FIRST].steps[each.first].name: each for each in self.matching.matches}
-        found = places[name]
-        return self.graphs[FIRST].steps[found.first], self.graphs[SECOND].steps[found.second]
+        """The TensorFlow step and the Paddle step of a shared name. Raises KeyError for any other name."""
+        matches = {self.graphs[FIRST].steps[match.first].name: match for match in self.matching.matches}
+        match = matches[name]
+        return self.graphs[FIRST].steps[match.first], self.graphs[SECOND].steps[match.second]
 
     def ends(self) -> tuple[str, list[str]]:
-        """The matched name at which the two models end, and what one of them does after it.
+        """Where the two models end.
 
-        A softmax at the end of one model only is such a thing. The name is empty where the ends do not correspond.
+        Returns:
+            The shared name of the last layer that both models have, empty where their ends do not correspond; and one
+            line for each step that only one model has after it, such as a softmax.
         """
-        partners = {each.first: each.second for each in self.matching.matches}
-        lone = {FIRST: set(self.matching.only_first), SECOND: set(self.matching.only_second)}
-        places, notes = {}, []
+        partners = {match.first: match.second for match in self.matching.matches}
+        unmatched = {FIRST: set(self.matching.only_first), SECOND: set(self.matching.only_second)}
+        end_indices, notes = {}, []
         for framework, graph in self.graphs.items():
-            place = graph.output
-            while place >= 0 and place in lone[framework] and _may_end(graph.steps[place]):
-                if not graph.steps[place].what.silent:
-                    function = graph.steps[place].numbers["function"]
+            index = graph.output
+            while index >= 0 and index in unmatched[framework] and _may_end(graph.steps[index]):
+                if not graph.steps[index].what.silent:
+                    function = graph.steps[index].numbers["function"]
                     title = FRAMEWORKS[framework].title
-                    notes.append(f"{graph.steps[place].name!r} ({function}) ends the {title} model only")
-                place = graph.steps[place].inputs[0]
-            while place >= 0 and graph.steps[place].what.silent and partners.get(place) is None:
-                place = graph.steps[place].inputs[0]
-            places[framework] = place
-        if partners.get(places[FIRST]) != places[SECOND]:
+                    notes.append(f"{graph.steps[index].name!r} ({function}) ends the {title} model only")
+                index = graph.steps[index].inputs[0]
+            while index >= 0 and graph.steps[index].what.silent and partners.get(index) is None:
+                index = graph.steps[index].inputs[0]
+            end_indices[framework] = index
+        if partners.get(end_indices[FIRST]) != end_indices[SECOND]:
             return "", notes
-        return self.graphs[FIRST].steps[places[FIRST]].name, notes
+        return self.graphs[FIRST].steps[end_indices[FIRST]].name, notes
 
 
 @contextmanager
-def _plain() -> Iterator[None]:
-    """What is wrong with a user's model reads as one message, without the frames of the worker that found it."""
+def _user_errors() -> Iterator[None]:
+    """Turn errors of a user's model into one TargetError without the worker's traceback."""
     try:
         yield
     except WorkersError as error:
-        if any(_own_words(each) for each in error.errors):
-            raise TargetError("\n".join(_own_words(each) or str(each) for each in error.errors)) from None
+        if any(_user_message(worker_error) for worker_error in error.errors):
+            raise TargetError(
+                "\n".join(_user_message(worker_error) or str(worker_error) for worker_error in error.errors)
+            ) from None
         raise
     except WorkerError as error:
-        if words := _own_words(error):
+        if words := _user_message(error):
             raise TargetError(words) from None
         raise
 
 
-def _own_words(error: WorkerError) -> str:
-    """The message of an error that was meant for the user; empty for any other."""
+def _user_message(error: WorkerError) -> str:
+    """The message of an error that concerns the user's model; empty for any other error."""
     kind, _, words = error.detail.partition(": ")
     if error.cause != "raised" or kind not in ("TargetError", "WeightsError", "StateError"):
         return ""
@@ -215,8 +304,20 @@ def _flops(step: Step) -> int:
 
 
 def arrays_by_stage(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
-    """`name/0`, `name/1`, ... gathered for each name, in order."""
-    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    """Collect the arrays of each stage.
+
+    Args:
+        names: of the stages.
+        arrays: under `name/0`, `name/1`, ..., in order.
+
+    Returns:
+        By name, its arrays in order.
+
+    Example:
+        >>> arrays_by_stage(["add", "relu"], {"add/0": np.zeros(1), "add/1": np.ones(1)})
+        {'add': [array([0.]), array([1.])], 'relu': []}
+    """
+    by_stage: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for key, array in arrays.items():
-        found[key.rpartition("/")[0]].append(array)
-    return found
+        by_stage[key.rpartition("/")[0]].append(array)
+    return by_stage

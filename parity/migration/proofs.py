@@ -1,4 +1,4 @@
-"""Evidence for a user's own pair of models: transfer, float64 and float32 forward, and on request a training pass."""
+"""Proofs for a user's pair of models: transfer, float64 and float32 forward, and on request a training pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from msgspec.structs import replace
 
-from parity.migration.pair import FIRST, SECOND, Pair
+from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, Roundings, compare_chaotic, derive_limits
@@ -25,59 +25,76 @@ NO_END = "the models' outputs do not correspond: they are made by layers that do
 
 
 def prove_pair(
-    pair: Pair, *, training: bool = False, told: Callable[[Proof], None] = lambda proof: None
+    pair: ModelPair, *, training: bool = False, on_event: Callable[[Proof], None] = lambda proof: None
 ) -> list[Proof]:
-    """The proofs of a matched pair, in order. Raises WorkerError."""
+    """Prove a matched pair, level by level.
+
+    Args:
+        pair: loaded and matched.
+        training: whether to prove levels 4 and 5, too, which need float64.
+        on_event: is called with each proof as soon as it is there.
+
+    Returns:
+        The proofs of levels 1, 2 and 3, and on request 4 and 5; of models in float32 no level 2.
+
+    Raises:
+        TargetError: a model does not run.
+        WorkerError: a worker fails.
+    """
     inputs = pair.inputs()
     forward = [float64_forward, float32_forward] if pair.dtype == "float64" else [float32_alone]
     checks = [certificate, *forward, *([training_pass] if training else [])]
-    found: list[Proof] = []
+    proven: list[Proof] = []
     for check in checks:
         start = time.perf_counter()
         proofs = check(pair, inputs)
         seconds = time.perf_counter() - start
         for proof in proofs:
-            found.append(replace(proof, seconds=seconds / len(proofs)))
-            told(found[-1])
-    return found
+            proven.append(replace(proof, seconds=seconds / len(proofs)))
+            on_event(proven[-1])
+    return proven
 
 
-def certificate(pair: Pair, inputs: np.ndarray) -> list[Proof]:
-    """Level 1. Every array that both models have moves there and back without losing a bit."""
+def certificate(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
+    """Level 1: every array that both models have is transferred to each and read back without losing a bit."""
     problems = []
-    one, other = ({entry.name: entry for entry in pair.entries[framework]} for framework in (FIRST, SECOND))
-    problems += [f"{name!r} exists in one model only" for name in sorted(set(one) ^ set(other))]
+    first_entries, second_entries = (
+        {entry.name: entry for entry in pair.entries[framework]} for framework in (FIRST, SECOND)
+    )
+    problems += [f"{name!r} exists in one model only" for name in sorted(set(first_entries) ^ set(second_entries))]
     problems += [
-        f"{n!r}: {one[n].shape} / {other[n].shape}" for n in one if n in other and one[n].shape != other[n].shape
+        f"{n!r}: {first_entries[n].shape} / {second_entries[n].shape}"
+        for n in first_entries
+        if n in second_entries and first_entries[n].shape != second_entries[n].shape
     ]
-    for framework, lone in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        steps = [pair.graphs[framework].steps[place] for place in lone]
+    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
+        steps = [pair.graphs[framework].steps[index] for index in unmatched]
         problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in steps if step.shapes]
         problems += [
             f"{name!r} of {framework} belongs to a layer that the suite cannot look into: it is not transferred"
             for name in pair.graphs[framework].opaque
         ]
-    if set(one) != set(other):
-        return [_proof(pair, 1, {"arrays": len(one)}, problems, None)]
-    states = pair.each(lambda worker: worker.draw_state(pair.name, pair.seed))
+    if set(first_entries) != set(second_entries):
+        return [_proof(pair, 1, {"arrays": len(first_entries)}, problems, None)]
+    states = pair.run_on_both(lambda worker: worker.draw_state(pair.name, pair.seed))
     drawn = states[FIRST].drawn
     for framework, state in states.items():
-        for found in (state.drawn, state.read):
-            changed = [name for name in drawn.keys() | found.keys() if drawn.get(name) != found.get(name)]
+        for given in (state.drawn, state.read):
+            changed = [name for name in drawn.keys() | given.keys() if drawn.get(name) != given.get(name)]
             if changed:
                 problems.append(f"{framework}: {len(changed)} arrays changed on their way, first {sorted(changed)[:3]}")
-    elements = sum(math.prod(entry.shape) for entry in one.values())
-    return [_proof(pair, 1, {"arrays": len(one), "elements": 2 * elements}, problems, None)]
+    elements = sum(math.prod(entry.shape) for entry in first_entries.values())
+    return [_proof(pair, 1, {"arrays": len(first_entries), "elements": 2 * elements}, problems, None)]
 
 
-def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
-    """Level 2. Every matched layer, and so the models' outputs, agree in float64."""
-    found = pair.outputs = pair.stages("float64", inputs)
+def float64_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
+    """Level 2: every matched layer, and so the models' outputs, agree in float64."""
+    outputs = pair.outputs = pair.stages("float64", inputs)
 
-    def moved(run: int) -> dict[str, Arrays]:
+    def perturbed(run: int) -> dict[str, Arrays]:
         return pair.stages("float64", inputs, _float64_roundings(pair, run))
 
-    comparison = pair.gaps = _compare(found, FLOAT64_LIMIT, moved)
+    comparison = pair.comparison = _compare(outputs, FLOAT64_LIMIT, perturbed)
     end, _ = pair.ends()
     problems = comparison.explain()
     if not end:
@@ -85,32 +102,36 @@ def float64_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     return [_proof(pair, 2, compared_counts({"": comparison}), problems, comparison)]
 
 
-def float32_forward(pair: Pair, inputs: np.ndarray) -> list[Proof]:
-    """Level 3. Each model's float32 layers against its own float64 ones, within limits derived from moved runs."""
-    moved = {}
+def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
+    """Level 3: each model's float32 layers against its own float64 ones, with limits derived from perturbed runs."""
+    perturbed = {}
     for framework in (FIRST, SECOND):
-        moved[framework] = _float32_moved(pair, framework, "float64", inputs)
-    pair.float32 = against_exact(pair.outputs, moved, pair.stages("float32", inputs), pair.outputs)
-    worst, problems = worst_of(pair.float32.values()), labelled(pair.float32)
-    return [_proof(pair, 3, compared_counts(pair.float32), problems, worst, by_framework(pair.float32))]
+        perturbed[framework] = _float32_perturbed(pair, framework, "float64", inputs)
+    pair.float32_comparisons = against_exact(pair.outputs, perturbed, pair.stages("float32", inputs), pair.outputs)
+    worst, problems = worst_of(pair.float32_comparisons.values()), labelled(pair.float32_comparisons)
+    return [
+        _proof(
+            pair, 3, compared_counts(pair.float32_comparisons), problems, worst, by_framework(pair.float32_comparisons)
+        )
+    ]
 
 
-def float32_alone(pair: Pair, inputs: np.ndarray) -> list[Proof]:
-    """Level 3 without an exact run: each layer of one model in float32 against the other's.
+def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
+    """Level 3 without a float64 run: each layer of one model in float32 against the other's.
 
-    The limit is what rounding may make of either, from runs of each whose weights and inputs were moved by it. What
-    differs by less than that, an epsilon for example, goes unseen.
+    The limits are the effect of rounding on both, from runs of each with weights and inputs that float32 rounding has
+    perturbed. A difference that is smaller, an epsilon for example, is not detected.
     """
-    found = pair.outputs = pair.stages("float32", inputs)
-    each = [derive_limits(found[name], [_float32_moved(pair, name, "float32", inputs)]) for name in found]
-    limits = {name: sum(limit.get(name, math.nan) for limit in each) for name in found[FIRST]}
-    comparison = pair.gaps = compare(found[FIRST], found[SECOND], limits)
+    outputs = pair.outputs = pair.stages("float32", inputs)
+    own_limits = [derive_limits(outputs[name], [_float32_perturbed(pair, name, "float32", inputs)]) for name in outputs]
+    limits = {name: sum(limit.get(name, math.nan) for limit in own_limits) for name in outputs[FIRST]}
+    comparison = pair.comparison = compare(outputs[FIRST], outputs[SECOND], limits)
     problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
     return [_proof(pair, 3, compared_counts({"": comparison}), problems, comparison)]
 
 
-def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
-    """Levels 4 and 5. One pass in training mode without dropout: output, running statistics, every gradient."""
+def training_pass(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
+    """Levels 4 and 5: one pass in training mode without dropout: output, running statistics, every gradient."""
     end, _ = pair.ends()
     if not end:
         return [_proof(pair, level, {}, [NO_END], None) for level in (4, 5)]
@@ -118,31 +139,33 @@ def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
     given = {"inputs": inputs, "cotangent": cotangent}
 
     def passes(roundings: Roundings | None = None) -> dict[str, TrainingPass]:
-        return pair.each(lambda worker: worker.training_pass(pair.name, end, given, roundings))
+        return pair.run_on_both(lambda worker: worker.training_pass(pair.name, end, given, roundings))
 
     own = passes()
 
     @cache
-    def moved_passes(run: int) -> dict[str, TrainingPass]:
+    def perturbed_passes(run: int) -> dict[str, TrainingPass]:
         return passes(_float64_roundings(pair, run))
 
     def compared(
         group: Callable[[TrainingPass], Arrays], limit: float, scales: Mapping[str, float] | None = None
     ) -> Comparison:
-        def moved(run: int) -> dict[str, Arrays]:
-            return {framework: group(each) for framework, each in moved_passes(run).items()}
+        def perturbed(run: int) -> dict[str, Arrays]:
+            return {framework: group(model_pass) for framework, model_pass in perturbed_passes(run).items()}
 
-        return _compare({framework: group(each) for framework, each in own.items()}, limit, moved, scales)
+        return _compare(
+            {framework: group(model_pass) for framework, model_pass in own.items()}, limit, perturbed, scales
+        )
 
-    forward = compared(lambda each: {"output": each.output}, FLOAT64_LIMIT)
+    forward = compared(lambda model_pass: {"output": model_pass.output}, FLOAT64_LIMIT)
     problems, comparisons = forward.explain(), [forward]
     counts = {"outputs": len(forward.gaps), "elements": forward.elements}
-    if any(each.statistics for each in own.values()):
-        moved = compared(lambda each: each.statistics, FLOAT64_LIMIT)
-        problems += [f"running statistics: {line}" for line in moved.explain()]
-        comparisons.append(moved)
-        counts |= {"running statistics": len(moved.gaps), "elements": forward.elements + moved.elements}
-    gradients = compared(lambda each: each.gradients, GRADIENT_LIMIT, layer_scales(own[FIRST].gradients))
+    if any(model_pass.statistics for model_pass in own.values()):
+        statistics = compared(lambda model_pass: model_pass.statistics, FLOAT64_LIMIT)
+        problems += [f"running statistics: {line}" for line in statistics.explain()]
+        comparisons.append(statistics)
+        counts |= {"running statistics": len(statistics.gaps), "elements": forward.elements + statistics.elements}
+    gradients = compared(lambda model_pass: model_pass.gradients, GRADIENT_LIMIT, layer_scales(own[FIRST].gradients))
     return [
         _proof(pair, 4, counts, problems, worst_of(comparisons)),
         _proof(
@@ -152,40 +175,40 @@ def training_pass(pair: Pair, inputs: np.ndarray) -> list[Proof]:
 
 
 def _compare(
-    found: Mapping[str, Arrays],
+    arrays: Mapping[str, Arrays],
     limit: float,
-    moved: Callable[[int], Mapping[str, Arrays]],
+    perturbed: Callable[[int], Mapping[str, Arrays]],
     scales: Mapping[str, float] | None = None,
 ) -> Comparison:
-    """As `compare_chaotic`; gaps of float32's size and above are no rounding of float64, whatever the model."""
+    """As `compare_chaotic`, with limits of at most float32's rounding: a larger gap is no rounding of float64."""
     return compare_chaotic(
-        {name: found[name] for name in (FIRST, SECOND)}, limit, moved, scales=scales, most=FLOAT32_ROUNDING
+        {name: arrays[name] for name in (FIRST, SECOND)}, limit, perturbed, scales=scales, most=FLOAT32_ROUNDING
     )
 
 
-def _float32_moved(pair: Pair, framework: str, dtype: str, inputs: np.ndarray) -> Arrays:
-    """One model's stages with weights and inputs that float32 rounding has moved, otherwise in each framework."""
+def _float32_perturbed(pair: ModelPair, framework: str, dtype: str, inputs: np.ndarray) -> Arrays:
+    """One model's stages with weights and inputs perturbed by float32 rounding, differently in each framework."""
     roundings = Roundings([pair.seed, *framework.encode()])
 
     def stages(worker: Worker) -> Arrays:
         return worker.model_stages(pair.name, dtype, {"inputs": inputs}, roundings)
 
-    return pair.one(framework, stages)
+    return pair.run_on(framework, stages)
 
 
-def _float64_roundings(pair: Pair, run: int) -> Roundings:
-    # a word more than two: numpy takes [a, b] and [a, b, 0] for one seed, and arrays append their place
+def _float64_roundings(pair: ModelPair, run: int) -> Roundings:
+    # more than two numbers: numpy takes [a, b] and [a, b, 0] for one seed, and each array appends its index
     return Roundings([pair.seed, run, *b"float64"], FLOAT64_ROUNDING)
 
 
 def _proof(
-    pair: Pair,
+    pair: ModelPair,
     level: int,
     compared: Mapping[str, int],
     problems: Sequence[str],
     comparison: Comparison | None,
     frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
-    """A level's proof for a pair; only the first level, which compares bits, has no gap."""
-    found = proof_of(pair.name, pair.title, level, compared, problems, comparison, frameworks=frameworks)
-    return found if found.gap is not None or level == 1 else replace(found, passed=False)
+    """A level's proof for a pair; without a gap it has failed, except level 1, which compares bits."""
+    proof = proof_of(pair.name, pair.title, level, compared, problems, comparison, frameworks=frameworks)
+    return proof if proof.gap is not None or level == 1 else replace(proof, passed=False)

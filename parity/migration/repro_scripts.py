@@ -1,4 +1,4 @@
-"""One layer as the source of a script in plain TensorFlow or plain Paddle, from its neutral numbers."""
+"""One layer as the source of a script in plain TensorFlow or plain Paddle."""
 
 from __future__ import annotations
 
@@ -43,45 +43,55 @@ def tensor(name):
 
 
 {body}
-found = y.numpy().reshape(recorded["{framework}_output"].shape)
+output = y.numpy().reshape(recorded["{framework}_output"].shape)
 
 
 def difference(expected):
-    """The largest, relative to the largest expected value."""
-    if found.shape != expected.shape:
-        return f"shape {{found.shape}} here, {{expected.shape}} there"
-    return f"{{np.abs(found - expected).max() / (np.abs(expected).max() or 1):.3e}}"
+    """The largest difference from `expected`, relative to the largest expected value."""
+    if output.shape != expected.shape:
+        return f"shape {{output.shape}} here, {{expected.shape}} there"
+    return f"{{np.abs(output - expected).max() / (np.abs(expected).max() or 1):.3e}}"
 
 
 print("{title}", {version}, layer)
-print("difference to what {other_title} made of it:", difference(recorded["{other}_output"]))
-print("difference to what {title} made of it when recorded:", difference(recorded["{framework}_output"]))
+print("difference from the output of {other_title}:", difference(recorded["{other}_output"]))
+print("difference from the recorded output of {title}:", difference(recorded["{framework}_output"]))
 '''
 
 
 @dataclass(frozen=True)
-class Culprit:
-    """A matched layer that differs when run alone: everything its scripts are made of."""
+class DifferingLayer:
+    """A matched layer that differs when run alone: everything that its scripts need.
+
+    Attributes:
+        name: the shared name.
+        steps: the TensorFlow step and the Paddle step.
+        inputs: float64 maps [n, h, w, c], sequences [n, t, c] or rows [n, c]; of an embedding int64.
+        arrays: by kind, float32, in canonical layout.
+        outputs: by framework, float64, channels last.
+        cause: one line that says why the outputs differ.
+        lines: by framework, code of the layer with placeholders, which its worker wrote; empty where it knows none.
+    """
 
     name: str
     steps: tuple[Step, Step]
-    inputs: list[np.ndarray]  # float64 maps [n, h, w, c], sequences or rows; whole numbers
-    arrays: Arrays  # canonical, float32
-    outputs: dict[str, np.ndarray]  # by framework; float64, channels last
+    inputs: list[np.ndarray]
+    arrays: Arrays
+    outputs: dict[str, np.ndarray]
     cause: str
-    lines: dict[str, str]  # by framework, from its worker: code for the layer, with places for facts
+    lines: dict[str, str]
 
 
-def script(culprit: Culprit, framework: str) -> str:
-    """The Python source that runs the layer in one framework. Raises TargetError where no code is known."""
-    step = culprit.steps[(FIRST, SECOND).index(framework)]
-    other = SECOND if framework == FIRST else FIRST
+def script(layer: DifferingLayer, framework: str) -> str:
+    """The Python source that runs the layer in one framework. Raises TargetError where no code for it is known."""
+    step = layer.steps[(FIRST, SECOND).index(framework)]
+    other_framework = SECOND if framework == FIRST else FIRST
     module, tensor, version = MODULES[framework]
     return SCRIPT.format(
         title=FRAMEWORKS[framework].title,
-        other_title=FRAMEWORKS[other].title,
+        other_title=FRAMEWORKS[other_framework].title,
         framework=framework,
-        other=other,
+        other=other_framework,
         module=module,
         tensor=tensor,
         version=version,
@@ -89,18 +99,35 @@ def script(culprit: Culprit, framework: str) -> str:
         imports="\n".join(IMPORTS[framework]),
         layer=step.name,
         facts=" ".join(str(step).split()),
-        body="\n".join(body_of(culprit, framework)),
+        body="\n".join(body_of(layer, framework)),
     )
 
 
 def file_name(framework: str) -> str:
+    """The name of a framework's script.
+
+    Example:
+        >>> file_name("paddle")
+        'repro_paddle.py'
+    """
     return f"repro_{MODULES[framework][0]}.py"
 
 
 def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.ndarray:
+    """An array in the layout in which a framework stores it.
+
+    Args:
+        framework: "tensorflow" or "paddle".
+        step: the layer.
+        kind: of the array: "kernel", "bias", ...
+        array: in canonical layout; a kernel [h, w, in / groups, out].
+
+    Returns:
+        The same numbers; Paddle's kernels are [out, in / groups, h, w], TensorFlow's depthwise ones [h, w, in, m].
+    """
     if kind != "kernel" or step.kind not in ("conv", "conv_transpose"):
         return array
-    if array.ndim == 2:  # a convolution of single cells
+    if array.ndim == 2:  # a 1x1 convolution of 1x1 maps
         array = array[None, None]
     if framework == SECOND:
         return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
@@ -109,36 +136,40 @@ def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.n
 
 
 def _depthwise(step: Step) -> bool:
-    """Whether TensorFlow has an operation of its own for it."""
+    """Whether TensorFlow computes the convolution with its depthwise operation."""
     return step.numbers["groups"] > 1 and step.shapes["kernel"][2] == 1 and len(set(step.numbers["stride"])) == 1
 
 
-def body_of(culprit: Culprit, framework: str) -> list[str]:
-    """From the recorded tensors to `y`, channels last. Raises TargetError where no code is known."""
-    step = culprit.steps[(FIRST, SECOND).index(framework)]
-    shapes, made = [x.shape for x in culprit.inputs], culprit.outputs[framework].shape
-    row = (step.what.on_maps or step.what.own_axis) and len(shapes[0]) == 3  # a sequence, written as maps of one row
-    if row:
-        shapes, made = [_of_row(shape) for shape in shapes], _of_row(made)
-    names = ["x"] if len(shapes) == 1 else [f"x_{place}" for place in range(len(shapes))]
+def body_of(layer: DifferingLayer, framework: str) -> list[str]:
+    """The lines of a script from the recorded tensors to the output `y`, channels last.
+
+    Raises:
+        TargetError: no code for the layer is known.
+    """
+    step = layer.steps[(FIRST, SECOND).index(framework)]
+    shapes, output_shape = [x.shape for x in layer.inputs], layer.outputs[framework].shape
+    as_row = (step.what.on_maps or step.what.own_axis) and len(shapes[0]) == 3  # a sequence, written as maps of one row
+    if as_row:
+        shapes, output_shape = [_of_row(shape) for shape in shapes], _of_row(output_shape)
+    names = ["x"] if len(shapes) == 1 else [f"x_{index}" for index in range(len(shapes))]
     maps = step.what.on_maps or any(len(shape) == 4 for shape in shapes)
     lines = []
-    for place, (name, shape) in enumerate(zip(names, shapes, strict=True)):
-        single = maps and len(shape) == 2 and step.kind not in ("dense", "embedding")
-        cells = "[:, None, None, :]" if single else "[:, None]" if row else ""
-        lines.append(f'{name} = tensor("input_{place}"){cells}')
+    for index, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+        as_maps = maps and len(shape) == 2 and step.kind not in ("dense", "embedding")
+        indexing = "[:, None, None, :]" if as_maps else "[:, None]" if as_row else ""
+        lines.append(f'{name} = tensor("input_{index}"){indexing}')
     rank = max(4 if maps else 0, *(len(shape) for shape in shapes))
-    first = framework == SECOND and rank == 4 and _channels_first(culprit, step, framework)
-    lines += [f'{kind} = tensor("{framework}_{kind}")' for kind in culprit.arrays]
-    lines += ["x = x.transpose([0, 3, 1, 2])"] if first else []
-    if not (code := culprit.lines[framework]):
+    channels_first = framework == SECOND and rank == 4 and _channels_first(layer, step, framework)
+    lines += [f'{kind} = tensor("{framework}_{kind}")' for kind in layer.arrays]
+    lines += ["x = x.transpose([0, 3, 1, 2])"] if channels_first else []
+    if not (code := layer.lines[framework]):
         raise TargetError(
             f"{step.name!r} ({step}) differs, but a layer of this kind cannot be written out; name another with --layer"
         )
-    lines += code.format(**_facts(step, names, shapes, made, culprit.arrays)).splitlines()
-    if framework == FIRST and "bias" in culprit.arrays:
+    lines += code.format(**_facts(step, names, shapes, output_shape, layer.arrays)).splitlines()
+    if framework == FIRST and "bias" in layer.arrays:
         lines.append("y = y + bias")
-    return [*lines, *(["y = y.transpose([0, 2, 3, 1]) if y.ndim == 4 else y"] if first else [])]
+    return [*lines, *(["y = y.transpose([0, 2, 3, 1]) if y.ndim == 4 else y"] if channels_first else [])]
 
 
 def _of_row(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -146,11 +177,11 @@ def _of_row(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _facts(
-    step: Step, names: Sequence[str], shapes: Sequence[tuple[int, ...]], made: tuple[int, ...], arrays: Arrays
+    step: Step, names: Sequence[str], shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...], arrays: Arrays
 ) -> dict[str, Any]:
-    """What the code has places for."""
+    """The values of the placeholders in a layer's code."""
     (top, bottom), (left, right) = step.numbers.get("padding") or step.numbers.get("crop") or [[0, 0], [0, 0]]
-    height, width = made[1:3] if len(made) == 4 else (1, 1)
+    height, width = output_shape[1:3] if len(output_shape) == 4 else (1, 1)
     heads = step.numbers.get("heads")
     return {
         **{kind: kind if kind in arrays else None for kind in ("bias", "beta", "gamma")},
@@ -159,36 +190,36 @@ def _facts(
         "pads": [[0, 0], [top, bottom], [left, right], [0, 0]],
         "sides": [top, bottom, left, right],
         "turned": [left, right, top, bottom],
-        "full": [made[0], height + top + bottom, width + left + right, made[-1]],
+        "full": [output_shape[0], height + top + bottom, width + left + right, output_shape[-1]],
         "rows": f"{top}:{top + height}",
         "columns": f"{left}:{left + width}",
-        "members": made[-1] // step.numbers.get("groups", 1),
-        "single_cells": [made[0], *[1] * (len(made) - 2), made[-1]],
+        "members": output_shape[-1] // step.numbers.get("groups", 1),
+        "broadcast_shape": [output_shape[0], *[1] * (len(output_shape) - 2), output_shape[-1]],
         "order": {2: "NC", 3: "NCL", 4: "NCHW"}.get(len(shapes[0]), "NCHW"),
         "root": (arrays["query"].shape[1] / heads) ** 0.5 if heads else None,  # of a head's size
         "xs": list(names),
         "joined": ", ".join(names),
         "sum": " + ".join(names),
         "product": " * ".join(names),
-        "axis": _axis(shapes, made) if step.kind == "concat" else None,
-        "made": list(made),
+        "axis": _axis(shapes, output_shape) if step.kind == "concat" else None,
+        "made": list(output_shape),
     }
 
 
-def _axis(shapes: Sequence[tuple[int, ...]], made: tuple[int, ...]) -> int:
-    """Along which axis these shapes were joined."""
-    for axis in range(len(made) - 1, 0, -1):
+def _axis(shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+    """Along which axis tensors of these shapes were concatenated."""
+    for axis in range(len(output_shape) - 1, 0, -1):
         joined = list(shapes[0])
         joined[axis] = sum(shape[axis] for shape in shapes)
-        if tuple(joined) == made:
+        if tuple(joined) == output_shape:
             return axis
     return -1
 
 
-def _channels_first(culprit: Culprit, step: Step, framework: str) -> bool:
-    """Whether the layer works on [n, c, h, w]: told by its output where the model's own order decides."""
+def _channels_first(layer: DifferingLayer, step: Step, framework: str) -> bool:
+    """Whether the layer works on [n, c, h, w]; where the model decides that, its output shows it."""
     if not step.what.last_axis:
         return step.what.on_maps or step.what.own_axis
-    arrays = {kind: array.astype("float64") for kind, array in culprit.arrays.items()}
-    last = compute(step.kind, step.numbers, culprit.inputs, arrays)
-    return distance(last, culprit.outputs[framework]) > FLOAT64_LIMIT
+    arrays = {kind: array.astype("float64") for kind, array in layer.arrays.items()}
+    channels_last = compute(step.kind, step.numbers, layer.inputs, arrays)
+    return distance(channels_last, layer.outputs[framework]) > FLOAT64_LIMIT

@@ -46,6 +46,7 @@ class ProofContext:
         self.descriptions: dict[str, Description] = {}
         self.drawn: State = {}  # float32
         self.float64_stages: dict[str, Arrays] = {}
+        self.parts: dict[int, Dataset] = {}  # of the data set, by the number of training images
 
     def describe(self) -> dict[str, Description]:
         """Both twins' entries, layers and dropout sites, by framework. Raises WorkerError."""
@@ -92,11 +93,18 @@ class ProofContext:
     def part(self, count: int) -> Dataset:
         """A drawn part of the data set, in the network's image size, with labels that are classes of the network.
 
-        Images are enlarged or cut to size. Of every class there are as many images as of the others.
+        Images are enlarged or cut to size. Of every class there are as many images as of the others. It is drawn once,
+        because every proven training begins with it; its arrays cannot be written to.
 
         Args:
             count: how many training images. Of test images there are two batches of an evaluation and a half.
         """
+        if count not in self.parts:
+            self.parts[count] = self._part(count)
+        return self.parts[count]
+
+    def _part(self, count: int) -> Dataset:
+        """As `part`, drawn anew."""
         data, draw, batch = self.dataset, np.random.default_rng(self.seed), self.evaluation_batch
         # as int64: a network's number of classes may not fit uint8
         train_labels, test_labels = (
@@ -104,13 +112,15 @@ class ProofContext:
         )
         train = _of_every_class(train_labels, count, draw)
         test = _of_every_class(test_labels, 2 * batch + max(1, batch // 2), draw)
-        return replace(
-            data,
-            train_images=self._resized(data.train_images[train]),
-            train_labels=train_labels[train].astype(np.uint8),
-            test_images=self._resized(data.test_images[test]),
-            test_labels=test_labels[test].astype(np.uint8),
-        )
+        arrays = {
+            "train_images": self._resized(data.train_images[train]),
+            "train_labels": train_labels[train].astype(np.uint8),
+            "test_images": self._resized(data.test_images[test]),
+            "test_labels": test_labels[test].astype(np.uint8),
+        }
+        for array in arrays.values():
+            array.flags.writeable = False
+        return replace(data, **arrays)
 
     def _resized(self, pixels: np.ndarray) -> np.ndarray:
         height, width, _ = self.network.image

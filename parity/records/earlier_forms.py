@@ -9,6 +9,8 @@ from typing import Any
 
 from parity.records.levels import RENUMBERED
 
+_TWO_NAMES = re.compile(r"^mini_resnet-nobn(?=-|$)")  # of one network; today it has the catalogue's only
+
 _OLD_RULE = re.compile(r"test_update_rule\[(\w+)\]")
 
 
@@ -27,6 +29,8 @@ def of_today(values: Mapping[str, Any], test: str = "") -> dict[str, Any]:
         found |= {"kind": "update rule", "rule": old[1]}
     if "level" in found:
         found["level"] = RENUMBERED.get(f"{found['level']} {found.get('title')}", found["level"])
+    if isinstance(network := found.get("network"), str):
+        found["network"] = _TWO_NAMES.sub("mini_resnet_nobn", network)
     if found.get("kind") == "curves":
         found |= _with_perturbed_runs(found)
     if found.get("impact") == {}:  # not measured

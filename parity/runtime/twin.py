@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from types import ModuleType
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,17 +29,6 @@ class Twin:
     dropouts: Callable[[Any], Sequence[Any]]  # a model's dropout layers, in the order of the forward pass
     largest_dropout: Callable[[Any, tuple[int, int, int]], int]  # elements of an image's largest dropout input
     attach_noise: Callable[[Any, np.ndarray], Any]  # gives every dropout layer its site in a pool of uniform numbers
-
-    @classmethod
-    def of(cls, framework: str, device: WorkerDevice, *modules: ModuleType) -> Twin:
-        """The calls as these modules have them, each under its own name. Raises AttributeError where one is missing."""
-        calls = {}
-        for name in (each.name for each in fields(cls)[2:]):
-            if (module := next((each for each in modules if hasattr(each, name)), None)) is None:
-                searched = ", ".join(each.__name__ for each in modules)
-                raise AttributeError(f"expected a function {name} in one of {searched}; found none")
-            calls[name] = getattr(module, name)
-        return cls(framework, device, **calls)
 
     def export_state(self, model: Any) -> State:
         """A copy of the model's state in canonical form."""

@@ -179,4 +179,5 @@ def in_one_scope(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, (*DEFINITIONS, ast.Lambda)):
         return
     for child in ast.iter_child_nodes(node):
-        yield from in_one_scope(child)
+        if not (isinstance(node, ast.comprehension) and child is node.target):  # its own names
+            yield from in_one_scope(child)

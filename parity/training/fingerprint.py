@@ -24,8 +24,8 @@ from parity.workers.pool import Worker
 # takes part: with other code there, what was finished counts as unfinished.
 ROOTS = (
     "parity.training.run._Run",
-    "{twin}.device.setup",
-    "{twin}.steps.describe",
+    "{twin}.device.device",
+    "{twin}.steps.probes",
     "{twin}.training.loop",
 )
 
@@ -34,13 +34,17 @@ WITHOUT = (
     "parity.catalogue.networks",  # by value: the design
     "parity.catalogue.recipes.recipe_of",  # by value: the recipe
     "parity.error_causes",
+    "parity.kinds",
     "parity.printable",
     "parity.records",
+    "parity.runtime.precision",  # what a worker says of itself, and the kinds that it knows
+    "parity.runtime.tracing",
     "parity.system",
     "parity.training.checkpoint",
     "parity.training.fingerprint",
     "parity.training.run.Progress",
     "parity.workers",
+    "{twin}.kinds",
 )
 
 
@@ -108,8 +112,8 @@ def code_version(twin: str, family: str, root: Path = ROOT) -> str:
         family: the class of the network's design, dotted: only what builds this family takes part.
         root: the folder that holds the packages.
     """
-    roots = [name.format(twin=twin) for name in ROOTS]
-    texts = reached(roots, without=WITHOUT, chosen=family, root=root)
+    roots, without = ([name.format(twin=twin) for name in names] for names in (ROOTS, WITHOUT))
+    texts = reached(roots, without=without, chosen=family, root=root)
     return hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()
 
 

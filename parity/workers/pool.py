@@ -27,14 +27,13 @@ from parity.system import ROOT, is_amd_with_avx2
 from parity.workers.client import Client
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.liveness import Liveness
+from parity.workers.reply import Reply
 from parity.workers.scratch import Scratch
 
 if TYPE_CHECKING:  # numpy is imported while the workers already start
     import numpy as np
 
     from parity.numerics.arrays import Arrays
-    from parity.workers.protocol import Reply
-
 PIPE_BYTES = 2**20  # what an ordinary user may ask for
 
 LONGEST_START = 3600.0  # seconds of work before the first word
@@ -141,8 +140,6 @@ class Worker(Client):
         in which the worker sends nothing and does nothing, `longest` in seconds in which it sends nothing, however busy
         it is. Raises WorkerError.
         """
-        from parity.workers.protocol import Reply
-
         header = {
             "verb": verb,
             "network": network,

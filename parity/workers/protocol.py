@@ -10,7 +10,6 @@ import json
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,14 +19,6 @@ from parity.numerics.arrays import Arrays
 _LENGTH = struct.Struct("<Q")
 
 _KINDS = "biuf"  # of dtypes: booleans and numbers
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a verb returned: plain JSON values and named arrays."""
-
-    result: dict[str, Any] = field(default_factory=dict)
-    arrays: Arrays = field(default_factory=dict)
 
 
 def write_message(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> None:

@@ -32,7 +32,7 @@ def published(name: str, recipe: str) -> list[Published]:
 
     A recipe that is not the network's own has none. Results without augmentation say so in their source.
     """
-    entry = facts(_NO_BATCH_NORM.sub("_nobn", name)) or facts(name)  # the catalogue's own entry, if it has one
+    entry = facts(name)
     if entry is None or recipe.removesuffix(NO_AUGMENTATION) != entry.recipe:
         return []
     plain = recipe.endswith(NO_AUGMENTATION)

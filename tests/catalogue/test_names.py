@@ -1,9 +1,11 @@
 """Names: ResNets of any depth, variants, and what is said about a name for which there is no network."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from parity.catalogue.counting import count
 from parity.catalogue.designs import ResNet, ResNetV2
 from parity.catalogue.networks import NETWORKS, UnknownNetworkError, network, variant
 
@@ -112,7 +114,7 @@ def test_every_network_has_all_its_variants() -> None:
         assert (name == base) == (
             entry.batch_norm == own.batch_norm and entry.classes == own.classes and entry.image == own.image
         )
-        assert bool(entry.published) == (name == base and bool(own.published))
+        assert bool(entry.published) == (name in NETWORKS and bool(NETWORKS[name].published))
         seen.add(name)
     assert len(seen) > 4 * len(NETWORKS)
 
@@ -141,14 +143,18 @@ def test_a_variant_of_a_variant_keeps_what_is_not_changed() -> None:
 def test_without_batch_norm_where_there_is_none_is_the_network_itself() -> None:
     assert variant("vgg16_plain", batch_norm=False) == "vgg16_plain"
     assert variant("mini_resnet_nobn", batch_norm=False) == "mini_resnet_nobn"
-    assert variant("mini_resnet", batch_norm=False) == "mini_resnet-nobn"
+    assert variant("mini_resnet", batch_norm=False) == "mini_resnet_nobn"
+    assert variant("mini_resnet", batch_norm=False, classes=100) == "mini_resnet_nobn-100c"
 
 
 def test_mini_resnet_without_batch_norm_is_the_published_ablation() -> None:
-    varied, published = network("mini_resnet-nobn"), NETWORKS["mini_resnet_nobn"]
-    assert varied.design == published.design
-    assert (varied.params, varied.trainable, varied.flops) == (published.params, published.trainable, published.flops)
-    assert varied.batch_norm is published.batch_norm is None
+    """One network, one name."""
+    base, published = NETWORKS["mini_resnet"], NETWORKS["mini_resnet_nobn"]
+    assert published.design == base.design
+    assert count(replace(base, batch_norm=None)) == (published.params, published.trainable, published.flops)
+    assert published.batch_norm is None
+    with pytest.raises(UnknownNetworkError, match="write 'mini_resnet_nobn', its one name"):
+        network("mini_resnet-nobn")
 
 
 def test_counts_of_the_keras_resnets_for_64x64_images_by_hand() -> None:

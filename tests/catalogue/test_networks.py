@@ -242,7 +242,6 @@ FURTHER: dict[str, Shapes] = {
     "resnet20_v1-nobn-100c-64px": {"stage3/block3/relu2": (16, 16, 64), "pool": (2, 2, 64), "head/logits": (100,)},
     "resnet20_v2-64px": {"final/relu": (16, 16, 256), "pool": (2, 2, 256), "head/logits": (10,)},
     "resnet20_v2-nobn-30px": {"final/relu": (8, 8, 256), "pool": (1, 1, 256)},
-    "mini_resnet-nobn": MINI_RESNET_SHAPES,
     "mini_resnet-29px": {"stage2/block2/relu2": (15, 15, 32), "stage3/block2/relu2": (8, 8, 64), "pool": (1, 1, 64)},
     "resnet18-64px": {"stage4/block2/relu2": (4, 4, 512), "pool": (1, 1, 512)},
     "vgg16_keras-nobn-33px": {"group1/pool": (17, 17, 64), "group4/pool": (3, 3, 512), "group5/pool": (2, 2, 512)},

@@ -14,7 +14,7 @@ from parity.catalogue.user_models import ModelSpec
 from parity.catalogue.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
 from parity.cli.trial import try_out
 from parity.data.dataset import Dataset
-from parity.migration.pair import FIRST, SECOND, Pair
+from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.runtime.targets import TargetError
 from parity.workers.environment import collect
 from parity.workers.frameworks import FRAMEWORKS
@@ -191,7 +191,7 @@ def test_each_worker_s_versions_are_recorded(workers: Workers) -> None:
 def test_the_trial_passes_where_all_is_well(workers: Workers) -> None:
     findings = try_out(workers)
     assert [finding.what for finding in findings] == ["PaddlePaddle, trial", "TensorFlow, trial"]
-    assert {finding.state for finding in findings} == {"ok"}
+    assert {finding.severity for finding in findings} == {"ok"}
 
 
 MEMORY_IS = "_own = memory\n\ndef memory(tensor):\n    array = _own(tensor)\n    {}\n    return array\n"
@@ -217,9 +217,9 @@ MEMORY_IS = "_own = memory\n\ndef memory(tensor):\n    array = _own(tensor)\n   
 )
 def test_the_trial_shows_what_imports_do_not(faulty_pair: FaultyPair, additions: Mapping[str, str], says: str) -> None:
     paddle, tensorflow = try_out(faulty_pair("paddle", additions))
-    assert (paddle.what, paddle.state) == ("PaddlePaddle, trial", "problem")
-    assert says in paddle.found
-    assert tensorflow.state == "ok"
+    assert (paddle.what, paddle.severity) == ("PaddlePaddle, trial", "problem")
+    assert says in paddle.detail
+    assert tensorflow.severity == "ok"
 
 
 MEMORY = """
@@ -302,7 +302,7 @@ def test_a_layer_that_the_suite_cannot_read_is_not_blamed_on_the_input(
         FIRST: "tests.migration.keras_models:small(activation='gelu')",
         SECOND: "tests.migration.paddle_models:small(act='GELU')",
     }
-    pair = Pair(workers, {name: ModelSpec(text, [16, 16, 3]) for name, text in target.items()}, dataset)
+    pair = ModelPair(workers, {name: ModelSpec(text, [16, 16, 3]) for name, text in target.items()}, dataset)
     with pytest.raises(TargetError) as caught:
         pair.load()
     assert "does not understand 'GELU' as PaddlePaddle" in str(caught.value)

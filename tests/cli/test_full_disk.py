@@ -1,4 +1,4 @@
-"""A disk that is really full: the message says which file, how much was wanted and what is kept; nothing half stays."""
+"""A disk that is really full: the message says which file, how many bytes and what is kept; no partial file stays."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 def refused(write: Callable[[], object], path: Path) -> str:
     """The message of the error that writing ends in; nothing but `path` and what was there before is there then."""
-    before = {each: each.read_bytes() for each in path.parent.rglob("*") if each.is_file()}
+    before = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
     with pytest.raises(OSError, match="could not be written") as caught:
         write()
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG)
-    assert {each: each.read_bytes() for each in path.parent.rglob("*") if each.is_file()} == before
+    assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
     message = str(caught.value)
     assert message.startswith(f"{path}: could not be written: ")
     assert "bytes were wanted" in message
@@ -71,7 +71,7 @@ def test_a_text(small: Path) -> None:
     assert path.read_text() == "old"
     deep = small / "new" / "folders" / "file.txt"
     refused(lambda: write_atomically(deep, BIG), deep)
-    assert [each.name for each in small.iterdir()] == ["file.txt"]
+    assert [entry.name for entry in small.iterdir()] == ["file.txt"]
 
 
 def test_saved_records(small: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_report_and_its_pictures(small: Path, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"bytes were wanted") as caught:
         limited(small, lambda: write_report([run], small / "report.md"))
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG)
-    assert [each.name for each in small.rglob("*")] == ["report.md"]
+    assert [entry.name for entry in small.rglob("*")] == ["report.md"]
     assert "Loss and accuracy" not in (small / "report.md").read_text()
 
 
@@ -127,7 +127,7 @@ def limited(small: Path, write: Callable[[], object]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("small", ["tmpfs"], indirect=True)
-def test_a_check_goes_on_where_it_cannot_be_saved(small: Path) -> None:
+def test_a_check_continues_where_it_cannot_be_saved(small: Path) -> None:
     """The proofs are shown all the same; the exit code is not that of a check that is kept."""
     (small / "filler").write_bytes(b"x" * (SIZE - 4096))
     done = parity("check", "lenet5", "--dataset", "generated", "--save", small / "run.json", code=2)
@@ -135,11 +135,11 @@ def test_a_check_goes_on_where_it_cannot_be_saved(small: Path) -> None:
     assert "run.json: could not be written: No space left on device." in message
     assert "What comes next is still done, and saved if it can be." in message
     assert "lenet5: EQUAL" in done.stdout
-    assert [each.name for each in small.iterdir()] == ["filler"]
+    assert [entry.name for entry in small.iterdir()] == ["filler"]
 
 
 @pytest.mark.parametrize("small", ["tmpfs"], indirect=True)
-def test_a_run_of_the_suite_is_saved_elsewhere_where_its_own_place_is_full(small: Path, tmp_path: Path) -> None:
+def test_a_run_of_the_suite_is_saved_elsewhere_where_its_own_disk_is_full(small: Path, tmp_path: Path) -> None:
     """All tests are reported, nothing half-written lies among the saved runs, and the records are not lost."""
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["parity.suite.conftest"]\n')
     proof = 'Proof("lenet5", 1, "transfer certificate", True, "images", {"arrays": 1}, 0.0, 0.0)'
@@ -175,7 +175,7 @@ def test_all_files_or_none(small: Path) -> None:
     old.write_text("old")
     with pytest.raises(OSError, match=r"new\.txt: could not be written"):
         write_together({old: b"changed", new: BIG.encode()})
-    assert {each.name: each.read_text() for each in small.iterdir()} == {"old.txt": "old"}
+    assert {entry.name: entry.read_text() for entry in small.iterdir()} == {"old.txt": "old"}
 
 
 def test_the_command_says_it_in_one_message(small: Path, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_the_command_says_it_in_one_message(small: Path, tmp_path: Path) -> None
     assert "could not be written" in message
     assert "bytes were wanted" in message
     assert "Traceback" not in message
-    assert [each.name for each in small.rglob("*")] == ["filler"]
+    assert [entry.name for entry in small.rglob("*")] == ["filler"]
 
 
 WRITER = """
@@ -237,7 +237,7 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
         write_atomically(link, text)
         assert link.is_symlink()
         assert target.read_text() == text
-    assert [each.name for each in target.parent.iterdir()] == ["run.json"]
+    assert [entry.name for entry in target.parent.iterdir()] == ["run.json"]
 
 
 def test_what_is_no_file_is_refused_and_stays(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_what_is_no_file_is_refused_and_stays(tmp_path: Path) -> None:
     assert f"{pipe}: expected a file to write, found a device, a pipe or a socket" in " ".join(done.stderr.split())
 
 
-def test_a_temporary_name_keeps_a_suffix_and_what_was_left_with_it_is_found(tmp_path: Path) -> None:
+def test_a_temporary_name_keeps_a_suffix_and_leftovers_with_it_are_removed(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     left = tmp_path / f".big.{ended.pid}.part.keras"

@@ -27,7 +27,7 @@ def test_a_command_s_help_fits_and_cuts_nothing_off(command: str) -> None:
     text = help_of(command)
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
-    (parsed,) = [each for name, each in typer.main.get_command(app).commands.items() if name == command]  # type: ignore[attr-defined]
+    parsed = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
     options = {name for parameter in parsed.params for name in (*parameter.opts, *parameter.secondary_opts)}
     shown = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text.partition("Examples:")[0]))
     assert {name for name in options if name.startswith("-")} <= shown

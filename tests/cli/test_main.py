@@ -23,7 +23,7 @@ from parity.records.saved_run import load_run
 from parity.records.validation import validated
 from parity.workers.client import Client
 from parity.workers.pool import WorkerError
-from parity.workers.protocol import Reply
+from parity.workers.reply import Reply
 from tests.command_line import ROOT, parity, training_of
 
 NO_TENSORFLOW = {"PARITY_TENSORFLOW_PYTHON": "/nonexistent"}
@@ -67,7 +67,7 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "has no bfloat16 kernels on this device"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
-        (("traps", "--no-faults", "--seeds", "0"), "expected faults or correct pairs to check, found neither"),
+        (("traps", "--no-faults", "--seeds", "0"), "expected faults or control runs to check, found neither"),
         (("traps", "--save", ROOT / "pyproject.toml" / "run.json"), "to be a directory to write to, found a file"),
     ],
 )
@@ -114,23 +114,23 @@ def test_report_without_any_saved_run_says_how_to_get_one(monkeypatch: pytest.Mo
 def test_check_proves_counts_and_saves(tmp_path: Path) -> None:
     saved = tmp_path / "check.json"
     done = parity("check", "lenet5", "--dataset", "generated", "--json", "--save", saved)
-    found = json.loads(done.stdout)
-    lenet5 = found["networks"]["lenet5"]
+    printed = json.loads(done.stdout)
+    lenet5 = printed["networks"]["lenet5"]
     assert lenet5["equal"]
     assert [proof["level"] for proof in lenet5["proofs"]] == list(LEVELS)
     assert all(proof["compared"] and all(proof["compared"].values()) for proof in lenet5["proofs"])
-    assert set(found["environment"]["frameworks"]) == {"paddle", "tensorflow"}
-    for facts in found["environment"]["frameworks"].values():
+    assert set(printed["environment"]["frameworks"]) == {"paddle", "tensorflow"}
+    for facts in printed["environment"]["frameworks"].values():
         assert facts["precision"]["verdict"] == "float32"
-    assert found["environment"]["command"] == f"parity check lenet5 --dataset generated --json --save {saved}"
+    assert printed["environment"]["command"] == f"parity check lenet5 --dataset generated --json --save {saved}"
     run = load_run(saved)
-    assert json.loads(saved.read_text())["machine_info"]["parity"] == found["environment"]
-    assert run.environment == validated(found["environment"], Environment)
+    assert json.loads(saved.read_text())["machine_info"]["parity"] == printed["environment"]
+    assert run.environment == validated(printed["environment"], Environment)
     assert [record.as_dict() for record, _ in run.entries] == lenet5["proofs"]
     assert f"lenet5: EQUAL on all {len(LEVELS)} levels" in done.stderr
 
 
-def test_a_twin_that_differs_is_reported_with_its_place(tmp_path: Path) -> None:
+def test_a_twin_that_differs_is_reported_with_its_level(tmp_path: Path) -> None:
     """A Python for one framework in which LeNet-5 has lost the ReLU after its first fully connected layer."""
     (tmp_path / "sitecustomize.py").write_text(
         "from dataclasses import replace\n"
@@ -157,16 +157,16 @@ def test_a_missing_framework_is_named_with_what_to_do() -> None:
 
 def test_doctor_names_both_frameworks_when_neither_starts() -> None:
     nothing = {"PARITY_PADDLE_PYTHON": "/nonexistent", **NO_TENSORFLOW}
-    found = json.loads(parity("doctor", "--json", code=2, extra=nothing).stdout)
-    assert not found["usable"]
-    findings = {finding["what"]: finding for finding in found["findings"]}
+    printed = json.loads(parity("doctor", "--json", code=2, extra=nothing).stdout)
+    assert not printed["usable"]
+    findings = {finding["what"]: finding for finding in printed["findings"]}
     for title, package in (("PaddlePaddle", "paddlepaddle"), ("TensorFlow", "tensorflow")):
         assert findings[title]["state"] == "problem"
         assert f"pip install '{package}" in findings[title]["advice"]
     assert findings["$PARITY_TENSORFLOW_PYTHON"]["found"] == "/nonexistent"
 
 
-def test_an_interpreter_without_the_suite_s_own_needs_is_told_without_frames(tmp_path: Path) -> None:
+def test_an_interpreter_without_the_suite_s_own_needs_is_reported_without_frames(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')  # -S: no installed packages, so no numpy
     python.chmod(0o755)
@@ -200,7 +200,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
 
 
 def test_train_compares_both_frameworks(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    """Seed by seed, the frameworks in turn; then the accuracies, and the weights abroad."""
+    """Seed by seed, the frameworks in turn; then the accuracies, and the weights in the other framework."""
     _, done = trained
     assert "batches identical (the whole first epoch): yes" in done.stdout
     assert "initial weights identical: yes" in done.stdout
@@ -211,9 +211,10 @@ def test_train_compares_both_frameworks(trained: tuple[Path, subprocess.Complete
     assert "test accuracy over 2 seeds: " in done.stdout
     assert "points, 90% interval" in done.stdout
     assert "margin 0.5" in done.stdout
-    for home, abroad in (("PaddlePaddle", "TensorFlow"), ("TensorFlow", "PaddlePaddle")):
+    for trained_in, evaluated_in in (("PaddlePaddle", "TensorFlow"), ("TensorFlow", "PaddlePaddle")):
         for seed in (3, 4):
-            assert f"trained in {home} (seed {seed}), evaluated in {abroad}: 0 of 400 predictions differ" in done.stdout
+            line = f"trained in {trained_in} (seed {seed}), evaluated in {evaluated_in}: 0 of 400 predictions differ"
+            assert line in done.stdout
 
 
 def test_train_saves_records_and_weights(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
@@ -290,9 +291,9 @@ class FakeWorker(Client):
         return Reply(self.answer)
 
 
-def diagnosed(paddle: Any, tensorflow: Any) -> dict[str, doctor.Finding]:
+def examined(paddle: Any, tensorflow: Any) -> dict[str, doctor.Finding]:
     both = FakeWorkers(paddle=FakeWorker("paddle", paddle), tensorflow=FakeWorker("tensorflow", tensorflow))
-    return {finding.what: finding for finding in doctor.diagnose(both)}  # type: ignore[arg-type]
+    return {finding.what: finding for finding in doctor.examine_machine(both)}  # type: ignore[arg-type]
 
 
 def facts(gpus: int = 0, threads: int = 2, verdict: str = "float32") -> dict[str, Any]:
@@ -301,41 +302,47 @@ def facts(gpus: int = 0, threads: int = 2, verdict: str = "float32") -> dict[str
     return versions | device | {"precision": {"matmul_error": 0.0, "conv_error": 0.0, "verdict": verdict}}
 
 
-def test_doctor_accuses_unlike_threads_precisions_and_gpus() -> None:
-    found = diagnosed(facts(threads=1), facts(gpus=1, verdict="reduced precision"))
-    assert found["PaddlePaddle, variables"].found == "SPEED=full"
-    assert found["PaddlePaddle, threads"].state == "warning"
-    assert found["TensorFlow, threads"].state == "ok"
-    assert found["precision (probed)"].state == "problem"
-    assert "PaddlePaddle sees none" in found["GPU"].found
+def test_doctor_warns_of_unlike_threads_precisions_and_gpus() -> None:
+    findings = examined(facts(threads=1), facts(gpus=1, verdict="reduced precision"))
+    assert findings["PaddlePaddle, variables"].detail == "SPEED=full"
+    assert findings["PaddlePaddle, threads"].severity == "warning"
+    assert findings["TensorFlow, threads"].severity == "ok"
+    assert findings["precision (probed)"].severity == "problem"
+    assert "PaddlePaddle sees none" in findings["GPU"].detail
 
 
-def test_doctor_tells_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_says_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PARITY_PADDLE_PYTHON", raising=False)
-    found = diagnosed(WorkerError("paddle", None, "start", "missing", "not installed for python"), facts())
-    assert found["PaddlePaddle"].state == "problem"
-    assert found["PaddlePaddle"].advice.startswith("pip install 'paddlepaddle>=2.6.2'")
-    assert found["TensorFlow"].state == "ok"
+    findings = examined(WorkerError("paddle", None, "start", "missing", "not installed for python"), facts())
+    assert findings["PaddlePaddle"].severity == "problem"
+    assert findings["PaddlePaddle"].advice.startswith("pip install 'paddlepaddle>=2.6.2'")
+    assert findings["TensorFlow"].severity == "ok"
 
 
 def test_doctor_shows_a_data_variable_that_points_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PARITY_DATA", str(tmp_path / "nowhere"))
-    assert diagnosed(facts(), facts())["CIFAR-10"].state == "problem"
+    assert examined(facts(), facts())["CIFAR-10"].severity == "problem"
 
 
-@pytest.mark.slow
-def test_traps_are_put_in_found_saved_and_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("traps", "faults"),
+    [
+        (("flatten-order", "relu-missing"), 4),
+        pytest.param(("flatten-order", "eval-dropped", "start-weights"), 8, marks=pytest.mark.slow),
+    ],
+)
+def test_traps_are_put_in_named_saved_and_reported(traps: tuple[str, ...], faults: int, tmp_path: Path) -> None:
     saved = tmp_path / "traps.json"
-    chosen = ("--trap", "flatten-order", "--trap", "eval-dropped", "--trap", "start-weights")
+    chosen = [word for trap in traps for word in ("--trap", trap)]
     done = parity("traps", "--network", "lenet5", "--dataset", "generated", *chosen, "--json", "--save", saved)
-    found = json.loads(done.stdout)
-    assert len(found["detections"]) == 8
-    assert all(each["level"] and each["placed"] and each["named"] for each in found["detections"])
-    assert [each["accusations"] for each in found["correct"]] == [[]]
-    assert "caught: 8 of 8 (100.0%)" in done.stderr
-    assert "correct pairs: 1, accusations: 0" in done.stderr
+    printed = json.loads(done.stdout)
+    assert len(printed["detections"]) == faults
+    assert all(detection["level"] and detection["placed"] and detection["named"] for detection in printed["detections"])
+    assert [detection["accusations"] for detection in printed["correct"]] == [[]]
+    assert f"caught: {faults} of {faults} (100.0%)" in done.stderr
+    assert "control runs: 1, false alarms: 0" in done.stderr
     parity("report", saved, "-o", tmp_path / "report.md")
-    assert "Of 8 faults in `lenet5`: 8 (100.0%) caught" in (tmp_path / "report.md").read_text()
+    assert f"Of {faults} faults in `lenet5`: {faults} (100.0%) caught" in (tmp_path / "report.md").read_text()
 
 
 def test_a_trap_that_is_not_known_is_refused_with_those_that_are() -> None:
@@ -344,11 +351,11 @@ def test_a_trap_that_is_not_known_is_refused_with_those_that_are() -> None:
     assert "eval-dropped" in done.stderr
 
 
-def test_correct_pairs_alone_are_checked_and_reported(tmp_path: Path) -> None:
+def test_control_runs_alone_are_checked_and_reported(tmp_path: Path) -> None:
     saved = tmp_path / "correct.json"
     arguments = ("--network", "lenet5", "--dataset", "generated", "--no-faults", "--seeds", "2", "--save", saved)
     lines = parity("traps", *arguments).stdout.splitlines()
-    assert lines[1:] == ["correct pairs: 2, accusations: 0"]
+    assert lines[1:] == ["control runs: 2, false alarms: 0"]
     parity("report", saved, "-o", tmp_path / "report.md")
     assert "## Detection power" in (tmp_path / "report.md").read_text()
 

@@ -21,19 +21,19 @@ def test_equal_models_end_with_0_and_say_what_was_compared() -> None:
     assert "0 of 200 inputs change their class" in done.stdout
 
 
-def test_different_models_end_with_1_and_a_patch_that_mends_them(tmp_path: Path) -> None:
+def test_different_models_end_with_1_and_a_patch_that_fixes_them(tmp_path: Path) -> None:
     second = "tests.migration.paddle_models:small(epsilon=1e-3, padding=1)"
     done = parity("compare", FIRST, second, *SHAPE, "--json", code=1)
-    found = Migration.from_dict(json.loads(done.stdout))
-    assert [cause.trap for cause in found.causes] == ["same-pad", "bn-epsilon"]
+    migration = Migration.from_dict(json.loads(done.stdout))
+    assert [cause.trap for cause in migration.causes] == ["same-pad", "bn-epsilon"]
 
     # the printed code is what --apply-fixes runs, and it works in a user's own module
-    (tmp_path / "mended.py").write_text(
-        f"import tests.migration.paddle_models\n{found.fix}\n\ndef small():\n"
+    (tmp_path / "fixed.py").write_text(
+        f"import tests.migration.paddle_models\n{migration.fix}\n\ndef small():\n"
         "    model = tests.migration.paddle_models.small(epsilon=1e-3, padding=1)\n    fix(model)\n    return model\n"
     )
-    mended = parity("compare", FIRST, "mended:small()", *SHAPE, "--no-impact", cwd=tmp_path)
-    assert "equal: " in mended.stdout
+    fixed = parity("compare", FIRST, "fixed:small()", *SHAPE, "--no-impact", cwd=tmp_path)
+    assert "equal: " in fixed.stdout
     applied = parity("compare", FIRST, second, *SHAPE, "--no-impact", "--apply-fixes")
     assert "with the suggested changes, equal: " in applied.stdout
 

@@ -1,4 +1,4 @@
-"""The display of a running training: what it says of the pace, of seeds, and of a training that goes on."""
+"""The display of a running training: the pace, the seeds, and a training that continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = 10
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that a test sets."""
 
     now = 100.0
 
@@ -23,7 +23,7 @@ class Clock:
         return self.now
 
 
-def news(epoch: int, step: int, *, seed: int = 0, done: bool = False) -> Progress:
+def progress_of(epoch: int, step: int, *, seed: int = 0, done: bool = False) -> Progress:
     """Of a training of four epochs."""
     record = Epoch(epoch, 1e-3, 2.0, 0.25, 1.9, 0.5, 5.0, 200.0) if done else None
     return Progress("lenet5", "paddle", epoch, 4, step, STEPS, 2.0, 0.25, record, seed)
@@ -45,15 +45,15 @@ def shown(display: TrainingDisplay) -> str:
     return str(plain.file.getvalue())  # type: ignore[attr-defined]
 
 
-def test_a_training_that_goes_on_tells_the_time_left_from_its_own_pace(console: Console, clock: Clock) -> None:
+def test_a_training_that_continues_shows_the_time_left_from_its_own_pace(console: Console, clock: Clock) -> None:
     """Two of its four epochs were trained by another process; one step takes a second now."""
     display = TrainingDisplay(["paddle"], 100, console=console, clock=clock)
-    display.update(news(0, 0))
+    display.update(progress_of(0, 0))
     assert "preparing" in shown(display)
     clock.now += 50  # compiling
-    display.update(news(3, 1))
+    display.update(progress_of(3, 1))
     clock.now += 4
-    display.update(news(3, 5))
+    display.update(progress_of(3, 5))
     assert "3/4" in shown(display)
     assert "100" in shown(display)  # images a second
     assert "0:00:15" in shown(display)  # 5 steps of this epoch, 10 of the next
@@ -62,20 +62,20 @@ def test_a_training_that_goes_on_tells_the_time_left_from_its_own_pace(console: 
 def test_the_next_seed_takes_the_row_over_and_the_last_one_leaves_a_line(console: Console, clock: Clock) -> None:
     with TrainingDisplay(["paddle", "tensorflow"], 100, several_seeds=True, console=console, clock=clock) as display:
         assert shown(display).count("waiting") == 2
-        display.update(news(4, STEPS, seed=3, done=True))
+        display.update(progress_of(4, STEPS, seed=3, done=True))
         assert "PaddlePaddle, seed 3" in shown(display)
         assert "done" in shown(display)
-        display.update(news(0, 0, seed=4))
+        display.update(progress_of(0, 0, seed=4))
         assert "PaddlePaddle, seed 4" in shown(display)
         assert "seed 3" not in shown(display)
-        display.note("a word")
+        display.note("a note")
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "PaddlePaddle, seed 3, epoch 4/4: loss 2.0000, train accuracy 25.0%, test accuracy 50.0%" in printed
-    assert "a word" in printed
+    assert "a note" in printed
 
 
 def test_one_seed_is_not_named(clock: Clock) -> None:
     console = Console(file=io.StringIO(), width=200)
     with TrainingDisplay(["paddle"], 100, console=console, clock=clock) as display:
-        display.update(news(1, STEPS, done=True))
+        display.update(progress_of(1, STEPS, done=True))
     assert console.file.getvalue().startswith("PaddlePaddle, epoch 1/4: ")  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from parity.catalogue.recipes import Optimizer, TrainerSettings
 from parity.faults.tampering import Distortion, TamperedWorker
 from parity.numerics.arrays import pack
 from parity.workers.client import Client
-from parity.workers.protocol import Reply
+from parity.workers.reply import Reply
 
 STATE = {"fc/bias": np.ones(2, np.float32)}
 

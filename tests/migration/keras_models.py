@@ -49,7 +49,7 @@ def up_again(epsilon: float = 1e-5) -> keras.Model:
 
 
 def tower(depth: int, epsilon: float = 1e-5) -> keras.Model:
-    """In training mode it blows rounding up: statistics of few rows, many layers deep."""
+    """In training mode it amplifies rounding: statistics of few rows, many layers deep."""
     x = inputs = keras.Input((8,))
     for _ in range(depth):
         x = layers.Dense(16)(x)

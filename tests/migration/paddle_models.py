@@ -60,7 +60,7 @@ def small(
 
 
 def tower(depth: int) -> nn.Layer:
-    blocks = [[nn.Linear(16 if place else 8, 16), nn.BatchNorm1D(16), nn.ReLU()] for place in range(depth)]
+    blocks = [[nn.Linear(16 if index else 8, 16), nn.BatchNorm1D(16), nn.ReLU()] for index in range(depth)]
     return nn.Sequential(*(layer for block in blocks for layer in block), nn.Linear(16, 4))
 
 
@@ -175,7 +175,7 @@ def shared() -> nn.Layer:
 
 
 class Twins(nn.Layer):
-    """Two branches that nothing tells apart."""
+    """Two branches that cannot be distinguished."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -284,7 +284,7 @@ def signals(turned: bool = False, padding: Any = 1, exclusive: bool = True) -> n
 
 
 class Sentences(nn.Layer):
-    """Two widths of windows over words."""
+    """Convolutions of two widths over token embeddings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -304,10 +304,10 @@ def sentences() -> nn.Layer:
 
 def bends(softplus: float = 40.0, last: str = "LogSigmoid") -> nn.Layer:
     acts = [nn.Softplus(threshold=softplus), nn.Mish(), nn.SELU(), nn.Softsign(), nn.CELU(), nn.Hardtanh()]
-    found: list[nn.Layer] = [nn.Flatten()]
-    for place, act in enumerate([*acts, getattr(nn, last)()]):
-        found += [nn.Linear(8 if place else 72, 8), act]
-    return nn.Sequential(*found, nn.Linear(8, 4))
+    stack: list[nn.Layer] = [nn.Flatten()]
+    for index, act in enumerate([*acts, getattr(nn, last)()]):
+        stack += [nn.Linear(8 if index else 72, 8), act]
+    return nn.Sequential(*stack, nn.Linear(8, 4))
 
 
 def floor() -> nn.Layer:

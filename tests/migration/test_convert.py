@@ -18,8 +18,8 @@ from parity.catalogue.user_models import ModelSpec
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.data.dataset import Dataset
-from parity.migration.convert import Files, convert_weights
-from parity.migration.pair import FIRST, SECOND, Pair
+from parity.migration.convert import ConversionFiles, convert_weights
+from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.weights.files import load_state, save_state
 from parity.workers.pool import Worker, Workers
 from tests.command_line import ROOT, parity
@@ -48,8 +48,8 @@ def net(bias=True, extra=0, dtype=None, scale=False, odd=False):
     x = layers.Flatten(name="rows")(x)
     x = Scale(name="scale")(x) if scale else x
     x = Odd(name="odd")(x) if odd else x
-    for place in range(extra):
-        x = layers.Dense(5, name=f"extra{place}")(x)
+    for index in range(extra):
+        x = layers.Dense(5, name=f"extra{index}")(x)
     return keras.Model(image, layers.Dense(10, name="fc")(x))
 """
 
@@ -167,10 +167,10 @@ SAME_ARRAYS = """
 import h5py
 
 def arrays(name):
-    found = {{}}
+    items = {{}}
     with h5py.File(name) as file:
-        file.visititems(lambda key, item: found.update({{key: item[()].tobytes()}}) if hasattr(item, "dtype") else None)
-    return found
+        file.visititems(lambda key, item: items.update({{key: item[()].tobytes()}}) if hasattr(item, "dtype") else None)
+    return items
 
 for name in {names}:
     first, second = arrays(f"{{name}}.weights.h5"), arrays(f"{{name}}.back.weights.h5")
@@ -181,7 +181,7 @@ Convert = Callable[..., Result]
 
 
 def plain(source: str, folder: Path) -> str:
-    """Run source in a Python that knows the framework, but is not told of this project."""
+    """Run source in a Python that knows the framework, and not this project."""
     done = subprocess.run(
         [sys.executable, "-c", source], cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": str(folder)}
     )
@@ -255,10 +255,10 @@ def test_what_was_converted_gives_the_same_in_plain_keras_and_plain_paddle(conve
         ("keras", ("from_h5", "from_keras", "from_names")),
         ("paddle", ("h5_read", "keras_read", "there_and_back")),
     ):
-        wanted = np.load(folder / f"{expected}.npy")
+        expected_output = np.load(folder / f"{expected}.npy")
         for name in names:
             np.testing.assert_allclose(
-                np.load(folder / f"{name}.npy"), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max()
+                np.load(folder / f"{name}.npy"), expected_output, rtol=0, atol=1e-5 * np.abs(expected_output).max()
             )
 
 
@@ -271,10 +271,12 @@ def test_kernels_of_every_layout_go_to_paddle_and_back(workers: Workers, dataset
     plain(make.format(root=str(ROOT), names=list(shapes)), tmp_path)
     for name, shape in shapes.items():
         first, second = (f"tests.migration.{module}:{name}" for module in ("keras_models", "paddle_models"))
-        wanted = {FIRST: ModelSpec(first, shape), SECOND: ModelSpec(second, shape)}
+        specs = {FIRST: ModelSpec(first, shape), SECOND: ModelSpec(second, shape)}
         there, back = tmp_path / f"{name}.pdparams", tmp_path / f"{name}.back.weights.h5"
         for source, destination in ((tmp_path / f"{name}.weights.h5", there), (there, back)):
-            assert not convert_weights(Pair(workers, wanted, dataset), Files(source, destination)).problems
+            assert not convert_weights(
+                ModelPair(workers, specs, dataset), ConversionFiles(source, destination)
+            ).problems
     plain(SAME_ARRAYS.format(names=list(shapes)), tmp_path)
 
 
@@ -293,7 +295,7 @@ def test_models_that_compute_something_else_leave_the_old_file_as_it_was(convert
     assert "your Paddle code needs them, too" in done.output
     assert "layers[name]._epsilon = 0.001" in done.output
     assert (folder / "old.pdparams").read_bytes() != b"old"
-    done = convert("trained.pdparams", "mended.weights.h5", "--apply-fixes", second=other)
+    done = convert("trained.pdparams", "fixed.weights.h5", "--apply-fixes", second=other)
     assert "without them these weights were trained" in done.output
 
 
@@ -310,7 +312,7 @@ def test_a_bias_that_one_model_has_alone_is_lost_only_if_it_is_zero(convert: Con
     )
 
 
-def test_arrays_that_no_matched_layer_uses_are_told(convert: Convert, folder: Path) -> None:
+def test_arrays_that_no_matched_layer_uses_are_listed(convert: Convert, folder: Path) -> None:
     """And what a killed conversion to the same file has left is gone then, as `convert` requires."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
@@ -320,7 +322,7 @@ def test_arrays_that_no_matched_layer_uses_are_told(convert: Convert, folder: Pa
     assert "head.weight" in done.output
 
 
-def test_trained_arrays_that_have_no_place_in_the_other_model_fail_the_proof(convert: Convert, folder: Path) -> None:
+def test_trained_arrays_that_the_other_model_does_not_have_fail_the_proof(convert: Convert, folder: Path) -> None:
     done = convert("scale.weights.h5", "scale.pdparams", first="net(scale=True)", code=1)
     assert "the first is 'fc'" in done.output
     assert "arrays of the TensorFlow model that no matched layer uses, not converted: scale/factor" in done.output
@@ -347,7 +349,7 @@ def test_a_layer_that_one_model_has_alone_is_refused(convert: Convert) -> None:
     done = convert("extra.weights.h5", "x.pdparams", first="net(extra=1)", code=2)
     assert "weights would be lost, or left as they were drawn" in done.output
     assert "extra0" in done.output
-    done = convert("extra.weights.h5", "x.pdparams", code=2)  # Keras itself would skip them without a word
+    done = convert("extra.weights.h5", "x.pdparams", code=2)  # Keras itself would skip them without a message
     assert "does not fit the model" in done.output
     done = convert("trained.pdparams", "x.weights.h5", first="net(odd=True)", code=2)
     assert "odd/factor of TensorFlow is in a layer that the suite cannot look into" in done.output
@@ -467,10 +469,10 @@ def full(tmp_path: Path) -> Iterator[Path]:
         ("trained.pdparams", "new.keras"),
     ],
 )
-def test_a_full_disk_is_told_of_the_file_that_was_asked_for(
+def test_a_full_disk_is_reported_for_the_file_that_was_asked_for(
     convert: Convert, full: Path, source: str, name: str
 ) -> None:
-    """Whichever library writes, and however it puts that in words."""
+    """Whichever library writes, and whatever its own message is."""
     done = convert(source, str(full / name), code=2)
     message = " ".join(done.output.split())
     assert f"{name}: could not be written: No space left on device." in message

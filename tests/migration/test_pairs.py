@@ -1,4 +1,4 @@
-"""Users' own models: traced, matched, proven, diagnosed, mended. Real models of both frameworks, small ones."""
+"""Users' own models: traced, matched, proven, diagnosed, fixed. Small real models of both frameworks."""
 
 import json
 import math
@@ -13,7 +13,7 @@ import pytest
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
-from parity.migration.pair import FIRST, SECOND, Pair
+from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.proofs.train_mode import GRADIENT_LIMIT
@@ -32,16 +32,16 @@ def pair_of(
     second: str,
     shape: tuple[int, ...] = (16, 16, 3),
     **options: Any,
-) -> Pair:
-    wanted = {
+) -> ModelPair:
+    specs = {
         FIRST: ModelSpec(f"{KERAS}:{first}", list(shape), **options),
         SECOND: ModelSpec(f"{PADDLE}:{second}", list(shape), **options),
     }
-    return Pair(workers, wanted, dataset)
+    return ModelPair(workers, specs, dataset)
 
 
-def causes_of(found: Migration) -> set[tuple[str, str]]:
-    return {(cause.stage, cause.trap) for cause in found.causes}
+def causes_of(migration: Migration) -> set[tuple[str, str]]:
+    return {(cause.stage, cause.trap) for cause in migration.causes}
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_models_that_do_the_same_are_equal_in_training_too(
     options: dict[str, Any],
 ) -> None:
     pair = pair_of(workers, dataset, first, second, shape, **options)
-    found = compare_pair(pair, training=True)
-    assert found.equal, found
-    assert not found.causes
-    assert [proof.level for proof in found.proofs] == [1, 2, 3, 4, 5]
-    assert all(all(proof.compared.values()) for proof in found.proofs)
-    assert len([stage for stage in found.stages if stage.gap is not None]) >= layers
+    migration = compare_pair(pair, training=True)
+    assert migration.equal, migration
+    assert not migration.causes
+    assert [proof.level for proof in migration.proofs] == [1, 2, 3, 4, 5]
+    assert all(all(proof.compared.values()) for proof in migration.proofs)
+    assert len([stage for stage in migration.stages if stage.gap is not None]) >= layers
     trainable = {entry.name for entry in pair.entries[FIRST] if entry.trainable}
-    assert found.proofs[4].compared["gradients"] == len(trainable)
-    assert found.parameters[FIRST] == found.parameters[SECOND]
+    assert migration.proofs[4].compared["gradients"] == len(trainable)
+    assert migration.parameters[FIRST] == migration.parameters[SECOND]
 
 
 @pytest.mark.parametrize(
@@ -112,127 +112,129 @@ def test_models_that_do_the_same_are_equal_in_training_too(
         ("up_again(epsilon=1e-3)", "up_again()", "groups", "act-default", "TensorFlow has 0.001, Paddle 1e-05"),
     ],
 )
-def test_a_difference_is_placed_named_and_mended(
+def test_a_difference_is_located_named_and_fixed(
     workers: Workers, dataset: Dataset, first: str, second: str, stage: str, trap: str, says: str
 ) -> None:
     shape = {"bends": (6, 6, 2), "signals": (20, 6), "up_again": (8, 8, 3)}.get(first.partition("(")[0], (16, 16, 3))
-    found = compare_pair(pair_of(workers, dataset, first, second, shape), impact=False)
-    assert not found.equal
-    assert causes_of(found) == {(stage, trap)}
-    assert says in found.causes[0].text
-    assert found.causes[0].before > 1e-12 >= found.causes[0].after or "do not show it" in found.causes[0].text
+    migration = compare_pair(pair_of(workers, dataset, first, second, shape), impact=False)
+    assert not migration.equal
+    assert causes_of(migration) == {(stage, trap)}
+    assert says in migration.causes[0].text
+    assert (
+        migration.causes[0].before > 1e-12 >= migration.causes[0].after or "do not show it" in migration.causes[0].text
+    )
 
     pair = pair_of(workers, dataset, first, second, shape)
-    mended = compare_pair(pair, apply_fixes=True, training=True, impact=False)
-    assert mended.equal, mended
-    assert mended.fixed
-    assert mended.fix == found.fix
+    fixed = compare_pair(pair, apply_fixes=True, training=True, impact=False)
+    assert fixed.equal, fixed
+    assert fixed.fixed
+    assert fixed.fix == migration.fix
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_models_that_blow_rounding_up_are_equal(workers: Workers, seed: int) -> None:
+def test_models_that_amplify_rounding_are_equal(workers: Workers, seed: int) -> None:
     """By more than the limits of levels 4 and 5: these follow from what rounding does to each model."""
     pair = pair_of(workers, None, "tower(43)", "tower(43)", (8,))
     pair.seed = seed
-    found = compare_pair(pair, training=True, impact=False)
-    assert found.equal, found
-    by_level = {proof.level: proof for proof in found.proofs}
+    migration = compare_pair(pair, training=True, impact=False)
+    assert migration.equal, migration
+    by_level = {proof.level: proof for proof in migration.proofs}
     assert by_level[2].limit == FLOAT64_LIMIT
     assert GRADIENT_LIMIT < (by_level[5].limit or 0.0) <= FLOAT32_ROUNDING
 
 
-def test_a_difference_of_models_that_blow_rounding_up_is_found(workers: Workers) -> None:
-    found = compare_pair(pair_of(workers, None, "tower(40, 1.0001e-5)", "tower(40)", (8,)), training=True, impact=False)
-    assert [proof.passed for proof in found.proofs] == [True, False, True, False, False]
-    assert {trap for _, trap in causes_of(found)} == {"bn-epsilon"}
-    assert len(found.causes) == 40
+def test_a_difference_of_models_that_amplify_rounding_is_named(workers: Workers) -> None:
+    migration = compare_pair(
+        pair_of(workers, None, "tower(40, 1.0001e-5)", "tower(40)", (8,)), training=True, impact=False
+    )
+    assert [proof.passed for proof in migration.proofs] == [True, False, True, False, False]
+    assert {trap for _, trap in causes_of(migration)} == {"bn-epsilon"}
+    assert len(migration.causes) == 40
 
 
-def test_several_differences_are_all_found_though_the_first_spoils_every_layer_after_it(
+def test_several_differences_are_all_named_though_the_first_changes_every_layer_after_it(
     workers: Workers, dataset: Dataset
 ) -> None:
     pair = pair_of(workers, dataset, "small(epsilon=1e-3, activation='tanh')", "small(padding=1)")
-    found = compare_pair(pair, impact=False)
-    assert causes_of(found) == {("first", "same-pad"), ("norm", "bn-epsilon"), ("act", "act-other")}
-    assert [cause.stage for cause in found.causes] == ["first", "norm", "act"]
+    migration = compare_pair(pair, impact=False)
+    assert causes_of(migration) == {("first", "same-pad"), ("norm", "bn-epsilon"), ("act", "act-other")}
+    assert [cause.stage for cause in migration.causes] == ["first", "norm", "act"]
 
 
 def test_a_difference_that_the_inputs_do_not_show_is_still_one(workers: Workers, dataset: Dataset) -> None:
-    found = compare_pair(pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), impact=False)
-    assert all(proof.passed for proof in found.proofs)
-    assert not found.equal
-    assert causes_of(found) == {("act", "act-other")}
-    assert found.causes[0].text.endswith("these inputs do not show it")
-    mended = compare_pair(
-        pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), apply_fixes=True, impact=False
-    )
-    assert mended.equal
+    migration = compare_pair(pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), impact=False)
+    assert all(proof.passed for proof in migration.proofs)
+    assert not migration.equal
+    assert causes_of(migration) == {("act", "act-other")}
+    assert migration.causes[0].text.endswith("these inputs do not show it")
+    fixed = compare_pair(pair_of(workers, dataset, "bounded()", "bounded()", (8, 8, 3)), apply_fixes=True, impact=False)
+    assert fixed.equal
     assert compare_pair(pair_of(workers, dataset, "bounded('relu')", "bounded()", (8, 8, 3)), impact=False).equal
 
 
 def test_the_floor_of_paddles_log_softmax_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:
-    found = compare_pair(pair_of(workers, dataset, "bends('log_softmax')", "floor()", (6, 6, 2)), impact=False)
-    assert not found.equal
-    assert causes_of(found) == {("log_softmax", "softmax-floor")}
-    assert "TensorFlow has none, Paddle -64" in found.causes[0].text
-    assert len(found.by_hand) == 1
+    migration = compare_pair(pair_of(workers, dataset, "bends('log_softmax')", "floor()", (6, 6, 2)), impact=False)
+    assert not migration.equal
+    assert causes_of(migration) == {("log_softmax", "softmax-floor")}
+    assert "TensorFlow has none, Paddle -64" in migration.causes[0].text
+    assert len(migration.by_hand) == 1
 
 
 def test_a_missing_activation_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:
-    found = compare_pair(pair_of(workers, dataset, "small()", "bare()"), impact=False)
-    assert not found.equal
-    assert ("act", "relu-missing") in causes_of(found)
-    assert any("act" in line for line in found.by_hand)
+    migration = compare_pair(pair_of(workers, dataset, "small()", "bare()"), impact=False)
+    assert not migration.equal
+    assert ("act", "relu-missing") in causes_of(migration)
+    assert any("act" in line for line in migration.by_hand)
 
 
-def test_a_dropout_that_scales_in_inference_is_named_and_mended(workers: Workers, dataset: Dataset) -> None:
+def test_a_dropout_that_scales_in_inference_is_named_and_fixed(workers: Workers, dataset: Dataset) -> None:
     second = "small(mode='downscale_in_infer')"
-    found = compare_pair(pair_of(workers, dataset, "small()", second), impact=False)
-    assert causes_of(found) == {("fc.2", "dropout-mode")}
-    assert not found.equal
+    migration = compare_pair(pair_of(workers, dataset, "small()", second), impact=False)
+    assert causes_of(migration) == {("fc.2", "dropout-mode")}
+    assert not migration.equal
     assert compare_pair(pair_of(workers, dataset, "small()", second), apply_fixes=True, impact=False).equal
 
 
-def test_a_bias_that_one_model_lacks_is_made_neutral_and_said(workers: Workers, dataset: Dataset) -> None:
-    found = compare_pair(pair_of(workers, dataset, "small(bias=False)", "small()"), impact=False)
-    assert found.equal, found
-    assert any("bias in PaddlePaddle only" in line and "conv" in line for line in found.remarks)
+def test_a_bias_that_one_model_lacks_is_made_neutral_and_listed(workers: Workers, dataset: Dataset) -> None:
+    migration = compare_pair(pair_of(workers, dataset, "small(bias=False)", "small()"), impact=False)
+    assert migration.equal, migration
+    assert any("bias in PaddlePaddle only" in line and "conv" in line for line in migration.remarks)
 
 
 @pytest.mark.parametrize(("first", "second", "title"), [(True, False, "TensorFlow"), (False, True, "PaddlePaddle")])
-def test_a_softmax_at_one_end_only_is_said(
+def test_a_softmax_at_one_end_only_is_listed(
     workers: Workers, dataset: Dataset, first: bool, second: bool, title: str
 ) -> None:
     pair = pair_of(workers, dataset, f"nested(softmax={first})", f"nested(softmax={second})", (8, 8, 3))
-    found = compare_pair(pair, training=True)
-    assert found.equal, found
+    migration = compare_pair(pair, training=True)
+    assert migration.equal, migration
     assert pair.ends()[0] == "logits"
-    assert any(f"(softmax) ends the {title} model only" in line for line in found.remarks)
+    assert any(f"(softmax) ends the {title} model only" in line for line in migration.remarks)
 
 
-def test_branches_that_nothing_tells_apart_are_listed(workers: Workers, dataset: Dataset) -> None:
+def test_branches_that_cannot_be_distinguished_are_listed(workers: Workers, dataset: Dataset) -> None:
     pair = pair_of(workers, dataset, "twins()", "twins()", (8, 8, 3))
     pair.load()
-    found = pair.match()
-    (line,) = found.ambiguous
+    matching = pair.match()
+    (line,) = matching.ambiguous
     assert all(name in line for name in ("left", "right", "one", "two"))
 
 
 def test_a_layer_of_a_users_own_cannot_be_matched_and_the_verdict_says_so(workers: Workers, dataset: Dataset) -> None:
-    found = compare_pair(pair_of(workers, dataset, "custom()", "nested()", (8, 8, 3)), impact=False)
-    assert found.verdict == "undecided"  # nobody knows what it does with its weights
-    assert any("not transferred: odd/scale" in line for line in found.remarks)
-    assert any("odd" in cause.text for cause in found.causes)
-    assert any("odd" in line for proof in found.proofs for line in proof.problems)
+    migration = compare_pair(pair_of(workers, dataset, "custom()", "nested()", (8, 8, 3)), impact=False)
+    assert migration.verdict == "undecided"  # nobody knows what it does with its weights
+    assert any("not transferred: odd/scale" in line for line in migration.remarks)
+    assert any("odd" in cause.text for cause in migration.causes)
+    assert any("odd" in line for proof in migration.proofs for line in proof.problems)
 
 
 def test_weights_of_a_layer_that_is_not_looked_into_leave_the_pair_undecided(workers: Workers) -> None:
     pair = pair_of(workers, None, "recurrent()", "recurrent()", (9,), tokens=50)
-    found = compare_pair(pair)
-    assert found.verdict == "undecided"
-    assert found.impact is None
-    assert not any(math.isfinite(cause.before) for cause in found.causes)
-    assert all(any(name in line for line in found.remarks) for name in ("memory/lstm_cell", "memory.weight_ih_l0"))
+    migration = compare_pair(pair)
+    assert migration.verdict == "undecided"
+    assert migration.impact is None
+    assert not any(math.isfinite(cause.before) for cause in migration.causes)
+    assert all(any(name in line for line in migration.remarks) for name in ("memory/lstm_cell", "memory.weight_ih_l0"))
     assert not pair.graphs[SECOND].stray
 
 
@@ -271,14 +273,12 @@ def test_what_cannot_be_compared_is_said_in_one_message(
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (3, 8, 8), (2, 2, 3)])
-def test_a_wrong_input_shape_is_said(workers: Workers, dataset: Dataset, shape: tuple[int, ...]) -> None:
+def test_a_wrong_input_shape_is_refused(workers: Workers, dataset: Dataset, shape: tuple[int, ...]) -> None:
     with pytest.raises(TargetError, match=r"does not (run|build)"):
         pair_of(workers, dataset, "nested()", "nested()", shape).load()
 
 
-def test_in_float32_a_large_difference_is_seen_and_named_and_equal_models_pass(
-    workers: Workers, dataset: Dataset
-) -> None:
+def test_in_float32_a_large_difference_is_named_and_equal_models_pass(workers: Workers, dataset: Dataset) -> None:
     same = compare_pair(pair_of(workers, dataset, "small()", "small()", dtype="float32"), impact=False)
     assert same.equal, same
     assert [proof.level for proof in same.proofs] == [1, 3]
@@ -295,11 +295,11 @@ def test_a_saved_keras_model_is_a_target_and_a_damaged_one_is_refused(
     path = tmp_path / "model.keras"
     save = f"from tests.migration.keras_models import small; small(epsilon=1e-3).save({str(path)!r})"
     subprocess.run([sys.executable, "-c", save], check=True, capture_output=True, cwd=ROOT)
-    wanted = {FIRST: ModelSpec(str(path), [16, 16, 3]), SECOND: ModelSpec(f"{PADDLE}:small(epsilon=1e-3)", [16, 16, 3])}
-    assert compare_pair(Pair(workers, wanted, dataset), training=True, impact=False).equal
+    specs = {FIRST: ModelSpec(str(path), [16, 16, 3]), SECOND: ModelSpec(f"{PADDLE}:small(epsilon=1e-3)", [16, 16, 3])}
+    assert compare_pair(ModelPair(workers, specs, dataset), training=True, impact=False).equal
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(TargetError, match=r"model\.keras cannot be loaded by Keras"):
-        Pair(workers, wanted, dataset).load()
+        ModelPair(workers, specs, dataset).load()
 
 
 def test_the_decision_impact_counts_changed_classes(workers: Workers, dataset: Dataset) -> None:
@@ -316,13 +316,13 @@ def test_the_decision_impact_counts_changed_classes(workers: Workers, dataset: D
 
 
 def test_a_record_survives_json(workers: Workers, dataset: Dataset) -> None:
-    found = compare_pair(pair_of(workers, dataset, "small(epsilon=1e-3)", "small(padding=1)"), impact=False)
-    again = Migration.from_dict(json.loads(json.dumps(found.as_dict())))
-    assert again == found
-    assert all(cause.framework == SECOND for cause in again.causes)
+    migration = compare_pair(pair_of(workers, dataset, "small(epsilon=1e-3)", "small(padding=1)"), impact=False)
+    read_back = Migration.from_dict(json.loads(json.dumps(migration.as_dict())))
+    assert read_back == migration
+    assert all(cause.framework == SECOND for cause in read_back.causes)
 
 
-def test_inputs_are_real_images_in_the_size_that_is_wanted(workers: Workers, dataset: Dataset) -> None:
+def test_inputs_are_real_images_in_the_size_of_the_model(workers: Workers, dataset: Dataset) -> None:
     pair = pair_of(workers, dataset, "small()", "small()", (48, 40, 3))
     images = pair.inputs(3)
     assert images.shape == (3, 48, 40, 3)

@@ -21,7 +21,7 @@ from parity.cli.main import app
 from parity.kinds import ACTIVATIONS, KINDS, compute
 from parity.migration.pair import FIRST, SECOND
 from parity.migration.repro import write_repro
-from parity.migration.repro_scripts import Culprit, own_layout
+from parity.migration.repro_scripts import DifferingLayer, own_layout
 from parity.runtime.graph import Step
 from parity.workers.pool import Workers
 
@@ -79,14 +79,14 @@ DRIVER = """
 import contextlib, io, json, runpy, sys
 import numpy as np
 
-found = {}
+outcomes = {}
 for path in sys.argv[2:]:
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        made = runpy.run_path(path, run_name="__main__")
-    expected = made["recorded"][sys.argv[1] + "_output"]
-    found[path] = [float(np.abs(made["found"] - expected).max() / np.abs(expected).max()), said.getvalue()]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        names = runpy.run_path(path, run_name="__main__")
+    expected = names["recorded"][sys.argv[1] + "_output"]
+    outcomes[path] = [float(np.abs(names["output"] - expected).max() / np.abs(expected).max()), printed.getvalue()]
 assert not {"parity", "tf_impl", "paddle_impl"} & set(sys.modules)
-print(json.dumps(found))
+print(json.dumps(outcomes))
 """
 
 SCRIPTS = {FIRST: "repro_tensorflow.py", SECOND: "repro_paddle.py"}
@@ -100,15 +100,15 @@ def ran(framework: str, folders: Sequence[Path], away: Path) -> list[tuple[float
     for script in scripts:
         for node in ast.walk(ast.parse(Path(script).read_text())):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
-                names = [each.name for each in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
                 module = {"tensorflow": "tensorflow", "paddle": "paddle"}[framework]
                 assert {name.partition(".")[0] for name in names} <= {"pathlib", "numpy", module}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-I", "-c", DRIVER, framework, *scripts], cwd=away, capture_output=True, text=True, env={}
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    return [(found[script][0], found[script][1]) for script in scripts]
+    assert process.returncode == 0, process.stderr[-3000:]
+    outcomes = json.loads(process.stdout.splitlines()[-1])
+    return [(outcomes[script][0], outcomes[script][1]) for script in scripts]
 
 
 @pytest.fixture(scope="module")
@@ -153,24 +153,24 @@ def test_the_scripts_show_the_gap_without_the_project(
     assert "conv padding: TensorFlow has 0 above, 1 below, 0 left, 1 right" in done.output
     done = repro("pooled()", pooled, first="pooled()")
     assert "TensorFlow makes (4, 4, 3) of the same input, Paddle (5, 5, 3)" in done.output
-    monkeypatch.setattr("parity.migration.repro.BIG", 0)
+    monkeypatch.setattr("parity.migration.repro.SINGLE_IMAGE_ABOVE", 0)
     repro("Net(epsilon=1e-5, padding=1)", named, "--layer", "bn")
     for framework, other in ((FIRST, SECOND), (SECOND, FIRST)):
-        for folder, (own, said) in zip(
+        for folder, (own, printed) in zip(
             (first, named, pooled), ran(framework, (first, named, pooled), tmp_path), strict=True
         ):
             assert own < 1e-12
             with np.load(folder / "repro.npz") as recorded:
                 made, expected = recorded[f"{framework}_output"], recorded[f"{other}_output"]
             if folder == pooled:
-                assert f"shape {made.shape} here, {expected.shape} there" in said
+                assert f"shape {made.shape} here, {expected.shape} there" in printed
                 continue
             gap = np.abs(made - expected).max() / np.abs(expected).max()
             assert gap > 1e-5
-            assert re.search(rf"difference to what \w+ made of it: {re.escape(f'{gap:.3e}')}", said)
+            assert re.search(rf"difference from the output of \w+: {re.escape(f'{gap:.3e}')}", printed)
             assert f"{gap:.3e}" in (folder / "README.md").read_text()
 
-    assert sorted(each.name for each in first.iterdir()) == ["README.md", "repro.npz", *sorted(SCRIPTS.values())]
+    assert sorted(path.name for path in first.iterdir()) == ["README.md", "repro.npz", *sorted(SCRIPTS.values())]
     with np.load(first / "repro.npz") as recorded:
         assert recorded["input_0"].shape == (4, 16, 16, 3)
         assert recorded["tensorflow_kernel"].shape == (3, 3, 3, 6)
@@ -200,7 +200,7 @@ def test_a_directory_with_files_in_it_is_refused_before_anything_is_loaded(tmp_p
         done = CliRunner().invoke(app, [*arguments, str(output)])
         assert done.exit_code == 2
         assert "expected a new or empty directory" in done.output
-    assert [each.name for each in tmp_path.iterdir()] == ["mine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 PADS = [[0, 1], [1, 2]]
@@ -303,19 +303,21 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
     """numpy's own outputs stand for what was recorded."""
     draw = np.random.default_rng(0)
     folders = []
-    for place, (kind, numbers, shapes, own) in enumerate(CASES):
+    for index, (kind, numbers, shapes, own) in enumerate(CASES):
         xs = [draw.integers(0, 11, shape) if kind == "embedding" else draw.uniform(-2, 2, shape) for shape in shapes]
         arrays = {name: draw.uniform(0.5, 1.5, shape).astype("float32") for name, shape in own.items()}
-        wide = {name: array.astype("float64") for name, array in arrays.items()}
-        made = {
-            framework: compute(kind, numbers | ROUNDED.get((framework, numbers.get("function", "")), {}), xs, wide)
+        float64_arrays = {name: array.astype("float64") for name, array in arrays.items()}
+        outputs = {
+            framework: compute(
+                kind, numbers | ROUNDED.get((framework, numbers.get("function", "")), {}), xs, float64_arrays
+            )
             for framework in (FIRST, SECOND)
         }
-        step = Step(f"layer {place}", kind, numbers, own, tuple(range(len(xs))), made[FIRST].shape[1:])
+        step = Step(f"layer {index}", kind, numbers, own, tuple(range(len(xs))), outputs[FIRST].shape[1:])
         lines = {name: workers[name].write_script(kind, numbers, own) for name in workers}
-        culprit = Culprit(step.name, (step, step), xs, arrays, made, "a cause", lines)
-        folders.append(tmp_path / f"{place}")
-        write_repro(culprit, folders[-1], {FIRST: "1", SECOND: "2"})
+        layer = DifferingLayer(step.name, (step, step), xs, arrays, outputs, "a cause", lines)
+        folders.append(tmp_path / f"{index}")
+        write_repro(layer, folders[-1], {FIRST: "1", SECOND: "2"})
     of_twins = {"adaptive_average_pool", "lrn"}  # layers of the suite's own networks
     assert {kind for kind, *_ in CASES} == set(KINDS) - of_twins - {"other"}
     functions = {numbers["function"] for kind, numbers, *_ in CASES if kind == "activation"}

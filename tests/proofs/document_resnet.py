@@ -1,12 +1,14 @@
 """The CIFAR ResNets as the documents' Keras code computes them, rebuilt from its description as an oracle.
 
-`python -m tests.proofs.document_resnet VERSION DEPTH STATE.npz IMAGES.npy OUT.npz` gives the model our arrays by name
-and writes its logits in float64 and the number of its parameters. It shares the names with the twins, and no code.
+`python -m tests.proofs.document_resnet NAME...` takes, of each network, arrays and images from the folder of its name,
+NAME/state.npz and NAME/images.npy, and writes the model's logits in float64 and the number of its parameters there,
+NAME/out.npz. It shares the names with the twins, and no code.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -71,17 +73,23 @@ def model(version: int, depth: int, side: int, classes: int) -> Any:
     return keras.Model(images, layers.Dense(classes, name="head.logits")(layers.Flatten()(x)))
 
 
-def main() -> None:
-    version, depth, state_file, images_file, out = sys.argv[1:]
-    keras.backend.set_floatx("float64")
-    state, images = dict(np.load(state_file)), np.load(images_file)
+def answer(folder: Path) -> None:
+    """The logits and the number of parameters of the network that the folder is named for."""
+    depth, version = folder.name.partition("-")[0].removeprefix("resnet").split("_v")
+    state, images = dict(np.load(folder / "state.npz")), np.load(folder / "images.npy")
     built = model(int(version), int(depth), images.shape[1], len(state["head/logits/bias"]))
     kinds = {"moving_mean": "mean", "moving_variance": "variance"}
     for variable in built.weights:
         layer, kind = variable.path.rsplit("/", 1)
         variable.assign(state.pop(f"{layer.replace('.', '/')}/{kinds.get(kind, kind)}"))
     assert not state, list(state)
-    np.savez(out, logits=built(images, training=False).numpy(), parameters=built.count_params())
+    np.savez(folder / "out.npz", logits=built(images, training=False).numpy(), parameters=built.count_params())
+
+
+def main() -> None:
+    keras.backend.set_floatx("float64")
+    for name in sys.argv[1:]:
+        answer(Path(name))
 
 
 if __name__ == "__main__":

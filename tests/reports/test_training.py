@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from parity.records.earlier_forms import of_today
 from parity.records.equivalence import SETTINGS, equivalence
 from parity.records.records import DifferingImage, Equivalence, Record, Training, TrainingSession
 from reports.evidence.experiments import CONDITIONS
@@ -310,7 +311,7 @@ def ablations(**changes: Any) -> list[Training]:
     return [
         base,
         replace(base, seed=1, epochs=trained([0.4, 0.52, 0.6]).epochs),
-        trained([0.3, 0.45], network="mini_resnet-nobn", seconds=20.0, **changes),
+        trained([0.3, 0.45], network="mini_resnet_nobn", seconds=20.0, **changes),
         trained([0.5, 0.41], network="mini_resnet", recipe="mini-noaug", **changes),
     ]
 
@@ -333,10 +334,11 @@ def test_ablation_on_other_images_has_no_base(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_catalogue_network_without_batch_norm_is_an_ablation_too(tmp_path: Path) -> None:
-    records = [replace(record, network=record.network.replace("-nobn", "_nobn")) for record in ablations()]
-    part = section(report(tmp_path, records), "What was taken away")
-    assert row(part, "`mini_resnet`", "without batch norm")[5] == "51.00 / 45.00"
+def test_an_ablation_under_the_name_that_it_had_is_the_same_network(tmp_path: Path) -> None:
+    """Earlier runs had two names for it."""
+    old = [{**record.as_dict(), "network": record.network.replace("_nobn", "-nobn")} for record in ablations()]
+    records = [Training.from_dict(of_today(values)) for values in old]
+    assert records == ablations()
 
 
 def test_no_ablation_no_section(tmp_path: Path) -> None:

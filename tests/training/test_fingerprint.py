@@ -127,7 +127,7 @@ def change(path: Path, name: str, how: type[OneNumber | OneOperator]) -> None:
 DECISIVE: list[tuple[str, str, type[OneNumber | OneOperator]]] = [
     ("{twin}/layers.py", "conv", OneNumber),
     ("{twin}/layers.py", "SharedDropout", OneOperator),
-    ("{twin}/optimizers.py", "Optimizer", OneOperator),
+    ("{twin}/optimizers.py", "Optimizer", OneNumber),
     ("{twin}/training.py", "Trainer.augmented", OneOperator),
     ("{twin}/training.py", "_preprocessed", OneOperator),
     ("{twin}/networks/lenet.py", "{lenet}", OneNumber),

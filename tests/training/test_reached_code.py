@@ -166,9 +166,13 @@ def test_a_name_of_its_own_is_not_the_modules(write: Write) -> None:
     ):
         found = reached(["project.main.main"], root=write(main=f"from project.late import late\n{body}\n"))
         assert list(found) == ["project.main.main"]
-    body = "def main():\n    def inner(late):\n        return late\n    return inner(late)"
-    found = reached(["project.main.main"], root=write(main=f"from project.late import late\n{body}\n"))
-    assert list(found) == ["project.main.main", "project.late.late"]
+    for body in (
+        "def main():\n    def inner(late): return late\n    return inner(late)",
+        "def main(late=late): return late",
+        "def main(x): return [late for late in x], late(1)",
+    ):
+        found = reached(["project.main.main"], root=write(main=f"from project.late import late\n{body}\n"))
+        assert list(found) == ["project.main.main", "project.late.late"]
 
 
 def test_fields_of_a_dataclass_count_and_their_types_do_not(write: Write) -> None:

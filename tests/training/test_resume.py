@@ -178,7 +178,7 @@ def test_ctrl_c_leaves_a_partial_result_and_the_same_command_goes_on(tmp_path: P
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stdout + stderr
     assert "Traceback" not in stderr
-    assert "this is a partial result; the same command goes on after the last finished epoch" in stderr
+    assert "this is a partial result; the same command continues after the last finished epoch" in stderr
     assert_gone(workers)
 
     assert set(listing(tmp_path)) == {

@@ -145,7 +145,7 @@ def test_losses_of_the_two_frameworks_agree(runs: dict[str, Outcome]) -> None:
     """Eight float32 steps in, the losses still share four digits."""
     for first, second in zip(*(runs[name].record.epochs for name in runs), strict=True):
         for key in ("train_loss", "test_loss"):
-            assert first[key] == pytest.approx(second[key], rel=2e-4)
+            assert getattr(first, key) == pytest.approx(getattr(second, key), rel=2e-4)
         assert first["seconds"] > 0
         assert 0 <= first["test_accuracy"] <= 1
 

@@ -18,7 +18,7 @@ from parity.numerics.tolerance import Roundings
 from parity.workers.client import Client
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
-from parity.workers.protocol import Reply
+from parity.workers.reply import Reply
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,18 +42,23 @@ VALUES: dict[str, Any] = {
     "dtype": "float32",
     "end": 3,
     "fault": "other epsilon",
+    "found": {"kind": "dropout", "numbers": {"rate": 0.5}},
+    "kind": "dense",
     "losses": True,
     "names": {"conv": Adoption(0)},
     "network": "lenet5",
+    "numbers": {"rate": 0.25},
     "on_progress": lambda message: None,
     "optimizer": True,
     "path": "weights.pdparams",
     "precision": "bfloat16",
     "rate": 0.5,
     "rounds": 2,
+    "row": True,
     "roundings": Roundings([1]),
     "rule": Optimizer("sgd"),
     "seed": 5,
+    "shapes": {"kernel": [3, 4]},
     "settings": TrainerSettings(8, Optimizer("adam")),
     "stage": "stem/conv",
     "steps": 4,

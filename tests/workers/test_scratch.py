@@ -171,7 +171,7 @@ def test_sigterm_ends_a_training_as_ctrl_c_does(temporary: Path, tmp_path: Path)
         process.send_signal(signal.SIGTERM)
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 143, stdout + stderr
-    assert "terminated: this is a partial result; the same command goes on after the last finished epoch" in stderr
+    assert "terminated: this is a partial result; the same command continues after the last finished epoch" in stderr
     assert "Traceback" not in stderr
     assert training_of(tmp_path / "runs" / "lenet5-tensorflow-seed0-partial.json").epochs
     assert folders(temporary) == []

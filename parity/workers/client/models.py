@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from parity.catalogue.recipes import Optimizer
-from parity.numerics.arrays import Arrays
-from parity.weights.description import Description
-from parity.weights.state import State
 from parity.workers.client.requests import Requests, counted
+
+if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and this is imported before them
+    import numpy as np
+
+    from parity.catalogue.recipes import Optimizer
+    from parity.numerics.arrays import Arrays
+    from parity.weights.description import Description
+    from parity.weights.state import State
 
 
 class ModelRequests(Requests):
@@ -23,6 +26,8 @@ class ModelRequests(Requests):
 
     def describe(self, network: str) -> Description:
         """Entries, layers and dropout of the network as this framework's twin was built."""
+        from parity.weights.description import Description
+
         return Description.from_dict(self.call("describe", network=network).result)
 
     def round_trip(self, network: str, arrays: State) -> State:

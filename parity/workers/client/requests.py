@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and this is imported before them
+    import numpy as np
 
-from parity.workers.protocol import Reply
+    from parity.numerics.arrays import Arrays
+    from parity.workers.reply import Reply
 
 
 class Requests(ABC):
@@ -51,3 +53,10 @@ class Requests(ABC):
 def counted(on_progress: Callable[[int], None] | None, what: str) -> Callable[[dict[str, Any]], None]:
     """A listener for messages that hold one count under `what`; those of a listener that is None are dropped."""
     return lambda message: on_progress(int(message[what])) if on_progress is not None else None
+
+
+def group(arrays: Arrays, name: str) -> Arrays:
+    """One group of a reply's arrays, see `parity.numerics.arrays.unpack`."""
+    from parity.numerics.arrays import unpack
+
+    return unpack(arrays, name)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from parity.catalogue.recipes import TrainerSettings
-from parity.numerics.arrays import Arrays
 from parity.workers.client.requests import Requests
+
+if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and this is imported before them
+    from parity.catalogue.recipes import TrainerSettings
+    from parity.numerics.arrays import Arrays
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from parity.workers.client.requests import Requests, counted, group
 
-from parity.catalogue.recipes import TrainerSettings
-from parity.numerics.arrays import Arrays, unpack
-from parity.weights.state import State
-from parity.workers.client.requests import Requests, counted
+if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and this is imported before them
+    import numpy as np
+
+    from parity.catalogue.recipes import TrainerSettings
+    from parity.numerics.arrays import Arrays
+    from parity.weights.state import State
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,12 @@ class TrainingExport:
     @cached_property
     def state(self) -> State:
         """Weights and running statistics by canonical name."""
-        return unpack(self.arrays, "state")
+        return group(self.arrays, "state")
 
     @cached_property
     def optimizer(self) -> Arrays:
         """What the optimizer remembers, by slot and canonical name; empty unless it was asked for."""
-        return unpack(self.arrays, "optimizer")
+        return group(self.arrays, "optimizer")
 
 
 class TrainingRequests(Requests):
@@ -162,12 +164,14 @@ class TrainingRequests(Requests):
         reply = self.call(
             "train_epoch", network=network, arrays=arrays, on_progress=listener, losses=losses, begin=begin, end=end
         )
+        import numpy as np
+
         return TrainedEpoch(**reply.result, losses=reply.arrays["losses"] if losses else np.zeros(0))
 
     def training_stages(self, network: str, arrays: Arrays) -> TrainingStages:
         """Forward passes in training mode through all rows of a plan, without an update; running statistics move."""
         reply = self.call("training_stages", network=network, arrays=arrays)
-        return TrainingStages(unpack(reply.arrays, "stages"), unpack(reply.arrays, "state"))
+        return TrainingStages(group(reply.arrays, "stages"), group(reply.arrays, "state"))
 
     def gradients(self, network: str, arrays: Arrays) -> Gradients:
         """The loss of a plan's first row, and its gradient of every trainable array that it depends on.

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-import numpy as np
+from parity.workers.client.requests import Requests, group
 
-from parity.catalogue.user_models import Adoption, ModelSpec
-from parity.numerics.arrays import Arrays, unpack
-from parity.numerics.tolerance import Roundings
-from parity.weights.state import Entry, State, entry_of
-from parity.workers.client.requests import Requests
+if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and this is imported before them
+    import numpy as np
+
+    from parity.catalogue.user_models import Adoption, ModelSpec
+    from parity.numerics.arrays import Arrays
+    from parity.numerics.tolerance import Roundings
+    from parity.weights.state import Entry, State
 
 
 class TracedModel(TypedDict):
@@ -63,6 +65,8 @@ class UserModelRequests(Requests):
 
     def adopt(self, network: str, names: Mapping[str, Adoption]) -> list[Entry]:
         """Give steps their canonical names; the entries of their state, in float32."""
+        from parity.weights.state import entry_of
+
         given = {name: asdict(adoption) for name, adoption in names.items()}
         return list(map(entry_of, self.call("adopt", network=network, names=given).result["entries"]))
 
@@ -116,8 +120,8 @@ class UserModelRequests(Requests):
             roundings: move the state and the inputs by these before the pass.
         """
         found = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
-        output = unpack(found, "output")["output"]
-        return TrainingPass(output, unpack(found, "gradients"), unpack(found, "statistics"))
+        output = group(found, "output")["output"]
+        return TrainingPass(output, group(found, "gradients"), group(found, "statistics"))
 
     def read_weights(self, network: str, path: str) -> State:
         """The adopted arrays of a file of the model's weights. Fails for what is not float32, or does not fit."""
