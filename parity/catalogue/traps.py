@@ -69,7 +69,7 @@ class FaultName(StrEnum):
     BGR = "BGR"
     CHANNELS_FIRST_BY_RESHAPE = "channels first by reshape"
     NO_SCALING = "no scaling"
-    MEAN_OF_EACH_CHANNEL = "mean of each channel"
+    MEAN_PER_CHANNEL = "mean of each channel"
     REDUCED_PRECISION = "reduced precision"
     ONE_NAN = "one nan"
     GRADIENTS_OF_NORM_100_AT_MOST = "gradients of norm 100 at most"
@@ -396,7 +396,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("channel-order", FaultName.BGR, "images", 2),
     Fault("channel-order", FaultName.CHANNELS_FIRST_BY_RESHAPE, "images", 2),
     Fault("preprocess", FaultName.NO_SCALING, "images", 2),
-    Fault("preprocess", FaultName.MEAN_OF_EACH_CHANNEL, "images less their mean", 4),
+    Fault("preprocess", FaultName.MEAN_PER_CHANNEL, "images less their mean", 4),
     Fault("tf32", FaultName.REDUCED_PRECISION, "product", 3),
     Fault("nan", FaultName.ONE_NAN, "product", 1),
     Fault("gradient-clip", FaultName.GRADIENTS_OF_NORM_100_AT_MOST, "any optimizer", 6),

@@ -164,7 +164,7 @@ def _channels_first(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(images.shape)
 
 
-def _mean_of_each_channel(mean: np.ndarray) -> np.ndarray:
+def _mean_per_channel(mean: np.ndarray) -> np.ndarray:
     return np.broadcast_to(mean.mean(axis=(0, 1)), mean.shape).astype(mean.dtype)
 
 
@@ -198,7 +198,7 @@ _CHANGES: dict[FaultName, Callable[[str, Scene], Distortion]] = {
     FaultName.NO_SCALING: lambda stage, scene: Distortion(
         images=lambda images: images if images.dtype == np.uint8 else images.astype(np.float64) * 255
     ),
-    FaultName.MEAN_OF_EACH_CHANNEL: lambda stage, scene: Distortion(mean=_mean_of_each_channel),
+    FaultName.MEAN_PER_CHANNEL: lambda stage, scene: Distortion(mean=_mean_per_channel),
     FaultName.HALF_THE_DECAY: lambda stage, scene: Distortion(settings=lambda s: s | {"l2": s["l2"] / 2}),
     FaultName.ANOTHER_SCOPE_OF_DECAY: lambda stage, scene: Distortion(settings=_another_scope),
     FaultName.THE_OTHER_MOMENTUM: lambda stage, scene: Distortion(settings=_the_other_momentum),

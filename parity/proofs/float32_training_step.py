@@ -85,7 +85,7 @@ def float32_step(context: ProofContext) -> Proof:
         WorkerError: a worker failed, with what it said.
     """
     recipe = recipe_for(context)
-    if (memory := _memory_wanted(context)) is not None:
+    if (memory := _memory_shortage(context)) is not None:
         return make_proof(context, 8, {}, [memory])
     _make_room(context)
     problems: list[str] = []
@@ -187,7 +187,7 @@ def _forget(context: ProofContext) -> None:
     context.workers.map(lambda worker: worker.forget_training(context.network.name))
 
 
-def _memory_wanted(context: ProofContext) -> str | None:
+def _memory_shortage(context: ProofContext) -> str | None:
     """Why a large network's steps are not looked at; None if they are. Short of memory, the system kills processes."""
     if context.network.params <= LARGE:
         return None

@@ -149,7 +149,7 @@ def test_what_a_version_cannot_do_is_said(framework: str, version: str, numpy: s
     assert "has no paddle.sigmoid: " in version_limits(framework, version, numpy, ["paddle.sigmoid"])[0]
 
 
-def test_a_framework_s_own_environment_is_found_inside_the_suite_s(
+def test_a_framework_s_own_environment_is_detected_inside_the_suite_s(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, altered_python: MakePython
 ) -> None:
     own = tmp_path / "frameworks" / "paddle" / "bin"
@@ -179,7 +179,7 @@ def test_another_python_is_not_shown_this_one_s_packages(
     assert str(ROOT) not in path
 
 
-def test_each_worker_s_versions_are_recorded(workers: Workers) -> None:
+def test_every_worker_s_versions_are_recorded(workers: Workers) -> None:
     environment = collect(workers, dataset=None, profile="quick", seed=0, command="")
     assert "keras" not in environment["packages"]
     assert set(environment["frameworks"]["paddle"]["packages"]) == {"numpy"}

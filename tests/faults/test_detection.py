@@ -284,7 +284,7 @@ def test_a_twin_is_the_next_layer_with_a_kernel_of_that_shape(scenes: dict[str, 
 DETECTION = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e9, True, True)
 
 
-def test_rates_count_what_was_found() -> None:
+def test_rates_count_what_was_detected() -> None:
     unseen = structs.replace(DETECTION, level=0, severity=None, placed=False, named=False)
     late = structs.replace(DETECTION, must_level=2, level=4, accused=["group1/conv"])
     rates = rates_of([DETECTION, unseen, late])

@@ -173,7 +173,7 @@ def test_an_unknown_network_is_no_proof_at_all(workers: Workers, dataset: Datase
         prove(workers, "lenet", dataset)
 
 
-def test_a_wrong_batch_norm_epsilon_is_found_at_the_first_batch_norm(faulty: Faulty, dataset: Dataset) -> None:
+def test_a_wrong_batch_norm_epsilon_is_reported_at_the_first_batch_norm(faulty: Faulty, dataset: Dataset) -> None:
     by_level = proofs(faulty("tensorflow"), "mini_inception", dataset)
     assert not by_level[1].passed  # the layer alone, against numpy
     assert any(line.startswith("tensorflow, layers alone") and "'stem/bn'" in line for line in by_level[1].problems)
@@ -185,7 +185,7 @@ def test_a_wrong_batch_norm_epsilon_is_found_at_the_first_batch_norm(faulty: Fau
     assert all(line.startswith("tensorflow") for line in by_level[3].problems)
 
 
-def test_a_bias_that_is_not_added_is_found_at_its_layer(faulty: Faulty, dataset: Dataset) -> None:
+def test_a_bias_that_is_not_added_is_reported_at_its_layer(faulty: Faulty, dataset: Dataset) -> None:
     """The round trip holds, since the array is there: it is only not used."""
     by_level = proofs(faulty("tensorflow"), "resnet20_v1", dataset, 1, 2)
     assert not by_level[1].passed
@@ -198,7 +198,7 @@ def test_a_bias_that_is_not_added_is_found_at_its_layer(faulty: Faulty, dataset:
     assert by_level[2].first_failure == "stage2/block1/project"
 
 
-def test_symmetric_padding_at_stride_two_is_found_at_its_convolution(faulty: Faulty, dataset: Dataset) -> None:
+def test_symmetric_padding_at_stride_two_is_reported_at_its_convolution(faulty: Faulty, dataset: Dataset) -> None:
     """The shapes are the same: only values tell it."""
     by_level = proofs(faulty("paddle"), "resnet20_v1", dataset, 1, 2)
     assert not by_level[1].passed
@@ -245,7 +245,9 @@ def test_a_swapped_pair_of_one_shape_survives_the_round_trip_but_not_the_certifi
     assert by_level[1].first_failure == "stem/bn"
 
 
-def test_reduced_precision_in_one_float32_twin_is_found_by_level_three_alone(faulty: Faulty, dataset: Dataset) -> None:
+def test_reduced_precision_in_one_float32_twin_is_reported_by_level_three_alone(
+    faulty: Faulty, dataset: Dataset
+) -> None:
     by_level = proofs(faulty("tensorflow"), "googlenet", dataset, 2, 3)
     assert by_level[2].passed, by_level[2].problems
     assert not by_level[3].passed

@@ -188,7 +188,7 @@ def test_a_gradient_that_is_cut_off_is_seen_by_level_five(faulty_pair: FaultyPai
     assert any("'inception3a/conv1/kernel'" in line for line in by_level[5].problems)
 
 
-def test_a_rate_read_as_the_probability_to_keep_is_found_at_its_dropout(
+def test_a_rate_read_as_the_probability_to_keep_is_reported_at_its_dropout(
     faulty_pair: FaultyPair, dataset: Dataset
 ) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.layers": DROPOUT})
