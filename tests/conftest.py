@@ -10,7 +10,7 @@ import pytest
 
 from parity.data import registry
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, Workers, shared_threads
+from parity.workers.pool import Worker, Workers
 
 MakePython = Callable[[Mapping[str, str]], Path]
 
@@ -18,15 +18,19 @@ FaultyPair = Callable[[str, Mapping[str, str]], Workers]
 
 
 def pytest_configure() -> None:
-    """What a test starts is none of pytest-xdist's processes: in those, pytest-benchmark measures nothing."""
+    """What a test starts is none of pytest-xdist's processes: in those, pytest-benchmark measures nothing.
+
+    Threads of Paddle's that have nothing to do sleep at once. By default they keep a core busy for 0.2 s, which several
+    workers at a time need for their work: Paddle's then take twice the time of the processor.
+    """
     os.environ.pop("PYTEST_XDIST_WORKER", None)
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
-    """Both frameworks' workers, with their share of the CPU. A test that harms one uses its own instead."""
-    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    with Workers(device="cpu", threads=shared_threads(processes)) as both:
+    """Both frameworks' workers on the CPU. A test that harms one uses its own instead."""
+    with Workers(device="cpu") as both:
         yield both
 
 
