@@ -24,7 +24,7 @@ from parity.faults.sites import places, twin_of
 from parity.faults.tampering import TamperedWorkers, distortion
 from parity.proofs.context import Evidence
 from parity.records.levels import LEVELS
-from parity.records.records import Detection, Diagnosis, Innocence, Proof
+from parity.records.records import ControlRun, Detection, Diagnosis, Proof
 from parity.workers.pool import Workers
 
 
@@ -82,18 +82,18 @@ def detect_one(
         must_level=fault.level,
         level=failed.level if failed else 0,
         severity=severity_of(failed) if failed and not _within(failed) else None,
-        placed=bool(here),
+        located=bool(here),
         named=any(_names(cause, fault.trap) for cause in here),
-        accused=sorted({cause.stage for cause in causes if cause not in here}),
+        false_alarms=sorted({cause.stage for cause in causes if cause not in here}),
         diagnosis=(here or causes)[0].text if causes else "",
         seconds=time.perf_counter() - begin,
     )
 
 
-def find_nothing(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> Innocence:
-    """Prove and diagnose a correct pair with other weights, images and masks for each seed; every accusation counts."""
+def find_nothing(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> ControlRun:
+    """Prove and diagnose a correct pair with other weights, images and masks for each seed; all false alarms count."""
     begin = time.perf_counter()
-    accusations: list[str] = []
+    false_alarms: list[str] = []
     worst = 0.0
     updates: dict[str, Any] = {}
     for seed in seeds:
@@ -101,11 +101,11 @@ def find_nothing(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[
         for level in LEVELS:
             proof = prove_level(evidence, level)
             worst = float(np.fmax(worst, severity_of(proof) or 0.0))
-            accusations += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
+            false_alarms += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
             if not proof.passed and not proof.problems:
-                accusations.append(f"seed {seed}, level {level}: failed without a reason")
-        accusations += [f"seed {seed}: {cause.text}" for cause in diagnose_all(evidence)]
-    return Innocence(name, list(seeds), accusations, worst, time.perf_counter() - begin)
+                false_alarms.append(f"seed {seed}, level {level}: failed without a reason")
+        false_alarms += [f"seed {seed}: {cause.text}" for cause in diagnose_all(evidence)]
+    return ControlRun(name, list(seeds), false_alarms, worst, time.perf_counter() - begin)
 
 
 def _within(failed: Proof) -> bool:

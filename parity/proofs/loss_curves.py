@@ -25,7 +25,7 @@ from parity.weights.initializers import initial_state
 from parity.weights.state import State
 from parity.workers.pool import Worker, Workers
 
-Meaning = Literal["frameworks", "chaos"]  # of a pair of runs, see `RunPair`
+Meaning = Literal["frameworks", "divergence"]  # of a pair of runs, see `RunPair`
 
 STEPS = 200
 
@@ -57,7 +57,7 @@ def loss_curves(
         for precision in PRECISIONS:
             settings = trainer_settings(recipe, batch=batch, precision=precision)
             state = initial_state(description.entries, recipe.init, seed, precision)
-            for label, start in ((precision, state), (f"{precision} nudged", nudged(state, seed))):
+            for label, start in ((precision, state), (f"{precision} perturbed", nudged(state, seed))):
                 worker.start_training(name, seed, pack(state=start, data=prepared(few, recipe)), settings)
                 losses[label] = worker.train_epoch(name, plan, losses=True).losses
         return losses
@@ -132,7 +132,7 @@ def _pairings(frameworks: Sequence[str]) -> list[tuple[str, str, Meaning]]:
     for precision in PRECISIONS:
         one, other = (f"{framework} {precision}" for framework in frameworks)
         pairs.append((one, other, "frameworks"))
-        pairs += [(run, f"{run} nudged", "chaos") for run in (one, other)]
+        pairs += [(run, f"{run} perturbed", "divergence") for run in (one, other)]
     return pairs
 
 

@@ -18,7 +18,7 @@ from PIL import Image  # matplotlib itself depends on it
 
 from parity.printable import printable
 
-# From the palette of Okabe and Ito: told apart with any colour vision, and by lightness in grey.
+# From the palette of Okabe and Ito: distinct with any colour vision, and by lightness in grey.
 COLOURS = {"paddle": "#0072B2", "tensorflow": "#D55E00"}
 
 OTHER = "#555555"

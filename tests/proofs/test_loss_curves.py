@@ -51,7 +51,7 @@ def test_float64_stays_together_and_float32_starts_together(curves: Curves, work
 def test_pairs_are_frameworks_and_chaos_in_both_precisions(curves: Curves) -> None:
     found = [(pair.meaning, pair.one.split()[1]) for pair in curves.pairs]
     assert sorted(found) == sorted(
-        [("frameworks", p) for p in ("float64", "float32")] + [("chaos", p) for p in ("float64", "float32")] * 2
+        [("frameworks", p) for p in ("float64", "float32")] + [("divergence", p) for p in ("float64", "float32")] * 2
     )
     for pair in curves.pairs:
         gaps = relative_gaps(*(np.array(curves.losses[run]) for run in (pair.one, pair.other)))
@@ -61,9 +61,9 @@ def test_pairs_are_frameworks_and_chaos_in_both_precisions(curves: Curves) -> No
 
 def test_a_nudged_run_differs_by_rounding(curves: Curves) -> None:
     for run in ("paddle float64", "tensorflow float64"):
-        gaps = relative_gaps(np.array(curves.losses[run]), np.array(curves.losses[f"{run} nudged"]))
+        gaps = relative_gaps(np.array(curves.losses[run]), np.array(curves.losses[f"{run} perturbed"]))
         assert gaps.max() < 1e-12
-    gaps = relative_gaps(*(np.array(curves.losses[f"paddle float32{end}"]) for end in ("", " nudged")))
+    gaps = relative_gaps(*(np.array(curves.losses[f"paddle float32{end}"]) for end in ("", " perturbed")))
     assert 0 < gaps.max() < 1e-3
 
 
