@@ -153,7 +153,7 @@ def brief(seconds: Any) -> str:
 
 
 def signed(value: Any) -> str:
-    """A difference with its sign and two decimals, never `-0.00`; one that is no number is loud."""
+    """A difference with its sign and two decimals, never `-0.00`; one that is no number is bold."""
     return f"{round(value, 2) + 0.0:+.2f}" if is_number(value) else "**NaN**"
 
 
@@ -168,7 +168,7 @@ def percents(fractions: Sequence[float]) -> str:
 
 
 def probability(value: Any) -> str:
-    """A p value: `0.031`, `< 0.001`; one that is no number is loud."""
+    """A p value: `0.031`, `< 0.001`; one that is no number is bold."""
     if not is_number(value):
         return "**NaN**"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,11 +1,11 @@
 """The records that a run saves and a report reads.
 
-pytest-benchmark's JSON is the one store: every record below rides in a benchmark's `extra_info` (as `as_dict()` gives
-it), and the environment in `machine_info["parity"]`. `parity train` writes the same form, so that a report can be made
-from any mixture of the two.
+pytest-benchmark's JSON is the one store: every record below is kept in a benchmark's `extra_info` (as `as_dict()`
+gives it), and the environment in `machine_info["parity"]`. `parity train` writes the same form, so that a report can be
+made from any mixture of the two.
 
 The types and ranges below hold for what is read: `Record.from_dict` refuses what does not fit. A result of a network (a
-loss, a gap, an accuracy) may be no number, and the reports are loud about it; a count, a setting or a time may not.
+loss, a gap, an accuracy) may be no number, and the reports show it in bold; a count, a setting or a time may not.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class Experiment:
     """The trainings of one network under one set of conditions."""
 
     trained: dict[str, dict[int, Training]]  # framework -> seed -> record, both in order
-    qualifier: str = ""  # what tells it from other experiments with the same network; plain text
-    versions: str = ""  # those of the frameworks, where the report tells of several; plain text
+    qualifier: str = ""  # the conditions in which it differs from other experiments with the same network; plain text
+    versions: str = ""  # those of the frameworks, where the report covers several; plain text
 
     @property
     def sample(self) -> Training:
@@ -95,7 +95,7 @@ def experiments(records: Sequence[Training], versions: str = "") -> list[Experim
         differing = [
             name
             for index, name in enumerate(CONDITIONS)
-            if len({other[index] for other in siblings}) > 1  # only what tells them apart
+            if len({other[index] for other in siblings}) > 1  # only those in which they differ
         ]
         trained: dict[str, dict[int, Training]] = {}
         for record in sorted(grouped[key], key=lambda record: (framework_order(record.framework), record.seed)):

@@ -68,7 +68,7 @@ def worst(curves: Curves) -> CurveFinding | None:
 
 
 def curve_faults(curves: Curves) -> list[str]:
-    """Why the curves speak against the network, in Markdown; empty when they do not."""
+    """Why the curves show a difference of the frameworks, in Markdown; empty when they do not."""
     every = readings(curves)
     if not every:
         return [f"loss curves by recipe {code(curves.recipe)}: the frameworks were not compared"]

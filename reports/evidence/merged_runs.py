@@ -1,6 +1,6 @@
 """Read saved runs and merge them: for each key, the record of the latest run of the same versions and devices.
 
-What was shown with some versions of the frameworks says nothing of others, so the runs of each combination are merged
+What was shown with some versions of the frameworks is not shown for others, so the runs of each combination are merged
 by themselves (see `reports.evidence.versions`), and are shown side by side in the report.
 
 Keys: proofs by (network, level, title); update rules by (rule, network); speed by (network, framework, what, batch);
@@ -136,7 +136,7 @@ _RECORDS = (
 
 
 def is_drawn(title: str) -> bool:
-    """Whether a title or source tells of generated images in place of a real data set."""
+    """Whether a title or source names generated images in place of a real data set."""
     return any(word in title.lower() for word in ("generated", "synthetic"))
 
 

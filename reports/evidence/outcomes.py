@@ -50,7 +50,7 @@ def _key(record: Equivalence) -> tuple[str, str, str, int, int]:
 
 
 def equivalence_faults(record: Equivalence) -> list[str]:
-    """Why the test speaks against the network, in Markdown; empty when it does not."""
+    """Why the test shows a difference of the network, in Markdown; empty when it does not."""
     if record.verdict != NOT_EQUIVALENT:
         return []
     return [
@@ -74,7 +74,7 @@ def _interval(record: Equivalence) -> str:
 
 
 def cross_faults(record: CrossEvaluation) -> list[str]:
-    """Why a cross-evaluation speaks against the network, in Markdown; empty when it does not."""
+    """Why a cross-evaluation shows a difference of the network, in Markdown; empty when it does not."""
     who = (
         f"weights of {framework_title(record.trained_in)}, seed {plain(record.seed)}, in "
         f"{framework_title(record.evaluated_in)}"

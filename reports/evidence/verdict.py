@@ -1,7 +1,7 @@
 """Decide which networks are proven equal. The rules are strict: what was not shown counts against the network.
 
 A network is equal only if all levels of `parity.records.levels.LEVELS` are recorded with the same versions of the
-frameworks, each of them sound (see `proof_faults`), and no further level on record speaks against it. It is different
+frameworks, each of them sound (see `proof_faults`), and no further level on record fails. It is different
 where a level fails that compared something; one in which a framework gave no answer says nothing about the network,
 which is not proven.
 """
@@ -55,7 +55,7 @@ class NetworkVerdict:
     missing: Sequence[int]
     unanswered: frozenset[int] = frozenset()  # failed levels in which a framework did not answer
     outcomes: Mapping[int, str] = field(default_factory=dict)  # of the levels that curves and trainings show
-    versions: str = ""  # those of the frameworks, plain text, where the report tells of several
+    versions: str = ""  # those of the frameworks, plain text, where the report covers several
 
     @property
     def label(self) -> str:
@@ -110,12 +110,12 @@ def _judge(network: str, merged: MergedRuns, tests: Sequence[Tested]) -> Network
     proofs: dict[int, list[Proof]] = {}
     for proof in sorted(own, key=lambda proof: proof.level):
         proofs.setdefault(proof.level, []).append(proof)
-    failed = {level: reasons for level, found in proofs.items() if (reasons := _reasons(found))}
+    failed = {level: reasons for level, level_proofs in proofs.items() if (reasons := _reasons(level_proofs))}
     silent = {level for level in failed if all(map(unanswered, filter(proof_faults, proofs[level])))}
     outcomes: dict[int, str] = {}
     accuracy = _accuracy(network, merged, tests)
-    for level, found in ((LOSS_CURVE, _loss_curves(network, merged)), (OUTCOME, accuracy)):
-        word, reasons = found
+    for level, outcome in ((LOSS_CURVE, _loss_curves(network, merged)), (OUTCOME, accuracy)):
+        word, reasons = outcome
         if reasons:
             failed[level] = [*failed.get(level, []), *reasons]
             silent -= {level}
@@ -138,7 +138,7 @@ def unanswered(proof: Proof) -> bool:
 
 
 def _loss_curves(network: str, merged: MergedRuns) -> tuple[str, list[str]]:
-    """The word for the network's loss curves, empty without any, and what speaks against it."""
+    """The word for the network's loss curves, empty without any, and what failed."""
     own = [curves for curves in merged.curves if curves.network == network]
     if not own:
         return "", []
@@ -150,7 +150,7 @@ def _loss_curves(network: str, merged: MergedRuns) -> tuple[str, list[str]]:
 
 
 def _accuracy(network: str, merged: MergedRuns, tests: Sequence[Tested]) -> tuple[str, list[str]]:
-    """The word for the network's tests of equivalence and cross-evaluations, and what speaks against it."""
+    """The word for the network's tests of equivalence and cross-evaluations, and what failed."""
     own = [test.record for test in tests if test.record.network == network]
     crossed = [record for record in merged.cross_evaluations if record.network == network]
     faulty = [fault for record in own for fault in equivalence_faults(record)]

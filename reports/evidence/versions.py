@@ -82,10 +82,10 @@ def _setting(facts: FrameworkFacts) -> Setting:
 def by_versions(runs: Sequence[SavedRun]) -> list[tuple[Versions, list[SavedRun]]]:
     """The runs of each combination of versions and devices, older versions first; runs in the order given.
 
-    A run of one framework alone, such as a training, says nothing of the other: it belongs to every combination that
+    A run of one framework alone, such as a training, does not record the other: it belongs to every combination that
     has its framework in its setting, or, where there is none, to those with whatever was used of the other one. A run
     that names no framework at all is kept apart: its versions are not known. One that names no Keras, as older runs do
-    not, had the one that the others had with that framework's version, where these are of one mind.
+    not, had the one that the others had with that framework's version, where all of these agree.
     """
     known = _with_their_keras([versions_of(run.environment) for run in runs])
     whole = list(dict.fromkeys(versions for versions in known if not versions.settings or _complete(versions)))
@@ -100,7 +100,7 @@ def by_versions(runs: Sequence[SavedRun]) -> list[tuple[Versions, list[SavedRun]
 
 
 def _with_their_keras(known: Sequence[Versions]) -> list[Versions]:
-    """The same, with the Keras that is not recorded where the others leave no doubt about it."""
+    """The same, with the Keras that is not recorded where all other runs agree on it."""
     used: dict[tuple[str, str | None], set[str]] = {}
     for versions in known:
         for name, setting in versions.settings:

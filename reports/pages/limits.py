@@ -1,4 +1,4 @@
-"""What the report does not show, derived from the records: the section that keeps the others honest."""
+"""What the report does not show, derived from the records."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _of_environments(merged: MergedRuns) -> list[str]:
         if len(versions) > 1:
             limits.append(
                 f"The runs used different versions of {framework_title(framework)}: {plain(listed(versions))}. "
-                "What was shown in one says nothing of another."
+                "What was shown in one is not shown in another."
             )
         named = [run.environment.frameworks.get(framework) for run in merged.runs]
         probes = [facts.precision for facts in named if facts and facts.precision]

@@ -86,7 +86,7 @@ def _verdict(comparison: Migration) -> str:
 
 
 def _sentence(comparison: Migration) -> str:
-    """The sentence to sign. A record that calls itself equal is believed only where its proofs bear it out."""
+    """The sentence to sign. A record that says "equal" is reported so only where its proofs show it."""
     first, second, total = code(comparison.first), code(comparison.second), f"{len(comparison.stages)} matched layers"
     over = sum(not _within(stage.gap, stage.limit) for stage in comparison.stages)
     failed = [proof.level for proof in comparison.proofs if proof_faults(proof)]

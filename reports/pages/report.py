@@ -44,7 +44,7 @@ def compose_report(merged: MergedRuns, report: str, folder: str) -> tuple[str, d
     groups: list[Experiment] = []
     tests: list[Tested] = []
     verdicts: list[NetworkVerdict] = []
-    # what was shown with some versions says nothing of others
+    # what was shown with some versions is not shown for others
     judged: list[tuple[MergedRuns, list[NetworkVerdict]]] = []
     for part in merged.parts:
         own_groups = experiments(part.trained, part.label)

@@ -94,7 +94,7 @@ def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: A
         f"test accuracies in points; the difference is {first} less {second}. **Equivalent** means that the data "
         "exclude every difference of the margin or more: the interval lies within the margin on both sides. "
         "**Different** means that equivalence is not shown and a difference of zero is excluded. **Undecided** is what "
-        f"is left, and what fewer than {FEWEST_SEEDS} seeds or a failed run come to: it is no evidence for either."
+        f"is left, and the result of fewer than {FEWEST_SEEDS} seeds or of a failed run: it shows neither."
     )
     parts = ["### Accuracy over seeds: equivalent?", text, equivalence_table(tests)]
     if problems := equivalence_problems(tests):
@@ -127,7 +127,7 @@ def _cross_evaluation(merged: MergedRuns) -> list[str]:
 def _pairs_text(groups: Sequence[Experiment]) -> str:
     """How to take the differences, by the number of seeds."""
     words = (
-        "Digests of the initial weights and of every batch of the first epoch tell whether the two runs are twins. "
+        "Digests of the initial weights and of every batch of the first epoch show whether the two runs are twins. "
         "They share the start and not the rounding, so float32 runs drift apart. "
         f"The difference is {' minus '.join(TITLES.values())}, after the last epoch that both finished. "
     )
@@ -155,7 +155,7 @@ def _convergence(groups: Sequence[Experiment], album: Album) -> list[str]:
         return []
     text = (
         "Epochs / time until an epoch's training accuracy was at least that of the column: the median over the seeds, "
-        "in brackets how many came there if not all did. A training accuracy is the mean over an epoch as the network "
+        "in brackets how many reached it if not all did. A training accuracy is the mean over an epoch as the network "
         "was trained, with augmentation and dropout and while the weights moved: those at the epoch's end are mostly "
         "better. A dash means never."
     )

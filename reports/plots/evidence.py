@@ -101,7 +101,7 @@ def intervals(tests: Sequence[Tested]) -> bytes | None:
         axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
         for end in (low, high):
             axes.plot([end, end], [row - 0.14, row + 0.14], color=colour, linewidth=1.4)
-            if abs(end) > shown:  # an arrow says that it goes on
+            if abs(end) > shown:  # an arrow shows that it continues
                 edge = math.copysign(shown * EDGE, end)
                 axes.plot([edge], [row], color=colour, marker=">" if end > 0 else "<", markersize=6, clip_on=False)
         axes.plot([record.difference], [row], color=colour, marker="o", markersize=5)

@@ -147,6 +147,6 @@ def _few(count: int) -> list[int]:
 
 
 def _short(name: str) -> str:
-    """The end of a name tells layers apart; its beginning is often the same."""
+    """The end of a name, in which layers differ; its beginning is often the same."""
     name = " ".join(printable(name).split())
     return name if len(name) <= LONGEST_LABEL else f"…{name[1 - LONGEST_LABEL :]}"

@@ -27,7 +27,7 @@ NETWORK_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4
 
 MARKERS = {"paddle": "o", "tensorflow": "s"}
 
-LINES: dict[str, Any] = {"paddle": "solid", "tensorflow": (0, (4, 1.5))}  # where colour tells networks apart
+LINES: dict[str, Any] = {"paddle": "solid", "tensorflow": (0, (4, 1.5))}  # where the colour is the network
 
 DPI = 150
 

@@ -31,9 +31,7 @@ from reports.tables.convergence import Field
 
 MOST_MARKED_IN_COMPARISON = 12  # epochs that are marked where many networks share a picture
 
-MOST_MARKED_EPOCHS = (
-    30  # epochs; marks show where the points are, which a short run needs and a long one would drown in
-)
+MOST_MARKED_EPOCHS = 30  # epochs; marks show the points of a short run, and would hide those of a long one
 
 STOPPED_WIDTH = 0.8  # line width of a run that stopped early, beside the others
 

@@ -42,7 +42,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Median:
-    """The median over the seeds of one experiment and framework; a seed that never came there counts as infinity."""
+    """The median over the seeds of one experiment and framework; a seed that never reached it counts as infinity."""
 
     epoch: float
     seconds: float
@@ -73,7 +73,7 @@ def fields(groups: Sequence[Experiment]) -> list[Field]:
 
 
 def accuracies_of(field: Field) -> list[float]:
-    """The training accuracies that tell the field's runs apart."""
+    """The training accuracies at which the field's runs differ."""
     return distinguishing_accuracies(
         [run for group in field.groups for run in _everything(group)], most=MOST_ACCURACIES
     )
@@ -95,7 +95,7 @@ def median_reach(records: Sequence[Training], level: float) -> Median:
 
 
 def reach_table(field: Field) -> str | None:
-    """Epochs and time to each level, the median over the seeds; None where no level tells the runs apart."""
+    """Epochs and time to each level, the median over the seeds; None where the runs differ at no level."""
     levels = accuracies_of(field)
     if not levels:
         return None
@@ -119,10 +119,10 @@ class Entrant:
 
 
 def answers(field: Field) -> list[str]:
-    """Does the network that needs fewer epochs also need less time? One Markdown line a framework, where data say so.
+    """Does the network that needs fewer epochs also need less time? One Markdown line a framework, if shown.
 
     Compared at the highest level that most networks reached, at least two. A network counts only where more than half
-    of its seeds came there; "fewer epochs" is said only where the slowest seed of the one needs fewer than the fastest
+    of its seeds reached it; "fewer epochs" is said only where the slowest seed of the one needs fewer than the fastest
     of the other.
     """
     lines = []

@@ -87,7 +87,7 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
 
 
 def _largest(values: Sequence[object]) -> str:
-    """The largest of some gaps; one that is no number is loud."""
+    """The largest of some gaps; one that is no number is bold."""
     known = [value for value in values if is_number(value)]
     return gap_text(max(known)) if len(known) == len(values) else "**NaN**"
 

@@ -29,7 +29,7 @@ SHORT = {"running statistics": "statistics", "batch norms alone": "batch norms",
 def verdict_table(verdicts: Sequence[NetworkVerdict]) -> str:
     """Network, verdict, and the outcome of every required and every recorded level; a column is a level's number.
 
-    Where the report tells of several versions of the frameworks, each row says which its verdict holds for.
+    Where the report covers several versions of the frameworks, each row says which its verdict holds for.
     """
     levels = _levels(verdicts)
     several = any(verdict.versions for verdict in verdicts)
