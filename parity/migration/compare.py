@@ -136,7 +136,7 @@ def _stages(pair: ModelPair) -> list[MatchedLayer]:
                 first=first_step.name,
                 second=second_step.name,
                 kind=first_step.kind,
-                evidence=match.reason,
+                reason=match.reason,
                 gap=_finite_or_none(gap.gap) if gap else None,
                 limit=gap.limit if gap else None,
                 float32={

@@ -337,8 +337,10 @@ def test_traps_are_put_in_named_saved_and_reported(traps: tuple[str, ...], fault
     done = parity("traps", "--network", "lenet5", "--dataset", "generated", *chosen, "--json", "--save", saved)
     printed = json.loads(done.stdout)
     assert len(printed["detections"]) == faults
-    assert all(detection["level"] and detection["placed"] and detection["named"] for detection in printed["detections"])
-    assert [detection["accusations"] for detection in printed["correct"]] == [[]]
+    assert all(
+        detection["level"] and detection["located"] and detection["named"] for detection in printed["detections"]
+    )
+    assert [detection["false_alarms"] for detection in printed["correct"]] == [[]]
     assert f"caught: {faults} of {faults} (100.0%)" in done.stderr
     assert "control runs: 1, false alarms: 0" in done.stderr
     parity("report", saved, "-o", tmp_path / "report.md")
