@@ -19,14 +19,14 @@ LAYER_FAULTS = Faults()
 @LAYER_FAULTS.named("symmetric padding")
 def _symmetric_padding(layer: nn.Layer) -> Patches:
     """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
-    cells = layer.spec.get("window", 3) // 2 if layer.spec["kind"] == "max_pool" else layer.weight.shape[2] // 2
+    padding = layer.spec.get("window", 3) // 2 if layer.spec["kind"] == "max_pool" else layer.weight.shape[2] // 2
     stride = layer.spec["stride"]
 
     def conv(x: paddle.Tensor) -> paddle.Tensor:
-        return functional.conv2d(x, layer.weight, layer.bias, stride=stride, padding=cells)
+        return functional.conv2d(x, layer.weight, layer.bias, stride=stride, padding=padding)
 
     def pool(x: paddle.Tensor) -> paddle.Tensor:
-        return functional.max_pool2d(x, layer.spec["window"], stride=stride, padding=cells)
+        return functional.max_pool2d(x, layer.spec["window"], stride=stride, padding=padding)
 
     yield patch.object(layer, "forward", pool if layer.spec["kind"] == "max_pool" else conv)
 
@@ -86,7 +86,7 @@ def _batch_statistics(layer: nn.Layer) -> Patches:
             return own(x)
         axes = [axis for axis in range(x.ndim) if axis != 1]
         mean, variance = x.mean(axis=axes, keepdim=True), x.var(axis=axes, unbiased=False, keepdim=True)
-        scale, shift = (each.reshape(mean.shape) for each in (layer.weight, layer.bias))
+        scale, shift = (parameter.reshape(mean.shape) for parameter in (layer.weight, layer.bias))
         return (x - mean) / paddle.sqrt(variance + layer._epsilon) * scale + shift
 
     yield patch.object(layer, "forward", forward)

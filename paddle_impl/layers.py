@@ -179,12 +179,12 @@ class AveragePool(nn.AvgPool2D):
             return super().forward(x)
         window, stride = self.ksize, self.stride
         height, width = ((extent - window) // stride * stride + 1 for extent in x.shape[2:])
-        cells = [
+        taps = [
             x[:, :, row : row + height : stride, column : column + width : stride]
             for row in range(window)
             for column in range(window)
         ]
-        return paddle.add_n(cells) / paddle.full([], window**2, x.dtype)
+        return paddle.add_n(taps) / paddle.full([], window**2, x.dtype)
 
 
 class Noise:

@@ -84,7 +84,7 @@ class Optimizer:
         kept = self.kernel.state_dict()
         return {
             name: slot.layout.read(memory(kept[own])) if kept[own].shape == slot.tensor.shape else kept[own].numpy()
-            for name, own, slot in self._places()
+            for name, own, slot in self._memory_entries()
         }
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
@@ -93,10 +93,10 @@ class Optimizer:
         self.restored = dict(state)
         if not state:
             return
-        places = self._places()
-        require_memory_of(self.rule["kind"], [name for name, _, _ in places], state)
+        entries = self._memory_entries()
+        require_memory_of(self.rule["kind"], [name for name, _, _ in entries], state)
         kept = {}
-        for name, own, slot in places:
+        for name, own, slot in entries:
             stored = state[name]
             if stored.size != 1 or slot.tensor.shape == [1]:
                 stored = np.empty(slot.tensor.shape, state[name].dtype)
@@ -121,7 +121,7 @@ class Optimizer:
             parameters=parameters,
         )
 
-    def _places(self) -> list[tuple[str, str, Slot]]:
+    def _memory_entries(self) -> list[tuple[str, str, Slot]]:
         """(name in an exported state, Paddle's own name, parameter) of everything that is kept."""
         return [
             (f"{name}/{slot.entry.name}", f"{slot.tensor.name}_{own}", slot)

@@ -13,7 +13,7 @@ VERBS = {
         *steps.probes.verbs,
         *training.loop.verbs,
         optimizers.repeated_updates,
-        *timing.subjects.verbs,
+        *timing.timed_models.verbs,
         *faults.session.verbs,
         *user_models.host.verbs,
         registry.write_script,

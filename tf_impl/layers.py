@@ -159,17 +159,17 @@ class ExplicitConv(keras.layers.Conv2D):
 
     def __init__(self, *args: Any, padding: int, **kwargs: Any) -> None:
         super().__init__(*args, padding="valid", **kwargs)
-        self.cells = padding
+        self.pixels = padding
 
     def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
         """Maps [n, h, w, i] and kernel [k, k, i, o] -> [n, (h + 2p - k) // stride + 1, ..., o]."""
-        sides = [self.cells, self.cells]
+        sides = [self.pixels, self.pixels]
         return tf.nn.conv2d(inputs, kernel, self.strides, [[0, 0], sides, sides, [0, 0]])
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
         """The shape that `convolution_op` gives."""
         n, height, width, channels = input_shape
-        return super().compute_output_shape((n, height + 2 * self.cells, width + 2 * self.cells, channels))
+        return super().compute_output_shape((n, height + 2 * self.pixels, width + 2 * self.pixels, channels))
 
 
 class LocalResponseNorm(keras.layers.Layer):

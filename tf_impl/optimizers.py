@@ -82,17 +82,17 @@ class Optimizer:
 
     def export(self) -> Arrays:
         """What is remembered, by slot and canonical name: `velocity/stem/conv/kernel`, and the number of `steps`."""
-        return {name: variable.numpy() for name, variable in self._places().items()}
+        return {name: variable.numpy() for name, variable in self._memory_entries().items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
-        places = self._places()
+        entries = self._memory_entries()
         if state:
-            require_memory_of(self.rule["kind"], places, state)
-        for name, variable in places.items():
+            require_memory_of(self.rule["kind"], entries, state)
+        for name, variable in entries.items():
             variable.assign(state[name] if state else tf.zeros_like(variable))
 
-    def _places(self) -> dict[str, tf.Variable]:
+    def _memory_entries(self) -> dict[str, tf.Variable]:
         """Everything that is kept, by its name in an exported state."""
         kept = {
             f"{slot}/{name}": variable

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.runtime.timing import ReadyMade, Steps, Subjects
+from parity.runtime.timing import ReadyMade, Steps, TimedModels
 from tf_impl import training
 from tf_impl.layers import FusedBatchNorm, SharedDropout
 from tf_impl.twin import twin
@@ -82,4 +82,4 @@ def _tensors(ready: ReadyMade) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 # "bare loop" is hand-written; "Model.fit" is the framework's own
-subjects = Subjects(twin, training.loop, {"forward": _forward, "bare loop": _bare_loop, "Model.fit": _fit})
+timed_models = TimedModels(twin, training.loop, {"forward": _forward, "bare loop": _bare_loop, "Model.fit": _fit})

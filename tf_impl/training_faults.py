@@ -109,7 +109,7 @@ def _clipped_norm() -> Patches:
 @TRAINING_FAULTS.named("gradients of 10 at most")
 def _clipped_values() -> Patches:
     """Every number of a gradient is cut to -10..10."""
-    return _changed_gradients(lambda gradients: [tf.clip_by_value(each, -10.0, 10.0) for each in gradients])
+    return _changed_gradients(lambda gradients: [tf.clip_by_value(gradient, -10.0, 10.0) for gradient in gradients])
 
 
 @TRAINING_FAULTS.named("small gradients dropped")
@@ -121,7 +121,7 @@ def _small_gradients_dropped() -> Patches:
 @TRAINING_FAULTS.named("a tenth of the gradients")
 def _tenth_of_gradients() -> Patches:
     """Gradients are divided by a number of replicas."""
-    return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
+    return _changed_gradients(lambda gradients: [gradient / 10 for gradient in gradients])
 
 
 @TRAINING_FAULTS.named("wrapped counter")

@@ -11,7 +11,7 @@ from parity.weights.state import Entry
 from tf_impl.layers import ordered
 
 # Keras's names of a layer's arrays -> the canonical ones
-KINDS = {
+ARRAY_KINDS = {
     "kernel": "kernel",
     "bias": "bias",
     "gamma": "gamma",
@@ -28,11 +28,13 @@ def slots(model: keras.Model) -> list[Slot]:
 
 def own_slots(layer: keras.layers.Layer, name: str) -> list[Slot]:
     """A single layer's arrays; `name` is its canonical one."""
-    found = []
+    layer_slots = []
     for variable in layer.weights:
-        full = f"{name}/{KINDS[variable.name]}"
-        found.append(Slot(Entry(full, tuple(variable.shape), str(variable.dtype), variable.trainable), variable, SAME))
-    return found
+        full = f"{name}/{ARRAY_KINDS[variable.name]}"
+        layer_slots.append(
+            Slot(Entry(full, tuple(variable.shape), str(variable.dtype), variable.trainable), variable, SAME)
+        )
+    return layer_slots
 
 
 def layers_of(model: keras.Model) -> dict[str, keras.layers.Layer]:

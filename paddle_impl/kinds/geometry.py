@@ -23,8 +23,8 @@ def sides_by(*, last: bool) -> Sides:
     """As `sides_of`, by whether the channels come last."""
 
     def sides(shape: Sequence[int]) -> list[int]:
-        found = list(shape[1:-1] if last else shape[2:])
-        return [1, *found] if len(shape) == 3 else found
+        extents = list(shape[1:-1] if last else shape[2:])
+        return [1, *extents] if len(shape) == 3 else extents
 
     return sides
 

@@ -22,8 +22,8 @@ def _windows(
     """Numbers of a pool that made y of x, however Paddle was given them."""
     window, stride = both(x, window), both(x, window if stride is None else stride)
     padding = of_row(padding) if x.ndim == 3 else padding
-    found = padding_of(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])
-    return {"window": window, "stride": stride, "padding": found}
+    all_sides = padding_of(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])
+    return {"window": window, "stride": stride, "padding": all_sides}
 
 
 def _layer_windows(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> dict[str, Any]:
@@ -106,7 +106,7 @@ SCRIPTS = {
 
 
 def _padding(repair: Repair) -> list[int]:
-    padding = repair.wanted.numbers()["padding"]
+    padding = repair.expected.numbers()["padding"]
     return padding[1] if repair.row else four_sides(padding)
 
 
@@ -117,7 +117,7 @@ def _max_repair(repair: Repair) -> str:
 
 
 def _average_repair(repair: Repair) -> str:
-    exclusive = not repair.wanted.numbers()["count_padding"]
+    exclusive = not repair.expected.numbers()["count_padding"]
     if repair.only_in("count_padding"):
         return f"layers[name].exclusive = {exclusive}"
     if repair.only_in("padding", "count_padding"):

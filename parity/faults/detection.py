@@ -64,13 +64,13 @@ def detect_one(
     """Put one fault in, prove level by level until one fails, diagnose, take the fault out. Raises WorkerError."""
     begin = time.perf_counter()
     fault, framework, stage = injection.fault, injection.framework, injection.stage
-    faulty, heal = _inject(workers, name, injection, scene)
+    faulty, restore = _inject(workers, name, injection, scene)
     try:
         evidence = Evidence(faulty, network(name), dataset, seed)
         failed = next((proof for proof in _proofs(evidence, fault.level) if not proof.passed), None)
         causes = failed.causes if failed else []
     finally:
-        heal()
+        restore()
     right = {stage, twin_of(stage, scene)} if fault.change == "another layer's kernel" else {stage}
     here = [cause for cause in causes if cause.stage in right and cause.framework == framework]
     return Detection(
@@ -131,7 +131,7 @@ def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> 
     if (distorted := distortion(fault.change, stage, scene)) is not None:
         return TamperedWorkers(workers, framework, distorted), lambda: None
     workers[framework].inject(name, fault.change, stage)
-    return workers, workers[framework].heal
+    return workers, workers[framework].restore
 
 
 def _names(cause: Diagnosis, trap: str) -> bool:

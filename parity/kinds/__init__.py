@@ -19,9 +19,11 @@ import numpy as np
 
 from parity.kinds.activation import Activation, OtherActivation
 from parity.kinds.kind import Kind
-from parity.numerics.geometry import rows_of_cells
+from parity.numerics.geometry import flattened_1x1
 
-FAMILIES = tuple(sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name not in ("kind", "registry")))
+FAMILIES = tuple(
+    sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in ("kind", "registry"))
+)
 
 
 for _family in FAMILIES:
@@ -72,15 +74,15 @@ def of_spec(spec: Mapping[str, Any]) -> Kind | None:
     cls: type[Kind] | None = ACTIVATIONS.get(spec["kind"]) or KINDS.get(spec["kind"])
     if cls is None or cls.several:
         return None
-    return _made(cls, {each.name: spec[each.name] for each in fields(cls) if each.name in spec})
+    return _made(cls, {field.name: spec[field.name] for field in fields(cls) if field.name in spec})
 
 
 def _made(cls: type[Kind], numbers: Mapping[str, Any]) -> Kind:
     try:
         return cls(**numbers)
     except TypeError:
-        expected, found = (", ".join(names) or "none" for names in ([each.name for each in fields(cls)], numbers))
-        raise ValueError(f"{cls.__name__}: expected the numbers {expected}; found {found}") from None
+        expected, given = (", ".join(names) or "none" for names in ([field.name for field in fields(cls)], numbers))
+        raise ValueError(f"{cls.__name__}: expected the numbers {expected}; found {given}") from None
 
 
 def layer(spec: Mapping[str, Any], x: np.ndarray, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -113,4 +115,4 @@ def compute(
     y = of(kind, numbers).compute(inputs, arrays)
     if inputs[0].ndim == 3 and y.ndim == 4:
         y = y[:, 0]  # a sequence again
-    return y.reshape(len(y), *rows_of_cells(y.shape[1:]))
+    return y.reshape(len(y), *flattened_1x1(y.shape[1:]))

@@ -11,7 +11,7 @@ import numpy as np
 from parity.kinds.dense import exchanged_kernels, of_output_and_bias
 from parity.kinds.kind import Hypothesis, Kind, Surroundings
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import Padding, Pair, as_maps, cells, pair
+from parity.numerics.geometry import Padding, PerAxis, as_maps, pair, window_taps
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Conv(Kind):
     """
 
     name = "conv"
-    stride: Pair
+    stride: PerAxis
     padding: Padding
-    dilation: Pair = 1
+    dilation: PerAxis = 1
     groups: int = 1
 
     traps = {"padding": "same-pad", "stride": "stride"}
@@ -89,11 +89,11 @@ class ConvTranspose(Kind):
         extents = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in axes]
         full = np.zeros((len(x), *extents, kernel.shape[2] * groups))
         blocks = x.reshape(*x.shape[:3], groups, -1)
-        for cell in np.ndindex(kernel.shape[:2]):
+        for tap in np.ndindex(kernel.shape[:2]):
             rows, columns = (
-                slice(c * d, c * d + (n - 1) * s + 1, s) for c, (n, s, _, d) in zip(cell, axes, strict=True)
+                slice(c * d, c * d + (n - 1) * s + 1, s) for c, (n, s, _, d) in zip(tap, axes, strict=True)
             )
-            made = np.einsum("nhwgi,ogi->nhwgo", blocks, kernel[cell].reshape(kernel.shape[2], groups, -1))
+            made = np.einsum("nhwgi,ogi->nhwgo", blocks, kernel[tap].reshape(kernel.shape[2], groups, -1))
             full[:, rows, columns] += made.reshape(*x.shape[:3], -1)
         (top, bottom), (left, right) = self.crop
         height, width = extents[0] - top - bottom, extents[1] - left - right
@@ -106,9 +106,9 @@ def conv2d(
     kernel: np.ndarray,
     bias: np.ndarray | None,
     *,
-    stride: Pair,
+    stride: PerAxis,
     padding: Padding,
-    dilation: Pair = 1,
+    dilation: PerAxis = 1,
     groups: int = 1,
 ) -> np.ndarray:
     """Cross-correlation: [n, h, w, i] and [kh, kw, i / groups, o] -> [n, h', w', o].
@@ -119,8 +119,8 @@ def conv2d(
     into, out = kernel.shape[2:]
     if x.shape[3] != into * groups or out % groups:
         raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit {x.shape[3]} channels")
-    parts = cells(x, kernel.shape[:2], stride, padding, dilation=dilation, fill=0.0)
-    y = functools.reduce(np.add, (_product(values, kernel[cell], groups) for cell, values in parts))
+    parts = window_taps(x, kernel.shape[:2], stride, padding, dilation=dilation, fill=0.0)
+    y = functools.reduce(np.add, (_product(values, kernel[tap], groups) for tap, values in parts))
     return y if bias is None else y + bias
 
 

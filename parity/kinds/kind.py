@@ -84,15 +84,15 @@ class Kind:
 
     def numbers(self) -> dict[str, Any]:
         """Its numbers as plain JSON values; optional ones where they are not what they are by default."""
-        return {each.name: value for each in fields(self) if (value := self._given(each)) is not MISSING}
+        return {attribute.name: value for attribute in fields(self) if (value := self._given(attribute)) is not MISSING}
 
     def described(self) -> Any:
         """Its name and numbers, as `parity.kinds.of` takes them: {"kind": ..., "numbers": ...}."""
         return {"kind": self.name, "numbers": self.numbers()}
 
-    def _given(self, each: Any) -> Any:
-        value = getattr(self, each.name)
-        return MISSING if each.metadata.get("optional") and value == each.default else value
+    def _given(self, attribute: Any) -> Any:
+        value = getattr(self, attribute.name)
+        return MISSING if attribute.metadata.get("optional") and value == attribute.default else value
 
     def label(self, number: str) -> str:
         """What a number is called where a difference is put in words."""

@@ -45,8 +45,8 @@ class BatchNorm(Kind):
         for one, other_name in (("gamma", "beta"), ("mean", "variance")):
             exchanged = own | {one: own[other_name], other_name: own[one]}
             with np.errstate(invalid="ignore"):
-                found = self.compute([x], exchanged)
-            yield "bias-swap", f"{one} and {other_name} exchanged", found
+                output = self.compute([x], exchanged)
+            yield "bias-swap", f"{one} and {other_name} exchanged", output
         axes = tuple(range(x.ndim - 1))
         batch = own | {"mean": x.mean(axis=axes), "variance": x.var(axis=axes)}
         yield "bn-frozen", "the batch's own statistics in inference", self.compute([x], batch)

@@ -13,7 +13,7 @@ import numpy as np
 from parity.kinds.elementwise import Identity
 from parity.kinds.kind import Hypothesis, Kind, Other, Surroundings
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import Padding, Pair, as_maps, cells, pair
+from parity.numerics.geometry import Padding, PerAxis, as_maps, pair, window_taps
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class MaxPool(Kind):
     """The largest of each window; padding never wins. Window and stride [h, w]; padding as of a convolution."""
 
     name = "max_pool"
-    window: Pair
-    stride: Pair
+    window: PerAxis
+    stride: PerAxis
     padding: Padding
 
     traps = {"padding": "pool-pad"}
@@ -31,7 +31,7 @@ class MaxPool(Kind):
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: [n, h, w, c] -> [n, h', w', c]."""
-        parts = cells(as_maps(inputs[0]), self.window, self.stride, self.padding, fill=-np.inf)
+        parts = window_taps(as_maps(inputs[0]), self.window, self.stride, self.padding, fill=-np.inf)
         return functools.reduce(np.maximum, (values for _, values in parts))
 
     def hypotheses(self, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
@@ -47,8 +47,8 @@ class AveragePool(Kind):
     """The sum of each window over its size, or over how many of its cells are in the maps."""
 
     name = "average_pool"
-    window: Pair
-    stride: Pair
+    window: PerAxis
+    stride: PerAxis
     padding: Padding
     count_padding: bool | None = None  # whether padding counts; None where there is none
 
@@ -70,7 +70,7 @@ class AveragePool(Kind):
         return self._sums(x) / size
 
     def _sums(self, maps: np.ndarray) -> np.ndarray:
-        parts = cells(maps, self.window, self.stride, self.padding, fill=0.0)
+        parts = window_taps(maps, self.window, self.stride, self.padding, fill=0.0)
         return functools.reduce(np.add, (values for _, values in parts))
 
 

@@ -22,7 +22,7 @@ from parity.kinds.kind import Kind, Other
 from parity.weights.layout import Layout
 
 # Of a layer's arrays: the framework's name, the canonical kind, the layout.
-Arrays = tuple[tuple[str, str, Layout], ...]
+ArraySlots = tuple[tuple[str, str, Layout], ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Layer:
     """One of a framework's layers: how its numbers are read, and where it keeps its arrays."""
 
     read: Callable[[Any, Any, Any], Kind]  # of the layer, of the x that it took, and of the y that it made
-    arrays: Arrays = ()
+    arrays: ArraySlots = ()
 
 
 Script = str | Callable[[Any, Mapping[str, tuple[int, ...]]], str]
@@ -63,18 +63,18 @@ class Function:
 class Repair:
     """A layer that is to compute what another one does."""
 
-    wanted: Kind
-    found: Kind
+    expected: Kind
+    actual: Kind
     row: bool  # of sequences, for which a framework may have a layer of another kind
 
     @property
     def alike(self) -> bool:
         """Whether both are of one kind."""
-        return self.wanted.name == self.found.name
+        return self.expected.name == self.actual.name
 
     def only_in(self, *numbers: str) -> bool:
         """Whether both are of one kind and all other numbers agree."""
-        ours, theirs = self.wanted.numbers(), self.found.numbers()
+        ours, theirs = self.expected.numbers(), self.actual.numbers()
         return self.alike and all(ours[name] == theirs.get(name) for name in ours if name not in numbers)
 
 
@@ -100,13 +100,13 @@ class Registry:
 
     def arrays_of(self, layer: Any) -> dict[str, tuple[Any, Layout]]:
         """The layer's arrays by canonical kind, those that it has."""
-        found = {}
+        arrays = {}
         known = self.layers.get(type(layer))
         for own_name, kind, layout in known.arrays if known else ():
             array = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
             if array is not None:
-                found[kind] = array, layout
-        return found
+                arrays[kind] = array, layout
+        return arrays
 
     def of_layer(self, layer: Any, x: Any, y: Any) -> Kind:
         """The kind of a known layer that made y of x."""
@@ -126,14 +126,14 @@ class Registry:
         lines = self.scripts.get(known.key, "")
         return {"lines": lines if isinstance(lines, str) else lines(known, {k: tuple(s) for k, s in shapes.items()})}
 
-    def write_repair(self, wanted: dict[str, Any], found: dict[str, Any], row: bool) -> dict[str, str]:
+    def write_repair(self, expected: dict[str, Any], actual: dict[str, Any], row: bool) -> dict[str, str]:
         """Statements on the layer `layers[name]` that make it compute what another one does, empty where none is known.
 
         A verb: `wanted` and `found` hold kind and numbers; `row` says that they are of sequences. The statement
         `inference` is for what is computed there, `training` for what matters in training only.
         """
-        repair = Repair(of(**wanted), of(**found), row)
-        name = repair.wanted.name
+        repair = Repair(of(**expected), of(**actual), row)
+        name = repair.expected.name
         return {
             mode: table[name](repair) if name in table else ""
             for mode, table in (("inference", self.repairs), ("training", self.training))
@@ -141,10 +141,10 @@ class Registry:
 
 
 def _joined(modules: Sequence[Any], table: str) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
+    entries: dict[Any, Any] = {}
     for module in modules:
         own = getattr(module, table, {})
-        if double := found.keys() & own.keys():
+        if double := entries.keys() & own.keys():
             raise ValueError(f"{module.__name__}.{table}: {double} stands in another family, too")
-        found |= own
-    return found
+        entries |= own
+    return entries

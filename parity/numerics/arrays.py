@@ -22,7 +22,7 @@ def unpack(arrays: Mapping[str, np.ndarray], group: str) -> Arrays:
 
 def take(arrays: Arrays, group: str) -> Arrays:
     """As `unpack`, out of the packed set: a large state need not stay in memory once it is loaded."""
-    found = unpack(arrays, group)
-    for name in found:
+    taken = unpack(arrays, group)
+    for name in taken:
         del arrays[f"{group}:{name}"]
-    return found
+    return taken

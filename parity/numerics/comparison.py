@@ -96,16 +96,16 @@ def compare(
     problems += [f"extra stage {name!r}" for name in candidate if name not in reference]
     gaps = []
     for name, expected in reference.items():
-        found = candidate.get(name)
-        if found is None:
+        actual = candidate.get(name)
+        if actual is None:
             continue
         limit = limits if isinstance(limits, float) else limits.get(name, math.nan)
-        if found.shape != expected.shape:
-            problems.append(f"stage {name!r}: expected shape {expected.shape}, found {found.shape}")
+        if actual.shape != expected.shape:
+            problems.append(f"stage {name!r}: expected shape {expected.shape}, found {actual.shape}")
         elif expected.size == 0:
             problems.append(f"stage {name!r} is empty, shape {expected.shape}: nothing to compare")
         else:
-            gap = _gap(name, expected, found, limit, scales[name] if scales else None)
+            gap = _gap(name, expected, actual, limit, scales[name] if scales else None)
             if gap.scale == 0:
                 problems.append(f"stage {name!r} is zero everywhere: it proves nothing")
             gaps.append(gap)
@@ -125,12 +125,12 @@ def farthest(one: np.ndarray, other: np.ndarray) -> float:
     Block by block, each in the processor's cache: an array of differences would cost more than the comparison.
     """
     a, b = one.reshape(-1), other.reshape(-1)
-    found = 0.0
+    farthest_yet = 0.0
     with np.errstate(invalid="ignore", over="ignore"):
         for begin in range(0, a.size, BLOCK):
             part = slice(begin, begin + BLOCK)
-            found = float(np.maximum(found, largest(np.subtract(a[part], b[part], dtype=np.float64))))
-    return found
+            farthest_yet = float(np.maximum(farthest_yet, largest(np.subtract(a[part], b[part], dtype=np.float64))))
+    return farthest_yet
 
 
 def joined(parts: Sequence[Comparison]) -> Comparison:
@@ -146,8 +146,8 @@ def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
     return farthest(exact, moved)
 
 
-def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float, scale: float | None) -> Gap:
-    difference = farthest(expected, found)
+def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scale: float | None) -> Gap:
+    difference = farthest(expected, actual)
     if scale is None:
         scale = largest(expected)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -155,31 +155,31 @@ def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float, scale
     return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)
 
 
-def gap(expected: np.ndarray, found: np.ndarray) -> float:
+def gap(expected: np.ndarray, actual: np.ndarray) -> float:
     """Largest distance relative to the expected scale, of the finite numbers; infinite where there are none.
 
     It is infinite, too, where numbers that are not finite stand at other places.
     """
-    if expected.shape != found.shape:
+    if expected.shape != actual.shape:
         return math.inf
     odd = ~np.isfinite(expected)
-    if odd.all() or not np.array_equal(odd, ~np.isfinite(found)):
+    if odd.all() or not np.array_equal(odd, ~np.isfinite(actual)):
         return math.inf
-    comparison = compare({"": np.where(odd, 0.0, expected)}, {"": np.where(odd, 0.0, found)}, FLOAT64_LIMIT)
+    comparison = compare({"": np.where(odd, 0.0, expected)}, {"": np.where(odd, 0.0, actual)}, FLOAT64_LIMIT)
     return comparison.gaps[0].gap
 
 
-def distance(expected: np.ndarray, found: np.ndarray) -> float:
+def distance(expected: np.ndarray, actual: np.ndarray) -> float:
     """Largest difference relative to the expected scale; infinite for other shapes or what is not a number."""
-    comparison = compare({"": expected}, {"": found}, FLOAT64_LIMIT)
+    comparison = compare({"": expected}, {"": actual}, FLOAT64_LIMIT)
     worst = comparison.worst
     return worst.gap if worst and np.isfinite(worst.gap) else float("inf")
 
 
 def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
     """For every array the largest absolute value of its layer."""
-    found: dict[str, float] = {}
+    scales: dict[str, float] = {}
     for name, array in arrays.items():
         layer = name.rpartition("/")[0]
-        found[layer] = float(np.fmax(found.get(layer, 0.0), largest(array)))
-    return {name: found[name.rpartition("/")[0]] for name in arrays}
+        scales[layer] = float(np.fmax(scales.get(layer, 0.0), largest(array)))
+    return {name: scales[name.rpartition("/")[0]] for name in arrays}

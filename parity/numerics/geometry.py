@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Pair = int | Sequence[int]  # for both axes, or [h, w]
+PerAxis = int | Sequence[int]  # for both axes, or [h, w]
 
 Padding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
 
@@ -36,7 +36,7 @@ def single(constant: float) -> float:
 
 def pair(value: Any) -> list[int]:
     """A number for both axes, or one for each."""
-    return [int(value)] * 2 if isinstance(value, int) else [int(each) for each in value]
+    return [int(value)] * 2 if isinstance(value, int) else [int(number) for number in value]
 
 
 def over_row(value: Any) -> list[int]:
@@ -44,7 +44,7 @@ def over_row(value: Any) -> list[int]:
     return [1, int(np.ravel(value)[0])]
 
 
-def rows_of_cells(shape: Sequence[int]) -> tuple[int, ...]:
+def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
     """Shape (h, w, c) or (t, c) as it is compared: what has a single cell is a row."""
     return tuple(shape[-1:]) if len(shape) in (2, 3) and set(shape[:-1]) == {1} else tuple(shape)
 
@@ -54,8 +54,8 @@ def as_maps(x: np.ndarray) -> np.ndarray:
     return x[:, None, None, :] if x.ndim == 2 else x[:, None] if x.ndim == 3 else x
 
 
-def cells(
-    x: np.ndarray, window: Pair, stride: Pair, padding: Padding, *, dilation: Pair = 1, fill: float
+def window_taps(
+    x: np.ndarray, window: PerAxis, stride: PerAxis, padding: Padding, *, dilation: PerAxis = 1, fill: float
 ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """For every cell of a window, by row and column, what all windows of the padded maps hold there: [n, h', w', c].
 

@@ -27,8 +27,8 @@ MOVED_RUNS = 4
 HOPELESS = 100.0  # gaps of so many limits are not explained by more runs
 
 
-def compare_chaotic(
-    found: Mapping[str, Arrays],
+def compare_with_derived_limits(
+    sides: Mapping[str, Arrays],
     limits: float | Mapping[str, float],
     moved: Callable[[int], Mapping[str, Arrays]],
     *,
@@ -41,15 +41,17 @@ def compare_chaotic(
     rounding. By how much a side then differs from itself gives a limit for each array; the smaller of the two sides'
     holds, so that a fault in one does not widen it. `most` is the largest gap that may be put down to rounding.
     """
-    first, second = found.values()
+    first, second = sides.values()
     comparison = compare(first, second, limits, scales=scales)
     fixed = limits if isinstance(limits, Mapping) else dict.fromkeys(first, limits)
     runs: list[Mapping[str, Arrays]] = []
     while _may_be_rounding(comparison, HOPELESS if runs else math.inf, most) and len(runs) < MOVED_RUNS:
         runs.append(moved(len(runs)))
-        each = [derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in found.items()]
+        side_limits = [
+            derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in sides.items()
+        ]
         # np.min keeps NaN, the limit of an array that is zero everywhere; max() then leaves it the one it had
-        derived = {name: float(np.min([most, *(limit[name] for limit in each)])) for name in first}
+        derived = {name: float(np.min([most, *(limit[name] for limit in side_limits)])) for name in first}
         comparison = compare(first, second, {name: max(fixed[name], derived[name]) for name in first}, scales=scales)
     return comparison
 
@@ -114,8 +116,8 @@ def perturb(
         return np.asarray(array * (1.0 + errors), dtype)
 
     with ThreadPoolExecutor() as pool:
-        found = pool.map(moved, arrays, arrays.values(), draw.spawn(len(arrays)))
-        return dict(zip(arrays, found, strict=True))
+        perturbed = pool.map(moved, arrays, arrays.values(), draw.spawn(len(arrays)))
+        return dict(zip(arrays, perturbed, strict=True))
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,9 @@ class Roundings:
     seed: Sequence[int]
     size: float = FLOAT32_ROUNDING  # of one, relative to the number
 
-    def of(self, name: str, array: np.ndarray, *place: int) -> np.ndarray:
+    def of(self, name: str, array: np.ndarray, *index: int) -> np.ndarray:
         """The array, moved, as float64."""
-        draw = np.random.default_rng([*self.seed, *place])
+        draw = np.random.default_rng([*self.seed, *index])
         return perturb({name: array.astype("float64")}, draw, self.size)[name]
 
 

@@ -12,7 +12,7 @@ from parity.catalogue.networks import LARGE
 from parity.catalogue.recipes import Optimizer, Recipe, Schedule, learning_rates
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
-from parity.numerics.tolerance import FLOAT64_ROUNDING, compare_chaotic, perturb
+from parity.numerics.tolerance import FLOAT64_ROUNDING, compare_with_derived_limits, perturb
 from parity.proofs.context import Evidence
 from parity.proofs.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.proofs.proof import make_proof, worst_of
@@ -70,7 +70,7 @@ def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
         name: UPDATE_LIMIT + (extra[name] / float(np.abs(array).max()) if name in extra else 0.0)
         for name, array in first.items()
     }
-    comparison = compare_chaotic(
+    comparison = compare_with_derived_limits(
         ends, limits, lambda run: _moved_ends(evidence, recipe, ends, slow, run), most=LARGEST_ROUNDING
     )
     problems = comparison.explain()
@@ -116,7 +116,7 @@ def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> Compar
         again = run_step(evidence, recipe, others, plan, "float64", weights=False)
         return {name: observed(each, recipe) for name, each in again.items()}
 
-    return compare_chaotic(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)
+    return compare_with_derived_limits(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)
 
 
 def steps_titled(proof: Proof, recipe: Recipe) -> Proof:

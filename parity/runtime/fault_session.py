@@ -46,7 +46,7 @@ class FaultSession:
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
         """What a worker can be asked for."""
-        return self.inject, self.heal
+        return self.inject, self.restore
 
     def inject(self, network: str, fault: str, stage: str = "") -> dict[str, Any]:
         """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
@@ -54,16 +54,16 @@ class FaultSession:
         `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
         KeyError for an unknown fault or layer.
         """
-        self.heal()
+        self.restore()
         if fault in self._training_faults:
             patches = list(self._training_faults[fault]())
         else:
             patches = self._into_layers(network, self._layer_faults[fault], stage)
-        for each in patches:
-            self._injected.enter_context(each)
+        for replacement in patches:
+            self._injected.enter_context(replacement)
         return {}
 
-    def heal(self) -> dict[str, Any]:
+    def restore(self) -> dict[str, Any]:
         """Take back what was injected."""
         self._injected.close()
         self._loop.forget_training()  # it may be compiled with the fault in it
@@ -73,12 +73,12 @@ class FaultSession:
         """For the network's models, those that are kept and those that will be built."""
         twin = self._trainer.twin
         models = [twin.cached(network, dtype) for dtype in ("float32", "float64")]
-        patches = [each for model in models for each in make(twin.layers_of(model)[stage])]
+        patches = [replacement for model in models for replacement in make(twin.layers_of(model)[stage])]
 
         def build(name: str, precision: str) -> Any:
             model = twin.build(name, precision)
-            for each in make(twin.layers_of(model)[stage]) if name == network else ():
-                each.start()  # the model goes when the training that it was built for is forgotten
+            for replacement in make(twin.layers_of(model)[stage]) if name == network else ():
+                replacement.start()  # the model goes when the training that it was built for is forgotten
             return model
 
         return [*patches, patch.object(self._trainer, "twin", replace(twin, build=build))]

@@ -69,7 +69,7 @@ class Graph:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Graph:
         """From a worker's description."""
-        steps = [Step.from_dict(each) for each in values["steps"]]
+        steps = [Step.from_dict(step) for step in values["steps"]]
         return cls(
             steps,
             values["output"],

@@ -18,12 +18,12 @@ import numpy as np
 from parity.catalogue.user_models import Adoption
 from parity.kinds import NEUTRAL
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import rows_of_cells
+from parity.numerics.geometry import flattened_1x1
 from parity.runtime.graph import INPUT, UNKNOWN, Graph, Step
 from parity.runtime.model_state import Slot, export_slots
 from parity.runtime.targets import TargetError
 from parity.runtime.trace import Trace
-from parity.runtime.user_models import Kept, Roundings, Wanted, require_static, run_fix
+from parity.runtime.user_models import BuildSpec, Kept, Roundings, require_static, run_fix
 from parity.weights.layout import Layout
 from parity.weights.state import Entry, check_state
 
@@ -31,9 +31,9 @@ from parity.weights.state import Entry, check_state
 class HostedModel(ABC):
     """One user's model in one precision: its steps by place, and the canonical names of those that were adopted."""
 
-    def __init__(self, wanted: Wanted, dtype: str, fixes: Sequence[str] = ()) -> None:
+    def __init__(self, spec: BuildSpec, dtype: str, fixes: Sequence[str] = ()) -> None:
         """Build the model, let the code of `fixes` change it, and trace it. Raises TargetError."""
-        self.wanted, self.dtype = wanted, dtype
+        self.spec, self.dtype = spec, dtype
         self.names: dict[str, Adoption] = {}
         self.steps: list[Any] = []  # of the framework's `tracing.Step`
         self.result = UNKNOWN  # the place of the step that made the model's output
@@ -42,8 +42,8 @@ class HostedModel(ABC):
             run_fix(self.model, code)
         self.prepare()
         # twice: another input must not take another way
-        first, second = (self.traced(wanted.example(opposite=opposite)) for opposite in (False, True))
-        require_static([each.name for each in first], [each.name for each in second], wanted.target)
+        first, second = (self.traced(spec.example(opposite=opposite)) for opposite in (False, True))
+        require_static([step.name for step in first], [step.name for step in second], spec.target)
         self.steps = first
         self.forget()
 
@@ -76,7 +76,7 @@ class HostedModel(ABC):
         """Whether an adopted step's array gets a gradient in `training_pass`."""
 
     @abstractmethod
-    def layout(self, step: Any, kind: str, *, cell: bool) -> Layout:
+    def layout(self, step: Any, kind: str, *, as_dense: bool) -> Layout:
         """How a step's array lies; `cell`: as the kernel of the fully connected layer that a convolution stands for."""
 
     @abstractmethod
@@ -145,22 +145,22 @@ class HostedModel(ABC):
 
     def slots(self) -> list[Slot]:
         """The arrays of the adopted steps, in the order of the names; those of a layer that runs twice once."""
-        found, seen = [], set()
+        adopted, seen = [], set()
         for name, adoption in self.names.items():
             step = self.steps[adoption.step]
             for kind, (tensor, _) in step.arrays.items():
                 if kind in adoption.neutral or id(tensor) in seen:
                     continue
                 seen.add(id(tensor))
-                layout = self.layout(step, kind, cell=adoption.cell and step.kind == "conv" and kind == "kernel")
-                found.append(self._slot(f"{name}/{kind}", tensor, layout, trainable=self.trained(kind, tensor)))
-        return found
+                layout = self.layout(step, kind, as_dense=adoption.cell and step.kind == "conv" and kind == "kernel")
+                adopted.append(self._slot(f"{name}/{kind}", tensor, layout, trainable=self.trained(kind, tensor)))
+        return adopted
 
     def load(self, kept: Kept, roundings: Roundings | None = None) -> None:
         """Overwrite the adopted arrays, moved by `roundings`; make those neutral that the other model does not have."""
         slots = {slot.entry.name: slot for slot in self.slots()}
         entries = [replace(slot.entry, dtype="float32") for slot in slots.values()]
-        check_state(kept.state, entries, receiver=f"the model {self.wanted.target}")
+        check_state(kept.state, entries, receiver=f"the model {self.spec.target}")
         for name, array in kept.cast(self.dtype, roundings):
             self.write(slots[name], array)
         for adoption in self.names.values():
@@ -177,37 +177,37 @@ class HostedModel(ABC):
         """The steps of one run on canonical inputs, with their outputs. Raises TargetError."""
         x = self.own(inputs, inputs.shape, INPUT)
         try:
-            found = self.reached(x, training=training)
+            trace = self.reached(x, training=training)
         except TargetError:
             raise
         except Exception as error:
-            raise TargetError(self.wanted.does_not_run(error)) from error
-        self.result = self.wanted.output_of(found.result, found.steps, found.reading.tensor)
-        return found.steps
+            raise TargetError(self.spec.does_not_run(error)) from error
+        self.result = self.spec.output_of(trace.result, trace.steps, trace.reading.tensor)
+        return trace.steps
 
     def outputs(self, inputs: np.ndarray, names: Sequence[str] | None = None) -> Arrays:
         """What the adopted steps (or those named) make of the model's inputs, canonical."""
         self.steps = self.traced(inputs)
-        found = {name: self.output(self.steps[self.names[name].step]) for name in names or self.names}
+        outputs = {name: self.output(self.steps[self.names[name].step]) for name in names or self.names}
         self.forget()
-        return found
+        return outputs
 
     def inputs(self, inputs: np.ndarray, names: Sequence[str]) -> Arrays:
         """What reaches these adopted steps, canonical: `name/0` for a step's first input, and so on."""
         self.steps = self.traced(inputs)
-        found = {
-            f"{name}/{place}": inputs if source == INPUT else self.output(self.steps[source])
+        reached = {
+            f"{name}/{index}": inputs if source == INPUT else self.output(self.steps[source])
             for name in names
-            for place, source in enumerate(self.steps[self.names[name].step].inputs)
+            for index, source in enumerate(self.steps[self.names[name].step].inputs)
             if source != UNKNOWN
         }
         self.forget()
-        return found
+        return reached
 
     def alone(self, name: str, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """One adopted step on canonical inputs, in inference."""
         step = self.steps[self.names[name].step]
-        own = [self.own(x, *each) for x, *each in zip(inputs, step.shapes, step.inputs, strict=True)]
+        own = [self.own(x, shape, source) for x, shape, source in zip(inputs, step.shapes, step.inputs, strict=True)]
         return self.canonical(step.run(*own), step)
 
     def output(self, step: Any) -> np.ndarray:
@@ -218,7 +218,7 @@ class HostedModel(ABC):
     def canonical(self, tensor: Any, step: Any) -> np.ndarray:
         """A tensor that a step made, canonical."""
         array = np.ascontiguousarray(self.canonical_order(tensor.numpy(), step))
-        return array.reshape(len(array), *rows_of_cells(array.shape[1:]))
+        return array.reshape(len(array), *flattened_1x1(array.shape[1:]))
 
     def own(self, array: np.ndarray, shape: Sequence[int], source: int) -> Any:
         """The inverse, for a tensor of this rank that the step at the place `source` made, or for the input."""

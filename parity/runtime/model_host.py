@@ -15,7 +15,7 @@ from parity.numerics.arrays import Arrays, pack
 from parity.numerics.tolerance import Roundings
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_state import export_slots
-from parity.runtime.user_models import Kept, Wanted, cast_inputs
+from parity.runtime.user_models import BuildSpec, Kept, cast_inputs
 from parity.weights.initializers import proof_state
 from parity.weights.state import digests
 
@@ -24,7 +24,7 @@ from parity.weights.state import digests
 class Loaded:
     """One user's model by name: how to build it, and what it was given."""
 
-    wanted: Wanted
+    spec: BuildSpec
     names: dict[str, Adoption] = field(default_factory=dict)
     fixes: list[str] = field(default_factory=list)
     kept: Kept = field(default_factory=Kept)
@@ -34,7 +34,7 @@ class Loaded:
 class Host:
     """The verbs about users' models; `build(wanted, dtype, fixes)` makes one of the framework's."""
 
-    def __init__(self, build: Callable[[Wanted, str, Sequence[str]], HostedModel]) -> None:
+    def __init__(self, build: Callable[[BuildSpec, str, Sequence[str]], HostedModel]) -> None:
         self.build = build
         self.loaded: dict[str, Loaded] = {}
 
@@ -60,10 +60,10 @@ class Host:
     def model(self, network: str, dtype: str = "") -> HostedModel:
         """The model in `dtype`, or in the precision that the comparison is made in."""
         loaded = self.loaded[network]
-        dtype = dtype or loaded.wanted.dtype
+        dtype = dtype or loaded.spec.dtype
         if loaded.built is None or loaded.built.dtype != dtype:
             loaded.built = None  # let go of the one before the next is built
-            loaded.built = self.build(loaded.wanted, dtype, loaded.fixes)
+            loaded.built = self.build(loaded.spec, dtype, loaded.fixes)
         loaded.built.names = loaded.names
         return loaded.built
 
@@ -81,14 +81,14 @@ class Host:
         model = self.with_state(network, dtype, moved_by)
         return model, cast_inputs(inputs, model.dtype, moved_by)
 
-    def load_model(self, network: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    def load_model(self, network: str, spec: dict[str, Any]) -> dict[str, Any]:
         """Build and trace the model; its graph. A model of that name that was loaded before is forgotten."""
-        self.loaded[network] = Loaded(Wanted(**wanted))
+        self.loaded[network] = Loaded(BuildSpec(**spec))
         return dataclasses.asdict(self.model(network).graph())
 
     def adopt(self, network: str, names: dict[str, Any]) -> dict[str, Any]:
         """Give steps their canonical names; the state's `entries`, in float32."""
-        self.loaded[network].names = {name: Adoption(**each) for name, each in names.items()}
+        self.loaded[network].names = {name: Adoption(**adoption) for name, adoption in names.items()}
         slots = self.model(network).slots()
         return {"entries": [dataclasses.asdict(replace(slot.entry, dtype="float32")) for slot in slots]}
 

@@ -36,7 +36,7 @@ def updates_at(
     return {"updates": np.stack(updates)}
 
 
-def require_memory_of(rule: str, expected: Iterable[str], found: Iterable[str]) -> None:
+def require_memory_of(rule: str, expected: Iterable[str], actual: Iterable[str]) -> None:
     """Raise ValueError where an optimizer's memory does not have the arrays of its rule, by name."""
-    if odd := sorted(set(expected) ^ set(found)):
+    if odd := sorted(set(expected) ^ set(actual)):
         raise ValueError(f"memory of {rule}: {len(odd)} arrays are missing or extra, first {odd[0]!r}")

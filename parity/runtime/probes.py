@@ -97,12 +97,12 @@ class ProofProbes(ABC):
         The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
         """
         layers = self.twin.layers_of(self._loaded(network, dtype, arrays))
-        found: Arrays = {}
+        outputs: Arrays = {}
         for name, x in unpack(arrays, "input").items():
-            found[f"{name}/output"] = self.alone(layers[name], x, training=True)
+            outputs[f"{name}/output"] = self.alone(layers[name], x, training=True)
             statistics = [slot for slot in self.twin.own_slots(layers[name], name) if not slot.entry.trainable]
-            found |= {slot.entry.name: self.twin.read(slot) for slot in statistics}
-        return {}, found
+            outputs |= {slot.entry.name: self.twin.read(slot) for slot in statistics}
+        return {}, outputs
 
     def probe_gradients(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
@@ -112,15 +112,15 @@ class ProofProbes(ABC):
         """
         layers, gradients = self.twin.layers_of(self.twin.cached(network, dtype)), unpack(arrays, "gradient")
         own = {name: self.twin.own_slots(layers[name], name) for name in gradients}
-        if slots := [slot for each in own.values() for slot in each]:
+        if slots := [slot for layer_slots in own.values() for slot in layer_slots]:
             load_slots(slots, take(arrays, "state"), self.twin.write, receiver="the layers alone")
-        found: Arrays = {}
+        computed: Arrays = {}
         for name, x in unpack(arrays, "input").items():
             trainable = [slot for slot in own[name] if slot.entry.trainable]
             names = [f"{name}/input", *(slot.entry.name for slot in trainable)]
             made = zip(names, self.backward(layers[name], x, gradients[name], trainable), strict=True)
-            found |= {full: gradient for full, gradient in made if gradient is not None}
-        return {}, found
+            computed |= {full: gradient for full, gradient in made if gradient is not None}
+        return {}, computed
 
     def stages(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""

@@ -18,7 +18,7 @@ from parity.weights.files import load_state, save_state
 from parity.weights.state import State
 
 
-def time_hops(export: Callable[[], State], load: Callable[[State], None], rounds: int) -> dict[str, Any]:
+def timed_transfers(export: Callable[[], State], load: Callable[[State], None], rounds: int) -> dict[str, Any]:
     """Bytes of the state, and for every hop `rounds` pairs of seconds: of the hop, and of a plain copy right before it.
 
     `export` copies the model's state out, `load` writes one into the model. The plain copy is of the same arrays into
@@ -30,16 +30,16 @@ def time_hops(export: Callable[[], State], load: Callable[[State], None], rounds
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         path = Path(folder) / "state.safetensors"
-        hops: dict[str, Callable[[], Any]] = {
+        transfers: dict[str, Callable[[], Any]] = {
             "export": export,
             "load": lambda: load(state),
             "save file": lambda: save_state(state, path),
             "load file": lambda: load_state(path),
         }
         for _ in range(rounds):
-            for name, hop in hops.items():
+            for name, transfer in transfers.items():
                 copied = _seconds(lambda: {key: array.copy() for key, array in state.items()})
-                seconds.setdefault(name, []).append((_seconds(hop), copied))
+                seconds.setdefault(name, []).append((_seconds(transfer), copied))
     return {"bytes": sum(array.nbytes for array in state.values()), "seconds": seconds}
 
 
@@ -67,7 +67,7 @@ class ReadyMade:
 Make = Callable[[ReadyMade], tuple[Steps, str]]  # the steps, and the mode they run in
 
 
-class Subjects:
+class TimedModels:
     """What is being timed in this worker, by name.
 
     "train step" is the suite's own, of `loop`, data pipeline included; `makers` prepare the others, the framework's own
@@ -117,7 +117,9 @@ class Subjects:
     def time_transfer(self, network: str, rounds: int) -> dict[str, Any]:
         """Bytes of the network's state, and the seconds of every hop of the transfer layer."""
         twin, model = self._twin, self._twin.build(network, "float32")
-        return time_hops(lambda: twin.export_state(model), lambda state: twin.load_state(model, state, network), rounds)
+        return timed_transfers(
+            lambda: twin.export_state(model), lambda state: twin.load_state(model, state, network), rounds
+        )
 
     def _ready_made(self, network: str, arrays: Arrays, batch: int) -> ReadyMade:
         model = self._twin.build(network, "float32")

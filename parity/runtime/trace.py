@@ -57,7 +57,7 @@ class Trace(ABC):
         self._alive: list[Any] = [x]  # keeps every tensor, so that no id is given twice
         self._inside: list[str] = []  # the layers that are running, by path
         self._quiet = 0  # within a known layer, its own functions are its business
-        with self._listening():
+        with self._recording():
             self.result = model(x, **options)
         self.steps = composed(merged(self.steps, self._sides))
 
@@ -106,13 +106,13 @@ class Trace(ABC):
         return path
 
     @contextmanager
-    def _listening(self) -> Iterator[None]:
+    def _recording(self) -> Iterator[None]:
         with ExitStack() as stack:
             for owner, spy in self._calls().items():
                 stack.enter_context(mock.patch.object(owner, "__call__", spy))
             spies = {}
-            for name, places in self.reading.functions.items():
-                for owner, attribute in places:
+            for name, locations in self.reading.functions.items():
+                for owner, attribute in locations:
                     original = getattr(owner, attribute)
                     spies[id(original)] = self._function(name, original)
                     stack.enter_context(mock.patch.object(owner, attribute, spies[id(original)]))
@@ -121,7 +121,7 @@ class Trace(ABC):
             yield
 
     @contextmanager
-    def _unheard(self) -> Iterator[None]:
+    def _unrecorded(self) -> Iterator[None]:
         """Within, nothing is written down."""
         self._quiet += 1
         try:
@@ -129,14 +129,14 @@ class Trace(ABC):
         finally:
             self._quiet -= 1
 
-    def _kept_functions(self, wanted: Container[int]) -> list[tuple[Any, str, Any]]:
+    def _kept_functions(self, functions: Container[int]) -> list[tuple[Any, str, Any]]:
         """Functions by id that layers keep as attributes, as in `self.act = relu`."""
         return [
             (layer, attribute, value)
             for layer in self._layers()
             if not self.reading.known(layer)
             for attribute, value in vars(layer).items()
-            if id(value) in wanted
+            if id(value) in functions
         ]
 
     def _layer_spy(self, call: Call) -> Call:
@@ -152,7 +152,7 @@ class Trace(ABC):
             return call(layer, *args, **kwargs)
         path = self._path(layer)
         if (tensors := self.reading.attended(layer, args, kwargs)) is not None:
-            with self._unheard():
+            with self._unrecorded():
                 result = call(layer, *args, **kwargs)
             facts = self.reading.of_layer(layer, tensors[0], result)
             self._add(path, *facts, tensors, result, self._attending(call, layer), layer)
@@ -183,15 +183,15 @@ class Trace(ABC):
         def spy(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
                 return original(*args, **kwargs)
-            with self._unheard():
+            with self._unrecorded():
                 result = original(*args, **kwargs)
             tensors = tensors_of([*args, *kwargs.values()], tensor)
-            if tensors and isinstance(result, tensor) and any(id(each) in self._made for each in tensors):
+            if tensors and isinstance(result, tensor) and any(id(operand) in self._made for operand in tensors):
                 given = facts if facts is not None else arguments(original, args, kwargs)
                 kind, numbers = self._of_function(name, given, tensors[0], result)
                 if kind in ("add", "multiply") and len(tensors) == 1:
                     kind, numbers = of_constant(name, [*args, *kwargs.values()])
-                path = ".".join([*[each for each in self._inside if each][-1:], name])
+                path = ".".join([*[scope for scope in self._inside if scope][-1:], name])
                 self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, tensor))
             return result
 
@@ -211,14 +211,14 @@ class Trace(ABC):
         step = self._step(
             tensors,
             result,
-            name=unique(path, [each.name for each in self.steps]),
+            name=unique(path, [step.name for step in self.steps]),
             kind=kind,
             numbers=numbers,
-            inputs=tuple(self._made.get(id(each), UNKNOWN) for each in tensors),
+            inputs=tuple(self._made.get(id(operand), UNKNOWN) for operand in tensors),
             output=result,
             made=tuple(result.shape),
             run=run,
-            shapes=tuple(tuple(each.shape) for each in tensors),
+            shapes=tuple(tuple(operand.shape) for operand in tensors),
             arrays=self.reading.arrays_of(layer) if layer is not None else {},
             layer=layer,
         )

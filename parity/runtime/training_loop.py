@@ -149,17 +149,17 @@ class Loop:
     def gradients(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """The loss of a plan's first row, and its gradients by canonical name; the weights stay as they are."""
         trainer = self._current()
-        loss, found = trainer.gradients(trainer.to_device(arrays), 0)
-        return {"loss": loss}, found
+        loss, gradients = trainer.gradients(trainer.to_device(arrays), 0)
+        return {"loss": loss}, gradients
 
     def evaluate(self, progress: Callable[..., None], batch: int = EVALUATION_BATCH) -> tuple[dict[str, Any], Arrays]:
         """Mean loss and accuracy over all test images, `batch` at a time; how many there were; their `logits`."""
         trainer = self._current()
         loss, hits, logits = 0.0, 0, []
         for part in evaluation_parts(len(trainer.test_images), batch):
-            losses, correct, found = trainer.evaluate(part)
+            losses, correct, batch_logits = trainer.evaluate(part)
             loss, hits = loss + losses, hits + correct
-            logits.append(found)
+            logits.append(batch_logits)
             progress(images=part.stop)
         if not logits:
             raise ValueError("expected test images, found none: nothing was evaluated")
@@ -230,11 +230,11 @@ def logits_of(
     `forward` takes some preprocessed images NHWC: 0..1, less the mean where there is one; float32 numbers in either
     dtype, the same that a training evaluates on.
     """
-    images, found = data["images"], []
+    images, logits = data["images"], []
     for begin in range(0, len(images), EVALUATION_BATCH):
         batch = images[begin : begin + EVALUATION_BATCH].astype(np.float32) * np.float32(1 / 255)
         if "mean" in data:
             batch -= data["mean"]
-        found.append(forward(batch.astype(dtype)))
+        logits.append(forward(batch.astype(dtype)))
         progress(images=begin + len(batch))
-    return np.concatenate(found)
+    return np.concatenate(logits)

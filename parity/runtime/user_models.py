@@ -20,7 +20,7 @@ HALF = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Wanted(ModelSpec):
+class BuildSpec(ModelSpec):
     """A model to build, as the worker sees it that builds it: what it is fed to try it, what is refused of it."""
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
@@ -28,10 +28,10 @@ class Wanted(ModelSpec):
         draw = np.random.default_rng(0)
         shape = (2, *self.input)
         if self.tokens:
-            found = draw.integers(0, self.tokens, shape)
-            return self.tokens - 1 - found if opposite else found
-        found = draw.uniform(-2, 2, shape).astype(np.float32)
-        return -found if opposite else found
+            drawn = draw.integers(0, self.tokens, shape)
+            return self.tokens - 1 - drawn if opposite else drawn
+        drawn = draw.uniform(-2, 2, shape).astype(np.float32)
+        return -drawn if opposite else drawn
 
     def does_not_run(self, error: Exception) -> str:
         """The message for a model that cannot be run on the example."""
@@ -47,11 +47,15 @@ class Wanted(ModelSpec):
         if isinstance(result, (list, tuple)) and len(result) == 1:
             result = result[0]
         if not isinstance(result, tensor):
-            found = f"{type(result).__name__} of {len(result)}" if hasattr(result, "__len__") else type(result).__name__
-            raise TargetError(f"{self.target!r}: expected one output, a tensor; found a {found}. Wrap it in a model.")
-        for place in range(len(steps) - 1, -1, -1):
-            if steps[place].output is result:
-                return place
+            description = (
+                f"{type(result).__name__} of {len(result)}" if hasattr(result, "__len__") else type(result).__name__
+            )
+            raise TargetError(
+                f"{self.target!r}: expected one output, a tensor; found a {description}. Wrap it in a model."
+            )
+        for index in range(len(steps) - 1, -1, -1):
+            if steps[index].output is result:
+                return index
         raise TargetError(
             f"{self.target!r}: its output is made by something that is neither a layer nor a function the suite knows; "
             "the last that it knows is " + (steps[-1].name if steps else "none")
@@ -85,9 +89,9 @@ class Kept:
 
     def cast(self, dtype: str, roundings: Roundings | None = None) -> Iterator[tuple[str, np.ndarray]]:
         """Each name and array in `dtype`, moved by `roundings`."""
-        for place, (name, array) in enumerate(self.state.items()):
+        for index, (name, array) in enumerate(self.state.items()):
             if roundings is not None:
-                array = roundings.of(name, array, place)
+                array = roundings.of(name, array, index)
             yield name, array.astype(dtype, copy=False)
 
 
@@ -100,15 +104,15 @@ def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = No
     return inputs.astype(dtype, copy=False)
 
 
-def check_weights(own: Mapping[str, tuple[int, ...]], found: Mapping[str, np.ndarray], path: str) -> None:
+def check_weights(own: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray], path: str) -> None:
     """Raise TargetError that lists every array of a weights file that does not fit a model."""
-    problems = [f"missing {quoted(name)} {shape}" for name, shape in own.items() if name not in found]
-    problems += [f"not in the model: {quoted(name)} {array.shape}" for name, array in found.items() if name not in own]
+    problems = [f"missing {quoted(name)} {shape}" for name, shape in own.items() if name not in arrays]
+    problems += [f"not in the model: {quoted(name)} {array.shape}" for name, array in arrays.items() if name not in own]
     for name, shape in own.items():
-        if name in found and tuple(found[name].shape) != tuple(shape):
-            problems.append(f"{quoted(name)}: expected {tuple(shape)}, found {found[name].shape}")
-        if name in found and str(found[name].dtype) in ("float16", "uint16"):
-            problems.append(f"{quoted(name)} is half precision ({found[name].dtype}); expected float32")
+        if name in arrays and tuple(arrays[name].shape) != tuple(shape):
+            problems.append(f"{quoted(name)}: expected {tuple(shape)}, found {arrays[name].shape}")
+        if name in arrays and str(arrays[name].dtype) in ("float16", "uint16"):
+            problems.append(f"{quoted(name)} is half precision ({arrays[name].dtype}); expected float32")
     if problems:
         listed = "\n  ".join(problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""

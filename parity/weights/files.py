@@ -35,8 +35,8 @@ def save_state(state: Mapping[str, np.ndarray], path: Path, *, metadata: Mapping
 
 def _system_error(error: Exception) -> OSError:
     """The operating system's own error behind one of the library, which names it by its number."""
-    found = re.search(r"os error (\d+)", str(error))
-    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))
+    match = re.search(r"os error (\d+)", str(error))
+    return OSError(int(match[1]), os.strerror(int(match[1]))) if match else OSError(str(error))
 
 
 def load_state(path: Path) -> State:

@@ -23,20 +23,20 @@ def training_state(entries: Sequence[Entry], scheme: str, seed: int) -> State:
     fans = {entry.name.rpartition("/")[0]: _fans(entry.shape) for entry in entries if entry.name.endswith("/kernel")}
     state: State = {}
     for entry in entries:
-        place, _, kind = entry.name.rpartition("/")
+        layer, _, kind = entry.name.rpartition("/")
         draw = _generator(seed, entry.name)
         if kind in ("gamma", "variance"):
             values = np.ones(entry.shape)
         elif kind == "bias" and scheme == "torch":
-            values = draw.uniform(-1, 1, entry.shape) / math.sqrt(fans[place][0])
+            values = draw.uniform(-1, 1, entry.shape) / math.sqrt(fans[layer][0])
         elif kind != "kernel":
             values = np.zeros(entry.shape)
         elif scheme == "he_normal":
-            values = draw.normal(size=entry.shape) * math.sqrt(2 / fans[place][0])
+            values = draw.normal(size=entry.shape) * math.sqrt(2 / fans[layer][0])
         elif scheme == "glorot_uniform":
-            values = draw.uniform(-1, 1, entry.shape) * math.sqrt(6 / sum(fans[place]))
+            values = draw.uniform(-1, 1, entry.shape) * math.sqrt(6 / sum(fans[layer]))
         elif scheme == "torch":
-            values = draw.uniform(-1, 1, entry.shape) / math.sqrt(fans[place][0])
+            values = draw.uniform(-1, 1, entry.shape) / math.sqrt(fans[layer][0])
         else:
             raise ValueError(f"unknown initialisation {scheme!r}; known: he_normal, glorot_uniform, torch")
         state[entry.name] = values.astype(np.float32)

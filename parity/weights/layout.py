@@ -19,7 +19,7 @@ class Layout:
     """
 
     # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
-    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW cell" and "HWIO cell", a 1x1
+    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW 1x1" and "HWIO 1x1", a 1x1
     # kernel that works on single cells and is canonically a dense one [in, out]; "row" and "OIK", kernels of
     # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
     # one cell before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
@@ -37,9 +37,9 @@ class Layout:
         elif self.kind == "CHW rows":
             c, h, w = self.maps
             pair = stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
-        elif self.kind == "OIHW cell":
+        elif self.kind == "OIHW 1x1":
             pair = stored.reshape(stored.shape[:2]).T, canonical
-        elif self.kind in ("HWIO cell", "depthwise", "heads", "heads out", "row", "shared"):
+        elif self.kind in ("HWIO 1x1", "depthwise", "heads", "heads out", "row", "shared"):
             pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
         else:
             pair = stored, canonical
@@ -52,9 +52,9 @@ class Layout:
         if self.kind == "OIHW":
             out, into, height, width = stored
             return height, width, into, out
-        if self.kind == "OIHW cell":
+        if self.kind == "OIHW 1x1":
             return stored[1], stored[0]
-        if self.kind == "HWIO cell":
+        if self.kind == "HWIO 1x1":
             return tuple(stored[-2:])
         if self.kind == "row":
             return 1, *stored

@@ -9,7 +9,7 @@ import pytest
 
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
-from parity.numerics.tolerance import HOPELESS, MOVED_RUNS, compare_chaotic
+from parity.numerics.tolerance import HOPELESS, MOVED_RUNS, compare_with_derived_limits
 
 EXACT = np.array([1.0, 2.0, 4.0])
 
@@ -18,7 +18,7 @@ class Sides:
     """Two sides that rounding moves by so much in each run; the second one is off by `gap`."""
 
     def __init__(self, gap: float, moves: list[tuple[float, float]]) -> None:
-        self.found = {"one": {"x": EXACT}, "other": {"x": EXACT + gap}}
+        self.outputs = {"one": {"x": EXACT}, "other": {"x": EXACT + gap}}
         self.moves, self.runs = moves, 0
 
     def moved(self, run: int) -> dict[str, Arrays]:
@@ -26,11 +26,11 @@ class Sides:
         self.runs += 1
         return {
             name: {"x": arrays["x"] + move}
-            for (name, arrays), move in zip(self.found.items(), self.moves[run], strict=True)
+            for (name, arrays), move in zip(self.outputs.items(), self.moves[run], strict=True)
         }
 
     def compared(self, most: float = math.inf) -> Comparison:
-        return compare_chaotic(self.found, 1e-12, self.moved, most=most)
+        return compare_with_derived_limits(self.outputs, 1e-12, self.moved, most=most)
 
 
 def test_what_is_within_the_limit_is_not_run_again() -> None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from parity.error_causes import cause
 from parity.printable import quoted
 from parity.runtime import targets
-from parity.runtime.user_models import HALF, Wanted
+from parity.runtime.user_models import HALF, BuildSpec
 from tf_impl.user_models.exact import exact_attention
 
 
@@ -23,7 +23,7 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
     try:
         if path.suffix == ".keras":
             saved = keras.models.load_model(path, compile=False, safe_mode=True)
-            types = {each.path: (str(each.dtype), int(np.prod(each.shape))) for each in saved.weights}
+            types = {variable.path: (str(variable.dtype), int(np.prod(variable.shape))) for variable in saved.weights}
             model.set_weights(saved.get_weights())
         else:
             types = _stored(path)
@@ -40,8 +40,8 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
     # Keras casts half precision, and skips layers that the model lacks, without a word
     if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
         raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
-    floats = [each for each in model.weights if counts(each) and str(each.dtype).startswith("float")]
-    own = sum(int(np.prod(each.shape)) for each in floats)
+    floats = [variable for variable in model.weights if counts(variable) and str(variable.dtype).startswith("float")]
+    own = sum(int(np.prod(variable.shape)) for variable in floats)
     held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
     if held > own:
         raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
@@ -55,52 +55,52 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
 
 
 def _stored(path: Path) -> dict[str, tuple[str, int]]:
-    found: dict[str, tuple[str, int]] = {}
+    stored: dict[str, tuple[str, int]] = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
-            found[name] = str(item.attrs.get("dtype", item.dtype.newbyteorder("="))), int(item.size)
+            stored[name] = str(item.attrs.get("dtype", item.dtype.newbyteorder("="))), int(item.size)
 
     with h5py.File(path) as file:
         file.visititems(visit)
-    return found
+    return stored
 
 
-def build(wanted: Wanted, dtype: str, *, rounded: bool = True) -> keras.Model:
+def build(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.Model:
     """The target's model in `dtype`; `rounded`: see `round_constants`. Raises TargetError."""
-    target = targets.parse(wanted.target)
+    target = targets.parse(spec.target)
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     try:
         if target.file is not None:
             model = _load(target.file)
-            _require_halfless(model, wanted)
+            _require_halfless(model, spec)
             model = _in_dtype(model, dtype)
         else:
-            offered: dict[str, Any] = {"input_shape": tuple(wanted.input)}
-            if wanted.classes:
-                offered |= {"classes": wanted.classes, "num_classes": wanted.classes}
+            offered: dict[str, Any] = {"input_shape": tuple(spec.input)}
+            if spec.classes:
+                offered |= {"classes": spec.classes, "num_classes": spec.classes}
             model = targets.call(target, offered)
         if not isinstance(model, keras.Model):
             kind = f"{type(model).__module__}.{type(model).__name__}"
-            raise targets.TargetError(f"{wanted.target!r}: expected a keras.Model, found {kind}")
+            raise targets.TargetError(f"{spec.target!r}: expected a keras.Model, found {kind}")
         if not model.built:
-            model(tf.constant(wanted.example().astype("int32" if wanted.tokens else dtype)), training=False)
+            model(tf.constant(spec.example().astype("int32" if spec.tokens else dtype)), training=False)
     except targets.TargetError:
         raise
     except Exception as error:
-        raise targets.TargetError(wanted.does_not_run(error)) from error
+        raise targets.TargetError(spec.does_not_run(error)) from error
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)
-    _require_one(model, wanted)
-    if wanted.weights:
-        set_weights(model, Path(wanted.weights))
-    _require_halfless(model, wanted)
-    odd = [each.path for each in model.weights if counts(each) and str(each.dtype) != dtype]
+    _require_one(model, spec)
+    if spec.weights:
+        set_weights(model, Path(spec.weights))
+    _require_halfless(model, spec)
+    odd = [variable.path for variable in model.weights if counts(variable) and str(variable.dtype) != dtype]
     if odd:
-        raise targets.TargetError(f"{wanted.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
+        raise targets.TargetError(f"{spec.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
     if rounded:
         round_constants(model)
     if dtype == "float64":
@@ -108,17 +108,19 @@ def build(wanted: Wanted, dtype: str, *, rounded: bool = True) -> keras.Model:
     return model
 
 
-def _require_one(model: keras.Model, wanted: Wanted) -> None:
-    for what, found in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
-        if found is not None and len(found) > 1:
-            names = ", ".join(getattr(each, "name", "?") for each in found)
+def _require_one(model: keras.Model, spec: BuildSpec) -> None:
+    for what, tensors in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
+        if tensors is not None and len(tensors) > 1:
+            names = ", ".join(getattr(tensor, "name", "?") for tensor in tensors)
             raise targets.TargetError(
-                f"{wanted.target!r}: expected one {what}, found {len(found)} ({names}). Wrap it in a model with one."
+                f"{spec.target!r}: expected one {what}, found {len(tensors)} ({names}). Wrap it in a model with one."
             )
 
 
-def _require_halfless(model: keras.Model, wanted: Wanted) -> None:
-    wanted.require_numbers({each.path: (str(each.dtype), each.numpy) for each in model.weights if counts(each)})
+def _require_halfless(model: keras.Model, spec: BuildSpec) -> None:
+    spec.require_numbers(
+        {variable.path: (str(variable.dtype), variable.numpy) for variable in model.weights if counts(variable)}
+    )
 
 
 def _load(path: Path) -> keras.Model:

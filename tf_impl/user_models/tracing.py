@@ -32,8 +32,6 @@ PRODUCTS = (
     layers.Dense,
 )
 
-Step = TracedStep  # of tensors and layers of TensorFlow
-
 
 class Trace(trace.Trace):
     """What one run of a Keras model reached, in order."""
@@ -45,16 +43,16 @@ class Trace(trace.Trace):
 
     def _named_layers(self) -> dict[int, str]:
         """Keras names layers within their model only."""
-        found: dict[int, str] = {}
+        paths: dict[int, str] = {}
 
         def visit(layer: keras.layers.Layer, prefix: str) -> None:
             for child in layer._layers:
-                if id(child) not in found:
-                    found[id(child)] = f"{prefix}{child.name}"
+                if id(child) not in paths:
+                    paths[id(child)] = f"{prefix}{child.name}"
                     visit(child, f"{prefix}{child.name}/")
 
         visit(self._top, "")
-        return found
+        return paths
 
     def _layers(self) -> Sequence[keras.layers.Layer]:
         layers: list[keras.layers.Layer] = self._top._flatten_layers()
@@ -90,7 +88,7 @@ class Trace(trace.Trace):
     def _known(
         self, call: Call, layer: keras.layers.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        with self._unheard():
+        with self._unrecorded():
             if isinstance(layer, PRODUCTS):
                 return self._product(call, layer, path, args[0], kwargs)
             result = call(layer, *args, **kwargs)
@@ -150,7 +148,7 @@ class Trace(trace.Trace):
     def _of_function(self, name: str, given: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
         return of_function(name, given, x, y) if name in FUNCTIONS else ("other", {"type": name})
 
-    def _sides(self, step: Step, padder: Step) -> Sides:
+    def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides
 
 

@@ -18,6 +18,6 @@ class FaultRequests(Requests):
         """
         self.call("inject", network=network, fault=fault, stage=stage)
 
-    def heal(self) -> None:
+    def restore(self) -> None:
         """Take the fault out, and forget the training, which may be compiled with it."""
         self.call("heal")
