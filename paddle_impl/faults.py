@@ -18,7 +18,7 @@ LAYER_FAULTS = Faults()
 
 @LAYER_FAULTS.named("symmetric padding")
 def _symmetric_padding(layer: nn.Layer) -> Patches:
-    """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
+    """The same number of pixels on every side, where SAME pads the bottom and the right of an even map only."""
     padding = layer.spec.get("window", 3) // 2 if layer.spec["kind"] == "max_pool" else layer.weight.shape[2] // 2
     stride = layer.spec["stride"]
 

@@ -23,7 +23,7 @@ from parity.data.epoch_plan import dropout_scale
 def conv(
     in_channels: int, channels: int, kernel: int, *, stride: int = 1, padding: Padding = "same", bias: bool = True
 ) -> nn.Layer:
-    """Square convolution, `padding` "same", "valid" or a number of cells on every side.
+    """Square convolution, `padding` "same", "valid" or a number of pixels on every side.
 
     SAME with stride 2 pads the bottom and the right of an even map: a number there makes another network.
     """
@@ -61,7 +61,7 @@ def lrn(facts: LRN) -> nn.Layer:
 
 
 def max_pool(window: int, stride: int, *, padding: Padding = "same") -> nn.Layer:
-    """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
+    """Max-pool; `padding` is "same", "valid" or a number of pixels on every side (which never win)."""
     layer = nn.MaxPool2D(window, stride=stride, padding=_sides(padding), ceil_mode=False)
     return _mark(layer, kind="max_pool", window=window, stride=stride, padding=padding)
 
@@ -170,7 +170,7 @@ class LocalResponseNorm(nn.LocalResponseNorm):
 class AveragePool(nn.AvgPool2D):
     """Paddle's own, but in float64, where the kernel's gradient is scaled by a float32 number (1/9 is off by 7e-9).
 
-    There the cells of every window are added up one by one.
+    There the taps of every window are added up one by one.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:

@@ -47,7 +47,7 @@ class Trainer(trainer.Trainer):
         self.clear_sums()
 
     def to_device(self, plan: Arrays) -> EpochArrays:
-        """Pixels' places as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""
+        """Pixel indices as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""
         host = {"rate": plan["rate"].tolist(), "dropout": plan["dropout"].tolist()}
         return {name: paddle.to_tensor(array) for name, array in plan.items() if name not in host} | host
 
@@ -104,7 +104,7 @@ class Trainer(trainer.Trainer):
         pixel = paddle.arange(self.size, dtype="int32")
         rows = plan["dy"][index].unsqueeze(1) + pixel  # [batch, size]
         columns = plan["dx"][index].unsqueeze(1) + paddle.where(flip.unsqueeze(1) == 1, self.size - 1 - pixel, pixel)
-        inside = rows.unsqueeze(2) * self.padded + columns.unsqueeze(1)  # [batch, size, size]: place within one image
+        inside = rows.unsqueeze(2) * self.padded + columns.unsqueeze(1)  # [batch, size, size]: index within one image
         pixel_index = order.reshape([-1, 1, 1]) * self.padded**2 + inside
         shape = [self.batch, self.size, self.size, -1]
         pixels = paddle.gather(self.images, pixel_index.flatten()).reshape(shape)

@@ -18,7 +18,7 @@ LAYER_FAULTS = Faults()
 
 @LAYER_FAULTS.named("symmetric padding")
 def _symmetric_padding(layer: keras.layers.Layer) -> Patches:
-    """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
+    """The same number of pixels on every side, where SAME pads the bottom and the right of an even map only."""
     window = layer.spec["window"] if layer.spec["kind"] == "max_pool" else layer.kernel.shape[0]
     sides = [[0, 0], [window // 2] * 2, [window // 2] * 2, [0, 0]]
     stride = layer.spec["stride"]

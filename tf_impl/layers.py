@@ -23,7 +23,7 @@ from parity.data.epoch_plan import dropout_scale
 def conv(
     x: Any, name: str, channels: int, kernel: int, *, stride: int = 1, padding: Padding = "same", bias: bool = True
 ) -> Any:
-    """Square convolution, `padding` "same", "valid" or a number of cells on every side.
+    """Square convolution, `padding` "same", "valid" or a number of pixels on every side.
 
     SAME with stride 2 pads the bottom and the right of an even map: a number there makes another network.
     """
@@ -60,7 +60,7 @@ def lrn(x: Any, name: str, facts: LRN) -> Any:
 
 
 def max_pool(x: Any, name: str, window: int, stride: int, *, padding: Padding = "same") -> Any:
-    """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
+    """Max-pool; `padding` is "same", "valid" or a number of pixels on every side (which never win)."""
     if isinstance(padding, int):
         layer: keras.layers.Layer = ExplicitMaxPool(window, stride, padding, name=name)
     else:
@@ -155,7 +155,7 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
 
 
 class ExplicitConv(keras.layers.Conv2D):
-    """Convolution with the same number of padding cells on every side; Keras itself knows only "same" and "valid"."""
+    """Convolution with the same number of padding pixels on every side; Keras itself knows only "same" and "valid"."""
 
     def __init__(self, *args: Any, padding: int, **kwargs: Any) -> None:
         super().__init__(*args, padding="valid", **kwargs)
@@ -192,7 +192,7 @@ class LocalResponseNorm(keras.layers.Layer):
 
 
 class ExplicitMaxPool(keras.layers.Layer):
-    """Max-pool with the same number of padding cells on every side; Keras itself knows only "same" and "valid"."""
+    """Max-pool with the same number of padding pixels on every side; Keras itself knows only "same" and "valid"."""
 
     def __init__(self, window: int, stride: int, padding: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -205,7 +205,7 @@ class ExplicitMaxPool(keras.layers.Layer):
 
 
 class AdaptiveAveragePool(keras.layers.Layer):
-    """The i-th of `side` windows along an axis of n cells is floor(i * n / side) .. ceil((i + 1) * n / side)."""
+    """The i-th of `side` windows along an axis of n pixels is floor(i * n / side) .. ceil((i + 1) * n / side)."""
 
     def __init__(self, side: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

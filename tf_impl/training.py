@@ -47,7 +47,7 @@ class Trainer(trainer.Trainer):
         self.correct = tf.Variable(0, dtype="int64")
 
     def to_device(self, plan: Arrays) -> EpochArrays:
-        """All of it as tensors; pixels' places in int64, because int32 is calculated on the host, GPU or not."""
+        """Everything as tensors; pixel indices in int64, because int32 is calculated on the host, GPU or not."""
         host = ("rate", "dropout")
         return {name: tf.constant(array, None if name in host else "int64") for name, array in plan.items()}
 
@@ -109,7 +109,7 @@ class Trainer(trainer.Trainer):
         pixel = tf.range(self.size, dtype="int64")
         rows = plan["dy"][index][:, None] + pixel  # [batch, size]
         columns = plan["dx"][index][:, None] + tf.where(flip[:, None] == 1, self.size - 1 - pixel, pixel)
-        inside = rows[:, :, None] * self.padded + columns[:, None, :]  # [batch, size, size]: place within one image
+        inside = rows[:, :, None] * self.padded + columns[:, None, :]  # [batch, size, size]: index within one image
         pixels = tf.gather(self.images, order[:, None, None] * self.padded**2 + inside)
         mean = None if self.mean is None else tf.gather(self.mean, inside)
         return _preprocessed(pixels, mean, self.dtype), tf.gather(self.labels, order)

@@ -19,7 +19,7 @@ SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # s
 
 
 def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
-    """Paddle's own, but in float64 with the slope that its default of seven digits stands for: 1/6."""
+    """Paddle's own, but in float64 with a slope of exactly 1/6, of which its default has seven digits."""
     if x.dtype != paddle.float64 or slope != 0.1666667:
         return _hardsigmoid(x, slope, offset, name)
     return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)

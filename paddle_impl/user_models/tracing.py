@@ -1,4 +1,4 @@
-"""Run a model that somebody else wrote, and write down every layer and function that it reaches."""
+"""Run a user's model, and record every layer and function that it calls."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Trace(trace.Trace):
         return self._order_at(self._made.get(id(x), UNKNOWN))
 
     def _order_at(self, index: int) -> Order:
-        """Of what the step at this place made."""
+        """The order of the output of the step with this index."""
         return self._given if index == INPUT else self.steps[index].order if index >= 0 else Order()
 
     def _order(self, step: TracedStep, x: paddle.Tensor, y: paddle.Tensor) -> Order:

@@ -1,4 +1,4 @@
-"""Models that somebody else wrote: built, traced, and run under the canonical names that a match gave their layers."""
+"""A user's models: built, traced, and run under the canonical names that the alignment gave their layers."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class UserModel(HostedModel):
         return array
 
     def _turned(self, rank: int, order: Order) -> bool:
-        """Whether a tensor's channels come before its cells."""
+        """Whether a tensor's channels come before its height and width, or its time steps."""
         return (rank == 4 and not self.last) or (rank == 3 and order.first)
 
     def tensor(self, array: np.ndarray) -> paddle.Tensor:

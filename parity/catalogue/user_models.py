@@ -21,6 +21,6 @@ class ModelSpec:
 class Adoption:
     """How a step takes part in a comparison."""
 
-    step: int  # its place in the trace
-    cell: bool = False  # a 1x1 convolution of single cells, taken as the fully connected layer that it is
+    step: int  # its index in the trace
+    as_dense: bool = False  # a 1x1 convolution of 1x1 maps, compared as the fully connected layer that it is
     neutral: list[str] = field(default_factory=list)  # kinds of arrays that the other model does not have

@@ -99,7 +99,7 @@ def layer(spec: Mapping[str, Any], x: np.ndarray, arrays: Mapping[str, np.ndarra
 def compute(
     kind: str, numbers: Mapping[str, Any], inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """The reference of a step of any model, in inference. Maps of a single cell are rows, coming in and going out.
+    """The reference of a step of any model, in inference. 1x1 maps are rows, as inputs and as outputs.
 
     Args:
         kind: of `KINDS`.

@@ -34,7 +34,7 @@ class Attention(Kind):
         """The reference."""
         split = []
         for part, x in zip(PARTS[:3], inputs, strict=True):
-            x = x[:, None] if x.ndim == 2 else x  # a sequence of one cell
+            x = x[:, None] if x.ndim == 2 else x  # a sequence of one step
             made = x @ arrays[part] + arrays.get(f"{part}_bias", 0)
             split.append(made.reshape(*made.shape[:2], self.heads, -1))
         query, key, value = split

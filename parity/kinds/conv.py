@@ -51,7 +51,7 @@ class Conv(Kind):
         yield from of_output_and_bias(self, x, own)
         if self.padding == "same" and max(pair(self.stride)) > 1:
             sides = kernel.shape[0] // 2
-            text = f"{sides} cells of padding on every side, where the network says SAME"
+            text = f"{sides} pixels of padding on every side, where the network says SAME"
             yield "same-pad", text, replace(self, padding=sides).compute([x], own)
         if kernel.shape[0] > 1:
             text = "its kernel with height and width exchanged"
@@ -64,7 +64,7 @@ class Conv(Kind):
 
 @dataclass(frozen=True)
 class ConvTranspose(Kind):
-    """Every cell of maps [n, h, w, in] adds its multiple of a kernel [h, w, out / groups, in]; and a bias [out].
+    """Every pixel of maps [n, h, w, in] adds its multiple of a kernel [h, w, out / groups, in]; and a bias [out].
 
     Stride and dilation are [h, w]; crop [[top, bottom], [left, right]] is cut off the full output, or below zero added.
     """

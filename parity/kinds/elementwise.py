@@ -1,4 +1,4 @@
-"""Sums, products and scalings, cell by cell."""
+"""Sums, products and scalings, element by element."""
 
 from __future__ import annotations
 

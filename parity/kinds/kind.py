@@ -39,14 +39,14 @@ class Kind:
     name: ClassVar[str]
     traps: ClassVar[Mapping[str, str]] = {}  # of a number, the trap that a difference in it is
     training_only: ClassVar[tuple[str, ...]] = ()  # numbers that do nothing in inference
-    settled: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that stand for each other never differ
+    settled: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that are aligned never differ
     missing: ClassVar[str] = ""  # the trap that it is to have none where the other model has one
     neutral: ClassVar[Mapping[str, float]] = {}  # of an optional array, the number with which it changes nothing
     several: ClassVar[bool] = False  # takes several inputs
     ordered: ClassVar[bool] = False  # and their order matters
     silent: ClassVar[bool] = False  # changes no number in inference: two models may differ in it and still be equal
-    family: ClassVar[str] = ""  # of kinds that may stand for each other; empty: for its own kind only
-    on_maps: ClassVar[bool] = False  # works on maps, rows and sequences being maps of one cell or one row
+    family: ClassVar[str] = ""  # of kinds that may be aligned with each other; empty: with its own kind only
+    on_maps: ClassVar[bool] = False  # works on maps, rows and sequences being maps of 1x1 or of one row
     own_axis: ClassVar[bool] = False  # has arrays or statistics for each channel, wherever the channels are
     last_axis: ClassVar[bool] = False  # works along the last axis, which may not be the channels
     keeps_rows: ClassVar[bool] = False  # leaves the numbers of a row where they are

@@ -38,13 +38,13 @@ class MaxPool(Kind):
         """Padding on both sides alike."""
         if self.padding == "same":
             sides = pair(self.window)[0] // 2
-            text = f"{sides} cells of padding on every side, where the network says SAME"
+            text = f"{sides} pixels of padding on every side, where the network says SAME"
             yield "pool-pad", text, replace(self, padding=sides).compute([x], own)
 
 
 @dataclass(frozen=True)
 class AveragePool(Kind):
-    """The sum of each window over its size, or over how many of its cells are in the maps."""
+    """The sum of each window over its size, or over how many of its pixels lie in the maps."""
 
     name = "average_pool"
     window: PerAxis
@@ -59,7 +59,7 @@ class AveragePool(Kind):
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: [n, h, w, c] -> [n, h', w', c].
 
-        Raises ValueError for padding without a word on whether it counts, in which frameworks differ.
+        Raises ValueError for padding where `count_padding` is not given: the frameworks differ in it.
         """
         x = as_maps(inputs[0])
         if self.count_padding is None and self.padding != "valid":
@@ -76,7 +76,7 @@ class AveragePool(Kind):
 
 @dataclass(frozen=True)
 class AdaptiveAveragePool(Kind):
-    """Means over side x side windows, the i-th along an axis of m cells over [i m / side], [(i + 1) m / side]."""
+    """Means over side x side windows, the i-th along an axis of m pixels over [i m / side], [(i + 1) m / side]."""
 
     name = "adaptive_average_pool"
     side: int

@@ -3,7 +3,7 @@
 Each framework has a file for each family, which may hold four tables:
     LAYERS     by class: a `Layer`
     FUNCTIONS  by a name of the suite's own: a `Function`
-    SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with places for facts in braces, or a
+    SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with placeholders for facts in braces, or a
                function that writes them of the kind and its arrays' shapes; see `parity.migration.repro_scripts`
     REPAIRS    by `Kind.name`: the statement that makes a layer compute what another one does; see `Repair`
     TRAINING   by `Kind.name`: the same, for numbers that matter in training only
@@ -118,7 +118,7 @@ class Registry:
         return Other(call.name) if known is None else known.read(call)
 
     def write_script(self, kind: str, numbers: dict[str, Any], shapes: dict[str, list[int]]) -> dict[str, str]:
-        """The `lines` of a script for a layer, with places for facts; empty where none are known.
+        """The `lines` of a script for a layer, with placeholders for facts; empty where none are known.
 
         A verb: kind and numbers as in `parity.kinds.of`, shapes of the layer's arrays.
         """
@@ -129,7 +129,7 @@ class Registry:
     def write_repair(self, expected: dict[str, Any], actual: dict[str, Any], row: bool) -> dict[str, str]:
         """Statements on the layer `layers[name]` that make it compute what another one does, empty where none is known.
 
-        A verb: `wanted` and `found` hold kind and numbers; `row` says that they are of sequences. The statement
+        A verb: `expected` and `actual` hold kind and numbers; `row` says that they are of sequences. The statement
         `inference` is for what is computed there, `training` for what matters in training only.
         """
         repair = Repair(of(**expected), of(**actual), row)

@@ -158,7 +158,7 @@ def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scal
 def gap(expected: np.ndarray, actual: np.ndarray) -> float:
     """Largest distance relative to the expected scale, of the finite numbers; infinite where there are none.
 
-    It is infinite, too, where numbers that are not finite stand at other places.
+    It is infinite, too, where numbers that are not finite are at other indices.
     """
     if expected.shape != actual.shape:
         return math.inf

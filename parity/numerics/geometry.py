@@ -19,13 +19,13 @@ def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, b
 
 
 def same_padding(extent: int, size: int, stride: int, dilation: int = 1) -> int:
-    """The cells before an axis by TensorFlow's SAME: the odd one stands behind."""
+    """The padding before an axis under TensorFlow's SAME, in pixels: an odd one goes behind the axis."""
     total = max((-(-extent // stride) - 1) * stride + (size - 1) * dilation + 1 - extent, 0)
     return total // 2
 
 
 def cropped(into: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
-    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` cells."""
+    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` pixels."""
     return [before, (into - 1) * stride + (size - 1) * dilation + 1 - before - out]
 
 
@@ -45,21 +45,21 @@ def over_row(value: Any) -> list[int]:
 
 
 def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
-    """Shape (h, w, c) or (t, c) as it is compared: what has a single cell is a row."""
+    """Shape (h, w, c) or (t, c) as it is compared: a 1x1 map, or a sequence of one step, is a row (c,)."""
     return tuple(shape[-1:]) if len(shape) in (2, 3) and set(shape[:-1]) == {1} else tuple(shape)
 
 
 def as_maps(x: np.ndarray) -> np.ndarray:
-    """Rows as the maps of a single cell that they are, sequences as those of a single row."""
+    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps as they are."""
     return x[:, None, None, :] if x.ndim == 2 else x[:, None] if x.ndim == 3 else x
 
 
 def window_taps(
     x: np.ndarray, window: PerAxis, stride: PerAxis, padding: Padding, *, dilation: PerAxis = 1, fill: float
 ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    """For every cell of a window, by row and column, what all windows of the padded maps hold there: [n, h', w', c].
+    """For every tap of a window, by row and column, the values of all windows of the padded maps: [n, h', w', c].
 
-    One cell at a time: all windows at once would take kh * kw times the memory of the maps.
+    One tap at a time: all windows at once would take kh * kw times the memory of the maps.
     """
     size, steps, spread = pair(window), pair(stride), pair(dilation)
     reach = [(extent - 1) * apart + 1 for extent, apart in zip(size, spread, strict=True)]
@@ -67,7 +67,7 @@ def window_taps(
     padded = np.pad(x, [(0, 0), *sides, (0, 0)], constant_values=fill)
     last = [extent - covered for extent, covered in zip(padded.shape[1:3], reach, strict=True)]  # a window's last start
     if min(last) < 0:
-        raise ValueError(f"a window that reaches over {reach} cells does not fit padded maps {padded.shape[1:3]}")
+        raise ValueError(f"a window that reaches over {reach} pixels does not fit padded maps {padded.shape[1:3]}")
     for i, j in np.ndindex(size[0], size[1]):
         top, left = i * spread[0], j * spread[1]
         yield (i, j), padded[:, top : top + last[0] + 1 : steps[0], left : left + last[1] + 1 : steps[1]]
@@ -76,7 +76,7 @@ def window_taps(
 def _sides(
     extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: Padding
 ) -> list[tuple[int, int]]:
-    """Cells before and after, for both axes; SAME puts the odd one behind."""
+    """Padding in pixels before and after, for both axes; SAME puts an odd one behind."""
     if padding == "valid":
         return [(0, 0), (0, 0)]
     if padding == "same":

@@ -1,4 +1,4 @@
-"""Two sides of something that may blow rounding up: limits that follow from what rounding does to either of them."""
+"""Limits for what amplifies rounding errors: derived from what rounding does to either side of a comparison."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import BLOCK, Comparison, _distance, compare, largest
 
-# A correct twin is accused in one of a million proofs at most: the odds that the float32 limits are derived for.
+# At most one of a million proofs of a correct twin gives a false alarm: the odds that the float32 limits are derived for.
 FALSE_ALARM = 1e-6
 
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
@@ -21,7 +21,7 @@ FLOAT64_ROUNDING = 2.0**-53
 
 LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
 
-# What blows rounding up moves all of its numbers together, so that one run may stay near by chance.
+# What amplifies rounding errors moves all of its numbers together, so that one run may stay near by chance.
 MOVED_RUNS = 4
 
 HOPELESS = 100.0  # gaps of so many limits are not explained by more runs

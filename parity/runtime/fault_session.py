@@ -11,7 +11,7 @@ from unittest.mock import patch
 from parity.runtime.trainer import Trainer
 from parity.runtime.training_loop import Loop
 
-Patches = Iterator[Any]  # context managers, each of which puts something in another's place
+Patches = Iterator[Any]  # context managers, each of which replaces something by something else
 
 Fault = TypeVar("Fault", bound=Callable[..., Patches])
 
@@ -51,7 +51,7 @@ class FaultSession:
     def inject(self, network: str, fault: str, stage: str = "") -> dict[str, Any]:
         """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
 
-        `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
+        `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `restore`. Raises
         KeyError for an unknown fault or layer.
         """
         self.restore()

@@ -28,8 +28,8 @@ class Step:
     kind: str
     numbers: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]  # of its arrays in canonical layout, by kind ("kernel", "gamma", ...)
-    inputs: tuple[int, ...]  # places of the steps before it in the trace; INPUT or UNKNOWN
-    output: tuple[int, ...]  # canonical shape without the batch: h, w, c, or t, c; what has a single cell is a row
+    inputs: tuple[int, ...]  # indices in the trace of the steps before it; INPUT or UNKNOWN
+    output: tuple[int, ...]  # canonical shape without the batch: h, w, c, or t, c; a 1x1 map is a row
     layer: bool = True  # else a function, which nothing but the model's own code can change
 
     @property

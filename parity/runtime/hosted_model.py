@@ -29,14 +29,14 @@ from parity.weights.state import Entry, check_state
 
 
 class HostedModel(ABC):
-    """One user's model in one precision: its steps by place, and the canonical names of those that were adopted."""
+    """One user's model in one precision: its steps by index, and the canonical names of those that were adopted."""
 
     def __init__(self, spec: BuildSpec, dtype: str, fixes: Sequence[str] = ()) -> None:
         """Build the model, let the code of `fixes` change it, and trace it. Raises TargetError."""
         self.spec, self.dtype = spec, dtype
         self.names: dict[str, Adoption] = {}
         self.steps: list[Any] = []  # of the framework's `tracing.Step`
-        self.result = UNKNOWN  # the place of the step that made the model's output
+        self.result = UNKNOWN  # the index of the step that made the model's output
         self.model = self.built()
         for code in fixes:
             run_fix(self.model, code)
@@ -77,7 +77,7 @@ class HostedModel(ABC):
 
     @abstractmethod
     def layout(self, step: Any, kind: str, *, as_dense: bool) -> Layout:
-        """How a step's array lies; `cell`: as the kernel of the fully connected layer that a convolution stands for."""
+        """The layout of a step's array; `as_dense`: of a 1x1 convolution compared as a fully connected layer."""
 
     @abstractmethod
     def read(self, slot: Slot) -> np.ndarray:
@@ -97,7 +97,7 @@ class HostedModel(ABC):
 
     @abstractmethod
     def own_order(self, array: np.ndarray, source: int) -> np.ndarray:
-        """The inverse, for what the step at this place made, or for the model's input."""
+        """The inverse, for the output of the step with the index `source`, or for the model's input."""
 
     @abstractmethod
     def tensor(self, array: np.ndarray) -> Any:
@@ -152,7 +152,9 @@ class HostedModel(ABC):
                 if kind in adoption.neutral or id(tensor) in seen:
                     continue
                 seen.add(id(tensor))
-                layout = self.layout(step, kind, as_dense=adoption.cell and step.kind == "conv" and kind == "kernel")
+                layout = self.layout(
+                    step, kind, as_dense=adoption.as_dense and step.kind == "conv" and kind == "kernel"
+                )
                 adopted.append(self._slot(f"{name}/{kind}", tensor, layout, trainable=self.trained(kind, tensor)))
         return adopted
 
@@ -221,8 +223,8 @@ class HostedModel(ABC):
         return array.reshape(len(array), *flattened_1x1(array.shape[1:]))
 
     def own(self, array: np.ndarray, shape: Sequence[int], source: int) -> Any:
-        """The inverse, for a tensor of this rank that the step at the place `source` made, or for the input."""
-        if array.ndim == 2:  # of a single cell, where the shape has more
+        """The inverse, for a tensor of this rank that the step with the index `source` made, or for the input."""
+        if array.ndim == 2:  # a row, where the shape has height and width of 1
             array = array.reshape(len(array), *[1] * (len(shape) - 2), -1)
         return self.tensor(self.own_order(array, source))
 

@@ -32,7 +32,7 @@ class Loaded:
 
 
 class Host:
-    """The verbs about users' models; `build(wanted, dtype, fixes)` makes one of the framework's."""
+    """The verbs about users' models; `build(spec, dtype, fixes)` makes one of the framework's."""
 
     def __init__(self, build: Callable[[BuildSpec, str, Sequence[str]], HostedModel]) -> None:
         self.build = build

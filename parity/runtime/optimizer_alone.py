@@ -8,7 +8,7 @@ import numpy as np
 
 from parity.numerics.arrays import Arrays
 
-REPORTED = 10_000  # steps after which it gives a sign of life
+REPORTED = 10_000  # steps between two progress messages
 
 
 def updates_at(

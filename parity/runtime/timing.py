@@ -1,4 +1,4 @@
-"""The verbs that read the clock where the model is: of many steps, and of every hop of the transfer layer."""
+"""The verbs that read the clock where the model is: for many steps, and for every transfer of weights."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from parity.weights.state import State
 
 
 def timed_transfers(export: Callable[[], State], load: Callable[[State], None], rounds: int) -> dict[str, Any]:
-    """Bytes of the state, and for every hop `rounds` pairs of seconds: of the hop, and of a plain copy right before it.
+    """Bytes of the state, and for every transfer `rounds` pairs of seconds: of it, and of a plain copy right before it.
 
     `export` copies the model's state out, `load` writes one into the model. The plain copy is of the same arrays into
-    fresh memory, as the hops that make a copy have to; it is the machine's rate at that moment.
+    fresh memory, as the transfers that make a copy have to; it is the machine's rate at that moment.
     """
     state = export()
     seconds: dict[str, list[tuple[float, float]]] = {}
-    # In memory where there is such a place: the disk's speed is not the transfer layer's.
+    # In memory where the system has such a folder: the disk's speed is not the transfer layer's.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         path = Path(folder) / "state.safetensors"
@@ -86,7 +86,7 @@ class TimedModels:
     def start_timing(
         self, network: str, what: str, arrays: Arrays, beside: bool = False, **recipe: Any
     ) -> dict[str, Any]:
-        """Prepare one subject and run its first step; earlier ones are dropped, unless it is to be timed `beside` them.
+        """Prepare one model and run its first step; earlier ones are dropped, unless it is to be timed `beside` them.
 
         `arrays` holds the groups `state`, `data` and `plan` of a training.
         """
@@ -105,7 +105,7 @@ class TimedModels:
         return {"first_seconds": first, "mode": mode, "step_seconds": self.time_steps(what, 2)["seconds"] / 2}
 
     def time_steps(self, what: str, steps: int) -> dict[str, float]:
-        """Seconds of so many further steps of a subject."""
+        """Seconds of so many further steps of a model that was started."""
         if what not in self._started:
             raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
         self._twin.device.synchronize()
@@ -115,7 +115,7 @@ class TimedModels:
         return {"seconds": time.perf_counter() - start}
 
     def time_transfer(self, network: str, rounds: int) -> dict[str, Any]:
-        """Bytes of the network's state, and the seconds of every hop of the transfer layer."""
+        """Bytes of the network's state, and the seconds of every transfer."""
         twin, model = self._twin, self._twin.build(network, "float32")
         return timed_transfers(
             lambda: twin.export_state(model), lambda state: twin.load_state(model, state, network), rounds

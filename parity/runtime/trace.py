@@ -1,6 +1,6 @@
-"""Run a model that somebody else wrote, and write down every layer and function that it reaches.
+"""Run a user's model, and record every layer and function that it calls.
 
-The same in both frameworks but for what each framework's `Trace` says: how a call is overheard, and what a layer is.
+The same in both frameworks but for what each framework's `Trace` says: how a call is intercepted, and what a layer is.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ Call = Callable[..., Any]  # a layer's own `__call__`, which takes the layer fir
 
 @dataclass(frozen=True)
 class Reading:
-    """How a framework's layers and functions are told apart, and how those that are known are read."""
+    """How a framework's layers and functions are recognised, and how those that are known are read."""
 
     tensor: type
-    functions: Mapping[str, Sequence[tuple[Any, str]]]  # by name: the places that a model calls them through
+    functions: Mapping[
+        str, Sequence[tuple[Any, str]]
+    ]  # by name: the modules and attributes through which a model calls them
     known: Callable[[Any], bool]  # whether `of_layer` can describe a layer
     attended: Callable[[Any, tuple[Any, ...], dict[str, Any]], list[Any] | None]  # query, key, value of an attention
     of_layer: Callable[[Any, Any, Any], Facts]  # of a layer, its input and its output
@@ -56,7 +58,7 @@ class Trace(ABC):
         self._made = {id(x): INPUT}  # by tensor: the step that made it
         self._alive: list[Any] = [x]  # keeps every tensor, so that no id is given twice
         self._inside: list[str] = []  # the layers that are running, by path
-        self._quiet = 0  # within a known layer, its own functions are its business
+        self._quiet = 0  # above 0 inside a known layer, whose own functions are not recorded
         with self._recording():
             self.result = model(x, **options)
         self.steps = composed(merged(self.steps, self._sides))
@@ -71,7 +73,7 @@ class Trace(ABC):
 
     @abstractmethod
     def _calls(self) -> dict[type, Call]:
-        """What is overheard of layers: by class, what stands in for its `__call__`."""
+        """How calls of layers are intercepted: by class, the replacement of its `__call__`."""
 
     @abstractmethod
     def _path(self, layer: Any) -> str:
@@ -83,7 +85,7 @@ class Trace(ABC):
 
     @abstractmethod
     def _known(self, call: Call, layer: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Make a call and write it down."""
+        """Make a call and record it."""
 
     @abstractmethod
     def _attending(self, call: Call, layer: Any) -> Callable[..., Any]:
@@ -122,7 +124,7 @@ class Trace(ABC):
 
     @contextmanager
     def _unrecorded(self) -> Iterator[None]:
-        """Within, nothing is written down."""
+        """Inside this context nothing is recorded."""
         self._quiet += 1
         try:
             yield
@@ -140,7 +142,7 @@ class Trace(ABC):
         ]
 
     def _layer_spy(self, call: Call) -> Call:
-        """What stands in for a layer's own `__call__`."""
+        """The replacement of a layer's own `__call__`."""
 
         def spy(layer: Any, *args: Any, **kwargs: Any) -> Any:
             return self._layer(call, layer, args, kwargs)
@@ -177,7 +179,7 @@ class Trace(ABC):
     def _function(
         self, name: str, original: Callable[..., Any], facts: dict[str, Any] | None = None
     ) -> Callable[..., Any]:
-        """What stands in for a function; `facts` are its numbers by name, where its arguments do not say them."""
+        """The replacement of a function; `facts` are its numbers by name, where its arguments do not say them."""
         tensor = self.reading.tensor
 
         def spy(*args: Any, **kwargs: Any) -> Any:
@@ -207,7 +209,7 @@ class Trace(ABC):
         run: Callable[..., Any],
         layer: Any = None,
     ) -> None:
-        """Write down a step that made `result` of the tensors; a function has no layer."""
+        """Record a step that made `result` of the tensors; a function has no layer."""
         step = self._step(
             tensors,
             result,

@@ -1,4 +1,4 @@
-"""What both workers share about models that somebody else wrote: what is wanted, what is refused, their weights."""
+"""What both workers share about users' models: what is to be built, what is refused, their weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BuildSpec(ModelSpec):
         )
 
     def output_of(self, result: Any, steps: Sequence[Any], tensor: type) -> int:
-        """The place of the step that made the model's output. Raises TargetError."""
+        """The index of the step that made the model's output. Raises TargetError."""
         if isinstance(result, (list, tuple)) and len(result) == 1:
             result = result[0]
         if not isinstance(result, tensor):

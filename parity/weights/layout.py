@@ -20,9 +20,9 @@ class Layout:
 
     # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
     # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW 1x1" and "HWIO 1x1", a 1x1
-    # kernel that works on single cells and is canonically a dense one [in, out]; "row" and "OIK", kernels of
+    # kernel that works on 1x1 maps and is canonically a dense one [in, out]; "row" and "OIK", kernels of
     # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
-    # one cell before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
+    # extent 1 before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
     # [heads, size, out], both axes of which are one canonically
     kind: str = "same"
     # (channels, height, width) that the rows of a dense kernel, or the numbers of a vector, were flattened from

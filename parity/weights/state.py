@@ -1,6 +1,6 @@
 """THE weight-transfer layer: canonical state, layout rules, validation, safetensors files.
 
-A canonical state maps names to arrays. A name says place and kind (`group1/conv1/kernel`, `.../gamma`, `.../mean`); the
+A canonical state maps names to arrays. A name says layer and kind (`group1/conv1/kernel`, `.../gamma`, `.../mean`); the
 layout is Keras's: kernels HWIO, dense kernels [in, out] with the rows of the first one in height, width, channel order.
 A transfer goes by name through an explicit `Layout`: no squeeze, no reshape to fit, no guessing by shape.
 """
@@ -45,7 +45,7 @@ def entry_of(values: Mapping[str, Any]) -> Entry:
 def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, receiver: str) -> None:
     """Raise one StateError that lists everything about `state` that does not fit `entries`; `receiver` names them."""
     problems = [
-        f"duplicate in {receiver}: {quoted(name)} stands for {count} arrays"
+        f"duplicate in {receiver}: {quoted(name)} is the name of {count} arrays"
         for name, count in Counter(entry.name for entry in entries).items()
         if count > 1
     ]

@@ -32,7 +32,7 @@ PADDINGS: tuple[Padding, ...] = ("same", "valid", 1, 2)
 
 
 def before_and_size(extent: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:
-    """Cells of padding before the first one, and how many windows: written from the definitions, case by case."""
+    """Pixels of padding before the first one, and how many windows: written from the definitions, case by case."""
     if padding == "valid":
         return 0, math.floor((extent - window) / stride) + 1
     if isinstance(padding, int):
@@ -49,7 +49,7 @@ def by_loops(
     padding: Padding,
     reduce: Callable[[list[tuple[int, int, np.ndarray]]], Any],
 ) -> np.ndarray:
-    """Reduce, for every window, the cells (row and column in the window, values [n, c]) that lie inside the maps."""
+    """Reduce, for every window, the taps (row and column in the window, values [n, c]) that lie inside the maps."""
     height, width = x.shape[1:3]
     top, rows = before_and_size(height, window, stride, padding)
     left, columns = before_and_size(width, window, stride, padding)
@@ -101,7 +101,7 @@ def test_same_with_stride_two_pads_the_bottom_and_the_right() -> None:
     """The trap itself: on an even size the symmetric padding has the same shape and other values."""
     x = np.arange(16.0).reshape(1, 4, 4, 1)
     first = np.zeros((3, 3, 1, 1))
-    first[0, 0] = 1  # picks each window's top left cell
+    first[0, 0] = 1  # picks each window's top left tap
     same = conv2d(x, first, None, stride=2, padding="same")
     symmetric = conv2d(x, first, None, stride=2, padding=1)
     assert same[0, ..., 0].tolist() == [[0, 2], [8, 10]]
@@ -109,7 +109,7 @@ def test_same_with_stride_two_pads_the_bottom_and_the_right() -> None:
 
 
 def shifted(x: np.ndarray, sides: list[list[int]], fill: float) -> np.ndarray:
-    """The maps within their padding, written cell by cell."""
+    """The maps within their padding, written pixel by pixel."""
     (top, bottom), (left, right) = sides
     n, height, width, channels = x.shape
     padded = np.full((n, top + height + bottom, left + width + right, channels), fill)
@@ -175,7 +175,7 @@ def test_a_number_is_a_pair_of_it(padding: Padding) -> None:
     [
         ((3, 3, 2, 4), 2, r"a kernel \(3, 3, 2, 4\) in 2 groups does not fit 2 channels"),
         ((3, 3, 1, 3), 2, r"a kernel \(3, 3, 1, 3\) in 2 groups does not fit 2 channels"),
-        ((5, 3, 2, 4), 1, r"reaches over \[5, 3\] cells does not fit padded maps \(4, 4\)"),
+        ((5, 3, 2, 4), 1, r"reaches over \[5, 3\] pixels does not fit padded maps \(4, 4\)"),
     ],
 )
 def test_a_kernel_that_does_not_fit_is_refused(kernel: tuple[int, ...], groups: int, message: str) -> None:
@@ -252,7 +252,7 @@ def test_average_pool_with_padding_is_refused() -> None:
 @pytest.mark.parametrize("extent", [1, 2, 3, 4, 5, 7, 8, 9])
 @pytest.mark.parametrize("side", [1, 2, 3])
 def test_adaptive_average_pool_against_loops(extent: int, side: int) -> None:
-    """The windows by whole numbers: from the cell that holds i/side of the axis to the one that ends (i + 1)/side."""
+    """The windows by whole numbers: from the pixel that holds i/side of the axis to the one that ends (i + 1)/side."""
     x = maps(extent, extent + 1)
     actual = AdaptiveAveragePool(side).compute([x], {})
     assert actual.shape == (2, side, side, 2)

@@ -1,4 +1,4 @@
-"""The checker is checked: what must fail fails, for the right reason, and what agrees is not accused."""
+"""The checker is checked: what must fail fails, for the right reason, and what agrees raises no false alarm."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_the_gap_is_relative_to_the_scale_of_its_own_stage(size: float, name: st
 @pytest.mark.parametrize("side", ["reference", "candidate", "both"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf], ids=str)
 def test_nans_and_infinities_always_fail(side: str, bad: float) -> None:
-    """Even at the same place on both sides: two networks that both overflow prove nothing."""
+    """Even at the same index on both sides: two networks that both overflow prove nothing."""
     reference, candidate = stages(), stages()
     if side != "candidate":
         reference["block"].flat[5] = bad

@@ -176,7 +176,7 @@ def test_every_problem_is_listed_in_one_error() -> None:
     message = str(caught.value)
     for line in (
         "the state does not fit the model (7 problems)",
-        "duplicate in the model: 'fc/kernel' stands for 2 arrays",
+        "duplicate in the model: 'fc/kernel' is the name of 2 arrays",
         "missing: 'conv/bias' (4,)",
         "extra: 'conv/biases' (4,)",
         "wrong shape: 'conv/kernel' expected (3, 3, 2, 4), found (3, 3, 4, 2)",

@@ -37,7 +37,7 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
             f"{path} does not fit the model: {cause(error)}. Expected the weights of this model as Keras 3 saves them "
             "(.weights.h5, or a .keras file of the same model)."
         ) from error
-    # Keras casts half precision, and skips layers that the model lacks, without a word
+    # Keras casts half precision, and skips layers that the model lacks, without an error
     if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
         raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
     floats = [variable for variable in model.weights if counts(variable) and str(variable.dtype).startswith("float")]
@@ -45,7 +45,7 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
     held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
     if held > own:
         raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
-    if held < own:  # Keras makes numbers of anything, without a word
+    if held < own:  # Keras converts anything to numbers, without an error
         odd = next((f": {quoted(name)} is {kind}" for name, (kind, _) in types.items() if kind[:5] != "float"), "")
         raise targets.TargetError(
             f"{path}: {own - held:,} of the model's {own:,} numbers are no floating-point numbers in the file{odd}; "

@@ -1,4 +1,4 @@
-"""Run a model that somebody else wrote, and write down every layer and function that it reaches."""
+"""Run a user's model, and record every layer and function that it calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models that somebody else wrote: built, traced, and run under the canonical names that a match gave their layers."""
+"""A user's models: built, traced, and run under the canonical names that the alignment gave their layers."""
 
 from __future__ import annotations
 
