@@ -12,7 +12,7 @@ import numpy as np
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import BLOCK, Comparison, _distance, compare, largest
 
-# At most one of a million proofs of a correct twin gives a false alarm: the odds that the float32 limits are derived for.
+# At most one in a million proofs of a correct twin gives a false alarm: the float32 limits are derived for these odds.
 FALSE_ALARM = 1e-6
 
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
