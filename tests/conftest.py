@@ -10,7 +10,7 @@ import pytest
 
 from parity.data import registry
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Worker, Workers, shared_threads
 
 MakePython = Callable[[Mapping[str, str]], Path]
 
@@ -24,8 +24,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
-    """Both frameworks' workers on the CPU. A test that harms one uses its own instead."""
-    with Workers(device="cpu") as both:
+    """Both frameworks' workers, with their share of the CPU. A test that harms one uses its own instead."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    with Workers(device="cpu", threads=shared_threads(processes)) as both:
         yield both
 
 

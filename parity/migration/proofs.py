@@ -20,7 +20,7 @@ from parity.numerics.tolerance import (
     compare_with_derived_limits,
     derive_limits,
 )
-from parity.proofs.forward import against_exact, counted, labelled
+from parity.proofs.forward import against_exact, compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import OwnGap, Proof
@@ -105,7 +105,7 @@ def float64_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
     problems = comparison.explain()
     if not end:
         problems.append(NO_END)
-    return [_proof(pair, 2, counted({"": comparison}), problems, comparison)]
+    return [_proof(pair, 2, compared_counts({"": comparison}), problems, comparison)]
 
 
 def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
@@ -115,7 +115,11 @@ def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
         perturbed[framework] = _float32_perturbed(pair, framework, "float64", inputs)
     pair.float32_comparisons = against_exact(pair.outputs, perturbed, pair.stages("float32", inputs), pair.outputs)
     worst, problems = worst_of(pair.float32_comparisons.values()), labelled(pair.float32_comparisons)
-    return [_proof(pair, 3, counted(pair.float32_comparisons), problems, worst, by_framework(pair.float32_comparisons))]
+    return [
+        _proof(
+            pair, 3, compared_counts(pair.float32_comparisons), problems, worst, by_framework(pair.float32_comparisons)
+        )
+    ]
 
 
 def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
@@ -129,7 +133,7 @@ def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
     limits = {name: sum(limit.get(name, math.nan) for limit in own_limits) for name in outputs[FIRST]}
     comparison = pair.comparison = compare(outputs[FIRST], outputs[SECOND], limits)
     problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
-    return [_proof(pair, 3, counted({"": comparison}), problems, comparison)]
+    return [_proof(pair, 3, compared_counts({"": comparison}), problems, comparison)]
 
 
 def training_pass(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
@@ -182,7 +186,7 @@ def _compare(
     perturbed: Callable[[int], Mapping[str, Arrays]],
     scales: Mapping[str, float] | None = None,
 ) -> Comparison:
-    """As `compare_chaotic`, with limits of at most float32's rounding: a larger gap is no rounding of float64."""
+    """As `compare_with_derived_limits`; no limit exceeds float32's rounding: a larger gap is no rounding of float64."""
     return compare_with_derived_limits(
         {name: arrays[name] for name in (FIRST, SECOND)}, limit, perturbed, scales=scales, most=FLOAT32_ROUNDING
     )

@@ -371,8 +371,9 @@ def test_the_threads_asked_for_are_what_both_frameworks_report(expendable: Worke
     assert found == asked
 
 
-def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process(workers: Workers) -> None:
-    found = workers.map(lambda worker: worker.environment().threads)
+def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process() -> None:
+    with Workers(device="cpu") as alone:
+        found = alone.map(lambda worker: worker.environment().threads)
     assert found == dict.fromkeys(FRAMEWORKS, default_threads())
 
 

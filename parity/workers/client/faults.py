@@ -9,7 +9,7 @@ class FaultRequests(Requests):
     """For `parity.faults` alone."""
 
     def inject(self, network: str, fault: str, stage: str = "") -> None:
-        """Put a fault into a layer of the network, or into its training, until `heal`.
+        """Put a fault into a layer of the network, or into its training, until `restore`.
 
         Args:
             network: its name.
@@ -20,4 +20,4 @@ class FaultRequests(Requests):
 
     def restore(self) -> None:
         """Take the fault out, and forget the training, which may be compiled with it."""
-        self.call("heal")
+        self.call("restore")

@@ -1,0 +1,128 @@
+"""What a Python program calls: the same proofs as the commands give, as records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from parity.catalogue.networks import default_networks, network
+from parity.catalogue.user_models import ModelSpec
+from parity.data.dataset import Dataset
+from parity.data.registry import load
+from parity.diagnosis.prove import prove_level
+from parity.migration.compare import compare_pair
+from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.proofs.context import ProofContext
+from parity.records.levels import LEVELS
+from parity.records.records import Migration, Proof
+from parity.workers.pool import Workers, shared_threads
+
+
+def check(
+    *networks: str,
+    dataset: Dataset | None = None,
+    levels: Sequence[int] = tuple(LEVELS),
+    seed: int = 0,
+    threads: int | None = None,
+    on_proof: Callable[[Proof], None] = lambda proof: None,
+) -> dict[str, list[Proof]]:
+    """Prove level by level that the twins of networks of the catalogue compute the same, on the CPU.
+
+    Args:
+        networks: their names, as `parity networks` lists them; the default ones if none.
+        dataset: where the images come from, see `parity.data.registry.load`; generated images if None.
+        levels: which to prove, see `parity.records.levels.LEVELS`.
+        seed: of weights and images.
+        threads: of each framework; if None, half of the machine's.
+        on_proof: called with each proof as soon as it is there.
+
+    Returns:
+        By network, the proofs in the order of the levels. Of a proof that failed `passed` is False; its `problems` say
+        what differs, its `causes` why. Where a framework crashed, the proof failed and compared nothing.
+
+    Raises:
+        UnknownNetworkError: the catalogue has no network of that name; the message lists those that there are.
+
+    Example:
+        >>> import parity
+        >>> proofs = parity.check("lenet5", levels=[1])
+        >>> proofs["lenet5"][0].passed
+        True
+    """
+    names = [network(name).name for name in dict.fromkeys(networks)] or default_networks()
+    images = dataset or load("generated", seed=seed)
+    proofs: dict[str, list[Proof]] = {}
+    updates: dict[str, Any] = {}  # of optimizers alone, which networks share
+    with Workers(threads=threads or shared_threads()) as workers:
+        for name in names:
+            context = ProofContext(workers, network(name), images, seed, updates)
+            proofs[name] = []
+            for level in levels:
+                proofs[name].append(prove_level(context, level))
+                on_proof(proofs[name][-1])
+    return proofs
+
+
+def compare(
+    tensorflow: str,
+    paddle: str,
+    shape: Sequence[int],
+    *,
+    classes: int | None = None,
+    tokens: int | None = None,
+    weights: Mapping[str, Path] | None = None,
+    layers: Mapping[str, str] | None = None,
+    dataset: Dataset | None = None,
+    apply_fixes: bool = False,
+    training: bool = False,
+    dtype: str = "float64",
+    seed: int = 0,
+    threads: int | None = None,
+) -> Migration:
+    """Compare a TensorFlow model with the Paddle model that should be its twin, layer by layer.
+
+    Args:
+        tensorflow: `package.module:callable`, with arguments or without, that returns a keras.Model; or a saved model.
+        paddle: the same for a paddle.nn.Layer. Each runs in a process of its own, in this one's folder.
+        shape: of one input, without the batch: (height, width, channels), (time, channels) or (features,).
+        classes: offered to callables that take a number of classes.
+        tokens: inputs are token ids below this number.
+        weights: by "tensorflow" or "paddle", a file of weights to load into that model.
+        layers: names of layers of the TensorFlow model to names of the Paddle layers that correspond to them.
+        dataset: images for inputs (height, width, 1 or 3); random inputs if None.
+        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to prove again.
+        training: whether to compare a pass in training mode and all gradients, too; float64 only.
+        dtype: "float64"; "float32" for models that cannot be built in float64, which proves less.
+        seed: of weights and inputs.
+        threads: of each framework; if None, half of the machine's.
+
+    Returns:
+        `verdict` is "equal", "different" or "undecided"; each of `causes` names layer, number and trap; `fix` is Python
+        code that makes the Paddle model compute what the TensorFlow model does.
+
+    Raises:
+        ValueError: a shape or combination that has no meaning.
+        TargetError: a target that cannot be imported, or is no model, or does not run on inputs of this shape.
+        MatchError: no layer of one model corresponds to a layer of the other.
+        WorkerError: a framework crashed or raised.
+
+    Example:
+        >>> import parity
+        >>> models = "tests.migration.keras_models:small()", "tests.migration.paddle_models:small()"
+        >>> result = parity.compare(*models, (16, 16, 3))
+        >>> result.verdict, result.causes
+        ('equal', [])
+    """
+    if training and dtype == "float32":
+        raise ValueError("training: expected dtype 'float64', for which levels 4 and 5 have limits; found 'float32'")
+    if not shape or min(shape) < 1:
+        raise ValueError(f"shape: expected whole numbers above 0, found {tuple(shape)}")
+    files = {name: str(Path(path).resolve()) for name, path in (weights or {}).items()}
+    specs = {
+        framework: ModelSpec(target, list(shape), classes, tokens, files.get(framework, ""), dtype)
+        for framework, target in ((FIRST, tensorflow), (SECOND, paddle))
+    }
+    with Workers(threads=threads or shared_threads()) as workers:
+        pair = ModelPair(workers, specs, dataset, seed, layers or {})
+        return compare_pair(pair, apply_fixes=apply_fixes, training=training)
