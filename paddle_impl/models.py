@@ -16,7 +16,7 @@ from paddle_impl.networks.vgg import Vgg
 from parity.catalogue import designs, networks
 from parity.runtime.model_cache import ModelCache
 
-FAMILIES: dict[type, Callable[[designs.Network], nn.Layer]] = {
+DESIGNS: dict[type, Callable[[designs.Network], nn.Layer]] = {
     designs.VGG: Vgg,
     designs.GoogLeNet: GoogLeNet,
     designs.MiniInception: MiniInception,
@@ -36,7 +36,7 @@ def build(name: str, precision: str) -> nn.Layer:
     before = paddle.get_default_dtype()
     paddle.set_default_dtype("float64" if precision == "float64" else "float32")
     try:
-        model = FAMILIES[type(network.design)](network)
+        model = DESIGNS[type(network.design)](network)
     finally:
         paddle.set_default_dtype(before)
     if precision == "bfloat16":

@@ -16,7 +16,7 @@ from tf_impl.networks.lenet import lenet
 from tf_impl.networks.resnet import resnet, resnet_v2
 from tf_impl.networks.vgg import vgg
 
-FAMILIES: dict[type, Callable[[designs.Network, Any], Any]] = {
+DESIGNS: dict[type, Callable[[designs.Network, Any], Any]] = {
     designs.VGG: vgg,
     designs.GoogLeNet: googlenet,
     designs.MiniInception: mini_inception,
@@ -38,7 +38,7 @@ def build(name: str, precision: str) -> keras.Model:
     keras.config.set_dtype_policy(dtype)
     try:
         images = keras.Input(network.image, name="images", dtype=dtype)
-        logits = FAMILIES[type(network.design)](network, images)
+        logits = DESIGNS[type(network.design)](network, images)
         model = keras.Model(images, logits, name=name)
     finally:
         keras.config.set_dtype_policy(before)

@@ -38,7 +38,7 @@ def set_weights(model: nn.Layer, path: Path) -> None:
     model.set_state_dict(state)
 
 
-def build(spec: BuildSpec, dtype: str) -> nn.Layer:
+def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
     """The target's model in `dtype`. Raises TargetError, WeightsError."""
     target = targets.parse(spec.target)
     if target.file is not None:

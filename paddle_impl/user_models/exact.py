@@ -15,7 +15,7 @@ from parity.numerics import geometry
 
 _hardsigmoid, _selu = nn.functional.hardsigmoid, nn.functional.selu
 
-SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
+SELU_CONSTANTS = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
 
 
 def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
@@ -25,7 +25,9 @@ def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float
     return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)
 
 
-def _exact_selu(x: paddle.Tensor, scale: float = SELU[0], alpha: float = SELU[1], name: Any = None) -> Any:
+def _exact_selu(
+    x: paddle.Tensor, scale: float = SELU_CONSTANTS[0], alpha: float = SELU_CONSTANTS[1], name: Any = None
+) -> Any:
     """Paddle's own, but in float64 with constants that are not rounded to float32."""
     if x.dtype != paddle.float64:
         return _selu(x, scale, alpha, name)

@@ -17,7 +17,7 @@ from parity.kinds import of
 from parity.numerics.geometry import single
 from parity.runtime import trace, tracing
 from parity.runtime.graph import INPUT, UNKNOWN
-from parity.runtime.trace import Call, Facts, Reading
+from parity.runtime.trace import Facts, LayerCall, Readers
 from parity.runtime.tracing import Sides, arguments, tensors_of
 
 WHOLE = (nn.SimpleRNN, nn.LSTM, nn.GRU)  # which compute in one piece: nothing is known of their inside
@@ -41,7 +41,7 @@ class TracedStep(tracing.TracedStep):
 class Trace(trace.Trace):
     """What one run of a Paddle layer reached, in order; `order` is that of x."""
 
-    reading = Reading(paddle.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
+    readers = Readers(paddle.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
 
     def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
         self._given = order
@@ -55,7 +55,7 @@ class Trace(trace.Trace):
         layers: list[nn.Layer] = self._top.sublayers(include_self=True)
         return layers
 
-    def _calls(self) -> dict[type, Call]:
+    def _calls(self) -> dict[type, LayerCall]:
         return {nn.Layer: self._layer_spy(nn.Layer.__call__)}
 
     def _path(self, layer: nn.Layer) -> str:
@@ -65,7 +65,7 @@ class Trace(trace.Trace):
         one = len(args) == 1 and not kwargs and isinstance(args[0], paddle.Tensor)
         return isinstance(layer, WHOLE) or (known(layer) and one)
 
-    def _known(self, call: Call, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _known(self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(layer, WHOLE):
             return self._in_one_piece(call, layer, path, args, kwargs)
         activation = getattr(layer, "_act", None)
@@ -90,7 +90,7 @@ class Trace(trace.Trace):
         return result
 
     def _in_one_piece(
-        self, call: Call, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """A recurrent layer, which gives its outputs and its last state."""
         with self._unrecorded():
@@ -101,7 +101,7 @@ class Trace(trace.Trace):
             self._alive.append(state)
         return result
 
-    def _attending(self, call: Call, layer: nn.Layer) -> Callable[..., paddle.Tensor]:
+    def _attending(self, call: LayerCall, layer: nn.Layer) -> Callable[..., paddle.Tensor]:
         return lambda *xs: call(layer, *xs)
 
     def _function(

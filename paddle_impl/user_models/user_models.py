@@ -12,7 +12,7 @@ from paddle import nn
 
 from paddle_impl import weights
 from paddle_impl.kinds.geometry import channels_last
-from paddle_impl.user_models.building import build, round_constants, set_weights, takes_channels_first
+from paddle_impl.user_models.building import build_model, round_constants, set_weights, takes_channels_first
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
 from paddle_impl.user_models.tracing import Order, Trace, TracedStep
 from parity.numerics.arrays import Arrays
@@ -27,7 +27,7 @@ class UserModel(HostedModel):
     """A Paddle layer."""
 
     def built(self) -> nn.Layer:
-        return build(self.spec, self.dtype)
+        return build_model(self.spec, self.dtype)
 
     def prepare(self) -> None:
         round_constants(self.model)

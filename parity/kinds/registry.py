@@ -37,7 +37,7 @@ Script = str | Callable[[Any, Mapping[str, tuple[int, ...]]], str]
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A call of a function that made y of x."""
 
     name: str
@@ -56,7 +56,7 @@ class Function:
     """A function that models call: the modules and names through which they do, and how its numbers are read."""
 
     called: tuple[tuple[Any, str], ...]
-    read: Callable[[Call], Kind]
+    read: Callable[[FunctionCall], Kind]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Registry:
         """The kind of a known layer that made y of x."""
         return self.layers[type(layer)].read(layer, x, y)
 
-    def of_function(self, call: Call) -> Kind:
+    def of_function(self, call: FunctionCall) -> Kind:
         """The kind of a call of a known function; another one is of no family."""
         known = self.functions.get(call.name)
         return Other(call.name) if known is None else known.read(call)

@@ -14,16 +14,16 @@ from parity.runtime.training_loop import Loop
 
 Patches = Iterator[Any]  # context managers, each of which replaces something by something else
 
-Fault = TypeVar("Fault", bound=Callable[..., Patches])
+FaultFunction = TypeVar("FaultFunction", bound=Callable[..., Patches])
 
 
 class Faults(dict[str, Callable[..., Patches]]):
     """Faults by name: of layers, which are given the layer, or of trainings, which are given nothing."""
 
-    def named(self, name: FaultName) -> Callable[[Fault], Fault]:
+    def named(self, name: FaultName) -> Callable[[FaultFunction], FaultFunction]:
         """Decorates the fault of that name."""
 
-        def decorate(fault: Fault) -> Fault:
+        def decorate(fault: FaultFunction) -> FaultFunction:
             self[name] = fault
             return fault
 

@@ -23,7 +23,7 @@ from parity.runtime.graph import INPUT, UNKNOWN, Graph, Step
 from parity.runtime.model_state import Slot, export_slots
 from parity.runtime.targets import TargetError
 from parity.runtime.trace import Trace
-from parity.runtime.user_models import BuildSpec, Kept, Roundings, require_static, run_fix
+from parity.runtime.user_models import BuildSpec, KeptState, Roundings, require_static, run_fix
 from parity.weights.layout import Layout
 from parity.weights.state import Entry, check_state
 
@@ -158,7 +158,7 @@ class HostedModel(ABC):
                 adopted.append(self._slot(f"{name}/{kind}", tensor, layout, trainable=self.trained(kind, tensor)))
         return adopted
 
-    def load(self, kept: Kept, roundings: Roundings | None = None) -> None:
+    def load(self, kept: KeptState, roundings: Roundings | None = None) -> None:
         """Overwrite the adopted arrays, moved by `roundings`; make those neutral that the other model does not have."""
         slots = {slot.entry.name: slot for slot in self.slots()}
         entries = [replace(slot.entry, dtype="float32") for slot in slots.values()]
@@ -184,7 +184,7 @@ class HostedModel(ABC):
             raise
         except Exception as error:
             raise TargetError(self.spec.does_not_run(error)) from error
-        self.result = self.spec.output_of(trace.result, trace.steps, trace.reading.tensor)
+        self.result = self.spec.output_of(trace.result, trace.steps, trace.readers.tensor)
         return trace.steps
 
     def outputs(self, inputs: np.ndarray, names: Sequence[str] | None = None) -> Arrays:

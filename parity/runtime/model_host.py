@@ -15,7 +15,7 @@ from parity.numerics.arrays import Arrays, pack
 from parity.numerics.tolerance import Roundings
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_state import export_slots
-from parity.runtime.user_models import BuildSpec, Kept, cast_inputs
+from parity.runtime.user_models import BuildSpec, KeptState, cast_inputs
 from parity.weights.initializers import proof_state
 from parity.weights.state import digests
 
@@ -27,7 +27,7 @@ class Loaded:
     spec: BuildSpec
     names: dict[str, Adoption] = field(default_factory=dict)
     fixes: list[str] = field(default_factory=list)
-    kept: Kept = field(default_factory=Kept)
+    kept: KeptState = field(default_factory=KeptState)
     built: HostedModel | None = None  # the last one, in one precision: large models fit into memory only once
 
 
@@ -104,13 +104,13 @@ class Host:
         Gives the sha256 of every array as `drawn` and as `read`, by name.
         """
         loaded, model = self.loaded[network], self.model(network)
-        loaded.kept = Kept(proof_state([replace(slot.entry, dtype="float32") for slot in model.slots()], seed))
+        loaded.kept = KeptState(proof_state([replace(slot.entry, dtype="float32") for slot in model.slots()], seed))
         model.load(loaded.kept)
         return {"drawn": digests(loaded.kept.state), "read": digests(model.export())}
 
     def keep_state(self, network: str, arrays: Arrays) -> dict[str, Any]:
         """Keep a float32 state for the runs to come."""
-        self.loaded[network].kept = Kept(arrays)
+        self.loaded[network].kept = KeptState(arrays)
         return {}
 
     def own_state(self, network: str) -> tuple[dict[str, Any], Arrays]:

@@ -28,11 +28,11 @@ from parity.weights.layout import Layout
 
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
 
-Call = Callable[..., Any]  # a layer's own `__call__`, which takes the layer first
+LayerCall = Callable[..., Any]  # a layer's own `__call__`, which takes the layer first
 
 
 @dataclass(frozen=True)
-class Reading:
+class Readers:
     """How a framework's layers and functions are recognised, and how those that are known are read."""
 
     tensor: type
@@ -48,7 +48,7 @@ class Reading:
 class Trace(ABC):
     """What one run of a model reached, in order; paddings are merged into the layers that they pad for."""
 
-    reading: ClassVar[Reading]
+    readers: ClassVar[Readers]
 
     def __init__(self, model: Any, x: Any, **options: Any) -> None:
         """Run the model on the tensor x; `options` are those of its call."""
@@ -72,7 +72,7 @@ class Trace(ABC):
         """The model and all layers in it."""
 
     @abstractmethod
-    def _calls(self) -> dict[type, Call]:
+    def _calls(self) -> dict[type, LayerCall]:
         """How calls of layers are intercepted: by class, the replacement of its `__call__`."""
 
     @abstractmethod
@@ -84,11 +84,11 @@ class Trace(ABC):
         """Whether a call is one step, for `_known`; else what runs inside of it is looked at."""
 
     @abstractmethod
-    def _known(self, call: Call, layer: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _known(self, call: LayerCall, layer: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a call and record it."""
 
     @abstractmethod
-    def _attending(self, call: Call, layer: Any) -> Callable[..., Any]:
+    def _attending(self, call: LayerCall, layer: Any) -> Callable[..., Any]:
         """How an attention layer runs on query, key and value."""
 
     @abstractmethod
@@ -113,7 +113,7 @@ class Trace(ABC):
             for owner, spy in self._calls().items():
                 stack.enter_context(mock.patch.object(owner, "__call__", spy))
             spies = {}
-            for name, locations in self.reading.functions.items():
+            for name, locations in self.readers.functions.items():
                 for owner, attribute in locations:
                     original = getattr(owner, attribute)
                     spies[id(original)] = self._function(name, original)
@@ -136,12 +136,12 @@ class Trace(ABC):
         return [
             (layer, attribute, value)
             for layer in self._layers()
-            if not self.reading.known(layer)
+            if not self.readers.known(layer)
             for attribute, value in vars(layer).items()
             if id(value) in functions
         ]
 
-    def _layer_spy(self, call: Call) -> Call:
+    def _layer_spy(self, call: LayerCall) -> LayerCall:
         """The replacement of a layer's own `__call__`."""
 
         def spy(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -149,14 +149,14 @@ class Trace(ABC):
 
         return spy
 
-    def _layer(self, call: Call, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _layer(self, call: LayerCall, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._quiet:
             return call(layer, *args, **kwargs)
         path = self._path(layer)
-        if (tensors := self.reading.attended(layer, args, kwargs)) is not None:
+        if (tensors := self.readers.attended(layer, args, kwargs)) is not None:
             with self._unrecorded():
                 result = call(layer, *args, **kwargs)
-            facts = self.reading.of_layer(layer, tensors[0], result)
+            facts = self.readers.of_layer(layer, tensors[0], result)
             self._add(path, *facts, tensors, result, self._attending(call, layer), layer)
             return result
         if self._readable(layer, args, kwargs):
@@ -167,20 +167,20 @@ class Trace(ABC):
             result = call(layer, *args, **kwargs)
         finally:
             self._inside.pop()
-        if len(self.steps) == before and isinstance(result, self.reading.tensor):
+        if len(self.steps) == before and isinstance(result, self.readers.tensor):
             self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
         return result
 
     def _opaque(self, path: str, layer: Any, args: tuple[Any, ...], result: Any, run: Callable[..., Any]) -> None:
         """A layer in which nothing known ran: its inputs and output are all that can be said."""
-        tensors = tensors_of(args, self.reading.tensor)
+        tensors = tensors_of(args, self.readers.tensor)
         self._add(path, "other", {"type": type(layer).__name__}, tensors, result, run, layer)
 
     def _function(
         self, name: str, original: Callable[..., Any], facts: dict[str, Any] | None = None
     ) -> Callable[..., Any]:
         """The replacement of a function; `facts` are its numbers by name, where its arguments do not say them."""
-        tensor = self.reading.tensor
+        tensor = self.readers.tensor
 
         def spy(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
@@ -221,7 +221,7 @@ class Trace(ABC):
             made=tuple(result.shape),
             run=run,
             shapes=tuple(tuple(operand.shape) for operand in tensors),
-            arrays=self.reading.arrays_of(layer) if layer is not None else {},
+            arrays=self.readers.arrays_of(layer) if layer is not None else {},
             layer=layer,
         )
         self._made[id(result)] = len(self.steps)

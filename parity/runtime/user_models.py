@@ -82,7 +82,7 @@ def require_static(first: Sequence[str], second: Sequence[str], target: str) -> 
 
 
 @dataclass
-class Kept:
+class KeptState:
     """The weights that a worker keeps for a model: float32, by canonical name; cast and moved one array at a time."""
 
     state: Arrays = field(default_factory=dict)

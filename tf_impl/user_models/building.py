@@ -66,7 +66,7 @@ def _stored(path: Path) -> dict[str, tuple[str, int]]:
     return stored
 
 
-def build(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.Model:
+def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.Model:
     """The target's model in `dtype`; `rounded`: see `round_constants`. Raises TargetError."""
     target = targets.parse(spec.target)
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()

@@ -17,7 +17,7 @@ from parity.runtime.model_state import Slot
 from parity.runtime.targets import TargetError
 from parity.weights.layout import Layout
 from tf_impl import weights
-from tf_impl.user_models.building import build, counts, set_weights
+from tf_impl.user_models.building import build_model, counts, set_weights
 from tf_impl.user_models.exact import dropout_off
 from tf_impl.user_models.tracing import Trace, TracedStep
 
@@ -26,10 +26,10 @@ class UserModel(HostedModel):
     """A Keras model."""
 
     def built(self) -> keras.Model:
-        return build(self.spec, self.dtype)
+        return build_model(self.spec, self.dtype)
 
     def prepare(self) -> None:
-        """Nothing: `build` has rounded the constants, and the mode goes with every call."""
+        """Nothing: `build_model` has rounded the constants, and the mode goes with every call."""
 
     def reached(self, x: tf.Tensor, *, training: bool) -> Trace:
         return Trace(self.model, x, training=training)
@@ -92,7 +92,7 @@ class UserModel(HostedModel):
 
     def write_file(self, path: Path) -> None:
         if path.suffix == ".keras":  # the whole model, so one whose constants are as its owner wrote them
-            whole = build(self.spec, "float32", rounded=False)
+            whole = build_model(self.spec, "float32", rounded=False)
             whole.set_weights(self.model.get_weights())
             whole.save(str(path))
         else:
