@@ -88,9 +88,19 @@ def compare(
     """Compare by name, element by element, in the reference's order.
 
     Each array's gap is max |candidate - reference| / scale, computed in float64; the scale is max |reference| unless
-    `scales` gives it. A missing or extra name,
-    another shape, an empty array, a reference that is zero everywhere (which would hide anything) or no array at all
-    is a problem; NaN and infinity are gaps over any limit.
+    `scales` gives it. A missing or extra name, another shape, an empty array, a reference that is zero everywhere
+    (which would hide anything) or no array at all is a problem; NaN and infinity are gaps over any limit.
+
+    Args:
+        reference: arrays of any shape and floating-point dtype by name.
+        candidate: arrays of the same names and shapes.
+        limits: the largest gap that passes: one for all arrays, or by name. A name without a limit fails.
+        scales: by name, what the differences are divided by.
+
+    Example:
+        >>> comparison = compare({"logits": np.array([4.0, -1.0])}, {"logits": np.array([4.0, -1.5])}, 1e-12)
+        >>> comparison.passed, comparison.worst.gap
+        (False, 0.125)
     """
     problems = [f"missing stage {name!r}" for name in reference if name not in candidate]
     problems += [f"extra stage {name!r}" for name in candidate if name not in reference]
@@ -115,14 +125,26 @@ def compare(
 
 
 def largest(array: np.ndarray) -> float:
-    """The largest absolute value, 0.0 of none, NaN where there is one; without an array of the absolute values."""
+    """The largest absolute value, 0.0 of an empty array, NaN where there is one; without a temporary array.
+
+    Example:
+        >>> largest(np.array([[1.0, -3.0]]))
+        3.0
+    """
     return float(np.maximum(float(array.max(initial=0)), -float(array.min(initial=0))))
 
 
 def farthest(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest distance of two arrays of one shape, in float64; 0.0 of none, NaN where there is one.
+    """The largest absolute difference of two arrays of one shape, computed in float64.
 
     Block by block, each in the processor's cache: an array of differences would cost more than the comparison.
+
+    Returns:
+        The difference; 0.0 of empty arrays, NaN where either array has one.
+
+    Example:
+        >>> farthest(np.array([1.0, 2.0]), np.array([1.0, 2.5]))
+        0.5
     """
     a, b = one.reshape(-1), other.reshape(-1)
     farthest_yet = 0.0
@@ -156,9 +178,15 @@ def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scal
 
 
 def gap(expected: np.ndarray, actual: np.ndarray) -> float:
-    """Largest distance relative to the expected scale, of the finite numbers; infinite where there are none.
+    """Largest absolute difference, divided by max |expected|, of the finite numbers.
 
-    It is infinite, too, where numbers that are not finite are at other indices.
+    Returns:
+        The gap; infinite for another shape, where no number is finite, and where numbers that are not finite are at
+        other indices.
+
+    Example:
+        >>> gap(np.array([4.0, np.inf]), np.array([5.0, np.inf]))
+        0.25
     """
     if expected.shape != actual.shape:
         return math.inf
@@ -170,14 +198,24 @@ def gap(expected: np.ndarray, actual: np.ndarray) -> float:
 
 
 def distance(expected: np.ndarray, actual: np.ndarray) -> float:
-    """Largest difference relative to the expected scale; infinite for other shapes or what is not a number."""
+    """Largest absolute difference, divided by max |expected|; infinite for another shape, NaN or infinity.
+
+    Example:
+        >>> distance(np.array([4.0, 2.0]), np.array([5.0, 2.0]))
+        0.25
+    """
     comparison = compare({"": expected}, {"": actual}, FLOAT64_LIMIT)
     worst = comparison.worst
     return worst.gap if worst and np.isfinite(worst.gap) else float("inf")
 
 
 def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """For every array the largest absolute value of its layer."""
+    """For every array, by name, the largest absolute value in all arrays of its layer.
+
+    Example:
+        >>> layer_scales({"conv/kernel": np.array([-3.0]), "conv/bias": np.array([0.5])})
+        {'conv/kernel': 3.0, 'conv/bias': 3.0}
+    """
     scales: dict[str, float] = {}
     for name, array in arrays.items():
         layer = name.rpartition("/")[0]

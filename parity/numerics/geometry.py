@@ -13,39 +13,96 @@ Padding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides,
 
 
 def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
-    """[before, after] along one axis, as far as windows reach: two layers that pad alike have the same numbers."""
+    """[before, after] along one axis, as far as windows reach: two layers that pad alike have the same numbers.
+
+    Args:
+        extent: of the input along the axis, in pixels.
+        out: extent of the output.
+        size: of the window.
+        stride: between windows.
+        dilation: between the taps of a window.
+        before: the padding before the axis; what a layer pads behind it may be more than its windows reach.
+
+    Example:
+        >>> used_padding(extent=32, out=16, size=3, stride=2, dilation=1, before=0)
+        [0, 1]
+    """
     reach = (out - 1) * stride + (size - 1) * dilation + 1
     return [before, max(reach - extent - before, 0)]
 
 
 def same_padding(extent: int, size: int, stride: int, dilation: int = 1) -> int:
-    """The padding before an axis under TensorFlow's SAME, in pixels: an odd one goes behind the axis."""
+    """The padding before an axis under TensorFlow's SAME, in pixels; of an odd sum the larger part goes behind.
+
+    Args:
+        extent: of the input along the axis, in pixels.
+        size: of the window.
+        stride: between windows.
+        dilation: between the taps of a window.
+
+    Example:
+        >>> same_padding(32, 3, 1), same_padding(32, 3, 2)
+        (1, 0)
+    """
     total = max((-(-extent // stride) - 1) * stride + (size - 1) * dilation + 1 - extent, 0)
     return total // 2
 
 
 def cropped(into: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
-    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` pixels."""
+    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` pixels.
+
+    Args:
+        into: extent of the input.
+        out: extent of the output.
+        size: of the kernel.
+        stride: of the output between two pixels of the input.
+        dilation: between the taps of the kernel.
+        before: pixels that are cut off before the axis.
+
+    Example:
+        >>> cropped(into=4, out=8, size=3, stride=2, dilation=1, before=0)
+        [0, 1]
+    """
     return [before, (into - 1) * stride + (size - 1) * dilation + 1 - before - out]
 
 
 def single(constant: float) -> float:
-    """The float32 number that Paddle makes of a layer's constant, in float64 too."""
+    """The float32 number that Paddle makes of a layer's constant, in float64 too.
+
+    Example:
+        >>> single(0.1)
+        0.10000000149011612
+    """
     return float(np.float32(constant))
 
 
 def pair(value: Any) -> list[int]:
-    """A number for both axes, or one for each."""
+    """[h, w] of a number for both axes, or of one for each.
+
+    Example:
+        >>> pair(3), pair((3, 5))
+        ([3, 3], [3, 5])
+    """
     return [int(value)] * 2 if isinstance(value, int) else [int(number) for number in value]
 
 
 def over_row(value: Any) -> list[int]:
-    """A number for the only axis of a sequence, or a list of one, as [h, w] of maps of one row."""
+    """A number for the only axis of a sequence, or a list of one, as [h, w] of maps of one row.
+
+    Example:
+        >>> over_row(3), over_row([3])
+        ([1, 3], [1, 3])
+    """
     return [1, int(np.ravel(value)[0])]
 
 
 def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
-    """Shape (h, w, c) or (t, c) as it is compared: a 1x1 map, or a sequence of one step, is a row (c,)."""
+    """Shape (h, w, c) or (t, c) as it is compared: a 1x1 map, or a sequence of one step, is a row (c,).
+
+    Example:
+        >>> flattened_1x1((1, 1, 64)), flattened_1x1((8, 8, 64))
+        ((64,), (8, 8, 64))
+    """
     return tuple(shape[-1:]) if len(shape) in (2, 3) and set(shape[:-1]) == {1} else tuple(shape)
 
 
@@ -57,9 +114,23 @@ def as_maps(x: np.ndarray) -> np.ndarray:
 def window_taps(
     x: np.ndarray, window: PerAxis, stride: PerAxis, padding: Padding, *, dilation: PerAxis = 1, fill: float
 ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    """For every tap of a window, by row and column, the values of all windows of the padded maps: [n, h', w', c].
+    """For every tap of a window, by row and column, the values of all windows of the padded maps there.
 
     One tap at a time: all windows at once would take kh * kw times the memory of the maps.
+
+    Args:
+        x: maps [n, h, w, c].
+        window: its size.
+        stride: between windows.
+        padding: of the maps.
+        dilation: between the taps of a window.
+        fill: the value of the padding.
+
+    Yields:
+        ((row, column) in the window, values [n, h', w', c]).
+
+    Raises:
+        ValueError: a window that is larger than the padded maps, or a padding of another form.
     """
     size, steps, spread = pair(window), pair(stride), pair(dilation)
     reach = [(extent - 1) * apart + 1 for extent, apart in zip(size, spread, strict=True)]

@@ -37,9 +37,16 @@ def compare_with_derived_limits(
 ) -> Comparison:
     """Compare both sides' arrays; where they differ by more than the limits, with derived ones.
 
-    `moved` runs both sides again, otherwise for each number of a run, with inputs and weights moved by float64
-    rounding. By how much a side then differs from itself gives a limit for each array; the smaller of the two sides'
-    holds, so that a fault in one does not widen it. `most` is the largest gap that may be put down to rounding.
+    How much a side differs from itself, once its inputs and weights were moved by float64 rounding, gives a limit for
+    each array. The smaller limit of the two sides holds, so that a fault in one side does not widen it.
+
+    Args:
+        sides: the arrays of the two sides, the reference first, by the side's name.
+        limits: the fixed ones, as in `compare`; a derived limit holds only where it is larger.
+        moved: runs both sides again, with inputs and weights moved by float64 rounding, differently for each number of
+            a run (0, 1, ...); it is called only where the fixed limits do not hold.
+        scales: as in `compare`.
+        most: the largest gap, relative to an array's scale, that can be explained by rounding.
     """
     first, second = sides.values()
     comparison = compare(first, second, limits, scales=scales)
@@ -82,7 +89,20 @@ def derive_limits(
     `perturb`). The largest distance that an element of the stage then had from the oracle estimates,
     from above, the standard deviation of the rounding error of the stage's most sensitive element. Near enough normal
     errors exceed `factor` deviations in one of N elements with a chance of at most N * 2 exp(-factor**2 / 2); the
-    factor is the one that makes this chance `false_alarm` over all stages together. `scales` as in `compare`.
+    factor is the one that makes this chance `false_alarm` over all stages together.
+
+    Args:
+        oracle: every stage of the exact float64 run, by name.
+        perturbed: the same stages of at least one perturbed float64 run.
+        false_alarm: the chance that correct rounding alone exceeds any of the limits.
+        scales: as in `compare`.
+
+    Returns:
+        A limit for every stage of the oracle; NaN, which nothing passes, for a stage that is zero everywhere or that a
+        run lacks.
+
+    Raises:
+        ValueError: no perturbed run.
     """
     if not perturbed:
         raise ValueError("no perturbed run: a tolerance cannot be derived from nothing")
@@ -101,12 +121,18 @@ def perturb(
     rounding: float = FLOAT32_ROUNDING,
     dtype: str = "float64",
 ) -> Arrays:
-    """Each number moved by the relative error that float32 arithmetic makes with it; arrays of `dtype`.
+    """Each number moved by the relative error that float32 arithmetic makes with it.
 
     A float32 sum of n products rounds after every addition, so it is the exact sum of products of which the i-th is off
     by the roundings of all additions from the i-th on: a random walk of up to n steps (backward error analysis; random
     rather than worst roundings as in Higham and Mary 2019). Kernels move by such a walk along their fan-in, anything
     else by four roundings, those of y = (x - mean) * scale + beta.
+
+    Args:
+        arrays: by name; those whose name ends in `/kernel` are kernels [..., out].
+        draw: where the errors come from.
+        rounding: the largest relative error of one rounding.
+        dtype: of the result.
     """
 
     def moved(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
@@ -128,7 +154,7 @@ class Roundings:
     size: float = FLOAT32_ROUNDING  # of one, relative to the number
 
     def of(self, name: str, array: np.ndarray, *index: int) -> np.ndarray:
-        """The array, moved, as float64."""
+        """The array, moved, as float64; `index` gives arrays of the same name different errors."""
         draw = np.random.default_rng([*self.seed, *index])
         return perturb({name: array.astype("float64")}, draw, self.size)[name]
 
