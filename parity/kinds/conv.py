@@ -111,10 +111,26 @@ def conv2d(
     dilation: PerAxis = 1,
     groups: int = 1,
 ) -> np.ndarray:
-    """Cross-correlation: [n, h, w, i] and [kh, kw, i / groups, o] -> [n, h', w', o].
+    """The numpy reference of a convolution: cross-correlation, as both frameworks compute it.
 
-    The channels, in and out, are as many blocks as groups; each block of the output sees that of the input.
-    Raises ValueError where the kernel does not fit the channels or the maps.
+    Args:
+        x: maps [n, h, w, i].
+        kernel: [kh, kw, i / groups, o].
+        bias: [o], or None.
+        stride: between windows.
+        padding: "same", "valid", pixels on every side, or [[top, bottom], [left, right]].
+        dilation: between the taps of a window.
+        groups: blocks of input and output channels; a block of outputs depends on its own block of inputs only.
+
+    Returns:
+        Maps [n, h', w', o], in float64 where x or the kernel is.
+
+    Raises:
+        ValueError: a kernel that does not fit the channels or the padded maps.
+
+    Example:
+        >>> conv2d(np.ones((1, 3, 3, 1)), np.ones((3, 3, 1, 1)), None, stride=1, padding="valid")
+        array([[[[9.]]]])
     """
     into, out = kernel.shape[2:]
     if x.shape[3] != into * groups or out % groups:

@@ -123,7 +123,14 @@ class GlobalAveragePool(Kind):
 
 
 def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, counted: bool = False) -> Kind:
-    """A "max" or "average" pool of maps of size `into`; one whose window is the whole map is the global one."""
+    """A pool over windows; one whose window is the whole map is the global pool.
+
+    Args:
+        what: "max" or "average".
+        numbers: `window` and `stride` [h, w], and `padding` [[top, bottom], [left, right]].
+        into: [h, w] of the maps.
+        counted: whether an average counts the padding.
+    """
     padded = any(map(any, numbers["padding"]))
     whole = numbers["window"] == list(into) and not padded
     if what == "max":
@@ -133,7 +140,21 @@ def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, co
 
 
 def adaptive(what: str, into: Sequence[int], out: Sequence[int]) -> Kind:
-    """An adaptive "max" or "average" pool as the plain one that it comes to on maps of this size."""
+    """An adaptive pool as the plain pool that computes the same on maps of this size.
+
+    Args:
+        what: "max" or "average".
+        into: [h, w] of the maps.
+        out: [h, w] of the output.
+
+    Returns:
+        A pool over windows or a global one; `Identity` where both sizes are equal; `Other` where the windows would not
+        all have one size.
+
+    Example:
+        >>> adaptive("average", [8, 8], [2, 2]).window
+        [4, 4]
+    """
     if list(out) == list(into):
         return Identity()
     if any(extent % side for extent, side in zip(into, out, strict=True)):

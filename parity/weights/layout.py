@@ -29,7 +29,15 @@ class Layout:
     maps: tuple[int, int, int] = (0, 0, 0)
 
     def views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Views on `stored` and `canonical` (C-contiguous) whose elements correspond. Raises StateError."""
+        """Two views of one shape whose elements correspond.
+
+        Args:
+            stored: an array in the framework's layout.
+            canonical: C-contiguous, in the canonical layout.
+
+        Raises:
+            StateError: the two shapes do not correspond under this layout.
+        """
         if self.kind == "OIHW":
             pair = stored.transpose(2, 3, 1, 0), canonical
         elif self.kind == "OIK":
@@ -48,7 +56,12 @@ class Layout:
         return pair
 
     def canonical_shape(self, stored: Sequence[int]) -> tuple[int, ...]:
-        """The canonical shape of an array that is stored with this shape."""
+        """The canonical shape of an array that is stored with this shape.
+
+        Example:
+            >>> Layout("OIHW").canonical_shape((64, 3, 7, 7))
+            (7, 7, 3, 64)
+        """
         if self.kind == "OIHW":
             out, into, height, width = stored
             return height, width, into, out
@@ -72,14 +85,19 @@ class Layout:
         return tuple(stored)
 
     def read(self, stored: np.ndarray) -> np.ndarray:
-        """A new canonical array from the framework's memory: one copy."""
+        """A new canonical array from the framework's memory: one copy.
+
+        Example:
+            >>> Layout("OIHW").read(np.zeros((64, 3, 7, 7), np.float32)).shape
+            (7, 7, 3, 64)
+        """
         canonical = np.empty(self.canonical_shape(stored.shape), stored.dtype)
         source, target = self.views(stored, canonical)
         np.copyto(target, source)
         return canonical
 
     def write(self, canonical: np.ndarray, stored: np.ndarray) -> None:
-        """Into the framework's own memory: one copy."""
+        """Copy a canonical array into the framework's own memory `stored`. Raises StateError where it does not fit."""
         target, source = self.views(stored, np.ascontiguousarray(canonical))
         np.copyto(target, source)
 

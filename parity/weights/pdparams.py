@@ -30,7 +30,11 @@ class WeightsError(Exception):
 def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a `.pdparams` file by name, in the types they were saved in: bfloat16 comes as uint16.
 
-    They may be read-only. Raises WeightsError that names the file, and the entry where one is at fault.
+    They may be read-only.
+
+    Raises:
+        WeightsError: a file that cannot be read, that is not a state dict, or that asks for anything but numpy arrays
+            and plain containers. The message names the file, and the entry where one is at fault.
     """
     try:
         with path.open("rb") as stream:
