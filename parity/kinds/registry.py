@@ -47,7 +47,7 @@ class FunctionCall:
     channels_second: bool = False  # the second axis of x holds its channels
 
     def get(self, name: str, default: Any) -> Any:
-        """An argument, or what it is where none was given."""
+        """An argument of the call, or `default` where none was given."""
         return self.arguments.get(name, default)
 
 
@@ -79,7 +79,7 @@ class Repair:
 
 
 def plain(kind: type[Kind]) -> Callable[..., Kind]:
-    """Reads a layer or function without numbers."""
+    """A reader, as `Layer.read` and `Function.read`, of layers or functions of a kind without numbers."""
     return lambda *_: kind()
 
 
@@ -109,7 +109,7 @@ class Registry:
         return arrays
 
     def of_layer(self, layer: Any, x: Any, y: Any) -> Kind:
-        """The kind of a known layer that made y of x."""
+        """The kind of a layer of the framework that made y of x. Raises KeyError for a class that no family has."""
         return self.layers[type(layer)].read(layer, x, y)
 
     def of_function(self, call: FunctionCall) -> Kind:
@@ -120,7 +120,12 @@ class Registry:
     def write_script(self, kind: str, numbers: dict[str, Any], shapes: dict[str, list[int]]) -> dict[str, str]:
         """The `lines` of a script for a layer, with placeholders for facts; empty where none are known.
 
-        A verb: kind and numbers as in `parity.kinds.of`, shapes of the layer's arrays.
+        A verb.
+
+        Args:
+            kind: as in `parity.kinds.of`.
+            numbers: as there.
+            shapes: of the layer's canonical arrays, by kind ("kernel", "bias", ...).
         """
         known = of(kind, numbers)
         lines = self.scripts.get(known.key, "")
@@ -129,8 +134,15 @@ class Registry:
     def write_repair(self, expected: dict[str, Any], actual: dict[str, Any], row: bool) -> dict[str, str]:
         """Statements on the layer `layers[name]` that make it compute what another one does, empty where none is known.
 
-        A verb: `expected` and `actual` hold kind and numbers; `row` says that they are of sequences. The statement
-        `inference` is for what is computed there, `training` for what matters in training only.
+        A verb.
+
+        Args:
+            expected: `kind` and `numbers` of what the layer should compute, as `Kind.described` gives them.
+            actual: those of what it computes.
+            row: whether both are of sequences.
+
+        Returns:
+            The statement `inference` for what is computed there, and `training` for what matters in training only.
         """
         repair = Repair(of(**expected), of(**actual), row)
         name = repair.expected.name

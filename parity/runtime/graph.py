@@ -81,6 +81,11 @@ class Graph:
 
 
 def few(names: Iterable[str], shown: int = 3) -> str:
-    """The first names of many, and how many more there are."""
+    """The first names of many, and how many more there are.
+
+    Example:
+        >>> few(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
     listed = list(names)
     return ", ".join(listed[:shown]) + (f" and {len(listed) - shown} more" if len(listed) > shown else "")

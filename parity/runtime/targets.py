@@ -41,7 +41,15 @@ class Target:
 def parse(text: str) -> Target:
     """Read `package.module:callable`, `package.module:callable(argument, name=value)` or a file's path.
 
-    Arguments are Python literals. Raises TargetError.
+    Arguments are Python literals.
+
+    Raises:
+        TargetError: text of another form.
+
+    Example:
+        >>> target = parse("keras.applications:VGG16(weights=None)")
+        >>> target.module, target.attribute, target.kwargs
+        ('keras.applications', 'VGG16', {'weights': None})
     """
     module, colon, expression = text.partition(":")
     if text.endswith(SAVED):
@@ -64,9 +72,16 @@ def parse(text: str) -> Target:
 
 
 def call(target: Target, offered: Mapping[str, Any]) -> Any:
-    """Import the target's callable and call it; `offered` are arguments that it is given where it has them.
+    """Import the target's callable and call it.
 
-    The working directory can be imported from, as in a script. Raises TargetError.
+    The working directory can be imported from, as in a script.
+
+    Args:
+        target: a callable, see `parse`; an object that cannot be called is returned as it is.
+        offered: arguments that the callable gets where it has parameters of these names; those of the target go before.
+
+    Raises:
+        TargetError: the module cannot be imported, has no such name, or the call fails.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

@@ -19,10 +19,17 @@ from parity.weights.state import State
 
 
 def timed_transfers(export: Callable[[], State], load: Callable[[State], None], rounds: int) -> dict[str, Any]:
-    """Bytes of the state, and for every transfer `rounds` pairs of seconds: of it, and of a plain copy right before it.
+    """Measure the transfers of a model's state: out of the model, into it, to a file and from a file.
 
-    `export` copies the model's state out, `load` writes one into the model. The plain copy is of the same arrays into
-    fresh memory, as the transfers that make a copy have to; it is the machine's rate at that moment.
+    Args:
+        export: copies the model's state out.
+        load: writes a state into the model.
+        rounds: how many times each transfer is measured.
+
+    Returns:
+        `bytes` of the state, and `seconds`: for every transfer `rounds` pairs, of the transfer and of a plain copy
+        right before it. The plain copy is of the same arrays into fresh memory, as the transfers that make a copy have
+        to do it; it shows the machine's rate at that moment.
     """
     state = export()
     seconds: dict[str, list[tuple[float, float]]] = {}
@@ -88,7 +95,16 @@ class TimedModels:
     ) -> dict[str, Any]:
         """Prepare one model and run its first step; earlier ones are dropped, unless it is to be timed `beside` them.
 
-        `arrays` holds the groups `state`, `data` and `plan` of a training.
+        Args:
+            network: its name.
+            what: "train step", or one of the framework's own loops by name.
+            arrays: the groups `state`, `data` and `plan` of a training.
+            beside: whether models that were started before are kept.
+            recipe: as in `Loop.start_training`.
+
+        Returns:
+            `first_seconds` of the first step, with what it compiles; `mode` in which the steps run; `step_seconds` of
+            a further step.
         """
         if not beside:
             self._started.clear()
@@ -105,7 +121,7 @@ class TimedModels:
         return {"first_seconds": first, "mode": mode, "step_seconds": self.time_steps(what, 2)["seconds"] / 2}
 
     def time_steps(self, what: str, steps: int) -> dict[str, float]:
-        """Seconds of so many further steps of a model that was started."""
+        """Seconds of so many further steps of a model that was started. Raises RuntimeError for another one."""
         if what not in self._started:
             raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
         self._twin.device.synchronize()

@@ -95,7 +95,7 @@ def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
 
 
 def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name; a function in C has no signature, and nothing that we read off it."""
+    """The arguments of a call by name; only the keywords of a function in C, which has no signature."""
     try:
         return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
     except (TypeError, ValueError):
@@ -123,7 +123,12 @@ def again(
 
 
 def unique(name: str, taken: Container[str]) -> str:
-    """A layer that runs again, or a second function of its kind in one layer, is numbered."""
+    """The name; where it is taken already, because a layer runs again, with a number.
+
+    Example:
+        >>> unique("conv", ["conv"])
+        'conv#2'
+    """
     if name not in taken:
         return name
     return next(numbered for n in itertools.count(2) if (numbered := f"{name}#{n}") not in taken)
@@ -132,7 +137,9 @@ def unique(name: str, taken: Container[str]) -> str:
 def merged(steps: Sequence[S], sides: Callable[[S, S], Sides]) -> list[S]:
     """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew.
 
-    `sides(step, padder)` tells height and width of what the two take and make.
+    Args:
+        steps: of a trace, in order.
+        sides: for a step and the padding before it, the function from a shape to height and width.
     """
     users: dict[int, list[int]] = {}
     for index, step in enumerate(steps):

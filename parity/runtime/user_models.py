@@ -72,7 +72,16 @@ class BuildSpec(ModelSpec):
 
 
 def require_static(first: Sequence[str], second: Sequence[str], target: str) -> None:
-    """Raise TargetError where two different inputs took different ways through the model."""
+    """Check that two different inputs ran the same layers.
+
+    Args:
+        first: the steps of the first input, by name and in order.
+        second: those of the second one.
+        target: the model, for the message.
+
+    Raises:
+        TargetError: the steps differ.
+    """
     if list(first) != list(second):
         odd = next((pair for pair in zip(first, second, strict=False) if pair[0] != pair[1]), ("its end", "its end"))
         raise TargetError(
@@ -105,7 +114,16 @@ def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = No
 
 
 def check_weights(own: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray], path: str) -> None:
-    """Raise TargetError that lists every array of a weights file that does not fit a model."""
+    """Check that a file of weights has exactly the arrays of a model.
+
+    Args:
+        own: the model's shapes by the framework's names.
+        arrays: the file's, by the same names.
+        path: the file, for the message.
+
+    Raises:
+        TargetError: an array that is missing, extra, of another shape, or in half precision; it lists the first twenty.
+    """
     problems = [f"missing {quoted(name)} {shape}" for name, shape in own.items() if name not in arrays]
     problems += [f"not in the model: {quoted(name)} {array.shape}" for name, array in arrays.items() if name not in own]
     for name, shape in own.items():

@@ -52,7 +52,7 @@ def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, re
 
     Args:
         state: canonical arrays by name.
-        entries: the arrays that are expected.
+        entries: the arrays that are expected; for a float64 one a float32 array will do.
         receiver: what they belong to, for the message ("the TensorFlow model of lenet5").
 
     Raises:
