@@ -30,7 +30,9 @@ DESIGNS: dict[type, Callable[[designs.Network], nn.Layer]] = {
 def build(name: str, precision: str) -> nn.Layer:
     """A new model of the catalogue's network; its weights are still to be transferred.
 
-    `precision` is "float32", "float64" or "bfloat16" (products only, see `in_bfloat16`).
+    Args:
+        name: of the network, as in `parity.catalogue.networks.network`.
+        precision: "float32", "float64" or "bfloat16" (convolutions and fully connected layers, see `in_bfloat16`).
     """
     network = networks.network(name)
     before = paddle.get_default_dtype()

@@ -24,7 +24,7 @@ def slots(model: nn.Layer) -> list[Slot]:
 
 
 def own_slots(layer: nn.Layer, name: str) -> list[Slot]:
-    """A single layer's arrays; `name` is its canonical one."""
+    """A single layer's arrays, under its canonical name (`group1/conv1`)."""
     layer_slots = []
     for own_name, tensor in layer.state_dict(include_sublayers=False).items():
         full = f"{name}/{ARRAY_KINDS[layer.spec['kind']][own_name]}"
@@ -46,7 +46,7 @@ def read(slot: Slot) -> np.ndarray:
 
 
 def write(slot: Slot, array: np.ndarray) -> None:
-    """Overwrite one array with a canonical one."""
+    """Overwrite one array with a canonical one of its slot's shape."""
     stored = memory(slot.tensor)
     slot.layout.write(array, stored)
     if not slot.tensor.place.is_cpu_place():

@@ -27,7 +27,7 @@ def slots(model: keras.Model) -> list[Slot]:
 
 
 def own_slots(layer: keras.layers.Layer, name: str) -> list[Slot]:
-    """A single layer's arrays; `name` is its canonical one."""
+    """A single layer's arrays, under its canonical name (`group1/conv1`)."""
     layer_slots = []
     for variable in layer.weights:
         full = f"{name}/{ARRAY_KINDS[variable.name]}"
@@ -49,7 +49,7 @@ def read(slot: Slot) -> np.ndarray:
 
 
 def write(slot: Slot, array: np.ndarray) -> None:
-    """Overwrite one array with a canonical one."""
+    """Overwrite one array with a canonical one of its slot's shape."""
     if slot.layout != SAME:  # Keras's layouts are the canonical ones but for the shape
         stored = np.empty(tuple(slot.tensor.shape), array.dtype)
         slot.layout.write(array, stored)

@@ -22,7 +22,12 @@ SEQUENTIAL = (nn.Conv1D, nn.MaxPool1D, nn.AvgPool1D, nn.BatchNorm1D, nn.Instance
 
 
 def set_weights(model: nn.Layer, path: Path) -> None:
-    """Load a `.pdparams` file. Raises TargetError, WeightsError."""
+    """Load a `.pdparams` file into a model.
+
+    Raises:
+        TargetError: arrays that the model lacks, or that are missing, of another shape or dtype.
+        WeightsError: a file that cannot be read.
+    """
     # Paddle takes numbers in the order of bytes of this machine only; they are the same numbers
     state = {
         name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in pdparams.read(path).items()
@@ -39,7 +44,16 @@ def set_weights(model: nn.Layer, path: Path) -> None:
 
 
 def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
-    """The target's model in `dtype`. Raises TargetError, WeightsError."""
+    """Build a user's model, with its weights.
+
+    Args:
+        spec: which model, its file of weights and its input.
+        dtype: "float32" or "float64".
+
+    Raises:
+        TargetError: a target that gives no `paddle.nn.Layer`, or weights that do not fit it.
+        WeightsError: a file of weights that cannot be read.
+    """
     target = targets.parse(spec.target)
     if target.file is not None:
         raise targets.TargetError(
@@ -102,7 +116,7 @@ def takes_channels_first(model: nn.Layer, spec: BuildSpec) -> bool:
 
 
 def round_constants(model: nn.Layer) -> None:
-    """To a float32 number where the other framework makes one even in float64; in float32 nothing changes."""
+    """Round constants to float32 numbers where TensorFlow does it even in float64; a float32 model stays the same."""
     for layer in model.sublayers(include_self=True):
         if isinstance(layer, nn.LeakyReLU):
             layer._negative_slope = single(layer._negative_slope)

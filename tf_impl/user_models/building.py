@@ -19,7 +19,14 @@ from tf_impl.user_models.exact import exact_attention
 
 
 def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
-    """Load a file of weights; type and size of its arrays by the file's names. Raises TargetError."""
+    """Load a file of weights (`.weights.h5`, `.h5` or `.keras`) into a model.
+
+    Returns:
+        Dtype and number of elements of the file's arrays, by the file's names.
+
+    Raises:
+        TargetError: a file that does not fit the model, holds Python code, or is not in float32 or float64.
+    """
     try:
         if path.suffix == ".keras":
             saved = keras.models.load_model(path, compile=False, safe_mode=True)
@@ -67,7 +74,16 @@ def _stored(path: Path) -> dict[str, tuple[str, int]]:
 
 
 def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.Model:
-    """The target's model in `dtype`; `rounded`: see `round_constants`. Raises TargetError."""
+    """Build a user's model, with its weights.
+
+    Args:
+        spec: which model, its file of weights and its input.
+        dtype: "float32" or "float64".
+        rounded: whether to round its constants, see `round_constants`.
+
+    Raises:
+        TargetError: a target that gives no `keras.Model` of one input and one output, or weights that do not fit it.
+    """
     target = targets.parse(spec.target)
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_floatx(dtype)
@@ -172,7 +188,7 @@ def counts(variable: keras.Variable) -> bool:
 
 
 def round_constants(model: keras.Model) -> None:
-    """To float32 numbers, which Paddle makes of such constants even in float64; in float32 nothing changes."""
+    """Round constants to float32 numbers, as Paddle does even in float64; a float32 model stays the same."""
     for layer in model._flatten_layers():
         for name in ("epsilon", "momentum", "negative_slope", "alpha"):
             if isinstance(constant := getattr(layer, name, None), float):
