@@ -1,4 +1,4 @@
-"""What the proofs ask for, as Paddle runs and watches layers and models: see `parity.runtime.probes`."""
+"""The verbs of the proofs, with Paddle's way to run and to observe layers and models: see `parity.runtime.probes`."""
 
 from __future__ import annotations
 

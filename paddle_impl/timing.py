@@ -1,4 +1,4 @@
-"""What the suite's own steps are held against: Paddle's own loops, on one ready-made batch."""
+"""What the suite's own steps are compared with in speed: Paddle's own loops, on one ready-made batch."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ class Trainer(trainer.Trainer):
         return Optimizer(rule, self.trainable, decays)
 
     def prepare(self, mode: str) -> None:
-        # to_static costs time on the CPU; on a GPU it hides the launches. It would freeze the dropout offsets.
+        # to_static costs time on the CPU; on a GPU it saves the time of kernel launches. It would compile the dropout
+        # offsets in as constants.
         chosen = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
         self.mode = "eager" if dropouts(self.model) else chosen
         self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model

@@ -1,4 +1,4 @@
-"""Known faults for training and evaluation, put in from outside: see `paddle_impl.faults`, which puts them in."""
+"""Known faults for training and evaluation; `paddle_impl.faults` injects them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _folded_rate() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.EPSILON_HAT)
 def _epsilon_hat() -> Patches:
-    """Adam's epsilon stands beside the uncorrected root."""
+    """Adam adds epsilon to the root before the bias correction."""
 
     def apply(self: Optimizer, rate: float) -> None:
         steps = _memory(self).setdefault("steps", 0) + 1
@@ -200,7 +200,7 @@ def _evaluation_in_training_mode() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.INFERENCE_MODE_AFTERWARDS)
 def _inference_mode_afterwards() -> Patches:
-    """After an evaluation the training goes on in inference mode."""
+    """After an evaluation the training continues in inference mode."""
     evaluate, loss = Trainer.evaluate, Trainer.loss
     staying: set[int] = set()
 
@@ -221,7 +221,7 @@ def _inference_mode_afterwards() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.SHIFTED_TEST_LABELS)
 def _shifted_test_labels() -> Patches:
-    """Every test image is held against the label of the one before it."""
+    """Every test image is compared with the label of the image before it."""
     own = Trainer.evaluation_step
 
     def evaluation_step(self: Trainer, pixels: paddle.Tensor, labels: paddle.Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""What a worker can be asked for, by name: the whole interface of this package to the suite."""
+"""The verbs of this package's workers, by name: its whole interface to the suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known faults for the built twin, put in from outside: they show what the suite finds. No other file knows of them."""
+"""Known faults, injected into the layers of a built twin to measure what the suite detects. No other file uses them."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def _in_float64(model: nn.Layer) -> nn.Layer:
 
 
 def takes_channels_first(model: nn.Layer, spec: BuildSpec) -> bool:
-    """Whether a model of sequences hands its input to a layer that takes [n, c, t], as it comes."""
+    """Whether a model of sequences passes its input unchanged to a layer that takes [n, c, t]."""
     x = paddle.to_tensor(np.ascontiguousarray(np.moveaxis(spec.example(), -1, 1)))
     x = x.astype(next((parameter.dtype for parameter in model.parameters()), "float32"))
     direct: list[nn.Layer] = []

@@ -35,7 +35,7 @@ def _exact_selu(
     return scale * paddle.where(x > 0, x, alpha * paddle.expm1(paddle.minimum(x, paddle.zeros_like(x))))
 
 
-# through which their layers go, too
+# their layers call these, too
 nn.functional.hardsigmoid, nn.functional.selu = _exact_hardsigmoid, _exact_selu
 
 

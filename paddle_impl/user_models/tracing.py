@@ -82,7 +82,7 @@ class Trace(trace.Trace):
         return result if activation is None else self._carried(path, activation, result)
 
     def _carried(self, path: str, name: str, y: paddle.Tensor) -> paddle.Tensor:
-        """The activation that a layer of Paddle's older kind carries, apart from it."""
+        """The activation that is part of a layer of Paddle's older kind, as a step of its own."""
         function = getattr(nn.functional, name)
         with self._unrecorded():
             result = function(y)

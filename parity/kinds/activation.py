@@ -364,5 +364,5 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def _softplus(x: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # NaN goes through
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
         return np.asarray(np.logaddexp(0, x))

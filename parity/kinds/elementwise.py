@@ -72,6 +72,6 @@ class Identity(Kind):
 
 
 def _alike(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Rows beside maps as maps, beside sequences as sequences, so that they meet the channels of their own input."""
+    """Rows as 1x1 maps among maps, as sequences of one step among sequences: their numbers are those of channels."""
     most = max(x.ndim for x in inputs)
     return [x.reshape(len(x), *[1] * (most - 2), -1) if x.ndim == 2 else x for x in inputs]

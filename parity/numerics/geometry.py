@@ -1,4 +1,4 @@
-"""Windows over an image: what paddings, strides and shapes come to, in either framework's notation."""
+"""Windows over an image: paddings, strides and shapes, from either framework's notation."""
 
 from __future__ import annotations
 

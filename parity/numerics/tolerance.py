@@ -181,7 +181,7 @@ def moved_like_terms(
         steps = draw.random(old[part].shape, np.float32)
         steps -= np.float32(0.5)
         steps *= np.float32(2 * rounding)
-        for row in steps:  # numpy's sum along the first axis goes by columns, and takes ten times as long
+        for row in steps:  # numpy sums along the first axis column by column, which takes ten times as long
             row += walk
             walk = row
         np.multiply(old[part], np.add(steps, 1.0, dtype=np.float64), out=new[part])

@@ -61,7 +61,7 @@ class WorkerDevice(ABC):
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return self.setup, self.environment, self.settings, self.supports
 
     def setup(self, device: str, threads: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Known faults, put into a worker from outside and taken out again: they show what the suite finds."""
+"""Known faults, injected into a worker and removed again, to measure what the suite detects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Faults(dict[str, Callable[..., Patches]]):
 
 
 class FaultSession:
-    """The faults that are in this worker, put into a framework's twins and its `trainer`."""
+    """The faults that are injected in this worker: in a framework's twins, or in its `trainer`."""
 
     def __init__(
         self,
@@ -46,14 +46,21 @@ class FaultSession:
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return self.inject, self.restore
 
     def inject(self, network: str, fault: str, stage: str = "") -> dict[str, Any]:
         """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
 
-        `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `restore`. Raises
-        KeyError for an unknown fault or layer.
+        It stays until `restore`.
+
+        Args:
+            network: its name.
+            fault: its name.
+            stage: the layer's canonical name; the training's faults do not use it.
+
+        Raises:
+            KeyError: an unknown fault or layer.
         """
         self.restore()
         if fault in self._training_faults:
@@ -65,7 +72,7 @@ class FaultSession:
         return {}
 
     def restore(self) -> dict[str, Any]:
-        """Take back what was injected."""
+        """Remove what was injected, and forget the training, which may be compiled with it."""
         self._injected.close()
         self._loop.forget_training()  # it may be compiled with the fault in it
         return {}
@@ -79,7 +86,7 @@ class FaultSession:
         def build(name: str, precision: str) -> Any:
             model = twin.build(name, precision)
             for replacement in make(twin.layers_of(model)[stage]) if name == network else ():
-                replacement.start()  # the model goes when the training that it was built for is forgotten
+                replacement.start()  # the model is freed when the training that it was built for is forgotten
             return model
 
         return [*patches, patch.object(self._trainer, "twin", replace(twin, build=build))]

@@ -1,7 +1,7 @@
 """A model that the suite did not write, in neutral terms: its steps, their numbers and arrays, and how they connect.
 
-Workers trace such a model by running it (`*_impl/tracing.py`) and send what they saw as plain JSON;
-`parity.migration.matching` holds two of these against each other.
+Workers trace such a model by running it (`*_impl/tracing.py`) and send the result as plain JSON;
+`parity.migration.matching` aligns two of these.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Graph:
-    """A traced model: its steps in the order in which they ran, and what stands out."""
+    """A traced model: its steps in the order in which they ran, and its arrays that no step explains."""
 
     steps: list[Step]
     output: int  # the step whose output is the model's
     parameters: int
     trainable: int
-    # arrays of the model that belong to no step: never reached, or owned by a layer that is not understood
+    # arrays of the model that belong to no step: of layers that never ran, or of layers whose kind is unknown
     stray: list[str] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)  # those of steps of the kind "other", which do take part
 

@@ -229,7 +229,7 @@ class HostedModel(ABC):
         return self.tensor(self.own_order(array, source))
 
     def forget(self) -> None:
-        """Let go of what the steps made."""
+        """Free the outputs of the steps."""
         for step in self.steps:
             step.output = None
 

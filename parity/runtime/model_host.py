@@ -40,7 +40,7 @@ class Host:
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for, by name."""
+        """The functions that a worker offers, by their names."""
         return (
             self.load_model,
             self.adopt,
@@ -62,7 +62,7 @@ class Host:
         loaded = self.loaded[network]
         dtype = dtype or loaded.spec.dtype
         if loaded.built is None or loaded.built.dtype != dtype:
-            loaded.built = None  # let go of the one before the next is built
+            loaded.built = None  # free the old model before the next one is built
             loaded.built = self.build(loaded.spec, dtype, loaded.fixes)
         loaded.built.names = loaded.names
         return loaded.built

@@ -1,4 +1,4 @@
-"""An optimizer without a network: the same gradient over and over, and its steps looked at where they are asked for."""
+"""An optimizer without a network: it takes the same step many times, and some of its updates are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs that proofs ask for: a model's description, a round trip of its state, single layers, stages, logits.
+"""The verbs that proofs use: a model's description, a round trip of its state, single layers, stages, logits.
 
 The same in both frameworks but for what each framework's `Probes` says: how a layer and a model are run, and watched.
 """
@@ -49,7 +49,7 @@ class ProofProbes(ABC):
 
     @abstractmethod
     def watched_inputs(self, model: Any, images: Any, layers: Mapping[str, Any]) -> Arrays:
-        """What goes into these layers, which take one input each, when the model runs in inference."""
+        """The inputs of these layers, which take one input each, when the model runs in inference."""
 
     @abstractmethod
     def inference(self, model: Any, dtype: str, count: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -57,7 +57,7 @@ class ProofProbes(ABC):
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return (
             self.describe,
             self.round_trip,
@@ -135,7 +135,7 @@ class ProofProbes(ABC):
         return self.watched_outputs(model, images, stages, training=training)
 
     def layer_inputs(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """As `stages`, but what goes into every layer that has one input; rows in canonical order."""
+        """As `stages`, but the input of every layer that has a single one; rows in canonical order."""
         model = self._loaded(network, dtype, arrays)
         layers = self.twin.layers_of(model).items()
         single = {name: layer for name, layer in layers if layer.spec["kind"] not in SEVERAL_INPUTS}

@@ -87,7 +87,7 @@ class TimedModels:
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return self.start_timing, self.time_steps, self.time_transfer
 
     def start_timing(

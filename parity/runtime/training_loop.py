@@ -44,7 +44,7 @@ class Loop:
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return (
             self.start_training,
             self.warm_up,

@@ -21,7 +21,7 @@ HALF = ("float16", "bfloat16")
 
 @dataclass(frozen=True)
 class BuildSpec(ModelSpec):
-    """A model to build, as the worker sees it that builds it: what it is fed to try it, what is refused of it."""
+    """The spec of a model that a worker builds, with the example that it is run on and the checks that it must pass."""
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
         """Two inputs, drawn: float32 [2, *input] in -2..2, or int64 below `tokens`; or what is opposite to these."""

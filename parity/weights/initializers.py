@@ -55,7 +55,7 @@ def training_state(entries: Sequence[Entry], scheme: str, seed: int) -> State:
 
 
 def proof_state(entries: Sequence[Entry], seed: int) -> State:
-    """Random values for every array, so that nothing hides behind a zero bias or a variance of one.
+    """Random values for every array, so that a zero bias or a variance of one hides no fault.
 
     float32 numbers in each entry's dtype, so that a float64 model and a float32 model can hold exactly the same state.
     The last kernel of each of n residual blocks is divided by sqrt(n): the sum over hundreds of them would overflow.

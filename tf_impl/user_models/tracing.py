@@ -100,7 +100,7 @@ class Trace(trace.Trace):
     def _product(
         self, call: LayerCall, layer: keras.layers.Layer, path: str, x: tf.Tensor, kwargs: dict[str, Any]
     ) -> tf.Tensor:
-        """A convolution or fully connected layer, and apart from it the activation that Keras lets it carry."""
+        """A convolution or fully connected layer, and as a step of its own the activation that Keras lets it have."""
         seen: list[tf.Tensor] = []
         activation = layer.activation
 
@@ -128,7 +128,7 @@ class Trace(trace.Trace):
         return result
 
     def _first_half(self, layer: keras.layers.Layer, path: str, x: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
-        """The depthwise half of a separable convolution, which Keras keeps to itself."""
+        """The depthwise part of a separable convolution, of which Keras has no tensor."""
 
         def run(x: tf.Tensor) -> tf.Tensor:
             options = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}

@@ -29,7 +29,7 @@ class UserModel(HostedModel):
         return build_model(self.spec, self.dtype)
 
     def prepare(self) -> None:
-        """Nothing: `build_model` has rounded the constants, and the mode goes with every call."""
+        """Nothing: `build_model` has rounded the constants, and the mode is an argument of every call."""
 
     def reached(self, x: tf.Tensor, *, training: bool) -> Trace:
         return Trace(self.model, x, training=training)
