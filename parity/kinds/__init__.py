@@ -87,7 +87,7 @@ def of_spec(spec: Mapping[str, Any]) -> Kind | None:
         MaxPool(window=3, stride=2, padding='same')
     """
     cls: type[Kind] | None = ACTIVATIONS.get(spec["kind"]) or KINDS.get(spec["kind"])
-    if cls is None or cls.several:
+    if cls is None or cls.several_inputs:
         return None
     return _made(cls, {field.name: spec[field.name] for field in fields(cls) if field.name in spec})
 

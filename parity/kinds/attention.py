@@ -28,7 +28,7 @@ class Attention(Kind):
     traps = {"rate": "dropout-mode"}
     training_only = ("rate",)
     neutral = {f"{part}_bias": 0.0 for part in PARTS}
-    several = ordered = True
+    several_inputs = ordered = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""

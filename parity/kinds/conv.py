@@ -29,7 +29,7 @@ class Conv(Kind):
     groups: int = 1
 
     traps = {"padding": "same-pad", "stride": "stride"}
-    settled = ("groups",)
+    always_equal = ("groups",)
     neutral = {"bias": 0.0}
     on_maps = True
 
@@ -76,7 +76,7 @@ class ConvTranspose(Kind):
     groups: int
 
     traps = {"crop": "same-pad", "stride": "stride"}
-    settled = ("groups",)
+    always_equal = ("groups",)
     neutral = {"bias": 0.0}
     on_maps = True
 

@@ -18,7 +18,7 @@ class Add(Kind):
 
     name = "add"
     family = "merge"
-    several = True
+    several_inputs = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -31,7 +31,7 @@ class Multiply(Kind):
 
     name = "multiply"
     family = "merge"
-    several = True
+    several_inputs = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -64,7 +64,7 @@ class Identity(Kind):
     """Its input as it is."""
 
     name = "identity"
-    silent = keeps_rows = True
+    identity_in_inference = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""

@@ -39,15 +39,17 @@ class Kind:
     name: ClassVar[str]
     traps: ClassVar[Mapping[str, str]] = {}  # of a number, the trap that a difference in it is
     training_only: ClassVar[tuple[str, ...]] = ()  # numbers that do nothing in inference
-    settled: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that are aligned never differ
+    always_equal: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that are aligned never differ
     missing: ClassVar[str] = ""  # the trap that one model lacks this layer where the other has it
     neutral: ClassVar[Mapping[str, float]] = {}  # of an optional array, the number with which it changes nothing
-    several: ClassVar[bool] = False  # takes several inputs
+    several_inputs: ClassVar[bool] = False  # takes several inputs
     ordered: ClassVar[bool] = False  # and their order matters
-    silent: ClassVar[bool] = False  # changes no number in inference: two models may differ in it and still be equal
+    identity_in_inference: ClassVar[bool] = (
+        False  # changes no number in inference: two models may differ in it and still be equal
+    )
     family: ClassVar[str] = ""  # of kinds that may be aligned with each other; empty: with its own kind only
     on_maps: ClassVar[bool] = False  # works on maps, rows and sequences being maps of 1x1 or of one row
-    own_axis: ClassVar[bool] = False  # has arrays or statistics for each channel, wherever the channels are
+    per_channel: ClassVar[bool] = False  # has arrays or statistics for each channel, wherever the channels are
     last_axis: ClassVar[bool] = False  # works along the last axis, which may not be the channels
     keeps_rows: ClassVar[bool] = False  # leaves the numbers of a row where they are
 
@@ -87,7 +89,7 @@ class Kind:
         return False
 
     @property
-    def ends(self) -> bool:
+    def output_function(self) -> bool:
         """Whether it only finishes a model's output, as a softmax does."""
         return False
 

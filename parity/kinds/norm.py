@@ -27,7 +27,7 @@ class BatchNorm(Kind):
     traps = {"epsilon": "bn-epsilon", "momentum": "bn-momentum"}
     training_only = ("momentum",)
     neutral = AFFINE
-    own_axis = keeps_rows = True
+    per_channel = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -80,7 +80,7 @@ class GroupNorm(Kind):
 
     traps = {"epsilon": "act-default"}
     neutral = AFFINE
-    own_axis = True
+    per_channel = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""

@@ -24,7 +24,7 @@ LANES = 8  # float32 numbers that are added up side by side, at the least: one A
 # What amplifies rounding errors moves all of its numbers together, so that one run may stay near by chance.
 MOVED_RUNS = 4
 
-HOPELESS = 100.0  # gaps of so many limits are not explained by more runs
+BEYOND_ROUNDING = 100.0  # gaps of so many limits are not explained by more runs
 
 
 def compare_with_derived_limits(
@@ -52,7 +52,7 @@ def compare_with_derived_limits(
     comparison = compare(first, second, limits, scales=scales)
     fixed = limits if isinstance(limits, Mapping) else dict.fromkeys(first, limits)
     runs: list[Mapping[str, Arrays]] = []
-    while _may_be_rounding(comparison, HOPELESS if runs else math.inf, most) and len(runs) < MOVED_RUNS:
+    while _may_be_rounding(comparison, BEYOND_ROUNDING if runs else math.inf, most) and len(runs) < MOVED_RUNS:
         runs.append(moved(len(runs)))
         side_limits = [
             derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in sides.items()

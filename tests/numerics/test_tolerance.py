@@ -9,7 +9,7 @@ import pytest
 
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
-from parity.numerics.tolerance import HOPELESS, MOVED_RUNS, compare_with_derived_limits
+from parity.numerics.tolerance import BEYOND_ROUNDING, MOVED_RUNS, compare_with_derived_limits
 
 EXACT = np.array([1.0, 2.0, 4.0])
 
@@ -66,7 +66,7 @@ def test_what_rounding_never_explains_is_given_up_after_one_run() -> None:
     assert not comparison.passed
     assert sides.runs == 1
     assert comparison.worst is not None
-    assert comparison.worst.severity > HOPELESS
+    assert comparison.worst.severity > BEYOND_ROUNDING
 
 
 @pytest.mark.parametrize("gap", [math.nan, math.inf, 1e-6])
