@@ -67,7 +67,11 @@ class WorkerDevice(ABC):
     def setup(self, device: str, threads: int) -> dict[str, Any]:
         """Choose the device ("cpu" or "gpu") and the number of CPU threads; before anything is computed.
 
-        Raises RuntimeError when the device is not there.
+        Returns:
+            Both, as they were set.
+
+        Raises:
+            RuntimeError: the framework does not see the device.
         """
         self.use(device, threads)
         self._settings.update(device=device, threads=threads)

@@ -32,7 +32,17 @@ class HostedModel(ABC):
     """One user's model in one precision: its steps by index, and the canonical names of those that were adopted."""
 
     def __init__(self, spec: BuildSpec, dtype: str, fixes: Sequence[str] = ()) -> None:
-        """Build the model, let the code of `fixes` change it, and trace it. Raises TargetError."""
+        """Build the model, change it by the code of `fixes`, and trace it.
+
+        Args:
+            spec: which model.
+            dtype: "float32" or "float64".
+            fixes: code of the form `def fix(model): ...`.
+
+        Raises:
+            TargetError: the model cannot be built or does not run.
+            WeightsError: a file of weights that cannot be read.
+        """
         self.spec, self.dtype = spec, dtype
         self.names: dict[str, Adoption] = {}
         self.steps: list[Any] = []  # of the framework's `tracing.Step`
@@ -105,7 +115,16 @@ class HostedModel(ABC):
 
     @abstractmethod
     def training_pass(self, inputs: np.ndarray, end: str, cotangent: np.ndarray) -> tuple[np.ndarray, Arrays]:
-        """The adopted step `end` in training mode, dropout switched off; gradients of sum(output * cotangent)."""
+        """One forward and backward pass in training mode, without dropout.
+
+        Args:
+            inputs: canonical, [n, *input].
+            end: the adopted step at which the pass ends.
+            cotangent: of the shape of that step's output.
+
+        Returns:
+            The step's output, canonical; the gradients of sum(output * cotangent) by the arrays' canonical names.
+        """
 
     @abstractmethod
     def read_file(self, path: Path) -> None:
@@ -159,7 +178,15 @@ class HostedModel(ABC):
         return adopted
 
     def load(self, kept: KeptState, roundings: Roundings | None = None) -> None:
-        """Overwrite the adopted arrays, moved by `roundings`; make those neutral that the other model does not have."""
+        """Overwrite the adopted arrays; make those without effect that the other model does not have.
+
+        Args:
+            kept: the state.
+            roundings: by which the state is moved before; None for not at all.
+
+        Raises:
+            StateError: the state does not fit.
+        """
         slots = {slot.entry.name: slot for slot in self.slots()}
         entries = [replace(slot.entry, dtype="float32") for slot in slots.values()]
         check_state(kept.state, entries, receiver=f"the model {self.spec.target}")
@@ -188,14 +215,14 @@ class HostedModel(ABC):
         return trace.steps
 
     def outputs(self, inputs: np.ndarray, names: Sequence[str] | None = None) -> Arrays:
-        """What the adopted steps (or those named) make of the model's inputs, canonical."""
+        """The outputs of the adopted steps, or of those named, by name; canonical, as the model's `inputs`."""
         self.steps = self.traced(inputs)
         outputs = {name: self.output(self.steps[self.names[name].step]) for name in names or self.names}
         self.forget()
         return outputs
 
     def inputs(self, inputs: np.ndarray, names: Sequence[str]) -> Arrays:
-        """What reaches these adopted steps, canonical: `name/0` for a step's first input, and so on."""
+        """The inputs of these adopted steps, canonical: `name/0` for a step's first input, and so on."""
         self.steps = self.traced(inputs)
         reached = {
             f"{name}/{index}": inputs if source == INPUT else self.output(self.steps[source])

@@ -80,21 +80,37 @@ class ProofProbes(ABC):
         }
 
     def round_trip(self, network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Load a float32 state into the model and read it back."""
+        """Load a float32 state into the model and read it back. Raises StateError where it does not fit."""
         model = self.twin.cached(network, "float32")
         self.twin.load_state(model, arrays, network)
         return {}, self.twin.export_state(model)
 
     def probe_layers(self, network: str, arrays: Arrays, dtype: str = "float64") -> tuple[dict[str, Any], Arrays]:
-        """Every layer named in the group `input` alone: canonical input -> canonical output, arrays in `dtype`."""
+        """Run single layers, in inference.
+
+        Args:
+            network: its name.
+            arrays: the group `state`, the network's weights, and the group `input`: by a layer's name, what it gets.
+            dtype: "float32" or "float64", of all arrays.
+
+        Returns:
+            The outputs by the layers' names; maps NHWC, rows in canonical order, as the inputs.
+        """
         layers = self.twin.layers_of(self._loaded(network, dtype, arrays))
         inputs = unpack(arrays, "input")
         return {}, {name: self.alone(layers[name], x, training=False) for name, x in inputs.items()}
 
     def probe_batch_norms(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Every batch norm named in the group `input` alone, in training mode: `<name>/output`, moved statistics.
+        """Run single batch norms in training mode.
 
-        The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
+        Args:
+            network: its name.
+            dtype: "float32" or "float64", of all arrays.
+            arrays: the group `state`, the network's weights and statistics, and the group `input`: by a layer's name,
+                what it gets.
+
+        Returns:
+            `<name>/output`, and the running statistics after the step, `<name>/mean` and `<name>/variance`.
         """
         layers = self.twin.layers_of(self._loaded(network, dtype, arrays))
         outputs: Arrays = {}
@@ -105,10 +121,16 @@ class ProofProbes(ABC):
         return {}, outputs
 
     def probe_gradients(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
+        """The gradients of single layers in training mode.
 
-        Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical. The
-        group `state` holds the arrays of these layers alone.
+        Args:
+            network: its name.
+            dtype: "float32" or "float64", of all arrays.
+            arrays: the group `state`, the arrays of these layers only; the groups `input` and `gradient`: by a layer's
+                name, its input and the gradient of its output.
+
+        Returns:
+            Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical.
         """
         layers, gradients = self.twin.layers_of(self.twin.cached(network, dtype)), unpack(arrays, "gradient")
         own = {name: self.twin.own_slots(layers[name], name) for name in gradients}
@@ -123,7 +145,16 @@ class ProofProbes(ABC):
         return {}, computed
 
     def stages(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
+        """Run the network in inference.
+
+        Args:
+            network: its name.
+            dtype: "float32" or "float64".
+            arrays: the group `state`, the weights in `dtype`, and the group `images`: `nhwc` [n, h, w, 3].
+
+        Returns:
+            The output of every stage by its name, maps NHWC.
+        """
         model = self._loaded(network, dtype, arrays)
         images = self.tensor(unpack(arrays, "images")["nhwc"].astype(dtype))
         return {}, self.stage_outputs(model, images, training=False)
@@ -144,7 +175,17 @@ class ProofProbes(ABC):
     def predict(
         self, network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]
     ) -> tuple[dict[str, Any], Arrays]:
-        """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
+        """Logits of images, in inference.
+
+        Args:
+            network: its name.
+            dtype: "float32" or "float64".
+            arrays: the group `state`, the weights in `dtype`, and the group `data`, see `logits_of`.
+            progress: is called with the number of `images` so far.
+
+        Returns:
+            `logits` [n, classes].
+        """
         model = self._loaded(network, dtype, arrays)
         data = unpack(arrays, "data")
         infer = self.inference(model, dtype, len(data["images"]))

@@ -159,7 +159,11 @@ class Loop:
     def training_stages(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Forward passes in training mode through all rows of a plan, without an update.
 
-        Returns the groups `stages`, of the first row, and `state`, the weights with the running statistics afterwards.
+        Args:
+            arrays: the plan, as in `train_epoch`.
+
+        Returns:
+            The groups `stages`, of the first row, and `state`: the weights, with the running statistics after all rows.
         """
         trainer = self._current()
         plan = trainer.to_device(arrays)
@@ -169,7 +173,7 @@ class Loop:
         return {}, pack(stages=stages, state=trainer.export())
 
     def gradients(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """The loss of a plan's first row, and its gradients by canonical name; the weights stay as they are."""
+        """The `loss` of a plan's first row, and its gradients by canonical name; the weights do not change."""
         trainer = self._current()
         loss, gradients = trainer.gradients(trainer.to_device(arrays), 0)
         return {"loss": loss}, gradients
@@ -221,12 +225,12 @@ class Loop:
         return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
 
     def digest_training(self) -> dict[str, Any]:
-        """sha256 of every array that `export_training` would give, by name: what is to be the same need not be sent."""
+        """`digests`: sha256 of every array that `export_training` would give, by name, to compare without sending."""
         trainer = self._current()
         return {"digests": digests(trainer.export() | trainer.export_optimizer())}
 
     def load_training(self, arrays: Arrays) -> dict[str, Any]:
-        """Go on from the groups `state` and `optimizer` that `export_training` gave."""
+        """Continue from the groups `state` and `optimizer` of `export_training`. Raises StateError, ValueError."""
         trainer = self._current()
         trainer.load(unpack(arrays, "state"))
         trainer.load_optimizer(unpack(arrays, "optimizer"))
