@@ -67,7 +67,7 @@ class HostedModel(ABC):
 
     @abstractmethod
     def reached(self, x: Any, *, training: bool) -> Trace:
-        """What one run of the model on a tensor reaches."""
+        """The trace of one run of the model on the framework's tensor x, in training or in inference mode."""
 
     @abstractmethod
     def state(self) -> Mapping[str, Any]:
@@ -99,11 +99,11 @@ class HostedModel(ABC):
 
     @abstractmethod
     def canonical_shape(self, step: Any) -> tuple[int, ...]:
-        """Of what a step made, without the batch."""
+        """The canonical shape of a step's output, without the batch."""
 
     @abstractmethod
     def canonical_order(self, array: np.ndarray, step: Any) -> np.ndarray:
-        """What a step made, its axes and numbers in canonical order."""
+        """A step's output with its axes and elements in canonical order."""
 
     @abstractmethod
     def own_order(self, array: np.ndarray, source: int) -> np.ndarray:
@@ -240,12 +240,12 @@ class HostedModel(ABC):
         return self.canonical(step.run(*own), step)
 
     def output(self, step: Any) -> np.ndarray:
-        """What a step made, canonical."""
+        """The output that a step holds, canonical."""
         assert step.output is not None
         return self.canonical(step.output, step)
 
     def canonical(self, tensor: Any, step: Any) -> np.ndarray:
-        """A tensor that a step made, canonical."""
+        """A step's output as a canonical array; a 1x1 map is a row."""
         array = np.ascontiguousarray(self.canonical_order(tensor.numpy(), step))
         return array.reshape(len(array), *flattened_1x1(array.shape[1:]))
 

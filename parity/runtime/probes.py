@@ -33,19 +33,34 @@ class ProofProbes(ABC):
 
     @abstractmethod
     def tensor(self, array: np.ndarray, layer: Any = None) -> Any:
-        """A canonical array as a layer takes it, or as a model takes images."""
+        """A canonical array as the framework's tensor.
+
+        Args:
+            array: maps NHWC or rows in canonical order.
+            layer: that takes the tensor; None for a model, which takes images.
+        """
 
     @abstractmethod
     def alone(self, layer: Any, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """What one layer makes of its input."""
+        """Run one layer on its canonical input x; the output, canonical."""
 
     @abstractmethod
     def backward(self, layer: Any, x: np.ndarray, gradient: np.ndarray, slots: Sequence[Slot]) -> Gradients:
-        """One layer in training mode, backwards: gradients of the input and of the slots, or None."""
+        """The gradients of one layer in training mode.
+
+        Args:
+            layer: the framework's.
+            x: its canonical input.
+            gradient: of its output, canonical.
+            slots: the layer's arrays.
+
+        Returns:
+            Canonical gradients of the input and of every slot; None for one that the output does not depend on.
+        """
 
     @abstractmethod
     def watched_outputs(self, model: Any, images: Any, layers: Mapping[str, Any], *, training: bool) -> Arrays:
-        """What these layers make when the model runs on a tensor of images."""
+        """The outputs of these layers, by their names and canonical, when the model runs on a tensor of images."""
 
     @abstractmethod
     def watched_inputs(self, model: Any, images: Any, layers: Mapping[str, Any]) -> Arrays:
@@ -53,7 +68,7 @@ class ProofProbes(ABC):
 
     @abstractmethod
     def inference(self, model: Any, dtype: str, count: int) -> Callable[[np.ndarray], np.ndarray]:
-        """From some images to logits, for `count` images in all."""
+        """A function from images NHWC in `dtype` to logits [n, classes]; it will be given `count` images in all."""
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:

@@ -89,7 +89,12 @@ def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
-    """The tensors of this type among arguments, those in lists and tuples too."""
+    """The tensors of this type among arguments, those in lists and tuples too.
+
+    Example:
+        >>> tensors_of([1.5, [2.5, "same"]], float)
+        [1.5, 2.5]
+    """
     flat = [value for arg in args for value in (arg if isinstance(arg, (list, tuple)) else [arg])]
     return [value for value in flat if isinstance(value, kind)]
 
@@ -105,7 +110,17 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 def again(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type
 ) -> Callable[..., Any]:
-    """The same call on other tensors of this type, which take the places of the first ones in order."""
+    """The same call on other tensors.
+
+    Args:
+        function: what was called.
+        args: of the call.
+        kwargs: of the call.
+        kind: the framework's type of tensors.
+
+    Returns:
+        A function of as many tensors as there are in the arguments; they replace these in order.
+    """
 
     def run(*tensors: Any) -> Any:
         left = iter(tensors)
@@ -175,7 +190,16 @@ def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
 
 
 def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """Kind and numbers of the sum or product of a tensor and a constant among `values`."""
+    """Kind and numbers of the sum or product of a tensor and a constant.
+
+    Args:
+        name: "add" or "multiply".
+        values: all arguments of the call; "other" is the kind where not exactly one of them is a number.
+
+    Example:
+        >>> of_constant("multiply", ["a tensor", 0.5])
+        ('scale', {'scale': 0.5, 'offset': 0.0})
+    """
     constants = [float(value) for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if len(constants) != 1:
         return "other", {"type": f"{name} of a constant"}

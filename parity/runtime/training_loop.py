@@ -215,9 +215,14 @@ class Loop:
         return {"digest": batch_digest(batches())}
 
     def export_training(self, optimizer: bool = False, weights: bool = True) -> tuple[dict[str, Any], Arrays]:
-        """The groups `state` and, on request, `optimizer` as they are now; and the peak of memory in bytes.
+        """The training's state now.
 
-        Without `weights` the state holds running statistics alone.
+        Args:
+            optimizer: whether to return what the optimizer remembers.
+            weights: whether the state holds the weights; else only the running statistics.
+
+        Returns:
+            `peak_memory` in bytes; the groups `state` and, on request, `optimizer`.
         """
         trainer = self._current()
         remembered = trainer.export_optimizer() if optimizer else {}

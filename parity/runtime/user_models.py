@@ -43,7 +43,16 @@ class BuildSpec(ModelSpec):
         )
 
     def output_of(self, result: Any, steps: Sequence[Any], tensor: type) -> int:
-        """The index of the step that made the model's output. Raises TargetError."""
+        """The index of the step that made the model's output.
+
+        Args:
+            result: what the model returned.
+            steps: of the trace.
+            tensor: the framework's type of tensors.
+
+        Raises:
+            TargetError: an output that is not one tensor, or that no known step made.
+        """
         if isinstance(result, (list, tuple)) and len(result) == 1:
             result = result[0]
         if not isinstance(result, tensor):

@@ -23,7 +23,16 @@ def both(x: tf.Tensor, value: Any) -> list[int]:
 def padding_of(
     padding: str, x: tf.Tensor, y: tf.Tensor, window: list[int], stride: list[int], dilation: list[int]
 ) -> list[list[int]]:
-    """[[top, bottom], [left, right]], as far as windows reach, of a layer that made y of x."""
+    """[[top, bottom], [left, right]], as far as windows reach.
+
+    Args:
+        padding: of the layer: "same", "valid" or "causal".
+        x: its input.
+        y: its output.
+        window: [h, w].
+        stride: [h, w].
+        dilation: [h, w].
+    """
     paddings = []
     for extent, out, size, step, spread in zip(sides(x.shape), sides(y.shape), window, stride, dilation, strict=True):
         before = {"same": same_padding(extent, size, step, spread), "causal": (size - 1) * spread}.get(padding, 0)
