@@ -161,11 +161,11 @@ def joined(parts: Sequence[Comparison]) -> Comparison:
     return Comparison(tuple(gaps), tuple(problem for part in parts for problem in part.problems))
 
 
-def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
+def _distance(exact: np.ndarray, perturbed: np.ndarray | None) -> float:
     """The largest distance; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
-    if moved is None or moved.shape != exact.shape:
+    if perturbed is None or perturbed.shape != exact.shape:
         return math.nan
-    return farthest(exact, moved)
+    return farthest(exact, perturbed)
 
 
 def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scale: float | None) -> Gap:

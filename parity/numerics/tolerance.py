@@ -22,7 +22,7 @@ FLOAT64_ROUNDING = 2.0**-53
 LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
 
 # What amplifies rounding errors moves all of its numbers together, so that one run may stay near by chance.
-MOVED_RUNS = 4
+PERTURBED_RUNS = 4
 
 BEYOND_ROUNDING = 100.0  # gaps of so many limits are not explained by more runs
 
@@ -30,7 +30,7 @@ BEYOND_ROUNDING = 100.0  # gaps of so many limits are not explained by more runs
 def compare_with_derived_limits(
     sides: Mapping[str, Arrays],
     limits: float | Mapping[str, float],
-    moved: Callable[[int], Mapping[str, Arrays]],
+    perturbed_run: Callable[[int], Mapping[str, Arrays]],
     *,
     scales: Mapping[str, float] | None = None,
     most: float = math.inf,
@@ -43,8 +43,8 @@ def compare_with_derived_limits(
     Args:
         sides: the arrays of the two sides, the reference first, by the side's name.
         limits: the fixed ones, as in `compare`; a derived limit holds only where it is larger.
-        moved: runs both sides again, with inputs and weights moved by float64 rounding, differently for each number of
-            a run (0, 1, ...); it is called only where the fixed limits do not hold.
+        perturbed_run: runs both sides again, with inputs and weights moved by float64 rounding, differently for each
+            number of a run (0, 1, ...); it is called only where the fixed limits do not hold.
         scales: as in `compare`.
         most: the largest gap, relative to an array's scale, that can be explained by rounding.
     """
@@ -52,8 +52,8 @@ def compare_with_derived_limits(
     comparison = compare(first, second, limits, scales=scales)
     fixed = limits if isinstance(limits, Mapping) else dict.fromkeys(first, limits)
     runs: list[Mapping[str, Arrays]] = []
-    while _may_be_rounding(comparison, BEYOND_ROUNDING if runs else math.inf, most) and len(runs) < MOVED_RUNS:
-        runs.append(moved(len(runs)))
+    while _may_be_rounding(comparison, BEYOND_ROUNDING if runs else math.inf, most) and len(runs) < PERTURBED_RUNS:
+        runs.append(perturbed_run(len(runs)))
         side_limits = [
             derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in sides.items()
         ]
@@ -135,14 +135,14 @@ def perturb(
         dtype: of the result.
     """
 
-    def moved(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
+    def perturbed_array(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
         if name.endswith("/kernel"):
-            return moved_like_terms(array, own, rounding, dtype)
+            return perturb_like_terms(array, own, rounding, dtype)
         errors = own.uniform(-rounding, rounding, (4, *array.shape)).sum(axis=0)
         return np.asarray(array * (1.0 + errors), dtype)
 
     with ThreadPoolExecutor() as pool:
-        perturbed = pool.map(moved, arrays, arrays.values(), draw.spawn(len(arrays)))
+        perturbed = pool.map(perturbed_array, arrays, arrays.values(), draw.spawn(len(arrays)))
         return dict(zip(arrays, perturbed, strict=True))
 
 
@@ -168,13 +168,13 @@ def sum_roundings(terms: int) -> float:
     return max(1.0, math.sqrt(terms / LANES) / 2)
 
 
-def moved_like_terms(
+def perturb_like_terms(
     array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING, dtype: str = "float64"
 ) -> np.ndarray:
     """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
-    moved = np.empty(array.shape, dtype)
+    perturbed = np.empty(array.shape, dtype)
     outputs = array.shape[-1]
-    old, new = array.reshape(-1, outputs), moved.reshape(-1, outputs)
+    old, new = array.reshape(-1, outputs), perturbed.reshape(-1, outputs)
     rows, walk = max(1, BLOCK // outputs), np.zeros(outputs, np.float32)
     for begin in range(0, len(old), rows):  # block by block, each in the processor's cache
         part = slice(begin, begin + rows)
@@ -185,4 +185,4 @@ def moved_like_terms(
             row += walk
             walk = row
         np.multiply(old[part], np.add(steps, 1.0, dtype=np.float64), out=new[part])
-    return moved
+    return perturbed

@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
     "device": "gpu",
     "dtype": "float32",
     "end": 3,
+    "expected": {"kind": "dropout", "numbers": {"rate": 0.25}},
     "fault": "other epsilon",
     "kind": "dense",
     "losses": True,
