@@ -172,7 +172,7 @@ def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> 
     if (distorted := distortion(fault.change, stage, scene)) is not None:
         return TamperedWorkers(workers, framework, distorted), lambda: None
     workers[framework].inject(name, fault.change.value, stage)
-    return workers, workers[framework].heal
+    return workers, workers[framework].restore
 
 
 def _names(cause: Diagnosis, trap: str) -> bool:

@@ -254,12 +254,12 @@ class ModelPair:
         for framework, graph in self.graphs.items():
             index = graph.output
             while index >= 0 and index in unmatched[framework] and _may_end(graph.steps[index]):
-                if not graph.steps[index].what.silent:
+                if not graph.steps[index].what.identity_in_inference:
                     function = graph.steps[index].numbers["function"]
                     title = FRAMEWORKS[framework].title
                     notes.append(f"{graph.steps[index].name!r} ({function}) ends the {title} model only")
                 index = graph.steps[index].inputs[0]
-            while index >= 0 and graph.steps[index].what.silent and partners.get(index) is None:
+            while index >= 0 and graph.steps[index].what.identity_in_inference and partners.get(index) is None:
                 index = graph.steps[index].inputs[0]
             end_indices[framework] = index
         if partners.get(end_indices[FIRST]) != end_indices[SECOND]:
@@ -293,7 +293,7 @@ def _user_message(error: WorkerError) -> str:
 
 
 def _may_end(step: Step) -> bool:
-    return step.what.silent or isinstance(step.what, Softmax)
+    return step.what.identity_in_inference or isinstance(step.what, Softmax)
 
 
 def _flops(step: Step) -> int:

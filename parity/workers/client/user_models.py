@@ -59,9 +59,9 @@ class TrainingPass:
 class UserModelRequests(Requests):
     """What can be asked about a user's model; `dtype` is "float32" or "float64"."""
 
-    def load_model(self, network: str, wanted: ModelSpec) -> TracedModel:
+    def load_model(self, network: str, spec: ModelSpec) -> TracedModel:
         """Build and trace the model; one of that name that was loaded before is forgotten."""
-        return cast(TracedModel, self.call("load_model", network=network, wanted=asdict(wanted)).result)
+        return cast(TracedModel, self.call("load_model", network=network, spec=asdict(spec)).result)
 
     def adopt(self, network: str, names: Mapping[str, Adoption]) -> list[Entry]:
         """Give steps their canonical names; the entries of their state, in float32."""
