@@ -67,10 +67,10 @@ def message(error: BaseException) -> str:
 def _keras_call(text: str) -> str:
     """Exception encountered when calling NAME.call().  <bold>CAUSE</bold>  Arguments received by NAME.call(): ..."""
     form = r"Exception encountered when calling (\S+)\.\n\n\x1b\[1m(.*)\x1b\[0m\n\nArguments"
-    found = re.match(form, text, re.DOTALL)
-    if not found:
+    match = re.match(form, text, re.DOTALL)
+    if not match:
         return text
-    return f"{found[2].rstrip()} [in {found[1]}]" if found[2].strip() else ""
+    return f"{match[2].rstrip()} [in {match[1]}]" if match[2].strip() else ""
 
 
 def _keras_configuration(text: str) -> str:
@@ -81,16 +81,16 @@ def _keras_configuration(text: str) -> str:
 
 def _keras_weights(text: str) -> str:
     """A total of N objects could not be loaded. Example error message for object <...>:  CAUSE  List of objects ..."""
-    found = re.match(r"A total of (\d+) objects could not be loaded\. .*? for object (<.*?>):\n\n(.*)", text, re.DOTALL)
-    return f"{found[2]}: {found[3].partition(chr(10) * 2)[0]} ({found[1]} layers in all)" if found else text
+    match = re.match(r"A total of (\d+) objects could not be loaded\. .*? for object (<.*?>):\n\n(.*)", text, re.DOTALL)
+    return f"{match[2]}: {match[3].partition(chr(10) * 2)[0]} ({match[1]} layers in all)" if match else text
 
 
 def _traced_function(text: str) -> str:
     """In user code: frames  Type: CAUSE; or Graph execution error: frames CAUSE; or N root error(s) found. (0) CAUSE"""
     if text.startswith("in user code:"):
         return text.strip().split("\n\n")[-1]
-    if found := re.search(r"root error\(s\) found\.\s*\(0\) (.*)", text):
-        return found[1]
+    if match := re.search(r"root error\(s\) found\.\s*\(0\) (.*)", text):
+        return match[1]
     if text.startswith("Graph execution error:"):
         lines = [line.strip() for line in text.splitlines()]
         named = [line for line in lines if line and not line.startswith(("[[", "File ", "Detected at"))]
@@ -102,8 +102,8 @@ def _paddle_summary(text: str) -> str:
     """C++ Traceback: frames. Error Message Summary: CAUSE [Hint: ...]; or the same with Python's frames before it."""
     _, mark, rest = text.rpartition("Error Message Summary:")
     text = rest if mark else text
-    found = re.search(r"\[operator < (\w+) > error\]", text)
-    return text.replace(found.group(), f"[in operator {found[1]}]") if found else text
+    match = re.search(r"\[operator < (\w+) > error\]", text)
+    return text.replace(match.group(), f"[in operator {match[1]}]") if match else text
 
 
 _FORMS: tuple[Callable[[str], str], ...] = (

@@ -44,7 +44,7 @@ def quoted(name: object) -> str:
 def _escaped(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
-    return "".join(each if each in "\n\t" or _prints(each) else _escape(each) for each in text)
+    return "".join(character if character in "\n\t" or _prints(character) else _escape(character) for character in text)
 
 
 def _prints(character: str) -> bool:

@@ -82,7 +82,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
 
     Raises OSError with a message for the user, see `unwritten`; nothing half-written stays then, and no new folder.
     """
-    wanted = sum(map(len, files.values()))
+    size = sum(map(len, files.values()))
     staged: dict[Path, Path] = {}
     folders = list(dict.fromkeys(parent for path in files for parent in path.parents if not parent.exists()))
     path = Path()
@@ -101,12 +101,12 @@ def write_together(files: Mapping[Path, bytes]) -> None:
             with contextlib.suppress(OSError):  # never made, or something lies in it
                 folder.rmdir()
         if isinstance(error, OSError):
-            raise unwritten(error, path, wanted) from None
+            raise unwritten(error, path, size) from None
         raise
 
 
 @contextlib.contextmanager
-def replacing(path: Path, wanted: int) -> Iterator[Path]:
+def replacing(path: Path, size: int) -> Iterator[Path]:
     """A temporary name beside `path`, for something else to write to; what is there at the end is renamed.
 
     `wanted` are the bytes that it will take, for the message. Raises as `write_together` does.
@@ -122,7 +122,7 @@ def replacing(path: Path, wanted: int) -> Iterator[Path]:
         if temporary is not None:
             _remove(temporary)
         if isinstance(error, OSError):
-            raise unwritten(error, path, wanted) from None
+            raise unwritten(error, path, size) from None
         raise
 
 
@@ -157,7 +157,7 @@ def _around_the_process(path: Path, suffix: str) -> tuple[str, str]:
     return f".{path.name.removesuffix(suffix)}.", f".part{suffix}"
 
 
-def unwritten(error: OSError, path: Path, wanted: int) -> OSError:
+def unwritten(error: OSError, path: Path, size: int) -> OSError:
     """The same error with a message that says which file, how much was wanted and is free, and what is kept.
 
     Call it once what was half written is removed: the free space is measured here.
@@ -167,13 +167,13 @@ def unwritten(error: OSError, path: Path, wanted: int) -> OSError:
     if error.errno in FULL:
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         free = shutil.disk_usage(folder).free
-        parts.append(f"{wanted:,} bytes were wanted, {free:,} are free there. Free some space or name another place.")
+        parts.append(f"{size:,} bytes were wanted, {free:,} are free there. Free some space or name another place.")
     elif error.errno == errno.EFBIG:
-        parts.append(f"{wanted:,} bytes were wanted, more than one file may have there (see `ulimit -f`).")
+        parts.append(f"{size:,} bytes were wanted, more than one file may have there (see `ulimit -f`).")
     parts.append("What was there before is as it was." if path.exists() else "Nothing is there, and no part was left.")
-    found = type(error)(" ".join(parts))
-    found.errno = error.errno  # and not strerror, with which Python would show these two alone
-    return found
+    replacement = type(error)(" ".join(parts))
+    replacement.errno = error.errno  # and not strerror, with which Python would show these two alone
+    return replacement
 
 
 def _remove(temporary: Path) -> None:
@@ -189,10 +189,10 @@ def require_writable(path: Path) -> None:
         raise ValueError(f"{path}: expected a file to write, found a directory. Name a file in it.")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: expected a file to write, found a device, a pipe or a socket. Name a file.")
-    folder = next(each for each in path.absolute().parents if each.exists())
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        found = "one that cannot be written to" if folder.is_dir() else "a file"
-        raise ValueError(f"{path}: expected {folder} to be a directory to write to, found {found}. Choose another.")
+        obstacle = "one that cannot be written to" if folder.is_dir() else "a file"
+        raise ValueError(f"{path}: expected {folder} to be a directory to write to, found {obstacle}. Choose another.")
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -48,14 +48,14 @@ def names(archive: Path) -> Iterator[str]:
             yield name
 
 
-def read(archive: Path, wanted: Callable[[str], object]) -> dict[str, bytes]:
+def read(archive: Path, selected: Callable[[str], object]) -> dict[str, bytes]:
     """The contents of those files of `names` that are `wanted`, by path; of two with one path the later one.
 
     Raises:
         DataError: the archive cannot be read, or is neither a zip nor a tar.
     """
     with _understood(archive):
-        return {name: content() for name, content in _files(archive) if wanted(name)}
+        return {name: content() for name, content in _files(archive) if selected(name)}
 
 
 def _files(archive: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:

@@ -69,8 +69,8 @@ def reference_batch(arrays: Arrays, plan: EpochPlan, step: int) -> tuple[np.ndar
     if "mean" in arrays:
         # the mean image moves along: it was subtracted before the crop
         moving = np.broadcast_to(arrays["mean"], (len(labels), *arrays["mean"].shape))
-        each = np.arange(len(labels), dtype=np.int32)
-        rows = (each, plan.dy[step], plan.dx[step], plan.flip[step], plan.dropout[step])
+        own_order = np.arange(len(labels), dtype=np.int32)
+        rows = (own_order, plan.dy[step], plan.dx[step], plan.flip[step], plan.dropout[step])
         own = EpochPlan(*(row[None] for row in rows))
         images = images - augment(moving, labels, own, 0, size)[0]
     return images, labels.astype(np.int32)

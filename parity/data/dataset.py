@@ -98,7 +98,7 @@ class Known(ABC):
         return f"{self.title} (official files)"
 
     @abstractmethod
-    def read(self, found: Path) -> Dataset:
+    def read(self, path: Path) -> Dataset:
         """Read the directory or the archive `found`; nothing is written.
 
         Raises:

@@ -61,10 +61,10 @@ def fetch(
                 _transfer(url, temporary, target.name, (answer_seconds, stall_seconds), visible=progress)
             except requests.RequestException as error:  # an OSError too, which would say that no file could be written
                 raise _failed(url, target, error) from error
-            found = pooch.file_hash(str(temporary), alg="sha256")
-            if found != sha256:
+            checksum = pooch.file_hash(str(temporary), alg="sha256")
+            if checksum != sha256:
                 raise DataError(
-                    f"{url}: expected SHA-256 {sha256}, received {temporary.stat().st_size:,} bytes with {found}. "
+                    f"{url}: expected SHA-256 {sha256}, received {temporary.stat().st_size:,} bytes with {checksum}. "
                     f"A proxy or a login page may have answered in the server's place. {way_out(url, target)}"
                 )
     except OSError as error:
@@ -88,13 +88,13 @@ def _announced(url: str, seconds: float) -> int:
     """
     answers: list[requests.Response | requests.RequestException] = []
 
-    def ask() -> None:
+    def request_headers() -> None:
         try:
             answers.append(requests.head(url, timeout=seconds, allow_redirects=True))
         except requests.RequestException as error:
             answers.append(error)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=request_headers, daemon=True)
     thread.start()
     thread.join(seconds)
     answer = answers[0] if answers else requests.Timeout()

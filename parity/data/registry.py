@@ -36,8 +36,8 @@ def load(dataset: str = "cifar10", *, seed: int = 0, download: bool = True, prog
         return Dataset("generated", "generated 10-class shapes", *arrays, generated.CLASSES, f"drawn with seed {seed}")
     if dataset not in KNOWN:
         return _load_path(dataset)
-    known, found = KNOWN[dataset], find(dataset)
-    if found is None:
+    known, path = KNOWN[dataset], find(dataset)
+    if path is None:
         if not download:
             raise DataError(
                 f"{known.title}: not found in {cache_dir()}, PARITY_DATA is not set, and downloading "
@@ -45,8 +45,8 @@ def load(dataset: str = "cifar10", *, seed: int = 0, download: bool = True, prog
             )
         from parity.data.download import fetch  # here, because its HTTP libraries are slow to import and seldom needed
 
-        found = fetch(known.url, cache_dir(), known.sha256, progress=progress)
-    return known.read(found)
+        path = fetch(known.url, cache_dir(), known.sha256, progress=progress)
+    return known.read(path)
 
 
 def find(name: str = "cifar10") -> Path | None:
@@ -64,10 +64,10 @@ def find(name: str = "cifar10") -> Path | None:
     known, chosen = KNOWN[name], os.environ.get("PARITY_DATA")
     if not chosen:
         return _held(cache_dir()).get(name)
-    place = Path(chosen).expanduser()
-    held = _held(place)
+    path = Path(chosen).expanduser()
+    held = _held(path)
     if name not in held:
-        raise _missing(place, "the environment variable PARITY_DATA", [known], held)
+        raise _missing(path, "the environment variable PARITY_DATA", [known], held)
     return held[name]
 
 
@@ -101,24 +101,24 @@ def _load_path(given: str) -> Dataset:
             f"{path}: expected one data set, found {', '.join(KNOWN[name].title for name in held)}. Give the path of "
             f"one ({', '.join(map(str, held.values()))}), or set PARITY_DATA to {path} and give a name."
         )
-    ((name, place),) = held.items()
-    return KNOWN[name].read(place)
+    ((name, location),) = held.items()
+    return KNOWN[name].read(location)
 
 
-def _held(place: Path) -> dict[str, Path]:
+def _held(path: Path) -> dict[str, Path]:
     """The data sets that `place` is or holds, by name: an archive, or a directory with at least one of the marks."""
-    if place.is_file():
-        return {known.name: place for known in _archived(place)}
+    if path.is_file():
+        return {known.name: path for known in _archived(path)}
     held = {}
     for known in KNOWN.values():
         directories = [
             directory
-            for directory in (place, place / known.directory)
+            for directory in (path, path / known.directory)
             if any((directory / mark).is_file() for mark in known.marks)
         ]
-        found = directories + [place / name for name in known.archives if (place / name).is_file()]
-        if found:
-            held[known.name] = found[0]
+        locations = directories + [path / name for name in known.archives if (path / name).is_file()]
+        if locations:
+            held[known.name] = locations[0]
     return held
 
 
@@ -131,14 +131,14 @@ def _archived(archive: Path) -> list[Known]:
     return []
 
 
-def _missing(place: Path, origin: str, wanted: Iterable[Known], held: Mapping[str, Path]) -> DataError:
+def _missing(path: Path, origin: str, datasets: Iterable[Known], held: Mapping[str, Path]) -> DataError:
     """What was expected in `place`, and what is there instead."""
     expected = "; or ".join(
         f"{known.title} ({', '.join(known.marks)} in it or in {known.directory}/ under it, or "
         f"{', '.join(known.archives)})"
-        for known in wanted
+        for known in datasets
     )
     there = ", ".join(KNOWN[name].title for name in held)
-    found = there or ("none of them" if place.exists() else "no such file or directory")
+    present = there or ("none of them" if path.exists() else "no such file or directory")
     other = f", or use `--dataset {'` or `--dataset '.join(held)}`" if there else ""
-    return DataError(f"{place} ({origin}): expected {expected}; found {found}. Correct the path{other}.")
+    return DataError(f"{path} ({origin}): expected {expected}; found {present}. Correct the path{other}.")

@@ -100,7 +100,7 @@ class Stopwatch:
                 except WorkerError as error:
                     errors[framework] = error
                     del started[framework]
-        return {framework: Measurement(*found) for framework, found in started.items()} | {
+        return {framework: Measurement(*measured) for framework, measured in started.items()} | {
             framework: Measurement(None, [], error) for framework, error in errors.items()
         }
 
@@ -145,8 +145,8 @@ def overhead(
         ratios = []
         for pair in range(baseline.pairs):
             order = (OWN, what) if pair % 2 else (what, OWN)
-            found = {subject: worker.time_steps(name, subject, steps) for subject in order}
-            ratios.append(found[what] / found[OWN])
+            step_seconds = {loop: worker.time_steps(name, loop, steps) for loop in order}
+            ratios.append(step_seconds[what] / step_seconds[OWN])
         records[what] = Overhead(
             network=name,
             framework=framework,

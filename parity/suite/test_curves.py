@@ -44,7 +44,7 @@ def test_loss_curve(trained: str, curves_of: CurvesOf, provers: Workers, keep: K
 
 
 @pytest.mark.benchmark
-def test_chaos(trained: str, curves_of: CurvesOf, keep: Keep) -> None:
+def test_float32_divergence(trained: str, curves_of: CurvesOf, keep: Keep) -> None:
     """Records where float32 parts the frameworks, and where it parts one framework from itself: no limit here."""
     curves, _ = curves_of(trained)
     keep(curves)

@@ -15,19 +15,19 @@ from parity.workers.pool import Workers
 
 LARGE, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
 
-HOPS = ("export", "load", "save file", "load file")
+TRANSFERS = ("export", "load", "save file", "load file")
 
 
 @pytest.fixture(scope="session")
 def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[Contest, str], dict[str, Overhead]]:
     """Every baseline of one network and framework, measured together and once; one framework computes at a time."""
-    found: dict[tuple[str, str], dict[str, Overhead]] = {}
+    measured: dict[tuple[str, str], dict[str, Overhead]] = {}
 
     def get(contest: Contest, framework: str) -> dict[str, Overhead]:
         key = contest.network, framework
-        if key not in found:
-            found[key] = overhead(workers, framework, contest, dataset, seed=seed)
-        return found[key]
+        if key not in measured:
+            measured[key] = overhead(workers, framework, contest, dataset, seed=seed)
+        return measured[key]
 
     return get
 
@@ -35,25 +35,25 @@ def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[Contes
 @pytest.mark.full
 @pytest.mark.benchmark
 @pytest.mark.parametrize(
-    ("contest", "rival", "what"),
+    ("contest", "timed_framework", "what"),
     [
-        pytest.param(contest, rival, what, id=f"{contest.network} {rival} {what}")
+        pytest.param(contest, timed_framework, what, id=f"{contest.network} {timed_framework} {what}")
         for contest in CONTESTS
-        for rival, baselines in contest.baselines.items()
+        for timed_framework, baselines in contest.baselines.items()
         for what in baselines
     ],
 )
 def test_overhead(
     contest: Contest,
-    rival: str,
+    timed_framework: str,
     what: str,
     overheads: Callable[[Contest, str], dict[str, Overhead]],
     keep: Keep,
 ) -> None:
     """Records the interleaved ratios; a noisy machine is no reason to fail, so there is no limit here."""
-    record = overheads(contest, rival)[what]
+    record = overheads(contest, timed_framework)[what]
     keep(record)
-    assert len(record.ratios) == contest.baselines[rival][what].pairs
+    assert len(record.ratios) == contest.baselines[timed_framework][what].pairs
 
 
 @pytest.fixture(scope="session")
@@ -63,14 +63,19 @@ def transfers(workers: Workers) -> dict[str, TransferTimes]:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("hop", HOPS)
+@pytest.mark.parametrize("transfer", TRANSFERS)
 @pytest.mark.benchmark
-def test_transfer(framework: str, hop: str, transfers: dict[str, TransferTimes], keep: Keep) -> None:
+def test_transfer(framework: str, transfer: str, transfers: dict[str, TransferTimes], keep: Keep) -> None:
     """Records each hop of the transfer layer against a plain copy of the same arrays."""
-    ratios = [copied / moved for moved, copied in transfers[framework].seconds[hop]]
+    ratios = [copied / moved for moved, copied in transfers[framework].seconds[transfer]]
     record = Overhead(
-        network=LARGE, framework=framework, baseline=f"plain copy, against {hop}", batch=0, threads=1, ratios=ratios,
+        network=LARGE,
+        framework=framework,
+        baseline=f"plain copy, against {transfer}",
+        batch=0,
+        threads=1,
+        ratios=ratios,
         target=TRANSFER_TARGET,
-    )  # fmt: skip
+    )
     keep(record)
     assert len(ratios) == TRANSFER_ROUNDS

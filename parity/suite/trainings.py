@@ -14,7 +14,7 @@ from parity.records.records import Training
 from parity.training.checkpoint import CheckpointError
 from parity.training.experiment import Job, fitting, train_or_reuse
 from parity.training.run import Settings, not_begun
-from parity.training.store import Place, Store, StoreError, locked
+from parity.training.store import Store, StoreError, TrainingFiles, locked
 from parity.weights.files import load_state
 from parity.weights.state import State
 from parity.workers.pool import WorkerError, Workers
@@ -44,12 +44,12 @@ class Matrix:
         """
         key = name, framework, seed
         if key not in self._records:
-            job, place = self._job(*key)
+            job, files = self._job(*key)
             try:
-                self._records[key] = self._train(job, place)
+                self._records[key] = self._train(job, files)
             except (CheckpointError, StoreError, WorkerError) as error:
-                found = not_begun(job.worker, job.network, job.images, job.settings, str(error))
-                self._records[key] = found.record
+                unstarted = not_begun(job.worker, job.network, job.images, job.settings, str(error))
+                self._records[key] = unstarted.record
         return self._records[key]
 
     def weights(self, name: str, framework: str, seed: int) -> State | None:
@@ -62,15 +62,15 @@ class Matrix:
         """The records that there are already of a network and a seed."""
         return [record for key, record in self._records.items() if (key[0], key[2]) == (name, seed)]
 
-    def _job(self, name: str, framework: str, seed: int) -> tuple[Job, Place]:
+    def _job(self, name: str, framework: str, seed: int) -> tuple[Job, TrainingFiles]:
         fit, settings = fitting(name, self.images), replace(self.settings, seed=seed)
-        place = self.store.place(fit, framework, settings)
-        return Job(self.workers[framework], fit, self.images, settings, place), place
+        files = self.store.files(fit, framework, settings)
+        return Job(self.workers[framework], fit, self.images, settings, files), files
 
-    def _train(self, job: Job, place: Place) -> Training:
-        with locked(place):
+    def _train(self, job: Job, files: TrainingFiles) -> Training:
+        with locked(files):
             outcome, unsaved = train_or_reuse(
-                job, job.standing(), self.workers, self.environment, lambda _: None, lambda line: print(printable(line))
+                job, job.status(), self.workers, self.environment, lambda _: None, lambda line: print(printable(line))
             )
         if outcome.interrupted:
             raise KeyboardInterrupt

@@ -68,10 +68,10 @@ class _Canonical(ast.NodeTransformer):
         if not absolute or (isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)):
             return self.generic_visit(node) if isinstance(node, ast.Attribute) else node
         name, *attributes = self.names.refer(absolute)
-        found: ast.expr = ast.Name(name, ast.Load())
+        reference: ast.expr = ast.Name(name, ast.Load())
         for attribute in attributes:
-            found = ast.Attribute(found, attribute, ast.Load())
-        return found
+            reference = ast.Attribute(reference, attribute, ast.Load())
+        return reference
 
     def visit_Dict(self, node: ast.Dict) -> ast.AST:
         chosen = self.names.is_chosen([self.absolute(key) for key in node.keys])
@@ -86,16 +86,16 @@ class _Canonical(ast.NodeTransformer):
         return self._function(node)
 
     def _function(self, node: Function) -> ast.AST:
-        node.decorator_list = [self.visit(each) for each in node.decorator_list]
+        node.decorator_list = [self.visit(decorator) for decorator in node.decorator_list]
         self._defaults(node.args)
         node.returns = None
-        inside = [each for statement in node.body for each in in_one_scope(statement)]
-        imports = [each for each in inside if isinstance(each, ast.Import | ast.ImportFrom)]
-        bound = {each.id for each in inside if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-        bound |= {each.name for each in inside if isinstance(each, DEFINITIONS)} | _arguments(node.args)
-        bound -= {name for each in inside if isinstance(each, ast.Global) for name in each.names}
+        inside = [inner for statement in node.body for inner in in_one_scope(statement)]
+        imports = [inner for inner in inside if isinstance(inner, ast.Import | ast.ImportFrom)]
+        bound = {inner.id for inner in inside if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+        bound |= {inner.name for inner in inside if isinstance(inner, DEFINITIONS)} | _arguments(node.args)
+        bound -= {name for inner in inside if isinstance(inner, ast.Global) for name in inner.names}
         self.hidden.append(bound)
-        self.imports.append({name: origin for each in imports for name, origin in self.names.imported(each).items()})
+        self.imports.append({name: origin for inner in imports for name, origin in self.names.imported(inner).items()})
         node.body = self._body(node.body)
         self.hidden.pop()
         self.imports.pop()
@@ -109,34 +109,34 @@ class _Canonical(ast.NodeTransformer):
         return node
 
     def _defaults(self, arguments: ast.arguments) -> None:
-        for each in ast.walk(arguments):
-            if isinstance(each, ast.arg):
-                each.annotation = None
-        arguments.defaults = [self.visit(each) for each in arguments.defaults]
-        arguments.kw_defaults = [each and self.visit(each) for each in arguments.kw_defaults]
+        for part in ast.walk(arguments):
+            if isinstance(part, ast.arg):
+                part.annotation = None
+        arguments.defaults = [self.visit(part) for part in arguments.defaults]
+        arguments.kw_defaults = [part and self.visit(part) for part in arguments.kw_defaults]
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.decorator_list = [self.visit(each) for each in node.decorator_list]
-        node.bases = [self.visit(each) for each in node.bases]
-        node.keywords = [self.visit(each) for each in node.keywords]
-        for each in node.body:
-            if isinstance(each, ast.AnnAssign):  # what is annotated is a field of a dataclass, whatever its type
-                hint = ast.unparse(each.annotation)
-                each.annotation = ast.Name("Any", ast.Load())
+        node.decorator_list = [self.visit(part) for part in node.decorator_list]
+        node.bases = [self.visit(part) for part in node.bases]
+        node.keywords = [self.visit(part) for part in node.keywords]
+        for part in node.body:
+            if isinstance(part, ast.AnnAssign):  # what is annotated is a field of a dataclass, whatever its type
+                hint = ast.unparse(part.annotation)
+                part.annotation = ast.Name("Any", ast.Load())
                 if any(word in hint for word in NO_FIELDS):
-                    each.annotation = ast.Constant(hint)
+                    part.annotation = ast.Constant(hint)
         node.body = self._body(node.body, fields=True)
         return node
 
     def _body(self, statements: list[ast.stmt], *, fields: bool = False) -> list[ast.stmt]:
         kept = []
-        for each in statements:
-            if fields and isinstance(each, ast.AnnAssign):
-                each.value = each.value and self.visit(each.value)
-                kept.append(each)
-            elif (found := self.visit(each)) is not None:
-                kept.append(found)
-        return [each for each in kept if not isinstance(each, ast.Pass)] or [ast.Pass()]
+        for statement in statements:
+            if fields and isinstance(statement, ast.AnnAssign):
+                statement.value = statement.value and self.visit(statement.value)
+                kept.append(statement)
+            elif (visited := self.visit(statement)) is not None:
+                kept.append(visited)
+        return [statement for statement in kept if not isinstance(statement, ast.Pass)] or [ast.Pass()]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         if node.value is None:
@@ -170,7 +170,7 @@ def dotted(node: ast.AST | None) -> list[str]:
 
 
 def _arguments(arguments: ast.arguments) -> set[str]:
-    return {each.arg for each in ast.walk(arguments) if isinstance(each, ast.arg)}
+    return {part.arg for part in ast.walk(arguments) if isinstance(part, ast.arg)}
 
 
 def in_one_scope(node: ast.AST) -> Iterator[ast.AST]:

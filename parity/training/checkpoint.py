@@ -44,7 +44,7 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write it by way of a temporary name: at any moment the file is the old one or the whole new one."""
-        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "arrays"}
+        facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "arrays"}
         facts |= {"epochs": to_builtins(self.epochs), "sessions": to_builtins(self.sessions)}
         facts["digest"] = _digest(self.arrays, facts)
         save_state(self.arrays, path, metadata={KEY: json.dumps(facts)})
@@ -64,17 +64,17 @@ class Checkpoint:
                 raise ValueError("its content does not match its own digest: it was damaged")
             facts |= {"epochs": validated(facts["epochs"], list[Epoch], "epochs")}
             facts |= {"sessions": validated(facts["sessions"], list[TrainingSession], "sessions")}
-            found = cls(arrays=arrays, **facts)
+            checkpoint = cls(arrays=arrays, **facts)
         except (StateError, RecordError, ValueError, KeyError, TypeError, RecursionError) as error:
             detail = f"not one of this suite's ({error} is missing)" if isinstance(error, KeyError) else str(error)
             raise CheckpointError(f"{path}: expected a checkpoint, found: {detail}. {REMEDY}") from None
-        if odd := differences(found.configuration, configuration):
+        if odd := differences(checkpoint.configuration, configuration):
             raise CheckpointError(f"{path}: a checkpoint of another training:\n  " + "\n  ".join(odd) + f"\n{REMEDY}")
-        if len(found.epochs) > epochs:
+        if (finished := len(checkpoint.epochs)) > epochs:
             raise CheckpointError(
-                f"{path}: expected a checkpoint within {epochs} epochs, found {len(found.epochs)} finished. {REMEDY}"
+                f"{path}: expected a checkpoint within {epochs} epochs, found {finished} finished. {REMEDY}"
             )
-        return found
+        return checkpoint
 
 
 def _digest(arrays: Arrays, facts: Mapping[str, Any]) -> str:

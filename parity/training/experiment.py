@@ -16,11 +16,11 @@ from parity.records.saved_run import save_records
 from parity.training.cross_evaluation import cross_evaluate
 from parity.training.fingerprint import configuration
 from parity.training.run import Outcome, Progress, Settings, train
-from parity.training.store import Place, Standing, Store, locked, save, standing
+from parity.training.store import Store, TrainingFiles, TrainingStatus, locked, save, training_status
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Worker, Workers
 
-Say = Callable[[str], None]
+OnMessage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Job:
     network: str
     images: Dataset
     settings: Settings
-    place: Place | None  # None: nowhere
+    files: TrainingFiles | None  # None: nowhere
 
     @property
     def title(self) -> str:
@@ -43,13 +43,13 @@ class Job:
         """Epochs in all."""
         return self.settings.epochs or recipe_for(self.network, self.settings).epochs
 
-    def standing(self) -> Standing:
+    def status(self) -> TrainingStatus:
         """How far the training has come already. Raises CheckpointError, WorkerError."""
-        if self.place is None:
-            return Standing()
+        if self.files is None:
+            return TrainingStatus()
         settings = self.settings
         recipe = recipe_for(self.network, settings)
-        found = configuration(
+        configured = configuration(
             self.worker,
             self.network,
             recipe,
@@ -59,22 +59,22 @@ class Job:
             mode=settings.mode,
             precision=settings.precision,
         )
-        return standing(self.place, found, self.epochs)
+        return training_status(self.files, configured, self.epochs)
 
-    def explain(self, found: Standing) -> str:
+    def explain(self, status: TrainingStatus) -> str:
         """What is done about a standing, in one line; empty where the training begins on an empty place."""
-        if found.finished is not None and self.place is not None:
-            return f"{self.title}: already finished ({self.place.record.name})"
-        if found.epochs and self.place is not None:
-            name = self.place.checkpoint.name
-            return f"{self.title}: going on after epoch {found.epochs} of {self.epochs} ({name})"
-        if found.replaces:
-            return f"{self.title}: trained anew, which replaces a finished training at its end: {found.replaces}"
+        if status.finished is not None and self.files is not None:
+            return f"{self.title}: already finished ({self.files.record.name})"
+        if status.epochs and self.files is not None:
+            name = self.files.checkpoint.name
+            return f"{self.title}: going on after epoch {status.epochs} of {self.epochs} ({name})"
+        if status.replaces:
+            return f"{self.title}: trained anew, which replaces a finished training at its end: {status.replaces}"
         return ""
 
     def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
         """Train, or go on, with the machine to itself: the caller has stopped the other workers."""
-        checkpoint = self.place.checkpoint if self.place else None
+        checkpoint = self.files.checkpoint if self.files else None
         outcome = train(
             self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
         )
@@ -83,7 +83,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What is to be trained: every seed in every framework. Raises ValueError where there would be no step."""
 
     network: str  # that fits the images, see `fitting`
@@ -111,15 +111,15 @@ class Plan:
         for seed in self.seeds:
             settings = replace(self.settings, seed=seed)
             for framework in self.frameworks:
-                place = store.place(self.network, framework, settings) if store else None
-                yield Job(workers[framework], self.network, self.images, settings, place)
+                files = store.files(self.network, framework, settings) if store else None
+                yield Job(workers[framework], self.network, self.images, settings, files)
 
 
 @dataclass
-class Result:
+class ExperimentResult:
     """What a run of a plan came to."""
 
-    plan: Plan
+    plan: TrainingPlan
     outcomes: list[Outcome] = field(default_factory=list)
     equivalence: Equivalence | None = None
     crosses: list[CrossEvaluation] = field(default_factory=list)
@@ -135,7 +135,7 @@ class Result:
     def partial(self) -> bool:
         """Whether any training did not come to its end."""
         expected = len(self.plan.seeds) * len(self.plan.frameworks)
-        return len(self.outcomes) < expected or any(each.weights is None for each in self.outcomes)
+        return len(self.outcomes) < expected or any(outcome.weights is None for outcome in self.outcomes)
 
     @property
     def unlike(self) -> bool:
@@ -166,86 +166,92 @@ def recipe_for(name: str, settings: Settings) -> Recipe:
 
 def run(
     workers: Workers,
-    plan: Plan,
+    plan: TrainingPlan,
     store: Store | None,
     environment: Mapping[str, Any],
     on_progress: Callable[[Progress], None],
-    say: Say,
-) -> Result:
+    on_message: OnMessage,
+) -> ExperimentResult:
     """Train what is not finished in the store, then compare; stop at an interruption, go on after a worker that failed.
 
     Every place is locked and looked at before the first training begins. Raises StoreError where another process is at
     work, CheckpointError where a checkpoint is damaged or foreign.
     """
-    result = Result(plan)
+    experiment = ExperimentResult(plan)
     with contextlib.ExitStack() as locks:
         try:
             jobs = list(plan.jobs(workers, store))
             for job in jobs:
-                if job.place is not None:
-                    locks.enter_context(locked(job.place))
-            for job, found in [(job, job.standing()) for job in jobs]:
-                outcome, unsaved = train_or_reuse(job, found, workers, environment, on_progress, say)
-                result.outcomes.append(outcome)
+                if job.files is not None:
+                    locks.enter_context(locked(job.files))
+            for job, status in [(job, job.status()) for job in jobs]:
+                outcome, unsaved = train_or_reuse(job, status, workers, environment, on_progress, on_message)
+                experiment.outcomes.append(outcome)
                 # a full disk must not cost the comparison of what was trained: the error is kept for the end
-                result.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
+                experiment.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
                 if outcome.interrupted:
-                    result.interrupted = True
-                    return result
+                    experiment.interrupted = True
+                    return experiment
             if len(plan.frameworks) > 1:
-                _compare(result, workers, store, environment, say)
+                _compare(experiment, workers, store, environment, on_message)
         except KeyboardInterrupt:  # between two trainings, while saving, or while comparing
-            result.interrupted = True
-    return result
+            experiment.interrupted = True
+    return experiment
 
 
 def train_or_reuse(
     job: Job,
-    found: Standing,
+    status: TrainingStatus,
     workers: Workers,
     environment: Mapping[str, Any],
     on_progress: Callable[[Progress], None],
-    say: Say,
+    on_message: OnMessage,
 ) -> tuple[Outcome, str]:
     """The finished training that was found, or a new one, saved at its place; and why it could not be saved.
 
     All workers but its own are stopped first: they would disturb, and the peak of memory is to be this training's.
     """
-    if line := job.explain(found):
-        say(line)
-    if found.finished is not None:
-        return found.finished, ""
+    if line := job.explain(status):
+        on_message(line)
+    if status.finished is not None:
+        return status.finished, ""
     for name in workers:
         if name != job.worker.framework:
             workers[name].stop()
     outcome = job.train(on_progress)
     for warning in outcome.warnings:
-        say(f"{job.title}: {warning}")
-    if job.place is not None:
+        on_message(f"{job.title}: {warning}")
+    if job.files is not None:
         try:
-            save(job.place, outcome, environment)
+            save(job.files, outcome, environment)
         except OSError as error:
             return outcome, f"the result could not be saved: {error}"
     return outcome, ""
 
 
-def _compare(result: Result, workers: Workers, store: Store | None, environment: Mapping[str, Any], say: Say) -> None:
+def _compare(
+    experiment: ExperimentResult,
+    workers: Workers,
+    store: Store | None,
+    environment: Mapping[str, Any],
+    on_message: OnMessage,
+) -> None:
     """Test the accuracies for equivalence, and evaluate every finished training's weights in the other framework."""
-    plan = result.plan
+    plan = experiment.plan
     if len(plan.seeds) >= FEWEST_SEEDS:
-        result.equivalence = compared(result.records, plan.frameworks)
-    for outcome in result.outcomes:
+        experiment.equivalence = compared(experiment.records, plan.frameworks)
+    for outcome in experiment.outcomes:
         if outcome.weights is not None:
             title = FRAMEWORKS[outcome.record.framework].title
-            say(f"evaluating in both frameworks what {title} trained, seed {outcome.record.seed}")
-            result.crosses.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
-    if store is not None and not result.partial:
-        found = [each for each in (result.equivalence, *result.crosses) if each is not None]
+            on_message(f"evaluating in both frameworks what {title} trained, seed {outcome.record.seed}")
+            experiment.crosses.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
+    if store is not None and not experiment.partial:
+        records = [record for record in (experiment.equivalence, *experiment.crosses) if record is not None]
         path = store.outcome_path(plan.network, plan.settings)
         try:
-            save_records(path, found, environment)
+            save_records(path, records, environment)
         except OSError as error:
-            result.save_errors.append(f"the comparison could not be saved: {error}")
+            experiment.save_errors.append(f"the comparison could not be saved: {error}")
 
 
 def compared(records: Sequence[Training], frameworks: Sequence[str]) -> Equivalence:
@@ -256,7 +262,7 @@ def compared(records: Sequence[Training], frameworks: Sequence[str]) -> Equivale
 def require_one_precision(environment: Mapping[str, Any]) -> None:
     """Raises ValueError when one framework computes in less than float32: such times do not compare."""
     facts = environment["frameworks"]
-    verdicts = {name: found["precision"]["verdict"] for name, found in facts.items() if "precision" in found}
+    verdicts = {name: entry["precision"]["verdict"] for name, entry in facts.items() if "precision" in entry}
     if len(set(verdicts.values())) > 1:
         listed = ", ".join(f"{name}: {verdict}" for name, verdict in verdicts.items())
         raise ValueError(
@@ -267,7 +273,7 @@ def require_one_precision(environment: Mapping[str, Any]) -> None:
 
 def require_precision(workers: Workers, precision: str) -> None:
     """Raises ValueError when a framework cannot train in this precision: the same on both sides, or not at all."""
-    asked = workers.map(lambda worker: worker.supports(precision))
-    problems = {FRAMEWORKS[name].title: problem for name, problem in asked.items()}
+    replies = workers.map(lambda worker: worker.supports(precision))
+    problems = {FRAMEWORKS[name].title: problem for name, problem in replies.items()}
     if listed := "; ".join(f"{title} has {problem}" for title, problem in problems.items() if problem):
         raise ValueError(f"--precision {precision} is refused, because both frameworks must have it: {listed}.")

@@ -64,7 +64,7 @@ def configuration(
         "framework version": environment.version,
         "package versions": environment.packages | {"numpy of the suite": np.__version__},
         "code": code_version(FRAMEWORKS[worker.framework].package, f"{family.__module__}.{family.__qualname__}"),
-        "recipe": {each: value for each, value in _plain(recipe).items() if each not in ("source", "note", "epochs")},
+        "recipe": {key: value for key, value in _plain(recipe).items() if key not in ("source", "note", "epochs")},
         "batch": batch,
         "seed": seed,
         "mode": mode,
@@ -80,7 +80,7 @@ def _design(name: str) -> dict[str, Any]:
     """What of a network's entry in the catalogue decides what is built."""
     entry = network(name)
     return {"family": type(entry.design).__name__} | {
-        each: value for each, value in _plain(entry).items() if each in ("design", "batch_norm", "image", "classes")
+        key: value for key, value in _plain(entry).items() if key in ("design", "batch_norm", "image", "classes")
     }
 
 
@@ -94,12 +94,12 @@ def fingerprint(configured: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(configured, sort_keys=True).encode()).hexdigest()
 
 
-def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+def differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     """One line for every entry in which a configuration is not the expected one."""
     return [
-        f"{key}: expected {_short(expected.get(key))}, found {_short(found.get(key))}"
-        for key in {**expected, **found}
-        if found.get(key) != expected.get(key)
+        f"{key}: expected {_short(expected.get(key))}, found {_short(actual.get(key))}"
+        for key in {**expected, **actual}
+        if actual.get(key) != expected.get(key)
     ]
 
 

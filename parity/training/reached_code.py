@@ -63,17 +63,17 @@ class _Module:
 
     def _sort(self, index: int, statement: ast.stmt) -> None:
         nested = [statement] if isinstance(statement, DEFINITIONS) else list(in_one_scope(statement))
-        imports = [each for each in nested if isinstance(each, ast.Import | ast.ImportFrom)]
-        for each in imports:
-            self.imports |= self.imported(each)
-        names = [each.id for each in nested if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
-        names += [each.name for each in nested if isinstance(each, DEFINITIONS)]
+        imports = [node for node in nested if isinstance(node, ast.Import | ast.ImportFrom)]
+        for node in imports:
+            self.imports |= self.imported(node)
+        names = [node.id for node in nested if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+        names += [node.name for node in nested if isinstance(node, DEFINITIONS)]
         for name in names:
             self.bindings.setdefault(name, []).append(index)
         simple = isinstance(statement, (*DEFINITIONS, ast.Import, ast.ImportFrom))
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         assigned = isinstance(statement, ast.Assign | ast.AnnAssign) and not any(
-            isinstance(each, ast.Attribute | ast.Subscript) for each in targets
+            isinstance(node, ast.Attribute | ast.Subscript) for node in targets
         )
         docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         only_imports = isinstance(statement, ast.If) and {*statement.body, *statement.orelse} == set(imports)
@@ -84,22 +84,24 @@ class _Module:
     def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, str]:
         """Where the names come from that an import binds."""
         if isinstance(statement, ast.Import):
-            whole = {each.asname or each.name.partition(".")[0]: each for each in statement.names}
-            return {name: each.name if each.asname else name for name, each in whole.items()}
+            whole = {alias.asname or alias.name.partition(".")[0]: alias for alias in statement.names}
+            return {name: alias.name if alias.asname else name for name, alias in whole.items()}
         parts = self.name.split(".")
         above = parts[: len(parts) - statement.level + (self.path.name == "__init__.py")] if statement.level else []
         origin = ".".join([*above, *([statement.module] if statement.module else [])])
-        if any(each.name == "*" for each in statement.names):
+        if any(alias.name == "*" for alias in statement.names):
             raise LookupError(f"{self.path}, line {statement.lineno}: expected names to import, found *")
         if origin == "__future__":
             return {}
-        return {each.asname or each.name: f"{origin}.{each.name}" for each in statement.names}
+        return {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in statement.names}
 
     @cached_property
     def unused(self) -> list[str]:
         """Where imports come from whose name does not appear again; and whole modules, whose name tells only a part."""
-        used = {each.id for statement in self.body for each in ast.walk(statement) if isinstance(each, ast.Name)}
-        whole = [each.name for statement in self.body if isinstance(statement, ast.Import) for each in statement.names]
+        used = {node.id for statement in self.body for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        whole = [
+            alias.name for statement in self.body if isinstance(statement, ast.Import) for alias in statement.names
+        ]
         return [*whole, *(origin for name, origin in self.imports.items() if name not in used)]
 
 
@@ -151,8 +153,8 @@ class _Search:
     def module(self, name: str) -> _Module | None:
         """The module of the project of that name, None where there is none."""
         if name not in self.modules:
-            place = self.root.joinpath(*name.split("."))
-            files = [path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()]
+            location = self.root.joinpath(*name.split("."))
+            files = [path for path in (location / "__init__.py", location.with_suffix(".py")) if path.is_file()]
             self.modules[name] = _Module(name, files[0]) if files else None
         return self.modules[name]
 
@@ -182,7 +184,7 @@ class _Search:
         if self.is_left_out(defined):
             return [name, *rest]
         if whole := self.module(defined):
-            numbers = [self.number(whole, index) for each in whole.bindings.values() for index in each]
+            numbers = [self.number(whole, index) for indices in whole.bindings.values() for index in indices]
         elif module := self.module(above):
             numbers = [self.number(module, index) for index in module.bindings.get(name, ())]
         else:
@@ -191,7 +193,7 @@ class _Search:
 
     def is_left_out(self, defined: str) -> bool:
         """Whether it does not count, by its dotted name."""
-        return any(f"{defined}.".startswith(f"{each}.") for each in self.without)
+        return any(f"{defined}.".startswith(f"{prefix}.") for prefix in self.without)
 
     def number(self, module: _Module, index: int) -> int:
         """The place of a statement in the order of the search."""
@@ -216,7 +218,9 @@ class _Search:
         names = _NamesIn(self, module)
         for index, node in enumerate(module.body):
             decorators = node.decorator_list if isinstance(node, DEFINITIONS) else []
-            called = [dotted(each.func if isinstance(each, ast.Call) else each) for each in decorators]
+            called = [
+                dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) for decorator in decorators
+            ]
             if index in module.effects or any(names.is_of_the_project(parts) for parts in called):
                 self.number(module, index)
 
@@ -242,7 +246,7 @@ class _NamesIn:
     def is_chosen(self, keys: list[list[str]]) -> list[bool]:
         defined = [self.search.origin(parts)[0] if parts else "" for parts in keys]
         narrow = all(defined) and self.search.chosen in defined
-        return [not narrow or each == self.search.chosen for each in defined]
+        return [not narrow or key == self.search.chosen for key in defined]
 
     def is_of_the_project(self, parts: list[str]) -> bool:
         """Whether what the module has under this dotted name is defined in the project."""

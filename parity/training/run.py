@@ -69,7 +69,7 @@ def train(
     settings: Settings = Settings(),
     *,
     checkpoint: Path | None = None,
-    on_progress: Callable[[Progress], None] = lambda news: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Outcome:
     """Train the network, and with a `checkpoint` go on from there when the file exists, and write it after each epoch.
 
@@ -154,9 +154,9 @@ class _Run:
         if saved is not None:
             self._go_on(saved)
         else:
-            found = self.worker.digest_batches(self.name, plan)
-            self.digests["batches"] = found
-            if found != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
+            batches_digest = self.worker.digest_batches(self.name, plan)
+            self.digests["batches"] = batches_digest
+            if batches_digest != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
                 self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
         self.sessions.append(TrainingSession(len(self.records), first_seconds))
 
@@ -169,8 +169,8 @@ class _Run:
         """Train and evaluate the epoch (counted from 0)."""
         plan = self._plan(epoch)
 
-        def on_progress(news: EpochProgress) -> None:
-            self._report(epoch + 1, news.step, news.loss, news.accuracy)
+        def on_progress(progress: EpochProgress) -> None:
+            self._report(epoch + 1, progress.step, progress.loss, progress.accuracy)
 
         trained = self.worker.train_epoch(self.name, plan, on_progress)
         tested = self.worker.evaluate(self.name)
@@ -254,12 +254,12 @@ class _Run:
     def _report(
         self, epoch: int, step: int, loss: float = 0.0, accuracy: float = 0.0, record: Epoch | None = None
     ) -> None:
-        place = self.name, self.worker.framework, epoch, self.epochs, step, self.steps
-        self.on_progress(Progress(*place, loss, accuracy, record, self.seed))
+        position = self.name, self.worker.framework, epoch, self.epochs, step, self.steps
+        self.on_progress(Progress(*position, loss, accuracy, record, self.seed))
 
 
 def not_begun(worker: Worker, name: str, dataset: Dataset, settings: Settings, problem: str) -> Outcome:
     """The outcome of a training that could not begin, for a record that says why."""
-    run = _Run(worker, name, dataset, settings, None, lambda news: None)
+    run = _Run(worker, name, dataset, settings, None, lambda progress: None)
     run.problems.append(problem)
     return Outcome(run.record(), None)

@@ -40,7 +40,7 @@ def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, see
         seed: the run's seed.
         command: the command line that started the run.
     """
-    facts, errors = ask(workers)
+    facts, errors = worker_facts(workers)
     return {
         "profile": profile,
         "seed": seed,
@@ -57,7 +57,7 @@ def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, see
     }
 
 
-def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
+def worker_facts(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
     """What each worker says of its environment, or the error of one that cannot, both by framework."""
     errors: dict[str, WorkerError] = {}
 
@@ -68,7 +68,7 @@ def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerEr
             errors[worker.framework] = error
             return None
 
-    return {name: found for name, found in workers.map(facts).items() if found is not None}, errors
+    return {name: values for name, values in workers.map(facts).items() if values is not None}, errors
 
 
 def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
@@ -95,7 +95,7 @@ def await_workers(workers: Workers, device: str) -> None:
         workers[name].device = "gpu" if device in ("gpu", f"{name}-gpu") else "cpu"
     facts = workers.map(lambda worker: worker.environment())
     if device == "auto":
-        prefer_gpu(workers, {name: asdict(found) for name, found in facts.items()})
+        prefer_gpu(workers, {name: asdict(values) for name, values in facts.items()})
 
 
 def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import time
 
-OFTEN = 5.0  # seconds between two looks
+CHECK_SECONDS = 5.0  # between two checks
 
-LEAST = 0.003  # of one processor: what waits uses none, and on the most crowded machine what works gets more
+# Of one processor. A process that waits uses none; one that works gets more, even on a crowded machine.
+LEAST_PROCESSOR_SHARE = 0.003
 
 
 class Liveness:
@@ -27,7 +28,7 @@ class Liveness:
 
         self._error = psutil.Error
         self.timeout, self.longest = timeout, longest
-        self.interval = min(OFTEN, timeout / 4)
+        self.interval = min(CHECK_SECONDS, timeout / 4)
         self.spoke()
         self._looked, self._used = time.monotonic(), math.inf  # until the first look: most calls end before it
         self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
@@ -39,7 +40,7 @@ class Liveness:
     def look(self) -> str:
         """Why the worker is to be given up; empty while there is hope. To be called every `interval` seconds."""
         now, used = time.monotonic(), self._processor_seconds()
-        if used - self._used > LEAST * (now - self._looked):
+        if used - self._used > LEAST_PROCESSOR_SHARE * (now - self._looked):
             self._sign = now
         self._looked, self._used = now, used
         if now - self._sign >= self.timeout:
@@ -53,8 +54,8 @@ class Liveness:
         total = 0.0
         try:
             if self._process is not None:
-                for each in (self._process, *self._process.children(recursive=True)):
-                    times = each.cpu_times()
+                for process in (self._process, *self._process.children(recursive=True)):
+                    times = process.cpu_times()
                     total += times.user + times.system + times.children_user + times.children_system
         except self._error:  # ended meanwhile, which the end of its output tells
             pass

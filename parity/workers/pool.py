@@ -56,9 +56,9 @@ class WorkerError(Exception):
     """
 
     def __init__(self, framework: str, network: str | None, step: str, cause: str, detail: str) -> None:
-        place = f"{FRAMEWORKS[framework].title}, network {network}" if network else FRAMEWORKS[framework].title
+        prefix = f"{FRAMEWORKS[framework].title}, network {network}" if network else FRAMEWORKS[framework].title
         detail = printable(detail)
-        super().__init__(printable(f"{place}, step {step!r}: ") + detail)
+        super().__init__(printable(f"{prefix}, step {step!r}: ") + detail)
         self.framework, self.network, self.step, self.cause, self.detail = framework, network, step, cause, detail
 
 
@@ -113,10 +113,10 @@ class Worker(Client):
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables by which the framework is at its best on this processor; the user's own win."""
-        wanted = FRAMEWORKS[self.framework].amd_variables
-        default = wanted if is_amd_with_avx2() else {}
-        found = {name: os.environ.get(name) or default.get(name) for name in wanted}
-        return {name: value for name, value in found.items() if value}
+        best = FRAMEWORKS[self.framework].amd_variables
+        default = best if is_amd_with_avx2() else {}
+        values = {name: os.environ.get(name) or default.get(name) for name in best}
+        return {name: value for name, value in values.items() if value}
 
     @property
     def pid(self) -> int | None:
@@ -152,10 +152,10 @@ class Worker(Client):
                 if not self._ready:
                     self._start(network, verb)
                 assert self._process is not None
-                alive = Liveness(self._process.pid, timeout, longest)
-                self._send(header, arrays, network, verb, alive)
+                liveness = Liveness(self._process.pid, timeout, longest)
+                self._send(header, arrays, network, verb, liveness)
                 while True:
-                    message, out = self._next(network, verb, alive)
+                    message, out = self._next(network, verb, liveness)
                     if "progress" in message:
                         if on_progress is not None:
                             on_progress(message["progress"])
@@ -277,7 +277,7 @@ class Worker(Client):
         arrays: Mapping[str, np.ndarray] | None,
         network: str | None,
         step: str,
-        alive: Liveness,
+        liveness: Liveness,
     ) -> None:
         """Write a request; a worker that hangs before it has read it all is killed, which ends the write."""
         from parity.workers.protocol import write_message
@@ -287,8 +287,8 @@ class Worker(Client):
         written, hung = threading.Event(), list[str]()
 
         def watch(pid: int) -> None:
-            while not written.wait(alive.interval):
-                if why := alive.look():
+            while not written.wait(liveness.interval):
+                if why := liveness.look():
                     hung.append(why)
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(pid, signal.SIGKILL)
@@ -302,14 +302,14 @@ class Worker(Client):
         finally:
             written.set()
 
-    def _next(self, network: str | None, step: str, alive: Liveness) -> tuple[dict[str, Any], Arrays]:
-        alive.spoke()
+    def _next(self, network: str | None, step: str, liveness: Liveness) -> tuple[dict[str, Any], Arrays]:
+        liveness.spoke()
         while True:
             try:
-                message = self._replies.get(timeout=alive.interval)
+                message = self._replies.get(timeout=liveness.interval)
                 break
             except queue.Empty:
-                if why := alive.look():
+                if why := liveness.look():
                     raise self._hung(network, step, why) from None
         if message is None:
             raise self._died(network, step)

@@ -62,8 +62,8 @@ def sweep(parent: Path) -> None:
 
 
 def _remove_if_left(folder: Path) -> None:
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    attributes = folder.lstat()
+    if not stat.S_ISDIR(attributes.st_mode) or attributes.st_uid != os.getuid():
         return
     lock = _lock(folder)
     if lock is None:  # in use

@@ -134,7 +134,7 @@ def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: Binar
     if header["wants"] == "arrays":
         arguments["arrays"] = arrays
     if header["progress"]:
-        arguments["progress"] = lambda **news: write_message(replies, {"progress": news})
+        arguments["progress"] = lambda **progress: write_message(replies, {"progress": progress})
     try:
         answer = verb(**arguments)
         result, out = answer if isinstance(answer, tuple) else (answer, {})

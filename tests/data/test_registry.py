@@ -97,7 +97,7 @@ def test_a_path_says_itself_which_data_set_it_is(known: Known, directory: Path, 
     renamed.symlink_to(directory)
     other_archive = tmp_path / "some data"
     shutil.copy(archive, other_archive)
-    for path, found in (
+    for path, expected in (
         (directory, directory),
         (directory.parent, directory),
         (renamed, renamed),
@@ -106,9 +106,9 @@ def test_a_path_says_itself_which_data_set_it_is(known: Known, directory: Path, 
         (other_archive, other_archive),
     ):
         loaded = registry.load(str(path))
-        assert (loaded.name, loaded.source) == (known.name, str(found))
+        assert (loaded.name, loaded.source) == (known.name, str(expected))
         assert len(loaded.train_images) == len(loaded.train_labels) > 0
-        assert (loaded.title == known.official) == found.is_file()
+        assert (loaded.title == known.official) == expected.is_file()
 
 
 def test_unknown_name_lists_what_is_possible() -> None:
@@ -172,10 +172,10 @@ def test_parity_data_comes_first(
     known: Known, directory: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(directory, registry.cache_dir() / known.directory)
-    for place, found in ((directory, directory), (directory.parent, directory), (archive, archive)):
-        monkeypatch.setenv("PARITY_DATA", str(place))
-        assert registry.find(known.name) == found
-        assert registry.load(known.name, download=False).source == str(found)
+    for location, expected in ((directory, directory), (directory.parent, directory), (archive, archive)):
+        monkeypatch.setenv("PARITY_DATA", str(location))
+        assert registry.find(known.name) == expected
+        assert registry.load(known.name, download=False).source == str(expected)
     monkeypatch.setenv("PARITY_DATA", str(tmp_path / "wrong"))
     for look in (registry.find, registry.load):
         with pytest.raises(DataError, match=r"environment variable PARITY_DATA.*; found no such file"):
@@ -188,8 +188,8 @@ def test_parity_data_with_another_data_set_is_refused(
 ) -> None:
     others = [other for other in registry.KNOWN.values() if other.name != known.name]
     assert len(others) == 2
-    for place in (directory, archive):
-        monkeypatch.setenv("PARITY_DATA", str(place))
+    for location in (directory, archive):
+        monkeypatch.setenv("PARITY_DATA", str(location))
         for other in others:
             with pytest.raises(
                 DataError, match=f"expected {other.title} .*; found {known.title}\\. .* `--dataset {known.name}`"

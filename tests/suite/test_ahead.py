@@ -32,9 +32,9 @@ def test_a_group_stays_in_its_workers_and_another_runs_beside_it() -> None:
     groups = [
         {(name, turn): partial(meet if turn == 0 else pid_of, "paddle") for turn in range(2)} for name in ("a", "b")
     ]
-    with Ahead(groups, Workers, pairs=2) as found:
-        assert found["a", 0] == found["a", 1] != found["b", 0] == found["b", 1]
-        pids = [found["a", 0], found["b", 0]]
+    with Ahead(groups, Workers, pairs=2) as ahead:
+        assert ahead["a", 0] == ahead["a", 1] != ahead["b", 0] == ahead["b", 1]
+        pids = [ahead["a", 0], ahead["b", 0]]
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
@@ -44,12 +44,12 @@ def test_an_error_is_the_askers_and_the_next_job_runs() -> None:
         return 0
 
     jobs: dict[str, Callable[[Workers], int]] = {"broken": broken, "whole": partial(pid_of, "paddle")}
-    with Ahead([jobs], Workers, pairs=2) as found:
-        assert found["whole"] > 0
+    with Ahead([jobs], Workers, pairs=2) as ahead:
+        assert ahead["whole"] > 0
         with pytest.raises(WorkerError, match="no such verb"):
-            found["broken"]
+            ahead["broken"]
         with pytest.raises(KeyError, match="another"):
-            found["another"]
+            ahead["another"]
 
 
 def test_leaving_ends_a_job_at_work_and_begins_no_other() -> None:

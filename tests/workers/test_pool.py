@@ -157,10 +157,10 @@ def test_a_hang_is_noticed_while_a_large_request_is_still_being_written(expendab
 def test_progress_is_a_sign_of_life(expendable: Workers) -> None:
     """One second of steps under a timeout of half a second: alive, because each step reports."""
     assert describes(expendable["paddle"])
-    news: list[Any] = []
-    reply = expendable["paddle"].call("report", steps=10, seconds=0.1, timeout=0.5, on_progress=news.append)
+    events: list[Any] = []
+    reply = expendable["paddle"].call("report", steps=10, seconds=0.1, timeout=0.5, on_progress=events.append)
     assert reply.result == {"steps": 10}
-    assert news == [{"step": step} for step in range(10)]
+    assert events == [{"step": step} for step in range(10)]
 
 
 @BOTH
@@ -197,14 +197,14 @@ def test_a_loop_without_an_end_is_bounded_too(expendable: Workers) -> None:
     ) as caught:
         worker.call("burn", seconds=600, timeout=1, longest=2)
     assert caught.value.cause == "hang"
-    news: list[Any] = []
-    assert worker.call("report", steps=10, seconds=0.4, longest=2, on_progress=news.append).result == {"steps": 10}
+    events: list[Any] = []
+    assert worker.call("report", steps=10, seconds=0.4, longest=2, on_progress=events.append).result == {"steps": 10}
 
 
 def test_a_listener_that_raises_does_not_leave_its_reply_to_the_next_call(expendable: Workers) -> None:
     worker = expendable["paddle"]
 
-    def listener(news: dict[str, Any]) -> None:
+    def listener(event: dict[str, Any]) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -365,16 +365,16 @@ def test_workers_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 
 def test_the_threads_asked_for_are_what_both_frameworks_report(expendable: Workers) -> None:
-    asked = {name: expendable[name].threads for name in expendable}
-    assert asked == dict.fromkeys(FRAMEWORKS, 1)
-    found = expendable.map(lambda worker: worker.environment().threads)
-    assert found == asked
+    thread_counts = {name: expendable[name].threads for name in expendable}
+    assert thread_counts == dict.fromkeys(FRAMEWORKS, 1)
+    reported = expendable.map(lambda worker: worker.environment().threads)
+    assert reported == thread_counts
 
 
 def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process() -> None:
     with Workers(device="cpu") as alone:
-        found = alone.map(lambda worker: worker.environment().threads)
-    assert found == dict.fromkeys(FRAMEWORKS, default_threads())
+        reported = alone.map(lambda worker: worker.environment().threads)
+    assert reported == dict.fromkeys(FRAMEWORKS, default_threads())
 
 
 @pytest.mark.parametrize(
@@ -392,8 +392,8 @@ def test_paddle_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_ot
     with Workers(["paddle"], threads=1) as workers:
         workers["paddle"].settings()
         environment = Path(f"/proc/{workers['paddle'].pid}/environ").read_text().split("\0")
-        found = dict(line.split("=", 1) for line in environment if line).get("MKL_DEBUG_CPU_TYPE")
-        assert found == expected
+        variable = dict(line.split("=", 1) for line in environment if line).get("MKL_DEBUG_CPU_TYPE")
+        assert variable == expected
         assert workers["paddle"].variables.get("MKL_DEBUG_CPU_TYPE") == expected
 
 
@@ -453,7 +453,7 @@ def run_python(code: str) -> str:
 
 
 def test_the_suite_and_the_reports_import_no_framework() -> None:
-    found = run_python(
+    output = run_python(
         "import importlib, pkgutil, sys\n"
         "import parity, reports\n"
         "names = []\n"
@@ -464,7 +464,7 @@ def test_the_suite_and_the_reports_import_no_framework() -> None:
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "print(sorted(loaded & {'tensorflow', 'keras', 'paddle', 'paddle_impl', 'tf_impl'}), *names)\n"
     )
-    loaded, _, names = found.partition("]")
+    loaded, _, names = output.partition("]")
     assert loaded == "["
     assert {"parity.workers.pool", "parity.workers.serve", "parity.proofs.context", "parity.weights.state"} <= set(
         names.split()
@@ -499,6 +499,6 @@ def test_a_stopped_worker_leaves_nothing_among_the_temporary_files(
 def test_threads_that_ask_one_worker_at_a_time_each_get_their_own_reply(workers: Workers) -> None:
     verbs = ("describe", "settings") * 4
     with ThreadPoolExecutor(len(verbs)) as pool:
-        found = list(pool.map(lambda verb: workers.map(lambda worker: worker.call(verb, network="lenet5")), verbs))
-    for verb, replies in zip(verbs, found, strict=True):
+        answers = list(pool.map(lambda verb: workers.map(lambda worker: worker.call(verb, network="lenet5")), verbs))
+    for verb, replies in zip(verbs, answers, strict=True):
         assert all(("entries" in reply.result) == (verb == "describe") for reply in replies.values())

@@ -67,5 +67,8 @@ class TimingRequests(Requests):
     def time_transfer(self, network: str, rounds: int) -> TransferTimes:
         """Every hop of the transfer layer with the network's state, so many times."""
         result = self.call("time_transfer", network=network, rounds=rounds).result
-        pairs = {hop: [(moved, copied) for moved, copied in each] for hop, each in result["seconds"].items()}
+        pairs = {
+            transfer: [(moved, copied) for moved, copied in rounds_seconds]
+            for transfer, rounds_seconds in result["seconds"].items()
+        }
         return TransferTimes(result["bytes"], pairs)

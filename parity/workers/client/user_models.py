@@ -119,9 +119,9 @@ class UserModelRequests(Requests):
             arrays: `inputs` [n, *input], and `cotangent`, of the shape of that step's output.
             roundings: move the state and the inputs by these before the pass.
         """
-        found = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
-        output = group(found, "output")["output"]
-        return TrainingPass(output, group(found, "gradients"), group(found, "statistics"))
+        passed = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
+        output = group(passed, "output")["output"]
+        return TrainingPass(output, group(passed, "gradients"), group(passed, "statistics"))
 
     def read_weights(self, network: str, path: str) -> State:
         """The adopted arrays of a file of the model's weights. Fails for what is not float32, or does not fit."""
