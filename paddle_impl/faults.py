@@ -11,12 +11,13 @@ from paddle.nn import functional
 
 from paddle_impl.training import Trainer, loop
 from paddle_impl.training_faults import TRAINING_FAULTS
+from parity.catalogue.traps import FaultName
 from parity.runtime.fault_session import Faults, FaultSession, Patches
 
 LAYER_FAULTS = Faults()
 
 
-@LAYER_FAULTS.named("symmetric padding")
+@LAYER_FAULTS.named(FaultName.SYMMETRIC_PADDING)
 def _symmetric_padding(layer: nn.Layer) -> Patches:
     """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
     cells = layer.spec.get("window", 3) // 2 if layer.spec["kind"] == "max_pool" else layer.weight.shape[2] // 2
@@ -31,19 +32,19 @@ def _symmetric_padding(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", pool if layer.spec["kind"] == "max_pool" else conv)
 
 
-@LAYER_FAULTS.named("other epsilon")
+@LAYER_FAULTS.named(FaultName.OTHER_EPSILON)
 def _other_epsilon(layer: nn.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "_epsilon", 1e-5 if layer._epsilon > 1e-4 else 1e-3)
 
 
-@LAYER_FAULTS.named("other momentum")
+@LAYER_FAULTS.named(FaultName.OTHER_MOMENTUM)
 def _other_momentum(layer: nn.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "_momentum", 0.9 if layer._momentum > 0.95 else 0.99)
 
 
-@LAYER_FAULTS.named("unbiased variance")
+@LAYER_FAULTS.named(FaultName.UNBIASED_VARIANCE)
 def _unbiased_variance(layer: nn.Layer) -> Patches:
     """The running variance is moved by the variance with n - 1."""
     own = layer.forward
@@ -61,7 +62,7 @@ def _unbiased_variance(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("frozen statistics")
+@LAYER_FAULTS.named(FaultName.FROZEN_STATISTICS)
 def _frozen_statistics(layer: nn.Layer) -> Patches:
     """Training leaves the running statistics as they are."""
     own = layer.forward
@@ -76,7 +77,7 @@ def _frozen_statistics(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("batch statistics")
+@LAYER_FAULTS.named(FaultName.BATCH_STATISTICS)
 def _batch_statistics(layer: nn.Layer) -> Patches:
     """Inference normalises by the batch's own statistics."""
     own = layer.forward
@@ -92,20 +93,20 @@ def _batch_statistics(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("relu missing")
+@LAYER_FAULTS.named(FaultName.RELU_MISSING)
 def _relu_missing(layer: nn.Layer) -> Patches:
     """The activation is left out."""
     yield patch.object(layer, "forward", lambda x: x)
 
 
-@LAYER_FAULTS.named("relu added")
+@LAYER_FAULTS.named(FaultName.RELU_ADDED)
 def _relu_added(layer: nn.Layer) -> Patches:
     """An activation that the network does not have."""
     own = layer.forward
     yield patch.object(layer, "forward", lambda x: functional.relu(own(x)))
 
 
-@LAYER_FAULTS.named("bias left out")
+@LAYER_FAULTS.named(FaultName.BIAS_LEFT_OUT)
 def _bias_left_out(layer: nn.Layer) -> Patches:
     """The layer computes without its bias."""
     own = layer.forward
@@ -117,13 +118,13 @@ def _bias_left_out(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("keep probability")
+@LAYER_FAULTS.named(FaultName.KEEP_PROBABILITY)
 def _keep_probability(layer: nn.Layer) -> Patches:
     """The rate is read as the share that is kept."""
     yield patch.object(layer, "rate", 1 - layer.rate)
 
 
-@LAYER_FAULTS.named("inference scaling")
+@LAYER_FAULTS.named(FaultName.INFERENCE_SCALING)
 def _inference_scaling(layer: nn.Layer) -> Patches:
     """Dropout of the old kind: nothing is scaled in training, everything in inference."""
     own = layer.forward
@@ -131,7 +132,7 @@ def _inference_scaling(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", lambda x: own(x) * keep)
 
 
-@LAYER_FAULTS.named("averaged window")
+@LAYER_FAULTS.named(FaultName.AVERAGED_WINDOW)
 def _averaged_window(layer: nn.Layer) -> Patches:
     """Alpha counts for the mean over the window, not for the sum."""
     size = 2 * layer.facts.radius + 1
@@ -139,7 +140,7 @@ def _averaged_window(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "alpha", layer.alpha / size)
 
 
-@LAYER_FAULTS.named("reduced precision")
+@LAYER_FAULTS.named(FaultName.REDUCED_PRECISION)
 def _reduced_precision(layer: nn.Layer) -> Patches:
     """A float32 layer multiplies with TF32's eleven significant bits."""
     if layer.weight.dtype != paddle.float32:
@@ -161,7 +162,7 @@ def _reduced_precision(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("one nan")
+@LAYER_FAULTS.named(FaultName.ONE_NAN)
 def _one_nan(layer: nn.Layer) -> Patches:
     """One number of the output is not a number."""
     own = layer.forward
@@ -174,14 +175,14 @@ def _one_nan(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("clipped at 20")
+@LAYER_FAULTS.named(FaultName.CLIPPED_AT_20)
 def _clipped(layer: nn.Layer) -> Patches:
     """Nothing above 20 passes."""
     own = layer.forward
     yield patch.object(layer, "forward", lambda x: own(x).clip(max=20.0))
 
 
-@LAYER_FAULTS.named("half the gradient")
+@LAYER_FAULTS.named(FaultName.HALF_THE_GRADIENT)
 def _half_gradient(layer: nn.Layer) -> Patches:
     """In float32 the gradient of its output counts half."""
     own = layer.forward
@@ -193,14 +194,14 @@ def _half_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("cut at 20 in float32")
+@LAYER_FAULTS.named(FaultName.CUT_AT_20_IN_FLOAT32)
 def _cut_in_float32(layer: nn.Layer) -> Patches:
     """In float32 no output is above 20."""
     own = layer.forward
     yield patch.object(layer, "forward", lambda x: own(x).clip(max=20.0) if x.dtype == paddle.float32 else own(x))
 
 
-@LAYER_FAULTS.named("leaking gradient")
+@LAYER_FAULTS.named(FaultName.LEAKING_GRADIENT)
 def _leaking_gradient(layer: nn.Layer) -> Patches:
     """In float32 a hundredth of the gradient passes where the output is zero."""
     own = layer.forward
@@ -212,7 +213,7 @@ def _leaking_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("gamma without gradient")
+@LAYER_FAULTS.named(FaultName.GAMMA_WITHOUT_GRADIENT)
 def _gamma_without_gradient(layer: nn.Layer) -> Patches:
     """In float32 gamma gets no gradient."""
     if layer.weight.dtype != paddle.float32:
@@ -229,7 +230,7 @@ def _gamma_without_gradient(layer: nn.Layer) -> Patches:
     yield patch.object(layer, "forward", forward)
 
 
-@LAYER_FAULTS.named("bias without gradient")
+@LAYER_FAULTS.named(FaultName.BIAS_WITHOUT_GRADIENT)
 def _bias_without_gradient(layer: nn.Layer) -> Patches:
     """In float32 the bias gets no gradient."""
     if layer.weight.dtype != paddle.float32:

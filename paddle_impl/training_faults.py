@@ -12,20 +12,21 @@ from paddle.nn import functional
 from paddle_impl import training
 from paddle_impl.optimizers import Optimizer
 from paddle_impl.training import Trainer
+from parity.catalogue.traps import FaultName
 from parity.runtime.fault_session import Patches
 from parity.runtime.trainer_faults import faults_of
 
 TRAINING_FAULTS = faults_of(Trainer)
 
 
-@TRAINING_FAULTS.named("softmax twice")
+@TRAINING_FAULTS.named(FaultName.SOFTMAX_TWICE)
 def _softmax_twice() -> Patches:
     """The loss takes probabilities for logits."""
     own = training._losses
     yield patch.object(training, "_losses", lambda logits, labels: own(functional.softmax(logits), labels))
 
 
-@TRAINING_FAULTS.named("label column")
+@TRAINING_FAULTS.named(FaultName.LABEL_COLUMN)
 def _label_column() -> Patches:
     """Labels [n, 1] against losses [n]: every image's loss counts every label."""
     own = training._losses
@@ -37,7 +38,7 @@ def _label_column() -> Patches:
     yield patch.object(training, "_losses", losses)
 
 
-@TRAINING_FAULTS.named("folded rate")
+@TRAINING_FAULTS.named(FaultName.FOLDED_RATE)
 def _folded_rate() -> Patches:
     """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
 
@@ -55,7 +56,7 @@ def _folded_rate() -> Patches:
     yield patch.object(Optimizer, "apply", apply)
 
 
-@TRAINING_FAULTS.named("epsilon hat")
+@TRAINING_FAULTS.named(FaultName.EPSILON_HAT)
 def _epsilon_hat() -> Patches:
     """Adam's epsilon stands beside the uncorrected root."""
 
@@ -77,7 +78,7 @@ def _epsilon_hat() -> Patches:
     yield patch.object(Optimizer, "apply", apply)
 
 
-@TRAINING_FAULTS.named("decoupled decay")
+@TRAINING_FAULTS.named(FaultName.DECOUPLED_DECAY)
 def _decoupled_decay() -> Patches:
     """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
     own = Optimizer.apply
@@ -109,7 +110,7 @@ def _changed_gradients(change: Callable[[list[paddle.Tensor]], list[paddle.Tenso
     yield patch.object(Optimizer, "apply", apply)
 
 
-@TRAINING_FAULTS.named("gradients of norm 100 at most")
+@TRAINING_FAULTS.named(FaultName.GRADIENTS_OF_NORM_100_AT_MOST)
 def _clipped_norm() -> Patches:
     """Gradients are cut to a global norm of 100."""
 
@@ -120,25 +121,25 @@ def _clipped_norm() -> Patches:
     return _changed_gradients(clipped)
 
 
-@TRAINING_FAULTS.named("gradients of 10 at most")
+@TRAINING_FAULTS.named(FaultName.GRADIENTS_OF_10_AT_MOST)
 def _clipped_values() -> Patches:
     """Every number of a gradient is cut to -10..10."""
     return _changed_gradients(lambda gradients: [each.clip(-10.0, 10.0) for each in gradients])
 
 
-@TRAINING_FAULTS.named("small gradients dropped")
+@TRAINING_FAULTS.named(FaultName.SMALL_GRADIENTS_DROPPED)
 def _small_gradients_dropped() -> Patches:
     """Gradients below 1e-6 count as zero."""
     return _changed_gradients(lambda gradients: [g * (g.abs() >= 1e-6).astype(g.dtype) for g in gradients])
 
 
-@TRAINING_FAULTS.named("a tenth of the gradients")
+@TRAINING_FAULTS.named(FaultName.A_TENTH_OF_THE_GRADIENTS)
 def _tenth_of_gradients() -> Patches:
     """Gradients are divided by a number of replicas."""
     return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
 
 
-@TRAINING_FAULTS.named("wrapped counter")
+@TRAINING_FAULTS.named(FaultName.WRAPPED_COUNTER)
 def _wrapped_counter() -> Patches:
     """Adam counts its steps in a signed byte: after 127 comes -128."""
     own = Optimizer.apply
@@ -156,14 +157,14 @@ def _wrapped_counter() -> Patches:
     yield patch.object(Optimizer, "apply", apply)
 
 
-@TRAINING_FAULTS.named("loss of 64 at most")
+@TRAINING_FAULTS.named(FaultName.LOSS_OF_64_AT_MOST)
 def _capped_loss() -> Patches:
     """No image's loss exceeds 64."""
     own = training._losses
     yield patch.object(training, "_losses", lambda logits, labels: own(logits, labels).clip(max=64.0))
 
 
-@TRAINING_FAULTS.named("clipped probabilities")
+@TRAINING_FAULTS.named(FaultName.CLIPPED_PROBABILITIES)
 def _clipped_probabilities() -> Patches:
     """Probabilities are cut to 1e-7..1 - 1e-7 before the logarithm."""
 
@@ -174,7 +175,7 @@ def _clipped_probabilities() -> Patches:
     yield patch.object(training, "_losses", losses)
 
 
-@TRAINING_FAULTS.named("less the batch's mean")
+@TRAINING_FAULTS.named(FaultName.LESS_BATCH_MEAN)
 def _less_the_batch_mean() -> Patches:
     """Test images less the mean of their own batch."""
     own = Trainer.test_batch
@@ -186,7 +187,7 @@ def _less_the_batch_mean() -> Patches:
     yield patch.object(Trainer, "test_batch", test_batch)
 
 
-@TRAINING_FAULTS.named("evaluation in training mode")
+@TRAINING_FAULTS.named(FaultName.EVALUATION_IN_TRAINING_MODE)
 def _evaluation_in_training_mode() -> Patches:
     """Test images are normalised by their own batch, and move the running statistics."""
 
@@ -197,7 +198,7 @@ def _evaluation_in_training_mode() -> Patches:
     yield patch.object(Trainer, "inferred", inferred)
 
 
-@TRAINING_FAULTS.named("inference mode afterwards")
+@TRAINING_FAULTS.named(FaultName.INFERENCE_MODE_AFTERWARDS)
 def _inference_mode_afterwards() -> Patches:
     """After an evaluation the training goes on in inference mode."""
     evaluate, loss = Trainer.evaluate, Trainer.loss
@@ -218,7 +219,7 @@ def _inference_mode_afterwards() -> Patches:
     yield patch.object(Trainer, "loss", loss_of)
 
 
-@TRAINING_FAULTS.named("shifted test labels")
+@TRAINING_FAULTS.named(FaultName.SHIFTED_TEST_LABELS)
 def _shifted_test_labels() -> Patches:
     """Every test image is held against the label of the one before it."""
     own = Trainer.evaluation_step
@@ -229,7 +230,7 @@ def _shifted_test_labels() -> Patches:
     yield patch.object(Trainer, "evaluation_step", evaluation_step)
 
 
-@TRAINING_FAULTS.named("best five")
+@TRAINING_FAULTS.named(FaultName.BEST_FIVE)
 def _best_five() -> Patches:
     """A class among the five likeliest counts as right."""
 
@@ -254,7 +255,7 @@ def _evaluated_otherwise(
     yield patch.object(Trainer, "evaluation_step", evaluation_step)
 
 
-@TRAINING_FAULTS.named("last class not counted")
+@TRAINING_FAULTS.named(FaultName.LAST_CLASS_NOT_COUNTED)
 def _last_class_not_counted() -> Patches:
     """Images of the last class are never right."""
 
@@ -265,7 +266,7 @@ def _last_class_not_counted() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (losses.sum(), count(*pair)))
 
 
-@TRAINING_FAULTS.named("rounded logits")
+@TRAINING_FAULTS.named(FaultName.ROUNDED_LOGITS)
 def _rounded_logits() -> Patches:
     """The likeliest class is that of logits in bfloat16."""
 
@@ -276,7 +277,7 @@ def _rounded_logits() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (losses.sum(), count(*pair)))
 
 
-@TRAINING_FAULTS.named("count in a byte")
+@TRAINING_FAULTS.named(FaultName.COUNT_IN_A_BYTE)
 def _count_in_a_byte() -> Patches:
     """A batch's right images are counted in a byte: after 255 comes 0."""
 
@@ -286,13 +287,13 @@ def _count_in_a_byte() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (losses.sum(), count(*pair)))
 
 
-@TRAINING_FAULTS.named("evaluated loss of 16 at most")
+@TRAINING_FAULTS.named(FaultName.EVALUATED_LOSS_OF_16_AT_MOST)
 def _evaluated_loss_capped() -> Patches:
     """In an evaluation no image's loss exceeds 16."""
     yield from _evaluated_otherwise(lambda losses, *pair: (losses.clip(max=16.0).sum(), training._hits(*pair)))
 
 
-@TRAINING_FAULTS.named("loss of the last step")
+@TRAINING_FAULTS.named(FaultName.LOSS_OF_THE_LAST_STEP)
 def _loss_of_the_last_step() -> Patches:
     """The loss that a training reports is that of the last step alone."""
     own = Trainer.step
@@ -304,7 +305,7 @@ def _loss_of_the_last_step() -> Patches:
     yield patch.object(Trainer, "step", step)
 
 
-@TRAINING_FAULTS.named("the other epsilon in float32")
+@TRAINING_FAULTS.named(FaultName.THE_OTHER_EPSILON_IN_FLOAT32)
 def _other_epsilon_in_float32() -> Patches:
     """Adam's epsilon is ten times as large in float32."""
     own = Optimizer._new_kernel

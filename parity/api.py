@@ -13,7 +13,7 @@ from parity.data.registry import load
 from parity.diagnosis.prove import prove_level
 from parity.migration.compare import compare_pair
 from parity.migration.pair import FIRST, SECOND, ModelPair
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
 from parity.workers.pool import Workers, shared_threads
@@ -56,7 +56,7 @@ def check(
     updates: dict[str, Any] = {}  # of optimizers alone, which networks share
     with Workers(threads=threads or shared_threads()) as workers:
         for name in names:
-            context = Evidence(workers, network(name), images, seed, updates)
+            context = ProofContext(workers, network(name), images, seed, updates)
             proofs[name] = []
             for level in levels:
                 proofs[name].append(prove_level(context, level))

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import keras
 import tensorflow as tf
 
+from parity.catalogue.traps import FaultName
 from parity.runtime.fault_session import Faults, FaultSession, Patches
 from tf_impl.training import Trainer, loop
 from tf_impl.training_faults import TRAINING_FAULTS
@@ -16,7 +17,7 @@ from tf_impl.training_faults import TRAINING_FAULTS
 LAYER_FAULTS = Faults()
 
 
-@LAYER_FAULTS.named("symmetric padding")
+@LAYER_FAULTS.named(FaultName.SYMMETRIC_PADDING)
 def _symmetric_padding(layer: keras.layers.Layer) -> Patches:
     """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
     window = layer.spec["window"] if layer.spec["kind"] == "max_pool" else layer.kernel.shape[0]
@@ -33,26 +34,26 @@ def _symmetric_padding(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", pool if layer.spec["kind"] == "max_pool" else conv)
 
 
-@LAYER_FAULTS.named("other epsilon")
+@LAYER_FAULTS.named(FaultName.OTHER_EPSILON)
 def _other_epsilon(layer: keras.layers.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "epsilon", 1e-5 if layer.epsilon > 1e-4 else 1e-3)
 
 
-@LAYER_FAULTS.named("other momentum")
+@LAYER_FAULTS.named(FaultName.OTHER_MOMENTUM)
 def _other_momentum(layer: keras.layers.Layer) -> Patches:
     """The other framework's default."""
     yield patch.object(layer, "momentum", 0.9 if layer.momentum > 0.95 else 0.99)
 
 
-@LAYER_FAULTS.named("unrounded constants")
+@LAYER_FAULTS.named(FaultName.UNROUNDED_CONSTANTS)
 def _unrounded_constants(layer: keras.layers.Layer) -> Patches:
     """Momentum and epsilon as float64 numbers, which Paddle's kernels never see."""
     yield patch.object(layer, "momentum", float(f"{layer.momentum:.6g}"))
     yield patch.object(layer, "epsilon", float(f"{layer.epsilon:.6g}"))
 
 
-@LAYER_FAULTS.named("unbiased variance")
+@LAYER_FAULTS.named(FaultName.UNBIASED_VARIANCE)
 def _unbiased_variance(layer: keras.layers.Layer) -> Patches:
     """The running variance is moved by the variance with n - 1."""
     own = layer.call
@@ -68,7 +69,7 @@ def _unbiased_variance(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("frozen statistics")
+@LAYER_FAULTS.named(FaultName.FROZEN_STATISTICS)
 def _frozen_statistics(layer: keras.layers.Layer) -> Patches:
     """Training leaves the running statistics as they are."""
     own = layer.call
@@ -83,7 +84,7 @@ def _frozen_statistics(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("batch statistics")
+@LAYER_FAULTS.named(FaultName.BATCH_STATISTICS)
 def _batch_statistics(layer: keras.layers.Layer) -> Patches:
     """Inference normalises by the batch's own statistics."""
     own = layer.call
@@ -97,33 +98,33 @@ def _batch_statistics(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("relu missing")
+@LAYER_FAULTS.named(FaultName.RELU_MISSING)
 def _relu_missing(layer: keras.layers.Layer) -> Patches:
     """The activation is left out."""
     yield patch.object(layer, "call", lambda x, **options: x)
 
 
-@LAYER_FAULTS.named("relu added")
+@LAYER_FAULTS.named(FaultName.RELU_ADDED)
 def _relu_added(layer: keras.layers.Layer) -> Patches:
     """An activation that the network does not have."""
     own = layer.call
     yield patch.object(layer, "call", lambda x, **options: tf.nn.relu(own(x)))
 
 
-@LAYER_FAULTS.named("bias left out")
+@LAYER_FAULTS.named(FaultName.BIAS_LEFT_OUT)
 def _bias_left_out(layer: keras.layers.Layer) -> Patches:
     """The layer computes without its bias."""
     own = layer.call
     yield patch.object(layer, "call", lambda x, **options: own(x) - layer.bias)
 
 
-@LAYER_FAULTS.named("keep probability")
+@LAYER_FAULTS.named(FaultName.KEEP_PROBABILITY)
 def _keep_probability(layer: keras.layers.Layer) -> Patches:
     """The rate is read as the share that is kept."""
     yield patch.object(layer, "rate", 1 - layer.rate)
 
 
-@LAYER_FAULTS.named("inference scaling")
+@LAYER_FAULTS.named(FaultName.INFERENCE_SCALING)
 def _inference_scaling(layer: keras.layers.Layer) -> Patches:
     """Dropout of the old kind: nothing is scaled in training, everything in inference."""
     own = layer.call
@@ -131,14 +132,14 @@ def _inference_scaling(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", lambda x, training=False: own(x, training=training) * keep)
 
 
-@LAYER_FAULTS.named("averaged window")
+@LAYER_FAULTS.named(FaultName.AVERAGED_WINDOW)
 def _averaged_window(layer: keras.layers.Layer) -> Patches:
     """Alpha counts for the mean over the window, not for the sum."""
     size = 2 * layer.facts.radius + 1
     yield patch.object(layer, "facts", dataclasses.replace(layer.facts, alpha=layer.facts.alpha / size))
 
 
-@LAYER_FAULTS.named("reduced precision")
+@LAYER_FAULTS.named(FaultName.REDUCED_PRECISION)
 def _reduced_precision(layer: keras.layers.Layer) -> Patches:
     """A float32 layer multiplies with TF32's eleven significant bits."""
     if layer.compute_dtype != "float32":
@@ -157,7 +158,7 @@ def _reduced_precision(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("one nan")
+@LAYER_FAULTS.named(FaultName.ONE_NAN)
 def _one_nan(layer: keras.layers.Layer) -> Patches:
     """One number of the output is not a number."""
     own = layer.call
@@ -170,14 +171,14 @@ def _one_nan(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("clipped at 20")
+@LAYER_FAULTS.named(FaultName.CLIPPED_AT_20)
 def _clipped(layer: keras.layers.Layer) -> Patches:
     """Nothing above 20 passes."""
     own = layer.call
     yield patch.object(layer, "call", lambda x, **options: tf.minimum(own(x), tf.cast(20.0, x.dtype)))
 
 
-@LAYER_FAULTS.named("half the gradient")
+@LAYER_FAULTS.named(FaultName.HALF_THE_GRADIENT)
 def _half_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 the gradient of its output counts half."""
     if layer.compute_dtype != "float32":
@@ -191,7 +192,7 @@ def _half_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("cut at 20 in float32")
+@LAYER_FAULTS.named(FaultName.CUT_AT_20_IN_FLOAT32)
 def _cut_in_float32(layer: keras.layers.Layer) -> Patches:
     """In float32 no output is above 20."""
     own = layer.call
@@ -199,7 +200,7 @@ def _cut_in_float32(layer: keras.layers.Layer) -> Patches:
         yield patch.object(layer, "call", lambda x, **options: tf.minimum(own(x), 20.0))
 
 
-@LAYER_FAULTS.named("leaking gradient")
+@LAYER_FAULTS.named(FaultName.LEAKING_GRADIENT)
 def _leaking_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 a hundredth of the gradient passes where the output is zero."""
     if layer.compute_dtype != "float32":
@@ -213,7 +214,7 @@ def _leaking_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("gamma without gradient")
+@LAYER_FAULTS.named(FaultName.GAMMA_WITHOUT_GRADIENT)
 def _gamma_without_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 gamma gets no gradient."""
     if layer.compute_dtype != "float32":
@@ -229,7 +230,7 @@ def _gamma_without_gradient(layer: keras.layers.Layer) -> Patches:
     yield patch.object(layer, "call", call)
 
 
-@LAYER_FAULTS.named("bias without gradient")
+@LAYER_FAULTS.named(FaultName.BIAS_WITHOUT_GRADIENT)
 def _bias_without_gradient(layer: keras.layers.Layer) -> Patches:
     """In float32 the bias gets no gradient."""
     if layer.compute_dtype != "float32":

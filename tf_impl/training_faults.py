@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import tensorflow as tf
 
+from parity.catalogue.traps import FaultName
 from parity.runtime.fault_session import Patches
 from parity.runtime.trainer_faults import faults_of
 from tf_impl import training
@@ -17,14 +18,14 @@ from tf_impl.training import Trainer
 TRAINING_FAULTS = faults_of(Trainer)
 
 
-@TRAINING_FAULTS.named("softmax twice")
+@TRAINING_FAULTS.named(FaultName.SOFTMAX_TWICE)
 def _softmax_twice() -> Patches:
     """The loss takes probabilities for logits."""
     own = training._losses
     yield patch.object(training, "_losses", lambda logits, labels: own(tf.nn.softmax(logits), labels))
 
 
-@TRAINING_FAULTS.named("label column")
+@TRAINING_FAULTS.named(FaultName.LABEL_COLUMN)
 def _label_column() -> Patches:
     """Labels [n, 1] against losses [n]: every image's loss counts every label."""
     own = training._losses
@@ -36,7 +37,7 @@ def _label_column() -> Patches:
     yield patch.object(training, "_losses", losses)
 
 
-@TRAINING_FAULTS.named("folded rate")
+@TRAINING_FAULTS.named(FaultName.FOLDED_RATE)
 def _folded_rate() -> Patches:
     """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
 
@@ -52,7 +53,7 @@ def _folded_rate() -> Patches:
     yield patch.object(Optimizer, "_momentum_update", momentum_update)
 
 
-@TRAINING_FAULTS.named("epsilon hat")
+@TRAINING_FAULTS.named(FaultName.EPSILON_HAT)
 def _epsilon_hat() -> Patches:
     """Adam's epsilon stands beside the uncorrected root."""
 
@@ -71,7 +72,7 @@ def _epsilon_hat() -> Patches:
     yield patch.object(Optimizer, "_adam_update", adam_update)
 
 
-@TRAINING_FAULTS.named("decoupled decay")
+@TRAINING_FAULTS.named(FaultName.DECOUPLED_DECAY)
 def _decoupled_decay() -> Patches:
     """Weight decay shrinks the weights by rate * decay, beside the gradient's step."""
     own = Optimizer.apply
@@ -100,31 +101,31 @@ def _changed_gradients(change: Callable[[list[tf.Tensor]], list[tf.Tensor]]) -> 
     yield patch.object(Optimizer, "apply", apply)
 
 
-@TRAINING_FAULTS.named("gradients of norm 100 at most")
+@TRAINING_FAULTS.named(FaultName.GRADIENTS_OF_NORM_100_AT_MOST)
 def _clipped_norm() -> Patches:
     """Gradients are cut to a global norm of 100."""
     return _changed_gradients(lambda gradients: tf.clip_by_global_norm(gradients, 100.0)[0])
 
 
-@TRAINING_FAULTS.named("gradients of 10 at most")
+@TRAINING_FAULTS.named(FaultName.GRADIENTS_OF_10_AT_MOST)
 def _clipped_values() -> Patches:
     """Every number of a gradient is cut to -10..10."""
     return _changed_gradients(lambda gradients: [tf.clip_by_value(each, -10.0, 10.0) for each in gradients])
 
 
-@TRAINING_FAULTS.named("small gradients dropped")
+@TRAINING_FAULTS.named(FaultName.SMALL_GRADIENTS_DROPPED)
 def _small_gradients_dropped() -> Patches:
     """Gradients below 1e-6 count as zero."""
     return _changed_gradients(lambda gradients: [tf.where(tf.abs(g) < 1e-6, tf.zeros_like(g), g) for g in gradients])
 
 
-@TRAINING_FAULTS.named("a tenth of the gradients")
+@TRAINING_FAULTS.named(FaultName.A_TENTH_OF_THE_GRADIENTS)
 def _tenth_of_gradients() -> Patches:
     """Gradients are divided by a number of replicas."""
     return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
 
 
-@TRAINING_FAULTS.named("wrapped counter")
+@TRAINING_FAULTS.named(FaultName.WRAPPED_COUNTER)
 def _wrapped_counter() -> Patches:
     """Adam counts its steps in a signed byte: after 127 comes -128."""
     own = Optimizer.apply
@@ -136,14 +137,14 @@ def _wrapped_counter() -> Patches:
     yield patch.object(Optimizer, "apply", apply)
 
 
-@TRAINING_FAULTS.named("loss of 64 at most")
+@TRAINING_FAULTS.named(FaultName.LOSS_OF_64_AT_MOST)
 def _capped_loss() -> Patches:
     """No image's loss exceeds 64."""
     own = training._losses
     yield patch.object(training, "_losses", lambda logits, labels: tf.minimum(own(logits, labels), 64.0))
 
 
-@TRAINING_FAULTS.named("clipped probabilities")
+@TRAINING_FAULTS.named(FaultName.CLIPPED_PROBABILITIES)
 def _clipped_probabilities() -> Patches:
     """Probabilities are cut to 1e-7..1 - 1e-7 before the logarithm."""
 
@@ -154,7 +155,7 @@ def _clipped_probabilities() -> Patches:
     yield patch.object(training, "_losses", losses)
 
 
-@TRAINING_FAULTS.named("less the batch's mean")
+@TRAINING_FAULTS.named(FaultName.LESS_BATCH_MEAN)
 def _less_the_batch_mean() -> Patches:
     """Test images less the mean of their own batch."""
     own = Trainer.test_batch
@@ -166,7 +167,7 @@ def _less_the_batch_mean() -> Patches:
     yield patch.object(Trainer, "test_batch", test_batch)
 
 
-@TRAINING_FAULTS.named("evaluation in training mode")
+@TRAINING_FAULTS.named(FaultName.EVALUATION_IN_TRAINING_MODE)
 def _evaluation_in_training_mode() -> Patches:
     """Test images are normalised by their own batch, and move the running statistics."""
 
@@ -176,7 +177,7 @@ def _evaluation_in_training_mode() -> Patches:
     yield patch.object(Trainer, "inferred", inferred)
 
 
-@TRAINING_FAULTS.named("inference mode afterwards")
+@TRAINING_FAULTS.named(FaultName.INFERENCE_MODE_AFTERWARDS)
 def _inference_mode_afterwards() -> Patches:
     """After an evaluation the training goes on in inference mode."""
     evaluate, loss = Trainer.evaluate, Trainer.loss
@@ -199,7 +200,7 @@ def _inference_mode_afterwards() -> Patches:
     yield patch.object(Trainer, "loss", loss_of)
 
 
-@TRAINING_FAULTS.named("shifted test labels")
+@TRAINING_FAULTS.named(FaultName.SHIFTED_TEST_LABELS)
 def _shifted_test_labels() -> Patches:
     """Every test image is held against the label of the one before it."""
     own = Trainer.evaluation_step.python_function
@@ -211,7 +212,7 @@ def _shifted_test_labels() -> Patches:
     yield patch.object(Trainer, "evaluation_step", evaluation_step)
 
 
-@TRAINING_FAULTS.named("best five")
+@TRAINING_FAULTS.named(FaultName.BEST_FIVE)
 def _best_five() -> Patches:
     """A class among the five likeliest counts as right."""
 
@@ -234,7 +235,7 @@ def _evaluated_otherwise(report: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tup
     yield patch.object(Trainer, "evaluation_step", evaluation_step)
 
 
-@TRAINING_FAULTS.named("last class not counted")
+@TRAINING_FAULTS.named(FaultName.LAST_CLASS_NOT_COUNTED)
 def _last_class_not_counted() -> Patches:
     """Images of the last class are never right."""
 
@@ -245,7 +246,7 @@ def _last_class_not_counted() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (tf.reduce_sum(losses), count(*pair)))
 
 
-@TRAINING_FAULTS.named("rounded logits")
+@TRAINING_FAULTS.named(FaultName.ROUNDED_LOGITS)
 def _rounded_logits() -> Patches:
     """The likeliest class is that of logits in bfloat16."""
 
@@ -256,7 +257,7 @@ def _rounded_logits() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (tf.reduce_sum(losses), count(*pair)))
 
 
-@TRAINING_FAULTS.named("count in a byte")
+@TRAINING_FAULTS.named(FaultName.COUNT_IN_A_BYTE)
 def _count_in_a_byte() -> Patches:
     """A batch's right images are counted in a byte: after 255 comes 0."""
 
@@ -266,7 +267,7 @@ def _count_in_a_byte() -> Patches:
     yield from _evaluated_otherwise(lambda losses, *pair: (tf.reduce_sum(losses), count(*pair)))
 
 
-@TRAINING_FAULTS.named("evaluated loss of 16 at most")
+@TRAINING_FAULTS.named(FaultName.EVALUATED_LOSS_OF_16_AT_MOST)
 def _evaluated_loss_capped() -> Patches:
     """In an evaluation no image's loss exceeds 16."""
     yield from _evaluated_otherwise(
@@ -274,7 +275,7 @@ def _evaluated_loss_capped() -> Patches:
     )
 
 
-@TRAINING_FAULTS.named("loss of the last step")
+@TRAINING_FAULTS.named(FaultName.LOSS_OF_THE_LAST_STEP)
 def _loss_of_the_last_step() -> Patches:
     """The loss that a training reports is that of the last step alone."""
     own = Trainer.step
@@ -286,7 +287,7 @@ def _loss_of_the_last_step() -> Patches:
     yield patch.object(Trainer, "step", step)
 
 
-@TRAINING_FAULTS.named("the other epsilon in float32")
+@TRAINING_FAULTS.named(FaultName.THE_OTHER_EPSILON_IN_FLOAT32)
 def _other_epsilon_in_float32() -> Patches:
     """Adam's epsilon is ten times as large in float32."""
     own = Optimizer._adam_update

@@ -1,1 +1,1 @@
-"""Facts: which networks there are, what they are made of, how they are trained, which traps and versions are known."""
+"""Facts: the networks, their designs and recipes, the known traps and faults, the supported versions."""

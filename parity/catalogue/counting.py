@@ -1,7 +1,7 @@
 """Parameters and FLOPs of a network, counted from its design alone.
 
-This shares no code with the twins: where no document states a count (variants, further depths), it is what they are
-held against. Tests tie it to every count that is stated.
+This shares no code with the twins. Where no document states a count (variants, further depths), the twins are compared
+with it. Tests compare it with every count that is stated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Maps = tuple[int, int, int]  # height, width, channels
 
 
 class Counts(NamedTuple):
-    """As the fields of the same names of a `Network`."""
+    """The counts of a network, as the fields of the same names of `Network`."""
 
     params: int
     trainable: int
@@ -35,9 +35,15 @@ class Counts(NamedTuple):
 
 
 def count(network: Network) -> Counts:
-    """The counts of a network's design, image size, classes and batch norm; its stated ones are not looked at.
+    """The counts of a network's design, image size, classes and batch norm; its own `params` and so on are not read.
 
-    Raises ValueError where a window finds no place on a map.
+    Raises:
+        ValueError: a window is larger than the map that it slides over.
+
+    Example:
+        >>> from parity.catalogue.networks import network
+        >>> count(network("lenet5"))
+        Counts(params=62006, trainable=62006, flops=1303440)
     """
     tally = Tally(network.batch_norm is not None)
     maps, hidden = _FAMILIES[type(network.design)](tally, network.design, network.image)
@@ -46,7 +52,7 @@ def count(network: Network) -> Counts:
 
 
 class Tally:
-    """Adds up layers; each method takes the maps that go in and returns those that come out."""
+    """Sums of parameters and FLOPs; each method takes the size of a layer's input and returns that of its output."""
 
     def __init__(self, normed: bool) -> None:
         self.normed = normed
@@ -63,7 +69,17 @@ class Tally:
         bias: bool = True,
         batch_norm: bool = False,
     ) -> Maps:
-        """A convolution, with the batch norm of its output if there is one."""
+        """Add a convolution, with the batch norm of its output if there is one.
+
+        Args:
+            maps: (height, width, channels) of the input.
+            channels: of the output.
+            kernel: side of the square kernel.
+            stride: along both axes.
+            padding: "same", "valid" or pixels on every side.
+            bias: whether it has one.
+            batch_norm: whether one follows, in networks that have any.
+        """
         height, width, in_channels = self.pool(maps, kernel, stride, padding=padding)
         weights = kernel * kernel * in_channels * channels
         self.trainable += weights + bias * channels
@@ -73,24 +89,24 @@ class Tally:
         return height, width, channels
 
     def batch_norm(self, channels: int) -> None:
-        """Gamma and beta, mean and variance."""
+        """Add gamma and beta, mean and variance."""
         if self.normed:
             self.trainable += 2 * channels
             self.statistics += 2 * channels
 
     def pool(self, maps: Maps, window: int, stride: int, *, padding: Padding = "same") -> Maps:
-        """A window sliding over the maps."""
+        """The maps after a window has slid over them; adds nothing."""
         height, width = (_positions(extent, window, stride, padding) for extent in maps[:2])
         return height, width, maps[2]
 
     def dense(self, features: int, width: int) -> int:
-        """A fully connected layer with bias; returns its width."""
+        """Add a fully connected layer with bias; returns its width."""
         self.trainable += features * width + width
         self.flops += 2 * features * width
         return width
 
     def head(self, maps: Maps, hidden: Sequence[Hidden], classes: int) -> None:
-        """Hidden layers and logits on flattened maps."""
+        """Add hidden layers and logits on flattened maps."""
         features = maps[0] * maps[1] * maps[2]
         for layer in hidden:
             features = self.dense(features, layer.width)
@@ -100,13 +116,13 @@ class Tally:
 
 
 def _positions(extent: int, window: int, stride: int, padding: Padding) -> int:
-    """How many places a window finds along an axis. Raises ValueError for none."""
+    """How many positions a window has along an axis. Raises ValueError for none."""
     if padding == "same":
         return -(-extent // stride)
-    cells = extent + 2 * padding if isinstance(padding, int) else extent
-    if cells < window:
-        raise ValueError(f"a window of {window}x{window} finds no place on a map of {extent}x{extent}")
-    return (cells - window) // stride + 1
+    padded = extent + 2 * padding if isinstance(padding, int) else extent
+    if padded < window:
+        raise ValueError(f"a window of {window}x{window} is larger than a map of {extent}x{extent}")
+    return (padded - window) // stride + 1
 
 
 def _vgg(tally: Tally, design: VGG, maps: Maps) -> tuple[Maps, Sequence[Hidden]]:

@@ -1,8 +1,8 @@
 """What the catalogue is made of: a network's facts as frozen dataclasses, one design for each family.
 
-A `design` holds what a document fixes (widths, depths, strides, rates); the wiring is written twice, by hand, in
-`paddle_impl/` and `tf_impl/`. Whether a network has batch norm at all, and with which constants, is said once, in
-`Network.batch_norm`: a design only says where it would stand.
+A `design` holds what a document fixes: widths, depths, strides, rates. The wiring is written twice, by hand, in
+`paddle_impl/` and `tf_impl/`. Whether a network has batch norm at all, and with which constants, is in
+`Network.batch_norm`; a design only says after which layers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-Padding = str | int  # "same", "valid" or a number of cells on every side
+Padding = str | int  # "same", "valid" or a number of pixels on every side
 
 
 def float32(value: float) -> float:
-    """The float32 number that is nearest to this one. Without numpy, which a list of networks need not wait for."""
+    """The nearest float32 number. Without numpy, which takes long to import and a list of networks does not need.
+
+    Example:
+        >>> float32(0.1)
+        0.10000000149011612
+    """
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
@@ -196,14 +201,14 @@ class Published:
     seconds: float | None = None
     epoch_seconds: float | None = None
     gpu_megabytes: float | None = None
-    gpu_percent: float | None = None  # how busy the GPU was
+    gpu_percent: float | None = None  # utilisation of the GPU
     hardware: str = "not stated"
     framework: str = "not stated"
 
 
 @dataclass(frozen=True)
 class Network:
-    """One network: of the catalogue, of a family, or a variant of one of these."""
+    """A network: an entry of the catalogue, a member of a family, or a variant of either."""
 
     name: str
     source: str
@@ -212,7 +217,7 @@ class Network:
     trainable: int  # without the batch-norm statistics
     flops: int  # forward, one image: two for each multiply-add of the convolutions and fully connected layers
     recipe: str  # name in parity.catalogue.recipes
-    batch_norm: BatchNorm | None = None  # None: none anywhere, whatever the design says about places
+    batch_norm: BatchNorm | None = None  # None: none anywhere, whatever the design says
     published: tuple[Published, ...] = ()
     errata: tuple[str, ...] = ()
     image: tuple[int, int, int] = (32, 32, 3)  # height, width, channels

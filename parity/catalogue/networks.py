@@ -1,6 +1,6 @@
 """From a name to a network: the catalogue, the ResNets of any depth, and variants of all of these.
 
-A name is all that crosses to the worker processes, so everything that can be built has one name and one only.
+Only the name is sent to the worker processes, so every network that can be built has exactly one name.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import replace
 from parity.catalogue.counting import count
 from parity.catalogue.designs import Network, Published
 from parity.catalogue.entries import CATALOGUE, KERAS_CIFAR_POST, PADDLE_VGG_POST, SMALL_NETWORKS_POST
-from parity.catalogue.resnets import KERAS_RESNET_EXAMPLE
-from parity.catalogue.resnets import named as named_resnet
+from parity.catalogue.resnets import KERAS_RESNET_EXAMPLE, resnet_named
 
-LARGE = 50_000_000  # parameters: two models of such a network cost more memory than the second build costs time
+LARGE = 50_000_000  # parameters: two models of such a network take more memory than a usual machine has to spare
 
 __all__ = [
     "KERAS_CIFAR_POST",
@@ -40,14 +39,27 @@ VARIANTS = (
 
 
 class UnknownNetworkError(Exception):
-    """A name for which there is no network; the message says what names there are, and the nearest one."""
+    """There is no network of this name; the message lists the names, and the nearest one."""
 
 
 def network(name: str) -> Network:
-    """The network of that name: of the catalogue, a ResNet of any depth, or a variant. Raises UnknownNetworkError."""
+    """The network of that name: an entry of the catalogue, a ResNet of any depth, or a variant.
+
+    Args:
+        name: such as "lenet5", "resnet26_v1" or "resnet20_v1-nobn-100c-64px".
+
+    Raises:
+        UnknownNetworkError: there is none, or the network has another name.
+
+    Example:
+        >>> network("resnet20_v1").params
+        274442
+        >>> network("lenet5-100c").classes
+        100
+    """
     base, *suffixes = name.split("-")
     try:
-        entry = NETWORKS.get(base) or named_resnet(base)
+        entry = NETWORKS.get(base) or resnet_named(base)
         if entry is None:
             raise UnknownNetworkError(_unknown(name))
         if not suffixes:
@@ -62,25 +74,40 @@ def network(name: str) -> Network:
 
 
 def variant(name: str, *, batch_norm: bool = True, classes: int | None = None, size: int | None = None) -> str:
-    """The name of a network without batch norm, with so many classes, or for square images of this size in pixels.
+    """The name of a variant of a network; what is left at its default stays as it is.
 
-    What is left at its default stays as it is in the network `name`, which may be a variant itself. Raises
-    UnknownNetworkError where there is no such network.
+    Args:
+        name: of the network, which may be a variant itself.
+        batch_norm: False for the network without batch norm.
+        classes: how many.
+        size: height and width of the images in pixels.
+
+    Raises:
+        UnknownNetworkError: there is no such network.
+
+    Example:
+        >>> variant("resnet20_v1", batch_norm=False, classes=100)
+        'resnet20_v1-nobn-100c'
     """
     entry = network(name)
     base = network(name.partition("-")[0])
     normed = batch_norm and entry.batch_norm is not None
-    found = _name(
+    varied_name = _name(
         base,
         normed,
         entry.classes if classes is None else classes,
         entry.image[0] if size is None else size,
     )
-    return network(found).name
+    return network(varied_name).name
 
 
 def default_networks() -> list[str]:
-    """The networks that are checked when none is named."""
+    """The names of the networks that are checked when none is named.
+
+    Example:
+        >>> "lenet5" in default_networks()
+        True
+    """
     return [name for name, entry in NETWORKS.items() if entry.in_profile]
 
 
@@ -95,12 +122,12 @@ def _read(suffixes: list[str], base: Network) -> tuple[bool, int, int]:
         elif match := re.fullmatch(r"(\d+)px", suffix):
             size = int(match[1])
         else:
-            raise ValueError(f"the suffix {suffix!r} means nothing; {VARIANTS}")
+            raise ValueError(f"unknown suffix {suffix!r}; {VARIANTS}")
     return batch_norm, classes, size
 
 
 def _vary(base: Network, batch_norm: bool, classes: int, size: int) -> Network:
-    """The variant, with its own counts and without the published results. Raises ValueError where there is none."""
+    """The variant, with its own counts and without published results. Raises ValueError where there is none."""
     if classes < 2:
         raise ValueError(f"expected at least 2 classes, found {classes}")
     if size < 1:

@@ -188,9 +188,18 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe_of(name: str, *, augmentation: bool = True) -> Recipe:
-    """The recipe of that name; "mini-noaug", or `augmentation=False`, is "mini" without augmentation.
+    """The training recipe of that name.
 
-    Raises ValueError that lists the recipes.
+    Args:
+        name: a key of `RECIPES`, such as "mini"; with the suffix "-noaug" without augmentation.
+        augmentation: False for the recipe without augmentation.
+
+    Raises:
+        ValueError: there is none; the message lists the names.
+
+    Example:
+        >>> recipe_of("mini", augmentation=False).name
+        'mini-noaug'
     """
     base = name.removesuffix(NO_AUGMENTATION_SUFFIX)
     if base not in RECIPES:
@@ -204,7 +213,17 @@ def recipe_of(name: str, *, augmentation: bool = True) -> Recipe:
 
 
 def learning_rates(schedule: Schedule, epoch: int, steps: int) -> np.ndarray:
-    """float32 [steps]: the rate of each step of the epoch (counted from 0)."""
+    """The learning rate of each step of an epoch: float32 [steps].
+
+    Args:
+        schedule: the recipe's.
+        epoch: counted from 0.
+        steps: of each epoch.
+
+    Example:
+        >>> learning_rates(Schedule(0.5, drops=((10, 0.5),)), epoch=10, steps=2).tolist()
+        [0.25, 0.25]
+    """
     factor = 1.0
     for start, value in schedule.drops:
         if epoch >= start:
@@ -216,7 +235,20 @@ def learning_rates(schedule: Schedule, epoch: int, steps: int) -> np.ndarray:
 
 
 def decayed(entry_name: str, layer_kind: str, scope: str) -> bool:
-    """Whether weight decay of this scope acts on a trainable array. Raises ValueError for an unknown scope."""
+    """Whether weight decay acts on a trainable array.
+
+    Args:
+        entry_name: the array's canonical name, such as "group1/conv/kernel".
+        layer_kind: kind of its layer, such as "conv".
+        scope: "all", "kernels" or "conv kernels".
+
+    Raises:
+        ValueError: an unknown scope.
+
+    Example:
+        >>> decayed("head/logits/kernel", "dense", "conv kernels")
+        False
+    """
     if scope == "all":
         return True
     if scope == "kernels":
@@ -228,7 +260,7 @@ def decayed(entry_name: str, layer_kind: str, scope: str) -> bool:
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """What a worker's trainer needs to know besides the seed; plans and rates are handed over as arrays.
+    """What a worker's trainer needs besides the seed; plans and learning rates are sent as arrays.
 
     Attributes:
         batch: images a step.
@@ -253,10 +285,16 @@ class TrainerSettings:
 def trainer_settings(
     recipe: Recipe, *, batch: int | None = None, mode: str = "auto", precision: str = "float32"
 ) -> TrainerSettings:
-    """A recipe's settings, with another `batch` than its own where one is given.
+    """A recipe's settings for a worker's trainer.
 
-    Example::
+    Args:
+        recipe: the training's.
+        batch: images a step, in place of the recipe's.
+        mode: as in `TrainerSettings`.
+        precision: "float32", "float64" or "bfloat16".
 
-        worker.start_training("lenet5", 0, arrays, trainer_settings(recipe_of("mini"), batch=8))
+    Example:
+        >>> trainer_settings(recipe_of("mini"), batch=8).batch
+        8
     """
     return TrainerSettings(batch or recipe.batch, recipe.optimizer, recipe.l2, recipe.l2_scope, mode, precision)

@@ -1,4 +1,4 @@
-"""The CIFAR ResNets: two families that can be built at any depth of their rule, some depths with published figures."""
+"""The CIFAR ResNets: two families of any depth that their rule allows; some depths have published results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESNET_PAPER = "He et al. (2015), table 6"
 
 IDENTITY_PAPER = "He et al. (2016), identity mappings"
 
-POOL = 8  # the example's window: the whole last map of a 32x32 image, a quarter of a 64x64 one's
+POOL = 8  # the example's window: the whole last map of a 32x32 image, a quarter of that of a 64x64 one
 
 PAPER_EPOCHS = 164  # both papers: 64,000 steps of 128 of the 50,000 images
 
@@ -71,11 +71,22 @@ ERRATA = {(1, 164): ("The paper's 164 layers of version 1 are bottlenecks; the e
 
 
 def resnet(version: int, depth: int) -> Network:
-    """The ResNet of a version (1 or 2) and depth. Raises ValueError, with the nearest depths, for a wrong one.
+    """The ResNet of a version and depth.
 
-    Its pool keeps the example's window at every image size, as the example's code does: 64x64 images leave 2x2 cells,
-    and four times the rows in the fully connected layer. Images below 29x29, whose last map is smaller than the
-    window, are refused, as by that code; a global pool there would be another network under the same name.
+    Its pool keeps the example's window at every image size, as the example's code does: 64x64 images leave 2x2 maps,
+    and four times the rows in the fully connected layer. Images below 29x29, whose last map is smaller than the window,
+    are refused, as by that code. A global pool there would be another network under the same name.
+
+    Args:
+        version: 1 or 2.
+        depth: 6n + 2 for version 1, 9n + 2 for version 2.
+
+    Raises:
+        ValueError: no network has this depth; the message names the nearest ones.
+
+    Example:
+        >>> resnet(1, 20).name
+        'resnet20_v1'
     """
     factor, layers = RULES[version]
     n, rest = divmod(max(depth - 2, 0), factor)
@@ -83,7 +94,7 @@ def resnet(version: int, depth: int) -> Network:
         near = [factor * m + 2 for m in (n, n + 1) if m > 0]
         raise ValueError(
             f"the depth of a version {version} ResNet is {factor}n + 2 (three stages of n blocks, each of {layers}); "
-            f"nearest: {' and '.join(f'resnet{each}_v{version}' for each in near)}"
+            f"nearest: {' and '.join(f'resnet{nearest}_v{version}' for nearest in near)}"
         )
     key = version, depth
     entry = Network(
@@ -103,8 +114,12 @@ def resnet(version: int, depth: int) -> Network:
     return replace(entry, params=params, trainable=trainable, flops=flops)
 
 
-def named(name: str) -> Network | None:
-    """The ResNet of a name like "resnet26_v1", None for a name of another form. Raises ValueError for a wrong depth."""
+def resnet_named(name: str) -> Network | None:
+    """The ResNet of a name like "resnet26_v1"; None for a name of another form.
+
+    Raises:
+        ValueError: the form is right, but no network has this depth.
+    """
     match = re.fullmatch(r"resnet([1-9]\d*)_v([12])", name)
     return resnet(version=int(match[2]), depth=int(match[1])) if match else None
 

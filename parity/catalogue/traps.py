@@ -1,33 +1,125 @@
-"""Where the frameworks differ in ways that survive a migration: the traps as data, and the faults that stand for them.
+"""The traps of a migration as data: where the frameworks differ unnoticed, and the faults that stand for each trap.
 
-A fault is put into one built twin, or into what it is sent. The suite must then see it at the level that is named,
-place it at the stage where it was put, and name the trap: see `parity.faults.detection`.
+A fault is put into one built twin, or into what it is sent. The suite must then fail at the level that is named, give
+the stage where the fault was put, and name the trap: see `parity.faults.detection`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 BOTH = ("paddle", "tensorflow")
 
 
 @dataclass(frozen=True)
 class Trap:
-    """One way in which a migrated network comes to compute something else."""
+    """One way in which a migrated network comes to compute something else.
+
+    Attributes:
+        id: by which diagnoses name it.
+        title: what is different.
+        fix: what to do about it.
+        elsewhere: why it cannot be put into a twin of this suite; empty where it can.
+    """
 
     id: str
     title: str
     fix: str
-    elsewhere: str = ""  # why it cannot be put into a twin of this suite; empty where it can
+    elsewhere: str = ""
+
+
+class FaultName(StrEnum):
+    """The faults by name: the keys of the tables in the packages' `faults.py` and in `parity.faults.tampering`.
+
+    The values are what saved runs and reports show.
+    """
+
+    SYMMETRIC_PADDING = "symmetric padding"
+    OTHER_EPSILON = "other epsilon"
+    OTHER_MOMENTUM = "other momentum"
+    UNROUNDED_CONSTANTS = "unrounded constants"
+    UNBIASED_VARIANCE = "unbiased variance"
+    FROZEN_STATISTICS = "frozen statistics"
+    BATCH_STATISTICS = "batch statistics"
+    ROWS_IN_ANOTHER_ORDER = "rows in another order"
+    SWAPPED_KERNEL_AXES = "swapped kernel axes"
+    TRANSPOSED_KERNEL = "transposed kernel"
+    GAMMA_FOR_BETA = "gamma for beta"
+    MEAN_FOR_VARIANCE = "mean for variance"
+    ANOTHER_KERNEL = "another layer's kernel"
+    HALF_THE_DECAY = "half the decay"
+    ANOTHER_SCOPE_OF_DECAY = "another scope of decay"
+    DECOUPLED_DECAY = "decoupled decay"
+    FOLDED_RATE = "folded rate"
+    THE_OTHER_MOMENTUM = "the other momentum"
+    THE_OTHER_EPSILON = "the other epsilon"
+    EPSILON_HAT = "epsilon hat"
+    RATES_ONE_STEP_LATE = "rates one step late"
+    SOFTMAX_TWICE = "softmax twice"
+    LABEL_COLUMN = "label column"
+    KEEP_PROBABILITY = "keep probability"
+    INFERENCE_SCALING = "inference scaling"
+    AVERAGED_WINDOW = "averaged window"
+    RELU_MISSING = "relu missing"
+    CLIPPED_AT_20 = "clipped at 20"
+    RELU_ADDED = "relu added"
+    BIAS_LEFT_OUT = "bias left out"
+    BIAS_LOST = "bias lost"
+    BGR = "BGR"
+    CHANNELS_FIRST_BY_RESHAPE = "channels first by reshape"
+    NO_SCALING = "no scaling"
+    MEAN_PER_CHANNEL = "mean of each channel"
+    REDUCED_PRECISION = "reduced precision"
+    ONE_NAN = "one nan"
+    GRADIENTS_OF_NORM_100_AT_MOST = "gradients of norm 100 at most"
+    GRADIENTS_OF_10_AT_MOST = "gradients of 10 at most"
+    SMALL_GRADIENTS_DROPPED = "small gradients dropped"
+    A_TENTH_OF_THE_GRADIENTS = "a tenth of the gradients"
+    FORGOTTEN_MEMORY = "forgotten memory"
+    LOSS_OF_64_AT_MOST = "loss of 64 at most"
+    CLIPPED_PROBABILITIES = "clipped probabilities"
+    LESS_BATCH_MEAN = "less the batch's mean"
+    WITHOUT_THE_MEAN = "without the mean"
+    LAST_BATCH_DROPPED = "last batch dropped"
+    EVALUATION_IN_TRAINING_MODE = "evaluation in training mode"
+    INFERENCE_MODE_AFTERWARDS = "inference mode afterwards"
+    SHIFTED_TEST_LABELS = "shifted test labels"
+    WEIGHTS_FROM_BEFORE = "weights from before"
+    BEST_FIVE = "best five"
+    LAST_CLASS_NOT_COUNTED = "last class not counted"
+    ROUNDED_LOGITS = "rounded logits"
+    COUNT_IN_A_BYTE = "count in a byte"
+    EVALUATED_LOSS_OF_16_AT_MOST = "evaluated loss of 16 at most"
+    LOSS_OF_THE_LAST_STEP = "loss of the last step"
+    MEMORY_NOT_RESTORED = "memory not restored"
+    BIASES_ZEROED = "biases zeroed"
+    WEIGHTS_IN_FLOAT16 = "weights in float16"
+    HALF_THE_GRADIENT = "half the gradient"
+    LEAKING_GRADIENT = "leaking gradient"
+    GAMMA_WITHOUT_GRADIENT = "gamma without gradient"
+    BIAS_WITHOUT_GRADIENT = "bias without gradient"
+    CUT_AT_20_IN_FLOAT32 = "cut at 20 in float32"
+    THE_OTHER_EPSILON_IN_FLOAT32 = "the other epsilon in float32"
+    WRAPPED_COUNTER = "wrapped counter"
+    FORGOTTEN_WHERE_EPOCHS_BEGIN = "forgotten where epochs begin"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One form of a trap: what is changed, where, and the level of evidence that must see it."""
+    """One form of a trap that can be put into a twin.
+
+    Attributes:
+        trap: the trap's id.
+        change: what is changed.
+        where: a kind of site, see `parity.faults.sites`.
+        level: the first level that must fail.
+        frameworks: those that can have it.
+    """
 
     trap: str
-    change: str  # a fault of the packages' `faults.py`, or of `parity.faults.tampering`
-    where: str  # a kind of place, see `parity.faults.sites`
+    change: FaultName
+    where: str  # a kind of site, see `parity.faults.sites`
     level: int
     frameworks: tuple[str, ...] = BOTH
 
@@ -269,74 +361,74 @@ TRAPS: dict[str, Trap] = {
 }
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("same-pad", "symmetric padding", "convolution with stride and SAME", 1),
-    Fault("pool-pad", "symmetric padding", "max-pool with stride and SAME", 1),
-    Fault("bn-epsilon", "other epsilon", "batch norm", 1),
-    Fault("bn-momentum", "other momentum", "batch norm", 4),
-    Fault("bn-attr-f32", "unrounded constants", "batch norm", 4, ("tensorflow",)),
-    Fault("bn-unbiased", "unbiased variance", "batch norm", 4),
-    Fault("bn-frozen", "frozen statistics", "batch norm", 4),
-    Fault("bn-frozen", "batch statistics", "batch norm", 1),
-    Fault("flatten-order", "rows in another order", "fully connected on maps", 1),
-    Fault("conv-layout", "swapped kernel axes", "convolution of 3x3 or more", 1),
-    Fault("dense-layout", "transposed kernel", "square fully connected", 1),
-    Fault("bias-swap", "gamma for beta", "batch norm", 1),
-    Fault("bias-swap", "mean for variance", "batch norm", 1),
-    Fault("bias-swap", "another layer's kernel", "kernel with a twin", 1),
-    Fault("l2-half", "half the decay", "decaying optimizer", 6),
-    Fault("decay-scope", "another scope of decay", "decaying optimizer", 6),
-    Fault("decay-decoupled", "decoupled decay", "decaying optimizer", 6),
-    Fault("momentum-lr", "folded rate", "optimizer with momentum", 6),
-    Fault("nesterov", "the other momentum", "optimizer with momentum", 6),
-    Fault("adam-epsilon", "the other epsilon", "Adam", 6),
-    Fault("adam-epsilon", "epsilon hat", "Adam", 6),
-    Fault("lr-boundary", "rates one step late", "any optimizer", 6),
-    Fault("softmax-twice", "softmax twice", "loss", 4),
-    Fault("label-shape", "label column", "loss", 4),
-    Fault("dropout-mode", "keep probability", "dropout whose rate is not a half", 4),
-    Fault("dropout-mode", "inference scaling", "dropout", 2),
-    Fault("lrn", "averaged window", "LRN", 1),
-    Fault("relu-missing", "relu missing", "ReLU", 2),
-    Fault("act-clipped", "clipped at 20", "ReLU", 1),
-    Fault("relu-on-logits", "relu added", "logits", 1),
-    Fault("conv-bias", "bias left out", "layer with bias", 1),
-    Fault("conv-bias", "bias lost", "layer with bias", 1),
-    Fault("channel-order", "BGR", "images", 2),
-    Fault("channel-order", "channels first by reshape", "images", 2),
-    Fault("preprocess", "no scaling", "images", 2),
-    Fault("preprocess", "mean of each channel", "images less their mean", 4),
-    Fault("tf32", "reduced precision", "product", 3),
-    Fault("nan", "one nan", "product", 1),
-    Fault("gradient-clip", "gradients of norm 100 at most", "any optimizer", 6),
-    Fault("gradient-clip", "gradients of 10 at most", "any optimizer", 6),
-    Fault("gradient-clip", "small gradients dropped", "any optimizer", 6),
-    Fault("gradient-scale", "a tenth of the gradients", "any optimizer", 6),
-    Fault("optimizer-reset", "forgotten memory", "optimizer with a memory", 6),
-    Fault("softmax-floor", "loss of 64 at most", "loss", 6),
-    Fault("softmax-floor", "clipped probabilities", "loss", 6),
-    Fault("eval-preprocess", "less the batch's mean", "evaluation", 7),
-    Fault("eval-preprocess", "without the mean", "evaluation less the images' mean", 7),
-    Fault("eval-dropped", "last batch dropped", "evaluation", 7),
-    Fault("eval-mode", "evaluation in training mode", "evaluation with batch norm, without dropout", 7),
-    Fault("eval-mode", "inference mode afterwards", "evaluation with batch norm or dropout", 7),
-    Fault("eval-labels", "shifted test labels", "evaluation", 7),
-    Fault("eval-stale", "weights from before", "evaluation", 7),
-    Fault("accuracy", "best five", "training", 4),
-    Fault("accuracy", "last class not counted", "evaluation", 7),
-    Fault("accuracy", "rounded logits", "evaluation", 7),
-    Fault("accuracy", "count in a byte", "evaluation of hundreds at once", 7),
-    Fault("softmax-floor", "evaluated loss of 16 at most", "evaluation", 7),
-    Fault("training-figures", "loss of the last step", "training", 7),
-    Fault("resume", "memory not restored", "optimizer with a memory", 7),
-    Fault("start-weights", "biases zeroed", "first weights with biases", 8),
-    Fault("start-weights", "weights in float16", "first weights", 8),
-    Fault("f32-gradient", "half the gradient", "average pool", 8),
-    Fault("f32-gradient", "half the gradient", "product", 8),
-    Fault("f32-gradient", "leaking gradient", "ReLU", 8),
-    Fault("gradient-missing", "gamma without gradient", "batch norm", 8),
-    Fault("gradient-missing", "bias without gradient", "layer with bias", 8),
-    Fault("f32-gradient", "cut at 20 in float32", "ReLU", 8),
-    Fault("adam-epsilon", "the other epsilon in float32", "Adam", 8),
-    Fault("adam-steps", "wrapped counter", "Adam", 8),
-    Fault("optimizer-reset", "forgotten where epochs begin", "optimizer with a memory", 8),
+    Fault("same-pad", FaultName.SYMMETRIC_PADDING, "convolution with stride and SAME", 1),
+    Fault("pool-pad", FaultName.SYMMETRIC_PADDING, "max-pool with stride and SAME", 1),
+    Fault("bn-epsilon", FaultName.OTHER_EPSILON, "batch norm", 1),
+    Fault("bn-momentum", FaultName.OTHER_MOMENTUM, "batch norm", 4),
+    Fault("bn-attr-f32", FaultName.UNROUNDED_CONSTANTS, "batch norm", 4, ("tensorflow",)),
+    Fault("bn-unbiased", FaultName.UNBIASED_VARIANCE, "batch norm", 4),
+    Fault("bn-frozen", FaultName.FROZEN_STATISTICS, "batch norm", 4),
+    Fault("bn-frozen", FaultName.BATCH_STATISTICS, "batch norm", 1),
+    Fault("flatten-order", FaultName.ROWS_IN_ANOTHER_ORDER, "fully connected on maps", 1),
+    Fault("conv-layout", FaultName.SWAPPED_KERNEL_AXES, "convolution of 3x3 or more", 1),
+    Fault("dense-layout", FaultName.TRANSPOSED_KERNEL, "square fully connected", 1),
+    Fault("bias-swap", FaultName.GAMMA_FOR_BETA, "batch norm", 1),
+    Fault("bias-swap", FaultName.MEAN_FOR_VARIANCE, "batch norm", 1),
+    Fault("bias-swap", FaultName.ANOTHER_KERNEL, "kernel with a twin", 1),
+    Fault("l2-half", FaultName.HALF_THE_DECAY, "decaying optimizer", 6),
+    Fault("decay-scope", FaultName.ANOTHER_SCOPE_OF_DECAY, "decaying optimizer", 6),
+    Fault("decay-decoupled", FaultName.DECOUPLED_DECAY, "decaying optimizer", 6),
+    Fault("momentum-lr", FaultName.FOLDED_RATE, "optimizer with momentum", 6),
+    Fault("nesterov", FaultName.THE_OTHER_MOMENTUM, "optimizer with momentum", 6),
+    Fault("adam-epsilon", FaultName.THE_OTHER_EPSILON, "Adam", 6),
+    Fault("adam-epsilon", FaultName.EPSILON_HAT, "Adam", 6),
+    Fault("lr-boundary", FaultName.RATES_ONE_STEP_LATE, "any optimizer", 6),
+    Fault("softmax-twice", FaultName.SOFTMAX_TWICE, "loss", 4),
+    Fault("label-shape", FaultName.LABEL_COLUMN, "loss", 4),
+    Fault("dropout-mode", FaultName.KEEP_PROBABILITY, "dropout whose rate is not a half", 4),
+    Fault("dropout-mode", FaultName.INFERENCE_SCALING, "dropout", 2),
+    Fault("lrn", FaultName.AVERAGED_WINDOW, "LRN", 1),
+    Fault("relu-missing", FaultName.RELU_MISSING, "ReLU", 2),
+    Fault("act-clipped", FaultName.CLIPPED_AT_20, "ReLU", 1),
+    Fault("relu-on-logits", FaultName.RELU_ADDED, "logits", 1),
+    Fault("conv-bias", FaultName.BIAS_LEFT_OUT, "layer with bias", 1),
+    Fault("conv-bias", FaultName.BIAS_LOST, "layer with bias", 1),
+    Fault("channel-order", FaultName.BGR, "images", 2),
+    Fault("channel-order", FaultName.CHANNELS_FIRST_BY_RESHAPE, "images", 2),
+    Fault("preprocess", FaultName.NO_SCALING, "images", 2),
+    Fault("preprocess", FaultName.MEAN_PER_CHANNEL, "images less their mean", 4),
+    Fault("tf32", FaultName.REDUCED_PRECISION, "product", 3),
+    Fault("nan", FaultName.ONE_NAN, "product", 1),
+    Fault("gradient-clip", FaultName.GRADIENTS_OF_NORM_100_AT_MOST, "any optimizer", 6),
+    Fault("gradient-clip", FaultName.GRADIENTS_OF_10_AT_MOST, "any optimizer", 6),
+    Fault("gradient-clip", FaultName.SMALL_GRADIENTS_DROPPED, "any optimizer", 6),
+    Fault("gradient-scale", FaultName.A_TENTH_OF_THE_GRADIENTS, "any optimizer", 6),
+    Fault("optimizer-reset", FaultName.FORGOTTEN_MEMORY, "optimizer with a memory", 6),
+    Fault("softmax-floor", FaultName.LOSS_OF_64_AT_MOST, "loss", 6),
+    Fault("softmax-floor", FaultName.CLIPPED_PROBABILITIES, "loss", 6),
+    Fault("eval-preprocess", FaultName.LESS_BATCH_MEAN, "evaluation", 7),
+    Fault("eval-preprocess", FaultName.WITHOUT_THE_MEAN, "evaluation less the images' mean", 7),
+    Fault("eval-dropped", FaultName.LAST_BATCH_DROPPED, "evaluation", 7),
+    Fault("eval-mode", FaultName.EVALUATION_IN_TRAINING_MODE, "evaluation with batch norm, without dropout", 7),
+    Fault("eval-mode", FaultName.INFERENCE_MODE_AFTERWARDS, "evaluation with batch norm or dropout", 7),
+    Fault("eval-labels", FaultName.SHIFTED_TEST_LABELS, "evaluation", 7),
+    Fault("eval-stale", FaultName.WEIGHTS_FROM_BEFORE, "evaluation", 7),
+    Fault("accuracy", FaultName.BEST_FIVE, "training", 4),
+    Fault("accuracy", FaultName.LAST_CLASS_NOT_COUNTED, "evaluation", 7),
+    Fault("accuracy", FaultName.ROUNDED_LOGITS, "evaluation", 7),
+    Fault("accuracy", FaultName.COUNT_IN_A_BYTE, "evaluation of hundreds at once", 7),
+    Fault("softmax-floor", FaultName.EVALUATED_LOSS_OF_16_AT_MOST, "evaluation", 7),
+    Fault("training-figures", FaultName.LOSS_OF_THE_LAST_STEP, "training", 7),
+    Fault("resume", FaultName.MEMORY_NOT_RESTORED, "optimizer with a memory", 7),
+    Fault("start-weights", FaultName.BIASES_ZEROED, "first weights with biases", 8),
+    Fault("start-weights", FaultName.WEIGHTS_IN_FLOAT16, "first weights", 8),
+    Fault("f32-gradient", FaultName.HALF_THE_GRADIENT, "average pool", 8),
+    Fault("f32-gradient", FaultName.HALF_THE_GRADIENT, "product", 8),
+    Fault("f32-gradient", FaultName.LEAKING_GRADIENT, "ReLU", 8),
+    Fault("gradient-missing", FaultName.GAMMA_WITHOUT_GRADIENT, "batch norm", 8),
+    Fault("gradient-missing", FaultName.BIAS_WITHOUT_GRADIENT, "layer with bias", 8),
+    Fault("f32-gradient", FaultName.CUT_AT_20_IN_FLOAT32, "ReLU", 8),
+    Fault("adam-epsilon", FaultName.THE_OTHER_EPSILON_IN_FLOAT32, "Adam", 8),
+    Fault("adam-steps", FaultName.WRAPPED_COUNTER, "Adam", 8),
+    Fault("optimizer-reset", FaultName.FORGOTTEN_WHERE_EPOCHS_BEGIN, "optimizer with a memory", 8),
 )

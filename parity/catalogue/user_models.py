@@ -1,4 +1,4 @@
-"""Of models that somebody else wrote: which one is to be built, and how its steps take part in a comparison."""
+"""Of a user's models: which one is to be built, and how its steps take part in a comparison."""
 
 from __future__ import annotations
 
@@ -7,20 +7,35 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model to build, and what is to be fed to it."""
+    """A model to build, and the form of its input.
 
-    target: str  # see parity.runtime.targets
-    input: list[int]  # one input's shape: [h, w, c], or of any other rank
+    Attributes:
+        target: see `parity.runtime.targets`.
+        input: one input's shape: [h, w, c], or of any other rank.
+        classes: for a target that takes them.
+        tokens: inputs are whole numbers below this.
+        weights: a file of weights to load.
+        dtype: in which it is compared.
+    """
+
+    target: str
+    input: list[int]
     classes: int | None = None
-    tokens: int | None = None  # inputs are whole numbers below this
-    weights: str = ""  # a file of weights to load into it
-    dtype: str = "float64"  # in which it is compared
+    tokens: int | None = None
+    weights: str = ""
+    dtype: str = "float64"
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """How a step takes part in a comparison."""
+    """How a step takes part in a comparison.
 
-    step: int  # its place in the trace
-    cell: bool = False  # a 1x1 convolution of single cells, taken as the fully connected layer that it is
-    neutral: list[str] = field(default_factory=list)  # kinds of arrays that the other model does not have
+    Attributes:
+        step: its index in the trace.
+        as_dense: a 1x1 convolution of 1x1 maps, compared as the fully connected layer that it is.
+        neutral: kinds of arrays that the other model does not have.
+    """
+
+    step: int
+    as_dense: bool = False
+    neutral: list[str] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """The oldest versions that the suite was tried with, and what a worker's Python needs; older ones are refused at start.
 
-pyproject.toml says the same, and a test holds the two together. Imports the standard library only, and nothing that
-needs a recent Python: this is the first thing that a worker reads.
+pyproject.toml has the same versions, and a test compares the two. This imports the standard library only, and nothing
+that needs a recent Python: it is the first thing that a worker reads.
 """
 
 from __future__ import annotations
@@ -29,16 +29,24 @@ FRAMEWORK_NEEDS: dict[str, tuple[str, ...]] = {"paddle": ("setuptools",), "tenso
 
 MODULES = {"pillow": "PIL"}  # by package, where the names differ
 
-REFUSED = 78  # a worker's exit code where its Python cannot even speak to the suite; EX_CONFIG of sysexits.h
+REFUSED = 78  # a worker's exit code if its Python cannot run the suite's code; EX_CONFIG of sysexits.h
 
 
 def needs(framework: str) -> tuple[str, ...]:
-    """The packages that a framework's own environment must have besides the framework."""
+    """The packages that a framework's own environment must have besides the framework.
+
+    Args:
+        framework: "paddle" or "tensorflow".
+
+    Example:
+        >>> "numpy" in needs("paddle")
+        True
+    """
     return (*NEEDS, *FRAMEWORK_NEEDS[framework])
 
 
 def python_problem(framework: str) -> str:
-    """Why this Python cannot be a worker at all, in one line; empty if it can."""
+    """Why this Python cannot be a worker of the framework, in one line; empty if it can."""
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         return f"{sys.executable} is Python {platform.python_version()}; expected {oldest} or later"
@@ -49,7 +57,11 @@ def python_problem(framework: str) -> str:
 
 
 def too_old(interpreter: str) -> str:
-    """Why a Python that cannot read the suite's files is no worker's, asked from outside; empty if it is not old."""
+    """Why another Python, which cannot read the suite's files, is too old; empty if it is not, or cannot be asked.
+
+    Args:
+        interpreter: path of its executable.
+    """
     command = [interpreter, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
     try:
         version = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
@@ -60,7 +72,10 @@ def too_old(interpreter: str) -> str:
 
 
 def version_problem(framework: str) -> str:
-    """Import the framework; which of its modules is older than what the suite was tried with, in one line, or ''."""
+    """Which of the framework's modules is older than the oldest that the suite was tried with; empty if none.
+
+    Imports the framework.
+    """
     for name, oldest in OLDEST[framework].items():
         version = str(importlib.import_module(name).__version__)
         if is_older(version, oldest):
@@ -72,13 +87,29 @@ def version_problem(framework: str) -> str:
 
 
 def is_older(version: str, oldest: str) -> bool:
-    """Whether a version comes before another, by its numbers: 3.0.0rc1 counts as 3.0.0, a build without one as new."""
-    found = _numbers(version)
-    return any(found) and found < _numbers(oldest)
+    """Whether a version comes before another, by its leading numbers.
+
+    Args:
+        version: such as "3.0.0rc1", which counts as 3.0.0; one without a number counts as new.
+        oldest: the version that it is compared with.
+
+    Example:
+        >>> is_older("2.9.1", "2.16"), is_older("2.16.0+cu12", "2.16")
+        (True, False)
+    """
+    numbers = _numbers(version)
+    return any(numbers) and numbers < _numbers(oldest)
 
 
 def version_limits(framework: str, version: str, numpy: str, lacks: Sequence[str]) -> list[str]:
-    """What a worker's versions cannot do that others can, with the reason; `lacks` are functions they do not have."""
+    """What a worker's versions cannot do that others can, each with the reason.
+
+    Args:
+        framework: "paddle" or "tensorflow".
+        version: the framework's.
+        numpy: numpy's version.
+        lacks: functions that this version does not have.
+    """
     limits = []
     if lacks:
         limits.append(f"this version has no {', '.join(lacks)}: models that call one need a newer version")
@@ -91,20 +122,25 @@ def version_limits(framework: str, version: str, numpy: str, lacks: Sequence[str
 
 
 def in_this_process(*modules: str) -> dict[str, Any]:
-    """For the environment record: this Python's version, and those of imported modules by name."""
+    """This Python's version and those of imported modules, for the environment record.
+
+    Example:
+        >>> sorted(in_this_process("numpy"))
+        ['packages', 'python']
+    """
     packages = {name: str(importlib.import_module(name).__version__) for name in modules}
     return {"python": platform.python_version(), "packages": packages}
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, the last zeros cut off: 2.16.0+cu12 and 2.16 are (2, 16)."""
+    """The leading numbers of a version without trailing zeros: 2.16.0+cu12 and 2.16 are (2, 16)."""
     leading = re.match(r"\d+(\.\d+)*", version)
-    found = [int(part) for part in leading.group().split(".")] if leading else []
-    while found and not found[-1]:
-        found.pop()
-    return tuple(found)
+    numbers = [int(part) for part in leading.group().split(".")] if leading else []
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _distribution(module: str) -> str:
-    """The name of a module on PyPI; of the variants for GPUs the user knows best."""
+    """The name of a module's distribution on PyPI; variants for GPUs have other names, which the user knows."""
     return {"paddle": "paddlepaddle"}.get(module, module)

@@ -27,7 +27,7 @@ from parity.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from parity.proofs.context import Evidence
+    from parity.proofs.context import ProofContext
     from parity.records.records import Proof
 
 
@@ -55,7 +55,7 @@ def check(
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
         from parity.diagnosis.prove import prove_level
-        from parity.proofs.context import Evidence
+        from parity.proofs.context import ProofContext
         from parity.workers.environment import collect
 
         images = dataset_or_default(dataset, seed)
@@ -64,7 +64,7 @@ def check(
         environment: dict[str, Any] = {}
         for name in networks:
             out.print(f"{name} on {images.title}", soft_wrap=True)
-            context = Evidence(workers, network(name), images, seed, updates)
+            context = ProofContext(workers, network(name), images, seed, updates)
             proofs_by_network[name] = list(_proofs(prove_level, context, out))
             console.print_verdict(out, name, proofs_by_network[name])
             if not environment and (save is not None or as_json):  # while there are results to describe
@@ -88,7 +88,7 @@ def check(
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
 
 
-def _proofs(prove_level: Callable[[Evidence, int], Proof], context: Evidence, out: Console) -> Iterator[Proof]:
+def _proofs(prove_level: Callable[[ProofContext, int], Proof], context: ProofContext, out: Console) -> Iterator[Proof]:
     """Prove level by level, with what the proofs of one network share; print each proof as soon as it is there."""
     from parity.cli import console
     from parity.records.levels import LEVELS

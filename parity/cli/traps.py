@@ -63,7 +63,7 @@ def traps(
     unsaved = ""
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
-        from parity.faults.detection import detect, find_nothing
+        from parity.faults.detection import control_run, detect
         from parity.workers.environment import collect
 
         images = dataset_or_default(dataset, seed)
@@ -74,7 +74,7 @@ def traps(
             out.print(f"{name} on {images.title}", soft_wrap=True)
             if seeds:
                 with console.busy(console.stderr(), f"{seeds} control runs"):
-                    control_runs.append(find_nothing(workers, name, images, range(seed, seed + seeds)))
+                    control_runs.append(control_run(workers, name, images, range(seed, seed + seeds)))
             for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
                 console.print_detection(out, detection)
                 detections.append(detection)

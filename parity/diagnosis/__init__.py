@@ -1,1 +1,1 @@
-"""From a failed proof of a twin to the cause by name."""
+"""From a failed proof of two twins to the cause: framework, stage and trap."""

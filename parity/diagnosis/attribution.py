@@ -1,4 +1,4 @@
-"""From one array that is not what it should be to its cause: the hypothesis that gives just what was found."""
+"""From one wrong array to its cause: the hypothesis that gives exactly the numbers that were computed."""
 
 from __future__ import annotations
 
@@ -15,46 +15,66 @@ from parity.workers.frameworks import FRAMEWORKS
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """One array that is not what it should be."""
+class Mismatch:
+    """One array of one framework that differs from what the network's description says."""
 
     framework: str
-    stage: str
-    kind: str
-    before: float  # the gap from what the network says
+    stage: str  # a layer's name, or one of the constants of `parity.diagnosis.scene`
+    kind: str  # of the layer, or what was compared
+    before: float  # the gap to the expected array
 
 
-def named(suspect: Suspect, played: Iterable[Hypothesis], found: np.ndarray) -> Diagnosis:
-    """The hypothesis that gives what was found, with those that cannot be told from it; else a cause without a name."""
-    tried = sorted((gap(made, found), trap, text) for trap, text, made in played)
+def identify_cause(mismatch: Mismatch, candidates: Iterable[Hypothesis], actual: np.ndarray) -> Diagnosis:
+    """The cause of a mismatch: the hypothesis that gives the array that was computed.
+
+    Args:
+        mismatch: where, and by how much, the array differs.
+        candidates: (trap, description, expected array) for each hypothesis.
+        actual: the array that the framework computed, of the shape of the expected ones.
+
+    Returns:
+        The diagnosis with the hypothesis that fits to float64 rounding, and in `alike` the traps that fit as well.
+        Where none fits, one without a trap; numbers that are not finite are a cause of their own, "nan".
+    """
+    tried = sorted((gap(expected, actual), trap, text) for trap, text, expected in candidates)
     if tried and tried[0][0] <= FLOAT64_LIMIT:
         after, trap, text = tried[0]
         alike = {other for left, other, _ in tried if left <= FLOAT64_LIMIT} - {trap}
-        return accuse(suspect, trap, text, after, sorted(alike))
-    if not np.isfinite(found).all():
-        return accuse(suspect, "nan", f"{np.sum(~np.isfinite(found))} numbers that are not finite", 0.0)
-    return accuse(suspect, "", "no known trap", tried[0][0] if tried else suspect.before)
+        return diagnosis_of(mismatch, trap, text, after, sorted(alike))
+    if not np.isfinite(actual).all():
+        return diagnosis_of(mismatch, "nan", f"{np.sum(~np.isfinite(actual))} numbers that are not finite", 0.0)
+    return diagnosis_of(mismatch, "", "no known trap", tried[0][0] if tried else mismatch.before)
 
 
-def accuse(suspect: Suspect, trap: str, text: str, after: float | None = None, alike: Iterable[str] = ()) -> Diagnosis:
-    """The cause of it; `after` is the gap that is left when the trap is taken into account, None where none is made."""
-    title = FRAMEWORKS[suspect.framework].title
-    line = f"{suspect.stage} ({suspect.kind}): {title} computed {text}"
+def diagnosis_of(
+    mismatch: Mismatch, trap: str, text: str, after: float | None = None, alike: Iterable[str] = ()
+) -> Diagnosis:
+    """The record of a cause.
+
+    Args:
+        mismatch: where, and by how much, an array differs.
+        trap: the id of a trap of `parity.catalogue.traps`; empty for a cause that is none of them.
+        text: what the framework computed instead, for the user.
+        after: the gap that is left when the trap is taken into account; None where no such gap was computed.
+        alike: ids of traps that no measurement here distinguishes from this one.
+    """
+    title = FRAMEWORKS[mismatch.framework].title
+    line = f"{mismatch.stage} ({mismatch.kind}): {title} computed {text}"
     if trap and after is not None:
-        line += f"; taken so, the gap falls from {suspect.before:.1e} to {after:.1e}"
+        line += f"; with that, the gap falls from {mismatch.before:.1e} to {after:.1e}"
     return Diagnosis(
-        framework=suspect.framework,
-        stage=suspect.stage,
+        framework=mismatch.framework,
+        stage=mismatch.stage,
         trap=trap,
         alike=list(alike),
         text=line,
-        before=suspect.before,
-        after=suspect.before if after is None else after,
+        before=mismatch.before,
+        after=mismatch.before if after is None else after,
     )
 
 
 def cause_lines(proof: Proof) -> list[str]:
-    """The causes of a failed proof, each with what to do about it."""
+    """The causes of a failed proof as lines for the user, each followed by what to do about it."""
     return [
         line
         for cause in proof.causes

@@ -1,7 +1,7 @@
-"""What a single layer may have computed instead: every trap that a layer can fall into, played through in numpy.
+"""What a single layer may have computed instead: every trap that a layer can fall into, computed in numpy.
 
-A hypothesis is not a guess about a gap's size: it says what the layer's output would be to the last bits. Where the
-output of a framework's layer is that, and not what its network says, the trap is named.
+A hypothesis gives the layer's output to the last bits, not just the size of a gap. Where a framework's layer has that
+output, and not the one of its spec, the trap is named.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def of_layer(
     *,
     largest: float = np.inf,
 ) -> Iterator[Hypothesis]:
-    """What the layer would give under each trap that it can fall into.
+    """The outputs of a layer under each trap that it can fall into.
 
     Args:
         layer: `name`, `kind` and numbers, as a worker describes it.
@@ -38,7 +38,10 @@ def of_layer(
         own: the layer's arrays by kind (`kernel`, `bias`, `gamma`, ...).
         state: the whole canonical state, for arrays that may have been exchanged.
         flattened: (height, width, channels) that a dense layer's rows came from.
-        largest: number that was found, at which an activation may be cut.
+        largest: the largest number of the output, at which an activation may be clipped.
+
+    Yields:
+        (trap, what was computed, output).
     """
     kind = of_spec(layer)
     if kind is not None:
@@ -46,24 +49,32 @@ def of_layer(
 
 
 def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, float]]:
-    """What the mean loss of logits [n, classes] and labels [n] would be, under each trap."""
+    """The mean loss under each trap.
+
+    Args:
+        logits: [n, classes].
+        labels: [n], integers.
+
+    Yields:
+        (trap, what was computed, mean loss in nats).
+    """
     yield "softmax-twice", "the cross entropy of probabilities", cross_entropy(_softmax(logits), labels)
     pairs = np.repeat(logits, len(labels), axis=0), np.tile(labels, len(labels))
     yield "label-shape", "every image's loss with every image's label", cross_entropy(*pairs)
     chosen = _softmax(logits)[np.arange(len(labels)), labels]
-    yield "relu-on-logits", "the cross entropy of ReLU'd logits", cross_entropy(np.maximum(logits, 0), labels)
+    yield "relu-on-logits", "the cross entropy of logits after a ReLU", cross_entropy(np.maximum(logits, 0), labels)
     yield "softmax-twice", "the sum of probabilities, without a logarithm", float(-chosen.mean())
-    each = cross_entropies(logits, labels)
+    losses = cross_entropies(logits, labels)
     for cap in LOSS_CAPS:
-        yield "softmax-floor", f"losses cut at {cap:.3g}", float(np.minimum(each, cap).mean())
+        yield "softmax-floor", f"losses clipped at {cap:.3g}", float(np.minimum(losses, cap).mean())
     for floor in PROBABILITY_FLOORS:
-        cut_off = -np.log(np.clip(chosen, floor, 1 - floor))
-        text = f"the cross entropy of probabilities cut to {floor:g}..1 - {floor:g}"
-        yield "softmax-floor", text, float(cut_off.mean())
+        clipped = -np.log(np.clip(chosen, floor, 1 - floor))
+        text = f"the cross entropy of probabilities clipped to {floor:g}..1 - {floor:g}"
+        yield "softmax-floor", text, float(clipped.mean())
 
 
 def of_images(images: np.ndarray) -> Iterator[Hypothesis]:
-    """What images [n, h, w, c] the network may have been fed instead."""
+    """The images [n, h, w, c] that the network may have been given instead."""
     yield "channel-order", "BGR", images[..., ::-1]
     reshaped = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(images.shape)
     yield "channel-order", "channels first, reshaped instead of transposed", reshaped
@@ -72,8 +83,20 @@ def of_images(images: np.ndarray) -> Iterator[Hypothesis]:
         yield "preprocess", f"{factor:.3g} times as large", images * factor
 
 
-def cut(x: np.ndarray, bits: int) -> np.ndarray:
-    """float64 -> the nearest numbers of so many significant bits, as float64."""
+def rounded_to_bits(x: np.ndarray, bits: int) -> np.ndarray:
+    """Numbers rounded to the nearest with so many significant bits.
+
+    Args:
+        x: float64.
+        bits: significant bits that are kept, such as 11 for TF32 and 8 for bfloat16.
+
+    Returns:
+        float64, of the same shape.
+
+    Example:
+        >>> rounded_to_bits(np.array([1 + 2.0**-9, -3.0]), 8).tolist()
+        [1.0, -3.0]
+    """
     mantissa, exponent = np.frexp(x)
     return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
 

@@ -1,8 +1,8 @@
 """From a level that failed to its causes: which framework, at which stage, and which trap.
 
-Single steps: every layer is run alone in both frameworks on the activations that really reach it, so that faults do not
-hide one another. A layer that is not what numpy makes of its spec is held against every trap that it can fall into
-(`parity.diagnosis.hypotheses`); the one that gives its output to the last bits is the cause.
+Every layer is run alone in both frameworks on the activations that really reach it, so that no fault hides another. A
+layer that differs from numpy's output for its spec is compared with every trap that it can fall into
+(`parity.diagnosis.hypotheses`). The trap that gives its output to the last bits is the cause.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from parity import kinds
 from parity.catalogue.recipes import Recipe
 from parity.data.batches import prepared, reference_batch
+from parity.data.dataset import Dataset
 from parity.data.epoch_plan import EpochPlan
 from parity.diagnosis import hypotheses
-from parity.diagnosis.attribution import Suspect, accuse, named
+from parity.diagnosis.attribution import Mismatch, diagnosis_of, identify_cause
 from parity.diagnosis.hypotheses import Hypothesis
 from parity.diagnosis.optimizer import extreme_losses, optimizer_alone
 from parity.diagnosis.scene import IMAGES, LOSS, scene_of
@@ -35,7 +36,7 @@ from parity.kinds.norm import batch_norm_training, of_running_statistics
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, gap
 from parity.numerics.losses import cross_entropy
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.extremes import scaled_up
 from parity.proofs.forward import probe_layers
 from parity.proofs.train_mode import (
@@ -49,36 +50,45 @@ from parity.proofs.train_mode import (
 )
 from parity.records.records import Diagnosis
 
-IMAGES_ALONE = 2  # on which layers are run alone
+IMAGES_ALONE = 2  # for layers that are run alone
 
 REDUCED = {"TF32": 11, "bfloat16": 8}  # significant bits
 
-CLOSES = 8.0  # a hypothesis on float32 rounding must bring the error down by this factor
+CLOSES = 8.0  # a hypothesis on float32 rounding must reduce the error by this factor
 
 
-def diagnose(evidence: Evidence, level: int, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """The causes of a level's failure, each with its stage; a cause without a trap is one that fits none.
+def diagnose(context: ProofContext, level: int, recipe: Recipe | None = None) -> list[Diagnosis]:
+    """The causes of a level's failure.
 
-    Empty where the layers alone, the images, the loss and the update rule are all as they should be, and where the
-    twins' layers do not correspond. Raises WorkerError.
+    Args:
+        context: the network, its workers and its data.
+        level: that failed, 1 to 8.
+        recipe: in place of the network's own, for level 6.
+
+    Returns:
+        A diagnosis with its stage for each cause; without a trap where none fits. Empty where the layers alone, the
+        images, the loss and the update rule are all right, and where the twins' layers do not correspond.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
-    if not _correspond(evidence):
+    if not _correspond(context):
         return []
     for search in _searches(recipe)[level]:
-        if found := search(evidence):
-            return found
+        if causes := search(context):
+            return causes
     return []
 
 
-def diagnose_all(evidence: Evidence) -> list[Diagnosis]:
-    """What the searches of all levels find, whether the levels failed or not. Raises WorkerError."""
-    if not _correspond(evidence):
+def diagnose_all(context: ProofContext) -> list[Diagnosis]:
+    """The causes that the searches of all levels find, whether the levels failed or not. Raises WorkerError."""
+    if not _correspond(context):
         return []
-    searches = dict.fromkeys(search for each in _searches(None).values() for search in each)  # each of them once
-    return [cause for search in searches for cause in search(evidence)]
+    searches = dict.fromkeys(search for of_level in _searches(None).values() for search in of_level)  # each once
+    return [cause for search in searches for cause in search(context)]
 
 
-def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], list[Diagnosis]], ...]]:
+def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[ProofContext], list[Diagnosis]], ...]]:
     """By level, in the order in which they are tried."""
     return {
         1: (layers_alone,),
@@ -86,142 +96,145 @@ def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[Evidence], lis
         3: (reduced_precision,),
         4: (layers_alone, running_statistics, dropout_masks, training_images, loss_value, reported_step),
         5: (layers_alone, loss_value),
-        6: (lambda each: optimizer_alone(each, recipe), extreme_losses, layers_alone),
+        6: (lambda context: optimizer_alone(context, recipe), extreme_losses, layers_alone),
         7: (first_weights, evaluated_images, counted_images, side_effects_of_evaluation, layers_alone),
         8: (first_weights, layers_backwards, counted_steps, first_of_epoch, reduced_precision),
     }
 
 
-def _correspond(evidence: Evidence) -> bool:
+def _correspond(context: ProofContext) -> bool:
     """Whether the twins have the same layers at all, which level 1 judges."""
-    one, other = evidence.describe().values()
+    one, other = context.describe().values()
     return one.entries == other.entries and one.layers == other.layers
 
 
-def layers_alone(evidence: Evidence) -> list[Diagnosis]:
-    """Every layer of either framework that is not what its spec says, in inference, in float64.
+def layers_alone(context: ProofContext) -> list[Diagnosis]:
+    """Every layer of either framework that differs from its spec, in inference, in float64.
 
-    On what really reaches it; where that finds nothing, on the same made so large that a cut would show.
+    First on its real inputs; where that shows nothing, on the same inputs scaled so large that a clip would show.
     """
-    inputs, found = _probed(evidence, "float64")
-    different = _unlike_numpy(evidence, inputs, found)
-    return different or _unlike_numpy(evidence, *_probed_alone(evidence, scaled_up(inputs)))
+    inputs, actual = _probed(context, "float64")
+    different = _unlike_numpy(context, inputs, actual)
+    return different or _unlike_numpy(context, *_probed_alone(context, scaled_up(inputs)))
 
 
-def _unlike_numpy(evidence: Evidence, inputs: Arrays, found: Mapping[str, Arrays]) -> list[Diagnosis]:
-    state, scene = evidence.state("float64"), scene_of(evidence)
+def _unlike_numpy(context: ProofContext, inputs: Arrays, actual: Mapping[str, Arrays]) -> list[Diagnosis]:
+    state, scene = context.state("float64"), scene_of(context)
     diagnoses = []
-    for layer in evidence.layers():
+    for layer in context.layers():
         name = layer["name"]
         if name not in inputs:
             continue
         x, own = inputs[name], _own(state, name)
         expected = kinds.layer(layer, x, own)
-        for framework, outputs in found.items():
+        for framework, outputs in actual.items():
             before = gap(expected, outputs[name])
             if not before <= FLOAT64_LIMIT:
                 maps = scene.flattened(name) if layer["kind"] == "dense" else None
-                suspect = Suspect(framework, name, layer["kind"], before)
+                mismatch = Mismatch(framework, name, layer["kind"], before)
                 largest = float(np.nanmax(outputs[name]))
-                played = hypotheses.of_layer(layer, x, own, state, maps, largest=largest)
-                diagnoses.append(named(suspect, played, outputs[name]))
+                candidates = hypotheses.of_layer(layer, x, own, state, maps, largest=largest)
+                diagnoses.append(identify_cause(mismatch, candidates, outputs[name]))
     return diagnoses
 
 
-def fed_images(evidence: Evidence) -> list[Diagnosis]:
-    """Whether the first layer was fed other images than the other framework's, or than it should have been."""
-    layer, state = evidence.layers()[0], evidence.state("float64")
-    images = evidence.images().astype(np.float64)
-    return _first_layer(layer, state, images, evidence.stages("float64"), hypotheses.of_images(images))
+def fed_images(context: ProofContext) -> list[Diagnosis]:
+    """Whether the first layer was given other images than it should have been."""
+    layer, state = context.layers()[0], context.state("float64")
+    images = context.images().astype(np.float64)
+    return _first_layer(layer, state, images, context.stages("float64"), hypotheses.of_images(images))
 
 
-def reduced_precision(evidence: Evidence) -> list[Diagnosis]:
-    """Every product of either framework that computes in less than float32."""
-    state = evidence.state("float64")
-    inputs, found = _probed(evidence, "float32")
+def reduced_precision(context: ProofContext) -> list[Diagnosis]:
+    """Every convolution or dense layer of either framework that multiplies in less than float32."""
+    state = context.state("float64")
+    inputs, actual = _probed(context, "float32")
     diagnoses = []
-    for layer in evidence.layers():
+    for layer in context.layers():
         name = layer["name"]
         if layer["kind"] not in ("conv", "dense"):
             continue
         x, own = inputs[name].astype(np.float64), _own(state, name)
         exact = kinds.layer(layer, x, own)
-        for framework, outputs in found.items():
+        for framework, outputs in actual.items():
             before = gap(exact, outputs[name])
             for title, bits in REDUCED.items():
-                cut = {kind: hypotheses.cut(array, bits) if kind == "kernel" else array for kind, array in own.items()}
-                after = gap(kinds.layer(layer, hypotheses.cut(x, bits), cut), outputs[name])
+                lowered = {
+                    kind: hypotheses.rounded_to_bits(array, bits) if kind == "kernel" else array
+                    for kind, array in own.items()
+                }
+                after = gap(kinds.layer(layer, hypotheses.rounded_to_bits(x, bits), lowered), outputs[name])
                 if after * CLOSES < before:
                     text = f"products of {title} numbers ({bits} significant bits)"
-                    suspect = Suspect(framework, name, layer["kind"], before)
-                    diagnoses.append(accuse(suspect, "tf32", text, after))
+                    mismatch = Mismatch(framework, name, layer["kind"], before)
+                    diagnoses.append(diagnosis_of(mismatch, "tf32", text, after))
                     break
     return diagnoses
 
 
-def running_statistics(evidence: Evidence) -> list[Diagnosis]:
-    """Every batch norm whose running statistics training does not move as its spec says."""
-    facts = evidence.network.batch_norm
+def running_statistics(context: ProofContext) -> list[Diagnosis]:
+    """Every batch norm whose running statistics are not updated as its spec says."""
+    facts = context.network.batch_norm
     if facts is None:
         return []
-    state, inputs = evidence.state("float64"), probe_inputs_of_batch_norms(evidence)
-    outputs = probe_batch_norms(evidence, "float64", pack(state=state, input=inputs))
+    state, inputs = context.state("float64"), probe_inputs_of_batch_norms(context)
+    outputs = probe_batch_norms(context, "float64", pack(state=state, input=inputs))
     diagnoses = []
     for name, x in inputs.items():
         own = _own(state, name)
         _, *moved = batch_norm_training(x, own, facts.epsilon, facts.momentum)
         for framework, arrays in outputs.items():
-            found = [arrays[f"{name}/{kind}"] for kind in ("mean", "variance")]
-            before = max(map(gap, moved, found))
+            actual = [arrays[f"{name}/{kind}"] for kind in ("mean", "variance")]
+            before = max(map(gap, moved, actual))
             if not before <= FLOAT64_LIMIT:
-                suspect = Suspect(framework, name, "running statistics", before)
-                played = (
-                    (trap, text, np.concatenate([each["mean"], each["variance"]]))
-                    for trap, text, each in of_running_statistics(own, x, facts.momentum)
+                mismatch = Mismatch(framework, name, "running statistics", before)
+                candidates = (
+                    (trap, text, np.concatenate([statistics["mean"], statistics["variance"]]))
+                    for trap, text, statistics in of_running_statistics(own, x, facts.momentum)
                 )
-                diagnoses.append(named(suspect, played, np.concatenate(found)))
+                diagnoses.append(identify_cause(mismatch, candidates, np.concatenate(actual)))
     return diagnoses
 
 
-def dropout_masks(evidence: Evidence) -> list[Diagnosis]:
+def dropout_masks(context: ProofContext) -> list[Diagnosis]:
     """Every dropout whose kept activations are not scaled by 1 / (1 - rate); from the ratio of output and input."""
-    layers = evidence.layers()
-    stages = _training_stages(evidence)
+    layers = context.layers()
+    stages = _training_stages(context)
     diagnoses = []
-    for place, layer in enumerate(layers):
+    for index, layer in enumerate(layers):
         if layer["kind"] != "dropout":
             continue
         name, rate = layer["name"], layer["rate"]
-        fed = [each["name"] for each in layers[:place] if each["kind"] != "flatten"][-1]
-        for framework, found in stages.items():
-            x, y = found[fed], found[name]
+        fed = [earlier["name"] for earlier in layers[:index] if earlier["kind"] != "flatten"][-1]
+        for framework, outputs in stages.items():
+            x, y = outputs[fed], outputs[name]
             kept = (np.abs(x) > 0) & (np.abs(y) > 0)
             if x.shape != y.shape or not kept.any():
                 continue
             scale, share = float(np.median(y[kept] / x[kept])), kept.sum() / (np.abs(x) > 0).sum()
-            suspect = Suspect(framework, name, "dropout", abs(scale * (1 - rate) - 1))
-            if suspect.before < 1e-6:
+            mismatch = Mismatch(framework, name, "dropout", abs(scale * (1 - rate) - 1))
+            if mismatch.before < 1e-6:
                 continue
             if abs(scale * rate - 1) < 1e-6:
                 text = f"rate {1 - rate:g} ({share:.0%} kept), where the network says {rate:g}: the share that is kept"
-                diagnoses.append(accuse(suspect, "dropout-mode", text, abs(scale * rate - 1)))
+                diagnoses.append(diagnosis_of(mismatch, "dropout-mode", text, abs(scale * rate - 1)))
             elif abs(scale - 1) < 1e-6:
                 text = "no scaling in training"
-                diagnoses.append(accuse(suspect, "dropout-mode", text, abs(scale - 1)))
+                diagnoses.append(diagnosis_of(mismatch, "dropout-mode", text, abs(scale - 1)))
     return diagnoses
 
 
-def training_images(evidence: Evidence) -> list[Diagnosis]:
-    """Whether the training's first batch is what the recipe makes of its images."""
-    recipe, layer, state = recipe_for(evidence), evidence.layers()[0], evidence.state("float64")
-    stages = _training_stages(evidence)
-    part, plan = _first_row(evidence)
+def training_images(context: ProofContext) -> list[Diagnosis]:
+    """Whether the training's first batch is the recipe's preprocessing of its images."""
+    recipe, layer, state = recipe_for(context), context.layers()[0], context.state("float64")
+    stages = _training_stages(context)
+    part, plan = _first_row(context)
     arrays = prepared(part, recipe)
 
     def images(**changed: np.ndarray) -> np.ndarray:
         return reference_batch(arrays | changed, plan, 0)[0].astype(np.float64)
 
-    def played() -> Iterator[Hypothesis]:
+    def candidates() -> Iterator[Hypothesis]:
         if "mean" in arrays:
             mean = arrays["mean"]
             channels = np.broadcast_to(mean.mean(axis=(0, 1)), mean.shape).astype(mean.dtype)
@@ -230,24 +243,24 @@ def training_images(evidence: Evidence) -> list[Diagnosis]:
             yield "preprocess", "images without their mean subtracted", images(mean=np.zeros_like(mean))
         yield from hypotheses.of_images(images())
 
-    return _first_layer(layer, state, images(), stages, played())
+    return _first_layer(layer, state, images(), stages, candidates())
 
 
-def loss_value(evidence: Evidence) -> list[Diagnosis]:
+def loss_value(context: ProofContext) -> list[Diagnosis]:
     """Whether the loss is the cross entropy of the logits."""
-    recipe = recipe_for(evidence)
-    stages = _training_stages(evidence)
-    plan = start(evidence, recipe)
-    batches = gradients_of(evidence, plan)
-    part, first = _first_row(evidence)
+    recipe = recipe_for(context)
+    stages = _training_stages(context)
+    plan = start(context, recipe)
+    batches = gradients_of(context, plan)
+    part, first = _first_row(context)
     labels = part.train_labels[first.order[0]].astype(int)
     diagnoses = []
     for framework, batch in batches.items():
         logits, loss = stages[framework]["head/logits"], np.array(batch.loss)
         before = gap(np.array(cross_entropy(logits, labels)), loss)
         if not before <= FLOAT64_LIMIT:
-            played = ((trap, text, np.array(value)) for trap, text, value in hypotheses.of_loss(logits, labels))
-            diagnoses.append(named(Suspect(framework, LOSS, "loss", before), played, loss))
+            candidates = ((trap, text, np.array(value)) for trap, text, value in hypotheses.of_loss(logits, labels))
+            diagnoses.append(identify_cause(Mismatch(framework, LOSS, "loss", before), candidates, loss))
     return diagnoses
 
 
@@ -256,40 +269,40 @@ def _own(state: Arrays, name: str) -> Arrays:
     return {full.rpartition("/")[2]: array for full, array in state.items() if full.rpartition("/")[0] == name}
 
 
-def _probed(evidence: Evidence, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
-    """What reaches every layer that numpy knows, and what each framework's layer alone makes of it."""
-    images = evidence.images()[:IMAGES_ALONE]
-    state = evidence.state(dtype)
+def _probed(context: ProofContext, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
+    """The inputs of every layer that has a numpy reference, and each framework's outputs of the layer alone."""
+    images = context.images()[:IMAGES_ALONE]
+    state = context.state(dtype)
     arrays = pack(state=state, images={"nhwc": images})
-    reaching = evidence.workers.map(lambda worker: worker.layer_inputs(evidence.network.name, dtype, arrays))
-    known = {layer["name"] for layer in evidence.layers() if kinds.of_spec(layer) is not None}
+    reaching = context.workers.map(lambda worker: worker.layer_inputs(context.network.name, dtype, arrays))
+    known = {layer["name"] for layer in context.layers() if kinds.of_spec(layer) is not None}
     given = list(reaching.values())
     inputs = {}
     for name in given[0]:
         if name in known:
-            choices = [each[name] for each in given if name in each]
-            finite = [each for each in choices if np.isfinite(each).all()]
+            choices = [own_inputs[name] for own_inputs in given if name in own_inputs]
+            finite = [array for array in choices if np.isfinite(array).all()]
             inputs[name] = finite[0] if finite else np.nan_to_num(choices[0], posinf=1.0, neginf=-1.0)
-    return _probed_alone(evidence, inputs, dtype)
+    return _probed_alone(context, inputs, dtype)
 
 
-def _probed_alone(evidence: Evidence, inputs: Arrays, dtype: str = "float64") -> tuple[Arrays, dict[str, Arrays]]:
-    """What each framework's layers alone make of these inputs, and the inputs."""
-    arrays = pack(state=evidence.state(dtype), input=inputs)
-    return inputs, probe_layers(evidence, arrays, dtype)
+def _probed_alone(context: ProofContext, inputs: Arrays, dtype: str = "float64") -> tuple[Arrays, dict[str, Arrays]]:
+    """These inputs, and each framework's outputs of the layers alone."""
+    arrays = pack(state=context.state(dtype), input=inputs)
+    return inputs, probe_layers(context, arrays, dtype)
 
 
-def _first_row(evidence: Evidence) -> tuple[Any, EpochPlan]:
+def _first_row(context: ProofContext) -> tuple[Dataset, EpochPlan]:
     """The images of the proofs' training, and its plan's first row."""
-    plan = start(evidence, recipe_for(evidence))
-    return training_part(evidence), EpochPlan(*(plan[name][:1] for name in ("order", "dy", "dx", "flip", "dropout")))
+    plan = start(context, recipe_for(context))
+    return training_part(context), EpochPlan(*(plan[name][:1] for name in ("order", "dy", "dx", "flip", "dropout")))
 
 
-def _training_stages(evidence: Evidence) -> dict[str, Arrays]:
-    """Every stage of the first row of a plan in training mode, of each framework."""
-    plan = start(evidence, recipe_for(evidence))
+def _training_stages(context: ProofContext) -> dict[str, Arrays]:
+    """Every stage of the first row of a plan in training mode, by framework."""
+    plan = start(context, recipe_for(context))
     row = {name: array[:1] for name, array in plan.items()}
-    return {framework: found.stages for framework, found in training_stages(evidence, row).items()}
+    return {framework: run.stages for framework, run in training_stages(context, row).items()}
 
 
 def _first_layer(
@@ -297,16 +310,16 @@ def _first_layer(
     state: Arrays,
     images: np.ndarray,
     stages: Mapping[str, Arrays],
-    played: Iterable[Hypothesis],
+    candidates: Iterable[Hypothesis],
 ) -> list[Diagnosis]:
-    """Other images than expected, seen through the first layer."""
+    """The cause of wrong images, by the outputs of the first layer."""
     own = _own(state, layer["name"])
     expected = kinds.layer(layer, images, own)
-    seen = [(trap, text, kinds.layer(layer, fed, own)) for trap, text, fed in played]
+    seen = [(trap, text, kinds.layer(layer, fed, own)) for trap, text, fed in candidates]
     diagnoses = []
-    for framework, found in stages.items():
-        before = gap(expected, found[layer["name"]])
+    for framework, outputs in stages.items():
+        before = gap(expected, outputs[layer["name"]])
         if not before <= FLOAT64_LIMIT:
-            suspect = Suspect(framework, IMAGES, "images", before)
-            diagnoses.append(named(suspect, seen, found[layer["name"]]))
+            mismatch = Mismatch(framework, IMAGES, "images", before)
+            diagnoses.append(identify_cause(mismatch, seen, outputs[layer["name"]]))
     return diagnoses

@@ -11,7 +11,7 @@ from parity.catalogue.networks import network
 from parity.catalogue.recipes import recipe_of
 from parity.data.dataset import Dataset
 from parity.diagnosis.layers import diagnose
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.evaluation import evaluation
 from parity.proofs.float32_training_step import float32_step
 from parity.proofs.forward import certificate, float32_forward, float64_forward
@@ -23,7 +23,7 @@ from parity.records.records import Proof, RuleProof
 from parity.system import return_freed
 from parity.workers.pool import WorkerError, Workers
 
-CHECKS: dict[int, Callable[[Evidence], Proof]] = {
+CHECKS: dict[int, Callable[[ProofContext], Proof]] = {
     1: certificate,
     2: float64_forward,
     3: float32_forward,
@@ -34,49 +34,73 @@ CHECKS: dict[int, Callable[[Evidence], Proof]] = {
     8: float32_step,
 }
 
-LAST_OF_STAGES = 3  # the last level that looks at the stages of level 2
+LAST_OF_STAGES = 3  # the last level that uses the stages of level 2
 
 
 def prove(
     workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, levels: Sequence[int] = tuple(LEVELS)
 ) -> list[Proof]:
-    """The proofs of one network, in order; each stands for itself, so a failure does not hide the next."""
-    evidence = Evidence(workers, network(name), dataset, seed)
-    return [prove_level(evidence, level) for level in levels]
+    """The proofs of one network, in order; a failure does not end them.
+
+    Args:
+        workers: one for each framework.
+        name: of the network, see `parity.catalogue.networks.network`.
+        dataset: where images are drawn from.
+        seed: of all that is drawn.
+        levels: numbers of `parity.records.levels.LEVELS`.
+
+    Returns:
+        One proof for each level; where it failed, with its causes.
+
+    Raises:
+        UnknownNetworkError: no network has that name.
+    """
+    context = ProofContext(workers, network(name), dataset, seed)
+    return [prove_level(context, level) for level in levels]
 
 
-def prove_level(evidence: Evidence, level: int) -> Proof:
-    """One proof, timed, and where it failed the causes; a WorkerError becomes a failed proof."""
+def prove_level(context: ProofContext, level: int) -> Proof:
+    """One proof, timed, with its causes where it failed; a WorkerError becomes a failed proof.
+
+    Args:
+        context: the network, its workers and its data; all levels of a network share it.
+        level: number of `parity.records.levels.LEVELS`.
+    """
     start = time.perf_counter()
     if level > LAST_OF_STAGES:
-        evidence.float64_stages = {}  # of deep networks gigabytes
+        context.float64_stages = {}  # gigabytes for deep networks
     return_freed()
     try:
-        proof = CHECKS[level](evidence)
+        proof = CHECKS[level](context)
     except WorkerError as error:
-        proof = make_proof(evidence, level, {}, [str(error)])
+        proof = make_proof(context, level, {}, [str(error)])
         if level == 6:
-            proof = steps_titled(proof, recipe_of(evidence.network.recipe))
+            proof = steps_titled(proof, recipe_of(context.network.recipe))
     else:
-        proof = _with_causes(evidence, proof) if proof.compared and not proof.passed else proof
+        proof = _with_causes(context, proof) if proof.compared and not proof.passed else proof
     return structs.replace(proof, seconds=time.perf_counter() - start)
 
 
-def prove_rule(evidence: Evidence, kind: str) -> RuleProof:
-    """The proof of one update rule (`parity.proofs.optimizer.OPTIMIZERS`) on the evidence's network, timed."""
+def prove_rule(context: ProofContext, kind: str) -> RuleProof:
+    """The proof of one update rule on the context's network, timed.
+
+    Args:
+        context: the network, its workers and its data.
+        kind: one of `parity.proofs.optimizer.OPTIMIZERS`.
+    """
     start = time.perf_counter()
     recipe, level = rule_recipe(kind), next(level for level, check in CHECKS.items() if check is optimizer_steps)
     try:
-        proof = optimizer_steps(evidence, recipe)
+        proof = optimizer_steps(context, recipe)
     except WorkerError as error:
-        proof = steps_titled(make_proof(evidence, level, {}, [str(error)]), recipe)
+        proof = steps_titled(make_proof(context, level, {}, [str(error)]), recipe)
     return RuleProof(**structs.asdict(proof) | {"seconds": time.perf_counter() - start}, rule=kind)
 
 
-def _with_causes(evidence: Evidence, failed: Proof) -> Proof:
-    """The failed proof with its causes; a worker that fails over them does not cost what was found before."""
+def _with_causes(context: ProofContext, failed: Proof) -> Proof:
+    """The failed proof with its causes. If a worker fails in the diagnosis, the proof keeps what it has."""
     try:
-        causes = diagnose(evidence, failed.level)
+        causes = diagnose(context, failed.level)
     except WorkerError as error:
         return structs.replace(failed, problems=[*failed.problems, f"no diagnosis: {error}"])
     return structs.replace(failed, causes=causes)

@@ -1,4 +1,4 @@
-"""Where on the way through a network a fault can enter, as its stages say it."""
+"""What of a network decides where a fault can enter, and the names of stages that are no layers."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.catalogue.recipes import Recipe
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.train_mode import recipe_for
 
 
-def scene_of(evidence: Evidence) -> Scene:
-    """What the places of the evidence's network depend on."""
-    outputs = next(iter(evidence.stages("float64").values()))
+def scene_of(context: ProofContext) -> Scene:
+    """The scene of the context's network. Raises WorkerError."""
+    outputs = next(iter(context.stages("float64").values()))
     return Scene(
-        layers=evidence.layers(),
-        shapes={entry.name: entry.shape for entry in evidence.entries()},
+        layers=context.layers(),
+        shapes={entry.name: entry.shape for entry in context.entries()},
         outputs={name: array.shape for name, array in outputs.items()},
-        recipe=recipe_for(evidence),
-        evaluation_batch=evidence.evaluation_batch,
+        recipe=recipe_for(context),
+        evaluation_batch=context.evaluation_batch,
     )
 
 
-# places beside the layers
+# stages that are no layers
 IMAGES, LOSS, OPTIMIZER, START = "images", "loss", "optimizer", "first weights"
 
 TRAINING, EVALUATION = "training", "evaluation"
@@ -31,16 +31,24 @@ TRAINING, EVALUATION = "training", "evaluation"
 
 @dataclass(frozen=True)
 class Scene:
-    """What the places of a network depend on."""
+    """What of a network decides where a fault can enter.
 
-    layers: list[dict[str, Any]]  # `name` and spec, in the order of the forward pass
-    shapes: Mapping[str, tuple[int, ...]]  # of the state's arrays
-    outputs: Mapping[str, tuple[int, ...]]  # of the stages, with the batch
+    Attributes:
+        layers: `name` and spec of each layer, in the order of the forward pass.
+        shapes: of the state's arrays.
+        outputs: shapes of the stages, the batch included.
+        recipe: the network's own.
+        evaluation_batch: how many images a proven evaluation takes at once.
+    """
+
+    layers: list[dict[str, Any]]
+    shapes: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
     recipe: Recipe
     evaluation_batch: int
 
-    def named(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
-        """The layers of a kind that meet a condition."""
+    def layers_of_kind(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
+        """The names of the layers of a kind that meet a condition on their spec."""
         return [layer["name"] for layer in self.layers if layer["kind"] == kind and condition(layer)]
 
     def kernel(self, name: str) -> tuple[int, ...]:
@@ -48,11 +56,11 @@ class Scene:
         return self.shapes.get(f"{name}/kernel", ())
 
     def flattened(self, name: str) -> tuple[int, int, int] | None:
-        """(height, width, channels) of the maps whose rows a fully connected layer multiplies; None for other rows."""
+        """(height, width, channels) of the maps that a fully connected layer's rows are of; None for other rows."""
         names = [layer["name"] for layer in self.layers]
-        place = names.index(name)
-        if place < 2 or self.layers[place - 1]["kind"] != "flatten":
+        index = names.index(name)
+        if index < 2 or self.layers[index - 1]["kind"] != "flatten":
             return None
-        _, height, width, channels = self.outputs[names[place - 2]]
+        _, height, width, channels = self.outputs[names[index - 2]]
         assert height * width * channels == self.kernel(name)[0]
         return height, width, channels

@@ -1,6 +1,6 @@
-"""Update rules in plain numpy, right and wrong ones: a third witness for the optimizers.
+"""Update rules in plain numpy, right and wrong ones, computed on recorded gradients: a reference for the optimizers.
 
-`parity.catalogue.recipes.Optimizer` says what the right ones are; here each is played through on recorded gradients.
+The right ones are those of `parity.catalogue.recipes.Optimizer`.
 """
 
 from __future__ import annotations
@@ -15,39 +15,60 @@ from parity.catalogue.recipes import Optimizer, decayed
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import gap
 
-SCALES = (0.1, 0.5, 2.0, 10.0, 0.25, 4.0, 1 / 8, 8.0)  # by which gradients are multiplied or divided
+SCALES = (0.1, 0.5, 2.0, 10.0, 0.25, 4.0, 1 / 8, 8.0)  # factors of wrongly scaled gradients
 
 
 @dataclass(frozen=True)
 class Rule:
-    """An optimizer with its weight decay, and what may be wrong about it."""
+    """An optimizer with its weight decay, and what may be wrong with it.
+
+    Attributes:
+        optimizer: the update rule.
+        l2: weight decay.
+        l2_scope: which arrays it acts on, as in `parity.catalogue.recipes.Recipe`.
+        folded: the velocity holds the learning rate.
+        hat: Adam's epsilon is added to the uncorrected root.
+        decoupled: weight decay is subtracted beside the gradient's step.
+        late: steps by which a change of the rate comes late; negative: early.
+        scale: factor of the loss's gradient.
+        forgetful: every epoch begins with an empty memory; here every step is an epoch.
+    """
 
     optimizer: Optimizer
     l2: float
     l2_scope: str
-    folded: bool = False  # the velocity holds the learning rate
-    hat: bool = False  # Adam's epsilon beside the uncorrected root
-    decoupled: bool = False  # weight decay beside the gradient's step
-    late: int = 0  # steps by which a change of the rate comes late; negative: early
-    scale: float = 1.0  # of the gradient of the loss
-    forgetful: bool = False  # every epoch begins with nothing remembered, and here every step is an epoch
+    folded: bool = False
+    hat: bool = False
+    decoupled: bool = False
+    late: int = 0
+    scale: float = 1.0
+    forgetful: bool = False
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step as it was observed: weights before and after, the gradient without weight decay, the rate."""
+class UpdateStep:
+    """One observed step: weights before and after, and the gradient without weight decay, by array."""
 
     before: Arrays
     gradients: Arrays
     after: Arrays
 
 
-@np.errstate(over="ignore", invalid="ignore")  # weights that run away
-def distance(rule: Rule, steps: Sequence[Step], rates: Sequence[float], kinds: Mapping[str, str]) -> float:
+@np.errstate(over="ignore", invalid="ignore")  # weights that diverge
+def update_distance(rule: Rule, steps: Sequence[UpdateStep], rates: Sequence[float], kinds: Mapping[str, str]) -> float:
     """The largest distance of the rule's steps from the observed ones, relative to each array's largest value.
 
-    Every step begins at the observed weights, so that distances do not add up; `kinds` are the layers' kinds. Numbers
-    that are not finite must be so by the rule, too; the distance is infinite where they are not, and where all are.
+    Every step begins at the observed weights, so that distances do not add up. Where an observed number is not finite,
+    the rule's must not be, either.
+
+    Args:
+        rule: the update rule, right or wrong.
+        steps: the observed ones, in order.
+        rates: their learning rates.
+        kinds: by layer name, its kind ("conv", "dense", ...), which the scope of weight decay depends on.
+
+    Returns:
+        The distance; infinite where only one side is finite, and where no number is.
     """
     memory: dict[str, Arrays] = {"velocity": {}, "m": {}, "v": {}}
     gaps = []
@@ -70,7 +91,11 @@ def distance(rule: Rule, steps: Sequence[Step], rates: Sequence[float], kinds: M
 
 
 def alternatives(rule: Rule) -> Iterator[tuple[str, str, Rule]]:
-    """(trap, what was done instead, the rule that does it) for every trap that this rule can fall into."""
+    """The wrong rules that this rule may have been replaced by.
+
+    Yields:
+        (trap, what was done instead, the rule that does it).
+    """
     kind = rule.optimizer.kind
     if rule.l2:
         for factor, what in ((0.5, "half"), (2.0, "twice")):
@@ -87,7 +112,7 @@ def alternatives(rule: Rule) -> Iterator[tuple[str, str, Rule]]:
         yield "nesterov", text, replace(rule, optimizer=replace(rule.optimizer, kind=other))
         yield "momentum-lr", "a velocity that holds the learning rate", replace(rule, folded=True)
     if kind == "adam":
-        yield "adam-epsilon", "epsilon beside the uncorrected root", replace(rule, hat=True)
+        yield "adam-epsilon", "epsilon added to the uncorrected root", replace(rule, hat=True)
         for epsilon in (1e-7, 1e-8, 1e-6, 1e-3):
             if not np.isclose(epsilon, rule.optimizer.epsilon, rtol=1e-6):
                 text = f"epsilon {epsilon:g}, where the recipe says {rule.optimizer.epsilon:.3g}"
@@ -104,7 +129,7 @@ def alternatives(rule: Rule) -> Iterator[tuple[str, str, Rule]]:
 def _move(
     rule: Rule, name: str, gradient: np.ndarray, rate: float, count: int, memory: dict[str, Arrays]
 ) -> np.ndarray:
-    """What is taken off the weights; step `count`, counted from 1."""
+    """What is subtracted from the weights in step `count`, counted from 1."""
     facts = rule.optimizer
     if facts.kind == "sgd":
         return rate * gradient

@@ -1,7 +1,7 @@
-"""How much the suite finds: every trap put into a network's twin, and the verdict on it; and whether it accuses anyone.
+"""The suite's detection rate: every trap put into a network's twin, and the verdict on it; and runs without a fault.
 
-The twins know nothing of this: a fault is put into the built model, into the training's loss or optimizer, or into
-what one worker is sent.
+The twins know nothing of this. A fault is put into the built model, into the training's loss or optimizer, or into what
+is sent to one worker.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.networks import network
-from parity.catalogue.traps import FAULTS, Fault
+from parity.catalogue.traps import FAULTS, Fault, FaultName
 from parity.data.dataset import Dataset
 from parity.diagnosis.layers import diagnose_all
 from parity.diagnosis.prove import prove_level
 from parity.diagnosis.scene import Scene, scene_of
-from parity.faults.sites import places, twin_of
+from parity.faults.sites import sites_of, twin_of
 from parity.faults.tampering import TamperedWorkers, distortion
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Detection, Diagnosis, Innocence, Proof
 from parity.workers.pool import Workers
@@ -38,20 +38,39 @@ class Injection:
 
 
 def injections(scene: Scene, seed: int = 0) -> list[Injection]:
-    """Every fault in every framework that it is for, where the network has a place for it, at a drawn one of these."""
+    """Every fault in every framework that can have it, where the network has a site for it; the stage is drawn.
+
+    Args:
+        scene: of the network, see `parity.diagnosis.scene.scene_of`.
+        seed: of the drawn stages.
+    """
     draw = np.random.default_rng(seed)
-    found = []
+    drawn = []
     for fault in FAULTS:
-        if stages := places(fault.where, scene):
-            found += [Injection(fault, framework, str(draw.choice(stages))) for framework in fault.frameworks]
-    return found
+        if stages := sites_of(fault.where, scene):
+            drawn += [Injection(fault, framework, str(draw.choice(stages))) for framework in fault.frameworks]
+    return drawn
 
 
 def detect(
     workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, traps: Sequence[str] | None = None
 ) -> Iterator[Detection]:
-    """Put every fault, or those of some traps, into one network, one at a time, and look for it. Raises WorkerError."""
-    scene = scene_of(Evidence(workers, network(name), dataset, seed))
+    """Put every fault into one network, one at a time, and prove it until a level fails.
+
+    Args:
+        workers: one for each framework.
+        name: of the network.
+        dataset: where the images of the proofs are drawn from.
+        seed: of all that is drawn.
+        traps: ids of `parity.catalogue.traps.TRAPS`: only their faults; all if None or empty.
+
+    Yields:
+        The record of each fault: the level that failed, and whether stage and trap were named.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
+    scene = scene_of(ProofContext(workers, network(name), dataset, seed))
     for injection in injections(scene, seed):
         if traps and injection.fault.trap not in traps:
             continue
@@ -61,22 +80,34 @@ def detect(
 def detect_one(
     workers: Workers, name: str, dataset: Dataset, injection: Injection, scene: Scene, *, seed: int = 0
 ) -> Detection:
-    """Put one fault in, prove level by level until one fails, diagnose, take the fault out. Raises WorkerError."""
+    """Put one fault in, prove level by level until one fails, diagnose, and take the fault out.
+
+    Args:
+        workers: one for each framework; without a fault afterwards, whatever happens.
+        name: of the network.
+        dataset: where the images of the proofs are drawn from.
+        injection: the fault, its framework and its stage.
+        scene: of the network.
+        seed: of all that is drawn.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     begin = time.perf_counter()
     fault, framework, stage = injection.fault, injection.framework, injection.stage
-    faulty, heal = _inject(workers, name, injection, scene)
+    faulty, restore = _inject(workers, name, injection, scene)
     try:
-        evidence = Evidence(faulty, network(name), dataset, seed)
-        failed = next((proof for proof in _proofs(evidence, fault.level) if not proof.passed), None)
+        context = ProofContext(faulty, network(name), dataset, seed)
+        failed = next((proof for proof in _proofs(context, fault.level) if not proof.passed), None)
         causes = failed.causes if failed else []
     finally:
-        heal()
-    right = {stage, twin_of(stage, scene)} if fault.change == "another layer's kernel" else {stage}
+        restore()
+    right = {stage, twin_of(stage, scene)} if fault.change == FaultName.ANOTHER_KERNEL else {stage}
     here = [cause for cause in causes if cause.stage in right and cause.framework == framework]
     return Detection(
         network=name,
         trap=fault.trap,
-        change=fault.change,
+        change=fault.change.value,
         framework=framework,
         stage=stage,
         must_level=fault.level,
@@ -90,50 +121,60 @@ def detect_one(
     )
 
 
-def find_nothing(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> Innocence:
-    """Prove and diagnose a correct pair with other weights, images and masks for each seed; every accusation counts."""
+def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> Innocence:
+    """Prove and diagnose a correct pair, with other weights and images for each seed; all causes are false alarms.
+
+    Args:
+        workers: one for each framework.
+        name: of the network.
+        dataset: where the images of the proofs are drawn from.
+        seeds: one run of all levels for each.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     begin = time.perf_counter()
-    accusations: list[str] = []
+    false_alarms: list[str] = []
     worst = 0.0
     updates: dict[str, Any] = {}
     for seed in seeds:
-        evidence = Evidence(workers, network(name), dataset, seed, updates)
+        context = ProofContext(workers, network(name), dataset, seed, updates)
         for level in LEVELS:
-            proof = prove_level(evidence, level)
+            proof = prove_level(context, level)
             worst = float(np.fmax(worst, severity_of(proof) or 0.0))
-            accusations += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
+            false_alarms += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
             if not proof.passed and not proof.problems:
-                accusations.append(f"seed {seed}, level {level}: failed without a reason")
-        accusations += [f"seed {seed}: {cause.text}" for cause in diagnose_all(evidence)]
-    return Innocence(name, list(seeds), accusations, worst, time.perf_counter() - begin)
+                false_alarms.append(f"seed {seed}, level {level}: failed without a reason")
+        false_alarms += [f"seed {seed}: {cause.text}" for cause in diagnose_all(context)]
+    return Innocence(name, list(seeds), false_alarms, worst, time.perf_counter() - begin)
 
 
 def _within(failed: Proof) -> bool:
-    """Whether it failed for other reasons than its gap: a count, a change of bits."""
+    """Whether it failed for another reason than its gap: a count, a change of bits."""
     return failed.gap is not None and failed.limit is not None and failed.gap <= failed.limit
 
 
 def severity_of(proof: Proof) -> float | None:
-    """A proof's largest gap in units of its limit; None where that is no number."""
+    """A proof's largest gap in units of its limit; None where that is not a finite number."""
     if proof.gap is None or not proof.limit:
         return None
     ratio = proof.gap / proof.limit
     return ratio if math.isfinite(ratio) else None
 
 
-def _proofs(evidence: Evidence, last: int) -> Iterator[Proof]:
-    return (prove_level(evidence, level) for level in LEVELS if level <= last)
+def _proofs(context: ProofContext, last: int) -> Iterator[Proof]:
+    return (prove_level(context, level) for level in LEVELS if level <= last)
 
 
 def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> tuple[Workers, Callable[[], object]]:
-    """The pair with the fault in it, and how to take it out."""
+    """The workers with the fault in them, and a function that takes it out."""
     fault, framework, stage = injection.fault, injection.framework, injection.stage
     if (distorted := distortion(fault.change, stage, scene)) is not None:
         return TamperedWorkers(workers, framework, distorted), lambda: None
-    workers[framework].inject(name, fault.change, stage)
+    workers[framework].inject(name, fault.change.value, stage)
     return workers, workers[framework].heal
 
 
 def _names(cause: Diagnosis, trap: str) -> bool:
-    """Whether the cause is the trap, or one group of traps with it that no measurement tells apart."""
+    """Whether the cause is the trap, or one of those that no measurement distinguishes from it."""
     return trap == cause.trap or trap in cause.alike

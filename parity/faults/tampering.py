@@ -1,4 +1,4 @@
-"""Faults of what a framework is sent: weights, images, settings, learning rates; distorted on the way to one worker."""
+"""Faults of what a framework is sent: weights, images, settings, learning rates; changed on the way to one worker."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.recipes import Optimizer
+from parity.catalogue.traps import FaultName
 from parity.diagnosis.scene import Scene
 from parity.faults.sites import twin_of
 from parity.numerics.arrays import Arrays
@@ -21,19 +22,28 @@ StateChange = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Distortion:
-    """What happens to the messages of one worker; by default nothing."""
+    """What is changed in the messages of one worker; by default nothing.
 
-    state: StateChange = lambda state: state  # a canonical state on its way in
-    back: StateChange = lambda state: state  # and on its way out: the fault of a transfer is made in both directions
-    images: Callable[[np.ndarray], np.ndarray] = lambda images: images  # [n, h, w, c], of proofs and of trainings
-    mean: Callable[[np.ndarray], np.ndarray] = lambda mean: mean  # [h, w, c], the mean that a training subtracts
-    settings: Callable[[dict[str, Any]], dict[str, Any]] = lambda settings: settings  # of `start_training`
-    late: int = 0  # steps by which learning rates come late
+    Attributes:
+        state: of a canonical state that is sent.
+        back: of one that comes back: the fault of a transfer is made in both directions.
+        images: of [n, h, w, c], in proofs and in trainings.
+        mean: of [h, w, c], the mean that a training subtracts.
+        settings: of the arguments of `start_training`.
+        late: steps by which learning rates come late.
+    """
+
+    state: StateChange = lambda state: state
+    back: StateChange = lambda state: state
+    images: Callable[[np.ndarray], np.ndarray] = lambda images: images
+    mean: Callable[[np.ndarray], np.ndarray] = lambda mean: mean
+    settings: Callable[[dict[str, Any]], dict[str, Any]] = lambda settings: settings
+    late: int = 0
 
 
 @dataclass
 class TamperedWorker(Client):
-    """A worker whose messages are distorted in `call`, which all requests go through; for all else it is the worker."""
+    """A worker whose messages are changed in `call`, which all requests go through; all else is the worker's own."""
 
     worker: Worker
     distortion: Distortion
@@ -49,7 +59,7 @@ class TamperedWorker(Client):
             arguments = self.distortion.settings(arguments)
         if arrays is None:
             return self.worker.call(verb, **arguments)
-        if verb == "round_trip":  # a bare state both ways
+        if verb == "round_trip":  # a state without groups, in both directions
             reply = self.worker.call(verb, arrays=self.distortion.state(dict(arrays)), **arguments)
             return Reply(reply.result, self.distortion.back(reply.arrays))
         reply = self.worker.call(verb, arrays=self._incoming(verb, dict(arrays)), **arguments)
@@ -73,31 +83,37 @@ class TamperedWorker(Client):
 
 
 class TamperedWorkers(Workers):
-    """Both workers, one of them tampered with; stopping them is left to who started them."""
+    """Both workers, one of them tampered with. Who started them stops them."""
 
     def __init__(self, workers: Workers, framework: str, distortion: Distortion) -> None:
         self._workers = {name: workers[name] for name in workers}
         self._workers[framework] = TamperedWorker(workers[framework], distortion)  # type: ignore[assignment]
 
 
-def distortion(change: str, stage: str, scene: Scene) -> Distortion | None:
-    """The distortion of that name for a stage; None where the change is not one of these but the packages'."""
+def distortion(change: FaultName, stage: str, scene: Scene) -> Distortion | None:
+    """The distortion of that name for a stage; None for a fault of the packages' own tables.
+
+    Args:
+        change: the fault.
+        stage: a layer's canonical name, or "images", "optimizer" and so on.
+        scene: of the network.
+    """
     make = _CHANGES.get(change)
     return make(stage, scene) if make else None
 
 
 def _regrouped(arrays: Arrays, change: StateChange) -> Arrays:
-    """The group `state` changed, all else as it is, in its order."""
+    """The arrays with `change` applied to the group `state`; all others as they are, in the same order."""
     prefix = "state:"
     state = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     changed = change(state) if state else {}
     return {
-        name: changed[name.removeprefix(prefix)] if name.startswith(prefix) else each for name, each in arrays.items()
+        name: changed[name.removeprefix(prefix)] if name.startswith(prefix) else array for name, array in arrays.items()
     }
 
 
 def _replacing(name: str, forth: Callable[[np.ndarray], np.ndarray], back: Callable[..., np.ndarray]) -> Distortion:
-    """One array changed on the way in, and changed back on the way out."""
+    """One array that is changed when it is sent, and changed back when it is returned."""
     return Distortion(
         state=lambda state: state | {name: np.ascontiguousarray(forth(state[name]))},
         back=lambda state: state | {name: np.ascontiguousarray(back(state[name]))},
@@ -148,7 +164,7 @@ def _channels_first(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(images.shape)
 
 
-def _mean_of_each_channel(mean: np.ndarray) -> np.ndarray:
+def _mean_per_channel(mean: np.ndarray) -> np.ndarray:
     return np.broadcast_to(mean.mean(axis=(0, 1)), mean.shape).astype(mean.dtype)
 
 
@@ -169,23 +185,23 @@ def _the_other_epsilon(settings: dict[str, Any]) -> dict[str, Any]:
     return _changed_rule(settings, epsilon=Optimizer("adam", epsilon=other).epsilon)
 
 
-_CHANGES: dict[str, Callable[[str, Scene], Distortion]] = {
-    "swapped kernel axes": _swapped_kernel_axes,
-    "transposed kernel": _transposed_kernel,
-    "rows in another order": _rows_in_another_order,
-    "gamma for beta": lambda stage, scene: _exchanged(f"{stage}/gamma", f"{stage}/beta"),
-    "mean for variance": lambda stage, scene: _exchanged(f"{stage}/mean", f"{stage}/variance"),
-    "another layer's kernel": _another_layers_kernel,
-    "bias lost": _bias_lost,
-    "BGR": lambda stage, scene: Distortion(images=lambda images: np.ascontiguousarray(images[..., ::-1])),
-    "channels first by reshape": lambda stage, scene: Distortion(images=_channels_first),
-    "no scaling": lambda stage, scene: Distortion(
+_CHANGES: dict[FaultName, Callable[[str, Scene], Distortion]] = {
+    FaultName.SWAPPED_KERNEL_AXES: _swapped_kernel_axes,
+    FaultName.TRANSPOSED_KERNEL: _transposed_kernel,
+    FaultName.ROWS_IN_ANOTHER_ORDER: _rows_in_another_order,
+    FaultName.GAMMA_FOR_BETA: lambda stage, scene: _exchanged(f"{stage}/gamma", f"{stage}/beta"),
+    FaultName.MEAN_FOR_VARIANCE: lambda stage, scene: _exchanged(f"{stage}/mean", f"{stage}/variance"),
+    FaultName.ANOTHER_KERNEL: _another_layers_kernel,
+    FaultName.BIAS_LOST: _bias_lost,
+    FaultName.BGR: lambda stage, scene: Distortion(images=lambda images: np.ascontiguousarray(images[..., ::-1])),
+    FaultName.CHANNELS_FIRST_BY_RESHAPE: lambda stage, scene: Distortion(images=_channels_first),
+    FaultName.NO_SCALING: lambda stage, scene: Distortion(
         images=lambda images: images if images.dtype == np.uint8 else images.astype(np.float64) * 255
     ),
-    "mean of each channel": lambda stage, scene: Distortion(mean=_mean_of_each_channel),
-    "half the decay": lambda stage, scene: Distortion(settings=lambda s: s | {"l2": s["l2"] / 2}),
-    "another scope of decay": lambda stage, scene: Distortion(settings=_another_scope),
-    "the other momentum": lambda stage, scene: Distortion(settings=_the_other_momentum),
-    "the other epsilon": lambda stage, scene: Distortion(settings=_the_other_epsilon),
-    "rates one step late": lambda stage, scene: Distortion(late=1),
+    FaultName.MEAN_PER_CHANNEL: lambda stage, scene: Distortion(mean=_mean_per_channel),
+    FaultName.HALF_THE_DECAY: lambda stage, scene: Distortion(settings=lambda s: s | {"l2": s["l2"] / 2}),
+    FaultName.ANOTHER_SCOPE_OF_DECAY: lambda stage, scene: Distortion(settings=_another_scope),
+    FaultName.THE_OTHER_MOMENTUM: lambda stage, scene: Distortion(settings=_the_other_momentum),
+    FaultName.THE_OTHER_EPSILON: lambda stage, scene: Distortion(settings=_the_other_epsilon),
+    FaultName.RATES_ONE_STEP_LATE: lambda stage, scene: Distortion(late=1),
 }

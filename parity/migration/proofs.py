@@ -14,7 +14,7 @@ from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, Roundings, compare_chaotic, derive_limits
-from parity.proofs.forward import against_exact, counted, labelled
+from parity.proofs.forward import against_exact, compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import OwnGap, Proof
@@ -99,7 +99,7 @@ def float64_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
     problems = comparison.explain()
     if not end:
         problems.append(NO_END)
-    return [_proof(pair, 2, counted({"": comparison}), problems, comparison)]
+    return [_proof(pair, 2, compared_counts({"": comparison}), problems, comparison)]
 
 
 def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
@@ -109,7 +109,11 @@ def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
         perturbed[framework] = _float32_perturbed(pair, framework, "float64", inputs)
     pair.float32_comparisons = against_exact(pair.outputs, perturbed, pair.stages("float32", inputs), pair.outputs)
     worst, problems = worst_of(pair.float32_comparisons.values()), labelled(pair.float32_comparisons)
-    return [_proof(pair, 3, counted(pair.float32_comparisons), problems, worst, by_framework(pair.float32_comparisons))]
+    return [
+        _proof(
+            pair, 3, compared_counts(pair.float32_comparisons), problems, worst, by_framework(pair.float32_comparisons)
+        )
+    ]
 
 
 def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
@@ -123,7 +127,7 @@ def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
     limits = {name: sum(limit.get(name, math.nan) for limit in own_limits) for name in outputs[FIRST]}
     comparison = pair.comparison = compare(outputs[FIRST], outputs[SECOND], limits)
     problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
-    return [_proof(pair, 3, counted({"": comparison}), problems, comparison)]
+    return [_proof(pair, 3, compared_counts({"": comparison}), problems, comparison)]
 
 
 def training_pass(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:

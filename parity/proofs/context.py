@@ -1,4 +1,4 @@
-"""What the proofs of one network share: the same inputs and weights for both workers, asked for once."""
+"""What all proofs of one network share: inputs and weights, the same for both workers, drawn and sent once."""
 
 from __future__ import annotations
 
@@ -16,22 +16,30 @@ from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State
 from parity.workers.pool import Workers
 
-BATCH = 8
+PROOF_BATCH = 8
 
-MOST_FLOPS = 8e9  # of one forward pass of a proof: what a larger network would take in memory, it saves in images
+MOST_FLOPS = 8e9  # of one forward pass of a proof; larger networks get fewer images
 
 EVALUATED_FLOPS = 2e9  # of one batch of an evaluation that is proven, unless two images take more
 
 
 @dataclass
-class Evidence:
-    """What the proofs of one network share: inputs drawn once, descriptions asked for once."""
+class ProofContext:
+    """What all proofs of one network share: two workers, inputs drawn once, descriptions that are asked for once.
+
+    Attributes:
+        workers: one worker for each framework.
+        network: the network that both build.
+        dataset: where the images of the proofs are drawn from.
+        seed: of all that is drawn: images, weights, masks, perturbations.
+        updates: results of optimizers alone, by update rule. They are the same for all networks and seeds, so several
+            contexts may share one dictionary.
+    """
 
     workers: Workers
     network: Network
     dataset: Dataset
     seed: int = 0
-    # what optimizers did alone, by update rule: the same for all networks and seeds, so that these may share it
     updates: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,57 +49,64 @@ class Evidence:
         self.parts: dict[int, Dataset] = {}  # of the data set, by the number of training images
 
     def describe(self) -> dict[str, Description]:
-        """Both twins' entries and layers."""
+        """Both twins' entries, layers and dropout sites, by framework. Raises WorkerError."""
         if not self.descriptions:
             self.descriptions = self.workers.map(lambda worker: worker.describe(self.network.name))
         return self.descriptions
 
     def state(self, dtype: str) -> State:
-        """The same random float32 numbers in either dtype; drawn once.
+        """The weights and running statistics of the proofs, drawn once: the same float32 numbers in either dtype.
 
         Workers take float32 for a float64 model, too: half as much to keep and to send.
+
+        Args:
+            dtype: "float32" or "float64".
         """
         if not self.drawn:
             self.drawn = proof_state(self.entries(), self.seed)
         return {name: array.astype(dtype, copy=False) for name, array in self.drawn.items()}
 
     def entries(self) -> list[Entry]:
-        """The state's entries, as the first twin lists them; the certificate proves that the other's are the same."""
+        """The state's entries, as the first twin lists them. The certificate proves that the other's are equal."""
         return next(iter(self.describe().values())).entries
 
     def layers(self) -> list[dict[str, Any]]:
-        """The layers' specs in network order, as the first twin lists them."""
+        """The layers' specs in the order of the network, as the first twin lists them."""
         return list(next(iter(self.describe().values())).layers)
 
     def images(self) -> np.ndarray:
-        """float32 [n, h, w, 3]: real images of the data set, in -2..2, enlarged where the network is for larger."""
+        """Images of the data set: float32 [batch, h, w, 3] in -2..2, enlarged where the network takes larger ones."""
         picks = np.random.default_rng(self.seed).choice(len(self.dataset.train_images), self.batch, replace=False)
         pixels = self._resized(self.dataset.train_images[np.sort(picks)])
         return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
 
     @property
     def batch(self) -> int:
-        """How many images the proofs run at once."""
-        return max(1, min(BATCH, int(MOST_FLOPS // self.network.flops)))
+        """How many images the proofs run at once: fewer for larger networks."""
+        return max(1, min(PROOF_BATCH, int(MOST_FLOPS // self.network.flops)))
 
     @property
     def evaluation_batch(self) -> int:
-        """How many images an evaluation that is proven takes at once: a training's number where that costs little."""
+        """How many images a proven evaluation takes at once: as many as a training's where that costs little."""
         return max(2, min(EVALUATION_BATCH, int(EVALUATED_FLOPS // self.network.flops)))
 
     def part(self, count: int) -> Dataset:
-        """Some images, in the network's size: enlarged or cut; labels within its classes, of every class alike.
+        """A drawn part of the data set, in the network's image size, with labels that are classes of the network.
 
-        `count` of the training images; of the test images two batches of an evaluation and a half. Drawn once, since
-        every training that is proven begins with it; nobody may write to its arrays.
+        Images are enlarged or cut to size. Of every class there are as many images as of the others. It is drawn once,
+        because every proven training begins with it; its arrays cannot be written to.
+
+        Args:
+            count: how many training images. Of test images there are two batches of an evaluation and a half.
         """
         if count not in self.parts:
             self.parts[count] = self._part(count)
         return self.parts[count]
 
     def _part(self, count: int) -> Dataset:
+        """As `part`, drawn anew."""
         data, draw, batch = self.dataset, np.random.default_rng(self.seed), self.evaluation_batch
-        # as int64: a network's number of classes may be no uint8
+        # as int64: a network's number of classes may not fit uint8
         train_labels, test_labels = (
             labels.astype(np.int64) % self.network.classes for labels in (data.train_labels, data.test_labels)
         )
@@ -113,22 +128,29 @@ class Evidence:
         return pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
 
     def stages(self, dtype: str) -> dict[str, Arrays]:
-        """Both twins' eval-mode stages with the same weights and images; the float64 ones are kept."""
+        """Both twins' stages in inference, by framework, with the same weights and images; float64 ones are kept.
+
+        Args:
+            dtype: "float32" or "float64".
+
+        Raises:
+            WorkerError: a worker failed, with what it said.
+        """
         if dtype == "float64" and self.float64_stages:
             return self.float64_stages
         arrays = pack(state=self.state("float32"), images={"nhwc": self.images()})
-        found = self.workers.map(lambda worker: worker.stages(self.network.name, dtype, arrays))
+        stages = self.workers.map(lambda worker: worker.stages(self.network.name, dtype, arrays))
         if dtype == "float64":
-            self.float64_stages = found
-        return found
+            self.float64_stages = stages
+        return stages
 
 
 def _of_every_class(labels: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
     """Indices [count] of drawn images, in order: of each class as many as can be; some twice if there are too few."""
     images = draw.permutation(len(labels))
-    turn = np.empty(len(images), int)  # the how many-th of its class each image is
+    rank = np.empty(len(images), int)  # of each image among those of its class
     for label in np.unique(labels):
         own = labels[images] == label
-        turn[own] = np.arange(np.count_nonzero(own))
-    ordered = images[np.argsort(turn, kind="stable")]
+        rank[own] = np.arange(np.count_nonzero(own))
+    ordered = images[np.argsort(rank, kind="stable")]
     return np.sort(np.resize(ordered, count))

@@ -1,8 +1,9 @@
-"""Evidence 7: the evaluation that a training reports its accuracy from.
+"""Level 7: the evaluation that a training reports its accuracy from.
 
-It is the verb that `parity train` calls after each epoch, on images of every position of a batch and of an incomplete
-last one. Its logits are held against `predict`, which is fed numpy's preprocessing; loss, accuracy and count are
-computed again from them in numpy; and it must leave no trace in the training that it interrupts.
+It is the verb that `parity train` calls after each epoch. The images are at every position of a batch, and in an
+incomplete last one. Its logits are compared with those of `predict`, which is given images that numpy preprocessed.
+Loss, accuracy and count are computed again in numpy from the logits. An evaluation must change nothing in the training
+that it interrupts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, gap
 from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, derive_limits, perturb
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
 from parity.proofs.optimizer import UPDATE_LIMIT
 from parity.proofs.proof import by_framework, make_proof, worst_of
@@ -28,124 +29,149 @@ from parity.weights.state import State, same_bits
 from parity.workers.client.training import Evaluation
 from parity.workers.pool import Worker
 
-MARGIN = 50.0  # of the logits: how far they reach, in units of their own spread over the images
+MARGIN = 50.0  # factor between the logits and their standard deviation over the images
 
-LEAST_SPREAD = 1e-3  # of the logits' size: what varies less is not made to vary more than rounding allows
+LEAST_SPREAD = 1e-3  # of the largest logit: a smaller deviation is not scaled up further, as it may be rounding
 
-NEAR_TIE = 1e-3  # of the spread: by which the two classes of a pair are apart; half precision cannot tell them
+NEAR_TIE = 1e-3  # of the deviation: the difference between two classes of a pair, which half precision cannot show
 
-PRECISIONS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
+ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
 
 
-def evaluation(evidence: Evidence) -> Proof:
-    """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and what it leaves behind."""
-    left = side_effects(evidence)  # first: of what an evaluation has changed for good, a second one shows nothing
-    told = telling(evidence)
-    labels = told.part.test_labels
+def evaluation(context: ProofContext) -> Proof:
+    """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and its side effects.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
+    effects = side_effects(context)  # first: a lasting change by an evaluation does not show in a second one
+    probe = evaluation_probe(context)
+    labels = probe.part.test_labels
     problems: list[str] = []
     logits: dict[str, dict[str, Arrays]] = {}  # by precision and framework, one array a position of the batch
     comparisons: dict[str, Comparison] = {}
-    for precision, rounding in PRECISIONS.items():
-        evaluations = evaluated(evidence, precision, told)
-        logits[precision] = {name: _by_position(evidence, result.logits) for name, result in evaluations.items()}
+    for precision, rounding in ROUNDINGS.items():
+        evaluations = evaluated(context, precision, probe)
+        logits[precision] = {name: _by_position(context, result.logits) for name, result in evaluations.items()}
         for framework, result in evaluations.items():
             what = f"{framework} {precision}"
             comparisons[f"loss, {what}"] = _recounted(result, labels, rounding)
             problems += [f"{what}: {line}" for line in _miscounted(result, labels)]
     predicted = {
-        name: _by_position(evidence, array) for name, array in predictions(evidence, "float64", told.state).items()
+        name: _by_position(context, array) for name, array in predictions(context, "float64", probe.state).items()
     }
     first, second = logits["float64"].values()
     comparisons["between the frameworks"] = compare(first, second, FLOAT64_LIMIT)
     for framework, exact in logits["float64"].items():
         comparisons[f"{framework}, against its predictions"] = compare(predicted[framework], exact, FLOAT64_LIMIT)
-    limits = _float32_limits(evidence, told, logits["float64"])
-    rounded = {name: compare(predicted[name], found, limits) for name, found in logits["float32"].items()}
-    for what, comparison in (comparisons | {f"{name}, float32": each for name, each in rounded.items()}).items():
+    limits = _float32_limits(context, probe, logits["float64"])
+    rounded = {name: compare(predicted[name], arrays, limits) for name, arrays in logits["float32"].items()}
+    labelled = comparisons | {f"{name}, float32": comparison for name, comparison in rounded.items()}
+    for what, comparison in labelled.items():
         problems += [f"{what}: {line}" for line in comparison.explain()]
-    problems += [f"{framework}: {line}" for framework, each in left.items() for line in each.explain()]
+    problems += [f"{framework}: {line}" for framework, effect in effects.items() for line in effect.explain()]
     every = [*comparisons.values(), *rounded.values()]
     compared = {
         "images": len(labels),
         "positions": len(first),
         "elements": sum(comparison.elements for comparison in every),
-        "arrays untouched": sum(each.untouched for each in left.values()),
-        "arrays trained on": sum(each.trained_on for each in left.values()),
+        "arrays untouched": sum(effect.untouched for effect in effects.values()),
+        "arrays trained on": sum(effect.trained_on for effect in effects.values()),
     }
-    return make_proof(evidence, 7, compared, problems, worst_of(every), by_framework(rounded))
+    return make_proof(context, 7, compared, problems, worst_of(every), by_framework(rounded))
 
 
 @dataclass(frozen=True)
-class Telling:
-    """Weights and labels with which an evaluation shows what it does; the images are the proof's."""
+class EvaluationProbe:
+    """Weights and labels that show the faults of an evaluation; the images are the proof's."""
 
     state: State
     part: Dataset
 
 
-def telling(evidence: Evidence) -> Telling:
-    """Weights whose logits reach beyond 100, with classes in pairs that are near ties, and labels three in four right.
+def evaluation_probe(context: ProofContext) -> EvaluationProbe:
+    """Weights with logits beyond 100 that nearly tie in pairs of classes, and labels of which three in four are right.
 
-    With drawn weights the logits of all images are nearly alike and of the order of one, and hardly an image is right:
-    classes that are not counted, loss and logits that are cut, counts that overflow and a comparison of rounded logits
-    stay unseen. The last layer is linear: its logits are made to vary from image to image by another kernel and bias.
+    With drawn weights the logits of all images are nearly alike and of the order of one, and hardly an image is right.
+    These faults would then stay unseen: classes that are not counted, a loss or logits that are cut, counts that
+    overflow, a comparison of rounded logits. The last layer is linear: another kernel and bias make its logits vary
+    from image to image.
     """
-    framework = next(iter(evidence.workers))  # one of them is enough to see how far logits reach
-    start(evidence, recipe_for(evidence), only=framework)
-    raw = np.nan_to_num(_evaluate(evidence, evidence.workers[framework]).logits)
+    framework = next(iter(context.workers))  # one of them is enough to see how large logits are
+    start(context, recipe_for(context), only=framework)
+    raw = np.nan_to_num(_evaluate(context, context.workers[framework]).logits)
     mean, deviation = raw.mean(axis=0), np.maximum(raw.std(axis=0), LEAST_SPREAD * np.abs(raw).max())
     mixing = np.eye(raw.shape[1])
     pairs = np.arange(0, raw.shape[1] - 1, 2)
     mixing[pairs, pairs + 1] = 1.0
     mixing[pairs + 1, pairs + 1] = NEAR_TIE
     change = (MARGIN / np.where(deviation > 0, deviation, 1.0))[:, None] * mixing
-    state = dict(evidence.state("float32"))
+    state = dict(context.state("float32"))
     kernel, bias = (state[f"{LOGITS}/{kind}"].astype(np.float64) for kind in ("kernel", "bias"))
     state[f"{LOGITS}/kernel"] = (kernel @ change).astype(np.float32)
     state[f"{LOGITS}/bias"] = ((bias - mean) @ change).astype(np.float32)
-    part = training_part(evidence)
-    best = np.resize(((raw - mean) @ change).argmax(axis=1), len(part.test_labels))  # an evaluation may lack images
+    part = training_part(context)
+    best = np.resize(
+        ((raw - mean) @ change).argmax(axis=1), len(part.test_labels)
+    )  # a faulty evaluation may leave images out
     right = (np.arange(len(best)) % 4 != 3) & (best <= np.iinfo(np.uint8).max)
-    return Telling(state, replace(part, test_labels=np.where(right, best, part.test_labels).astype(np.uint8)))
+    return EvaluationProbe(state, replace(part, test_labels=np.where(right, best, part.test_labels).astype(np.uint8)))
 
 
 def evaluated(
-    evidence: Evidence, precision: str, told: Telling | None = None, batch: int | None = None
+    context: ProofContext, precision: str, probe: EvaluationProbe | None = None, batch: int | None = None
 ) -> dict[str, Evaluation]:
-    """Each framework's evaluation, as a training makes it, of such weights and labels, or of the proof's."""
-    states = dict.fromkeys(evidence.workers, told.state) if told else None
-    start(evidence, recipe_for(evidence), states, precision=precision, part=told.part if told else None)
-    return evidence.workers.map(lambda worker: _evaluate(evidence, worker, batch))
+    """Each framework's evaluation, made as a training makes it.
+
+    Args:
+        context: the network and its workers.
+        precision: of the training: "float32" or "float64".
+        probe: weights and labels; those of the other proofs if None.
+        batch: images at once; the context's number if None.
+
+    Returns:
+        By framework: logits [n, classes], loss, accuracy and the count of images.
+    """
+    states = dict.fromkeys(context.workers, probe.state) if probe else None
+    start(context, recipe_for(context), states, precision=precision, part=probe.part if probe else None)
+    return context.workers.map(lambda worker: _evaluate(context, worker, batch))
 
 
-def predictions(evidence: Evidence, precision: str, state: State | None = None, **changed: np.ndarray) -> Arrays:
-    """Each framework's logits of the same images by `predict`, preprocessed in numpy; `changed` data instead."""
-    arrays = prepared(training_part(evidence), recipe_for(evidence))
+def predictions(context: ProofContext, precision: str, state: State | None = None, **changed: np.ndarray) -> Arrays:
+    """Each framework's logits [n, classes] of the test images by `predict`, preprocessed in numpy.
+
+    Args:
+        context: the network and its workers.
+        precision: of the model: "float32" or "float64".
+        state: float32 weights and statistics; those of the proofs if None.
+        changed: arrays in place of the proof's: `images` uint8 [n, h, w, 3], `mean` float32 [h, w, 3].
+    """
+    arrays = prepared(training_part(context), recipe_for(context))
     data = {"images": arrays["test_images"]} | ({"mean": arrays["test_mean"]} if "test_mean" in arrays else {})
-    given = pack(state=state or evidence.state("float32"), data=data | changed)
-    return evidence.workers.map(lambda worker: worker.predict(evidence.network.name, precision, given))
+    given = pack(state=state or context.state("float32"), data=data | changed)
+    return context.workers.map(lambda worker: worker.predict(context.network.name, precision, given))
 
 
-def _evaluate(evidence: Evidence, worker: Worker, batch: int | None = None) -> Evaluation:
-    return worker.evaluate(evidence.network.name, batch=batch or evidence.evaluation_batch)
+def _evaluate(context: ProofContext, worker: Worker, batch: int | None = None) -> Evaluation:
+    return worker.evaluate(context.network.name, batch=batch or context.evaluation_batch)
 
 
-def _by_position(evidence: Evidence, logits: np.ndarray) -> Arrays:
-    """The logits by their image's position in its batch, and those of the last batch: faults have places there."""
-    batch = evidence.evaluation_batch
-    places = {f"position {place + 1} of {batch}": logits[place::batch] for place in range(min(batch, len(logits)))}
-    return places | {"last batch": logits[(len(logits) - 1) // batch * batch :]}
+def _by_position(context: ProofContext, logits: np.ndarray) -> Arrays:
+    """The logits by the image's position in its batch, and those of the last batch; some faults are at one only."""
+    batch = context.evaluation_batch
+    positions = {f"position {index + 1} of {batch}": logits[index::batch] for index in range(min(batch, len(logits)))}
+    return positions | {"last batch": logits[(len(logits) - 1) // batch * batch :]}
 
 
 def _recounted(result: Evaluation, labels: np.ndarray, rounding: float) -> Comparison:
-    """The mean loss against numpy's of the same logits; a sum of n losses rounds n times."""
+    """The mean loss against numpy's of the same logits; a sum of n losses is rounded n times."""
     logits = result.logits
     limit = (len(labels) + logits.shape[1] + 4) * rounding
     return recounted(result.loss, logits, labels[: len(logits)], limit)
 
 
 def _miscounted(result: Evaluation, labels: np.ndarray) -> list[str]:
-    """How many images it says that it saw, and how many of them right, against numpy."""
+    """Whether the number of images, and of right ones, is numpy's of the same logits; a line for what is not."""
     logits = result.logits
     if (len(logits), result.images) != (len(labels), len(labels)):
         return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result.images}"]
@@ -155,90 +181,106 @@ def _miscounted(result: Evaluation, labels: np.ndarray) -> list[str]:
     return [f"expected {hits} of {len(labels)} right, found {result.accuracy * len(labels):g}"]
 
 
-def _float32_limits(evidence: Evidence, told: Telling, exact: Mapping[str, Arrays]) -> dict[str, float]:
-    """As at level 3: by how much float64 logits move with weights that float32 rounding has moved."""
-    weights = {name: array.astype(np.float64) for name, array in told.state.items()}
-    others = replace(told, state=perturb(weights, np.random.default_rng(evidence.seed)))
-    moved = evaluated(evidence, "float64", others)
-    each = [derive_limits(exact[name], [_by_position(evidence, moved[name].logits)]) for name in exact]
-    # every position of a batch has the same noise: the largest speaks for those of which there are few images
-    largest = float(np.max([limit for limits in each for limit in limits.values()]))
+def _float32_limits(context: ProofContext, probe: EvaluationProbe, exact: Mapping[str, Arrays]) -> dict[str, float]:
+    """As at level 3: how far float64 logits move with weights that are perturbed by float32 rounding."""
+    weights = {name: array.astype(np.float64) for name, array in probe.state.items()}
+    others = replace(probe, state=perturb(weights, np.random.default_rng(context.seed)))
+    moved = evaluated(context, "float64", others)
+    derived = [derive_limits(exact[name], [_by_position(context, moved[name].logits)]) for name in exact]
+    # every position of a batch has the same noise; the largest limit is for all, as some positions have few images
+    largest = float(np.max([limit for limits in derived for limit in limits.values()]))
     return dict.fromkeys(next(iter(exact.values())), largest)
 
 
 @dataclass
 class SideEffects:
-    """What was otherwise in a framework's training that an evaluation interrupted: nothing, where all is well."""
+    """What an evaluation, or the checkpoint around it, changed in one framework's training: nothing, where all is well.
 
-    changed: list[str]  # names of arrays: by the evaluation,
-    lost: list[str]  # by being sent out and back as a checkpoint is,
-    other: list[str]  # by the step that followed
-    stale: float  # how far apart the logits of an evaluation are before and after that, of their size
-    misreported: list[str]  # what two steps in one go report otherwise than each alone
-    untouched: int  # arrays that were looked at
+    Attributes:
+        changed: arrays that the evaluation changed.
+        lost: arrays that changed when weights and memory were exported and loaded, as a checkpoint does.
+        other: arrays that are different after the next step than after the same step without the evaluation.
+        stale: gap of the logits before and after the state was exported and loaded; 0 if they are equal.
+        misreported: loss or accuracy that two steps in one call report as other than the mean of both alone.
+        untouched: how many arrays were compared around the evaluation.
+        trained_on: how many were compared after the step that followed.
+    """
+
+    changed: list[str]
+    lost: list[str]
+    other: list[str]
+    stale: float
+    misreported: list[str]
+    untouched: int
     trained_on: int
 
     def explain(self) -> list[str]:
-        """One line for everything that was otherwise."""
+        """One line for each kind of change, for the user."""
         lines = {
             "an evaluation changed": self.changed,
-            "weights and memory sent out and back have changed": self.lost,
-            "the step after an evaluation is another one than without it; it changed otherwise": self.other,
+            "exporting and loading weights and memory changed": self.lost,
+            "the step after an evaluation differs from the same step without it in": self.other,
         }
         problems = [f"{what} {len(names)} arrays, first {names[:3]}" for what, names in lines.items() if names]
         if self.stale > 0:
-            what = "an evaluation after a step has other logits than one of the same weights, sent out and back"
-            problems.append(f"{what}: {self.stale:.1e} of their size apart")
+            what = "an evaluation after a step gives other logits than after its weights were exported and loaded"
+            problems.append(f"{what}: gap {self.stale:.1e}")
         return problems + self.misreported
 
 
-def side_effects(evidence: Evidence, *, fresh: bool = False, reload: bool = True) -> dict[str, SideEffects]:
-    """Two steps with an evaluation between them, and the same without; `fresh`: in trainings that are built anew.
+def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = True) -> dict[str, SideEffects]:
+    """Train two steps with an evaluation between them, and the same without it, and compare.
 
-    Without `reload` weights and memory stay where they are.
+    Weights, statistics and the optimizer's memory must be bit for bit what they were before the evaluation. Its logits
+    must be those of the weights as they are now: the same after these were exported and loaded again, as in a training
+    that was killed and goes on. The step after the evaluation must give what it gives without it: bit for bit on a CPU,
+    in float32, as it is trained; in float64 on other devices, where sums have no fixed order. Two steps in one call
+    must report the means of what both report alone.
 
-    The weights, statistics and the optimizer's memory are bit for bit what they were before the evaluation, whose
-    logits are those of the weights as they are now: the same when these were sent out and back, as a training that was
-    killed gets them. What the step after it comes to is what it comes to without: bit for bit on a CPU, in float32, as
-    it is trained; on other devices, where sums have no fixed order, in float64. And both steps in one go report the
-    means of what each reports alone.
+    Args:
+        context: the network and its workers.
+        fresh: whether the trainings are built anew.
+        reload: whether weights and memory are exported and loaded again.
+
+    Returns:
+        What was changed, by framework.
     """
-    recipe = recipe_for(evidence)
-    exact = all(evidence.workers[name].device == "cpu" for name in evidence.workers)
+    recipe = recipe_for(context)
+    exact = all(context.workers[name].device == "cpu" for name in context.workers)
     precision = "float32" if exact else "float64"
 
-    def run(interrupted: bool) -> dict[str, _Ends]:
+    def run(interrupted: bool) -> dict[str, _TwoSteps]:
         if fresh:
-            evidence.workers.map(lambda worker: worker.forget_training(evidence.network.name))
-        plan = start(evidence, recipe, precision=precision)
-        ends: dict[str, _Ends] = {}
+            context.workers.map(lambda worker: worker.forget_training(context.network.name))
+        plan = start(context, recipe, precision=precision)
+        ends: dict[str, _TwoSteps] = {}
 
         def job(worker: Worker) -> None:
             if interrupted:
-                first = train_rows(evidence, worker, plan, 0)
-                before = _digests(evidence, worker)
-                logits = [_evaluate(evidence, worker).logits]
-                after = _digests(evidence, worker)
+                first = train_rows(context, worker, plan, 0)
+                before = _digests(context, worker)
+                logits = [_evaluate(context, worker).logits]
+                after = _digests(context, worker)
                 if reload:
-                    kept = worker.export_training(evidence.network.name, optimizer=True).arrays
-                    worker.load_training(evidence.network.name, kept)
-                back = _digests(evidence, worker)
-                logits.append(_evaluate(evidence, worker).logits)
-                steps = [first, train_rows(evidence, worker, plan, 1)]
+                    kept = worker.export_training(context.network.name, optimizer=True).arrays
+                    worker.load_training(context.network.name, kept)
+                back = _digests(context, worker)
+                logits.append(_evaluate(context, worker).logits)
+                steps = [first, train_rows(context, worker, plan, 1)]
             else:
                 before, after, back, logits = {}, {}, {}, []
-                steps = [train_rows(evidence, worker, plan, 0, 2)]
-            end = _digests(evidence, worker) if exact else _exported(evidence, worker)
+                steps = [train_rows(context, worker, plan, 0, 2)]
+            end = _digests(context, worker) if exact else _exported(context, worker)
             reported = {
                 "loss": float(np.mean([step.loss for step in steps])),
                 "accuracy": float(np.mean([step.accuracy for step in steps])),
             }
-            ends[worker.framework] = _Ends(before, after, back, end, logits, reported)
+            ends[worker.framework] = _TwoSteps(before, after, back, end, logits, reported)
 
-        evidence.workers.map(job)
-        return {name: ends[name] for name in evidence.workers}
+        context.workers.map(job)
+        return {name: ends[name] for name in context.workers}
 
-    alone, found = run(interrupted=False), {}
+    alone, effects = run(interrupted=False), {}
     limit = {"float32": FLOAT32_ROUNDING, "float64": UPDATE_LIMIT}[precision]
     for framework, ends in run(interrupted=True).items():
         expected, reported = alone[framework].end, alone[framework].reported
@@ -248,38 +290,38 @@ def side_effects(evidence: Evidence, *, fresh: bool = False, reload: bool = True
             other = [gap.name for gap in compare(expected, ends.end, UPDATE_LIMIT).gaps if not gap.passed]
         now, sent = ends.logits
         same = same_bits(now, sent) if exact else gap(sent, now) <= UPDATE_LIMIT
-        found[framework] = SideEffects(
+        effects[framework] = SideEffects(
             changed=[name for name in ends.before if ends.before[name] != ends.after.get(name)],
             lost=[name for name in ends.after if ends.after[name] != ends.back.get(name)],
             other=other,
             stale=0.0 if same else gap(sent, now),
             misreported=[
-                f"two steps in one go report a {name} of {reported[name]:g}, each alone {mean:g} on average"
+                f"two steps in one call report a {name} of {reported[name]:g}, both alone {mean:g} on average"
                 for name, mean in ends.reported.items()
                 if not abs(reported[name] - mean) <= 4 * limit * max(abs(mean), limit)
             ],
             untouched=len(ends.before),
             trained_on=len(expected),
         )
-    return found
+    return effects
 
 
 @dataclass(frozen=True)
-class _Ends:
-    """What two steps, with an evaluation between them or without, came to."""
+class _TwoSteps:
+    """What two steps gave, with an evaluation between them or without."""
 
     before: dict[str, str]  # digests before the evaluation
     after: dict[str, str]  # and after it
-    back: dict[str, str]  # after they were sent out and back
+    back: dict[str, str]  # after weights and memory were exported and loaded
     end: dict[str, Any]  # after the second step; arrays, where bits may differ
-    logits: list[np.ndarray]  # of the evaluation, and of another one after weights and memory were sent out and back
+    logits: list[np.ndarray]  # of the evaluation, and of another one after the state was exported and loaded
     reported: dict[str, float]  # loss and accuracy
 
 
-def _digests(evidence: Evidence, worker: Worker) -> dict[str, str]:
-    return worker.digest_training(evidence.network.name)
+def _digests(context: ProofContext, worker: Worker) -> dict[str, str]:
+    return worker.digest_training(context.network.name)
 
 
-def _exported(evidence: Evidence, worker: Worker) -> Arrays:
-    found = worker.export_training(evidence.network.name, optimizer=True)
-    return found.state | found.optimizer
+def _exported(context: ProofContext, worker: Worker) -> Arrays:
+    exported = worker.export_training(context.network.name, optimizer=True)
+    return exported.state | exported.optimizer

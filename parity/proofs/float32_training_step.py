@@ -1,8 +1,8 @@
-"""Evidence 8: the float32 step that a training consists of, each framework against its own float64 run of it.
+"""Level 8: the float32 training step, each framework against its own float64 run of the step.
 
-Everything that levels 4 to 6 show in float64 may be otherwise in the float32 kernels, which are other code. A training
-is started, warmed up and run over three epochs, by the verbs of `parity train` and with its evaluation in between. Its
-steps are then taken again in float64, each from the float32 run's own weights and memory.
+The float32 kernels are other code than those that levels 4 to 6 look at in float64, and may have other faults. A
+training is started, warmed up and run over three epochs, by the verbs of `parity train` and with its evaluation between
+epochs. Its steps are then taken again in float64, each from the float32 run's own weights and memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from parity.catalogue.recipes import Recipe
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison, compare, farthest, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, alarm_factor, perturb, sum_roundings
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.extremes import EXTREMES, extreme_plan, extreme_state
 from parity.proofs.layer_gradients import gradients_alone
 from parity.proofs.optimizer import boundary_rates
@@ -30,7 +30,7 @@ from parity.proofs.single_steps import (
     StepResult,
     TrainerState,
     by_the_rule,
-    counted,
+    counter_problems,
     current_state,
     from_row,
     loss_uncertainty,
@@ -45,187 +45,220 @@ from parity.system import is_short
 from parity.weights.state import same_bits
 from parity.workers.pool import Worker
 
-EPOCHS = (2, 1, 1)  # steps of each
+EPOCHS = (2, 1, 1)  # steps of each epoch
 
-# A step that halves or loses a gradient makes a gap of a half or one. A limit above this would let it pass.
+# A step that halves or loses a gradient gives a gap of a half or one. It would pass under a limit above this.
 LARGEST_LIMIT = 0.25
 
 TRIES = 6
 
-MEMORY = 200  # bytes a parameter in all processes together: 8.8 GB were measured with the 33.6 million of vgg16_slim
+MEMORY = 200  # bytes a parameter, all processes together: 8.8 GB were measured with the 33.6 million of vgg16_slim
 
-TIE = 16.0  # roundings by which weights are moved to see whether a gap was a tie that rounding decided otherwise
+TIE = 16.0  # roundings by which weights are perturbed, to see whether a gap comes from a tie in a ReLU or a pool
 
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """A float32 step that is taken again in float64: where it began, a plan with its row first, and what it came to."""
+    """A float32 step that is taken again in float64.
+
+    Attributes:
+        title: for the report.
+        states: by framework, where the step began.
+        plan: arrays of an epoch, whose first row is the step's batch.
+        taken: by framework, what the float32 step gave.
+        margin: of the logits; the loss is as uncertain as they are.
+    """
 
     title: str
     states: Mapping[str, TrainerState]
     plan: Arrays
     taken: Mapping[str, StepResult]
-    margin: float = 0.0  # of the logits: a loss is as uncertain as they are
+    margin: float = 0.0
 
 
-def float32_step(evidence: Evidence) -> Proof:
+def float32_step(context: ProofContext) -> Proof:
     """Level 8. Loss, gradients, weights and statistics of a step two epochs on, and of designed first steps.
 
     Then the optimizer alone, for as many steps as a training has.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
-    recipe = recipe_for(evidence)
-    if (memory := _memory_wanted(evidence)) is not None:
-        return make_proof(evidence, 8, {}, [memory])
-    _make_room(evidence)
+    recipe = recipe_for(context)
+    if (memory := _memory_shortage(context)) is not None:
+        return make_proof(context, 8, {}, [memory])
+    _make_room(context)
     problems: list[str] = []
-    rules: dict[str, dict[str, Comparison]] = {name: {} for name in evidence.workers}  # by step
-    watched = [_run(evidence, recipe, problems, rules), *_designed(evidence, recipe, rules)]
-    _make_room(evidence)
+    rules: dict[str, dict[str, Comparison]] = {name: {} for name in context.workers}  # by step
+    watched = [_run(context, recipe, problems, rules), *_designed(context, recipe, rules)]
+    _make_room(context)
     comparisons = {
-        (each.title, framework): comparison
-        for each, first in zip(watched, against_float64(evidence, recipe, watched), strict=True)
-        for framework, comparison in retried(evidence, recipe, each, first).items()
+        (recorded.title, framework): comparison
+        for recorded, first in zip(watched, against_float64(context, recipe, watched), strict=True)
+        for framework, comparison in retried(context, recipe, recorded, first).items()
     }
     for (title, framework), comparison in comparisons.items():
         problems += [f"{framework}, {title}: {line}" for line in comparison.explain()]
-    for framework, found in rules.items():
-        for title, comparison in found.items():
+    for framework, by_step in rules.items():
+        for title, comparison in by_step.items():
             problems += [f"{framework}, {title}, weights by the update rule: {line}" for line in comparison.explain()]
-    own = {name: worst_of([c for (_, f), c in comparisons.items() if f == name]) for name in evidence.workers}
-    del watched  # of deep networks gigabytes
-    alone = gradients_alone(evidence)
-    problems += [f"{name}, layers alone: {line}" for name, each in alone.items() for line in each.explain()]
-    updates = [each for found in rules.values() for each in found.values()]
-    # an update by the rule is within a few roundings, its limit: one that holds says nothing of margins
-    telling = [*comparisons.values(), *alone.values(), *(each for each in updates if not each.passed)]
+    own = {name: worst_of([c for (_, f), c in comparisons.items() if f == name]) for name in context.workers}
+    del watched  # gigabytes for deep networks
+    alone = gradients_alone(context)
+    problems += [f"{name}, layers alone: {line}" for name, comparison in alone.items() for line in comparison.explain()]
+    updates = [comparison for by_step in rules.values() for comparison in by_step.values()]
+    # the limit of an update is a few roundings, so one that passes says nothing about the margin
+    informative = [*comparisons.values(), *alone.values(), *(update for update in updates if not update.passed)]
     compared = {
         "steps": sum(EPOCHS) + len(EXTREMES),
-        "classes": len(np.unique(training_part(evidence).train_labels)),
+        "classes": len(np.unique(training_part(context).train_labels)),
         "arrays": sum(len(comparison.gaps) for comparison in [*comparisons.values(), *updates]),
         "gradients of layers alone": sum(len(comparison.gaps) for comparison in alone.values()),
         "elements": sum(comparison.elements for comparison in [*comparisons.values(), *alone.values(), *updates]),
     }
     if not problems:
-        counts = count_steps(evidence, recipe)
+        counts = count_steps(context, recipe)
         problems += counts.problems
         compared["steps of the optimizer alone"] = counts.steps
-    return make_proof(evidence, 8, compared, problems, worst_of(telling), by_framework(own))
+    return make_proof(context, 8, compared, problems, worst_of(informative), by_framework(own))
 
 
 def against_float64(
-    evidence: Evidence, recipe: Recipe, watched: Sequence[RecordedStep], attempt: int = 0
+    context: ProofContext, recipe: Recipe, watched: Sequence[RecordedStep], attempt: int = 0
 ) -> list[dict[str, Comparison]]:
-    """Each framework's steps against its own float64 ones, within limits from float64 runs that rounding has moved."""
-    amplitude = _amplitude(evidence)
+    """Each framework's float32 steps against its own float64 ones.
 
-    def wanted() -> Iterator[tuple[Mapping[str, TrainerState], Arrays]]:
-        for each in watched:
-            yield each.states, each.plan
-            yield _moved(evidence, each.states, amplitude, attempt), each.plan
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        watched: the float32 steps.
+        attempt: number of the try, from 0; every try draws other perturbations.
 
-    taken = run_steps(evidence, recipe, wanted(), "float64", weights=False)
-    return [_within_limits(recipe, each, next(taken), next(taken)) for each in watched]
+    Returns:
+        For each step, by framework: the comparison. Limits are derived from float64 runs with weights that are
+        perturbed by float32 rounding.
+    """
+    amplitude = _amplitude(context)
+
+    def requested() -> Iterator[tuple[Mapping[str, TrainerState], Arrays]]:
+        for recorded in watched:
+            yield recorded.states, recorded.plan
+            yield _moved(context, recorded.states, amplitude, attempt), recorded.plan
+
+    taken = run_steps(context, recipe, requested(), "float64", weights=False)
+    return [_within_limits(recipe, recorded, next(taken), next(taken)) for recorded in watched]
 
 
 def retried(
-    evidence: Evidence, recipe: Recipe, watched: RecordedStep, comparisons: dict[str, Comparison]
+    context: ProofContext, recipe: Recipe, watched: RecordedStep, comparisons: dict[str, Comparison]
 ) -> dict[str, Comparison]:
-    """The comparisons of a step, those over their limits taken again from other weights.
+    """The comparisons of a step; where one is over its limit, the step is taken again from perturbed weights.
 
-    A ReLU or a max-pool whose numbers are a rounding apart may go the other way in float32, and move a gradient by
-    much. That is no fault, and it does not come back when the weights are moved a little, as a fault does: of every
-    array the smallest gap counts, and the largest of the limits, which come from moved runs of their own each time.
+    A ReLU or a max-pool whose inputs are one rounding apart may go the other way in float32, and change a gradient by
+    much. That is no fault, and it does not come back when the weights are perturbed, as a fault does. So of every array
+    the smallest gap counts, and the largest of the limits, which each try derives from perturbed runs of its own.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        watched: the float32 step.
+        comparisons: by framework, of the first try.
+
+    Returns:
+        By framework, the comparisons of all tries in one.
     """
     for attempt in range(1, TRIES):
         if all(comparison.passed or comparison.problems for comparison in comparisons.values()):
             break
-        states = _moved(evidence, watched.states, TIE, attempt)
-        taken = run_step(evidence, recipe, states, watched.plan, "float32", weights=False)
-        (others,) = against_float64(evidence, recipe, [replace(watched, states=states, taken=taken)], attempt)
+        states = _moved(context, watched.states, TIE, attempt)
+        taken = run_step(context, recipe, states, watched.plan, "float32", weights=False)
+        (others,) = against_float64(context, recipe, [replace(watched, states=states, taken=taken)], attempt)
         comparisons = {name: _better(comparison, others[name]) for name, comparison in comparisons.items()}
     return comparisons
 
 
-def _make_room(evidence: Evidence) -> None:
-    """Drop the trainings of earlier levels where memory is short: what they compiled of a deep network is gigabytes."""
+def _make_room(context: ProofContext) -> None:
+    """Drop the trainings of earlier levels where memory is short: compiled steps of a deep network take gigabytes."""
     if is_short():
-        _forget(evidence)
+        _forget(context)
 
 
-def _forget(evidence: Evidence) -> None:
-    evidence.workers.map(lambda worker: worker.forget_training(evidence.network.name))
+def _forget(context: ProofContext) -> None:
+    context.workers.map(lambda worker: worker.forget_training(context.network.name))
 
 
-def _memory_wanted(evidence: Evidence) -> str | None:
-    """Why a large network's steps are not looked at: they would end in processes that the system kills."""
-    if evidence.network.params <= LARGE:
+def _memory_shortage(context: ProofContext) -> str | None:
+    """Why a large network's steps are not looked at; None if they are. Short of memory, the system kills processes."""
+    if context.network.params <= LARGE:
         return None
-    _forget(evidence)
-    needed, available = MEMORY * evidence.network.params, psutil.virtual_memory().available
+    _forget(context)
+    needed, available = MEMORY * context.network.params, psutil.virtual_memory().available
     if needed <= available:
         return None
-    found = f"expected about {needed / 1e9:.0f} GB of free memory, found {available / 1e9:.0f} GB"
-    return f"not looked at: several states and the float64 runs of this network do not fit: {found}"
+    shortage = f"expected about {needed / 1e9:.0f} GB of free memory, found {available / 1e9:.0f} GB"
+    return f"not checked: several states and the float64 runs of this network do not fit into memory: {shortage}"
 
 
 def _run(
-    evidence: Evidence, recipe: Recipe, problems: list[str], rules: Mapping[str, dict[str, Comparison]]
+    context: ProofContext, recipe: Recipe, problems: list[str], rules: Mapping[str, dict[str, Comparison]]
 ) -> RecordedStep:
-    """A float32 training over several epochs, of which the last step is watched; the designed ones are first steps."""
-    plans = list(_plans(evidence, recipe))
+    """A float32 training over several epochs; its last step is recorded. The designed steps are first steps."""
+    plans = list(_plans(context, recipe))
     states: dict[str, TrainerState] = {}
     results: dict[str, StepResult] = {}
-    start(evidence, recipe, precision="float32")
-    sent = evidence.state("float32")
+    start(context, recipe, precision="float32")
+    sent = context.state("float32")
 
     def job(worker: Worker) -> None:
-        framework, name = worker.framework, evidence.network.name
-        found = [("when a training starts", current_state(evidence, worker))]
+        framework, name = worker.framework, context.network.name
+        observations = [("when a training starts", current_state(context, worker))]
         worker.warm_up(name, plans[0])
-        found.append(("over the warm-up", current_state(evidence, worker)))
-        for when, state in found:
+        observations.append(("over the warm-up", current_state(context, worker)))
+        for when, state in observations:
             changed = [n for n, array in sent.items() if not same_bits(array, state.state.get(n, np.zeros(0)))]
             if changed:
                 problems.append(f"{framework}: {len(changed)} arrays change {when}, first {changed[:3]}")
             if any(array.any() for array in state.memory.values()):
-                problems.append(f"{framework}: the optimizer remembers something {when}")
-        before, count = found[-1][1], 0
-        found.clear()  # of deep networks each is large
+                problems.append(f"{framework}: the optimizer's memory is not empty {when}")
+        before, count = observations[-1][1], 0
+        observations.clear()  # each is large for deep networks
         for number, (plan, steps) in enumerate(zip(plans, EPOCHS, strict=True)):
             for index in range(steps):
-                taken, count = step(evidence, worker, plan, index), count + 1
+                taken, count = step(context, worker, plan, index), count + 1
                 comparison = by_the_rule(recipe, before, taken, float(plan["rate"][index]), count, FLOAT32_ROUNDING)
                 rules[framework] |= {f"step {count}": comparison} if comparison else {}
                 problems.extend(
-                    f"{framework}: {p}" for p in counted(recipe, taken.after.memory, count, FLOAT32_ROUNDING)
+                    f"{framework}: {p}" for p in counter_problems(recipe, taken.after.memory, count, FLOAT32_ROUNDING)
                 )
                 states[framework], results[framework] = before, taken
                 before = taken.after
             if number < len(plans) - 1:  # as a training does between two epochs
-                worker.evaluate(name, batch=evidence.evaluation_batch)
+                worker.evaluate(name, batch=context.evaluation_batch)
 
-    evidence.workers.map(job)
+    context.workers.map(job)
     return RecordedStep(f"step {sum(EPOCHS)}", states, from_row(plans[-1], EPOCHS[-1] - 1), results)
 
 
-def _plans(evidence: Evidence, recipe: Recipe) -> Iterator[Arrays]:
+def _plans(context: ProofContext, recipe: Recipe) -> Iterator[Arrays]:
     """The plans of the epochs, with learning rates from both sides of a change."""
     rates = boundary_rates(recipe.schedule)
     for epoch, begin in enumerate((0, STEPS // 2, STEPS - 1)):
-        yield plan_of(evidence, recipe, epoch) | {"rate": np.roll(rates, -begin)}
+        yield plan_of(context, recipe, epoch) | {"rate": np.roll(rates, -begin)}
 
 
-def _designed(evidence: Evidence, recipe: Recipe, rules: Mapping[str, dict[str, Comparison]]) -> Iterator[RecordedStep]:
+def _designed(
+    context: ProofContext, recipe: Recipe, rules: Mapping[str, dict[str, Comparison]]
+) -> Iterator[RecordedStep]:
     """A float32 step from each designed state."""
-    labels = training_part(evidence).train_labels
+    labels = training_part(context).train_labels
     for extreme in EXTREMES:
-        plan = extreme_plan(plan_of(evidence, recipe, 0), labels, extreme)
-        state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float32")
-        states = dict.fromkeys(evidence.workers, TrainerState(state))
-        taken = run_step(evidence, recipe, states, plan, "float32")
-        for framework, each in taken.items():
+        plan = extreme_plan(plan_of(context, recipe, 0), labels, extreme)
+        state = extreme_state(context.state("float32"), context.layers(), extreme, "float32")
+        states = dict.fromkeys(context.workers, TrainerState(state))
+        taken = run_step(context, recipe, states, plan, "float32")
+        for framework, result in taken.items():
             rate = float(plan["rate"][0])
-            comparison = by_the_rule(recipe, states[framework], each, rate, 1, FLOAT32_ROUNDING)
+            comparison = by_the_rule(recipe, states[framework], result, rate, 1, FLOAT32_ROUNDING)
             rules[framework] |= {f"{extreme.name} numbers": comparison} if comparison else {}
         yield RecordedStep(f"{extreme.name} numbers", states, plan, taken, extreme.margin["float32"])
 
@@ -233,7 +266,7 @@ def _designed(evidence: Evidence, recipe: Recipe, rules: Mapping[str, dict[str, 
 def _within_limits(
     recipe: Recipe, watched: RecordedStep, exact: Mapping[str, StepResult], moved: Mapping[str, StepResult]
 ) -> dict[str, Comparison]:
-    """A step's comparison with the exact one in each framework; the moved one's distance from that makes the limits."""
+    """A step's comparison with the exact one, by framework; limits are derived from the perturbed one's distance."""
     oracles = {name: observed(taken, recipe) for name, taken in exact.items()}
     scales = {
         name: layer_scales(oracle) | {LOSS: max(float(oracle[LOSS]), watched.margin)}
@@ -259,28 +292,28 @@ def _within_limits(
     }
 
 
-def _amplitude(evidence: Evidence) -> float:
-    """By how many times as much as at level 3 weights are moved, for the sums over a batch's pixels."""
-    height, width, _ = evidence.network.image
-    return sum_roundings(training_batch(evidence) * height * width)
+def _amplitude(context: ProofContext) -> float:
+    """By how many float32 roundings weights are perturbed: more than at level 3, for the sums over a batch's pixels."""
+    height, width, _ = context.network.image
+    return sum_roundings(training_batch(context) * height * width)
 
 
 def _moved(
-    evidence: Evidence, states: Mapping[str, TrainerState], roundings: float, attempt: int
+    context: ProofContext, states: Mapping[str, TrainerState], roundings: float, attempt: int
 ) -> dict[str, TrainerState]:
-    """The states with weights, statistics and memory moved by so many float32 roundings; counters stay.
+    """The states with weights, statistics and memory perturbed by so many float32 roundings; counters stay as they are.
 
-    To the nearest float32 numbers, half as much to send.
+    Rounded to float32, which is half as much to send.
     """
-    draw = np.random.default_rng([evidence.seed, attempt, int(roundings)])
+    draw = np.random.default_rng([context.seed, attempt, int(roundings)])
     rounding = roundings * FLOAT32_ROUNDING
-    found: dict[int, TrainerState] = {}  # frameworks that begin alike go on doing so
+    moved: dict[int, TrainerState] = {}  # frameworks with one state get one perturbed state
     for state in states.values():
-        if id(state) not in found:
+        if id(state) not in moved:
             slots = {name: array for name, array in state.memory.items() if name.partition("/")[0] in SLOTS}
             weights = perturb(state.state, draw, rounding, "float32")
-            found[id(state)] = TrainerState(weights, state.memory | perturb(slots, draw, rounding, "float32"))
-    return {name: found[id(state)] for name, state in states.items()}
+            moved[id(state)] = TrainerState(weights, state.memory | perturb(slots, draw, rounding, "float32"))
+    return {name: moved[id(state)] for name, state in states.items()}
 
 
 def _better(one: Comparison, other: Comparison) -> Comparison:

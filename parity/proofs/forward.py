@@ -1,4 +1,4 @@
-"""Evidence 1 to 3: the transfer certificate, and the forward pass in inference mode in float64 and in float32."""
+"""Levels 1 to 3: the transfer certificate, and the forward pass in inference in float64 and in float32."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parity import kinds
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare
 from parity.numerics.tolerance import derive_limits, perturb
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LARGEST_INPUT, scaled_up
 from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
@@ -20,35 +20,38 @@ from parity.weights.state import Entry, parameter_counts, same_bits
 from parity.workers.pool import Worker
 
 
-def certificate(evidence: Evidence) -> Proof:
-    """Level 1. The two states are one-to-one by name, round trips are bit-exact, and every layer alone means the same.
+def certificate(context: ProofContext) -> Proof:
+    """Level 1. The two states correspond one to one by name, round trips are bit-exact, and every layer alone is right.
 
-    The last part runs each layer with parameters alone on random maps, in both frameworks and in numpy: a transposed
-    square kernel or two swapped arrays of one shape survive a round trip, but not that.
+    The last part runs every layer that has parameters on random maps, alone, in both frameworks and in numpy. A
+    transposed square kernel, or two exchanged arrays of one shape, survive a round trip; they do not survive that.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     problems: list[str] = []
-    first, second = (description.entries for description in evidence.describe().values())
-    problems += _bijection(evidence, first, second)
-    layers = [description.layers for description in evidence.describe().values()]
+    first, second = (description.entries for description in context.describe().values())
+    problems += _bijection(context, first, second)
+    layers = [description.layers for description in context.describe().values()]
     if layers[0] != layers[1]:
         different = [f"{a} / {b}" for a, b in zip(layers[0], layers[1], strict=False) if a != b]
         problems.append(f"the twins' layers differ ({len(layers[0])} and {len(layers[1])}): {'; '.join(different[:3])}")
-    if problems:  # no state fits both twins: there is nothing to send around
-        return make_proof(evidence, 1, {"arrays": len(first)}, problems)
+    if problems:  # no state fits both twins: there is nothing to transfer
+        return make_proof(context, 1, {"arrays": len(first)}, problems)
 
-    state = evidence.state("float32")
-    returned = evidence.workers.map(lambda worker: worker.round_trip(evidence.network.name, state))
+    state = context.state("float32")
+    returned = context.workers.map(lambda worker: worker.round_trip(context.network.name, state))
     for framework, back in returned.items():
         exact = [n for n, array in state.items() if n in back and same_bits(array, back[n])]
         if len(exact) != len(state) or len(back) != len(state):
             changed = sorted(set(state) - set(exact)) + sorted(set(back) - set(state))
             problems.append(f"{framework}: the round trip changed {len(changed)} arrays, first {changed[:3]}")
 
-    probes = _probe_comparisons(evidence, layers[0])
+    probes = _probe_comparisons(context, layers[0])
     for size, comparisons in probes.items():
         for framework, comparison in comparisons.items():
             if size and not probes[""][framework].passed:
-                continue  # which says it already
+                continue  # whose problem is reported already
             problems += [f"{framework}, layers alone against numpy{size}: {line}" for line in comparison.explain()]
     every = [comparison for comparisons in probes.values() for comparison in comparisons.values()]
     worst = worst_of(every)
@@ -57,33 +60,37 @@ def certificate(evidence: Evidence) -> Proof:
         "layers": sum(len(comparison.gaps) for comparison in every),
         "elements": 2 * sum(array.size for array in state.values()) + sum(comparison.elements for comparison in every),
     }
-    return make_proof(evidence, 1, compared, problems, worst)
+    return make_proof(context, 1, compared, problems, worst)
 
 
-def float64_forward(evidence: Evidence) -> Proof:
-    """Level 2. Every named stage of the two twins agrees in float64: the algorithms are the same."""
-    first, second = evidence.stages("float64").values()
+def float64_forward(context: ProofContext) -> Proof:
+    """Level 2. Every named stage of the twins agrees in float64: the algorithms are the same. Raises WorkerError."""
+    first, second = context.stages("float64").values()
     comparison = compare(first, second, FLOAT64_LIMIT)
-    return make_proof(evidence, 2, counted({"": comparison}), comparison.explain(), comparison)
+    return make_proof(context, 2, compared_counts({"": comparison}), comparison.explain(), comparison)
 
 
-def float32_forward(evidence: Evidence) -> Proof:
-    """Level 3. Each framework's float32 stages against the float64 oracle, within the limit derived for each stage."""
-    float64 = evidence.stages("float64")
+def float32_forward(context: ProofContext) -> Proof:
+    """Level 3. Each framework's float32 stages against the float64 reference, within the limit derived for each stage.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
+    float64 = context.stages("float64")
     oracle = next(iter(float64.values()))
-    state, images = evidence.state("float64"), evidence.images()
+    state, images = context.state("float64"), context.images()
 
     def perturbed(worker: Worker) -> Arrays:
-        draw = np.random.default_rng([evidence.seed, *worker.framework.encode()])
+        draw = np.random.default_rng([context.seed, *worker.framework.encode()])
         arrays = pack(state=perturb(state, draw), images={"nhwc": perturb({"images": images}, draw)["images"]})
-        return worker.stages(evidence.network.name, "float64", arrays)
+        return worker.stages(context.network.name, "float64", arrays)
 
-    # Each twin is perturbed against itself: against the other's oracle, a fault would widen its own limit.
-    runs = evidence.workers.map(perturbed)
-    comparisons = against_exact(float64, runs, evidence.stages("float32"), dict.fromkeys(float64, oracle))
+    # Each twin is perturbed against itself: against the other's stages, a fault would widen its own limit.
+    runs = context.workers.map(perturbed)
+    comparisons = against_exact(float64, runs, context.stages("float32"), dict.fromkeys(float64, oracle))
     problems = labelled(comparisons)
     return make_proof(
-        evidence, 3, counted(comparisons), problems, worst_of(comparisons.values()), by_framework(comparisons)
+        context, 3, compared_counts(comparisons), problems, worst_of(comparisons.values()), by_framework(comparisons)
     )
 
 
@@ -93,64 +100,77 @@ def against_exact(
     rounded: Mapping[str, Arrays],
     oracles: Mapping[str, Arrays],
 ) -> dict[str, Comparison]:
-    """Each framework's float32 stages against its oracle, within the larger of the limits derived from both.
+    """Each framework's float32 stages against its reference, within the larger of the limits derived from both.
 
     Args:
         exact: by framework, its float64 stages.
-        moved: the same with weights and inputs moved by float32's rounding.
+        moved: the same with weights and inputs perturbed by float32 rounding.
         rounded: its float32 stages.
-        oracles: the float64 stages that these are held against.
+        oracles: the float64 stages that these are compared with.
     """
-    each = [derive_limits(exact[name], [moved[name]]) for name in exact]
+    derived = [derive_limits(exact[name], [moved[name]]) for name in exact]
     stages = next(iter(exact.values()))
-    limits = {stage: float(np.max([found.get(stage, math.nan) for found in each])) for stage in stages}
+    limits = {stage: float(np.max([own.get(stage, math.nan) for own in derived])) for stage in stages}
     return {name: compare(oracles[name], arrays, limits) for name, arrays in rounded.items()}
 
 
 def labelled(comparisons: Mapping[str, Comparison]) -> list[str]:
-    """The problems of several comparisons, each with the name of its own."""
+    """The problems of several comparisons, one line each, with the comparison's name in front."""
     return [f"{name}: {line}" for name, comparison in comparisons.items() for line in comparison.explain()]
 
 
-def counted(comparisons: Mapping[str, Comparison]) -> dict[str, int]:
-    """How many stages and numbers several comparisons compared."""
+def compared_counts(comparisons: Mapping[str, Comparison]) -> dict[str, int]:
+    """How many stages and elements several comparisons compared, as a proof records it."""
     return {
         "stages": sum(len(comparison.gaps) for comparison in comparisons.values()),
         "elements": sum(comparison.elements for comparison in comparisons.values()),
     }
 
 
-def _probe_comparisons(evidence: Evidence, layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Comparison]]:
-    """Every layer that computes something, alone, against numpy: by the size of its inputs, then by framework.
+def _probe_comparisons(context: ProofContext, layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Comparison]]:
+    """Every layer with a numpy reference, alone, against that: by the size of its inputs, then by framework.
 
-    Drawn numbers are of the order of one: a layer that clips them at 20 shows only where it is fed larger ones.
+    Drawn numbers are of the order of one: a layer that clips at 20 shows only with larger ones.
     """
-    state = evidence.state("float32")
-    draw = np.random.default_rng(evidence.seed)
+    state = context.state("float32")
+    draw = np.random.default_rng(context.seed)
     known = {layer["name"]: layer for layer in layers if kinds.of_spec(layer) is not None}
     own = {
-        name: {kind: state[f"{name}/{kind}"].astype("float64") for kind in _KINDS if f"{name}/{kind}" in state}
+        name: {kind: state[f"{name}/{kind}"].astype("float64") for kind in _ARRAY_KINDS if f"{name}/{kind}" in state}
         for name in known
     }
     drawn = {name: draw.normal(size=probe_shape(layer, own[name])) for name, layer in known.items()}
     comparisons: dict[str, dict[str, Comparison]] = {}
     for size, inputs in (("", drawn), (f", inputs up to {LARGEST_INPUT:g}", scaled_up(drawn))):
         expected = {name: kinds.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
-        outputs = probe_layers(evidence, pack(state=state, input=inputs))
-        comparisons[size] = {n: compare(expected, found, FLOAT64_LIMIT) for n, found in outputs.items()}
+        outputs = probe_layers(context, pack(state=state, input=inputs))
+        comparisons[size] = {n: compare(expected, actual, FLOAT64_LIMIT) for n, actual in outputs.items()}
     return comparisons
 
 
-def probe_layers(evidence: Evidence, arrays: Arrays, dtype: str = "float64") -> dict[str, Arrays]:
-    """What each framework's single layers make of their inputs, in inference; `arrays` as the worker takes them."""
-    return evidence.workers.map(lambda worker: worker.probe_layers(evidence.network.name, arrays, dtype))
+def probe_layers(context: ProofContext, arrays: Arrays, dtype: str = "float64") -> dict[str, Arrays]:
+    """Each framework's outputs of single layers in inference, by framework and layer.
+
+    Args:
+        context: the network and its workers.
+        arrays: the groups `state` and `input`, packed; inputs by the layer's name.
+        dtype: "float32" or "float64", of the model.
+    """
+    return context.workers.map(lambda worker: worker.probe_layers(context.network.name, arrays, dtype))
 
 
-_KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")
+_ARRAY_KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")
 
 
 def probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> tuple[int, ...]:
-    """A small input whose size is even, because an odd one hides a wrong SAME padding at stride 2."""
+    """The shape of a small input for one layer: [n, h, w, c], or [n, features].
+
+    Its sides are even, because odd ones hide a wrong SAME padding at stride 2.
+
+    Args:
+        layer: the layer's spec.
+        parameters: its arrays by kind (`kernel`, `gamma`, ...).
+    """
     if layer["kind"] == "dense":
         return 3, parameters["kernel"].shape[0]
     if layer["kind"] == "batch_norm" and not layer["maps"]:
@@ -166,15 +186,15 @@ def probe_shape(layer: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) 
     return 1, side, side, channels
 
 
-def _bijection(evidence: Evidence, first: Sequence[Entry], second: Sequence[Entry]) -> list[str]:
-    """What is wrong with the pairing of the two states, and with their sizes against the catalogue."""
-    names = list(evidence.descriptions)
+def _bijection(context: ProofContext, first: Sequence[Entry], second: Sequence[Entry]) -> list[str]:
+    """What is wrong with how the two states correspond, and with their sizes against the catalogue; a line each."""
+    names = list(context.descriptions)
     problems = []
     for framework, entries in zip(names, (first, second), strict=True):
         counts = parameter_counts(entries)
-        wanted = (evidence.network.params, evidence.network.trainable)
-        if counts != wanted:
-            problems.append(f"{framework}: expected {wanted} parameters (all, trainable), found {counts}")
+        expected = (context.network.params, context.network.trainable)
+        if counts != expected:
+            problems.append(f"{framework}: expected {expected} parameters (all, trainable), found {counts}")
         if len({entry.name for entry in entries}) != len(entries):
             problems.append(f"{framework}: two arrays share a name")
     one, other = ({entry.name: entry for entry in entries} for entries in (first, second))

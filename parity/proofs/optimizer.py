@@ -1,4 +1,4 @@
-"""Evidence 6, in float64: ten steps of the optimizer across a change of the learning rate, in two epochs."""
+"""Level 6, in float64: ten optimizer steps across a change of the learning rate, in two epochs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from parity.catalogue.recipes import Optimizer, Recipe, Schedule, learning_rates
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
 from parity.numerics.tolerance import FLOAT64_ROUNDING, compare_chaotic, perturb
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.proofs.proof import make_proof, worst_of
 from parity.proofs.single_steps import LOSS, TrainerState, loss_uncertainty, observed, run_step
 from parity.proofs.train_mode import (
-    BATCH,
     GRADIENT_LIMIT,
     STEPS,
+    TRAINING_BATCH,
     gradients_of,
     plan_of,
     recipe_for,
@@ -34,103 +34,129 @@ from parity.workers.pool import Worker
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 
-# Relative to the scale of each array. Steps add rounding errors of some 1e-16 each; what makes an update rule another
-# one (a float32 constant, an epsilon elsewhere) is above 1e-9.
+# Relative to the scale of each array. Every step adds a rounding error of about 1e-16; another update rule (a float32
+# constant, another epsilon) makes a difference above 1e-9.
 UPDATE_LIMIT = 1e-9
 
-# The wrong update rules of the report, 168 in 19 networks, make gaps of 9e-4 and above; a limit that rounding brings
-# near that would let them pass, so a network that is as chaotic as this is not proven.
+# The wrong update rules of the report, 168 in 19 networks, give gaps of 9e-4 and above. They would pass a limit near
+# that, so a network that amplifies rounding to this size is not proven.
 LARGEST_ROUNDING = 1e-4
 
 LOSSES = "losses of the steps"
 
 NEW_EPOCH = 3  # the step, from 0, with which another epoch begins; the rate changes within it
 
-SLOWER, SLOWEST = 1e-2, 1e-4  # factors for rates at which the steps of a proof run away
+SLOWER, SLOWEST = 1e-2, 1e-4  # factors for learning rates at which the steps of a proof diverge
 
 
-def optimizer_steps(evidence: Evidence, recipe: Recipe | None = None) -> Proof:
+def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proof:
     """Level 6. The losses of all steps, and all weights and running statistics after them.
 
-    `recipe` stands in for the network's own. Some networks are chaotic: they blow rounding up beyond the limit within
-    ten steps. Where the limit is exceeded, the steps are repeated from weights that float64 rounding has moved, and the
-    limit is derived from the distances, as level 3 does for float32. Where the recipe's rates leave neither twin with
-    numbers, they are lowered, and the proof's title says by how much.
+    Some networks amplify rounding beyond the limit within ten steps. Where the limit is exceeded, the steps are
+    repeated from weights that are perturbed by float64 rounding, and the limit is derived from the distances, as level
+    3 does for float32. Where the recipe's learning rates leave neither twin with finite numbers, they are lowered, and
+    the proof's title says by how much.
+
+    Args:
+        context: the network and its workers.
+        recipe: in place of the network's own.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
-    recipe = recipe or recipe_for(evidence)
-    state = evidence.state("float32")
-    ends = dict(_ends(evidence, recipe))
+    recipe = recipe or recipe_for(context)
+    state = context.state("float32")
+    ends = dict(_ends(context, recipe))
     slow = 1.0
     while slow > SLOWEST and not any(_finite(end) for end in ends.values()):
-        slow *= SLOWER  # neither twin has a number left: the rates are too high for so few images and drawn weights
-        ends = dict(_ends(evidence, recipe, slow=slow))
+        slow *= SLOWER  # neither twin has a finite number left: rates too high for few images and drawn weights
+        ends = dict(_ends(context, recipe, slow=slow))
     first = next(iter(ends.values()))
-    extra = _amplified(evidence, recipe) if recipe.optimizer.kind == "adam" else {}
+    extra = _amplified(context, recipe) if recipe.optimizer.kind == "adam" else {}
     limits = {
         name: UPDATE_LIMIT + (extra[name] / float(np.abs(array).max()) if name in extra else 0.0)
         for name, array in first.items()
     }
     comparison = compare_chaotic(
-        ends, limits, lambda run: _moved_ends(evidence, recipe, ends, slow, run), most=LARGEST_ROUNDING
+        ends, limits, lambda run: _moved_ends(context, recipe, ends, slow, run), most=LARGEST_ROUNDING
     )
     problems = comparison.explain()
-    designed = {extreme.name: extreme_step(evidence, recipe, extreme) for extreme in EXTREMES}
-    problems += [f"{name} numbers: {line}" for name, each in designed.items() for line in each.explain()]
-    trained = {entry.name for entry in evidence.entries() if entry.trainable and entry.name.endswith("/kernel")}
+    designed = {extreme.name: extreme_step(context, recipe, extreme) for extreme in EXTREMES}
+    problems += [f"{name} numbers: {line}" for name, comparison in designed.items() for line in comparison.explain()]
+    trained = {entry.name for entry in context.entries() if entry.trainable and entry.name.endswith("/kernel")}
     before = {name: array for name, array in state.items() if name in trained}
-    problems += [f"{name!r} did not move in {STEPS} steps" for name in unmoved(before, first)]
+    problems += [f"{name!r} did not change in {STEPS} steps" for name in unmoved(before, first)]
     compared = {
         "arrays": len(comparison.gaps) - 1,
         "elements": comparison.elements - first[LOSSES].size,
         "steps": first[LOSSES].size,
     }
-    elements = sum(each.elements for each in designed.values())
+    elements = sum(comparison.elements for comparison in designed.values())
     compared |= {"designed steps": len(designed), "elements of designed steps": elements}
     worst = worst_of([comparison, *designed.values()])
-    proof = steps_titled(make_proof(evidence, 6, compared, problems, worst), recipe)
+    proof = steps_titled(make_proof(context, 6, compared, problems, worst), recipe)
     return proof if slow == 1 else replace(proof, title=f"{proof.title}, rates times {slow:g}")
 
 
-def extreme_step(evidence: Evidence, recipe: Recipe, extreme: Extreme) -> Comparison:
-    """A step from a designed state: its loss, and its gradients as the optimizer has taken them up.
+def extreme_step(context: ProofContext, recipe: Recipe, extreme: Extreme) -> Comparison:
+    """One step from a designed state: its loss, and its gradients as the optimizer's memory holds them.
 
-    So one that it cuts or scales shows. What it makes of them is looked at in float32, as it is trained (level 8).
+    This shows gradients that are cut or scaled. What the optimizer makes of them is looked at in float32, as it is
+    trained (level 8).
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        extreme: the designed state and batch.
     """
     margin = extreme.margin["float64"]
-    state = extreme_state(evidence.state("float32"), evidence.layers(), extreme, "float64")
-    plan = extreme_plan(plan_of(evidence, recipe, 0), training_part(evidence).train_labels, extreme)
-    states = dict.fromkeys(evidence.workers, TrainerState(state))
-    taken = run_step(evidence, recipe, states, plan, "float64", weights=False)
-    shown = {name: observed(each, recipe) for name, each in taken.items()}
+    state = extreme_state(context.state("float32"), context.layers(), extreme, "float64")
+    plan = extreme_plan(plan_of(context, recipe, 0), training_part(context).train_labels, extreme)
+    states = dict.fromkeys(context.workers, TrainerState(state))
+    taken = run_step(context, recipe, states, plan, "float64", weights=False)
+    shown = {name: observed(result, recipe) for name, result in taken.items()}
     first = next(iter(shown.values()))
     scales = layer_scales(first) | {LOSS: max(float(first[LOSS]), margin)}
     uncertain = loss_uncertainty(taken, margin, FLOAT64_ROUNDING)
     limits = dict.fromkeys(first, UPDATE_LIMIT + uncertain) | {LOSS: FLOAT64_LIMIT}
 
     def moved(run: int) -> dict[str, Arrays]:
-        # The uncertainty of the loss's gradient goes backwards like the gradient: logits that are moved by it show how.
-        draw = np.random.default_rng([evidence.seed, run])
+        # The uncertainty of the loss's gradient is propagated like the gradient; perturbed logits show by how much.
+        draw = np.random.default_rng([context.seed, run])
         last = {name: array for name, array in state.items() if name.startswith(f"{LOGITS}/")}
         changed = perturb(state, draw, FLOAT64_ROUNDING) | perturb(last, draw, uncertain / (1 + margin))
         others = dict.fromkeys(states, TrainerState(changed))
-        again = run_step(evidence, recipe, others, plan, "float64", weights=False)
-        return {name: observed(each, recipe) for name, each in again.items()}
+        again = run_step(context, recipe, others, plan, "float64", weights=False)
+        return {name: observed(result, recipe) for name, result in again.items()}
 
     return compare_chaotic(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)
 
 
 def steps_titled(proof: Proof, recipe: Recipe) -> Proof:
-    """The proof with the update rule in its title, by which proofs of several rules are told apart."""
+    """The proof with the update rule in its title, which distinguishes the proofs of several rules.
+
+    Args:
+        proof: of level 6.
+        recipe: whose update rule was proven.
+    """
     return replace(proof, title=f"{proof.title}: {recipe.optimizer.kind}")
 
 
 def rule_recipe(kind: str) -> Recipe:
-    """A recipe for the proof of one update rule, with a weight decay of the kernels."""
+    """A recipe for the proof of one update rule, with weight decay of the kernels.
+
+    Args:
+        kind: one of `OPTIMIZERS`.
+
+    Example:
+        >>> rule_recipe("adam").schedule.base
+        0.001
+    """
     rate = 1e-3 if kind == "adam" else 0.01
     return Recipe(
         name=kind,
         source="this suite",
-        batch=BATCH,
+        batch=TRAINING_BATCH,
         optimizer=Optimizer(kind),
         schedule=Schedule(rate, drops=((1, 0.1),)),
         epochs=2,
@@ -141,9 +167,13 @@ def rule_recipe(kind: str) -> Recipe:
 
 
 def boundary_rates(schedule: Schedule) -> np.ndarray:
-    """float32 [10]: five rates from before the schedule's first change, five from after it.
+    """Learning rates of the proof's steps, float32 [10]: five from before the schedule's first change, five from after.
 
-    A schedule that has no drop (constant, or decaying with every step) is given one, to a tenth.
+    A schedule without a drop (constant, or decaying with every step) is given one, to a tenth.
+
+    Example:
+        >>> [f"{rate:g}" for rate in boundary_rates(Schedule(0.1))[4:6]]
+        ['0.1', '0.01']
     """
     change = schedule.drops[0][0] if schedule.drops else schedule.every
     if change:
@@ -154,10 +184,10 @@ def boundary_rates(schedule: Schedule) -> np.ndarray:
 
 
 def _ends(
-    evidence: Evidence, recipe: Recipe, states: dict[str, State] | None = None, slow: float = 1.0
+    context: ProofContext, recipe: Recipe, states: dict[str, State] | None = None, slow: float = 1.0
 ) -> Iterator[tuple[str, Arrays]]:
-    """Of each framework: the weights and statistics after the steps, then the losses of all steps."""
-    name = evidence.network.name
+    """For each framework: weights and statistics after the steps, then the losses of all steps."""
+    name = context.network.name
 
     def train(worker: Worker, plan: Arrays) -> Arrays:
         plan["rate"] = boundary_rates(recipe.schedule) * np.float32(slow)
@@ -165,16 +195,16 @@ def _ends(
         for first, last in pairwise((0, NEW_EPOCH, STEPS)):
             losses.append(worker.train_epoch(name, plan, losses=True, begin=first, end=last).losses)
         end = worker.export_training(name).state
-        return end | {LOSSES: np.concatenate(losses)}  # arrays first: the first that fails says where
+        return end | {LOSSES: np.concatenate(losses)}  # arrays first: the first failure then names an array
 
-    if evidence.network.params <= LARGE:
-        plan = start(evidence, recipe, states)
-        yield from evidence.workers.map(lambda worker: train(worker, plan)).items()
+    if context.network.params <= LARGE:
+        plan = start(context, recipe, states)
+        yield from context.workers.map(lambda worker: train(worker, plan)).items()
         return
-    for framework in evidence.workers:  # two at work would not fit into the memory of a usual machine
-        plan = start(evidence, recipe, states, only=framework)
-        end = train(evidence.workers[framework], plan)
-        evidence.workers[framework].stop()  # which gives its memory back
+    for framework in context.workers:  # both at once would not fit into the memory of a usual machine
+        plan = start(context, recipe, states, only=framework)
+        end = train(context.workers[framework], plan)
+        context.workers[framework].stop()  # which gives its memory back
         yield framework, end
 
 
@@ -183,31 +213,31 @@ def _finite(end: Arrays) -> bool:
 
 
 def _moved_ends(
-    evidence: Evidence, recipe: Recipe, ends: Mapping[str, Arrays], slow: float, run: int
+    context: ProofContext, recipe: Recipe, ends: Mapping[str, Arrays], slow: float, run: int
 ) -> dict[str, Arrays]:
-    """As `_ends`, from weights that float64 rounding has moved, otherwise for every `run`."""
-    draw = np.random.default_rng([evidence.seed, run])
-    moved = perturb(evidence.state("float64"), draw, FLOAT64_ROUNDING)
-    return dict(_ends(evidence, recipe, dict.fromkeys(ends, moved), slow))
+    """As `_ends`, from weights that are perturbed by float64 rounding, otherwise in every `run`."""
+    draw = np.random.default_rng([context.seed, run])
+    moved = perturb(context.state("float64"), draw, FLOAT64_ROUNDING)
+    return dict(_ends(context, recipe, dict.fromkeys(ends, moved), slow))
 
 
-def _amplified(evidence: Evidence, recipe: Recipe) -> dict[str, float]:
+def _amplified(context: ProofContext, recipe: Recipe) -> dict[str, float]:
     """By how much rounding alone may move arrays under Adam, beyond the limit.
 
-    Adam divides a gradient that is smaller than its epsilon by epsilon. So a gradient that is zero but for the error
-    that level 5 admits, that of a bias before a batch norm, moves the array; the running mean behind it moves along.
+    Adam divides a gradient that is smaller than epsilon by epsilon. So a gradient that is zero but for the error that
+    level 5 admits, that of a bias before a batch norm, moves the array, and the running mean behind it.
     """
-    plan = start(evidence, recipe)
+    plan = start(context, recipe)
     amplified = float(boundary_rates(recipe.schedule).sum()) / recipe.optimizer.epsilon
-    extra = {name: amplified * error for name, error in _zero_gradients(evidence, plan).items()}
-    for layer, behind in pairwise(evidence.layers()):
+    extra = {name: amplified * error for name, error in _zero_gradients(context, plan).items()}
+    for layer, behind in pairwise(context.layers()):
         if behind["kind"] == "batch_norm" and f"{layer['name']}/bias" in extra:
             extra[f"{behind['name']}/mean"] = extra[f"{layer['name']}/bias"]
     return extra
 
 
-def _zero_gradients(evidence: Evidence, plan: Arrays) -> dict[str, float]:
-    """Arrays whose gradient is zero but for rounding in both twins, and the error that level 5 admits in it."""
-    first, second = (found.gradients for found in gradients_of(evidence, plan).values())
+def _zero_gradients(context: ProofContext, plan: Arrays) -> dict[str, float]:
+    """Arrays whose gradient is zero but for rounding in both twins, with the error that level 5 admits in it."""
+    first, second = (batch.gradients for batch in gradients_of(context, plan).values())
     errors = {name: GRADIENT_LIMIT * scale for name, scale in layer_scales(first).items()}
     return {n: e for n, e in errors.items() if np.abs(first[n]).max() <= e and np.abs(second[n]).max() <= e}

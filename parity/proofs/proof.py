@@ -8,24 +8,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from parity.numerics.comparison import Comparison
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import OwnGap, Proof
 
 
 def make_proof(
-    evidence: Evidence,
+    context: ProofContext,
     level: int,
     compared: Mapping[str, int],
     problems: Sequence[str],
     worst: Comparison | None = None,
     frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
-    """A level's proof for a network of the catalogue; one without a gap has not passed."""
-    found = proof_of(
-        evidence.network.name, evidence.dataset.title, level, compared, problems, worst, frameworks=frameworks
+    """The proof of a level for a network of the catalogue; it fails where nothing was measured.
+
+    Args:
+        context: the network and the data that it was proven on.
+        level: number of the level, see `parity.records.levels`.
+        compared: how many arrays, numbers, steps and so on were compared, each by a word for the report.
+        problems: what is wrong, one line each, for the user.
+        worst: the comparison with the largest gap for its limit; its gap is the proof's.
+        frameworks: the worst gap of each framework's own comparison, where the level has these.
+    """
+    proof = proof_of(
+        context.network.name, context.dataset.title, level, compared, problems, worst, frameworks=frameworks
     )
-    return found if found.gap is not None else replace(found, passed=False)
+    return proof if proof.gap is not None else replace(proof, passed=False)
 
 
 def proof_of(
@@ -38,7 +47,17 @@ def proof_of(
     *,
     frameworks: Mapping[str, OwnGap] | None = None,
 ) -> Proof:
-    """A proof of whatever has this name: passed where something was compared and nothing was wrong."""
+    """The proof of a level for a network or a pair of models: passed if something was compared and nothing was wrong.
+
+    Args:
+        name: of the network or the pair.
+        dataset: title of the data.
+        level: number of the level, see `parity.records.levels`.
+        compared: how many arrays, numbers, steps and so on were compared; the proof fails where one of them is 0.
+        problems: what is wrong, one line each, for the user.
+        worst: the comparison with the largest gap for its limit.
+        frameworks: the worst gap of each framework's own comparison.
+    """
     gap = worst.worst if worst else None
     first = worst.first_failure if worst else None
     return Proof(
@@ -58,14 +77,14 @@ def proof_of(
 
 
 def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, OwnGap]:
-    """The worst gap of each framework's own comparison, as a proof records it."""
+    """The worst gap of each framework's own comparison, for a proof's record; none of one that compared nothing."""
     return {
-        name: OwnGap(each.worst.gap, each.worst.limit, each.worst.name)
-        for name, each in comparisons.items()
-        if each.worst
+        name: OwnGap(comparison.worst.gap, comparison.worst.limit, comparison.worst.name)
+        for name, comparison in comparisons.items()
+        if comparison.worst
     }
 
 
 def worst_of(comparisons: Iterable[Comparison]) -> Comparison:
-    """The comparison with the most severe gap; one that compared nothing is worse than any."""
+    """The comparison with the largest gap in units of its limit. One that compared nothing is worse than any."""
     return max(comparisons, key=lambda comparison: comparison.worst.severity if comparison.worst else math.inf)

@@ -1,7 +1,7 @@
-"""One step of training from given weights and memory, by the verbs of a training, and what it must come to.
+"""One training step from given weights and memory, and what it must give.
 
-Steps are looked at one at a time, each from weights and memory that are handed over, so that errors do not add up and
-no chaos grows between the runs that are compared.
+Each step begins with weights and memory that are loaded into the worker. So errors do not add up, and rounding is not
+amplified from step to step between the runs that are compared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from parity.catalogue.recipes import Optimizer, Recipe
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import BLOCK, Comparison, compare, largest
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.train_mode import start, train_rows
 from parity.system import return_freed
 from parity.weights.state import STATISTICS, State
@@ -23,14 +23,19 @@ from parity.workers.pool import Worker
 
 LOSS = "loss"
 
-SLOTS = ("velocity", "m", "v")  # of the optimizer's memory that have the parameters' shapes
+SLOTS = ("velocity", "m", "v")  # slots of the optimizer's memory with the shapes of the parameters
 
-OPERATIONS = 16  # roundings of an update by any of the rules, at most
+OPERATIONS = 16  # the most roundings in an update by any of the rules
 
 
 @dataclass(frozen=True)
 class TrainerState:
-    """Where a training stands: weights with running statistics, and the optimizer's memory; empty before any step."""
+    """The state of a training.
+
+    Attributes:
+        state: weights and running statistics.
+        memory: the optimizer's; empty before any step.
+    """
 
     state: State
     memory: Arrays = field(default_factory=dict)
@@ -38,14 +43,14 @@ class TrainerState:
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step that was taken: its mean loss, and where it led to."""
+    """The mean loss of a step, and the state of the training after it."""
 
     loss: float
     after: TrainerState
 
 
 def run_step(
-    evidence: Evidence,
+    context: ProofContext,
     recipe: Recipe,
     states: Mapping[str, TrainerState],
     plan: Arrays,
@@ -55,32 +60,55 @@ def run_step(
 ) -> dict[str, StepResult]:
     """One step of each framework from its own state, with the first row of a plan.
 
-    Without `weights` it is known of where the step led to what `observed` needs, and no more.
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        states: by framework, where the step begins.
+        plan: arrays of an epoch, as `parity.data.batches.plan_arrays` makes them.
+        precision: "float32" or "float64".
+        weights: whether all weights are exported after the step; without them the results have what `observed` needs.
+
+    Returns:
+        By framework, the loss and the state after the step.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
-    (results,) = run_steps(evidence, recipe, [(states, plan)], precision, weights=weights)
+    (results,) = run_steps(context, recipe, [(states, plan)], precision, weights=weights)
     return results
 
 
 def run_steps(
-    evidence: Evidence,
+    context: ProofContext,
     recipe: Recipe,
-    wanted: Iterable[tuple[Mapping[str, TrainerState], Arrays]],
+    requests: Iterable[tuple[Mapping[str, TrainerState], Arrays]],
     precision: str,
     *,
     weights: bool = True,
 ) -> Iterator[dict[str, StepResult]]:
-    """Single steps in one precision, one after the other; each as `run_step`."""
+    """Single steps in one precision, one after the other.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        requests: (states by framework, plan) of each step.
+        precision: "float32" or "float64".
+        weights: as in `run_step`.
+
+    Yields:
+        For each request, as `run_step`.
+    """
     weights = weights or not remembers(recipe)
-    start(evidence, recipe, {}, precision=precision)
-    for states, plan in wanted:
+    start(context, recipe, {}, precision=precision)
+    for states, plan in requests:
         results: dict[str, StepResult] = {}
-        evidence.workers.map(partial(_run, evidence, states, plan, precision, weights, results))
+        context.workers.map(partial(_run, context, states, plan, precision, weights, results))
         yield {framework: results[framework] for framework in states}
         return_freed()
 
 
 def _run(
-    evidence: Evidence,
+    context: ProofContext,
     states: Mapping[str, TrainerState],
     plan: Arrays,
     precision: str,
@@ -91,87 +119,137 @@ def _run(
     own = states[worker.framework]
     memory = {key: array.astype(precision, copy=False) for key, array in own.memory.items()}
     arrays = pack(state=own.state, optimizer=memory)
-    worker.load_training(evidence.network.name, arrays)
-    # In float64 as a second row: what a training does only where an epoch begins must not happen in both, or it goes
-    # unseen.
+    worker.load_training(context.network.name, arrays)
+    # In float64 as a second row: a fault of a training where an epoch begins must not be in both runs, or it does not
+    # show.
     first = int(precision == "float64" and len(plan["order"]) > 1)
-    results[worker.framework] = step(evidence, worker, from_row(plan, -first), first, weights=weights)
+    results[worker.framework] = step(context, worker, from_row(plan, -first), first, weights=weights)
 
 
 def remembers(recipe: Recipe) -> bool:
-    """Whether the optimizer's memory shows the gradients; plain descent has none, and shows them in the weights."""
+    """Whether gradients can be read from the optimizer's memory; plain SGD has none, and shows them in the weights."""
     return recipe.optimizer.kind != "sgd"
 
 
-def step(evidence: Evidence, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
-    """One step of the training that the worker has at hand, with row `index` of a plan."""
-    loss = train_rows(evidence, worker, plan, index).loss
-    return StepResult(loss, current_state(evidence, worker, weights=weights))
+def step(context: ProofContext, worker: Worker, plan: Arrays, index: int = 0, *, weights: bool = True) -> StepResult:
+    """One step of the training that the worker has loaded.
+
+    Args:
+        context: the network.
+        worker: with a started training.
+        plan: arrays of an epoch.
+        index: the row of the plan that is taken.
+        weights: whether all weights are exported after the step.
+    """
+    loss = train_rows(context, worker, plan, index).loss
+    return StepResult(loss, current_state(context, worker, weights=weights))
 
 
 def from_row(plan: Arrays, index: int) -> Arrays:
-    """The plan with row `index` first, and as long as it was."""
+    """The plan rolled so that another row is the first; its length stays.
+
+    Args:
+        plan: arrays of an epoch, one row for each step.
+        index: the row that becomes the first.
+
+    Example:
+        >>> from_row({"rate": np.array([0.1, 0.2, 0.3])}, 1)["rate"].tolist()
+        [0.2, 0.3, 0.1]
+    """
     return {name: np.roll(array, -index, axis=0) for name, array in plan.items()}
 
 
-def current_state(evidence: Evidence, worker: Worker, *, weights: bool = True) -> TrainerState:
-    """Where the worker's training stands."""
-    found = worker.export_training(evidence.network.name, optimizer=True, weights=weights)
-    return TrainerState(found.state, found.optimizer)
+def current_state(context: ProofContext, worker: Worker, *, weights: bool = True) -> TrainerState:
+    """The state of the worker's training.
+
+    Args:
+        context: the network.
+        worker: with a started training.
+        weights: whether with all weights; else running statistics and the optimizer's memory only.
+    """
+    exported = worker.export_training(context.network.name, optimizer=True, weights=weights)
+    return TrainerState(exported.state, exported.optimizer)
 
 
 def observed(taken: StepResult, recipe: Recipe) -> Arrays:
-    """What a step shows, as float64: loss, gradients as the optimizer has taken them up, running statistics.
+    """What a step shows, as float64: the loss, the gradients in the optimizer's memory, the running statistics.
 
-    The first gradient is all of what the optimizer remembers after a first step. Adam's `v` holds squares, of which the
-    root is taken. Plain descent, which remembers nothing, shows its gradient in the weights.
+    After a first step the memory holds the first gradient and nothing else. Adam's `v` holds squares, of which the root
+    is taken. Plain SGD has no memory; it shows its gradient in the weights.
+
+    Args:
+        taken: the step.
+        recipe: with the update rule.
+
+    Returns:
+        Arrays named "loss", `<slot>/<array>` such as "m/fc/kernel", and `state/<array>`.
     """
-    found: Arrays = {LOSS: np.array(taken.loss)}
+    quantities: Arrays = {LOSS: np.array(taken.loss)}
     for name, array in taken.after.memory.items():
         slot = name.partition("/")[0]
         if slot in SLOTS:
             numbers = array.astype(np.float64, copy=False)
-            found[name] = np.sqrt(numbers) if slot == "v" else numbers
+            quantities[name] = np.sqrt(numbers) if slot == "v" else numbers
     for name, array in taken.after.state.items():
         if name.endswith(STATISTICS) or not remembers(recipe):
-            found[f"state/{name}"] = array.astype(np.float64, copy=False)
-    return found
+            quantities[f"state/{name}"] = array.astype(np.float64, copy=False)
+    return quantities
 
 
 def loss_uncertainty(taken: Mapping[str, StepResult], margin: float, rounding: float) -> float:
     """By how much, relatively, rounding may change the gradient of a loss with logits up to `margin` apart.
 
-    It is a probability less one, and the probability a power of differences of logits: small differences of large
-    numbers, where the loss is small.
+    The gradient is a probability less one, and the probability a power of differences of logits. Where the loss is
+    small, these are small differences of large numbers.
+
+    Args:
+        taken: by framework, the step.
+        margin: the largest difference of two logits.
+        rounding: relative rounding error of the precision, such as 2**-24.
     """
-    return 4 * rounding * (1 + margin) / min(1.0, *(each.loss for each in taken.values()))
+    return 4 * rounding * (1 + margin) / min(1.0, *(result.loss for result in taken.values()))
 
 
 def by_the_rule(
     recipe: Recipe, before: TrainerState, taken: StepResult, rate: float, count: int, rounding: float
 ) -> Comparison | None:
-    """The weights after step `count` (from 1) against those that the rule makes of the memory that was left, in numpy.
+    """The weights after a step, against those that numpy computes by the update rule from the memory after the step.
 
-    None for plain descent, which remembers nothing. A limit is what so many roundings of a weight and of its change
-    can come to.
+    Args:
+        recipe: with the update rule.
+        before: the state before the step.
+        taken: the step.
+        rate: its learning rate.
+        count: its number, from 1.
+        rounding: relative rounding error of the precision; an array's limit is what `OPERATIONS` of them can add up to.
+
+    Returns:
+        The comparison; None for plain SGD, which has no memory.
     """
-    rule, expected, found, limits = recipe.optimizer, {}, {}, {}
+    rule, expected, actual, limits = recipe.optimizer, {}, {}, {}
     if not remembers(recipe):
         return None
     for name, array in before.state.items():
         memory = {slot: taken.after.memory.get(f"{slot}/{name}") for slot in SLOTS}
-        if all(each is None for each in memory.values()):
+        if all(array_of_slot is None for array_of_slot in memory.values()):
             continue
         earlier = before.memory.get(f"velocity/{name}")
         expected[name], change = _updated(rule, array, memory, earlier, rate, count)
-        found[name] = taken.after.state[name]
+        actual[name] = taken.after.state[name]
         scale = largest(expected[name])
         limits[name] = 2 * rounding * (largest(array) + OPERATIONS * change) / scale if scale else rounding
-    return compare(expected, found, limits)
+    return compare(expected, actual, limits)
 
 
-def counted(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list[str]:
-    """What is wrong with the optimizer's counters after so many steps; a line each."""
+def counter_problems(recipe: Recipe, memory: Arrays, count: int, rounding: float) -> list[str]:
+    """What is wrong with the optimizer's counters after `count` steps; one line each.
+
+    Args:
+        recipe: with the update rule.
+        memory: the optimizer's, with `steps` or powers of beta.
+        count: how many steps were taken.
+        rounding: relative rounding error of the precision.
+    """
     problems = []
     for name, array in memory.items():
         slot = name.partition("/")[0]
@@ -196,7 +274,7 @@ def _updated(
     rate: float,
     count: int,
 ) -> tuple[np.ndarray, float]:
-    """The weights after the update, float64, and the largest change; block by block, each in the processor's cache."""
+    """The weights after the update, float64, and the largest change; in blocks that fit into the processor's cache."""
     updated, most = np.empty(weights.shape), 0.0
     flat = {slot: array.reshape(-1) for slot, array in memory.items() if array is not None}
     old, new = weights.reshape(-1), updated.reshape(-1)

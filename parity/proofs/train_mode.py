@@ -1,8 +1,8 @@
-"""Evidence 4 and 5, in float64: the forward pass in training mode, and gradients.
+"""Levels 4 and 5, in float64: the forward pass in training mode, and gradients.
 
-Both, and the optimizer's steps of level 6, run the suite's own training step (see
-`parity.runtime.training_loop.Trainer`) on real images, with the crops, masks, rates and update rule of the network's
-recipe; only the weights are those of the other proofs, and the batch is small.
+Both, and the optimizer steps of level 6, run the suite's own training step (`parity.runtime.training_loop.Trainer`) on
+real images, with the crops, masks, learning rates and update rule of the network's recipe. Only the weights are those
+of the other proofs, and the batch is small.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.losses import cross_entropies
 from parity.numerics.tolerance import derive_limits, moved_like_terms, perturb
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
 from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
@@ -28,7 +28,7 @@ from parity.weights.state import State
 from parity.workers.client.training import Gradients, TrainedEpoch, TrainingStages
 from parity.workers.pool import Worker, WorkerError
 
-BATCH = 4  # images a step of a large network; twice as many of others, where they cost little
+TRAINING_BATCH = 4  # images a step of a large network; twice as many of others, where they cost little
 
 LARGE_FLOPS = 2e8
 
@@ -36,8 +36,8 @@ FORWARD_STEPS = 5  # forward passes after which the running statistics are compa
 
 STEPS = 10  # of the optimizer, half of them on either side of a change of the learning rate
 
-# Relative to the scale of a layer's gradients. Backward passes add rounding errors of some 1e-16 each; a float32
-# constant in one of them makes 1e-8.
+# Relative to the scale of a layer's gradients. A backward pass adds rounding errors of about 1e-16; a float32
+# constant in it makes 1e-8.
 GRADIENT_LIMIT = 1e-10
 
 PERTURBED_RUNS = 3
@@ -45,102 +45,118 @@ PERTURBED_RUNS = 3
 ALONE = "batch norms alone"
 
 
-def train_mode_forward(evidence: Evidence) -> Proof:
-    """Level 4. Batch statistics, shared dropout masks, running statistics after 5 passes; each batch norm alone."""
-    plan = start(evidence, recipe_for(evidence))
+def train_mode_forward(context: ProofContext) -> Proof:
+    """Level 4. Batch statistics, shared dropout masks, running statistics after 5 passes; each batch norm alone.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
+    plan = start(context, recipe_for(context))
     rows = {name: array[:FORWARD_STEPS] for name, array in plan.items()}
-    passes = training_stages(evidence, rows)
-    first, second = (each.stages for each in passes.values())
+    passes = training_stages(context, rows)
+    first, second = (run.stages for run in passes.values())
     comparisons = {"stages": compare(first, second, FLOAT64_LIMIT)}
     problems = comparisons["stages"].explain()
-    counted, of_logits = _reported(evidence, plan, {name: each.stages for name, each in passes.items()})
+    counted, of_logits = _reported(context, plan, {name: run.stages for name, run in passes.items()})
     comparisons |= counted
     problems += of_logits
-    before = evidence.state("float64")
+    before = context.state("float64")
     statistics = {name: array for name, array in before.items() if name.rpartition("/")[2] in ("mean", "variance")}
     if statistics:
-        moved, other = ({n: each.state[n] for n in statistics} for each in passes.values())
+        moved, other = ({n: run.state[n] for n in statistics} for run in passes.values())
         comparisons["running statistics"] = compare(moved, other, FLOAT64_LIMIT)
         problems += [f"running statistics: {line}" for line in comparisons["running statistics"].explain()]
-        problems += [f"{name!r} did not move in {FORWARD_STEPS} passes" for name in unmoved(statistics, moved)]
-        alone, unlike = _batch_norms_alone(evidence)
+        problems += [f"{name!r} did not change in {FORWARD_STEPS} passes" for name in unmoved(statistics, moved)]
+        alone, unlike = _batch_norms_alone(context)
         comparisons |= alone
         problems += unlike
-    compared = {what: len(each.gaps) for what, each in comparisons.items() if what not in counted}
+    compared = {what: len(comparison.gaps) for what, comparison in comparisons.items() if what not in counted}
     if counted:
-        compared["losses of a step"] = sum(len(each.gaps) for each in counted.values())
-    masks = evidence.describe()[next(iter(evidence.workers))].dropout.sites
+        compared["losses of a step"] = sum(len(comparison.gaps) for comparison in counted.values())
+    masks = context.describe()[next(iter(context.workers))].dropout.sites
     if masks:
         compared["dropout masks"] = masks
     compared["elements"] = sum(comparison.elements for comparison in comparisons.values())
     exact = [comparison for what, comparison in comparisons.items() if not what.endswith("float32")]
     rounded = {
-        framework: found
-        for framework in evidence.workers
-        if (found := comparisons.get(f"{ALONE}, {framework} float32"))
+        framework: comparison
+        for framework in context.workers
+        if (comparison := comparisons.get(f"{ALONE}, {framework} float32"))
     }
-    return make_proof(evidence, 4, compared, problems, worst_of(exact), by_framework(rounded))
+    return make_proof(context, 4, compared, problems, worst_of(exact), by_framework(rounded))
 
 
-def gradients(evidence: Evidence) -> Proof:
+def gradients(context: ProofContext) -> Proof:
     """Level 5. The mean loss of one batch, and its gradient of every trainable array.
 
-    Gaps are relative to the largest gradient of the layer: a bias before a batch norm has a gradient of zero, so that
-    its own scale is rounding alone.
+    Gaps are relative to the largest gradient of the layer. A bias before a batch norm has a gradient of zero, so that
+    its own scale would be rounding alone.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
-    batches = gradients_of(evidence, start(evidence, recipe_for(evidence)))
-    first, second = (each.gradients for each in batches.values())
+    batches = gradients_of(context, start(context, recipe_for(context)))
+    first, second = (batch.gradients for batch in batches.values())
     comparison = compare(first, second, GRADIENT_LIMIT, scales=layer_scales(first))
-    one, other = ({"loss": np.array(each.loss)} for each in batches.values())
+    one, other = ({"loss": np.array(batch.loss)} for batch in batches.values())
     losses = compare(one, other, FLOAT64_LIMIT)
     problems = comparison.explain() + losses.explain()
-    trainable = {entry.name for entry in evidence.entries() if entry.trainable}
+    trainable = {entry.name for entry in context.entries() if entry.trainable}
     problems += [f"no gradient of {name!r}" for name in sorted(trainable - set(first))]
     compared = {"gradients": len(comparison.gaps), "elements": comparison.elements, "losses": len(losses.gaps)}
-    return make_proof(evidence, 5, compared, problems, worst_of([comparison, losses]))
+    return make_proof(context, 5, compared, problems, worst_of([comparison, losses]))
 
 
 def _reported(
-    evidence: Evidence, plan: Arrays, stages: Mapping[str, Arrays]
+    context: ProofContext, plan: Arrays, stages: Mapping[str, Arrays]
 ) -> tuple[dict[str, Comparison], list[str]]:
-    """What a training says of a step, its mean loss and how many images it had right, against numpy of its logits."""
-    labels = training_part(evidence).train_labels[plan["order"][0]].astype(int)
+    """The mean loss and the accuracy that a training reports of a step, against numpy's of its logits."""
+    labels = training_part(context).train_labels[plan["order"][0]].astype(int)
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
-    if evidence.network.params > LARGE:
-        return comparisons, problems  # the memory of two optimizers would not fit beside all else
+    if context.network.params > LARGE:
+        return comparisons, problems  # the memory of two optimizers would not fit
     try:
-        steps = evidence.workers.map(lambda worker: train_rows(evidence, worker, plan, 0))
-    except WorkerError as error:  # of the step; it does not hide what was found of the forward pass
+        steps = context.workers.map(lambda worker: train_rows(context, worker, plan, 0))
+    except WorkerError as error:  # of the step; the results of the forward pass stay
         return comparisons, [f"no step: {error}"]
     for framework, step in steps.items():
         logits = stages[framework].get(LOGITS)
         if logits is None:
-            continue  # as the comparison of the stages says
+            continue  # which the comparison of the stages reports
         hits = float((logits.argmax(axis=1) == labels).mean())
         what = f"{framework}, loss of a step"
         comparisons[what] = recounted(step.loss, logits, labels, FLOAT64_LIMIT)
         problems += [f"{what}: {line}" for line in comparisons[what].explain()]
         if step.accuracy != hits:
-            text = f"expected {hits:g} of the images right, as its logits are, found {step.accuracy:g}"
+            text = f"expected {hits:g} of the images right by its logits, found {step.accuracy:g}"
             problems.append(f"{framework}, accuracy of a step: {text}")
     return comparisons, problems
 
 
 def recounted(loss: float, logits: np.ndarray, labels: np.ndarray, limit: float) -> Comparison:
-    """A mean loss against numpy's of the same logits; a difference of logits is as uncertain as the largest of them."""
+    """A mean loss against numpy's of the same logits, relative to the largest logit or loss.
+
+    A loss is a difference of logits, so it is as uncertain as the largest of them.
+
+    Args:
+        loss: mean over the images, in nats.
+        logits: [n, classes].
+        labels: [n], integers.
+        limit: of the relative difference.
+    """
     losses = cross_entropies(logits, labels)
     scale = float(max(np.abs(logits).max(), np.abs(losses).max()))
     return compare({"loss": np.array(losses.mean())}, {"loss": np.array(loss)}, limit, scales={"loss": scale})
 
 
-def recipe_for(evidence: Evidence) -> Recipe:
-    """The network's own recipe."""
-    return recipe_of(evidence.network.recipe)
+def recipe_for(context: ProofContext) -> Recipe:
+    """The recipe of the context's network."""
+    return recipe_of(context.network.recipe)
 
 
 def start(
-    evidence: Evidence,
+    context: ProofContext,
     recipe: Recipe,
     states: Mapping[str, State] | None = None,
     only: str | None = None,
@@ -148,77 +164,129 @@ def start(
     precision: str = "float64",
     part: Dataset | None = None,
 ) -> Arrays:
-    """Start a training with the proof's weights, or each framework's own `states`; the plan of its first epoch.
+    """Start the training of the proofs in the workers, and return the plan of its first epoch.
 
-    In both workers at once, or in that of the framework `only`. Where `states` is empty, without weights, for a caller
-    that loads them. The verb, its settings and the form of the data are those of `parity.training.run`; all proofs of a
-    network start the same training, in float64 or in float32. `part` stands in for its images and labels.
+    The verb, its settings and the form of the data are those of `parity.training.run`.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        states: by framework, the weights to begin with; those of the proofs if None. Empty: no weights, for a caller
+            that loads them.
+        only: the one framework to start; both at once if None.
+        precision: "float32" or "float64".
+        part: images and labels in place of the proofs' own.
+
+    Returns:
+        The plan's arrays, one row for each step.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
-    data = prepared(part or training_part(evidence), recipe)
-    settings = trainer_settings(recipe, batch=training_batch(evidence), precision=precision)
-    drawn = evidence.state("float32") if states is None else {}  # here: to draw it both workers are asked
+    data = prepared(part or training_part(context), recipe)
+    settings = trainer_settings(recipe, batch=training_batch(context), precision=precision)
+    drawn = context.state("float32") if states is None else {}  # here, because drawing it asks both workers
 
     def begin(worker: Worker) -> str:
         state = states[worker.framework] if states else drawn
-        return worker.start_training(evidence.network.name, evidence.seed, pack(state=state, data=data), settings)
+        return worker.start_training(context.network.name, context.seed, pack(state=state, data=data), settings)
 
     if only:
-        begin(evidence.workers[only])
+        begin(context.workers[only])
     else:
-        evidence.workers.map(begin)
-    return plan_of(evidence, recipe, 0)
+        context.workers.map(begin)
+    return plan_of(context, recipe, 0)
 
 
-def train_rows(evidence: Evidence, worker: Worker, plan: Arrays, first: int, count: int = 1) -> TrainedEpoch:
-    """Steps of the training that the worker has at hand, with `count` rows of a plan from `first` on."""
-    return worker.train_epoch(evidence.network.name, plan, begin=first, end=first + count)
+def train_rows(context: ProofContext, worker: Worker, plan: Arrays, first: int, count: int = 1) -> TrainedEpoch:
+    """Train the steps of some rows of a plan, in the training that the worker has loaded.
 
-
-def training_batch(evidence: Evidence) -> int:
-    """Images a step of the trainings that are proven."""
-    return min(evidence.batch, BATCH if evidence.network.flops > LARGE_FLOPS else 2 * BATCH)
-
-
-def training_part(evidence: Evidence) -> Dataset:
-    """The images of these trainings."""
-    return evidence.part(training_batch(evidence) * STEPS)
-
-
-def plan_of(evidence: Evidence, recipe: Recipe, epoch: int) -> Arrays:
-    """The plan of an epoch (counted from 0) of these trainings."""
-    dropout = next(iter(evidence.describe().values())).dropout
-    return plan_arrays(training_part(evidence), recipe, training_batch(evidence), evidence.seed, epoch, dropout)
-
-
-def gradients_of(evidence: Evidence, plan: Arrays) -> dict[str, Gradients]:
-    """Both twins' gradients of the first batch."""
-    return evidence.workers.map(lambda worker: worker.gradients(evidence.network.name, plan))
-
-
-def training_stages(evidence: Evidence, rows: Arrays) -> dict[str, TrainingStages]:
-    """Both twins' passes in training mode through the rows of a plan."""
-    return evidence.workers.map(lambda worker: worker.training_stages(evidence.network.name, rows))
-
-
-def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[str]]:
-    """Every batch norm alone in training mode against numpy, in the float64 of the proofs and the float32 of training.
-
-    The two may run different kernels. The float32 limit is derived from numpy runs in which everything was moved by
-    rounding, the inputs as the terms of the sums that mean and variance are.
+    Args:
+        context: the network.
+        worker: with a started training.
+        plan: arrays of an epoch.
+        first: the first row, from 0.
+        count: how many rows.
     """
-    state = evidence.state("float64")
-    facts = evidence.network.batch_norm
+    return worker.train_epoch(context.network.name, plan, begin=first, end=first + count)
+
+
+def training_batch(context: ProofContext) -> int:
+    """How many images a step of the proven trainings has: fewer for large networks."""
+    return min(context.batch, TRAINING_BATCH if context.network.flops > LARGE_FLOPS else 2 * TRAINING_BATCH)
+
+
+def training_part(context: ProofContext) -> Dataset:
+    """The images and labels of the proven trainings."""
+    return context.part(training_batch(context) * STEPS)
+
+
+def plan_of(context: ProofContext, recipe: Recipe, epoch: int) -> Arrays:
+    """The plan of an epoch of the proven trainings.
+
+    Args:
+        context: the network, its batch and its data.
+        recipe: with augmentation and schedule.
+        epoch: counted from 0.
+
+    Returns:
+        Arrays with one row for each step: order, crops, flips, dropout seeds and learning rates.
+    """
+    dropout = next(iter(context.describe().values())).dropout
+    return plan_arrays(training_part(context), recipe, training_batch(context), context.seed, epoch, dropout)
+
+
+def gradients_of(context: ProofContext, plan: Arrays) -> dict[str, Gradients]:
+    """Both twins' gradients of a plan's first batch.
+
+    Args:
+        context: the network and its workers, with a started training.
+        plan: arrays of an epoch.
+
+    Returns:
+        By framework: the mean loss, and the gradient of every trainable array.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
+    return context.workers.map(lambda worker: worker.gradients(context.network.name, plan))
+
+
+def training_stages(context: ProofContext, rows: Arrays) -> dict[str, TrainingStages]:
+    """Both twins' stages in training mode, with one pass for each row of a plan.
+
+    Args:
+        context: the network and its workers, with a started training.
+        rows: arrays of an epoch, as many rows as passes.
+
+    Returns:
+        By framework: the stages of the first pass, and the state after the last one.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
+    return context.workers.map(lambda worker: worker.training_stages(context.network.name, rows))
+
+
+def _batch_norms_alone(context: ProofContext) -> tuple[dict[str, Comparison], list[str]]:
+    """Every batch norm alone in training mode, against numpy, in float64 and in float32.
+
+    The two precisions may run different kernels. The float32 limit is derived from numpy runs in which everything is
+    perturbed by rounding, the inputs as the terms of the sums that mean and variance are.
+    """
+    state = context.state("float64")
+    facts = context.network.batch_norm
     assert facts is not None
-    inputs = probe_inputs_of_batch_norms(evidence)
-    draw = np.random.default_rng(evidence.seed)
+    inputs = probe_inputs_of_batch_norms(context)
+    draw = np.random.default_rng(context.seed)
 
     def computed(inputs: Mapping[str, np.ndarray], state: State) -> Arrays:
-        found: Arrays = {}
+        outputs: Arrays = {}
         for name, x in inputs.items():
             own = {kind: state[f"{name}/{kind}"] for kind in ("gamma", "beta", "mean", "variance")}
             y, mean, variance = batch_norm_training(x, own, facts.epsilon, facts.momentum)
-            found |= {f"{name}/output": y, f"{name}/mean": mean, f"{name}/variance": variance}
-        return found
+            outputs |= {f"{name}/output": y, f"{name}/mean": mean, f"{name}/variance": variance}
+        return outputs
 
     expected = computed(inputs, state)
     perturbed = [
@@ -236,23 +304,29 @@ def _batch_norms_alone(evidence: Evidence) -> tuple[dict[str, Comparison], list[
             state={name: array.astype(dtype) for name, array in state.items()},
             input={name: x.astype(dtype) for name, x in inputs.items()},
         )
-        for framework, found in probe_batch_norms(evidence, dtype, arrays).items():
+        for framework, actual in probe_batch_norms(context, dtype, arrays).items():
             what = f"{ALONE}, {framework} {dtype}"
-            comparisons[what] = compare(expected, found, limit)
+            comparisons[what] = compare(expected, actual, limit)
             problems += [f"{what}, against numpy: {line}" for line in comparisons[what].explain()]
     return comparisons, problems
 
 
-def probe_batch_norms(evidence: Evidence, dtype: str, arrays: Arrays) -> dict[str, Arrays]:
-    """What each framework's single batch norms make of their inputs in training mode; `arrays` as the worker takes."""
-    return evidence.workers.map(lambda worker: worker.probe_batch_norms(evidence.network.name, dtype, arrays))
+def probe_batch_norms(context: ProofContext, dtype: str, arrays: Arrays) -> dict[str, Arrays]:
+    """Each framework's outputs and statistics of single batch norms in training mode, by framework.
+
+    Args:
+        context: the network and its workers.
+        dtype: "float32" or "float64".
+        arrays: the groups `state` and `input`, packed, of this dtype; inputs by the layer's name.
+    """
+    return context.workers.map(lambda worker: worker.probe_batch_norms(context.network.name, dtype, arrays))
 
 
-def probe_inputs_of_batch_norms(evidence: Evidence) -> Arrays:
-    """Random float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features]."""
-    layers = evidence.layers()
-    state = evidence.state("float64")
-    draw = np.random.default_rng(evidence.seed)
+def probe_inputs_of_batch_norms(context: ProofContext) -> Arrays:
+    """Drawn float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features], by layer name."""
+    layers = context.layers()
+    state = context.state("float64")
+    draw = np.random.default_rng(context.seed)
     inputs: Arrays = {}
     for layer in layers:
         if layer["kind"] == "batch_norm":
@@ -263,4 +337,10 @@ def probe_inputs_of_batch_norms(evidence: Evidence) -> Arrays:
 
 
 def unmoved(before: State, after: State) -> list[str]:
+    """The names of the arrays of `before` that are equal in `after`.
+
+    Args:
+        before: arrays by name.
+        after: the same arrays later; one that is missing counts as equal.
+    """
     return [name for name, array in before.items() if np.array_equal(array, after.get(name, array))]

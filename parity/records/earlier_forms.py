@@ -31,6 +31,8 @@ def of_today(values: Mapping[str, Any], test: str = "") -> dict[str, Any]:
         found["level"] = RENUMBERED.get(f"{found['level']} {found.get('title')}", found["level"])
     if isinstance(network := found.get("network"), str):
         found["network"] = _TWO_NAMES.sub("mini_resnet_nobn", network)
+    if found.get("kind") == "curves":
+        found |= _with_perturbed_runs(found)
     if found.get("impact") == {}:  # not measured
         found["impact"] = None
     if isinstance(causes := found.get("causes"), list):
@@ -38,6 +40,26 @@ def of_today(values: Mapping[str, Any], test: str = "") -> dict[str, Any]:
     if isinstance(proofs := found.get("proofs"), list):
         found["proofs"] = [of_today(each) if isinstance(each, dict) else each for each in proofs]
     return found
+
+
+def _with_perturbed_runs(curves: Mapping[str, Any]) -> dict[str, Any]:
+    """Losses and pairs with today's words: a perturbed run was "nudged", what two of its kind show was "chaos"."""
+    changed: dict[str, Any] = {}
+    if isinstance(losses := curves.get("losses"), dict):
+        changed["losses"] = {_perturbed(run): numbers for run, numbers in losses.items()}
+    if isinstance(pairs := curves.get("pairs"), list):
+        changed["pairs"] = [_with_perturbed_run(pair) if isinstance(pair, dict) else pair for pair in pairs]
+    return changed
+
+
+def _with_perturbed_run(pair: Mapping[str, Any]) -> dict[str, Any]:
+    converted = {name: _perturbed(value) for name, value in pair.items()}
+    return converted | ({"meaning": "divergence"} if pair.get("meaning") == "chaos" else {})
+
+
+def _perturbed(run: Any) -> Any:
+    """The name of a run; anything else as it is."""
+    return re.sub(" nudged$", " perturbed", run) if isinstance(run, str) else run
 
 
 def _with_numbers(cause: Mapping[str, Any]) -> dict[str, Any]:

@@ -257,7 +257,7 @@ class RunPair(Part, frozen=True):
 
     one: str  # "paddle float32"
     other: str  # "tensorflow float32"
-    meaning: Literal["frameworks", "chaos"]  # both on the same batches, or one framework against its own nudged run
+    meaning: Literal["frameworks", "divergence"]  # both on the same batches, or one and its own perturbed run
     parted: Some | None  # the first step, counted from 1, at which they differ by more than `Curves.together`
     largest: float  # the largest relative difference of a loss
 
@@ -271,8 +271,8 @@ class Curves(Record, frozen=True, tag="curves"):
     batch: Some
     seed: Count
     steps: Count
-    # {"paddle float64": [2.30, ...], "paddle float64 nudged": ..., "tensorflow float32": ...}: nats, one a step. A
-    # nudged run began with weights that one rounding of its own precision had moved.
+    # {"paddle float64": [2.30, ...], "paddle float64 perturbed": ..., "tensorflow float32": ...}: nats, one a step.
+    # A perturbed run began with weights that were changed by one rounding of its own precision.
     losses: dict[str, list[float]]
     pairs: list[RunPair]
     together: Above0  # two losses part where they differ by more than this part of the larger one

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+from parity.catalogue.traps import FaultName
 from parity.runtime.trainer import Trainer
 from parity.runtime.training_loop import Loop
 
@@ -19,7 +20,7 @@ Fault = TypeVar("Fault", bound=Callable[..., Patches])
 class Faults(dict[str, Callable[..., Patches]]):
     """Faults by name: of layers, which are given the layer, or of trainings, which are given nothing."""
 
-    def named(self, name: str) -> Callable[[Fault], Fault]:
+    def named(self, name: FaultName) -> Callable[[Fault], Fault]:
         """Decorates the fault of that name."""
 
         def decorate(fault: Fault) -> Fault:

@@ -152,7 +152,7 @@ class HostedModel(ABC):
                 if kind in adoption.neutral or id(tensor) in seen:
                     continue
                 seen.add(id(tensor))
-                layout = self.layout(step, kind, cell=adoption.cell and step.kind == "conv" and kind == "kernel")
+                layout = self.layout(step, kind, cell=adoption.as_dense and step.kind == "conv" and kind == "kernel")
                 found.append(self._slot(f"{name}/{kind}", tensor, layout, trainable=self.trained(kind, tensor)))
         return found
 

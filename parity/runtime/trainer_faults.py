@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from parity.catalogue.traps import FaultName
 from parity.numerics.arrays import Arrays
 from parity.runtime import training_loop
 from parity.runtime.fault_session import Faults, Patches
@@ -21,7 +22,7 @@ def faults_of(trainer: type[Any]) -> Faults:
     return Faults({name: partial(fault, trainer) for name, fault in TRAINER_FAULTS.items()})
 
 
-@TRAINER_FAULTS.named("forgotten memory")
+@TRAINER_FAULTS.named(FaultName.FORGOTTEN_MEMORY)
 def forgotten_memory(trainer: type[Any]) -> Patches:
     """The optimizer begins anew with every epoch."""
     own = trainer.clear_sums
@@ -33,7 +34,7 @@ def forgotten_memory(trainer: type[Any]) -> Patches:
     yield patch.object(trainer, "clear_sums", clear_sums)
 
 
-@TRAINER_FAULTS.named("forgotten where epochs begin")
+@TRAINER_FAULTS.named(FaultName.FORGOTTEN_WHERE_EPOCHS_BEGIN)
 def forgotten_where_epochs_begin(trainer: type[Any]) -> Patches:
     """The first step of an epoch finds velocities and first moments of zero."""
     own = trainer.step
@@ -48,14 +49,14 @@ def forgotten_where_epochs_begin(trainer: type[Any]) -> Patches:
     yield patch.object(trainer, "step", step)
 
 
-@TRAINER_FAULTS.named("memory not restored")
+@TRAINER_FAULTS.named(FaultName.MEMORY_NOT_RESTORED)
 def memory_not_restored(trainer: type[Any]) -> Patches:
     """A training that goes on from a checkpoint begins with an empty memory."""
     own = trainer.load_optimizer
     yield patch.object(trainer, "load_optimizer", lambda self, state: own(self, {}))
 
 
-@TRAINER_FAULTS.named("weights from before")
+@TRAINER_FAULTS.named(FaultName.WEIGHTS_FROM_BEFORE)
 def weights_from_before(trainer: type[Any]) -> Patches:
     """An evaluation runs with the weights that were loaded last, not with those that were trained since."""
     load, evaluate = trainer.load, trainer.evaluate
@@ -76,19 +77,19 @@ def weights_from_before(trainer: type[Any]) -> Patches:
     yield patch.object(trainer, "evaluate", evaluate_loaded)
 
 
-@TRAINER_FAULTS.named("biases zeroed")
+@TRAINER_FAULTS.named(FaultName.BIASES_ZEROED)
 def biases_zeroed(trainer: type[Any]) -> Patches:
     """Biases begin at zero."""
     return _changed_start(trainer, lambda name, array: np.zeros_like(array) if name.endswith("/bias") else array)
 
 
-@TRAINER_FAULTS.named("weights in float16")
+@TRAINER_FAULTS.named(FaultName.WEIGHTS_IN_FLOAT16)
 def weights_halved_in_precision(trainer: type[Any]) -> Patches:
     """Weights begin as float16 numbers."""
     return _changed_start(trainer, lambda name, array: array.astype(np.float16).astype(array.dtype))
 
 
-@TRAINER_FAULTS.named("last batch dropped")
+@TRAINER_FAULTS.named(FaultName.LAST_BATCH_DROPPED)
 def last_batch_dropped(trainer: type[Any]) -> Patches:
     """An incomplete last batch of test images is left out."""
     own = training_loop.evaluation_parts
@@ -99,7 +100,7 @@ def last_batch_dropped(trainer: type[Any]) -> Patches:
     yield patch.object(training_loop, "evaluation_parts", parts)
 
 
-@TRAINER_FAULTS.named("without the mean")
+@TRAINER_FAULTS.named(FaultName.WITHOUT_THE_MEAN)
 def without_the_mean(trainer: type[Any]) -> Patches:
     """Test images whose mean is not subtracted."""
     own = trainer.test_batch

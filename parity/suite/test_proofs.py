@@ -1,4 +1,4 @@
-"""Evidence 1 to 8 for every network, and every update rule. Each proof is saved with the run."""
+"""Levels 1 to 8 for every network, and every update rule. Each proof is saved with the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parity.catalogue.networks import network as entry
 from parity.data.dataset import Dataset
 from parity.diagnosis.attribution import cause_lines
 from parity.diagnosis.prove import prove_level, prove_rule
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS
 from parity.records.levels import LEVELS
 from parity.records.records import Proof
@@ -37,16 +37,16 @@ def proofs(
     parameters: list[dict[str, Any]] = [item.callspec.params for item in items if hasattr(item, "callspec")]
     networks = list(dict.fromkeys(values["network"] for values in parameters if "network" in values))
     updates: dict[str, Any] = {}  # of optimizers alone, which networks share
-    current: dict[int, Evidence] = {}  # of each pair: the levels of one network share inputs and stages
+    current: dict[int, ProofContext] = {}  # of each pair: the levels of one network share inputs and stages
 
     def prove(name: str, level: int, pair: Workers) -> Proof:
-        evidence = current.get(id(pair))
-        if evidence is None or evidence.network.name != name:
-            evidence = current[id(pair)] = Evidence(pair, entry(name), dataset, seed, updates)
-        return prove_level(evidence, level)
+        context = current.get(id(pair))
+        if context is None or context.network.name != name:
+            context = current[id(pair)] = ProofContext(pair, entry(name), dataset, seed, updates)
+        return prove_level(context, level)
 
     def rule(kind: str, pair: Workers) -> Proof:
-        return prove_rule(Evidence(pair, entry(SMALL), dataset, seed), kind)
+        return prove_rule(ProofContext(pair, entry(SMALL), dataset, seed), kind)
 
     groups: list[dict[tuple[str, Any], Job]] = []
     for name in networks:

@@ -42,7 +42,7 @@ def readings(curves: Curves) -> list[Reading]:
     found = []
     for pair in _pairs(curves, "frameworks"):
         kind = _precision(pair)
-        own = _pairs(curves, "chaos", kind)
+        own = _pairs(curves, "divergence", kind)
         parted = pair.parted
         chaos = _first(own)
         if not all(is_number(each.largest) for each in (pair, *own)) or not _steps(curves, pair):
@@ -81,7 +81,7 @@ def faults(curves: Curves) -> list[str]:
 
 
 def _why(curves: Curves, reading: Reading) -> str:
-    pairs = [*_pairs(curves, "frameworks", reading.precision), *_pairs(curves, "chaos", reading.precision)]
+    pairs = [*_pairs(curves, "frameworks", reading.precision), *_pairs(curves, "divergence", reading.precision)]
     if not all(is_number(pair.largest) and _steps(curves, pair) for pair in pairs):
         return "and a loss is not a finite number, or absent"
     return "earlier than a rounding of float32 would have parted them"
@@ -101,7 +101,7 @@ def precisions(curves: Curves) -> list[str]:
 
 def pairs_of(curves: Curves, precision: str) -> list[RunPair]:
     """The pairs of that precision: the frameworks first, then each one's chaos."""
-    return [*_pairs(curves, "frameworks", precision), *_pairs(curves, "chaos", precision)]
+    return [*_pairs(curves, "frameworks", precision), *_pairs(curves, "divergence", precision)]
 
 
 def _pairs(curves: Curves, meaning: str, precision: str | None = None) -> list[RunPair]:
@@ -110,7 +110,7 @@ def _pairs(curves: Curves, meaning: str, precision: str | None = None) -> list[R
 
 
 def _precision(pair: RunPair) -> str:
-    """The precision that a pair's runs are named with: `paddle float64 nudged` ran in float64."""
+    """The precision that a pair's runs are named with: `paddle float64 perturbed` ran in float64."""
     words = [run.split()[1:2] for run in (pair.one, pair.other)]
     return words[0][0] if words[0] and words[0] == words[1] else "mixed"
 
@@ -122,7 +122,7 @@ def _first(own: Sequence[RunPair]) -> int | None:
 
 def _beyond_float32(curves: Curves, parted: int) -> bool:
     """Whether the step lies before any at which a float32 rounding parts a framework from itself."""
-    single = _first(_pairs(curves, "chaos", "float32"))
+    single = _first(_pairs(curves, "divergence", "float32"))
     return single is not None and parted < single
 
 

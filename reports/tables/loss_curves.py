@@ -18,7 +18,7 @@ def summary_table(labelled: Sequence[tuple[str, Curves]]) -> str:
     rows = []
     for label, curves in labelled:
         for reading in readings(curves):
-            own = bool(_pairs(curves, "chaos", reading.precision))
+            own = bool(_pairs(curves, "divergence", reading.precision))
             word = f"**{reading.finding}**" if reading.finding is Finding.DIFFERENT else str(reading.finding)
             rows.append(
                 [

@@ -158,7 +158,7 @@ def test_mini_resnet_without_batch_norm_is_the_published_ablation() -> None:
 
 
 def test_counts_of_the_keras_resnets_for_64x64_images_by_hand() -> None:
-    """The 8x8 pool leaves 2x2 cells: four times the rows of the last layer, so three times its kernel more.
+    """The 8x8 pool leaves 2x2 maps: four times the rows of the last layer, so three times its kernel more.
 
     Four times the positions of every convolution; the last layer's own operations are taken out, and put in again.
     """
@@ -214,10 +214,10 @@ def test_an_unknown_suffix_gets_the_suffixes_explained(wrong: str) -> None:
 @pytest.mark.parametrize(
     ("base", "smallest", "what"),
     [
-        ("lenet5", 16, "a window of 2x2 finds no place on a map of 1x1"),
-        ("mini_inception", 13, "a window of 3x3 finds no place on a map of 2x2"),
-        ("resnet20_v1", 29, "a window of 8x8 finds no place on a map of 7x7"),
-        ("resnet20_v2", 29, "a window of 8x8 finds no place on a map of 7x7"),
+        ("lenet5", 16, "a window of 2x2 is larger than a map of 1x1"),
+        ("mini_inception", 13, "a window of 3x3 is larger than a map of 2x2"),
+        ("resnet20_v1", 29, "a window of 8x8 is larger than a map of 7x7"),
+        ("resnet20_v2", 29, "a window of 8x8 is larger than a map of 7x7"),
     ],
 )
 def test_images_that_are_too_small_are_refused(base: str, smallest: int, what: str) -> None:

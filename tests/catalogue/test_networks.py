@@ -310,9 +310,9 @@ def test_the_counter_agrees_with_what_is_stated(name: str) -> None:
 
 def test_both_twins_have_exactly_the_published_parameters(built: Built) -> None:
     entry = network(built.name)
-    wanted = PUBLISHED.get(built.name, (entry.params, entry.trainable))
+    expected = PUBLISHED.get(built.name, (entry.params, entry.trainable))
     for framework, entries in built.entries.items():
-        assert parameter_counts(entries) == wanted, framework
+        assert parameter_counts(entries) == expected, framework
 
 
 def test_both_twins_have_the_same_entries_and_layers_in_the_same_order(built: Built) -> None:
@@ -321,16 +321,16 @@ def test_both_twins_have_the_same_entries_and_layers_in_the_same_order(built: Bu
     names = [layer["name"] for layer in built.layers["paddle"]]
     assert len(set(names)) == len(names) > 10
     assert names[-1] == "head/logits"
-    places = [entry.name.rpartition("/")[0] for entry in built.entries["paddle"]]
-    assert [place for place in names if place in set(places)] == list(dict.fromkeys(places))
+    layers = [entry.name.rpartition("/")[0] for entry in built.entries["paddle"]]
+    assert [name for name in names if name in set(layers)] == list(dict.fromkeys(layers))
 
 
 def test_stages_have_the_published_shapes_and_the_catalogue_their_flops(built: Built) -> None:
     """Two operations for each multiply-add: each kernel once for every position of its layer's output."""
     kernels = {e.name.removesuffix("/kernel"): e.shape for e in built.entries["paddle"] if e.name.endswith("/kernel")}
-    wanted = (SHAPES | FURTHER)[built.name]
+    expected = (SHAPES | FURTHER)[built.name]
     for framework, shapes in built.shapes.items():
-        assert {stage: shapes[stage] for stage in wanted} == wanted, framework
+        assert {stage: shapes[stage] for stage in expected} == expected, framework
         flops = sum(2 * math.prod(kernel) * math.prod(shapes[layer][:-1]) for layer, kernel in kernels.items())
         assert flops == network(built.name).flops, framework
     assert list(built.shapes["paddle"].items()) == list(built.shapes["tensorflow"].items())
@@ -369,9 +369,9 @@ def test_what_is_checked_by_default_leaves_out_only_the_large_ones() -> None:
 
 def test_batch_norm_constants_are_float32_numbers() -> None:
     """Paddle keeps them as float32 attributes even in a float64 model; the other twin must be given the same."""
-    found = [entry.batch_norm for entry in NETWORKS.values() if entry.batch_norm is not None]
-    assert len(found) > 10
-    for facts in found:
+    constants = [entry.batch_norm for entry in NETWORKS.values() if entry.batch_norm is not None]
+    assert len(constants) > 10
+    for facts in constants:
         for value in (facts.momentum, facts.epsilon):
             assert value == float(np.float32(value))
     assert KERAS_BATCH_NORM.epsilon == pytest.approx(1e-3, rel=1e-7)

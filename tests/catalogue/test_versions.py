@@ -35,8 +35,8 @@ MODULES = {
 
 def lower_bounds(requirements: list[str]) -> dict[str, str]:
     """The bound of each requirement that has one, by the name of its distribution."""
-    found = [re.match(r"([a-z-]+)(?:\[[a-z-]+\])?>=([\d.]+)", each) for each in requirements]
-    return {each[1]: each[2] for each in found if each}
+    matches = [re.match(r"([a-z-]+)(?:\[[a-z-]+\])?>=([\d.]+)", requirement) for requirement in requirements]
+    return {match[1]: match[2] for match in matches if match}
 
 
 @pytest.mark.parametrize("extra", ["paddle", "paddle-gpu", "tensorflow", "tensorflow-gpu"])
@@ -57,8 +57,8 @@ def test_pyproject_has_the_python_and_the_numpy_that_workers_hold_to() -> None:
 
 
 def test_the_environment_of_the_oldest_paddle_has_the_oldest() -> None:
-    (line,) = [each for each in (ROOT / "Makefile").read_text().splitlines() if each.startswith("OLDEST_PACKAGES")]
-    packages = dict(each.split("==") for each in line.split(":= ")[1].split())
+    (line,) = [line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("OLDEST_PACKAGES")]
+    packages = dict(package.split("==") for package in line.split(":= ")[1].split())
     assert packages["paddlepaddle"] == OLDEST["paddle"]["paddle"]
     assert packages["numpy"].startswith(OLDEST["paddle"]["numpy"] + ".")
 
@@ -149,7 +149,7 @@ def test_what_a_version_cannot_do_is_said(framework: str, version: str, numpy: s
     assert "has no paddle.sigmoid: " in version_limits(framework, version, numpy, ["paddle.sigmoid"])[0]
 
 
-def test_a_framework_s_own_environment_is_found_inside_the_suite_s(
+def test_a_framework_s_own_environment_is_detected_inside_the_suite_s(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, altered_python: MakePython
 ) -> None:
     own = tmp_path / "frameworks" / "paddle" / "bin"
@@ -179,12 +179,12 @@ def test_another_python_is_not_shown_this_one_s_packages(
     assert str(ROOT) not in path
 
 
-def test_each_worker_s_versions_are_recorded(workers: Workers) -> None:
-    found = collect(workers, dataset=None, profile="quick", seed=0, command="")
-    assert "keras" not in found["packages"]
-    assert set(found["frameworks"]["paddle"]["packages"]) == {"numpy"}
-    assert set(found["frameworks"]["tensorflow"]["packages"]) == {"keras", "numpy"}
-    for facts in found["frameworks"].values():
+def test_every_worker_s_versions_are_recorded(workers: Workers) -> None:
+    environment = collect(workers, dataset=None, profile="quick", seed=0, command="")
+    assert "keras" not in environment["packages"]
+    assert set(environment["frameworks"]["paddle"]["packages"]) == {"numpy"}
+    assert set(environment["frameworks"]["tensorflow"]["packages"]) == {"keras", "numpy"}
+    for facts in environment["frameworks"].values():
         assert not is_older(facts["python"], "3.11")
 
 
@@ -261,7 +261,7 @@ def test_a_tensor_s_memory_is_writeable_shared_and_kept_alive() -> None:
 KNOWN = """
 def known():
     from paddle_impl.kinds import FUNCTIONS
-    return {name: len(places) for name, places in FUNCTIONS.items()}
+    return {name: len(functions) for name, functions in FUNCTIONS.items()}
 
 VERBS["known"] = known
 """

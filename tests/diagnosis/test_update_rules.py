@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from parity.catalogue.recipes import Optimizer
-from parity.diagnosis.update_rules import Rule, Step, distance
+from parity.diagnosis.update_rules import Rule, UpdateStep, update_distance
 
 SGD = Rule(Optimizer("sgd"), l2=0.0, l2_scope="kernels")
 
@@ -17,12 +17,12 @@ KINDS = {"conv": "conv"}
 
 def one_step(gradient: list[float], after: list[float]) -> float:
     """The distance of SGD with rate 1 from one step that began at 4."""
-    step = Step(
+    step = UpdateStep(
         before={"conv/kernel": np.full(len(gradient), 4.0)},
         gradients={"conv/kernel": np.array(gradient)},
         after={"conv/kernel": np.array(after)},
     )
-    return distance(SGD, [step], [1.0], KINDS)
+    return update_distance(SGD, [step], [1.0], KINDS)
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_distance_of_a_step(gradient: list[float], after: list[float], expected:
 
 
 def test_no_step_is_no_agreement() -> None:
-    assert distance(SGD, [], [], KINDS) == math.inf
+    assert update_distance(SGD, [], [], KINDS) == math.inf

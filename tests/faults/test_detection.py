@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +13,18 @@ from msgspec import structs
 
 from parity.catalogue.networks import NETWORKS
 from parity.catalogue.recipes import RECIPES
-from parity.catalogue.traps import FAULTS, TRAPS, Fault
+from parity.catalogue.traps import FAULTS, TRAPS, Fault, FaultName
 from parity.data.dataset import Dataset
 from parity.diagnosis import hypotheses
 from parity.diagnosis.layers import diagnose
 from parity.diagnosis.optimizer import update_rule
 from parity.diagnosis.prove import prove, prove_level
 from parity.diagnosis.scene import IMAGES, LOSS, OPTIMIZER, Scene, scene_of
-from parity.faults.detection import Injection, detect_one, find_nothing, injections
-from parity.faults.sites import places, twin_of
+from parity.faults.detection import Injection, control_run, detect_one, injections
+from parity.faults.sites import sites_of, twin_of
 from parity.faults.tampering import Distortion, TamperedWorkers, distortion
-from parity.proofs import context
-from parity.proofs.context import Evidence
+from parity.proofs import context as context_module
+from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS, rule_recipe
 from parity.records.detection_rates import margin, rates_of
 from parity.records.levels import LEVELS
@@ -40,30 +39,32 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FAULTY = ("faults", "training_faults")  # the files of the packages that know faults
 
-# small networks and recipes that together have a place for every fault
+# small networks and recipes that together have a site for every fault
 SMALL = ("mini_inception", "alexnet", "mini_vgg", "resnet20_v1")
 
-PLACES = (("lenet5", "paddle_vgg"), ("lenet5", "keras_resnet"), *((name, NETWORKS[name].recipe) for name in SMALL))
+CASES = (("lenet5", "paddle_vgg"), ("lenet5", "keras_resnet"), *((name, NETWORKS[name].recipe) for name in SMALL))
 
 FEW = 50  # images of an evaluation's batch; with so few, level 7 takes a tenth of its time
 
 
 @pytest.fixture(scope="module")
 def scenes(workers: Workers, dataset: Dataset) -> dict[str, Scene]:
-    return {name: scene_of(Evidence(workers, NETWORKS[name], dataset)) for name in (*SMALL, "lenet5", "mini_resnet")}
+    return {
+        name: scene_of(ProofContext(workers, NETWORKS[name], dataset)) for name in (*SMALL, "lenet5", "mini_resnet")
+    }
 
 
-def injections_of(place: tuple[str, str], scenes: dict[str, Scene]) -> list[Injection]:
-    name, recipe = place
+def injections_of(case: tuple[str, str], scenes: dict[str, Scene]) -> list[Injection]:
+    name, recipe = case
     return injections(replace(scenes[name], recipe=RECIPES[recipe]))
 
 
-def fault(change: str, trap: str = "") -> Fault:
-    return next(each for each in FAULTS if each.change == change and trap in ("", each.trap))
+def fault(change: FaultName, trap: str = "") -> Fault:
+    return next(fault for fault in FAULTS if fault.change == change and trap in ("", fault.trap))
 
 
 def test_every_trap_has_a_fault_or_a_reason_why_not() -> None:
-    covered = {each.trap for each in FAULTS}
+    covered = {fault.trap for fault in FAULTS}
     assert covered <= set(TRAPS)
     for trap in TRAPS.values():
         assert (trap.id in covered) != bool(trap.elsewhere), trap.id
@@ -72,14 +73,21 @@ def test_every_trap_has_a_fault_or_a_reason_why_not() -> None:
     assert len(TRAPS) == 54
 
 
-def test_every_fault_can_be_put_in_where_it_says(scenes: dict[str, Scene]) -> None:
-    for each in FAULTS:
-        folders = [ROOT / FRAMEWORKS[name].package for name in each.frameworks]
+def test_every_fault_is_in_the_tables_of_its_frameworks_or_in_tampering() -> None:
+    tampering = (ROOT / "parity" / "faults" / "tampering.py").read_text()
+    shared = (ROOT / "parity" / "runtime" / "trainer_faults.py").read_text()
+    for fault in FAULTS:
+        member = f"FaultName.{fault.change.name}"
+        folders = [ROOT / FRAMEWORKS[name].package for name in fault.frameworks]
         sources = ["".join((folder / f"{stem}.py").read_text() for stem in FAULTY) for folder in folders]
-        found = {bool(re.search(rf' {{4}}"{re.escape(each.change)}": (_|partial)', source)) for source in sources}
-        tampering = (ROOT / "parity" / "faults" / "tampering.py").read_text()
-        assert found == {f'    "{each.change}": ' not in tampering}, each
-        places(each.where, scenes["lenet5"])  # a kind that is known
+        in_tables = {f".named({member})" in shared + source for source in sources}
+        assert in_tables == {f"    {member}: " not in tampering}, fault
+    assert {fault.change for fault in FAULTS} == set(FaultName)
+
+
+def test_every_fault_has_a_known_kind_of_site(scenes: dict[str, Scene]) -> None:
+    for fault in FAULTS:
+        sites_of(fault.where, scenes["lenet5"])  # raises for an unknown kind
 
 
 def test_the_twins_files_know_nothing_of_faults() -> None:
@@ -89,27 +97,27 @@ def test_the_twins_files_know_nothing_of_faults() -> None:
                 assert "fault" not in path.read_text().replace("default", ""), path
 
 
-def test_faults_go_where_the_network_has_a_place(scenes: dict[str, Scene]) -> None:
-    found = {name: {each.fault.change for each in injections(scene)} for name, scene in scenes.items()}
-    assert "averaged window" in found["alexnet"]
-    assert "averaged window" not in found["lenet5"]
-    assert "unbiased variance" in found["mini_resnet"]
-    assert not {"unbiased variance", "symmetric padding"} & found["lenet5"]
-    assert {"rows in another order", "the other epsilon"} <= found["lenet5"]
-    assert "rows in another order" not in found["mini_resnet"]  # its maps are 1x1 by then
-    assert places("loss", scenes["lenet5"]) == [LOSS]
-    assert places("images", scenes["lenet5"]) == [IMAGES]
-    assert places("any optimizer", scenes["lenet5"]) == [OPTIMIZER]
+def test_faults_go_where_the_network_has_a_site(scenes: dict[str, Scene]) -> None:
+    changes = {name: {injection.fault.change for injection in injections(scene)} for name, scene in scenes.items()}
+    assert FaultName.AVERAGED_WINDOW in changes["alexnet"]
+    assert FaultName.AVERAGED_WINDOW not in changes["lenet5"]
+    assert FaultName.UNBIASED_VARIANCE in changes["mini_resnet"]
+    assert not {FaultName.UNBIASED_VARIANCE, FaultName.SYMMETRIC_PADDING} & changes["lenet5"]
+    assert {FaultName.ROWS_IN_ANOTHER_ORDER, FaultName.THE_OTHER_EPSILON} <= changes["lenet5"]
+    assert FaultName.ROWS_IN_ANOTHER_ORDER not in changes["mini_resnet"]  # its maps are 1x1 by then
+    assert sites_of("loss", scenes["lenet5"]) == [LOSS]
+    assert sites_of("images", scenes["lenet5"]) == [IMAGES]
+    assert sites_of("any optimizer", scenes["lenet5"]) == [OPTIMIZER]
 
 
-def test_another_seed_draws_other_places_and_the_same_one_the_same(scenes: dict[str, Scene]) -> None:
+def test_another_seed_draws_other_sites_and_the_same_one_the_same(scenes: dict[str, Scene]) -> None:
     scene = scenes["mini_resnet"]
     assert injections(scene, 1) == injections(scene, 1)
     assert injections(scene, 1) != injections(scene, 2)
 
 
-def test_the_places_have_every_fault(scenes: dict[str, Scene]) -> None:
-    assert {each.fault for place in PLACES for each in injections_of(place, scenes)} == set(FAULTS)
+def test_the_cases_have_every_fault(scenes: dict[str, Scene]) -> None:
+    assert {injection.fault for case in CASES for injection in injections_of(case, scenes)} == set(FAULTS)
 
 
 Find = Callable[[tuple[str, str], Injection], Detection]
@@ -122,12 +130,12 @@ def find(workers: Workers, dataset: Dataset, scenes: dict[str, Scene], monkeypat
     Faults that show in an evaluation of hundreds of images alone get that; for all others a few images are enough.
     """
 
-    def found(place: tuple[str, str], injection: Injection) -> Detection:
-        name, recipe = place
+    def checked(case: tuple[str, str], injection: Injection) -> Detection:
+        name, recipe = case
         with monkeypatch.context() as patch:
             patch.setitem(NETWORKS, name, replace(NETWORKS[name], recipe=recipe))
             if injection.fault.where != "evaluation of hundreds at once":
-                patch.setattr(context, "EVALUATION_BATCH", FEW)
+                patch.setattr(context_module, "EVALUATION_BATCH", FEW)
             detection = detect_one(workers, name, dataset, injection, scenes[name])
         assert detection.caught, detection
         assert detection.placed, detection
@@ -135,74 +143,85 @@ def find(workers: Workers, dataset: Dataset, scenes: dict[str, Scene], monkeypat
         assert not detection.accused, detection
         return detection
 
-    return found
+    return checked
 
 
 def test_a_fault_of_every_level_is_caught_placed_and_named(find: Find, scenes: dict[str, Scene]) -> None:
     """The first one of each level, in the frameworks by turns; `make test-all` has every fault in both."""
-    place = PLACES[0]
-    for turn, level in enumerate(sorted({each.level for each in FAULTS})):
-        own = [each for each in injections_of(place, scenes) if each.fault.level == level]
-        injection = next(each for each in own if each.framework == list(FRAMEWORKS)[turn % len(FRAMEWORKS)])
-        assert find(place, injection).must_level == level
+    case = CASES[0]
+    for turn, level in enumerate(sorted({fault.level for fault in FAULTS})):
+        own = [injection for injection in injections_of(case, scenes) if injection.fault.level == level]
+        injection = next(
+            injection for injection in own if injection.framework == list(FRAMEWORKS)[turn % len(FRAMEWORKS)]
+        )
+        assert find(case, injection).must_level == level
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("place", PLACES, ids="-".join)
+@pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_every_fault_is_caught_placed_and_named(
     workers: Workers,
     dataset: Dataset,
     scenes: dict[str, Scene],
     monkeypatch: pytest.MonkeyPatch,
     find: Find,
-    place: tuple[str, str],
+    case: tuple[str, str],
     framework: str,
 ) -> None:
-    """Each fault at the first place that has it; the report has them in every network."""
-    earlier = {each.fault for other in PLACES[: PLACES.index(place)] for each in injections_of(other, scenes)}
-    own = [each for each in injections_of(place, scenes) if each.fault not in earlier and each.framework == framework]
+    """Each fault in the first case that has it; the report has them in every network."""
+    earlier = {injection.fault for other in CASES[: CASES.index(case)] for injection in injections_of(other, scenes)}
+    own = [
+        injection
+        for injection in injections_of(case, scenes)
+        if injection.fault not in earlier and injection.framework == framework
+    ]
     assert own
     for injection in own:
-        find(place, injection)
-    name, recipe = place
+        find(case, injection)
+    name, recipe = case
     monkeypatch.setitem(NETWORKS, name, replace(NETWORKS[name], recipe=recipe))
-    monkeypatch.setattr(context, "EVALUATION_BATCH", FEW)
+    monkeypatch.setattr(context_module, "EVALUATION_BATCH", FEW)
     for proof in prove(workers, name, dataset):  # every fault has been taken out again
         assert proof.passed, proof.problems
 
 
 @pytest.mark.parametrize("name", ["lenet5", pytest.param("mini_inception", marks=pytest.mark.slow)])
-def test_a_correct_pair_is_not_accused(workers: Workers, dataset: Dataset, name: str) -> None:
-    found = find_nothing(workers, name, dataset, seeds=(5, 6))
-    assert found.accusations == []
-    assert found.seeds == [5, 6]
-    assert 0 < found.severity < 1
+def test_a_correct_pair_gives_no_false_alarm(workers: Workers, dataset: Dataset, name: str) -> None:
+    control = control_run(workers, name, dataset, seeds=(5, 6))
+    assert control.accusations == []
+    assert control.seeds == [5, 6]
+    assert 0 < control.severity < 1
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_numpy_follows_every_correct_update_rule(workers: Workers, dataset: Dataset, kind: str) -> None:
-    assert update_rule(Evidence(workers, NETWORKS["lenet5"], dataset), rule_recipe(kind)) == []
+    assert update_rule(ProofContext(workers, NETWORKS["lenet5"], dataset), rule_recipe(kind)) == []
 
 
 def test_a_fault_that_two_levels_see_is_reported_at_the_first(workers: Workers, dataset: Dataset) -> None:
-    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
-    injection = Injection(fault("relu missing"), "paddle", "group1/relu")
-    found = detect_one(workers, "lenet5", dataset, injection, scene_of(evidence))
-    assert (found.level, found.stage, found.framework, found.trap) == (1, "group1/relu", "paddle", "relu-missing")
-    assert "PaddlePaddle computed the input, without the ReLU" in found.diagnosis
+    context = ProofContext(workers, NETWORKS["lenet5"], dataset)
+    injection = Injection(fault(FaultName.RELU_MISSING), "paddle", "group1/relu")
+    detection = detect_one(workers, "lenet5", dataset, injection, scene_of(context))
+    assert (detection.level, detection.stage, detection.framework, detection.trap) == (
+        1,
+        "group1/relu",
+        "paddle",
+        "relu-missing",
+    )
+    assert "PaddlePaddle computed the input, without the ReLU" in detection.diagnosis
 
 
-def test_independent_faults_do_not_hide_one_another(workers: Workers, dataset: Dataset) -> None:
-    scene = scene_of(Evidence(workers, NETWORKS["lenet5"], dataset))
-    swapped = distortion("swapped kernel axes", "group1/conv", scene)
-    lost = distortion("bias lost", "head/logits", scene)
+def test_no_fault_hides_another(workers: Workers, dataset: Dataset) -> None:
+    scene = scene_of(ProofContext(workers, NETWORKS["lenet5"], dataset))
+    swapped = distortion(FaultName.SWAPPED_KERNEL_AXES, "group1/conv", scene)
+    lost = distortion(FaultName.BIAS_LOST, "head/logits", scene)
     assert swapped is not None
     assert lost is not None
     first = TamperedWorkers(workers, "paddle", swapped)
     both = TamperedWorkers(first, "tensorflow", lost)
-    causes = diagnose(Evidence(both, NETWORKS["lenet5"], dataset), 2)
-    assert {(each.framework, each.stage, each.trap) for each in causes} == {
+    causes = diagnose(ProofContext(both, NETWORKS["lenet5"], dataset), 2)
+    assert {(cause.framework, cause.stage, cause.trap) for cause in causes} == {
         ("paddle", "group1/conv", "conv-layout"),
         ("tensorflow", "head/logits", "conv-bias"),
     }
@@ -212,27 +231,29 @@ def test_a_cause_that_is_no_trap_is_placed_and_not_named(workers: Workers, datas
     def louder(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return state | {"head/fc2/kernel": state["head/fc2/kernel"] * 1.01}
 
-    evidence = Evidence(TamperedWorkers(workers, "tensorflow", Distortion(state=louder)), NETWORKS["lenet5"], dataset)
-    proof = prove_level(evidence, 2)
+    context = ProofContext(
+        TamperedWorkers(workers, "tensorflow", Distortion(state=louder)), NETWORKS["lenet5"], dataset
+    )
+    proof = prove_level(context, 2)
     assert not proof.passed
     assert [(cause.framework, cause.stage, cause.trap) for cause in proof.causes] == [("tensorflow", "head/fc2", "")]
     assert "no known trap" in proof.causes[0].text
 
 
 def test_a_correct_level_has_no_causes(workers: Workers, dataset: Dataset) -> None:
-    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
-    assert [cause for level in LEVELS for cause in diagnose(evidence, level)] == []
+    context = ProofContext(workers, NETWORKS["lenet5"], dataset)
+    assert [cause for level in LEVELS for cause in diagnose(context, level)] == []
 
 
-def test_cut_keeps_so_many_significant_bits() -> None:
+def test_rounding_keeps_so_many_significant_bits() -> None:
     x = np.array([1.0, 1 + 2.0**-10, 1 + 2.0**-11 + 2.0**-20, -3.14159, 0.0, 1e-30])
-    found = hypotheses.cut(x, 11)
-    assert found[0] == 1.0
-    assert found[1] == x[1]
-    assert found[2] == 1 + 2.0**-10
-    assert found[4] == 0
-    assert (np.abs(found - x) <= np.abs(x) * 2.0**-11).all()
-    assert (hypotheses.cut(found, 11) == found).all()
+    rounded = hypotheses.rounded_to_bits(x, 11)
+    assert rounded[0] == 1.0
+    assert rounded[1] == x[1]
+    assert rounded[2] == 1 + 2.0**-10
+    assert rounded[4] == 0
+    assert (np.abs(rounded - x) <= np.abs(x) * 2.0**-11).all()
+    assert (hypotheses.rounded_to_bits(rounded, 11) == rounded).all()
 
 
 def test_cross_entropy_of_hand_counted_logits() -> None:
@@ -248,9 +269,9 @@ def test_every_hypothesis_differs_from_what_the_layer_computes() -> None:
     conv = {"name": "a", "kind": "conv", "stride": 2, "padding": "same"}
     state = {"a/kernel": kernels["kernel"], "b/kernel": draw.normal(size=(3, 3, 4, 4))}
     x = draw.normal(size=(2, 8, 8, 4))
-    found = list(hypotheses.of_layer(conv, x, kernels, state))
-    assert {trap for trap, _, _ in found} == {"relu-on-logits", "conv-bias", "same-pad", "conv-layout", "bias-swap"}
-    outputs = [y for _, _, y in found]
+    played = list(hypotheses.of_layer(conv, x, kernels, state))
+    assert {trap for trap, _, _ in played} == {"relu-on-logits", "conv-bias", "same-pad", "conv-layout", "bias-swap"}
+    outputs = [y for _, _, y in played]
     for index, one in enumerate(outputs):
         assert all(np.abs(one - other).max() > 1e-3 for other in outputs[:index])
 
@@ -260,13 +281,13 @@ def test_a_twin_is_the_next_layer_with_a_kernel_of_that_shape(scenes: dict[str, 
     assert twin_of("head/logits", scenes["mini_resnet"]) is None
 
 
-FOUND = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e9, True, True)
+DETECTION = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e9, True, True)
 
 
-def test_rates_count_what_was_found() -> None:
-    unseen = structs.replace(FOUND, level=0, severity=None, placed=False, named=False)
-    late = structs.replace(FOUND, must_level=2, level=4, accused=["group1/conv"])
-    rates = rates_of([FOUND, unseen, late])
+def test_rates_count_what_was_detected() -> None:
+    unseen = structs.replace(DETECTION, level=0, severity=None, placed=False, named=False)
+    late = structs.replace(DETECTION, must_level=2, level=4, accused=["group1/conv"])
+    rates = rates_of([DETECTION, unseen, late])
     assert (rates.injected, rates.caught, rates.placed, rates.named, rates.accused) == (3, 1, 2, 2, 1)
 
 
@@ -276,11 +297,11 @@ def test_no_rate_follows_from_nothing() -> None:
 
 
 def test_the_margin_is_from_the_weakest_fault_to_the_strongest_correct_pair() -> None:
-    weak = structs.replace(FOUND, severity=100.0)
+    weak = structs.replace(DETECTION, severity=100.0)
     correct = [Innocence("lenet5", [0, 1], [], 0.1), Innocence("alexnet", [0, 1], [], 0.01)]
-    assert margin([FOUND, weak], correct) == pytest.approx(3.0)
+    assert margin([DETECTION, weak], correct) == pytest.approx(3.0)
     assert margin([], correct) is None
-    assert margin([FOUND], []) is None
+    assert margin([DETECTION], []) is None
 
 
 MUTE = """

@@ -21,17 +21,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 NAMES = (
     "resnet20_v1",
-    "resnet20_v1-64px",  # 2x2 cells are left by the pool
+    "resnet20_v1-64px",  # 2x2 maps are left by the pool
     "resnet20_v1-100c-70px",  # a last map of 18x18: two rows and columns find no window
     "resnet11_v2-30px",
     "resnet20_v2-64px",
-    "resnet11_v2-100px",  # 25x25: 3x3 cells
+    "resnet11_v2-100px",  # 25x25: 3x3 maps
 )
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The weights and images of one network, packed, and what the documents' code makes of them."""
+class DocumentAnswer:
+    """The weights and images of one network, packed, and the logits of the documents' code."""
 
     arrays: Arrays
     logits: np.ndarray  # float64 [n, classes]
@@ -39,8 +39,8 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def asked(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Asked]:
-    """Every network's, from one process."""
+def document_answers(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, DocumentAnswer]:
+    """The answer for every network, from one process."""
     folders = {name: tmp_path_factory.mktemp("document") / name for name in NAMES}
     packed = {}
     for name, folder in folders.items():
@@ -60,18 +60,20 @@ def asked(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         check=True,
     )
     answers = {name: np.load(folder / "out.npz") for name, folder in folders.items()}
-    return {n: Asked(packed[n], answer["logits"], int(answer["parameters"])) for n, answer in answers.items()}
+    return {n: DocumentAnswer(packed[n], answer["logits"], int(answer["parameters"])) for n, answer in answers.items()}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_both_twins_compute_what_the_documents_code_does(workers: Workers, asked: dict[str, Asked], name: str) -> None:
-    document = asked[name]
-    found = {
+def test_both_twins_compute_what_the_documents_code_does(
+    workers: Workers, document_answers: dict[str, DocumentAnswer], name: str
+) -> None:
+    document = document_answers[name]
+    predicted = {
         framework: stages["head/logits"]
         for framework, stages in workers.map(lambda worker: worker.stages(name, "float64", document.arrays)).items()
     }
     assert document.parameters == network(name).params
     scale = np.abs(document.logits).max()
-    for framework, logits in found.items():
+    for framework, logits in predicted.items():
         assert logits.shape == document.logits.shape
         assert np.abs(logits - document.logits).max() < FLOAT64_LIMIT * scale, framework

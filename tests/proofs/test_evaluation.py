@@ -1,4 +1,4 @@
-"""Evidence 7: the evaluation of correct twins passes, and every way in which one can be another is seen."""
+"""Level 7: the evaluation of correct twins passes, and every way in which one can be another is seen."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from parity.catalogue.networks import NETWORKS
 from parity.data.dataset import Dataset
 from parity.numerics.losses import cross_entropies
-from parity.proofs.context import Evidence
-from parity.proofs.evaluation import evaluated, evaluation, predictions, telling
+from parity.proofs.context import ProofContext
+from parity.proofs.evaluation import evaluated, evaluation, evaluation_probe, predictions
 from parity.proofs.train_mode import recipe_for, start, train_rows, training_part
 from parity.runtime.training_loop import evaluation_parts
 from parity.training.run import Settings, train
@@ -46,7 +46,7 @@ Trainer.evaluation_step = evaluation_step
 
 @pytest.mark.parametrize("name", ["lenet5", "mini_resnet"])
 def test_correct_twins_pass(workers: Workers, dataset: Dataset, name: str) -> None:
-    proof = evaluation(Evidence(workers, NETWORKS[name], dataset))
+    proof = evaluation(ProofContext(workers, NETWORKS[name], dataset))
     assert proof.passed, proof.problems
     assert proof.level == 7
     assert all(count > 0 for count in proof.compared.values())
@@ -57,29 +57,29 @@ def test_correct_twins_pass(workers: Workers, dataset: Dataset, name: str) -> No
 
 
 def test_every_position_and_an_incomplete_batch_are_looked_at(workers: Workers, dataset: Dataset) -> None:
-    evidence = Evidence(workers, NETWORKS["mini_resnet"], dataset)
-    images, batch = len(training_part(evidence).test_labels), evidence.evaluation_batch
+    context = ProofContext(workers, NETWORKS["mini_resnet"], dataset)
+    images, batch = len(training_part(context).test_labels), context.evaluation_batch
     assert 2 * batch < images < 3 * batch
-    assert evaluation(evidence).compared["positions"] == batch + 1  # and the last batch alone
+    assert evaluation(context).compared["positions"] == batch + 1  # and the last batch alone
 
 
 def test_evaluation_and_prediction_are_two_paths_to_the_same_logits(workers: Workers, dataset: Dataset) -> None:
-    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
-    predicted = predictions(evidence, "float64")
-    for name, result in evaluated(evidence, "float64", batch=7).items():
+    context = ProofContext(workers, NETWORKS["lenet5"], dataset)
+    predicted = predictions(context, "float64")
+    for name, result in evaluated(context, "float64", batch=7).items():
         assert np.abs(result.logits - predicted[name]).max() < 1e-12
 
 
-def test_telling_weights_show_every_class_near_ties_and_large_losses(workers: Workers, dataset: Dataset) -> None:
-    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
-    told = telling(evidence)
-    labels = told.part.test_labels.astype(int)
-    for result in evaluated(evidence, "float64", told).values():
+def test_probe_weights_show_every_class_near_ties_and_large_losses(workers: Workers, dataset: Dataset) -> None:
+    context = ProofContext(workers, NETWORKS["lenet5"], dataset)
+    probe = evaluation_probe(context)
+    labels = probe.part.test_labels.astype(int)
+    for result in evaluated(context, "float64", probe).values():
         logits = result.logits
         best = logits.argmax(axis=1)
         assert set(best[best == labels]) == set(labels) == set(range(10))
         assert (best == labels).mean() == pytest.approx(0.76, abs=0.05)
-        assert (best == labels)[: evidence.evaluation_batch].sum() > 256  # more than a byte counts
+        assert (best == labels)[: context.evaluation_batch].sum() > 256  # more than a byte counts
         assert np.abs(logits).max() > 100
         assert cross_entropies(logits, labels).max() > 100
         second, first = np.sort(logits, axis=1)[:, -2:].T
@@ -87,11 +87,11 @@ def test_telling_weights_show_every_class_near_ties_and_large_losses(workers: Wo
 
 
 def test_weights_and_memory_come_back_as_they_were_sent(workers: Workers, dataset: Dataset) -> None:
-    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
-    plan = start(evidence, recipe_for(evidence), precision="float32")
+    context = ProofContext(workers, NETWORKS["lenet5"], dataset)
+    plan = start(context, recipe_for(context), precision="float32")
     for framework in workers:
         worker = workers[framework]
-        train_rows(evidence, worker, plan, 0)
+        train_rows(context, worker, plan, 0)
         digests = [worker.digest_training("lenet5")]
         sent = worker.export_training("lenet5", optimizer=True).arrays
         worker.load_training("lenet5", sent)
@@ -102,9 +102,9 @@ def test_weights_and_memory_come_back_as_they_were_sent(workers: Workers, datase
 
 def test_a_training_that_reports_another_mean_than_its_steps_fails(faulty_pair: FaultyPair, dataset: Dataset) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.training": LAST_LOSS})
-    proof = evaluation(Evidence(pair, NETWORKS["lenet5"], dataset))
+    proof = evaluation(ProofContext(pair, NETWORKS["lenet5"], dataset))
     assert not proof.passed
-    assert [line.partition(" of ")[0] for line in proof.problems] == ["tensorflow: two steps in one go report a loss"]
+    assert [line.partition(" of ")[0] for line in proof.problems] == ["tensorflow: two steps in one call report a loss"]
 
 
 def test_parts_cover_all_images_once() -> None:
@@ -119,7 +119,7 @@ def test_cross_entropies_of_hand_counted_logits() -> None:
 
 def test_a_loss_that_is_not_that_of_the_logits_fails(faulty_pair: FaultyPair, dataset: Dataset) -> None:
     pair = faulty_pair("paddle", {"paddle_impl.training": HALF_LOSS})
-    proof = evaluation(Evidence(pair, NETWORKS["lenet5"], dataset))
+    proof = evaluation(ProofContext(pair, NETWORKS["lenet5"], dataset))
     assert not proof.passed
     assert all(line.startswith("loss, paddle") for line in proof.problems)
     assert len(proof.problems) == 2  # in both precisions

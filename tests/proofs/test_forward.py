@@ -14,7 +14,7 @@ import pytest
 from parity.catalogue.networks import NETWORKS, UnknownNetworkError
 from parity.data.dataset import Dataset
 from parity.diagnosis.prove import prove
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Proof
 from parity.workers.frameworks import FRAMEWORKS
@@ -116,8 +116,8 @@ def faulty(faulty_pair: FaultyPair) -> Faulty:
 
 
 def proofs(workers: Workers, name: str, dataset: Dataset, *levels: int) -> dict[int, Proof]:
-    found = prove(workers, name, dataset, levels=levels or (1, 2, 3))
-    return {proof.level: proof for proof in found}
+    proven = prove(workers, name, dataset, levels=levels or (1, 2, 3))
+    return {proof.level: proof for proof in proven}
 
 
 STAGES = {"lenet5": 11, "mini_inception": 63}
@@ -125,9 +125,9 @@ STAGES = {"lenet5": 11, "mini_inception": 63}
 
 @pytest.mark.parametrize("name", STAGES)
 def test_correct_twins_pass_every_level(workers: Workers, dataset: Dataset, name: str) -> None:
-    found = proofs(workers, name, dataset)
-    assert list(found) == [1, 2, 3]
-    for level, proof in found.items():
+    by_level = proofs(workers, name, dataset)
+    assert list(by_level) == [1, 2, 3]
+    for level, proof in by_level.items():
         assert proof.passed, proof.problems
         assert proof.problems == []
         assert proof.first_failure is None
@@ -137,13 +137,13 @@ def test_correct_twins_pass_every_level(workers: Workers, dataset: Dataset, name
         assert 0 < proof.gap <= proof.limit
         assert proof.seconds > 0
         assert all(count > 0 for count in proof.compared.values())
-    assert found[1].compared["elements"] > 2 * NETWORKS[name].params
-    assert found[2].compared["stages"] == STAGES[name]
-    assert found[3].compared["stages"] == 2 * STAGES[name]
-    assert found[3].compared["elements"] == 2 * found[2].compared["elements"]
-    assert found[2].limit == 1e-12
-    assert set(found[3].frameworks) == set(FRAMEWORKS)
-    for numbers in found[3].frameworks.values():
+    assert by_level[1].compared["elements"] > 2 * NETWORKS[name].params
+    assert by_level[2].compared["stages"] == STAGES[name]
+    assert by_level[3].compared["stages"] == 2 * STAGES[name]
+    assert by_level[3].compared["elements"] == 2 * by_level[2].compared["elements"]
+    assert by_level[2].limit == 1e-12
+    assert set(by_level[3].frameworks) == set(FRAMEWORKS)
+    for numbers in by_level[3].frameworks.values():
         assert numbers.gap is not None
         assert numbers.limit is not None
         assert 1e-9 < numbers.gap <= numbers.limit < 1e-3  # it is float32 on both sides, and it was measured
@@ -158,8 +158,8 @@ def test_correct_twins_are_not_accused_with_other_weights_and_images(
 
 
 def test_both_twins_are_given_the_same_inputs_and_another_seed_gives_others(workers: Workers, dataset: Dataset) -> None:
-    one, again = (Evidence(workers, NETWORKS["lenet5"], dataset, seed=3) for _ in range(2))
-    other = Evidence(workers, NETWORKS["lenet5"], dataset, seed=4)
+    one, again = (ProofContext(workers, NETWORKS["lenet5"], dataset, seed=3) for _ in range(2))
+    other = ProofContext(workers, NETWORKS["lenet5"], dataset, seed=4)
     assert (one.images() == again.images()).all()
     assert (one.images() != other.images()).any()
     assert all((one.state("float32")[name] == array).all() for name, array in again.state("float32").items())
@@ -173,98 +173,100 @@ def test_an_unknown_network_is_no_proof_at_all(workers: Workers, dataset: Datase
         prove(workers, "lenet", dataset)
 
 
-def test_a_wrong_batch_norm_epsilon_is_found_at_the_first_batch_norm(faulty: Faulty, dataset: Dataset) -> None:
-    found = proofs(faulty("tensorflow"), "mini_inception", dataset)
-    assert not found[1].passed  # the layer alone, against numpy
-    assert any(line.startswith("tensorflow, layers alone") and "'stem/bn'" in line for line in found[1].problems)
-    assert not any(line.startswith("paddle") for line in found[1].problems)
-    assert not found[2].passed
-    assert found[2].first_failure == "stem/bn"
-    assert not found[3].passed
-    assert found[3].first_failure == "stem/bn"
-    assert all(line.startswith("tensorflow") for line in found[3].problems)
+def test_a_wrong_batch_norm_epsilon_is_reported_at_the_first_batch_norm(faulty: Faulty, dataset: Dataset) -> None:
+    by_level = proofs(faulty("tensorflow"), "mini_inception", dataset)
+    assert not by_level[1].passed  # the layer alone, against numpy
+    assert any(line.startswith("tensorflow, layers alone") and "'stem/bn'" in line for line in by_level[1].problems)
+    assert not any(line.startswith("paddle") for line in by_level[1].problems)
+    assert not by_level[2].passed
+    assert by_level[2].first_failure == "stem/bn"
+    assert not by_level[3].passed
+    assert by_level[3].first_failure == "stem/bn"
+    assert all(line.startswith("tensorflow") for line in by_level[3].problems)
 
 
-def test_a_bias_that_is_not_added_is_found_at_its_layer(faulty: Faulty, dataset: Dataset) -> None:
+def test_a_bias_that_is_not_added_is_reported_at_its_layer(faulty: Faulty, dataset: Dataset) -> None:
     """The round trip holds, since the array is there: it is only not used."""
-    found = proofs(faulty("tensorflow"), "resnet20_v1", dataset, 1, 2)
-    assert not found[1].passed
-    assert len(found[1].problems) == 1
+    by_level = proofs(faulty("tensorflow"), "resnet20_v1", dataset, 1, 2)
+    assert not by_level[1].passed
+    assert len(by_level[1].problems) == 1
     assert (
         "tensorflow, layers alone against numpy: 1 of 61 stages differ; the first is 'stage2/block1/project'"
-        in (found[1].problems[0])
+        in (by_level[1].problems[0])
     )
-    assert not found[2].passed
-    assert found[2].first_failure == "stage2/block1/project"
+    assert not by_level[2].passed
+    assert by_level[2].first_failure == "stage2/block1/project"
 
 
-def test_symmetric_padding_at_stride_two_is_found_at_its_convolution(faulty: Faulty, dataset: Dataset) -> None:
+def test_symmetric_padding_at_stride_two_is_reported_at_its_convolution(faulty: Faulty, dataset: Dataset) -> None:
     """The shapes are the same: only values tell it."""
-    found = proofs(faulty("paddle"), "resnet20_v1", dataset, 1, 2)
-    assert not found[1].passed
+    by_level = proofs(faulty("paddle"), "resnet20_v1", dataset, 1, 2)
+    assert not by_level[1].passed
     assert (
         "paddle, layers alone against numpy: 2 of 61 stages differ; the first is 'stage2/block1/conv1'"
-        in (found[1].problems[0])
+        in (by_level[1].problems[0])
     )
-    assert not found[2].passed
-    assert found[2].first_failure == "stage2/block1/conv1"
+    assert not by_level[2].passed
+    assert by_level[2].first_failure == "stage2/block1/conv1"
 
 
 def test_a_nan_fails_where_it_enters(faulty: Faulty, dataset: Dataset) -> None:
-    found = proofs(faulty("tensorflow"), "lenet5", dataset, 2, 3)
-    for proof in found.values():
+    by_level = proofs(faulty("tensorflow"), "lenet5", dataset, 2, 3)
+    for proof in by_level.values():
         assert not proof.passed
         assert proof.first_failure == "group2/relu"
         assert proof.problems
-    assert found[2].gap is not None
-    assert math.isnan(found[2].gap)
+    assert by_level[2].gap is not None
+    assert math.isnan(by_level[2].gap)
 
 
 def test_a_transposed_square_kernel_survives_the_round_trip_but_not_the_certificate(
     faulty: Faulty, dataset: Dataset
 ) -> None:
-    found = proofs(faulty("transfer"), "lenet5", dataset, 1, 2)
-    assert not found[1].passed
-    assert not any("round trip" in line for line in found[1].problems)
-    assert len(found[1].problems) == 1
+    by_level = proofs(faulty("transfer"), "lenet5", dataset, 1, 2)
+    assert not by_level[1].passed
+    assert not any("round trip" in line for line in by_level[1].problems)
+    assert len(by_level[1].problems) == 1
     assert (
         "paddle, layers alone against numpy: 2 of 11 stages differ; the first is 'group1/conv'"
-        in (found[1].problems[0])
+        in (by_level[1].problems[0])
     )
-    assert found[1].first_failure == "group1/conv"
-    assert found[2].first_failure == "group1/conv"
+    assert by_level[1].first_failure == "group1/conv"
+    assert by_level[2].first_failure == "group1/conv"
 
 
 def test_a_swapped_pair_of_one_shape_survives_the_round_trip_but_not_the_certificate(
     faulty: Faulty, dataset: Dataset
 ) -> None:
-    found = proofs(faulty("transfer"), "resnet20_v1", dataset, 1)
-    assert not found[1].passed
-    assert not any("round trip" in line for line in found[1].problems)
-    assert any("paddle, layers alone against numpy: 19 of 61 stages differ" in line for line in found[1].problems)
-    assert found[1].first_failure == "stem/bn"
+    by_level = proofs(faulty("transfer"), "resnet20_v1", dataset, 1)
+    assert not by_level[1].passed
+    assert not any("round trip" in line for line in by_level[1].problems)
+    assert any("paddle, layers alone against numpy: 19 of 61 stages differ" in line for line in by_level[1].problems)
+    assert by_level[1].first_failure == "stem/bn"
 
 
-def test_reduced_precision_in_one_float32_twin_is_found_by_level_three_alone(faulty: Faulty, dataset: Dataset) -> None:
-    found = proofs(faulty("tensorflow"), "googlenet", dataset, 2, 3)
-    assert found[2].passed, found[2].problems
-    assert not found[3].passed
-    assert found[3].first_failure == "pool"
-    assert all(line.startswith("tensorflow") for line in found[3].problems)
-    own = found[3].frameworks["paddle"]
+def test_reduced_precision_in_one_float32_twin_is_reported_by_level_three_alone(
+    faulty: Faulty, dataset: Dataset
+) -> None:
+    by_level = proofs(faulty("tensorflow"), "googlenet", dataset, 2, 3)
+    assert by_level[2].passed, by_level[2].problems
+    assert not by_level[3].passed
+    assert by_level[3].first_failure == "pool"
+    assert all(line.startswith("tensorflow") for line in by_level[3].problems)
+    own = by_level[3].frameworks["paddle"]
     assert own.gap is not None
     assert own.limit is not None
     assert own.gap <= own.limit
 
 
 def test_a_stage_that_one_twin_lacks_fails_every_level_and_raises_nowhere(faulty: Faulty, dataset: Dataset) -> None:
-    found = proofs(faulty("transfer"), "mini_inception", dataset)
-    assert list(found) == [1, 2, 3]
-    assert not any(proof.passed for proof in found.values())
-    assert any("layers differ" in line and "stem/max" in line for line in found[1].problems)
+    by_level = proofs(faulty("transfer"), "mini_inception", dataset)
+    assert list(by_level) == [1, 2, 3]
+    assert not any(proof.passed for proof in by_level.values())
+    assert any("layers differ" in line and "stem/max" in line for line in by_level[1].problems)
     for level in (2, 3):
-        assert any("missing stage 'stem/max'" in line for line in found[level].problems)
-        assert any("extra stage 'stem/pool'" in line for line in found[level].problems)
+        assert any("missing stage 'stem/max'" in line for line in by_level[level].problems)
+        assert any("extra stage 'stem/pool'" in line for line in by_level[level].problems)
 
 
 def test_a_worker_that_dies_fails_its_proofs_and_not_the_next_networks(faulty: Faulty, dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Evidence 9: curves of correct twins stay together in float64; float32 chaos is told from a difference."""
+"""Level 9: curves of correct twins stay together in float64; float32 divergence is distinguished from a difference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from parity.data.dataset import Dataset
-from parity.proofs.loss_curves import TOGETHER, curves_proof, loss_curves, nudged, relative_gaps
+from parity.proofs.loss_curves import TOGETHER, curves_proof, loss_curves, perturbed, relative_gaps
 from parity.records.records import Curves
 from parity.workers.pool import Workers
 
@@ -48,10 +48,10 @@ def test_float64_stays_together_and_float32_starts_together(curves: Curves, work
     assert all(len(set(losses)) == STEPS for losses in curves.losses.values())  # every step has its own
 
 
-def test_pairs_are_frameworks_and_chaos_in_both_precisions(curves: Curves) -> None:
-    found = [(pair.meaning, pair.one.split()[1]) for pair in curves.pairs]
-    assert sorted(found) == sorted(
-        [("frameworks", p) for p in ("float64", "float32")] + [("chaos", p) for p in ("float64", "float32")] * 2
+def test_pairs_are_frameworks_and_divergence_in_both_precisions(curves: Curves) -> None:
+    pairs = [(pair.meaning, pair.one.split()[1]) for pair in curves.pairs]
+    assert sorted(pairs) == sorted(
+        [("frameworks", p) for p in ("float64", "float32")] + [("divergence", p) for p in ("float64", "float32")] * 2
     )
     for pair in curves.pairs:
         gaps = relative_gaps(*(np.array(curves.losses[run]) for run in (pair.one, pair.other)))
@@ -59,17 +59,17 @@ def test_pairs_are_frameworks_and_chaos_in_both_precisions(curves: Curves) -> No
         assert (pair.parted is None) == bool((gaps <= TOGETHER).all())
 
 
-def test_a_nudged_run_differs_by_rounding(curves: Curves) -> None:
+def test_a_perturbed_run_differs_by_rounding(curves: Curves) -> None:
     for run in ("paddle float64", "tensorflow float64"):
-        gaps = relative_gaps(np.array(curves.losses[run]), np.array(curves.losses[f"{run} nudged"]))
+        gaps = relative_gaps(np.array(curves.losses[run]), np.array(curves.losses[f"{run} perturbed"]))
         assert gaps.max() < 1e-12
-    gaps = relative_gaps(*(np.array(curves.losses[f"paddle float32{end}"]) for end in ("", " nudged")))
+    gaps = relative_gaps(*(np.array(curves.losses[f"paddle float32{end}"]) for end in ("", " perturbed")))
     assert 0 < gaps.max() < 1e-3
 
 
-def test_nudging_moves_every_number_to_a_neighbour() -> None:
+def test_a_perturbation_moves_every_number_to_a_neighbour() -> None:
     state = {"a": np.array([1.0, -2.0, 0.0], np.float32), "b": np.array([3.0])}
-    moved = nudged(state, 0)
+    moved = perturbed(state, 0)
     assert moved["a"].dtype == np.float32
     assert moved["a"][2] == 0
     assert np.abs(moved["a"][:2] - state["a"][:2]) / np.spacing(np.abs(state["a"][:2])) == pytest.approx(1, abs=0.5)
@@ -92,5 +92,5 @@ def test_nan_and_missing_steps_fail(bad: list[float]) -> None:
 
 def test_batches_go_on_into_further_epochs(workers: Workers, dataset: Dataset) -> None:
     few = dataset.limited(64)
-    found = loss_curves(workers, "lenet5", few, steps=9, batch=16)
-    assert len(found.losses["paddle float32"]) == 9
+    curves = loss_curves(workers, "lenet5", few, steps=9, batch=16)
+    assert len(curves.losses["paddle float32"]) == 9

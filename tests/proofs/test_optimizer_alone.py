@@ -11,11 +11,11 @@ import pytest
 from parity.catalogue.networks import NETWORKS
 from parity.catalogue.recipes import Optimizer
 from parity.data.dataset import Dataset
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS, rule_recipe
 from parity.proofs.optimizer_alone import (
     GRADIENTS,
-    Counts,
+    CountedSteps,
     checkpoints_of,
     count_steps,
     expected_update,
@@ -41,10 +41,10 @@ Optimizer.apply = apply
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_every_rule_lasts(workers: Workers, dataset: Dataset, kind: str, precision: str) -> None:
-    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
-    found = updates_alone(evidence, rule_recipe(kind), 300, precision)
-    assert set(found) == set(workers)
-    for comparison in found.values():
+    context = ProofContext(workers, NETWORKS["lenet5"], dataset)
+    comparisons = updates_alone(context, rule_recipe(kind), 300, precision)
+    assert set(comparisons) == set(workers)
+    for comparison in comparisons.values():
         assert comparison.passed, comparison.explain()
         assert comparison.elements == len(checkpoints_of(300)) * len(GRADIENTS)
 
@@ -86,16 +86,16 @@ def test_the_limit_is_tight_enough_for_a_wrong_rule() -> None:
 
 def test_a_counter_that_wraps_is_seen_at_the_step_where_it_does(faulty_pair: FaultyPair, dataset: Dataset) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.optimizers": BYTE})
-    evidence = Evidence(pair, NETWORKS["lenet5"], dataset)
-    found = updates_alone(evidence, recipe_for(evidence), 300, "float32")
-    assert found["paddle"].passed
-    assert found["tensorflow"].first_failure is not None
-    assert found["tensorflow"].first_failure.name == "step 128"
+    context = ProofContext(pair, NETWORKS["lenet5"], dataset)
+    comparisons = updates_alone(context, recipe_for(context), 300, "float32")
+    assert comparisons["paddle"].passed
+    assert comparisons["tensorflow"].first_failure is not None
+    assert comparisons["tensorflow"].first_failure.name == "step 128"
 
 
 def test_networks_share_what_a_rule_did_alone(workers: Workers, dataset: Dataset) -> None:
-    evidence = Evidence(workers, NETWORKS["lenet5"], dataset)
-    first = count_steps(evidence, recipe_for(evidence))
-    other = Evidence(workers, NETWORKS["mini_vgg"], dataset, 3, evidence.updates)
+    context = ProofContext(workers, NETWORKS["lenet5"], dataset)
+    first = count_steps(context, recipe_for(context))
+    other = ProofContext(workers, NETWORKS["mini_vgg"], dataset, 3, context.updates)
     assert count_steps(other, recipe_for(other)) is first
-    assert first == Counts(80 * (len(dataset.train_images) // 100), [])
+    assert first == CountedSteps(80 * (len(dataset.train_images) // 100), [])

@@ -1,4 +1,4 @@
-"""Evidence 4 to 6: correct twins pass; a real fault in one twin's training is seen by the level that must see it."""
+"""Level 4 to 6: correct twins pass; a real fault in one twin's training is seen by the level that must see it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parity.catalogue.networks import network
 from parity.catalogue.recipes import RECIPES, Optimizer, Recipe, Schedule
 from parity.data.dataset import Dataset
 from parity.diagnosis.prove import prove, prove_rule
-from parity.proofs.context import Evidence
+from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS, boundary_rates, optimizer_steps, rule_recipe
 from parity.proofs.train_mode import STEPS
 from parity.records.levels import LEVELS
@@ -116,14 +116,14 @@ def proofs(workers: Workers, name: str, dataset: Dataset, *levels: int) -> dict[
 
 
 def steps_by(workers: Workers, dataset: Dataset, recipe: Recipe) -> Proof:
-    return optimizer_steps(Evidence(workers, network("lenet5"), dataset), recipe)
+    return optimizer_steps(ProofContext(workers, network("lenet5"), dataset), recipe)
 
 
 @pytest.mark.parametrize("name", BATCH_NORMS)
 def test_correct_twins_pass(workers: Workers, dataset: Dataset, name: str) -> None:
-    found = proofs(workers, name, dataset)
-    assert list(found) == [4, 5, 6]
-    for level, proof in found.items():
+    by_level = proofs(workers, name, dataset)
+    assert list(by_level) == [4, 5, 6]
+    for level, proof in by_level.items():
         assert proof.passed, proof.problems
         assert proof.title.startswith(LEVELS[level])
         assert proof.gap is not None
@@ -131,12 +131,12 @@ def test_correct_twins_pass(workers: Workers, dataset: Dataset, name: str) -> No
         assert 0 < proof.gap <= proof.limit
         assert all(count > 0 for count in proof.compared.values())
     norms = BATCH_NORMS[name]
-    assert found[4].compared.get("running statistics", 0) == 2 * norms
-    assert found[4].compared.get("batch norms alone, tensorflow float32", 0) == 3 * norms
-    assert found[4].compared.get("dropout masks", 0) == (1 if name == "mini_inception" else 0)
-    assert found[5].compared["elements"] == network(name).trainable
-    assert found[6].compared["elements"] == network(name).params
-    assert found[6].compared["steps"] == STEPS
+    assert by_level[4].compared.get("running statistics", 0) == 2 * norms
+    assert by_level[4].compared.get("batch norms alone, tensorflow float32", 0) == 3 * norms
+    assert by_level[4].compared.get("dropout masks", 0) == (1 if name == "mini_inception" else 0)
+    assert by_level[5].compared["elements"] == network(name).trainable
+    assert by_level[6].compared["elements"] == network(name).params
+    assert by_level[6].compared["steps"] == STEPS
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -147,7 +147,7 @@ def test_every_update_rule_agrees_across_a_change_of_the_rate(workers: Workers, 
 
 
 def test_an_update_rule_is_proven_as_itself_and_not_as_its_network(workers: Workers, dataset: Dataset) -> None:
-    proof = prove_rule(Evidence(workers, network("lenet5"), dataset), "nesterov")
+    proof = prove_rule(ProofContext(workers, network("lenet5"), dataset), "nesterov")
     assert proof.passed, proof.problems
     assert (type(proof), proof.kind, proof.rule) == (RuleProof, "update rule", "nesterov")
     assert LEVELS[proof.level] == "optimizer steps"
@@ -156,7 +156,7 @@ def test_an_update_rule_is_proven_as_itself_and_not_as_its_network(workers: Work
 
 def test_rates_that_leave_no_numbers_are_lowered_and_the_title_says_so(workers: Workers, dataset: Dataset) -> None:
     recipe = replace(rule_recipe("sgd"), schedule=Schedule(300.0, drops=((1, 0.1),)))
-    proof = optimizer_steps(Evidence(workers, network("lenet5"), dataset), recipe)
+    proof = optimizer_steps(ProofContext(workers, network("lenet5"), dataset), recipe)
     assert proof.passed, proof.problems
     assert proof.title == "optimizer steps: sgd, rates times 0.01"
 
@@ -165,9 +165,11 @@ def test_a_wrong_momentum_of_the_running_statistics_is_seen_by_level_four_alone(
     faulty_pair: FaultyPair, dataset: Dataset
 ) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.layers": LAYERS})
-    found = proofs(pair, "mini_inception", dataset, 1, 2, 3, 4)
-    assert all(found[level].passed for level in (1, 2, 3))
-    assert any(line.startswith("running statistics: 2 of 2") and "'stem/bn/mean'" in line for line in found[4].problems)
+    by_level = proofs(pair, "mini_inception", dataset, 1, 2, 3, 4)
+    assert all(by_level[level].passed for level in (1, 2, 3))
+    assert any(
+        line.startswith("running statistics: 2 of 2") and "'stem/bn/mean'" in line for line in by_level[4].problems
+    )
 
 
 def test_a_fused_kernel_with_another_variance_is_seen_in_float32(faulty_pair: FaultyPair, dataset: Dataset) -> None:
@@ -180,19 +182,19 @@ def test_a_fused_kernel_with_another_variance_is_seen_in_float32(faulty_pair: Fa
 
 def test_a_gradient_that_is_cut_off_is_seen_by_level_five(faulty_pair: FaultyPair, dataset: Dataset) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.layers": LAYERS})
-    found = proofs(pair, "mini_inception", dataset, 2, 5)
-    assert found[2].passed
-    assert not found[5].passed
-    assert any("'inception3a/conv1/kernel'" in line for line in found[5].problems)
+    by_level = proofs(pair, "mini_inception", dataset, 2, 5)
+    assert by_level[2].passed
+    assert not by_level[5].passed
+    assert any("'inception3a/conv1/kernel'" in line for line in by_level[5].problems)
 
 
-def test_a_rate_read_as_the_probability_to_keep_is_found_at_its_dropout(
+def test_a_rate_read_as_the_probability_to_keep_is_reported_at_its_dropout(
     faulty_pair: FaultyPair, dataset: Dataset
 ) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.layers": DROPOUT})
-    found = proofs(pair, "mini_inception", dataset, 2, 4)
-    assert found[2].passed
-    assert found[4].first_failure == "drop"
+    by_level = proofs(pair, "mini_inception", dataset, 2, 4)
+    assert by_level[2].passed
+    assert by_level[4].first_failure == "drop"
 
 
 @pytest.mark.parametrize(
@@ -238,9 +240,9 @@ def test_the_larger_limits_under_adam_hide_no_decay_of_biases(
 ) -> None:
     """Every convolution of resnet20_v1 has a bias before a batch norm, whose rounding Adam amplifies."""
     entry = network("resnet20_v1")
-    assert optimizer_steps(Evidence(workers, entry, dataset)).passed
+    assert optimizer_steps(ProofContext(workers, entry, dataset)).passed
     pair = faulty_pair("tensorflow", {"tf_impl.optimizers": DECAY_OF_BIASES})
-    wrong = optimizer_steps(Evidence(pair, entry, dataset))
+    wrong = optimizer_steps(ProofContext(pair, entry, dataset))
     assert not wrong.passed
     assert wrong.first_failure in ("stem/conv/bias", "m/stem/conv/bias")
 

@@ -75,7 +75,7 @@ def test_every_kind_comes_back_as_it_was_saved(tmp_path: Path) -> None:
         (DOUBLE, "compared", ["stages"], "compared: expected object, found a list of 1"),
         (SINGLE, "frameworks/tensorflow/gap", "small", "frameworks.tensorflow.gap: expected float | null"),
         (CURVES, "losses/tensorflow float64/7", None, "losses['tensorflow float64'][7]: expected float, found null"),
-        (CURVES, "pairs/0/meaning", "luck", "pairs[0].meaning: expected 'chaos' or 'frameworks', found 'luck'"),
+        (CURVES, "pairs/0/meaning", "luck", "pairs[0].meaning: expected 'divergence' or 'frameworks', found 'luck'"),
         (EQUIVALENCE, "interval", [], "interval: expected array of length 2, found a list of 0"),
         (EQUIVALENCE, "verdict", "alike", "verdict: expected 'different' or 'equivalent' or 'undecided'"),
         (TRAINING, "epochs/1", [2, 0.1], "epochs[1]: expected object, found a list of 2"),
@@ -268,3 +268,14 @@ def test_earlier_forms_are_read(tmp_path: Path) -> None:
     assert models["impact"] is None
     assert math.isnan(models["causes"][0]["before"])
     assert models["proofs"] == different().as_dict()["proofs"]
+
+
+def test_curves_with_the_earlier_names_of_perturbed_runs_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    save_records(path, [CURVES], {})
+    text = path.read_text().replace(" perturbed", " nudged").replace('"divergence"', '"chaos"')
+    assert " nudged" in text
+    assert '"chaos"' in text
+    path.write_text(text)
+    ((record, _),) = load_run(path).entries
+    assert record.as_dict() == CURVES.as_dict()

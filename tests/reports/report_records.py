@@ -237,14 +237,16 @@ def loss_curves(
             losses[f"{framework} {precision}"] = [
                 loss * (1 + 1e-15 * place * 2**step) for step, loss in enumerate(base)
             ]
-            losses[f"{framework} {precision} nudged"] = [loss * (1 + 1e-15 * 2**step) for step, loss in enumerate(base)]
+            losses[f"{framework} {precision} perturbed"] = [
+                loss * (1 + 1e-15 * 2**step) for step, loss in enumerate(base)
+            ]
     if spoilt is not None:
         losses["paddle float64"][3] = spoilt
     pairs: list[RunPair] = []
     for key, step in parted.items():
         precision, *own = key.split()
         one = f"{own[0] if own else 'paddle'} {precision}"
-        other = f"{one} nudged" if own else f"tensorflow {precision}"
+        other = f"{one} perturbed" if own else f"tensorflow {precision}"
         found = math.nan if spoilt is not None and not math.isfinite(spoilt) else largest
-        pairs.append(RunPair(one, other, "chaos" if own else "frameworks", step, found))
+        pairs.append(RunPair(one, other, "divergence" if own else "frameworks", step, found))
     return Curves("lenet5", "mini", OFFICIAL, 100, 0, steps, losses, pairs, 1e-3)
