@@ -1,6 +1,6 @@
-"""What an error says went wrong: the frameworks bury it under lines that are the same for every error.
+"""Extract the cause from an error of a framework, whose message has many lines that are the same for every error.
 
-Runs inside the workers, and imports no framework: it goes by the forms that their messages have.
+Runs inside the workers and imports no framework: it recognises the forms of their messages.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from parity.printable import printable
 
-DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
+DEBUG = "PARITY_DEBUG"  # an environment variable; where it is set, errors have their traceback
 
-DEEPEST = 5  # of messages within messages
+DEEPEST = 5  # levels of messages within messages
 
 LONGEST = 1200  # characters of a cause: shapes and hints fit, a model's whole configuration does not
 
@@ -33,9 +33,14 @@ _NOISE = re.compile(
 
 
 def cause(error: BaseException, deepest: int = DEEPEST) -> str:
-    """`Type: what went wrong`, in one line; where the error does not say, the line of code that raised it.
+    """Describe an error in one line, as `Type: message`.
 
-    With what it was raised from, where it does not say that itself; `deepest` errors at most.
+    Without a message, the line of code that raised it is named. The error that it was raised from is added unless the
+    message contains it.
+
+    Args:
+        error: of a framework, a user's model or the suite.
+        deepest: how many errors of the chain to name at most.
 
     >>> cause(ValueError("first\\nsecond"))
     'ValueError: first second'
@@ -48,7 +53,11 @@ def cause(error: BaseException, deepest: int = DEEPEST) -> str:
 
 
 def message(error: BaseException) -> str:
-    """As `cause`, without the error's type; empty where the error says nothing."""
+    """As `cause`, without the type of the error; empty where it has no message.
+
+    >>> message(ValueError("first\\nsecond"))
+    'first second'
+    """
     try:
         text = str(error)
     except Exception as odd:  # a class of the user's own
@@ -124,6 +133,11 @@ def _raised_by(error: BaseException) -> str:
 
 
 def frames(error: BaseException, most: int = 3) -> list[str]:
-    """The innermost frames of a traceback, innermost last: two lines each, without what only underlines."""
+    """The innermost frames of a traceback, innermost last: two lines each, without underlining.
+
+    Args:
+        error: that was raised.
+        most: how many frames.
+    """
     lines = "".join(traceback.format_tb(error.__traceback__)[-most:]).splitlines()
     return [printable(line) for line in lines if set(line.strip()) - set("~^")]

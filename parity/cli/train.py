@@ -103,7 +103,7 @@ def _conclude(result: ExperimentResult, store: Store | None) -> int:
         console.print_table(out, console.training_table(result.records))
     lines = console.same_start(result.records) if len(result.plan.frameworks) > 1 and result.records else []
     lines += console.equivalence_lines(result.equivalence) if result.equivalence else []
-    for line in [*lines, *(line for cross in result.crosses for line in console.cross_lines(cross))]:
+    for line in [*lines, *(line for cross in result.cross_evaluations for line in console.cross_lines(cross))]:
         console.print_message(out, line)
     for record in result.records:
         for problem in record.problems:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parity.data import archives
-from parity.data.dataset import DataError, Dataset, Known
+from parity.data.dataset import DataError, Dataset, KnownDataset
 
 SIDE = 32
 
@@ -36,7 +36,7 @@ class RecordFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cifar(Known):
+class Cifar(KnownDataset):
     """One binary version.
 
     Attributes:
@@ -52,7 +52,7 @@ class Cifar(Known):
     classes: tuple[str, ...] | None = None
 
     @property
-    def marks(self) -> tuple[str, ...]:
+    def marker_files(self) -> tuple[str, ...]:
         """The files of records."""
         return tuple(file.name for file in self.files)
 
@@ -67,9 +67,13 @@ class Cifar(Known):
         return len(self.labels) + PIXEL_BYTES
 
     def read(self, path: Path) -> Dataset:
-        """Structure is required; an archive's checksum too; a directory's checksums only decide the title."""
+        """Read the data set.
+
+        The structure of the files is checked. An archive must have the official checksum; the checksums of the files
+        in a directory only decide the title.
+        """
         contents = self._from_directory(path) if path.is_dir() else self._from_archive(path)
-        required = self.marks if self.classes else (*self.marks, self.class_file)
+        required = self.marker_files if self.classes else (*self.marker_files, self.class_file)
         if missing := [name for name in required if name not in contents]:
             raise DataError(
                 f"{path}: expected the files of {self.title}'s binary version; missing: {', '.join(missing)}. "
@@ -94,7 +98,7 @@ class Cifar(Known):
         )
 
     def _known_names(self) -> tuple[str, ...]:
-        return (*self.marks, self.class_file)
+        return (*self.marker_files, self.class_file)
 
     def _from_directory(self, directory: Path) -> dict[str, bytes]:
         """The bytes of those known files that are there, by name."""
@@ -108,7 +112,7 @@ class Cifar(Known):
             ) from error
 
     def _from_archive(self, archive: Path) -> dict[str, bytes]:
-        """The same out of the archive, after its checksum; other members are passed over."""
+        """The same out of the archive, after its checksum; other members are left out."""
         checksum = archives.sha256(archive)
         if checksum != self.sha256:
             raise DataError(
@@ -122,7 +126,7 @@ class Cifar(Known):
     def _decoded(
         self, contents: dict[str, bytes], files: Sequence[RecordFile], path: Path
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Images [records, 32, 32, 3] and labels [records] of these files together; drops each one's bytes after it."""
+        """Images [records, 32, 32, 3] and labels [records] of these files together; frees the bytes of each."""
         count = sum(file.records for file in files)
         images, labels = np.empty((count, SIDE, SIDE, 3), np.uint8), np.empty(count, np.uint8)
         begin = 0

@@ -1,6 +1,6 @@
 """Read Tiny ImageNet, or a part of it, in its official layout: a directory or an archive of one, read in place.
 
-    wnids.txt                         the classes, one WordNet ID a line; a label is a line's place
+    wnids.txt                         the classes, one WordNet ID a line; a label is the index of a line
     words.txt                         WordNet ID, tab, the class in words
     train/<wnid>/images/*.JPEG        training images
     val/val_annotations.txt           image, tab, WordNet ID, tab, a box that nothing here needs
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parity.data import archives
-from parity.data.dataset import DataError, Dataset, Known
+from parity.data.dataset import DataError, Dataset, KnownDataset
 
 WNIDS = "wnids.txt"
 
@@ -55,11 +55,11 @@ Files = Mapping[str, Path | bytes]  # by path inside the layout: where the conte
 
 
 @dataclass(frozen=True, kw_only=True)
-class TinyImageNet(Known):
+class TinyImageNet(KnownDataset):
     """Tiny ImageNet: 200 classes or fewer, square images of any one size."""
 
     @property
-    def marks(self) -> tuple[str, ...]:
+    def marker_files(self) -> tuple[str, ...]:
         """The files of labels."""
         return (WNIDS, ANNOTATIONS)
 
@@ -69,7 +69,7 @@ class TinyImageNet(Known):
         return (self.archive, *(self.directory + suffix for suffix in (".tar", ".tar.gz", ".tar.xz")))
 
     def read(self, path: Path) -> Dataset:
-        """Images take turns by class: the first of every class, the second of every class, and so on.
+        """Read the data set, its images interleaved by class: the first of every class, the second of every class, ...
 
         Classes stand in the order of wnids.txt, a class's images in the order of the numbers in their names.
         """
@@ -77,8 +77,8 @@ class TinyImageNet(Known):
         wnids = _wnids(files, path)
         train = _train_names(files, path, wnids)
         test = _test_names(files, path, wnids)
-        train_names, train_labels = _in_turns(train)
-        test_names, test_labels = _in_turns(test)
+        train_names, train_labels = _interleaved(train)
+        test_names, test_labels = _interleaved(test)
         size = _decoded(files, path, train_names[0]).shape[0]
         words = _words(files, path)
         return Dataset(
@@ -218,8 +218,8 @@ def _by_number(name: str) -> tuple[int, str]:
     return int(digits[-1]) if digits else -1, name
 
 
-def _in_turns(by_class: Iterable[Sequence[str]]) -> tuple[list[str], npt.NDArray[np.uint8]]:
-    """Names and labels uint8 [n], classes taking turns for as long as they have images."""
+def _interleaved(by_class: Iterable[Sequence[str]]) -> tuple[list[str], npt.NDArray[np.uint8]]:
+    """Names and labels uint8 [n], interleaved by class; a class that has no more images is skipped."""
     turns = [(name, label) for turn in zip_longest(*by_class) for label, name in enumerate(turn) if name is not None]
     names, labels = zip(*turns, strict=True)
     return list(names), np.array(labels, dtype=np.uint8)
@@ -241,7 +241,7 @@ def _images(files: Files, where: Path, names: Sequence[str], size: int) -> npt.N
             images[index] = decoded
 
     with ThreadPoolExecutor() as threads:
-        for _ in threads.map(fill, range(0, len(names), _CHUNK)):  # asked for, so that errors are raised here
+        for _ in threads.map(fill, range(0, len(names), _CHUNK)):  # read, so that errors are raised here
             pass
     return images
 

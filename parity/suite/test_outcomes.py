@@ -1,4 +1,4 @@
-"""Evidence 10: what the trainings came to. Runs after them, and trains what is not there yet."""
+"""Level 10: the outcomes of the trainings. Runs after them, and trains what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from parity.workers.pool import Workers
 
 @pytest.mark.benchmark
 def test_equivalence(trained: str, training_seeds: tuple[int, ...], matrix: Matrix, keep: Keep) -> None:
-    """The accuracies of several seeds are not different; "undecided" is an answer too."""
+    """The accuracies of several seeds are not different; the verdict may be "undecided"."""
     records = [matrix.record(trained, framework, seed) for seed in training_seeds for framework in FRAMEWORKS]
     equivalence = compared(records, tuple(FRAMEWORKS))
     keep(equivalence)
@@ -32,7 +32,7 @@ def test_cross_evaluation(
     training_images: Dataset,
     keep: Keep,
 ) -> None:
-    """The weights that this framework trained predict the same in the other one."""
+    """The weights that this framework trained give the same predictions in the other one."""
     record = matrix.record(trained, framework, training_seed)
     weights = matrix.weights(trained, framework, training_seed)
     if weights is None:

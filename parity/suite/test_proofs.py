@@ -17,7 +17,7 @@ from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS
 from parity.records.levels import LEVELS
 from parity.records.records import Proof
-from parity.suite.ahead import Ahead
+from parity.suite.ahead import JobQueue
 from parity.suite.recording import Keep
 from parity.workers.pool import Workers, shared_threads
 
@@ -31,7 +31,7 @@ Job = Callable[[Workers], Proof]
 @pytest.fixture(scope="module")
 def proofs(
     request: pytest.FixtureRequest, workers: Workers, dataset: Dataset, seed: int
-) -> Iterator[Ahead[tuple[str, Any], Proof]]:
+) -> Iterator[JobQueue[tuple[str, Any], Proof]]:
     """The proofs that this session has tests of, by network and level, or by "rule" and its kind."""
     items = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
     parameters: list[dict[str, Any]] = [item.callspec.params for item in items if hasattr(item, "callspec")]
@@ -60,12 +60,12 @@ def proofs(
     pairs = 1 if alone else PAIRS
     threads = request.config.getoption("--threads") or shared_threads(pairs)
     workers.stop()
-    with Ahead(groups, lambda: Workers(device=device, threads=threads), pairs) as ahead:
+    with JobQueue(groups, lambda: Workers(device=device, threads=threads), pairs) as ahead:
         yield ahead
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: LEVELS[level].replace(" ", "-"))
-def test_proof(network: str, level: int, proofs: Ahead[tuple[str, Any], Proof], keep: Keep) -> None:
+def test_proof(network: str, level: int, proofs: JobQueue[tuple[str, Any], Proof], keep: Keep) -> None:
     """The twins are equal at this level, and something was compared."""
     proof = proofs[network, level]
     keep(proof)
@@ -74,8 +74,8 @@ def test_proof(network: str, level: int, proofs: Ahead[tuple[str, Any], Proof], 
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_update_rule(kind: str, proofs: Ahead[tuple[str, Any], Proof], keep: Keep) -> None:
-    """Every rule, also those that no recipe uses, comes to the same weights across a change of the learning rate."""
+def test_update_rule(kind: str, proofs: JobQueue[tuple[str, Any], Proof], keep: Keep) -> None:
+    """Every rule gives the same weights, also after a change of the learning rate; also rules that no recipe uses."""
     proof = proofs["rule", kind]
     keep(proof)
     assert proof.passed, "\n".join([f"{kind}, on {SMALL}: {proof.title}", *proof.problems])

@@ -22,10 +22,14 @@ from parity.workers.pool import WorkerError, Workers
 
 @dataclass
 class Matrix:
-    """Trains on request and remembers the records; weights stay in the store.
+    """Runs each training on first use and keeps the records; weights stay in the store.
 
-    `settings` holds for all trainings but for the seed. A network that does not fit the images stands for its variant
-    that does.
+    Attributes:
+        workers: both frameworks'.
+        images: of all trainings; a network that does not fit them is replaced by its variant that does.
+        store: where trainings are kept.
+        settings: of all trainings, but for the seed.
+        environment: the environment record, saved with every training.
     """
 
     workers: Workers
@@ -38,9 +42,10 @@ class Matrix:
         self._records: dict[tuple[str, str, int], Training] = {}
 
     def record(self, name: str, framework: str, seed: int) -> Training:
-        """The training's record; one that failed, could not begin or could not be saved has problems.
+        """The record of a training; one that failed, could not begin or could not be saved has problems.
 
-        Raises KeyboardInterrupt when Ctrl-C ended the training, after what there is of it has been saved.
+        Raises:
+            KeyboardInterrupt: Ctrl-C ended the training; the part that was done has been saved.
         """
         key = name, framework, seed
         if key not in self._records:
@@ -53,13 +58,13 @@ class Matrix:
         return self._records[key]
 
     def weights(self, name: str, framework: str, seed: int) -> State | None:
-        """The trained weights; None where the training did not come to its end, or could not be saved."""
+        """The trained weights; None where the training is unfinished or could not be saved."""
         if not self.record(name, framework, seed).weights_digest:
             return None
         return load_state(self._job(name, framework, seed)[1].weights)
 
     def known(self, name: str, seed: int) -> list[Training]:
-        """The records that there are already of a network and a seed."""
+        """The records of a network and a seed that exist already."""
         return [record for key, record in self._records.items() if (key[0], key[2]) == (name, seed)]
 
     def _job(self, name: str, framework: str, seed: int) -> tuple[Job, TrainingFiles]:

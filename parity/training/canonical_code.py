@@ -1,7 +1,7 @@
-"""Python source without all that does not decide what it does, and without the places where things are defined.
+"""Reduce Python source to what decides its behaviour, independent of the file in which it is defined.
 
-Comments, docstrings, formatting, type hints, the texts of errors and imports go; what is used of the project appears
-as somebody else names it, see `Names`.
+Comments, docstrings, formatting, type hints, the texts of errors and imports are removed. Names of the project are
+replaced by those that `Names.refer` gives.
 """
 
 from __future__ import annotations
@@ -20,23 +20,31 @@ NO_FIELDS = ("ClassVar", "InitVar")  # type hints that change what a dataclass i
 
 
 class Names(Protocol):
-    """What the names in one module stand for."""
+    """How the names in one module are resolved."""
 
     def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, str]:
-        """The dotted names that an import binds, by the name here."""
+        """The dotted names that an import binds, by their names in this module."""
 
     def absolute(self, name: str) -> str:
-        """The dotted name, valid everywhere, of what the module has under this name; empty where it has nothing."""
+        """The absolute dotted name of what has this name in the module; empty where nothing has."""
 
     def refer(self, parts: list[str]) -> list[str]:
-        """How a dotted name, valid everywhere, is written."""
+        """The parts by which the canonical text names an absolute dotted name."""
 
     def is_chosen(self, keys: list[list[str]]) -> list[bool]:
-        """Which entries of a table with such keys take part, by dotted names; [] for a key that is none."""
+        """Which entries of a dictionary with these keys (dotted names; [] for a key that is not a name) are kept."""
 
 
 def canonical(statement: ast.stmt, names: Names) -> str:
-    """The text of a statement at the top of a module; equal for two that do the same with the same."""
+    """The canonical text of a statement at the top of a module.
+
+    Args:
+        statement: it is not changed.
+        names: of its module.
+
+    Returns:
+        Python source. Two statements with the same text do the same.
+    """
     return ast.unparse(ast.fix_missing_locations(_Canonical(names).visit(copy.deepcopy(statement))))
 
 
@@ -45,11 +53,11 @@ class _Canonical(ast.NodeTransformer):
 
     def __init__(self, names: Names) -> None:
         self.names = names
-        self.hidden: list[set[str]] = []  # what the functions around bind themselves, innermost last
+        self.hidden: list[set[str]] = []  # local names of the enclosing functions, innermost last
         self.imports: list[dict[str, str]] = []  # and what they import
 
     def absolute(self, node: ast.AST | None) -> list[str]:
-        """A name, or attributes of one, as a dotted name that is valid everywhere; [] where it is none."""
+        """A name, or attributes of one, as an absolute dotted name; [] for other expressions and local names."""
         name, *attributes = dotted(node) or [""]
         if any(name in names for names in self.hidden):
             return []
@@ -174,7 +182,7 @@ def _arguments(arguments: ast.arguments) -> set[str]:
 
 
 def in_one_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all in it that belongs to the same scope; a function or class within by itself alone."""
+    """The node and all nodes in it of the same scope; of an inner function or class the definition alone."""
     yield node
     if isinstance(node, (*DEFINITIONS, ast.Lambda)):
         return

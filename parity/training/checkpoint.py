@@ -1,4 +1,4 @@
-"""A training between two epochs, in one file: weights, the optimizer's memory, the curve so far.
+"""A checkpoint: a training between two epochs, in one file, with weights, optimizer state and the curve so far.
 
 Its position in the epoch plan is the number of finished epochs: every epoch's plan follows from the seed and that
 number. The file is a safetensors file whose metadata holds the rest as JSON, with a digest of everything.
@@ -28,12 +28,12 @@ REMEDY = "It was left as it is: remove it or move it away to begin anew, or writ
 
 
 class CheckpointError(Exception):
-    """A checkpoint that cannot be gone on from; the message names the file and the reason."""
+    """A checkpoint from which no training can continue; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training needs to go on as if it had never stopped."""
+    """What a training needs to continue as if it had never stopped."""
 
     configuration: dict[str, Any]  # of parity.training.fingerprint
     arrays: Arrays  # the groups `state` and `optimizer`, as a worker's `export_training` gives them
@@ -43,7 +43,11 @@ class Checkpoint:
     problems: list[str]
 
     def save(self, path: Path) -> None:
-        """Write it by way of a temporary name: at any moment the file is the old one or the whole new one."""
+        """Write the file under a temporary name and rename it: at any time it is the old or the complete new one.
+
+        Raises:
+            OSError: it could not be written; the earlier file stays.
+        """
         facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "arrays"}
         facts |= {"epochs": to_builtins(self.epochs), "sessions": to_builtins(self.sessions)}
         facts["digest"] = _digest(self.arrays, facts)
@@ -51,9 +55,18 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path, configuration: Mapping[str, Any], epochs: int) -> Checkpoint | None:
-        """The checkpoint at `path` of a training of so many epochs, None where there is no file.
+        """Read a checkpoint.
 
-        Raises CheckpointError when it is damaged, of another training, or past that number of epochs.
+        Args:
+            path: of the file.
+            configuration: of the training that is to continue, see `parity.training.fingerprint`.
+            epochs: its number of epochs in all.
+
+        Returns:
+            The checkpoint; None where there is no file.
+
+        Raises:
+            CheckpointError: it is damaged, of another training, or has more than `epochs` epochs.
         """
         if not path.exists():
             return None

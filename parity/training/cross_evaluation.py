@@ -1,4 +1,4 @@
-"""Evidence 10: weights that one framework trained, evaluated by both over all test images in float32."""
+"""Level 10: weights that one framework trained, evaluated by both over all test images in float32."""
 
 from __future__ import annotations
 
@@ -22,8 +22,17 @@ Logits = Mapping[str, np.ndarray]  # [n, classes] by framework
 def cross_evaluate(workers: Workers, dataset: Dataset, record: Training, weights: State) -> CrossEvaluation:
     """Evaluate the weights of a finished training where it took place and in the other framework.
 
-    The images of which the predicted class differs are evaluated once more, in float64, where rounding has no say.
-    A worker that fails, logits that are not finite and a data set without test images are problems of the record.
+    The images whose predicted class differs are evaluated again in float64, where rounding is too small to matter.
+
+    Args:
+        workers: both frameworks'.
+        dataset: whose test images are predicted.
+        record: of the training.
+        weights: float32, that the training ended with.
+
+    Returns:
+        The record. A worker that fails, logits that are not finite and a data set without test images are `problems`
+        of it.
     """
     home = record.framework
     abroad = next(name for name in workers if name != home)

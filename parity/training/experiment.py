@@ -25,7 +25,7 @@ OnMessage = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One training: what `parity.training.run.train` is told, and where the result is kept."""
+    """One training: the arguments of `parity.training.run.train`, and where its files are kept."""
 
     worker: Worker
     network: str
@@ -44,7 +44,12 @@ class Job:
         return self.settings.epochs or recipe_for(self.network, self.settings).epochs
 
     def status(self) -> TrainingStatus:
-        """How far the training has come already. Raises CheckpointError, WorkerError."""
+        """How far the training has come already.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, or another training's.
+            WorkerError: the worker cannot describe its environment.
+        """
         if self.files is None:
             return TrainingStatus()
         settings = self.settings
@@ -62,7 +67,7 @@ class Job:
         return training_status(self.files, configured, self.epochs)
 
     def explain(self, status: TrainingStatus) -> str:
-        """What is done about a standing, in one line; empty where the training begins on an empty place."""
+        """What follows from the status, in one line; empty where the training begins anew and replaces nothing."""
         if status.finished is not None and self.files is not None:
             return f"{self.title}: already finished ({self.files.record.name})"
         if status.epochs and self.files is not None:
@@ -73,24 +78,28 @@ class Job:
         return ""
 
     def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
-        """Train, or go on, with the machine to itself: the caller has stopped the other workers."""
+        """Train, or continue from the checkpoint. The caller has stopped the other workers."""
         checkpoint = self.files.checkpoint if self.files else None
         outcome = train(
             self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
         )
-        self.worker.stop()  # its memory and threads belong to the next one now
+        self.worker.stop()  # frees its memory and threads for the next training
         return outcome
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What is to be trained: every seed in every framework. Raises ValueError where there would be no step."""
+    """What is to be trained: every seed in every framework.
 
-    network: str  # that fits the images, see `fitting`
+    Raises:
+        ValueError: the batch is larger than the number of training images, so that there would be no step.
+    """
+
+    network: str  # a network or variant that fits the images, see `fitting`
     frameworks: tuple[str, ...]  # in the order in which they train
     images: Dataset
     seeds: tuple[int, ...] = (0,)
-    settings: Settings = field(default_factory=Settings)  # its seed is not looked at
+    settings: Settings = field(default_factory=Settings)  # its seed is ignored
 
     def __post_init__(self) -> None:
         if self.batch > (count := len(self.images.train_images)):
@@ -117,12 +126,12 @@ class TrainingPlan:
 
 @dataclass
 class ExperimentResult:
-    """What a run of a plan came to."""
+    """The outcomes of the trainings of a plan, and their comparison."""
 
     plan: TrainingPlan
     outcomes: list[Outcome] = field(default_factory=list)
     equivalence: Equivalence | None = None
-    crosses: list[CrossEvaluation] = field(default_factory=list)
+    cross_evaluations: list[CrossEvaluation] = field(default_factory=list)
     interrupted: bool = False
     save_errors: list[str] = field(default_factory=list)
 
@@ -133,13 +142,13 @@ class ExperimentResult:
 
     @property
     def partial(self) -> bool:
-        """Whether any training did not come to its end."""
+        """Whether any training is unfinished."""
         expected = len(self.plan.seeds) * len(self.plan.frameworks)
         return len(self.outcomes) < expected or any(outcome.weights is None for outcome in self.outcomes)
 
     @property
-    def unlike(self) -> bool:
-        """Whether the frameworks trained on other batches or from other weights; what is unknown is not unlike."""
+    def inputs_differ(self) -> bool:
+        """Whether the frameworks trained on different batches or from different weights, as far as it is known."""
         return any(
             len({getattr(record, digest) for record in self.records if record.seed == seed} - {""}) > 1
             for seed in self.plan.seeds
@@ -148,10 +157,10 @@ class ExperimentResult:
 
     @property
     def different(self) -> bool:
-        """Whether anything speaks against parity: unlike batches, a problem, a difference that rounding cannot make."""
+        """Whether anything contradicts parity: different batches, a problem, a gap above rounding."""
         problems = any(record.problems for record in self.records)
         verdict = self.equivalence is not None and self.equivalence.verdict == "different"
-        return self.unlike or problems or verdict or not all(cross.passed for cross in self.crosses)
+        return self.inputs_differ or problems or verdict or not all(cross.passed for cross in self.cross_evaluations)
 
 
 def fitting(name: str, images: Dataset) -> str:
@@ -172,10 +181,26 @@ def run(
     on_progress: Callable[[Progress], None],
     on_message: OnMessage,
 ) -> ExperimentResult:
-    """Train what is not finished in the store, then compare; stop at an interruption, go on after a worker that failed.
+    """Train what is not finished in the store, then compare.
 
-    Every place is locked and looked at before the first training begins. Raises StoreError where another process is at
-    work, CheckpointError where a checkpoint is damaged or foreign.
+    Stops at an interruption; continues after a worker that failed. The files of every training are locked and checked
+    before the first training begins.
+
+    Args:
+        workers: those of the plan's frameworks.
+        plan: what to train.
+        store: where trainings are kept; None: nowhere.
+        environment: the environment record, saved with every training.
+        on_progress: called with the progress of a training.
+        on_message: called with each line for the user.
+
+    Returns:
+        The outcomes so far, and the comparison where all trainings are there.
+
+    Raises:
+        StoreError: another process trains the same.
+        CheckpointError: a checkpoint is damaged, or another training's.
+        WorkerError: a worker cannot describe its environment.
     """
     experiment = ExperimentResult(plan)
     with contextlib.ExitStack() as locks:
@@ -207,9 +232,20 @@ def train_or_reuse(
     on_progress: Callable[[Progress], None],
     on_message: OnMessage,
 ) -> tuple[Outcome, str]:
-    """The finished training that was found, or a new one, saved at its place; and why it could not be saved.
+    """Return the finished training, or train and save.
 
-    All workers but its own are stopped first: they would disturb, and the peak of memory is to be this training's.
+    All other workers are stopped first: they would slow it down, and the peak of memory has to be this training's.
+
+    Args:
+        job: the training.
+        status: of the job.
+        workers: all workers.
+        environment: the environment record, saved with the training.
+        on_progress: called with the progress of the training.
+        on_message: called with each line for the user.
+
+    Returns:
+        The outcome, and why it could not be saved; empty where it was.
     """
     if line := job.explain(status):
         on_message(line)
@@ -244,9 +280,9 @@ def _compare(
         if outcome.weights is not None:
             title = FRAMEWORKS[outcome.record.framework].title
             on_message(f"evaluating in both frameworks what {title} trained, seed {outcome.record.seed}")
-            experiment.crosses.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
+            experiment.cross_evaluations.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
     if store is not None and not experiment.partial:
-        records = [record for record in (experiment.equivalence, *experiment.crosses) if record is not None]
+        records = [record for record in (experiment.equivalence, *experiment.cross_evaluations) if record is not None]
         path = store.outcome_path(plan.network, plan.settings)
         try:
             save_records(path, records, environment)
@@ -255,24 +291,44 @@ def _compare(
 
 
 def compared(records: Sequence[Training], frameworks: Sequence[str]) -> Equivalence:
-    """The test of equivalence over the trainings of two frameworks."""
+    """Test whether the final accuracies of two frameworks are equivalent.
+
+    Args:
+        records: their trainings, in any order.
+        frameworks: the two names.
+    """
     return equivalence({name: [record for record in records if record.framework == name] for name in frameworks})
 
 
 def require_one_precision(environment: Mapping[str, Any]) -> None:
-    """Raises ValueError when one framework computes in less than float32: such times do not compare."""
+    """Refuse frameworks of which only one computes in full float32: their times cannot be compared.
+
+    Args:
+        environment: the environment record, see `parity.workers.environment.collect`.
+
+    Raises:
+        ValueError: the precisions differ; the message says what to do.
+    """
     facts = environment["frameworks"]
     verdicts = {name: entry["precision"]["verdict"] for name, entry in facts.items() if "precision" in entry}
     if len(set(verdicts.values())) > 1:
         listed = ", ".join(f"{name}: {verdict}" for name, verdict in verdicts.items())
         raise ValueError(
-            f"the frameworks compute in unlike precisions ({listed}), which must not be compared. "
+            f"the frameworks compute in different precisions ({listed}), which must not be compared. "
             "Switch TF32 and bfloat16 off, or use --device cpu; see `parity doctor`."
         )
 
 
 def require_precision(workers: Workers, precision: str) -> None:
-    """Raises ValueError when a framework cannot train in this precision: the same on both sides, or not at all."""
+    """Refuse a precision that not every framework can train in.
+
+    Args:
+        workers: both frameworks'.
+        precision: "float32", "float64" or "bfloat16".
+
+    Raises:
+        ValueError: a framework does not have it; the message says why.
+    """
     replies = workers.map(lambda worker: worker.supports(precision))
     problems = {FRAMEWORKS[name].title: problem for name, problem in replies.items()}
     if listed := "; ".join(f"{title} has {problem}" for title, problem in problems.items() if problem):

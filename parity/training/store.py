@@ -1,7 +1,7 @@
 """One folder of trainings: records, weights, checkpoints. What is finished there is not trained again.
 
-Everything is written by way of a temporary name, and in this order: weights, record, then the checkpoint is removed. So
-a record never speaks of weights that are not there, and a process that is killed in between has lost nothing.
+Every file is written under a temporary name and renamed, in this order: weights, record; then the checkpoint is
+removed. So there is no record without its weights, and a process that is killed in between loses nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from parity.weights.state import StateError, digest
 
 
 class StoreError(Exception):
-    """A training that cannot be kept in its place at the moment; the message says why and what to do."""
+    """A training that cannot be kept in the store at the moment; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,16 @@ class TrainingFiles:
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """How far a training has come in its place."""
+    """How far a training in the store has come."""
 
     finished: Outcome | None = None
     epochs: int = 0  # in the checkpoint; 0 where there is none
-    replaces: str = ""  # why the finished training that lies there is another one; empty where none does
+    replaces: str = ""  # why a finished training that is stored there is a different one; empty where none is
 
 
 @dataclass(frozen=True)
 class Store:
-    """The folder; made at once, so that a bad place costs no training."""
+    """The folder; made at once, so that one that cannot be written to is refused before any training."""
 
     folder: Path
 
@@ -85,13 +85,19 @@ class Store:
             ) from None
 
     def files(self, name: str, framework: str, settings: Settings) -> TrainingFiles:
-        """Where a training is kept: by network, framework and seed, and what of the recipe is not the network's own."""
+        """The files of a training.
+
+        Args:
+            name: of the network.
+            framework: its name.
+            settings: the seed, and a recipe or precision that is not the default, are part of the file names.
+        """
         return TrainingFiles(
             self.folder, "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)])
         )
 
     def outcome_path(self, name: str, settings: Settings) -> Path:
-        """Where the comparison of a network's trainings is kept."""
+        """The file of the comparison of a network's trainings."""
         return self.folder / ("-".join([name, *_unusual(name, settings)]) + "-outcome.json")
 
 
@@ -103,9 +109,12 @@ def _unusual(name: str, settings: Settings) -> list[str]:
 
 @contextlib.contextmanager
 def locked(files: TrainingFiles) -> Iterator[None]:
-    """Keep other processes away from the place, and remove what one that was killed had half written.
+    """Lock the files of a training, and remove partly written files of a process that was killed.
 
-    The system lifts the lock of a killed process. Raises StoreError when another process is there.
+    The system releases the lock of a killed process.
+
+    Raises:
+        StoreError: another process holds the lock.
     """
     lock = FileLock(files.folder / f".{files.stem}.lock", timeout=0)
     try:
@@ -125,9 +134,15 @@ def locked(files: TrainingFiles) -> Iterator[None]:
 
 
 def training_status(files: TrainingFiles, configuration: Mapping[str, Any], epochs: int) -> TrainingStatus:
-    """Whether this very training lies there, finished or as a checkpoint. Changes nothing.
+    """Whether exactly this training is stored, finished or as a checkpoint. Changes nothing.
 
-    Raises CheckpointError when the checkpoint is damaged or another training's.
+    Args:
+        files: of the training.
+        configuration: see `parity.training.fingerprint.configuration`.
+        epochs: its number of epochs in all.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or another training's.
     """
     finished, replaces = _finished(files, fingerprint(configuration), epochs)
     if finished is not None:
@@ -137,7 +152,7 @@ def training_status(files: TrainingFiles, configuration: Mapping[str, Any], epoc
 
 
 def _finished(files: TrainingFiles, expected: str, epochs: int) -> tuple[Outcome | None, str]:
-    """The finished training, or why it is not this one: a line, empty where none lies there."""
+    """The finished training, or the reason why it is not this one; empty where none is stored."""
     if not files.record.exists():
         return None, ""
     try:
@@ -152,14 +167,23 @@ def _finished(files: TrainingFiles, expected: str, epochs: int) -> tuple[Outcome
     if record.epochs_planned != epochs:
         return None, f"{files.record}: expected {epochs} epochs, found {record.epochs_planned}"
     if digest(weights) != record.weights_digest:
-        return None, f"{files.weights}: these are not the weights that {files.record.name} tells of"
+        return None, f"{files.weights}: these are not the weights that {files.record.name} describes"
     return Outcome(record, weights), ""
 
 
 def save(files: TrainingFiles, outcome: Outcome, environment: Mapping[str, Any]) -> Path:
-    """Write a training that came to its end, or the record of a partial one; return the record's path.
+    """Write a finished training, or the record of a partial one. Ctrl-C waits until it is written.
 
-    Ctrl-C waits until it is written. Raises OSError.
+    Args:
+        files: where to.
+        outcome: of the training; without weights it is partial.
+        environment: the environment record, saved with it.
+
+    Returns:
+        The path of the record.
+
+    Raises:
+        OSError: it could not be written.
     """
     text = _as_text([outcome.record], environment)
     with _without_interruption():

@@ -154,14 +154,14 @@ def test_a_result_is_different_when_anything_speaks_against_parity(workers: Work
     assert not experiment_result().different
     assert not experiment_result().partial
     assert not experiment_result(batches_digest="").different  # unknown
-    assert experiment_result(batches_digest="b0").unlike
+    assert experiment_result(batches_digest="b0").inputs_differ
     assert experiment_result(initial_digest="other").different
     assert experiment_result(problems=["epoch 1: the loss is not a number"]).different
     cross = CrossEvaluation("lenet5", "images", 0, "paddle", "tensorflow", 10, 0.5, 0.5, 1e-7, [])
     comparison = experiment_result()
-    comparison.crosses = [cross]
+    comparison.cross_evaluations = [cross]
     assert not comparison.different
-    comparison.crosses = [cross, structs.replace(cross, differing=[DifferingImage(1, 3, 5, 0.1, False)])]
+    comparison.cross_evaluations = [cross, structs.replace(cross, differing=[DifferingImage(1, 3, 5, 0.1, False)])]
     assert comparison.different
     comparison.outcomes.pop()
     assert comparison.partial

@@ -285,7 +285,7 @@ def test_on_a_full_disk_the_training_goes_on_and_keeps_the_earlier_checkpoint(
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
 
 
-def test_results_that_cannot_be_saved_are_still_told_and_the_command_fails(tmp_path: Path) -> None:
+def test_results_that_cannot_be_saved_are_still_printed_and_the_command_fails(tmp_path: Path) -> None:
     def fill_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 

@@ -136,7 +136,7 @@ def damage_weights(files: TrainingFiles) -> None:
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (damage_weights, "are not the weights that lenet5-paddle-seed3.json tells of"),
+        (damage_weights, "are not the weights that lenet5-paddle-seed3.json describes"),
         (lambda files: files.weights.unlink(), "no such file"),
         (lambda files: files.weights.write_bytes(files.weights.read_bytes()[:900]), "not a whole safetensors file"),
         (lambda files: files.record.write_text(files.record.read_text()[:500]), "cannot be read as a saved run"),

@@ -180,7 +180,7 @@ def test_every_value_that_a_method_is_given_is_sent() -> None:
             assert request.keywords | VALUES["settings"].as_arguments() == request.keywords
 
 
-def test_a_listener_is_told_in_its_own_terms() -> None:
+def test_a_callback_gets_typed_progress() -> None:
     counts: list[int] = []
     with pytest.raises(Sent) as caught:
         Recorder().predict("lenet5", "float32", ARRAYS, counts.append)
