@@ -56,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--runs", metavar="DIR",
-        help="keep trainings here: what is finished is not done again, what was stopped goes on from its checkpoint "
+        help="keep trainings here: a finished one is not run again, a stopped one continues from its checkpoint "
         "(default: full .parity/, quick nowhere)",
     )  # fmt: skip
     group.addoption("--epochs", type=int, metavar="N", help="train for N epochs (default: quick 3, full the recipe's)")

@@ -74,7 +74,7 @@ class Job:
             name = self.files.checkpoint.name
             return f"{self.title}: going on after epoch {status.epochs} of {self.epochs} ({name})"
         if status.replaces:
-            return f"{self.title}: trained anew, which replaces a finished training at its end: {status.replaces}"
+            return f"{self.title}: trained again; at its end this replaces a finished training: {status.replaces}"
         return ""
 
     def train(self, on_progress: Callable[[Progress], None]) -> Outcome:

@@ -47,9 +47,9 @@ class Liveness:
             self._last_activity = now
         self._last_check, self._used_then = now, used
         if now - self._last_activity >= self.timeout:
-            return f"no sign of life for {self.timeout:g} s"
+            return f"no message and no use of a processor for {self.timeout:g} s"
         if now - self._last_message >= self.longest:
-            return f"at work without a word for {self.longest:g} s"
+            return f"busy without a message for {self.longest:g} s"
         return ""
 
     def _processor_seconds(self) -> float:

@@ -357,7 +357,7 @@ class Worker(Client):
             return WorkerError(self.framework, network, step, "missing", detail)
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            hint = " (on a machine short of memory that is the kernel)" if name == "SIGKILL" else ""
+            hint = " (by the kernel, if memory is short)" if name == "SIGKILL" else ""
             detail = f"the worker was killed by {name}{hint}{log}"
         else:
             detail = f"the worker ended with exit code {code}{log}"

@@ -1,4 +1,4 @@
-"""Jobs that are begun before their results are asked for, in real workers."""
+"""Jobs that run before their results are needed, in real workers."""
 
 from __future__ import annotations
 

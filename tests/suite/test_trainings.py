@@ -1,4 +1,4 @@
-"""The run matrix: it survives a training that fails, and a later run does what is missing and nothing else."""
+"""The trainings of a run: they continue after one that fails, and a later run does only what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is what is read, and nothing damaged or foreign is ever gone on from."""
+"""Checkpoints: what is written is what is read, and a damaged one, or one of another training, is refused."""
 
 from __future__ import annotations
 

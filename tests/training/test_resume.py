@@ -1,4 +1,4 @@
-"""Long runs that are killed, interrupted or run out of disk: what they leave, and that trainings go on bit for bit."""
+"""Long runs that are killed, interrupted or run out of disk: what they leave; trainings continue bit for bit."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_the_same_training(folder: Path, whole: Path, framework: str) -> None:
-    """But for the seconds, and for what tells of several sessions."""
+    """Except for the seconds and the list of sessions."""
     training, expected = (training_of(directory / f"lenet5-{framework}-seed0.json") for directory in (folder, whole))
     assert len(training.weights_digest) == 64
     assert training.weights_digest == expected.weights_digest
@@ -98,7 +98,7 @@ def assert_the_same_training(folder: Path, whole: Path, framework: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_killed_in_an_epoch_it_goes_on_bit_for_bit(framework: str, whole: Path, tmp_path: Path) -> None:
-    """At a random moment, with SIGKILL, which nobody can prepare for; no worker survives its parent."""
+    """At a random moment, with SIGKILL, which no process can handle; no worker survives its parent."""
     arguments = (*LONG, "--framework", framework, "--out", tmp_path)
     delay = random.uniform(0, 0.4)
     print(f"killed {delay:.3f} s after the first checkpoint")
@@ -211,7 +211,7 @@ def test_what_is_finished_is_not_trained_again_but_another_configuration_is(whol
     assert listing(folder) == before
 
     done = parity(*SHORT, "--out", folder)
-    assert "trained anew, which replaces a finished training at its end" in done.stderr
+    assert "trained again; at its end this replaces a finished training" in done.stderr
     record = training_of(folder / "lenet5-tensorflow-seed0.json")
     assert (record.batch, len(record.epochs)) == (100, 1)
     assert listing(folder)["lenet5-paddle-seed0.json"] == before["lenet5-paddle-seed0.json"]

@@ -1,4 +1,4 @@
-"""Workers that die, hang, raise or cannot start: each costs one clear error, and the next call works."""
+"""Workers that die, hang, raise or cannot start: each causes one clear error, and the next call works."""
 
 import os
 import re
@@ -128,9 +128,8 @@ def test_a_hang_is_stopped_and_the_next_call_works(expendable: Workers) -> None:
         worker.call("describe", network="lenet5", timeout=0.5)
     assert time.monotonic() - start < 10
     assert caught.value.cause == "hang"
-    assert "PaddlePaddle, network lenet5, step 'describe': no sign of life for 0.5 s; the worker was stopped" in str(
-        caught.value
-    )
+    reason = "no message and no use of a processor for 0.5 s; the worker was stopped"
+    assert f"PaddlePaddle, network lenet5, step 'describe': {reason}" in str(caught.value)
     assert not exists(pid)
     assert describes(worker)
 
@@ -150,7 +149,7 @@ def test_a_hang_is_noticed_while_a_large_request_is_still_being_written(expendab
     rescue.cancel()
     assert time.monotonic() - start < 10
     assert caught.value.cause == "hang"
-    assert "no sign of life for 0.5 s" in str(caught.value)
+    assert "no message and no use of a processor for 0.5 s" in str(caught.value)
     assert not exists(pid)
 
 
@@ -182,7 +181,9 @@ def test_a_worker_that_waits_for_itself_hangs_though_its_other_threads_live(
     worker = expendable[framework]
     assert describes(worker)
     start = time.monotonic()
-    with pytest.raises(WorkerError, match="no sign of life for 2 s; the worker was stopped") as caught:
+    with pytest.raises(
+        WorkerError, match="no message and no use of a processor for 2 s; the worker was stopped"
+    ) as caught:
         worker.call(verb, **arguments, timeout=2)
     assert time.monotonic() - start < 60
     assert caught.value.cause == "hang"
@@ -193,7 +194,7 @@ def test_a_loop_without_an_end_is_bounded_too(expendable: Workers) -> None:
     worker = expendable["paddle"]
     assert describes(worker)
     with pytest.raises(
-        WorkerError, match="step 'burn': at work without a word for 2 s; the worker was stopped"
+        WorkerError, match="step 'burn': busy without a message for 2 s; the worker was stopped"
     ) as caught:
         worker.call("burn", seconds=600, timeout=1, longest=2)
     assert caught.value.cause == "hang"
@@ -315,7 +316,7 @@ def test_an_interpreter_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_device_that_is_not_there_is_refused_by_every_call_not_only_the_first(workers: Workers) -> None:
-    """A worker whose setup failed must not go on with another device."""
+    """A worker whose setup failed must not continue with another device."""
     if workers["paddle"].environment().gpus:
         pytest.skip("this machine has a GPU")
     with Workers(["paddle"], device="gpu") as alone:
@@ -342,7 +343,7 @@ def test_stop_ends_the_process_and_a_later_call_starts_another() -> None:
 
 
 def test_workers_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    """Nobody is left to stop them: the end of their input is the sign."""
+    """No process is left to stop them: they end when their input ends."""
     code = (
         "import sys, time\n"
         "from parity.workers.pool import Workers\n"

@@ -196,7 +196,7 @@ class TrainingRequests(Requests):
         return Evaluation(**reply.result, logits=reply.arrays["logits"])
 
     def digest_batches(self, network: str, arrays: Arrays) -> str:
-        """The digest of all batches of a plan as the device computes them, see `parity.data.epoch_plan.batch_digest`."""
+        """The digest of all batches of a plan as the device makes them, see `parity.data.epoch_plan.batch_digest`."""
         digest: str = self.call("digest_batches", network=network, arrays=arrays).result["digest"]
         return digest
 
