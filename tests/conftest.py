@@ -128,9 +128,9 @@ def signatures():
     from PACKAGE.training import Trainer
     def of(function):
         return [
-            {"name": each.name, "kind": each.kind.name, "required": each.default is each.empty,
-             "default": None if each.default is each.empty else each.default}
-            for each in inspect.signature(function).parameters.values()
+            {"name": parameter.name, "kind": parameter.kind.name, "required": parameter.default is parameter.empty,
+             "default": None if parameter.default is parameter.empty else parameter.default}
+            for parameter in inspect.signature(function).parameters.values()
         ]
     return {"verbs": {name: of(verb) for name, verb in PRODUCT.items()}, "trainer": of(Trainer)}
 

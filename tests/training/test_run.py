@@ -39,7 +39,7 @@ def trained_weights(
     """Both frameworks' weights after one step for every rate; `draw` moves the first ones by float32 rounding."""
     recipe = RECIPES[recipe_name]
     few = dataset.limited(16 * len(rates))
-    found = []
+    exported = []
     for framework in workers:
         worker = workers[framework]
         description = worker.describe(name)
@@ -52,8 +52,8 @@ def trained_weights(
         plan = plan_arrays(few, recipe, 16, 0, 0, description.dropout)
         plan["rate"] = np.array(rates, np.float32)
         worker.train_epoch(name, plan)
-        found.append(worker.export_training(name).arrays)
-    return found
+        exported.append(worker.export_training(name).arrays)
+    return exported
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_three_steps_across_a_drop_of_the_rate_give_the_same_weights(
         derived = derive_limits(oracle, moved)
         for key in over:
             limit = derived[key] * np.abs(oracle[key]).max()
-            for found in (one, other):
-                assert np.abs(found[key] - oracle[key]).max() <= limit, key
+            for exported in (one, other):
+                assert np.abs(exported[key] - oracle[key]).max() <= limit, key
 
 
 def test_weights_move_and_decay_acts(workers: Workers, dataset: Dataset) -> None:
@@ -175,8 +175,8 @@ def test_a_killed_worker_leaves_the_epochs_so_far(workers: Workers, dataset: Dat
     """A real SIGKILL in the second epoch: one finished epoch, no weights, and the reason."""
     worker = workers["paddle"]
 
-    def kill(news: Progress) -> None:
-        if news.record is not None and worker.pid:
+    def kill(progress: Progress) -> None:
+        if progress.record is not None and worker.pid:
             os.kill(worker.pid, signal.SIGKILL)
 
     outcome = train(worker, "lenet5", dataset.limited(200), Settings(epochs=3), on_progress=kill)

@@ -16,10 +16,10 @@ class Described(TypedDict):
 
 
 class KindRequests(Requests):
-    """What can be asked about kinds of layers and functions."""
+    """Requests about kinds of layers and functions."""
 
     def write_script(self, kind: str, numbers: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> str:
-        """Lines of a script for one layer, with places for facts; empty where the framework has no code for it.
+        """Lines of a script for one layer, with placeholders; empty where the framework has no code for it.
 
         Args:
             kind: of `parity.kinds.KINDS`.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 
 class Requests(ABC):
-    """What has a worker to ask.
+    """The base of all requests to a worker.
 
     Attributes:
         framework: its name in `parity.workers.frameworks.FRAMEWORKS`.
@@ -42,7 +42,7 @@ class Requests(ABC):
             verb: the function's name.
             network: what the request is about.
             arrays: named arrays, for verbs that take some; None for others.
-            on_progress: told of each message on the way, for verbs that send some; None for others.
+            on_progress: called with each message on the way, for verbs that send some; None for others.
             arguments: all else, as plain JSON values.
 
         Raises:
@@ -51,7 +51,12 @@ class Requests(ABC):
 
 
 def counted(on_progress: Callable[[int], None] | None, what: str) -> Callable[[dict[str, Any]], None]:
-    """A listener for messages that hold one count under `what`; those of a listener that is None are dropped."""
+    """A callback for messages that hold one count.
+
+    Args:
+        on_progress: called with the count; None ignores the messages.
+        what: the key of the count in a message.
+    """
     return lambda message: on_progress(int(message[what])) if on_progress is not None else None
 
 

@@ -1,4 +1,4 @@
-"""Models that somebody else wrote: built, traced, given the names of a match, and run under these.
+"""Models of a user: built, traced, given canonical names, and run under these.
 
 `network` is the name of the pair under which a model is loaded. Names of layers and arrays are those that `adopt` gave;
 arrays are canonical, without the batch's order or layout of either framework. Targets that do not build or run, and
@@ -57,14 +57,22 @@ class TrainingPass:
 
 
 class UserModelRequests(Requests):
-    """What can be asked about a user's model; `dtype` is "float32" or "float64"."""
+    """Requests about a user's model; `dtype` is "float32" or "float64"."""
 
     def load_model(self, network: str, spec: ModelSpec) -> TracedModel:
         """Build and trace the model; one of that name that was loaded before is forgotten."""
         return cast(TracedModel, self.call("load_model", network=network, spec=asdict(spec)).result)
 
     def adopt(self, network: str, names: Mapping[str, Adoption]) -> list[Entry]:
-        """Give steps their canonical names; the entries of their state, in float32."""
+        """Give steps their canonical names.
+
+        Args:
+            network: the pair's name.
+            names: the step and its arrays by canonical name.
+
+        Returns:
+            The entries of their state, in float32.
+        """
         from parity.weights.state import entry_of
 
         given = {name: asdict(adoption) for name, adoption in names.items()}
@@ -75,11 +83,11 @@ class UserModelRequests(Requests):
         return cast(TracedModel, self.call("fix_model", network=network, code=code).result)
 
     def draw_state(self, network: str, seed: int) -> DrawnState:
-        """Draw a state of random float32 numbers, keep it for the runs to come, load it and read it back."""
+        """Draw a state of random float32 numbers, keep it for later runs, load it and read it back."""
         return DrawnState(**self.call("draw_state", network=network, seed=seed).result)
 
     def keep_state(self, network: str, arrays: State) -> None:
-        """Keep a float32 state for the runs to come."""
+        """Keep a float32 state for later runs."""
         self.call("keep_state", network=network, arrays=arrays)
 
     def own_state(self, network: str) -> State:
@@ -99,15 +107,15 @@ class UserModelRequests(Requests):
         return reply.arrays
 
     def model_inputs(self, network: str, arrays: Arrays, names: Sequence[str]) -> Arrays:
-        """What reaches the adopted steps `names` of the model's `inputs`: `name/0` for the first input, and so on."""
+        """The inputs of the adopted steps `names` for the model's `inputs`: `name/0` is the first one, and so on."""
         return self.call("model_inputs", network=network, arrays=arrays, names=list(names)).arrays
 
     def model_layers(self, network: str, arrays: Arrays) -> Arrays:
-        """Adopted steps alone, fed `name/0`, `name/1`, ...: their outputs by name."""
+        """The outputs of single adopted steps, by name, for the inputs `name/0`, `name/1`, ..."""
         return self.call("model_layers", network=network, arrays=arrays).arrays
 
     def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> np.ndarray:
-        """What the adopted step `end` makes of the model's `inputs`, with the kept state."""
+        """The output of the adopted step `end` for the model's `inputs`, with the kept state."""
         return self.call("model_ends", network=network, dtype=dtype, end=end, arrays=arrays).arrays["output"]
 
     def training_pass(self, network: str, end: str, arrays: Arrays, roundings: Roundings | None = None) -> TrainingPass:
@@ -119,9 +127,9 @@ class UserModelRequests(Requests):
             arrays: `inputs` [n, *input], and `cotangent`, of the shape of that step's output.
             roundings: move the state and the inputs by these before the pass.
         """
-        found = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
-        output = group(found, "output")["output"]
-        return TrainingPass(output, group(found, "gradients"), group(found, "statistics"))
+        passed = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
+        output = group(passed, "output")["output"]
+        return TrainingPass(output, group(passed, "gradients"), group(passed, "statistics"))
 
     def read_weights(self, network: str, path: str) -> State:
         """The adopted arrays of a file of the model's weights. Fails for what is not float32, or does not fit."""
