@@ -22,6 +22,8 @@ from parity.workers.pool import Reply, Worker
 
 IMPACT_FLOPS, IMPACT_INPUTS = 1e12, 200  # what the decision impact may cost, and the most inputs it takes
 
+IMPACT_BATCH, IMPACT_BYTES = 8, 2**24  # inputs of one run, and what of them is sent at a time
+
 
 def compare_pair(
     pair: Pair,
@@ -177,12 +179,15 @@ def _impact(pair: Pair, told: Callable[[str, Any], None]) -> dict[str, Any]:
     pair.each("keep_state", arrays=pair.own_state(FIRST))
     end, _ = pair.ends()
 
-    def outputs(worker: Worker) -> Reply:  # neither framework waits for the other's part
+    portion = IMPACT_BATCH * max(1, IMPACT_BYTES // (IMPACT_BATCH * inputs[0].nbytes))
+
+    def outputs(worker: Worker) -> Reply:  # neither framework waits for the other's portion
+        settings = {"dtype": "float32", "end": end, "at_once": IMPACT_BATCH}
         parts = [
-            pair.one(worker.framework, "model_ends", dtype="float32", end=end, arrays={"inputs": inputs[i : i + 8]})
-            for i in range(0, count, 8)
+            pair.one(worker.framework, "model_ends", **settings, arrays={"inputs": inputs[i : i + portion]}).arrays
+            for i in range(0, count, portion)
         ]
-        return Reply(arrays={"output": np.concatenate([part.arrays["output"] for part in parts])})
+        return Reply(arrays={"output": np.concatenate([part["output"] for part in parts])})
 
     replies = pair.workers.map(outputs)
     one, other = (replies[framework].arrays["output"].reshape(count, -1) for framework in (FIRST, SECOND))
