@@ -271,7 +271,7 @@ def test_kernels_of_every_layout_go_to_paddle_and_back(workers: Workers, dataset
     make += "for name in {names}: getattr(keras_models, name)().save_weights(f'{{name}}.weights.h5')"
     plain(make.format(root=str(ROOT), names=list(shapes)), tmp_path)
     for name, shape in shapes.items():
-        first, second = (f"tests.{module}:{name}" for module in ("keras_models", "paddle_models"))
+        first, second = (f"tests.migration.{module}:{name}" for module in ("keras_models", "paddle_models"))
         wanted = {FIRST: Wanted(first, shape), SECOND: Wanted(second, shape)}
         there, back = tmp_path / f"{name}.pdparams", tmp_path / f"{name}.back.weights.h5"
         for source, destination in ((tmp_path / f"{name}.weights.h5", there), (there, back)):
