@@ -31,6 +31,8 @@ Result = TypeVar("Result")
 
 MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
 
+MESSAGE_BYTES = 2**24  # of inputs that are sent at a time
+
 
 @dataclass
 class ModelPair:
@@ -204,9 +206,11 @@ class ModelPair:
             By framework, [n, ...].
         """
 
+        count = batch_size * max(1, MESSAGE_BYTES // (batch_size * inputs[0].nbytes))
+        messages = [{"inputs": inputs[begin : begin + count]} for begin in range(0, len(inputs), count)]
+
         def outputs(worker: Worker) -> np.ndarray:
-            batches = (inputs[begin : begin + batch_size] for begin in range(0, len(inputs), batch_size))
-            return np.concatenate([worker.model_ends(self.name, dtype, end, {"inputs": batch}) for batch in batches])
+            return np.concatenate([worker.model_ends(self.name, dtype, end, batch_size, sent) for sent in messages])
 
         return self.run_on_both(outputs)
 

@@ -166,10 +166,13 @@ class Host:
             given.setdefault(key.rpartition("/")[0], []).append(array)
         return {}, {name: model.alone(name, inputs) for name, inputs in given.items()}
 
-    def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """The `output` of the adopted step at which the models end."""
+    def model_ends(
+        self, network: str, dtype: str, end: str, batch: int, arrays: Arrays
+    ) -> tuple[dict[str, Any], Arrays]:
+        """The `output` of the adopted step at which the models end, from runs of `batch` inputs each."""
         model, inputs = self.ready(network, arrays["inputs"], dtype)
-        return {}, {"output": model.outputs(inputs, [end])[end]}
+        parts = [model.outputs(inputs[i : i + batch], [end])[end] for i in range(0, len(inputs), batch)]
+        return {}, {"output": np.concatenate(parts)}
 
     def training_pass(
         self, network: str, end: str, arrays: Arrays, roundings: dict[str, Any] | None = None

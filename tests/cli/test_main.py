@@ -161,7 +161,7 @@ def test_doctor_names_both_frameworks_when_neither_starts() -> None:
     assert not printed["usable"]
     findings = {finding["what"]: finding for finding in printed["findings"]}
     for title, package in (("PaddlePaddle", "paddlepaddle"), ("TensorFlow", "tensorflow")):
-        assert findings[title]["state"] == "problem"
+        assert findings[title]["severity"] == "problem"
         assert f"pip install '{package}" in findings[title]["advice"]
     assert findings["$PARITY_TENSORFLOW_PYTHON"]["found"] == "/nonexistent"
 

@@ -114,9 +114,10 @@ class UserModelRequests(Requests):
         """The outputs of single adopted steps, by name, for the inputs `name/0`, `name/1`, ..."""
         return self.call("model_layers", network=network, arrays=arrays).arrays
 
-    def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> np.ndarray:
-        """The output of the adopted step `end` for the model's `inputs`, with the kept state."""
-        return self.call("model_ends", network=network, dtype=dtype, end=end, arrays=arrays).arrays["output"]
+    def model_ends(self, network: str, dtype: str, end: str, batch: int, arrays: Arrays) -> np.ndarray:
+        """The output of the adopted step `end` for the model's `inputs`, with the kept state; `batch` inputs a run."""
+        reply = self.call("model_ends", network=network, dtype=dtype, end=end, batch=batch, arrays=arrays)
+        return reply.arrays["output"]
 
     def training_pass(self, network: str, end: str, arrays: Arrays, roundings: Roundings | None = None) -> TrainingPass:
         """One pass in training mode with the kept state, dropout switched off.
