@@ -163,7 +163,7 @@ def test_doctor_names_both_frameworks_when_neither_starts() -> None:
     for title, package in (("PaddlePaddle", "paddlepaddle"), ("TensorFlow", "tensorflow")):
         assert findings[title]["severity"] == "problem"
         assert f"pip install '{package}" in findings[title]["advice"]
-    assert findings["$PARITY_TENSORFLOW_PYTHON"]["found"] == "/nonexistent"
+    assert findings["$PARITY_TENSORFLOW_PYTHON"]["detail"] == "/nonexistent"
 
 
 def test_an_interpreter_without_the_suite_s_own_needs_is_reported_without_frames(tmp_path: Path) -> None:
