@@ -32,6 +32,7 @@ ARRAYS = {"a": np.zeros(2, np.float32)}
 
 # A value for every parameter of a method, none of them a default.
 VALUES: dict[str, Any] = {
+    "actual": {"kind": "dropout", "numbers": {"rate": 0.5}},
     "arrays": ARRAYS,
     "batch": 7,
     "begin": 1,
@@ -41,8 +42,8 @@ VALUES: dict[str, Any] = {
     "device": "gpu",
     "dtype": "float32",
     "end": 3,
+    "expected": {"kind": "dropout", "numbers": {"rate": 0.25}},
     "fault": "other epsilon",
-    "found": {"kind": "dropout", "numbers": {"rate": 0.5}},
     "kind": "dense",
     "losses": True,
     "names": {"conv": Adoption(0)},
@@ -60,10 +61,10 @@ VALUES: dict[str, Any] = {
     "seed": 5,
     "shapes": {"kernel": [3, 4]},
     "settings": TrainerSettings(8, Optimizer("adam")),
+    "spec": ModelSpec("keras.applications:VGG16()", [32, 32, 3]),
     "stage": "stem/conv",
     "steps": 4,
     "threads": 3,
-    "wanted": ModelSpec("keras.applications:VGG16()", [32, 32, 3]),
     "weights": False,
     "what": "forward",
 }

@@ -59,9 +59,14 @@ class TrainingPass:
 class UserModelRequests(Requests):
     """Requests about a user's model; `dtype` is "float32" or "float64"."""
 
-    def load_model(self, network: str, wanted: ModelSpec) -> TracedModel:
-        """Build and trace the model; one of that name that was loaded before is forgotten."""
-        return cast(TracedModel, self.call("load_model", network=network, wanted=asdict(wanted)).result)
+    def load_model(self, network: str, spec: ModelSpec) -> TracedModel:
+        """Build and trace the model; an earlier one of the same name is dropped.
+
+        Args:
+            network: the pair's name.
+            spec: what to build.
+        """
+        return cast(TracedModel, self.call("load_model", network=network, spec=asdict(spec)).result)
 
     def adopt(self, network: str, names: Mapping[str, Adoption]) -> list[Entry]:
         """Give steps their canonical names.
@@ -143,16 +148,21 @@ class UserModelRequests(Requests):
         """
         return self.call("model_layers", network=network, arrays=arrays).arrays
 
-    def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> np.ndarray:
-        """The output of an adopted step in a forward pass with the kept state.
+    def model_ends(self, network: str, dtype: str, end: str, batch: int, arrays: Arrays) -> np.ndarray:
+        """The output of an adopted step in forward passes with the kept state.
 
         Args:
             network: the pair's name.
             dtype: of the model.
             end: the step.
+            batch: inputs a forward pass.
             arrays: `inputs` [n, *input] of the model.
+
+        Returns:
+            [n, ...], of all inputs.
         """
-        return self.call("model_ends", network=network, dtype=dtype, end=end, arrays=arrays).arrays["output"]
+        reply = self.call("model_ends", network=network, dtype=dtype, end=end, batch=batch, arrays=arrays)
+        return reply.arrays["output"]
 
     def training_pass(self, network: str, end: str, arrays: Arrays, roundings: Roundings | None = None) -> TrainingPass:
         """One pass in training mode with the kept state, dropout switched off.
