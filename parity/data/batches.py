@@ -48,6 +48,10 @@ def plan_arrays(dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: 
 def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
     """The arrays of a training, as a worker's `start_training` takes them.
 
+    Args:
+        dataset: images and labels.
+        recipe: its augmentation says how to pad, and it may subtract the mean image.
+
     Returns:
         `images` uint8 [n, h + 2 * pad, w + 2 * pad, c], `labels` uint8 [n], `test_images` uint8 [m, h, w, c],
         `test_labels` uint8 [m]; where the recipe subtracts the mean image also float32 `mean` (padded as `images`) and
@@ -74,7 +78,11 @@ def mean_image(dataset: Dataset) -> np.ndarray:
 def reference_digest(dataset: Dataset, recipe: Recipe, batch: int, seed: int) -> str:
     """The sha256 (hex) of the batches of the first epoch, computed in numpy; both frameworks must have the same.
 
-    For the arguments see `plan_arrays`.
+    Args:
+        dataset: whose training images are drawn.
+        recipe: its augmentation and mean image.
+        batch: images a step.
+        seed: of the plan.
     """
     images = len(dataset.train_images)
     plan = epoch_plan(seed, 0, images=images, batch=batch, augmentation=recipe.augmentation)

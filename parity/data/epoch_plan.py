@@ -111,12 +111,28 @@ def dropout_scale(rate: float) -> float:
 
 
 def noise_pool(seed: int, size: int) -> npt.NDArray[np.float32]:
-    """The random numbers from which the shared dropout masks are taken: float32 [size], uniform in [0, 1)."""
+    """The random numbers from which the shared dropout masks are taken.
+
+    Args:
+        seed: 0 to 2**64 - 1.
+        size: how many.
+
+    Returns:
+        float32 [size], uniform in [0, 1).
+    """
     return _generator(seed, _Purpose.NOISE).random(size, dtype=np.float32)
 
 
 def pad_images(images: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    """Pad [N, H, W, C] of any dtype to [N, H + 2 * pad, W + 2 * pad, C]; without padding the images themselves."""
+    """Pad images on all sides, for random crops.
+
+    Args:
+        images: [n, h, w, c] of any dtype.
+        augmentation: how many pixels, and what they hold.
+
+    Returns:
+        [n, h + 2 * pad, w + 2 * pad, c]; `images` itself where nothing is padded.
+    """
     pad = augmentation.pad
     if pad == 0:
         return images

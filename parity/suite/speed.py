@@ -138,6 +138,13 @@ def overhead(
     Both loops are in one worker and run in turns. Which of them is first changes from pair to pair, so that a drift of
     the machine favours neither. The worker of the other framework is stopped.
 
+    Args:
+        workers: both frameworks'.
+        framework: that is measured.
+        comparison: network, batch and baselines.
+        dataset: images of the steps.
+        seed: of weights and epoch plan.
+
     Returns:
         By name of the baseline.
 
@@ -174,7 +181,19 @@ def overhead(
 
 
 def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed: int, steps: int = 16) -> Arrays:
-    """The arrays for `start_timing`: groups `state`, `data` and `plan` of a training of `steps` batches."""
+    """The arrays for a worker's `start_timing`.
+
+    Args:
+        worker: that describes the network.
+        name: of the network.
+        dataset: of which the first images are used.
+        batch: images a step.
+        seed: of weights and epoch plan.
+        steps: of the plan.
+
+    Returns:
+        The groups `state`, `data` and `plan` of a training, packed.
+    """
     recipe = RECIPES[network(name).recipe]
     few = dataset.limited(batch * steps)
     description = worker.describe(name)

@@ -44,6 +44,11 @@ class Matrix:
     def record(self, name: str, framework: str, seed: int) -> Training:
         """The record of a training; one that failed, could not begin or could not be saved has problems.
 
+        Args:
+            name: of the network.
+            framework: its name.
+            seed: of the training.
+
         Raises:
             KeyboardInterrupt: Ctrl-C ended the training; the part that was done has been saved.
         """
@@ -58,7 +63,10 @@ class Matrix:
         return self._records[key]
 
     def weights(self, name: str, framework: str, seed: int) -> State | None:
-        """The trained weights; None where the training is unfinished or could not be saved."""
+        """The trained weights, float32; None where the training is unfinished or could not be saved.
+
+        Args and errors are those of `record`.
+        """
         if not self.record(name, framework, seed).weights_digest:
             return None
         return load_state(self._job(name, framework, seed)[1].weights)

@@ -116,7 +116,12 @@ class TrainingPlan:
         return self.settings.batch or recipe_for(self.network, self.settings).batch
 
     def jobs(self, workers: Workers, store: Store | None) -> Iterator[Job]:
-        """Every training, seed by seed."""
+        """All trainings, seed by seed.
+
+        Args:
+            workers: those of the frameworks.
+            store: where they are kept; None: nowhere.
+        """
         for seed in self.seeds:
             settings = replace(self.settings, seed=seed)
             for framework in self.frameworks:
@@ -164,12 +169,28 @@ class ExperimentResult:
 
 
 def fitting(name: str, images: Dataset) -> str:
-    """The network of that name, or its variant for the images' size and number of classes."""
+    """The network that fits a data set.
+
+    Args:
+        name: of a network of the catalogue.
+        images: whose size and number of classes it must fit.
+
+    Returns:
+        The same name, or that of the variant that fits.
+
+    Raises:
+        UnknownNetworkError: there is no network of that name, or no such variant.
+    """
     return variant(name, classes=len(images.classes), size=images.train_images.shape[1])
 
 
 def recipe_for(name: str, settings: Settings) -> Recipe:
-    """The recipe that a training with these settings follows."""
+    """The recipe of a training: that of the settings, else the network's own.
+
+    Args:
+        name: of the network.
+        settings: of the training.
+    """
     return settings.recipe or recipe_of(network(name).recipe)
 
 

@@ -117,6 +117,10 @@ def fingerprint(configured: Mapping[str, Any]) -> str:
 def differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     """One line for every entry in which a configuration is not the expected one.
 
+    Args:
+        actual: the stored configuration.
+        expected: the configuration of the training that is to run.
+
     >>> differences({"seed": 0, "batch": 32}, {"seed": 1, "batch": 32})
     ['seed: expected 1, found 0']
     """

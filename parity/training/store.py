@@ -97,7 +97,12 @@ class Store:
         )
 
     def outcome_path(self, name: str, settings: Settings) -> Path:
-        """The file of the comparison of a network's trainings."""
+        """The file of the comparison of a network's trainings.
+
+        Args:
+            name: of the network.
+            settings: as for `files`; the seed is ignored.
+        """
         return self.folder / ("-".join([name, *_unusual(name, settings)]) + "-outcome.json")
 
 

@@ -92,7 +92,16 @@ class ModelRequests(Requests):
         return self.call("stages", network=network, dtype=dtype, arrays=arrays).arrays
 
     def layer_inputs(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
-        """As `stages`, but the input of every layer that has exactly one."""
+        """The forward pass in inference: the input of every layer that has exactly one.
+
+        Args:
+            network: its name.
+            dtype: of the model.
+            arrays: as for `stages`.
+
+        Returns:
+            The inputs by layer, in `dtype`.
+        """
         return self.call("layer_inputs", network=network, dtype=dtype, arrays=arrays).arrays
 
     def predict(

@@ -61,7 +61,12 @@ def counted(on_progress: Callable[[int], None] | None, what: str) -> Callable[[d
 
 
 def group(arrays: Arrays, name: str) -> Arrays:
-    """One group of a reply's arrays, see `parity.numerics.arrays.unpack`."""
+    """One group of packed arrays.
+
+    Args:
+        arrays: of a reply, packed by `parity.numerics.arrays.pack`.
+        name: of the group.
+    """
     from parity.numerics.arrays import unpack
 
     return unpack(arrays, name)

@@ -72,7 +72,12 @@ class TimingRequests(Requests):
         return float(self.call("time_steps", network=network, what=what, steps=steps).result["seconds"])
 
     def time_transfer(self, network: str, rounds: int) -> TransferTimes:
-        """Time every transfer of the network's state, `rounds` times."""
+        """Time every transfer of a state.
+
+        Args:
+            network: whose state it is.
+            rounds: how often.
+        """
         result = self.call("time_transfer", network=network, rounds=rounds).result
         pairs = {
             transfer: [(moved, copied) for moved, copied in rounds_seconds]

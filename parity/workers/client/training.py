@@ -134,7 +134,12 @@ class TrainingRequests(Requests):
         return mode
 
     def warm_up(self, network: str, arrays: Arrays) -> WarmUp:
-        """Run the first step of a plan twice, for its time with and without compilation, and restore the state."""
+        """Run the first step of a plan twice, for its time with and without compilation, and restore the state.
+
+        Args:
+            network: its name.
+            arrays: the plan.
+        """
         return WarmUp(**self.call("warm_up", network=network, arrays=arrays).result)
 
     def train_epoch(
@@ -169,7 +174,12 @@ class TrainingRequests(Requests):
         return TrainedEpoch(**reply.result, losses=reply.arrays["losses"] if losses else np.zeros(0))
 
     def training_stages(self, network: str, arrays: Arrays) -> TrainingStages:
-        """Forward passes in training mode of all rows of a plan, without updates; running statistics change."""
+        """Forward passes in training mode of all rows of a plan, without updates; running statistics change.
+
+        Args:
+            network: its name.
+            arrays: the plan.
+        """
         reply = self.call("training_stages", network=network, arrays=arrays)
         return TrainingStages(group(reply.arrays, "stages"), group(reply.arrays, "state"))
 
@@ -177,6 +187,10 @@ class TrainingRequests(Requests):
         """The loss of a plan's first row, and its gradient of every trainable array that it depends on.
 
         The weights do not change; running statistics do.
+
+        Args:
+            network: its name.
+            arrays: the plan.
         """
         reply = self.call("gradients", network=network, arrays=arrays)
         return Gradients(reply.result["loss"], reply.arrays)
@@ -196,7 +210,12 @@ class TrainingRequests(Requests):
         return Evaluation(**reply.result, logits=reply.arrays["logits"])
 
     def digest_batches(self, network: str, arrays: Arrays) -> str:
-        """The digest of all batches of a plan as the device makes them, see `parity.data.epoch_plan.batch_digest`."""
+        """The digest of all batches of a plan as the device makes them, see `parity.data.epoch_plan.batch_digest`.
+
+        Args:
+            network: its name.
+            arrays: the plan.
+        """
         digest: str = self.call("digest_batches", network=network, arrays=arrays).result["digest"]
         return digest
 
@@ -217,7 +236,12 @@ class TrainingRequests(Requests):
         return digests
 
     def load_training(self, network: str, arrays: Arrays) -> None:
-        """Continue from the groups `state` and `optimizer`, as `export_training` gives them."""
+        """Continue from an exported training.
+
+        Args:
+            network: its name.
+            arrays: the groups `state` and `optimizer`, as `export_training` gives them.
+        """
         self.call("load_training", network=network, arrays=arrays)
 
     def forget_training(self, network: str) -> None:

@@ -60,7 +60,12 @@ class UserModelRequests(Requests):
     """Requests about a user's model; `dtype` is "float32" or "float64"."""
 
     def load_model(self, network: str, spec: ModelSpec) -> TracedModel:
-        """Build and trace the model; one of that name that was loaded before is forgotten."""
+        """Build and trace the model; an earlier one of the same name is dropped.
+
+        Args:
+            network: the pair's name.
+            spec: what to build.
+        """
         return cast(TracedModel, self.call("load_model", network=network, spec=asdict(spec)).result)
 
     def adopt(self, network: str, names: Mapping[str, Adoption]) -> list[Entry]:
@@ -79,15 +84,30 @@ class UserModelRequests(Requests):
         return list(map(entry_of, self.call("adopt", network=network, names=given).result["entries"]))
 
     def fix_model(self, network: str, code: str) -> TracedModel:
-        """Build the model anew and let code of the form `def fix(model): ...` change it. Names are forgotten."""
+        """Build the model again and change it by code. Canonical names are dropped.
+
+        Args:
+            network: the pair's name.
+            code: Python source of the form `def fix(model): ...`.
+        """
         return cast(TracedModel, self.call("fix_model", network=network, code=code).result)
 
     def draw_state(self, network: str, seed: int) -> DrawnState:
-        """Draw a state of random float32 numbers, keep it for later runs, load it and read it back."""
+        """Draw a random float32 state, keep it for later runs, load it and read it back.
+
+        Args:
+            network: the pair's name.
+            seed: of the numbers.
+        """
         return DrawnState(**self.call("draw_state", network=network, seed=seed).result)
 
     def keep_state(self, network: str, arrays: State) -> None:
-        """Keep a float32 state for later runs."""
+        """Keep a state for later runs.
+
+        Args:
+            network: the pair's name.
+            arrays: float32, by canonical name.
+        """
         self.call("keep_state", network=network, arrays=arrays)
 
     def own_state(self, network: str) -> State:
@@ -107,15 +127,40 @@ class UserModelRequests(Requests):
         return reply.arrays
 
     def model_inputs(self, network: str, arrays: Arrays, names: Sequence[str]) -> Arrays:
-        """The inputs of the adopted steps `names` for the model's `inputs`: `name/0` is the first one, and so on."""
+        """The inputs of adopted steps in a forward pass.
+
+        Args:
+            network: the pair's name.
+            arrays: `inputs` [n, *input] of the model.
+            names: of the steps.
+
+        Returns:
+            Arrays `name/0` for the first input of a step, `name/1` for the second, and so on.
+        """
         return self.call("model_inputs", network=network, arrays=arrays, names=list(names)).arrays
 
     def model_layers(self, network: str, arrays: Arrays) -> Arrays:
-        """The outputs of single adopted steps, by name, for the inputs `name/0`, `name/1`, ..."""
+        """The outputs of single adopted steps, by name.
+
+        Args:
+            network: the pair's name.
+            arrays: the inputs `name/0`, `name/1`, ... of each step, as `model_inputs` gives them.
+        """
         return self.call("model_layers", network=network, arrays=arrays).arrays
 
     def model_ends(self, network: str, dtype: str, end: str, batch: int, arrays: Arrays) -> np.ndarray:
-        """The output of the adopted step `end` for the model's `inputs`, with the kept state; `batch` inputs a run."""
+        """The output of an adopted step in forward passes with the kept state.
+
+        Args:
+            network: the pair's name.
+            dtype: of the model.
+            end: the step.
+            batch: inputs a forward pass.
+            arrays: `inputs` [n, *input] of the model.
+
+        Returns:
+            [n, ...], of all inputs.
+        """
         reply = self.call("model_ends", network=network, dtype=dtype, end=end, batch=batch, arrays=arrays)
         return reply.arrays["output"]
 
@@ -133,11 +178,24 @@ class UserModelRequests(Requests):
         return TrainingPass(output, group(passed, "gradients"), group(passed, "statistics"))
 
     def read_weights(self, network: str, path: str) -> State:
-        """The adopted arrays of a file of the model's weights. Fails for what is not float32, or does not fit."""
+        """The adopted arrays of a file of the model's weights.
+
+        Args:
+            network: the pair's name.
+            path: of the file. Fails for one whose arrays are not float32 or do not fit.
+        """
         return self.call("read_weights", network=network, path=path).arrays
 
     def write_weights(self, network: str, path: str) -> int:
-        """Write the kept state as a file of the model's weights; its size in bytes."""
+        """Write the kept state as a file of the model's weights.
+
+        Args:
+            network: the pair's name.
+            path: of the file.
+
+        Returns:
+            Its size in bytes.
+        """
         return int(self.call("write_weights", network=network, path=path).result["bytes"])
 
 
