@@ -77,4 +77,4 @@ $(OLDEST)/.ready: $(READY) Makefile
 	@echo "Use it: PARITY_PADDLE_PYTHON=$(OLDEST)/bin/python $(BIN)/parity check lenet5"
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import paddle
 
-from paddle_impl.kinds import KNOWN
+from paddle_impl.kinds import KNOWN_FUNCTIONS
 from parity.runtime.device import WorkerDevice
 from parity.runtime.tracing import absent
 
@@ -32,7 +32,7 @@ class Device(WorkerDevice):
         return int(paddle.device.cuda.max_memory_allocated())
 
     def lacks(self) -> list[str]:
-        return absent(KNOWN)
+        return absent(KNOWN_FUNCTIONS)
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(paddle.matmul(paddle.to_tensor(a), paddle.to_tensor(b)).numpy())

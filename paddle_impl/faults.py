@@ -1,4 +1,4 @@
-"""Known faults for the built twin, put in from outside: they show what the suite finds. No other file knows of them."""
+"""Known faults, injected into the layers of a built twin to measure what the suite detects. No other file uses them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LAYER_FAULTS = Faults()
 
 @LAYER_FAULTS.named(FaultName.SYMMETRIC_PADDING)
 def _symmetric_padding(layer: nn.Layer) -> Patches:
-    """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
-    cells = layer.spec.get("window", 3) // 2 if layer.spec["kind"] == "max_pool" else layer.weight.shape[2] // 2
+    """The same number of pixels on every side, where SAME pads the bottom and the right of an even map only."""
+    padding = layer.spec.get("window", 3) // 2 if layer.spec["kind"] == "max_pool" else layer.weight.shape[2] // 2
     stride = layer.spec["stride"]
 
     def conv(x: paddle.Tensor) -> paddle.Tensor:
-        return functional.conv2d(x, layer.weight, layer.bias, stride=stride, padding=cells)
+        return functional.conv2d(x, layer.weight, layer.bias, stride=stride, padding=padding)
 
     def pool(x: paddle.Tensor) -> paddle.Tensor:
-        return functional.max_pool2d(x, layer.spec["window"], stride=stride, padding=cells)
+        return functional.max_pool2d(x, layer.spec["window"], stride=stride, padding=padding)
 
     yield patch.object(layer, "forward", pool if layer.spec["kind"] == "max_pool" else conv)
 
@@ -87,7 +87,7 @@ def _batch_statistics(layer: nn.Layer) -> Patches:
             return own(x)
         axes = [axis for axis in range(x.ndim) if axis != 1]
         mean, variance = x.mean(axis=axes, keepdim=True), x.var(axis=axes, unbiased=False, keepdim=True)
-        scale, shift = (each.reshape(mean.shape) for each in (layer.weight, layer.bias))
+        scale, shift = (parameter.reshape(mean.shape) for parameter in (layer.weight, layer.bias))
         return (x - mean) / paddle.sqrt(variance + layer._epsilon) * scale + shift
 
     yield patch.object(layer, "forward", forward)

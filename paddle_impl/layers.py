@@ -23,9 +23,16 @@ from parity.data.epoch_plan import dropout_scale
 def conv(
     in_channels: int, channels: int, kernel: int, *, stride: int = 1, padding: Padding = "same", bias: bool = True
 ) -> nn.Layer:
-    """Square convolution, `padding` "same", "valid" or a number of cells on every side.
+    """A square convolution.
 
-    SAME with stride 2 pads the bottom and the right of an even map: a number there makes another network.
+    Args:
+        in_channels: of the input.
+        channels: of the output.
+        kernel: its side.
+        stride: for both axes.
+        padding: "same", "valid" or a number of pixels on every side. SAME with stride 2 pads the bottom and the right
+            of an even map: a number makes another network of it.
+        bias: whether there is one.
     """
     layer = nn.Conv2D(
         in_channels,
@@ -41,7 +48,13 @@ def conv(
 
 
 def batch_norm(channels: int, facts: BatchNorm | None, *, maps: bool = True) -> nn.Layer:
-    """Batch normalisation over the channels, biased variance in the batch and the running ones; None adds nothing."""
+    """Batch normalisation over the channels, with the biased variance in the batch and in the running statistics.
+
+    Args:
+        channels: of the input.
+        facts: epsilon and momentum; None for no layer at all.
+        maps: whether the input is maps [n, c, h, w]; else it is rows [n, c].
+    """
     if facts is None:
         return nn.Identity()  # without a spec: neither a layer of the network nor a stage
     kind = nn.BatchNorm2D if maps else nn.BatchNorm1D
@@ -61,7 +74,13 @@ def lrn(facts: LRN) -> nn.Layer:
 
 
 def max_pool(window: int, stride: int, *, padding: Padding = "same") -> nn.Layer:
-    """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
+    """Max-pool over square windows.
+
+    Args:
+        window: its side.
+        stride: for both axes.
+        padding: "same", "valid" or a number of pixels on every side; padding never wins.
+    """
     layer = nn.MaxPool2D(window, stride=stride, padding=_sides(padding), ceil_mode=False)
     return _mark(layer, kind="max_pool", window=window, stride=stride, padding=padding)
 
@@ -83,7 +102,13 @@ def global_max_pool() -> nn.Layer:
 
 
 def dense(in_features: int, width: int, *, maps: tuple[int, int, int] | None = None) -> nn.Layer:
-    """Fully connected layer with bias; `maps` (channels, height, width) where its input was flattened from maps."""
+    """A fully connected layer with bias.
+
+    Args:
+        in_features: numbers of an input row.
+        width: numbers of an output row.
+        maps: (channels, height, width) of the maps that the input was flattened from; None for other rows.
+    """
     layer = nn.Linear(in_features, width, weight_attr=_zeros(), bias_attr=_zeros())
     layer.maps = maps
     return _mark(layer, kind="dense")
@@ -110,7 +135,14 @@ def concat() -> nn.Layer:
 
 
 def head(maps: tuple[int, int, int], hidden: Sequence[Hidden], classes: int, facts: BatchNorm | None) -> nn.Sequential:
-    """Flatten, hidden fully connected layers, logits; for maps of (channels, height, width)."""
+    """Flatten, hidden fully connected layers, logits.
+
+    Args:
+        maps: (channels, height, width) of the input.
+        hidden: the hidden layers, in order.
+        classes: number of logits.
+        facts: of the hidden layers' batch norms; None for a network without batch norm.
+    """
     layers: list[tuple[str, nn.Layer]] = [("flatten", flatten())]
     rows: tuple[int, int, int] | None = maps
     features = maps[0] * maps[1] * maps[2]
@@ -170,7 +202,7 @@ class LocalResponseNorm(nn.LocalResponseNorm):
 class AveragePool(nn.AvgPool2D):
     """Paddle's own, but in float64, where the kernel's gradient is scaled by a float32 number (1/9 is off by 7e-9).
 
-    There the cells of every window are added up one by one.
+    There the taps of every window are added up one by one.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -179,12 +211,12 @@ class AveragePool(nn.AvgPool2D):
             return super().forward(x)
         window, stride = self.ksize, self.stride
         height, width = ((extent - window) // stride * stride + 1 for extent in x.shape[2:])
-        cells = [
+        taps = [
             x[:, :, row : row + height : stride, column : column + width : stride]
             for row in range(window)
             for column in range(window)
         ]
-        return paddle.add_n(cells) / paddle.full([], window**2, x.dtype)
+        return paddle.add_n(taps) / paddle.full([], window**2, x.dtype)
 
 
 class Noise:

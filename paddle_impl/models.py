@@ -16,7 +16,7 @@ from paddle_impl.networks.vgg import Vgg
 from parity.catalogue import designs, networks
 from parity.runtime.model_cache import ModelCache
 
-FAMILIES: dict[type, Callable[[designs.Network], nn.Layer]] = {
+DESIGNS: dict[type, Callable[[designs.Network], nn.Layer]] = {
     designs.VGG: Vgg,
     designs.GoogLeNet: GoogLeNet,
     designs.MiniInception: MiniInception,
@@ -30,13 +30,15 @@ FAMILIES: dict[type, Callable[[designs.Network], nn.Layer]] = {
 def build(name: str, precision: str) -> nn.Layer:
     """A new model of the catalogue's network; its weights are still to be transferred.
 
-    `precision` is "float32", "float64" or "bfloat16" (products only, see `in_bfloat16`).
+    Args:
+        name: of the network, as in `parity.catalogue.networks.network`.
+        precision: "float32", "float64" or "bfloat16" (convolutions and fully connected layers, see `in_bfloat16`).
     """
     network = networks.network(name)
     before = paddle.get_default_dtype()
     paddle.set_default_dtype("float64" if precision == "float64" else "float32")
     try:
-        model = FAMILIES[type(network.design)](network)
+        model = DESIGNS[type(network.design)](network)
     finally:
         paddle.set_default_dtype(before)
     if precision == "bfloat16":

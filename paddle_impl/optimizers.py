@@ -27,9 +27,19 @@ KEPT: dict[str, dict[str, str]] = {
 def repeated_updates(
     rule: dict[str, Any], rate: float, checkpoints: Sequence[int], arrays: Arrays, progress: Callable[..., None]
 ) -> tuple[dict[str, Any], Arrays]:
-    """An optimizer alone, with the array `gradient` [n] over and over; `updates` [checkpoints, n]: its steps there.
+    """An optimizer without a network, given the same gradient in every step.
 
-    `checkpoints` are counted from 1, in order. The weights are put to zero before each, so that an update is exact.
+    A verb. The weights are set to zero before each update that is kept, so that it is exact.
+
+    Args:
+        rule: the fields of `parity.catalogue.recipes.Optimizer`.
+        rate: the learning rate.
+        checkpoints: numbers of the steps whose updates are kept, counted from 1 and in ascending order.
+        arrays: `gradient` [n].
+        progress: is called with `step` from time to time.
+
+    Returns:
+        `updates` [checkpoints, n].
     """
     gradient = paddle.to_tensor(arrays["gradient"])
     with paddle.utils.unique_name.guard():
@@ -50,7 +60,13 @@ def repeated_updates(
 
 
 class Optimizer:
-    """Updates the parameters of `slots` in place; `decays` holds the weight decay of each."""
+    """Updates parameters in place.
+
+    Args:
+        rule: the fields of `parity.catalogue.recipes.Optimizer`.
+        slots: the parameters.
+        decays: the weight decay of each parameter; 0.0 for none.
+    """
 
     def __init__(self, rule: Mapping[str, Any], slots: Sequence[Slot], decays: Sequence[float]) -> None:
         self.rule, self.slots = rule, list(slots)
@@ -84,7 +100,7 @@ class Optimizer:
         kept = self.kernel.state_dict()
         return {
             name: slot.layout.read(memory(kept[own])) if kept[own].shape == slot.tensor.shape else kept[own].numpy()
-            for name, own, slot in self._places()
+            for name, own, slot in self._memory_entries()
         }
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
@@ -93,10 +109,10 @@ class Optimizer:
         self.restored = dict(state)
         if not state:
             return
-        places = self._places()
-        require_memory_of(self.rule["kind"], [name for name, _, _ in places], state)
+        entries = self._memory_entries()
+        require_memory_of(self.rule["kind"], [name for name, _, _ in entries], state)
         kept = {}
-        for name, own, slot in places:
+        for name, own, slot in entries:
             stored = state[name]
             if stored.size != 1 or slot.tensor.shape == [1]:
                 stored = np.empty(slot.tensor.shape, state[name].dtype)
@@ -121,7 +137,7 @@ class Optimizer:
             parameters=parameters,
         )
 
-    def _places(self) -> list[tuple[str, str, Slot]]:
+    def _memory_entries(self) -> list[tuple[str, str, Slot]]:
         """(name in an exported state, Paddle's own name, parameter) of everything that is kept."""
         return [
             (f"{name}/{slot.entry.name}", f"{slot.tensor.name}_{own}", slot)

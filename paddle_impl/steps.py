@@ -1,4 +1,4 @@
-"""What the proofs ask for, as Paddle runs and watches layers and models: see `parity.runtime.probes`."""
+"""The verbs of the proofs, with Paddle's way to run and to observe layers and models: see `parity.runtime.probes`."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Probes(ProofProbes):
         given = self.tensor(x, layer)
         given.stop_gradient = False
         paddle.autograd.backward([_in_mode(layer, True)(given)], [self.tensor(gradient)])
-        found: Gradients = [_canonical(given.grad, layer)]
+        gradients: Gradients = [_canonical(given.grad, layer)]
         for slot in slots:
-            found.append(None if slot.tensor.grad is None else slot.layout.read(slot.tensor.grad.numpy()))
+            gradients.append(None if slot.tensor.grad is None else slot.layout.read(slot.tensor.grad.numpy()))
             slot.tensor.clear_gradient(False)
-        return found
+        return gradients
 
     @paddle.no_grad()
     def watched_outputs(

@@ -1,4 +1,4 @@
-"""What the suite's own steps are held against: Paddle's own loops, on one ready-made batch."""
+"""What the suite's own steps are compared with in speed: Paddle's own loops, on one ready-made batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import paddle
 from paddle_impl import training
 from paddle_impl.layers import SharedDropout
 from paddle_impl.twin import twin
-from parity.runtime.timing import ReadyMade, Steps, Subjects
+from parity.runtime.timing import ReadyMade, Steps, TimedModels
 
 
 def _forward(ready: ReadyMade) -> tuple[Steps, str]:
@@ -57,7 +57,7 @@ def _fit(ready: ReadyMade) -> tuple[Steps, str]:
         paddle.nn.CrossEntropyLoss(),
         paddle.metric.Accuracy(),
     )
-    images, labels = (each.numpy() for each in _tensors(ready))
+    images, labels = (tensor.numpy() for tensor in _tensors(ready))
 
     def run(steps: int) -> None:
         x, y = np.tile(images, (steps, 1, 1, 1)), np.tile(labels, steps)[:, None]
@@ -83,7 +83,7 @@ def _tensors(ready: ReadyMade) -> tuple[paddle.Tensor, paddle.Tensor]:
 
 
 # "bare loop" is hand-written; "Model.fit" is the framework's own
-subjects = Subjects(
+timed_models = TimedModels(
     twin,
     training.loop,
     {

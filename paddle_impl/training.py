@@ -15,7 +15,7 @@ from paddle_impl.steps import probes
 from paddle_impl.twin import twin
 from parity.numerics.arrays import Arrays
 from parity.runtime import trainer
-from parity.runtime.trainer import Plan
+from parity.runtime.trainer import EpochArrays
 from parity.runtime.training_loop import Loop
 
 
@@ -40,18 +40,19 @@ class Trainer(trainer.Trainer):
         return Optimizer(rule, self.trainable, decays)
 
     def prepare(self, mode: str) -> None:
-        # to_static costs time on the CPU; on a GPU it hides the launches. It would freeze the dropout offsets.
-        wanted = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
-        self.mode = "eager" if dropouts(self.model) else wanted
+        # to_static costs time on the CPU; on a GPU it saves the time of kernel launches. It would compile the dropout
+        # offsets in as constants.
+        chosen = mode if mode != "auto" else ("to_static" if device.settings()["device"] == "gpu" else "eager")
+        self.mode = "eager" if dropouts(self.model) else chosen
         self.forward = paddle.jit.to_static(self.model) if self.mode == "to_static" else self.model
         self.clear_sums()
 
-    def to_device(self, plan: Arrays) -> Plan:
-        """Pixels' places as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""
+    def to_device(self, plan: Arrays) -> EpochArrays:
+        """Pixel indices as tensors; rates and dropout offsets stay numbers, which is how Paddle's calls take them."""
         host = {"rate": plan["rate"].tolist(), "dropout": plan["dropout"].tolist()}
         return {name: paddle.to_tensor(array) for name, array in plan.items() if name not in host} | host
 
-    def step(self, plan: Plan, index: int) -> None:
+    def step(self, plan: EpochArrays, index: int) -> None:
         """One step of training with row `index` of the plan."""
         loss, logits, labels = self.loss(plan, index)
         loss.backward()
@@ -60,7 +61,7 @@ class Trainer(trainer.Trainer):
             self.loss_sum = self.loss_sum + loss
             self.correct = self.correct + _hits(logits, labels)
 
-    def loss(self, plan: Plan, index: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
+    def loss(self, plan: EpochArrays, index: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
         """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
         images, labels = self.augmented(plan, index)
         self.noise.offsets = plan["dropout"][index]
@@ -68,20 +69,20 @@ class Trainer(trainer.Trainer):
         logits = self.forward(images)
         return _losses(logits, labels).mean(), logits, labels
 
-    def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
+    def gradients(self, plan: EpochArrays, index: int) -> tuple[float, Arrays]:
         """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
         loss, _, _ = self.loss(plan, index)
         loss.backward()
-        found = {
+        gradients = {
             slot.entry.name: slot.layout.read(slot.tensor.grad.numpy())
             for slot in self.trainable
             if slot.tensor.grad is not None
         }
         self.optimizer.clear_gradients()
-        return float(loss), found
+        return float(loss), gradients
 
     @paddle.no_grad()
-    def stages(self, plan: Plan, index: int) -> Arrays:
+    def stages(self, plan: EpochArrays, index: int) -> Arrays:
         """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
         images, _ = self.augmented(plan, index)
         self.noise.offsets = plan["dropout"][index]
@@ -92,7 +93,7 @@ class Trainer(trainer.Trainer):
         self.loss_sum = paddle.zeros([], self.dtype)
         self.correct = paddle.zeros([], "int64")
 
-    def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch_of(self, plan: EpochArrays, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
         images, labels = self.augmented(plan, index)
         return images.numpy().transpose(0, 2, 3, 1), labels.numpy().astype(np.int32)
@@ -104,10 +105,10 @@ class Trainer(trainer.Trainer):
         pixel = paddle.arange(self.size, dtype="int32")
         rows = plan["dy"][index].unsqueeze(1) + pixel  # [batch, size]
         columns = plan["dx"][index].unsqueeze(1) + paddle.where(flip.unsqueeze(1) == 1, self.size - 1 - pixel, pixel)
-        inside = rows.unsqueeze(2) * self.padded + columns.unsqueeze(1)  # [batch, size, size]: place within one image
-        place = order.reshape([-1, 1, 1]) * self.padded**2 + inside
+        inside = rows.unsqueeze(2) * self.padded + columns.unsqueeze(1)  # [batch, size, size]: index within one image
+        pixel_index = order.reshape([-1, 1, 1]) * self.padded**2 + inside
         shape = [self.batch, self.size, self.size, -1]
-        pixels = paddle.gather(self.images, place.flatten()).reshape(shape)
+        pixels = paddle.gather(self.images, pixel_index.flatten()).reshape(shape)
         mean = None if self.mean is None else paddle.gather(self.mean, inside.flatten()).reshape(shape)
         return _preprocessed(pixels, mean, self.dtype), paddle.gather(self.labels, order).astype("int64")
 

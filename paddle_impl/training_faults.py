@@ -1,4 +1,4 @@
-"""Known faults for training and evaluation, put in from outside: see `paddle_impl.faults`, which puts them in."""
+"""Known faults for training and evaluation; `paddle_impl.faults` injects them."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def _folded_rate() -> Patches:
     """The velocity holds the learning rate: v = momentum * v - rate * g; w += v."""
 
     def apply(self: Optimizer, rate: float) -> None:
-        def update(place: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
+        def update(index: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
             momentum = self.rule["momentum"]
-            before = _memory(self).get(place, paddle.zeros_like(parameter))
+            before = _memory(self).get(index, paddle.zeros_like(parameter))
             velocity = momentum * before - rate * gradient
-            _memory(self)[place] = velocity
+            _memory(self)[index] = velocity
             step = momentum * velocity - rate * gradient if self.rule["kind"] == "nesterov" else velocity
             parameter.set_value(parameter + step)
 
@@ -58,18 +58,18 @@ def _folded_rate() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.EPSILON_HAT)
 def _epsilon_hat() -> Patches:
-    """Adam's epsilon stands beside the uncorrected root."""
+    """Adam adds epsilon to the root before the bias correction."""
 
     def apply(self: Optimizer, rate: float) -> None:
         steps = _memory(self).setdefault("steps", 0) + 1
         _memory(self)["steps"] = steps
 
-        def update(place: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
+        def update(index: Any, parameter: paddle.Tensor, gradient: paddle.Tensor) -> None:
             beta1, beta2 = self.rule["beta1"], self.rule["beta2"]
             none = paddle.zeros_like(parameter)
-            m, v = _memory(self).get(place, (none, none))
+            m, v = _memory(self).get(index, (none, none))
             m, v = beta1 * m + (1 - beta1) * gradient, beta2 * v + (1 - beta2) * gradient * gradient
-            _memory(self)[place] = m, v
+            _memory(self)[index] = m, v
             corrected = rate * (1 - beta2**steps) ** 0.5 / (1 - beta1**steps)
             parameter.set_value(parameter - corrected * m / (paddle.sqrt(v) + self.rule["epsilon"]))
 
@@ -115,8 +115,8 @@ def _clipped_norm() -> Patches:
     """Gradients are cut to a global norm of 100."""
 
     def clipped(gradients: list[paddle.Tensor]) -> list[paddle.Tensor]:
-        norm = float(sum((each * each).sum() for each in gradients)) ** 0.5
-        return [each * min(1.0, 100 / norm) for each in gradients]
+        norm = float(sum((gradient * gradient).sum() for gradient in gradients)) ** 0.5
+        return [gradient * min(1.0, 100 / norm) for gradient in gradients]
 
     return _changed_gradients(clipped)
 
@@ -124,7 +124,7 @@ def _clipped_norm() -> Patches:
 @TRAINING_FAULTS.named(FaultName.GRADIENTS_OF_10_AT_MOST)
 def _clipped_values() -> Patches:
     """Every number of a gradient is cut to -10..10."""
-    return _changed_gradients(lambda gradients: [each.clip(-10.0, 10.0) for each in gradients])
+    return _changed_gradients(lambda gradients: [gradient.clip(-10.0, 10.0) for gradient in gradients])
 
 
 @TRAINING_FAULTS.named(FaultName.SMALL_GRADIENTS_DROPPED)
@@ -136,7 +136,7 @@ def _small_gradients_dropped() -> Patches:
 @TRAINING_FAULTS.named(FaultName.A_TENTH_OF_THE_GRADIENTS)
 def _tenth_of_gradients() -> Patches:
     """Gradients are divided by a number of replicas."""
-    return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
+    return _changed_gradients(lambda gradients: [gradient / 10 for gradient in gradients])
 
 
 @TRAINING_FAULTS.named(FaultName.WRAPPED_COUNTER)
@@ -200,7 +200,7 @@ def _evaluation_in_training_mode() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.INFERENCE_MODE_AFTERWARDS)
 def _inference_mode_afterwards() -> Patches:
-    """After an evaluation the training goes on in inference mode."""
+    """After an evaluation the training continues in inference mode."""
     evaluate, loss = Trainer.evaluate, Trainer.loss
     staying: set[int] = set()
 
@@ -221,7 +221,7 @@ def _inference_mode_afterwards() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.SHIFTED_TEST_LABELS)
 def _shifted_test_labels() -> Patches:
-    """Every test image is held against the label of the one before it."""
+    """Every test image is compared with the label of the image before it."""
     own = Trainer.evaluation_step
 
     def evaluation_step(self: Trainer, pixels: paddle.Tensor, labels: paddle.Tensor) -> Any:
@@ -329,8 +329,8 @@ def _memory(optimizer: Optimizer) -> dict[Any, Any]:
 def _updated(optimizer: Optimizer, update: Callable[[Any, paddle.Tensor, paddle.Tensor], None]) -> None:
     """One step by a rule of one's own, on gradients with the weight decay added."""
     with paddle.no_grad():
-        for place, slot in enumerate(optimizer.slots):
+        for index, slot in enumerate(optimizer.slots):
             decay = slot.tensor.regularizer
             gradient = slot.tensor.grad + (decay._coeff * slot.tensor if decay is not None else 0.0)
-            update(place, slot.tensor, gradient)
+            update(index, slot.tensor, gradient)
     optimizer.clear_gradients()

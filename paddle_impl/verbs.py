@@ -1,4 +1,4 @@
-"""What a worker can be asked for, by name: the whole interface of this package to the suite."""
+"""The verbs of this package's workers, by name: its whole interface to the suite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERBS = {
         *steps.probes.verbs,
         *training.loop.verbs,
         optimizers.repeated_updates,
-        *timing.subjects.verbs,
+        *timing.timed_models.verbs,
         *faults.session.verbs,
         *user_models.host.verbs,
         registry.write_script,

@@ -11,7 +11,7 @@ from parity.weights.layout import SAME, Layout
 from parity.weights.state import Entry
 
 # Paddle's names of a layer's arrays -> the canonical ones; a batch norm's scale is called weight, too
-KINDS = {
+ARRAY_KINDS = {
     "conv": {"weight": "kernel", "bias": "bias"},
     "dense": {"weight": "kernel", "bias": "bias"},
     "batch_norm": {"weight": "gamma", "bias": "beta", "_mean": "mean", "_variance": "variance"},
@@ -24,15 +24,15 @@ def slots(model: nn.Layer) -> list[Slot]:
 
 
 def own_slots(layer: nn.Layer, name: str) -> list[Slot]:
-    """A single layer's arrays; `name` is its canonical one."""
-    found = []
+    """A single layer's arrays, under its canonical name (`group1/conv1`)."""
+    layer_slots = []
     for own_name, tensor in layer.state_dict(include_sublayers=False).items():
-        full = f"{name}/{KINDS[layer.spec['kind']][own_name]}"
+        full = f"{name}/{ARRAY_KINDS[layer.spec['kind']][own_name]}"
         layout = _layout(layer, own_name)
         shape = layout.canonical_shape(tensor.shape)
         dtype = str(tensor.dtype).removeprefix("paddle.")
-        found.append(Slot(Entry(full, shape, dtype, not tensor.stop_gradient), tensor, layout))
-    return found
+        layer_slots.append(Slot(Entry(full, shape, dtype, not tensor.stop_gradient), tensor, layout))
+    return layer_slots
 
 
 def layers_of(model: nn.Layer) -> dict[str, nn.Layer]:
@@ -46,7 +46,7 @@ def read(slot: Slot) -> np.ndarray:
 
 
 def write(slot: Slot, array: np.ndarray) -> None:
-    """Overwrite one array with a canonical one."""
+    """Overwrite one array with a canonical one of its slot's shape."""
     stored = memory(slot.tensor)
     slot.layout.write(array, stored)
     if not slot.tensor.place.is_cpu_place():

@@ -1,6 +1,6 @@
-"""What an error says went wrong: the frameworks bury it under lines that are the same for every error.
+"""Extract the cause from an error of a framework, whose message has many lines that are the same for every error.
 
-Runs inside the workers, and imports no framework: it goes by the forms that their messages have.
+Runs inside the workers and imports no framework: it recognises the forms of their messages.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from parity.printable import printable
 
-DEBUG = "PARITY_DEBUG"  # set: errors come with their traceback
+DEBUG = "PARITY_DEBUG"  # an environment variable; where it is set, errors have their traceback
 
-DEEPEST = 5  # of messages within messages
+DEEPEST = 5  # levels of messages within messages
 
 LONGEST = 1200  # characters of a cause: shapes and hints fit, a model's whole configuration does not
 
@@ -33,9 +33,14 @@ _NOISE = re.compile(
 
 
 def cause(error: BaseException, deepest: int = DEEPEST) -> str:
-    """`Type: what went wrong`, in one line; where the error does not say, the line of code that raised it.
+    """Describe an error in one line, as `Type: message`.
 
-    With what it was raised from, where it does not say that itself; `deepest` errors at most.
+    Without a message, the line of code that raised it is named. The error that it was raised from is added unless the
+    message contains it.
+
+    Args:
+        error: of a framework, a user's model or the suite.
+        deepest: how many errors of the chain to name at most.
 
     >>> cause(ValueError("first\\nsecond"))
     'ValueError: first second'
@@ -48,7 +53,11 @@ def cause(error: BaseException, deepest: int = DEEPEST) -> str:
 
 
 def message(error: BaseException) -> str:
-    """As `cause`, without the error's type; empty where the error says nothing."""
+    """As `cause`, without the type of the error; empty where it has no message.
+
+    >>> message(ValueError("first\\nsecond"))
+    'first second'
+    """
     try:
         text = str(error)
     except Exception as odd:  # a class of the user's own
@@ -67,10 +76,10 @@ def message(error: BaseException) -> str:
 def _keras_call(text: str) -> str:
     """Exception encountered when calling NAME.call().  <bold>CAUSE</bold>  Arguments received by NAME.call(): ..."""
     form = r"Exception encountered when calling (\S+)\.\n\n\x1b\[1m(.*)\x1b\[0m\n\nArguments"
-    found = re.match(form, text, re.DOTALL)
-    if not found:
+    match = re.match(form, text, re.DOTALL)
+    if not match:
         return text
-    return f"{found[2].rstrip()} [in {found[1]}]" if found[2].strip() else ""
+    return f"{match[2].rstrip()} [in {match[1]}]" if match[2].strip() else ""
 
 
 def _keras_configuration(text: str) -> str:
@@ -81,16 +90,16 @@ def _keras_configuration(text: str) -> str:
 
 def _keras_weights(text: str) -> str:
     """A total of N objects could not be loaded. Example error message for object <...>:  CAUSE  List of objects ..."""
-    found = re.match(r"A total of (\d+) objects could not be loaded\. .*? for object (<.*?>):\n\n(.*)", text, re.DOTALL)
-    return f"{found[2]}: {found[3].partition(chr(10) * 2)[0]} ({found[1]} layers in all)" if found else text
+    match = re.match(r"A total of (\d+) objects could not be loaded\. .*? for object (<.*?>):\n\n(.*)", text, re.DOTALL)
+    return f"{match[2]}: {match[3].partition(chr(10) * 2)[0]} ({match[1]} layers in all)" if match else text
 
 
 def _traced_function(text: str) -> str:
     """In user code: frames  Type: CAUSE; or Graph execution error: frames CAUSE; or N root error(s) found. (0) CAUSE"""
     if text.startswith("in user code:"):
         return text.strip().split("\n\n")[-1]
-    if found := re.search(r"root error\(s\) found\.\s*\(0\) (.*)", text):
-        return found[1]
+    if match := re.search(r"root error\(s\) found\.\s*\(0\) (.*)", text):
+        return match[1]
     if text.startswith("Graph execution error:"):
         lines = [line.strip() for line in text.splitlines()]
         named = [line for line in lines if line and not line.startswith(("[[", "File ", "Detected at"))]
@@ -102,8 +111,8 @@ def _paddle_summary(text: str) -> str:
     """C++ Traceback: frames. Error Message Summary: CAUSE [Hint: ...]; or the same with Python's frames before it."""
     _, mark, rest = text.rpartition("Error Message Summary:")
     text = rest if mark else text
-    found = re.search(r"\[operator < (\w+) > error\]", text)
-    return text.replace(found.group(), f"[in operator {found[1]}]") if found else text
+    match = re.search(r"\[operator < (\w+) > error\]", text)
+    return text.replace(match.group(), f"[in operator {match[1]}]") if match else text
 
 
 _FORMS: tuple[Callable[[str], str], ...] = (
@@ -124,6 +133,11 @@ def _raised_by(error: BaseException) -> str:
 
 
 def frames(error: BaseException, most: int = 3) -> list[str]:
-    """The innermost frames of a traceback, innermost last: two lines each, without what only underlines."""
+    """The innermost frames of a traceback, innermost last: two lines each, without underlining.
+
+    Args:
+        error: that was raised.
+        most: how many frames.
+    """
     lines = "".join(traceback.format_tb(error.__traceback__)[-most:]).splitlines()
     return [printable(line) for line in lines if set(line.strip()) - set("~^")]

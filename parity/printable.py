@@ -1,7 +1,7 @@
-"""Text that comes from files, models and frameworks, made fit to be shown: on a terminal, in a message, on a page.
+"""Make text from files, models and frameworks safe to display: on a terminal, in a message, on a page.
 
 A name in a file of weights may hold anything: sequences that move a terminal's cursor or ring its bell, half of a
-surrogate pair, which no encoding takes, a million characters. What is stored stays as it is; this is for what is shown.
+surrogate pair, which no encoding takes, a million characters. Only displayed text is changed, not what is stored.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def quoted(name: object) -> str:
 def _escaped(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
-    return "".join(each if each in "\n\t" or _prints(each) else _escape(each) for each in text)
+    return "".join(character if character in "\n\t" or _prints(character) else _escape(character) for character in text)
 
 
 def _prints(character: str) -> bool:

@@ -1,4 +1,4 @@
-"""The machine and its files: processor, memory, the project's folder, and files that appear whole or not at all."""
+"""The machine and its files: processor, memory, the project's folder, and files that are written completely or not."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent  # the folder that holds the packa
 
 
 def high_water(pid: int | None = None) -> int:
-    """Bytes: the most that a process (None: this one) has held at once; what it holds now where no mark is kept.
+    """The peak memory of a process in bytes; where the system does not record it, the memory that it uses now.
 
-    Not `ru_maxrss`: on Linux a new process inherits there what its parent held when it started it.
+    Args:
+        pid: of the process; None: this one.
+
+    It does not use `ru_maxrss`: on Linux a new process inherits there the memory of its parent.
     """
     try:
         for line in Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii").splitlines():
@@ -42,10 +45,10 @@ def is_short() -> bool:
 
 
 def return_freed() -> None:
-    """Give memory that is free inside the heap back to the system, where it is short and the C library knows how.
+    """Return free memory of the heap to the system, where memory is short and the C library can do it.
 
-    Arrays of a deep network are many and small: glibc keeps the room of those that are gone, gigabytes of it. Where
-    there is enough it is better kept: to get it anew from the system takes time.
+    Arrays of a deep network are many and small: glibc keeps gigabytes of freed memory. Where there is enough, it is
+    better kept, because to get it again from the system takes time.
     """
     if not is_short():
         return
@@ -55,7 +58,7 @@ def return_freed() -> None:
 
 @lru_cache
 def _facts() -> dict[str, str]:
-    """What Linux says of the first processor, by its own names; empty elsewhere."""
+    """The entries of the first processor in Linux's /proc/cpuinfo; empty on other systems."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -65,12 +68,12 @@ def _facts() -> dict[str, str]:
 
 
 def cpu_model() -> str | None:
-    """The processor's model name; its architecture where the system does not tell the name."""
+    """The processor's model name; its architecture where the system does not give the name."""
     return _facts().get("model name") or platform.processor() or platform.machine() or None
 
 
 def is_amd_with_avx2() -> bool:
-    """Whether this is a processor of AMD's with AVX2; False where the system does not tell."""
+    """Whether this is an AMD processor with AVX2; False where the system does not say."""
     return _facts().get("vendor_id") == "AuthenticAMD" and "avx2" in _facts().get("flags", "").split()
 
 
@@ -78,11 +81,22 @@ FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the user's share of it
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
-    """Write all files, or none: first each under a temporary name beside its own, then all are renamed, in this order.
+    """Write all files, or none: first under temporary names in the same folders, then all are renamed, in order.
 
-    Raises OSError with a message for the user, see `unwritten`; nothing half-written stays then, and no new folder.
+    Args:
+        files: contents by path; folders are made.
+
+    Raises:
+        OSError: with a message for the user, see `unwritten`; no partly written file and no new folder stays.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_together({Path(folder, "a.txt"): b"one", Path(folder, "b.txt"): b"two"})
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['a.txt', 'b.txt']
     """
-    wanted = sum(map(len, files.values()))
+    size = sum(map(len, files.values()))
     staged: dict[Path, Path] = {}
     folders = list(dict.fromkeys(parent for path in files for parent in path.parents if not parent.exists()))
     path = Path()
@@ -101,15 +115,20 @@ def write_together(files: Mapping[Path, bytes]) -> None:
             with contextlib.suppress(OSError):  # never made, or something lies in it
                 folder.rmdir()
         if isinstance(error, OSError):
-            raise unwritten(error, path, wanted) from None
+            raise unwritten(error, path, size) from None
         raise
 
 
 @contextlib.contextmanager
-def replacing(path: Path, wanted: int) -> Iterator[Path]:
-    """A temporary name beside `path`, for something else to write to; what is there at the end is renamed.
+def replacing(path: Path, size: int) -> Iterator[Path]:
+    """A context with a temporary path in the folder of `path`, which is renamed to `path` at the end.
 
-    `wanted` are the bytes that it will take, for the message. Raises as `write_together` does.
+    Args:
+        path: of the file or folder.
+        size: the bytes that it will need, for the message of an error.
+
+    Raises:
+        OSError: as `write_together`.
     """
     temporary = None
     try:
@@ -122,12 +141,16 @@ def replacing(path: Path, wanted: int) -> Iterator[Path]:
         if temporary is not None:
             _remove(temporary)
         if isinstance(error, OSError):
-            raise unwritten(error, path, wanted) from None
+            raise unwritten(error, path, size) from None
         raise
 
 
 def replaced(path: Path) -> Path:
-    """What a new file takes the place of: where a link leads to. Raises OSError for a device, a pipe or a socket."""
+    """The path that a new file replaces: the target of a link.
+
+    Raises:
+        OSError: there is a device, a pipe or a socket.
+    """
     target = path.resolve()
     if target.exists() and not target.is_file() and not target.is_dir():
         raise OSError(errno.EEXIST, "a device, a pipe or a socket is there, and no file")
@@ -135,16 +158,23 @@ def replaced(path: Path) -> Path:
 
 
 def temporary_name(path: Path, suffix: str = "") -> Path:
-    """Beside `path`, so that it can be renamed; its own for every process.
+    """A temporary path in the folder of `path`, so that it can be renamed; different for every process.
 
-    With the `suffix` of `path` at its end, for what goes by that.
+    Args:
+        path: the final one.
+        suffix: of `path`, to keep at the end of the temporary name.
     """
     before, after = _around_the_process(path, suffix)
     return path.with_name(f"{before}{os.getpid()}{after}")
 
 
 def remove_leftovers(path: Path, suffix: str = "") -> None:
-    """Remove what killed processes left under temporary names of `path`. Never fails: what cannot be removed stays."""
+    """Remove files that killed processes left under temporary names of `path`. Never fails: others stay.
+
+    Args:
+        path: the final one.
+        suffix: as in `temporary_name`.
+    """
     before, after = _around_the_process(path, suffix)
     for leftover in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
         process = leftover.name.removeprefix(before).removesuffix(after)
@@ -157,23 +187,28 @@ def _around_the_process(path: Path, suffix: str) -> tuple[str, str]:
     return f".{path.name.removesuffix(suffix)}.", f".part{suffix}"
 
 
-def unwritten(error: OSError, path: Path, wanted: int) -> OSError:
-    """The same error with a message that says which file, how much was wanted and is free, and what is kept.
+def unwritten(error: OSError, path: Path, size: int) -> OSError:
+    """The same error with a message that says which file, how much space is needed and free, and what is kept.
 
-    Call it once what was half written is removed: the free space is measured here.
+    Call it after partly written files are removed: the free space is measured here.
+
+    Args:
+        error: of the system.
+        path: the file.
+        size: the bytes that it needs.
     """
     reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
     parts = [f"{path}: could not be written: {reason}."]
     if error.errno in FULL:
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         free = shutil.disk_usage(folder).free
-        parts.append(f"{wanted:,} bytes were wanted, {free:,} are free there. Free some space or name another place.")
+        parts.append(f"{size:,} bytes are needed, {free:,} are free there. Free some space or choose another path.")
     elif error.errno == errno.EFBIG:
-        parts.append(f"{wanted:,} bytes were wanted, more than one file may have there (see `ulimit -f`).")
-    parts.append("What was there before is as it was." if path.exists() else "Nothing is there, and no part was left.")
-    found = type(error)(" ".join(parts))
-    found.errno = error.errno  # and not strerror, with which Python would show these two alone
-    return found
+        parts.append(f"{size:,} bytes are needed, more than one file may have there (see `ulimit -f`).")
+    parts.append("The earlier file is unchanged." if path.exists() else "There is no file, and no part of one.")
+    replacement = type(error)(" ".join(parts))
+    replacement.errno = error.errno  # and not strerror, with which Python would show these two alone
+    return replacement
 
 
 def _remove(temporary: Path) -> None:
@@ -184,20 +219,29 @@ def _remove(temporary: Path) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Refuse a file that could not be written after the work that it is for. Makes nothing. Raises ValueError."""
+    """Refuse a path to which no file can be written, before the work whose result it is for. Makes nothing.
+
+    Raises:
+        ValueError: the path is a directory, a device, or in a folder that cannot be written to.
+    """
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write, found a directory. Name a file in it.")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: expected a file to write, found a device, a pipe or a socket. Name a file.")
-    folder = next(each for each in path.absolute().parents if each.exists())
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        found = "one that cannot be written to" if folder.is_dir() else "a file"
-        raise ValueError(f"{path}: expected {folder} to be a directory to write to, found {found}. Choose another.")
+        obstacle = "one that cannot be written to" if folder.is_dir() else "a file"
+        raise ValueError(f"{path}: expected {folder} to be a directory to write to, found {obstacle}. Choose another.")
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` by way of a temporary name beside it: a reader sees the old file or the whole new one.
+    """Write a text file under a temporary name and rename it: a reader sees the old file or the complete new one.
 
-    Raises OSError: the message says which file, how much was wanted and what is kept.
+    Args:
+        path: of the file; its folder is made.
+        text: written as UTF-8.
+
+    Raises:
+        OSError: as `write_together`.
     """
     write_together({path: text.encode()})

@@ -1,4 +1,4 @@
-"""SIGTERM ends a run as Ctrl-C does: with what there is of a result, and nothing left behind."""
+"""Let SIGTERM end a run as Ctrl-C does: with a partial result, and no process or temporary file left."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-_came = signal.SIGINT  # what has interrupted this process, if anything has
+_received = signal.SIGINT  # the signal that has interrupted this process, if one has
 
 
 def end_like_ctrl_c() -> None:
-    """From now on SIGTERM raises KeyboardInterrupt in the main thread; not where the user has it ignored or handled."""
+    """From now on SIGTERM raises KeyboardInterrupt in the main thread, unless it is already ignored or handled."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _interrupt)
 
@@ -23,16 +23,16 @@ def end_at_once() -> None:
 
 
 def exit_code() -> int:
-    """Of a run that was interrupted: 130 by Ctrl-C, 143 by SIGTERM."""
-    return 128 + _came
+    """The exit code of a run that was interrupted: 130 by Ctrl-C, 143 by SIGTERM."""
+    return 128 + _received
 
 
 def terminated() -> bool:
-    """Whether SIGTERM has come."""
-    return _came == signal.SIGTERM
+    """Whether SIGTERM was received."""
+    return _received == signal.SIGTERM
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    global _came
-    _came = signal.Signals(number)
+    global _received
+    _received = signal.Signals(number)
     raise KeyboardInterrupt

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from parity.records.records import Migration
 from parity.system import write_together
-from reports.evidence.merged_runs import read
+from reports.evidence.merged_runs import read_runs
 from reports.pages import migration
-from reports.pages.report import compose
+from reports.pages.report import compose_report
 
 __all__ = ["write_migration_report", "write_report"]
 
@@ -43,12 +43,12 @@ def write_report(runs: Sequence[Path], output: Path) -> Path:
     """
     output = Path(output)
     folder = output.with_name(f"{output.stem}_files")
-    text, pictures = compose(read(runs), output.name, folder.name)
+    text, pictures = compose_report(read_runs(runs), output.name, folder.name)
     _write(output, text, folder, pictures)
     return output
 
 
-def write_migration_report(found: Migration, output: Path) -> Path:
+def write_migration_report(comparison: Migration, output: Path) -> Path:
     """Write the report on two models, for the engineer who signs the migration; files as those of `write_report`.
 
     Args:
@@ -64,7 +64,7 @@ def write_migration_report(found: Migration, output: Path) -> Path:
     """
     output = Path(output)
     folder = output.with_name(f"{output.stem}_files")
-    text, pictures = migration.compose(found, folder.name)
+    text, pictures = migration.compose_migration_report(comparison, folder.name)
     _write(output, text, folder, pictures)
     return output
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-LONGEST = 100  # characters of a file's name; file systems take about 255
+LONGEST_FILE_NAME = 100  # characters of a file's name; file systems take about 255
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Album:
 
     def add(self, words: str, name: str, picture: bytes) -> str:
         """Keep a picture and give the link to it. `words` is Markdown; `name` may be any text, `.png` is added."""
-        stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:LONGEST]
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:LONGEST_FILE_NAME]
         file, again = f"{stem}.png", 2
         while file in self.pictures:
             file, again = f"{stem}_{again}.png", again + 1

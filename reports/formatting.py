@@ -1,7 +1,7 @@
 """Numbers and words as a reader of GitHub-flavoured Markdown should see them.
 
 Everything that comes from a saved run passes through `plain` or `code` on its way to the page: both take directories of
-the machine out of it, neutralise Markdown's own characters, and show what `parity.printable` makes of the rest.
+the machine out of it, escape Markdown's own characters, and show what `parity.printable` makes of the rest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENDS = r"[^\s/\\'\"`,;()<>|]+"  # one component of a path
 
 _PATH = re.compile(
     rf"(?<![\w./~])(?:file://)?(?:~|/{_ENDS}(?=/))(?:/{_ENDS})+/?"  # two components or more, or a home
-    rf"|(?<![^\s='\"`])/[A-Za-z_]{_ENDS}/?"  # one component that stands alone or after an option's =
+    rf"|(?<![^\s='\"`])/[A-Za-z_]{_ENDS}/?"  # one component on its own or after an option's =
     rf"|\b[A-Za-z]:[\\/](?:{_ENDS}[\\/]?)+"  # a drive
 )
 
@@ -75,19 +75,38 @@ def code(value: Any) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()) -> str:
-    """A Markdown table; the columns whose header is in `numeric` are aligned right, pipes in cells are escaped."""
+    """A Markdown table; the columns whose header is in `numeric` are aligned right, pipes in the texts are escaped.
+
+    >>> print(table(["network", "gap"], [["`lenet5`", "0"]], numeric=["gap"]))
+    | network   |   gap |
+    |:----------|------:|
+    | `lenet5`  |     0 |
+
+    Args:
+        headers: Markdown, one for each column.
+        rows: Markdown; as many texts in a row as there are headers.
+        numeric: some of `headers`.
+    """
     align = ["right" if header in numeric else "left" for header in headers]
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return str(tabulate(cells, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True))
+    escaped = [[text.replace("|", "\\|") for text in row] for row in rows]
+    return str(tabulate(escaped, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True))
 
 
-def count(value: Any) -> str:
-    """A whole number with thousands separators."""
+def count_text(value: Any) -> str:
+    """A whole number with thousands separators.
+
+    >>> count_text(1234567)
+    '1,234,567'
+    """
     return f"{value:,.0f}" if is_number(value) else NOT_RECORDED
 
 
-def gap(value: Any) -> str:
-    """A relative gap or its limit: `2.1e-15`, `1e-12`, `0` when exactly equal, `NaN` and `none` spelled out."""
+def gap_text(value: Any) -> str:
+    """A relative gap or its limit: `2.1e-15`, `1e-12`, `0` when exactly equal, `NaN` and `none` spelled out.
+
+    >>> [gap_text(value) for value in (2.13e-15, 1e-12, 0.0, None)]
+    ['2.1e-15', '1e-12', '0', 'none']
+    """
     if value is None:
         return "none"
     if not is_number(value):
@@ -134,7 +153,7 @@ def brief(seconds: Any) -> str:
 
 
 def signed(value: Any) -> str:
-    """A difference with its sign and two decimals, never `-0.00`; one that is no number is loud."""
+    """A difference with its sign and two decimals, never `-0.00`; one that is no number is bold."""
     return f"{round(value, 2) + 0.0:+.2f}" if is_number(value) else "**NaN**"
 
 
@@ -149,7 +168,7 @@ def percents(fractions: Sequence[float]) -> str:
 
 
 def probability(value: Any) -> str:
-    """A p value: `0.031`, `< 0.001`; one that is no number is loud."""
+    """A p value: `0.031`, `< 0.001`; one that is no number is bold."""
     if not is_number(value):
         return "**NaN**"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
@@ -163,7 +182,11 @@ def numbers(values: Sequence[int]) -> str:
 
 
 def scaled(value: Any, unit: str) -> str:
-    """A large count with its prefix, three digits: `626 MFLOP` for 626e6 and unit FLOP."""
+    """A large count with its prefix, three digits.
+
+    >>> scaled(626e6, "FLOP")
+    '626 MFLOP'
+    """
     if not is_number(value) or value <= 0:
         return NOT_RECORDED
     for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -179,16 +202,24 @@ def memory(size: Any) -> str:
     return f"{size / 2**20:,.0f} MiB"
 
 
-def named(network: str, versions: str) -> str:
-    """A network's name in Markdown; `versions`, plain text where there are several to tell apart, in brackets."""
+def network_label(network: str, versions: str) -> str:
+    """A network's name in Markdown; `versions`, plain text where there are several, in brackets."""
     return code(network) + (f" ({plain(versions)})" if versions else "")
 
 
 def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Words in a sentence.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
 
 
 def some(number: int, noun: str) -> str:
-    """`1 network`, `2,000 networks`."""
+    """A number with its noun, which is in the singular.
+
+    >>> some(2000, "network")
+    '2,000 networks'
+    """
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

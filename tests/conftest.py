@@ -10,7 +10,7 @@ import pytest
 
 from parity.data import registry
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Worker, Workers, shared_threads
 
 MakePython = Callable[[Mapping[str, str]], Path]
 
@@ -20,8 +20,8 @@ FaultyPair = Callable[[str, Mapping[str, str]], Workers]
 def pytest_configure() -> None:
     """What a test starts is none of pytest-xdist's processes: in those, pytest-benchmark measures nothing.
 
-    Threads of Paddle's that have nothing to do sleep at once. By default they keep a core busy for 0.2 s, which several
-    workers at a time need for their work: Paddle's then take twice the time of the processor.
+    Threads of Paddle's without work sleep at once. By default they first keep a core busy for 0.2 s, which other workers
+    need: Paddle's with two threads then take twice the processor time.
     """
     os.environ.pop("PYTEST_XDIST_WORKER", None)
     os.environ.setdefault("KMP_BLOCKTIME", "0")
@@ -29,8 +29,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
-    """Both frameworks' workers on the CPU. A test that harms one uses its own instead."""
-    with Workers(device="cpu") as both:
+    """Both frameworks' workers, with their share of the CPU. A test that harms one uses its own instead."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    with Workers(device="cpu", threads=shared_threads(processes)) as both:
         yield both
 
 
@@ -132,9 +133,9 @@ def signatures():
     from PACKAGE.training import Trainer
     def of(function):
         return [
-            {"name": each.name, "kind": each.kind.name, "required": each.default is each.empty,
-             "default": None if each.default is each.empty else each.default}
-            for each in inspect.signature(function).parameters.values()
+            {"name": parameter.name, "kind": parameter.kind.name, "required": parameter.default is parameter.empty,
+             "default": None if parameter.default is parameter.empty else parameter.default}
+            for parameter in inspect.signature(function).parameters.values()
         ]
     return {"verbs": {name: of(verb) for name, verb in PRODUCT.items()}, "trainer": of(Trainer)}
 
@@ -147,14 +148,13 @@ def import_module(name):
     importlib.import_module(name)
 
 def held(network):
-    from PACKAGE.models import cached
-    from PACKAGE.weights import export_state
-    return {}, export_state(cached(network, "float32"))
+    from PACKAGE.twin import twin
+    return {}, twin.export_state(twin.cached(network, "float32"))
 
 def overwrite(network, arrays):
-    from PACKAGE.models import cached
-    from PACKAGE.weights import load_state
-    load_state(cached(network, "float32"), arrays)
+    from PACKAGE.twin import twin
+    twin.load_state(twin.cached(network, "float32"), arrays, network)
+    return {}
 
 def crash():
     import ctypes

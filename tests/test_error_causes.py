@@ -135,7 +135,7 @@ def failing(altered_python: MakePython, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize(
-    ("framework", "how", "says"),
+    ("framework", "how", "message"),
     [
         (
             "tensorflow",
@@ -161,12 +161,12 @@ def failing(altered_python: MakePython, tmp_path_factory: pytest.TempPathFactory
     ],
 )
 def test_the_first_line_of_a_real_error_names_its_cause(
-    failing: Mapping[str, FaultyWorker], framework: str, how: str, says: str
+    failing: Mapping[str, FaultyWorker], framework: str, how: str, message: str
 ) -> None:
     with pytest.raises(WorkerError) as caught:
         failing[framework].call("fail", network="net", how=how)
     first, *frames = str(caught.value).splitlines()
-    assert says in first
+    assert message in first
     assert first.startswith(f"{FRAMEWORKS[framework].title}, network net, step 'fail': ")
     assert len(first) < LONGEST + 100
     assert not set(first) & set("\x1b\n")
@@ -266,7 +266,7 @@ def test_a_lambda_is_refused_with_the_reason_and_what_to_do(workers: Workers, tm
     subprocess.run([sys.executable, "-c", make], cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "ran").unlink()
     path = str(tmp_path / "lambda.keras")
-    for wanted, advice in (
+    for spec, advice in (
         (ModelSpec(path, [4]), ("safe_mode=False", "put a layer of Keras in the place of the Lambda")),
         (
             ModelSpec("tests.migration.keras_models:signals()", [20, 6], weights=path),
@@ -274,7 +274,7 @@ def test_a_lambda_is_refused_with_the_reason_and_what_to_do(workers: Workers, tm
         ),
     ):
         with pytest.raises(WorkerError) as caught:
-            workers["tensorflow"].load_model("pair", wanted)
+            workers["tensorflow"].load_model("pair", spec)
         for part in ("lambda.keras holds Python code (a Lambda layer)", "safe mode", *advice):
             assert part in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1

@@ -17,13 +17,13 @@ def modules_with_examples() -> list[str]:
     """Names of modules of the suite and the reports in whose docstrings there is an example."""
     names = ["parity", "reports"]
     for package in (parity, reports):
-        names += [each.name for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+        names += [module_info.name for module_info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     names = [name for name in names if not name.endswith(("__main__", "conftest")) and ".test_" not in name]
     return [name for name in names if examples_of(importlib.import_module(name))]
 
 
 def examples_of(module: ModuleType) -> int:
-    return sum(len(found.examples) for found in doctest.DocTestFinder().find(module))
+    return sum(len(example.examples) for example in doctest.DocTestFinder().find(module))
 
 
 MODULES = modules_with_examples()
@@ -32,9 +32,9 @@ MODULES = modules_with_examples()
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_are_true(name: str) -> None:
     module = importlib.import_module(name)
-    result = doctest.testmod(module)
-    assert result.failed == 0
-    assert result.attempted == examples_of(module)
+    outcome = doctest.testmod(module)
+    assert outcome.failed == 0
+    assert outcome.attempted == examples_of(module)
 
 
 def test_the_public_functions_have_examples() -> None:

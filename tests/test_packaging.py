@@ -36,10 +36,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]
 
 def test_the_sdist_sets_up_tests_and_lints(built: tuple[set[str], set[str]]) -> None:
     sdist, _ = built
-    wanted = {"LICENSE", "Makefile", "README.md", "CHANGELOG.md", "constraints.txt", "pyproject.toml", ".ci/run"}
-    wanted |= {str(path.relative_to(ROOT)) for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py")}
-    wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.json")}
-    assert not wanted - sdist
+    expected = {"LICENSE", "Makefile", "README.md", "CHANGELOG.md", "constraints.txt", "pyproject.toml", ".ci/run"}
+    expected |= {
+        str(path.relative_to(ROOT)) for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py")
+    }
+    expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.json")}
+    assert not expected - sdist
     assert not [name for name in sdist if name.endswith(".pyc")]
 
 

@@ -39,7 +39,11 @@ HOSTILE = "\x1b[2J\a\x1b]0;owned\x07\x9b31m\u202e\ud800\r\x00[red]red[/red]`**$x
 
 
 def unprintable(text: str) -> set[str]:
-    return {each for each in text if each != "\n" and unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    return {
+        character
+        for character in text
+        if character != "\n" and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    }
 
 
 def assert_shown_safely(text: str) -> None:
@@ -151,9 +155,9 @@ FIXED = ("kind", "framework", "what", "trained_in", "evaluated_in", "one", "othe
 def spoilt(value: Any, key: str = "") -> Any:
     """A record in which every text that is a name or a message ends in what must not be shown."""
     if isinstance(value, dict):
-        return {name: spoilt(each, name) for name, each in value.items()}
+        return {name: spoilt(element, name) for name, element in value.items()}
     if isinstance(value, list):
-        return [spoilt(each, key) for each in value]
+        return [spoilt(element, key) for element in value]
     return value + HOSTILE if isinstance(value, str) and key not in FIXED else value
 
 
@@ -183,8 +187,8 @@ def test_a_report_of_a_saved_run_shows_no_name_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_migration_report_shows_no_name_as_it_is(tmp_path: Path) -> None:
-    found = Migration.from_dict(spoilt(different().as_dict()))
-    text = write_migration_report(found, tmp_path / "report.md").read_text()
+    migration = Migration.from_dict(spoilt(different().as_dict()))
+    text = write_migration_report(migration, tmp_path / "report.md").read_text()
     assert text.count("\\x1b") > 10
     assert_shown_safely(text)
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from parity.runtime.device import WorkerDevice
 from parity.runtime.tracing import absent
-from tf_impl.kinds import KNOWN
+from tf_impl.kinds import KNOWN_FUNCTIONS
 
 
 class Device(WorkerDevice):
@@ -41,7 +41,7 @@ class Device(WorkerDevice):
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
     def lacks(self) -> list[str]:
-        return [name.replace("keras.api.", "keras.") for name in absent(KNOWN)]
+        return [name.replace("keras.api.", "keras.") for name in absent(KNOWN_FUNCTIONS)]
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(tf.matmul(tf.constant(a), tf.constant(b)).numpy())

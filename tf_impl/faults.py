@@ -1,4 +1,4 @@
-"""Known faults for the built twin, put in from outside: they show what the suite finds. No other file knows of them."""
+"""Known faults, injected into the layers of a built twin to measure what the suite detects. No other file uses them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAYER_FAULTS = Faults()
 
 @LAYER_FAULTS.named(FaultName.SYMMETRIC_PADDING)
 def _symmetric_padding(layer: keras.layers.Layer) -> Patches:
-    """As many cells on every side, where SAME pads the bottom and the right of an even map only."""
+    """The same number of pixels on every side, where SAME pads the bottom and the right of an even map only."""
     window = layer.spec["window"] if layer.spec["kind"] == "max_pool" else layer.kernel.shape[0]
     sides = [[0, 0], [window // 2] * 2, [window // 2] * 2, [0, 0]]
     stride = layer.spec["stride"]

@@ -23,9 +23,17 @@ from parity.data.epoch_plan import dropout_scale
 def conv(
     x: Any, name: str, channels: int, kernel: int, *, stride: int = 1, padding: Padding = "same", bias: bool = True
 ) -> Any:
-    """Square convolution, `padding` "same", "valid" or a number of cells on every side.
+    """A square convolution.
 
-    SAME with stride 2 pads the bottom and the right of an even map: a number there makes another network.
+    Args:
+        x: maps [n, h, w, c].
+        name: of the layer.
+        channels: of the output.
+        kernel: its side.
+        stride: for both axes.
+        padding: "same", "valid" or a number of pixels on every side. SAME with stride 2 pads the bottom and the right
+            of an even map: a number makes another network of it.
+        bias: whether there is one.
     """
     kind: Any = ExplicitConv if isinstance(padding, int) else keras.layers.Conv2D
     layer = kind(
@@ -42,7 +50,13 @@ def conv(
 
 
 def batch_norm(x: Any, name: str, facts: BatchNorm | None) -> Any:
-    """Batch normalisation over the channels, biased variance in the batch and the running ones; None adds nothing."""
+    """Batch normalisation over the channels, with the biased variance in the batch and in the running statistics.
+
+    Args:
+        x: maps [n, h, w, c] or rows [n, c].
+        name: of the layer.
+        facts: epsilon and momentum; None for no layer at all.
+    """
     if facts is None:
         return x
     layer = FusedBatchNorm(axis=-1, momentum=facts.momentum, epsilon=facts.epsilon, center=True, scale=True, name=name)
@@ -60,7 +74,15 @@ def lrn(x: Any, name: str, facts: LRN) -> Any:
 
 
 def max_pool(x: Any, name: str, window: int, stride: int, *, padding: Padding = "same") -> Any:
-    """Max-pool; `padding` is "same", "valid" or a number of cells on every side (which never win)."""
+    """Max-pool over square windows.
+
+    Args:
+        x: maps [n, h, w, c].
+        name: of the layer.
+        window: its side.
+        stride: for both axes.
+        padding: "same", "valid" or a number of pixels on every side; padding never wins.
+    """
     if isinstance(padding, int):
         layer: keras.layers.Layer = ExplicitMaxPool(window, stride, padding, name=name)
     else:
@@ -85,7 +107,13 @@ def global_max_pool(x: Any, name: str) -> Any:
 
 
 def dense(x: Any, name: str, width: int) -> Any:
-    """Fully connected layer with bias."""
+    """A fully connected layer with bias.
+
+    Args:
+        x: rows [n, in].
+        name: of the layer.
+        width: numbers of an output row.
+    """
     return _apply(keras.layers.Dense(width, kernel_initializer="zeros", name=name), x, kind="dense")
 
 
@@ -110,7 +138,14 @@ def concat(maps: Sequence[Any], name: str) -> Any:
 
 
 def head(x: Any, hidden: Sequence[Hidden], classes: int, facts: BatchNorm | None) -> Any:
-    """Flatten, hidden fully connected layers, logits."""
+    """Flatten, hidden fully connected layers, logits.
+
+    Args:
+        x: maps [n, h, w, c].
+        hidden: the hidden layers, in order.
+        classes: number of logits.
+        facts: of the hidden layers' batch norms; None for a network without batch norm.
+    """
     x = flatten(x, "head.flatten")
     for number, layer in enumerate(hidden, start=1):
         x = dense(x, f"head.fc{number}", layer.width)
@@ -155,21 +190,21 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
 
 
 class ExplicitConv(keras.layers.Conv2D):
-    """Convolution with the same number of padding cells on every side; Keras itself knows only "same" and "valid"."""
+    """Convolution with the same number of padding pixels on every side; Keras itself knows only "same" and "valid"."""
 
     def __init__(self, *args: Any, padding: int, **kwargs: Any) -> None:
         super().__init__(*args, padding="valid", **kwargs)
-        self.cells = padding
+        self.pixels = padding
 
     def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
         """Maps [n, h, w, i] and kernel [k, k, i, o] -> [n, (h + 2p - k) // stride + 1, ..., o]."""
-        sides = [self.cells, self.cells]
+        sides = [self.pixels, self.pixels]
         return tf.nn.conv2d(inputs, kernel, self.strides, [[0, 0], sides, sides, [0, 0]])
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
         """The shape that `convolution_op` gives."""
         n, height, width, channels = input_shape
-        return super().compute_output_shape((n, height + 2 * self.cells, width + 2 * self.cells, channels))
+        return super().compute_output_shape((n, height + 2 * self.pixels, width + 2 * self.pixels, channels))
 
 
 class LocalResponseNorm(keras.layers.Layer):
@@ -192,7 +227,7 @@ class LocalResponseNorm(keras.layers.Layer):
 
 
 class ExplicitMaxPool(keras.layers.Layer):
-    """Max-pool with the same number of padding cells on every side; Keras itself knows only "same" and "valid"."""
+    """Max-pool with the same number of padding pixels on every side; Keras itself knows only "same" and "valid"."""
 
     def __init__(self, window: int, stride: int, padding: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -205,7 +240,7 @@ class ExplicitMaxPool(keras.layers.Layer):
 
 
 class AdaptiveAveragePool(keras.layers.Layer):
-    """The i-th of `side` windows along an axis of n cells is floor(i * n / side) .. ceil((i + 1) * n / side)."""
+    """The i-th of `side` windows along an axis of n pixels is floor(i * n / side) .. ceil((i + 1) * n / side)."""
 
     def __init__(self, side: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -16,7 +16,7 @@ from tf_impl.networks.lenet import lenet
 from tf_impl.networks.resnet import resnet, resnet_v2
 from tf_impl.networks.vgg import vgg
 
-FAMILIES: dict[type, Callable[[designs.Network, Any], Any]] = {
+DESIGNS: dict[type, Callable[[designs.Network, Any], Any]] = {
     designs.VGG: vgg,
     designs.GoogLeNet: googlenet,
     designs.MiniInception: mini_inception,
@@ -30,7 +30,9 @@ FAMILIES: dict[type, Callable[[designs.Network, Any], Any]] = {
 def build(name: str, precision: str) -> keras.Model:
     """A new model of the catalogue's network; its weights are still to be transferred.
 
-    `precision` is "float32", "float64" or "bfloat16" (products only, see `in_bfloat16`).
+    Args:
+        name: of the network, as in `parity.catalogue.networks.network`.
+        precision: "float32", "float64" or "bfloat16" (convolutions and fully connected layers, see `in_bfloat16`).
     """
     network = networks.network(name)
     dtype = "float64" if precision == "float64" else "float32"
@@ -38,7 +40,7 @@ def build(name: str, precision: str) -> keras.Model:
     keras.config.set_dtype_policy(dtype)
     try:
         images = keras.Input(network.image, name="images", dtype=dtype)
-        logits = FAMILIES[type(network.design)](network, images)
+        logits = DESIGNS[type(network.design)](network, images)
         model = keras.Model(images, logits, name=name)
     finally:
         keras.config.set_dtype_policy(before)

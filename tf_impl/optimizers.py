@@ -33,9 +33,19 @@ Update = Callable[[int, tf.Variable, tf.Tensor], None]
 def repeated_updates(
     rule: dict[str, Any], rate: float, checkpoints: Sequence[int], arrays: Arrays, progress: Callable[..., None]
 ) -> tuple[dict[str, Any], Arrays]:
-    """An optimizer alone, with the array `gradient` [n] over and over; `updates` [checkpoints, n]: its steps there.
+    """An optimizer without a network, given the same gradient in every step.
 
-    `checkpoints` are counted from 1, in order. The weights are put to zero before each, so that an update is exact.
+    A verb. The weights are set to zero before each update that is kept, so that it is exact.
+
+    Args:
+        rule: the fields of `parity.catalogue.recipes.Optimizer`.
+        rate: the learning rate.
+        checkpoints: numbers of the steps whose updates are kept, counted from 1 and in ascending order.
+        arrays: `gradient` [n].
+        progress: is called with `step` from time to time.
+
+    Returns:
+        `updates` [checkpoints, n].
     """
     gradient = tf.constant(arrays["gradient"])
     weights = keras.Variable(tf.zeros_like(gradient), dtype=gradient.dtype.name)
@@ -57,7 +67,13 @@ def repeated_updates(
 
 
 class Optimizer:
-    """Updates the parameters of `slots` in place; `decays` holds the weight decay of each."""
+    """Updates parameters in place.
+
+    Args:
+        rule: the fields of `parity.catalogue.recipes.Optimizer`.
+        slots: the parameters.
+        decays: the weight decay of each parameter; 0.0 for none.
+    """
 
     def __init__(self, rule: Mapping[str, Any], slots: Sequence[Slot], decays: Sequence[float]) -> None:
         self.rule, self.decays = rule, list(decays)
@@ -82,17 +98,17 @@ class Optimizer:
 
     def export(self) -> Arrays:
         """What is remembered, by slot and canonical name: `velocity/stem/conv/kernel`, and the number of `steps`."""
-        return {name: variable.numpy() for name, variable in self._places().items()}
+        return {name: variable.numpy() for name, variable in self._memory_entries().items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
-        places = self._places()
+        entries = self._memory_entries()
         if state:
-            require_memory_of(self.rule["kind"], places, state)
-        for name, variable in places.items():
+            require_memory_of(self.rule["kind"], entries, state)
+        for name, variable in entries.items():
             variable.assign(state[name] if state else tf.zeros_like(variable))
 
-    def _places(self) -> dict[str, tf.Variable]:
+    def _memory_entries(self) -> dict[str, tf.Variable]:
         """Everything that is kept, by its name in an exported state."""
         kept = {
             f"{slot}/{name}": variable

@@ -1,4 +1,4 @@
-"""What the proofs ask for, as Keras runs and watches layers and models: see `parity.runtime.probes`."""
+"""The verbs of the proofs, with Keras's way to run and to observe layers and models: see `parity.runtime.probes`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Probes(ProofProbes):
         with tf.GradientTape() as tape:
             tape.watch(given)
             y = layer(given, training=True)
-        found = tape.gradient(y, [given, *(slot.tensor.value for slot in slots)], tf.constant(gradient))
-        return [None if each is None else each.numpy() for each in found]
+        gradients = tape.gradient(y, [given, *(slot.tensor.value for slot in slots)], tf.constant(gradient))
+        return [None if value is None else value.numpy() for value in gradients]
 
     def watched_outputs(
         self, model: keras.Model, images: tf.Tensor, layers: Mapping[str, keras.layers.Layer], *, training: bool
@@ -43,7 +43,7 @@ class Probes(ProofProbes):
 
     def watched_inputs(self, model: keras.Model, images: tf.Tensor, layers: Mapping[str, keras.layers.Layer]) -> Arrays:
         staged = keras.Model(model.inputs, {name: layer.input for name, layer in layers.items()})
-        return {name: np.asarray(each) for name, each in staged(images, training=False).items()}
+        return {name: np.asarray(tensor) for name, tensor in staged(images, training=False).items()}
 
     def inference(self, model: keras.Model, dtype: str, count: int) -> Callable[[np.ndarray], np.ndarray]:
         def infer(images: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""What the suite's own steps are held against: TensorFlow's and Keras's own loops, on one ready-made batch."""
+"""What the suite's own steps are compared with in speed: TensorFlow's and Keras's loops, on one ready-made batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.runtime.timing import ReadyMade, Steps, Subjects
+from parity.runtime.timing import ReadyMade, Steps, TimedModels
 from tf_impl import training
 from tf_impl.layers import FusedBatchNorm, SharedDropout
 from tf_impl.twin import twin
@@ -82,4 +82,4 @@ def _tensors(ready: ReadyMade) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 # "bare loop" is hand-written; "Model.fit" is the framework's own
-subjects = Subjects(twin, training.loop, {"forward": _forward, "bare loop": _bare_loop, "Model.fit": _fit})
+timed_models = TimedModels(twin, training.loop, {"forward": _forward, "bare loop": _bare_loop, "Model.fit": _fit})

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from parity.numerics.arrays import Arrays
 from parity.runtime import trainer
-from parity.runtime.trainer import Plan
+from parity.runtime.trainer import EpochArrays
 from parity.runtime.training_loop import Loop
 from tf_impl.device import device
 from tf_impl.optimizers import Optimizer
@@ -46,12 +46,12 @@ class Trainer(trainer.Trainer):
         self.loss_sum = tf.Variable(tf.zeros([], self.dtype))
         self.correct = tf.Variable(0, dtype="int64")
 
-    def to_device(self, plan: Arrays) -> Plan:
-        """All of it as tensors; pixels' places in int64, because int32 is calculated on the host, GPU or not."""
+    def to_device(self, plan: Arrays) -> EpochArrays:
+        """Everything as tensors; pixel indices in int64, because int32 is calculated on the host, GPU or not."""
         host = ("rate", "dropout")
         return {name: tf.constant(array, None if name in host else "int64") for name, array in plan.items()}
 
-    def step(self, plan: Plan, index: int) -> None:
+    def step(self, plan: EpochArrays, index: int) -> None:
         """One step of training with row `index` of the plan."""
         self.compiled_step(plan, tf.constant(index))
 
@@ -64,25 +64,25 @@ class Trainer(trainer.Trainer):
         self.loss_sum.assign_add(loss)
         self.correct.assign_add(_hits(logits, labels))
 
-    def loss(self, plan: Plan, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def loss(self, plan: EpochArrays, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
         images, labels = self.augmented(plan, index)
         self.noise.offsets.assign(plan["dropout"][index])
         logits = tf.cast(self.model(images, training=True), self.dtype)
         return tf.reduce_mean(_losses(logits, labels)), logits, labels
 
-    def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
+    def gradients(self, plan: EpochArrays, index: int) -> tuple[float, Arrays]:
         """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
         with tf.GradientTape() as tape:
             loss, _, _ = self.loss(plan, tf.constant(index))
-        found = tape.gradient(loss, self.variables)
+        gradients = tape.gradient(loss, self.variables)
         return float(loss), {
             slot.entry.name: slot.layout.read(gradient.numpy())
-            for slot, gradient in zip(self.trainable, found, strict=True)
+            for slot, gradient in zip(self.trainable, gradients, strict=True)
             if gradient is not None
         }
 
-    def stages(self, plan: Plan, index: int) -> Arrays:
+    def stages(self, plan: EpochArrays, index: int) -> Arrays:
         """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
         images, _ = self.augmented(plan, tf.constant(index))
         self.noise.offsets.assign(plan["dropout"][index])
@@ -93,7 +93,7 @@ class Trainer(trainer.Trainer):
         self.loss_sum.assign(tf.zeros([], self.dtype))
         self.correct.assign(0)
 
-    def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch_of(self, plan: EpochArrays, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
         images, labels = self.compiled_batch(plan, tf.constant(index))
         return images.numpy(), labels.numpy().astype(np.int32)
@@ -109,7 +109,7 @@ class Trainer(trainer.Trainer):
         pixel = tf.range(self.size, dtype="int64")
         rows = plan["dy"][index][:, None] + pixel  # [batch, size]
         columns = plan["dx"][index][:, None] + tf.where(flip[:, None] == 1, self.size - 1 - pixel, pixel)
-        inside = rows[:, :, None] * self.padded + columns[:, None, :]  # [batch, size, size]: place within one image
+        inside = rows[:, :, None] * self.padded + columns[:, None, :]  # [batch, size, size]: index within one image
         pixels = tf.gather(self.images, order[:, None, None] * self.padded**2 + inside)
         mean = None if self.mean is None else tf.gather(self.mean, inside)
         return _preprocessed(pixels, mean, self.dtype), tf.gather(self.labels, order)

@@ -1,4 +1,4 @@
-"""Known faults for training and evaluation, put in from outside: see `tf_impl.faults`, which puts them in."""
+"""Known faults for training and evaluation; `tf_impl.faults` injects them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _folded_rate() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.EPSILON_HAT)
 def _epsilon_hat() -> Patches:
-    """Adam's epsilon stands beside the uncorrected root."""
+    """Adam adds epsilon to the root before the bias correction."""
 
     def adam_update(self: Optimizer, rate: tf.Tensor) -> Update:
         beta1, beta2, epsilon = (tf.cast(self.rule[name], rate.dtype) for name in ("beta1", "beta2", "epsilon"))
@@ -110,7 +110,7 @@ def _clipped_norm() -> Patches:
 @TRAINING_FAULTS.named(FaultName.GRADIENTS_OF_10_AT_MOST)
 def _clipped_values() -> Patches:
     """Every number of a gradient is cut to -10..10."""
-    return _changed_gradients(lambda gradients: [tf.clip_by_value(each, -10.0, 10.0) for each in gradients])
+    return _changed_gradients(lambda gradients: [tf.clip_by_value(gradient, -10.0, 10.0) for gradient in gradients])
 
 
 @TRAINING_FAULTS.named(FaultName.SMALL_GRADIENTS_DROPPED)
@@ -122,7 +122,7 @@ def _small_gradients_dropped() -> Patches:
 @TRAINING_FAULTS.named(FaultName.A_TENTH_OF_THE_GRADIENTS)
 def _tenth_of_gradients() -> Patches:
     """Gradients are divided by a number of replicas."""
-    return _changed_gradients(lambda gradients: [each / 10 for each in gradients])
+    return _changed_gradients(lambda gradients: [gradient / 10 for gradient in gradients])
 
 
 @TRAINING_FAULTS.named(FaultName.WRAPPED_COUNTER)
@@ -179,7 +179,7 @@ def _evaluation_in_training_mode() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.INFERENCE_MODE_AFTERWARDS)
 def _inference_mode_afterwards() -> Patches:
-    """After an evaluation the training goes on in inference mode."""
+    """After an evaluation the training continues in inference mode."""
     evaluate, loss = Trainer.evaluate, Trainer.loss
     staying: set[int] = set()
     compiled = Trainer.compiled_step.python_function
@@ -202,7 +202,7 @@ def _inference_mode_afterwards() -> Patches:
 
 @TRAINING_FAULTS.named(FaultName.SHIFTED_TEST_LABELS)
 def _shifted_test_labels() -> Patches:
-    """Every test image is held against the label of the one before it."""
+    """Every test image is compared with the label of the image before it."""
     own = Trainer.evaluation_step.python_function
 
     @tf.function(reduce_retracing=False)

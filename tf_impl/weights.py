@@ -11,7 +11,7 @@ from parity.weights.state import Entry
 from tf_impl.layers import ordered
 
 # Keras's names of a layer's arrays -> the canonical ones
-KINDS = {
+ARRAY_KINDS = {
     "kernel": "kernel",
     "bias": "bias",
     "gamma": "gamma",
@@ -27,12 +27,14 @@ def slots(model: keras.Model) -> list[Slot]:
 
 
 def own_slots(layer: keras.layers.Layer, name: str) -> list[Slot]:
-    """A single layer's arrays; `name` is its canonical one."""
-    found = []
+    """A single layer's arrays, under its canonical name (`group1/conv1`)."""
+    layer_slots = []
     for variable in layer.weights:
-        full = f"{name}/{KINDS[variable.name]}"
-        found.append(Slot(Entry(full, tuple(variable.shape), str(variable.dtype), variable.trainable), variable, SAME))
-    return found
+        full = f"{name}/{ARRAY_KINDS[variable.name]}"
+        layer_slots.append(
+            Slot(Entry(full, tuple(variable.shape), str(variable.dtype), variable.trainable), variable, SAME)
+        )
+    return layer_slots
 
 
 def layers_of(model: keras.Model) -> dict[str, keras.layers.Layer]:
@@ -47,7 +49,7 @@ def read(slot: Slot) -> np.ndarray:
 
 
 def write(slot: Slot, array: np.ndarray) -> None:
-    """Overwrite one array with a canonical one."""
+    """Overwrite one array with a canonical one of its slot's shape."""
     if slot.layout != SAME:  # Keras's layouts are the canonical ones but for the shape
         stored = np.empty(tuple(slot.tensor.shape), array.dtype)
         slot.layout.write(array, stored)

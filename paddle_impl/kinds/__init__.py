@@ -7,7 +7,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from parity.kinds.registry import Call, Registry
+from parity.kinds.registry import FunctionCall, Registry
 from parity.runtime.tracing import present, reader
 from parity.weights.layout import Layout
 
@@ -17,9 +17,9 @@ reads = reader(f"PaddlePaddle {paddle.__version__}")
 
 registry = Registry("paddle_impl")
 
-KNOWN = registry.called()  # functions, by the modules and names through which models call them
+KNOWN_FUNCTIONS = registry.called()  # functions, by the modules and names through which models call them
 
-FUNCTIONS = present(KNOWN)  # older versions lack some
+FUNCTIONS = present(KNOWN_FUNCTIONS)  # older versions lack some
 
 
 @reads
@@ -49,5 +49,5 @@ def of_function(
     name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, *, first: bool = False
 ) -> Facts:
     """Kind and numbers of a function of `FUNCTIONS` that made y of x; `first`: channels are x's second axis."""
-    kind = registry.of_function(Call(name, arguments, x, y, channels_second=first))
+    kind = registry.of_function(FunctionCall(name, arguments, x, y, channels_second=first))
     return kind.name, kind.numbers()

@@ -118,8 +118,8 @@ LAYER_CODE: dict[str, Callable[[Any], str]] = {
 
 
 def _replaced(repair: Repair) -> str:
-    write = LAYER_CODE.get(repair.wanted.key)
-    made = write(repair.wanted) if write and repair.alike else ""
+    write = LAYER_CODE.get(repair.expected.key)
+    made = write(repair.expected) if write and repair.alike else ""
     return f"replace(name, {made})" if made else ""
 
 

@@ -43,7 +43,7 @@ def attended(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         return None
     given = inspect.signature(layer.forward).bind(*args, **kwargs).arguments
     query, key, value = given.pop("query"), given.pop("key", None), given.pop("value", None)
-    if any(each is not None for each in given.values()):
+    if any(argument is not None for argument in given.values()):
         return None
     key = query if key is None else key
     return [query, key, key if value is None else value]

@@ -66,19 +66,19 @@ SCRIPTS = {
 def _conv_repair(repair: Repair) -> str:
     if not repair.only_in("stride", "padding"):
         return ""
-    wanted, found = repair.wanted.numbers(), repair.found.numbers()
-    stride = wanted["stride"][1:] if repair.row else wanted["stride"]
-    head = f"layers[name]._stride = {stride}\n" if wanted["stride"] != found["stride"] else ""
+    expected, actual = repair.expected.numbers(), repair.actual.numbers()
+    stride = expected["stride"][1:] if repair.row else expected["stride"]
+    head = f"layers[name]._stride = {stride}\n" if expected["stride"] != actual["stride"] else ""
     if repair.row:
-        return f"{head}layers[name]._padding = {wanted['padding'][1]}  # before, after"
+        return f"{head}layers[name]._padding = {expected['padding'][1]}  # before, after"
     return (
         f"{head}layers[name]._padding_algorithm = 'EXPLICIT'\n"
-        f"layers[name]._updated_padding = {four_sides(wanted['padding'])}  # above, below, left, right"
+        f"layers[name]._updated_padding = {four_sides(expected['padding'])}  # above, below, left, right"
     )
 
 
 def _transposed_repair(repair: Repair) -> str:
-    sides = four_sides(repair.wanted.numbers()["crop"])
+    sides = four_sides(repair.expected.numbers()["crop"])
     if not repair.only_in("crop") or min(sides) < 0:
         return ""
     return f"layers[name]._padding, layers[name].output_padding = {sides}, 0  # above, below, left, right"

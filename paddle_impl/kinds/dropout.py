@@ -33,13 +33,13 @@ SCRIPTS = {"dropout": "y = x  # in inference"}
 
 
 def _repair(repair: Repair) -> str:
-    scales = isinstance(repair.found, Scale) and repair.found.dropout is not None
+    scales = isinstance(repair.actual, Scale) and repair.actual.dropout is not None
     return "layers[name].mode = 'upscale_in_train'" if scales else ""
 
 
 def _training(repair: Repair) -> str:
-    rate = repair.wanted.numbers()["rate"]
-    return f"layers[name].p = {rate:g}" if repair.alike and repair.wanted != repair.found else ""
+    rate = repair.expected.numbers()["rate"]
+    return f"layers[name].p = {rate:g}" if repair.alike and repair.expected != repair.actual else ""
 
 
 REPAIRS, TRAINING = {"dropout": _repair}, {"dropout": _training}

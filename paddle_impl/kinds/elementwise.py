@@ -7,12 +7,12 @@ from paddle import nn
 
 from parity.kinds.elementwise import Add, Identity, Multiply
 from parity.kinds.kind import Kind, Other
-from parity.kinds.registry import Call, Function, Layer, plain
+from parity.kinds.registry import Function, FunctionCall, Layer, plain
 
 LAYERS = {nn.Identity: Layer(plain(Identity))}
 
 
-def _transpose(call: Call) -> Kind:
+def _transpose(call: FunctionCall) -> Kind:
     """Of a sequence it only changes where the channels are, which means the same."""
     turned = call.x.ndim == 3 and list(call.get("perm", None) or ()) == [0, 2, 1]
     return Identity() if turned else Other(call.name)

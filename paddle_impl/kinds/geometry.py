@@ -23,8 +23,8 @@ def sides_by(*, last: bool) -> Sides:
     """As `sides_of`, by whether the channels come last."""
 
     def sides(shape: Sequence[int]) -> list[int]:
-        found = list(shape[1:-1] if last else shape[2:])
-        return [1, *found] if len(shape) == 3 else found
+        extents = list(shape[1:-1] if last else shape[2:])
+        return [1, *extents] if len(shape) == 3 else extents
 
     return sides
 
@@ -56,7 +56,16 @@ def of_row(padding: Any) -> Any:
 def padding_of(
     padding: Any, into: list[int], out: list[int], window: list[int], stride: list[int], dilation: list[int]
 ) -> list[list[int]]:
-    """[[top, bottom], [left, right]], as far as windows reach, however Paddle was given it."""
+    """[[top, bottom], [left, right]], as far as windows reach.
+
+    Args:
+        padding: as the layer holds it: "SAME", "VALID", one number, one an axis, four sides, or a pair for each axis.
+        into: [h, w] of the input.
+        out: [h, w] of the output.
+        window: [h, w].
+        stride: [h, w].
+        dilation: [h, w].
+    """
     if isinstance(padding, str):
         valid = padding.upper() == "VALID"
         before = [0 if valid else same_padding(*facts) for facts in zip(into, window, stride, dilation, strict=True)]

@@ -59,15 +59,15 @@ SCRIPTS = {
 
 
 def _epsilon(repair: Repair) -> str:
-    epsilon = repair.wanted.numbers()["epsilon"]
+    epsilon = repair.expected.numbers()["epsilon"]
     return f"layers[name]._epsilon = {epsilon:.6g}" if repair.only_in("epsilon", "momentum") else ""
 
 
 def _momentum(repair: Repair) -> str:
     if not repair.alike:
         return ""
-    wanted, found = repair.wanted.numbers()["momentum"], repair.found.numbers()["momentum"]
-    return f"layers[name]._momentum = {wanted:.6g}" if wanted != found else ""
+    expected, actual = repair.expected.numbers()["momentum"], repair.actual.numbers()["momentum"]
+    return f"layers[name]._momentum = {expected:.6g}" if expected != actual else ""
 
 
 REPAIRS = {"batch_norm": _epsilon, "layer_norm": _epsilon, "group_norm": _epsilon}

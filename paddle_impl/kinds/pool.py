@@ -11,7 +11,7 @@ from paddle import nn
 from paddle_impl.kinds.geometry import Sides, both, four_sides, of_row, padding_of, sides_by, sides_of
 from parity.kinds.kind import Kind, Other
 from parity.kinds.pool import GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
-from parity.kinds.registry import Call, Function, Layer, Repair
+from parity.kinds.registry import Function, FunctionCall, Layer, Repair
 
 F = nn.functional
 
@@ -22,8 +22,8 @@ def _windows(
     """Numbers of a pool that made y of x, however Paddle was given them."""
     window, stride = both(x, window), both(x, window if stride is None else stride)
     padding = of_row(padding) if x.ndim == 3 else padding
-    found = padding_of(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])
-    return {"window": window, "stride": stride, "padding": found}
+    all_sides = padding_of(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])
+    return {"window": window, "stride": stride, "padding": all_sides}
 
 
 def _layer_windows(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> dict[str, Any]:
@@ -62,11 +62,11 @@ LAYERS = {
 }
 
 
-def _sides(call: Call) -> Sides:
+def _sides(call: FunctionCall) -> Sides:
     return sides_by(last=call.get("data_format", None) == "NHWC")
 
 
-def _pool(call: Call) -> Kind:
+def _pool(call: FunctionCall) -> Kind:
     window, stride = call.arguments["kernel_size"], call.get("stride", None) or call.arguments["kernel_size"]
     sides = _sides(call)
     numbers = _windows(window, stride, call.get("padding", 0), call.x, call.y, sides)
@@ -74,12 +74,12 @@ def _pool(call: Call) -> Kind:
     return of_windows(what, numbers, sides(call.x.shape), counted=not call.get("exclusive", True))
 
 
-def _adaptive(call: Call) -> Kind:
+def _adaptive(call: FunctionCall) -> Kind:
     sides = _sides(call)
     return adaptive(call.name.split("_")[1], sides(call.x.shape), sides(call.y.shape))
 
 
-def _reduction(call: Call) -> Kind:
+def _reduction(call: FunctionCall) -> Kind:
     """A mean or maximum over the whole of maps or a sequence."""
     rank = call.x.ndim
     axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}
@@ -106,7 +106,7 @@ SCRIPTS = {
 
 
 def _padding(repair: Repair) -> list[int]:
-    padding = repair.wanted.numbers()["padding"]
+    padding = repair.expected.numbers()["padding"]
     return padding[1] if repair.row else four_sides(padding)
 
 
@@ -117,7 +117,7 @@ def _max_repair(repair: Repair) -> str:
 
 
 def _average_repair(repair: Repair) -> str:
-    exclusive = not repair.wanted.numbers()["count_padding"]
+    exclusive = not repair.expected.numbers()["count_padding"]
     if repair.only_in("count_padding"):
         return f"layers[name].exclusive = {exclusive}"
     if repair.only_in("padding", "count_padding"):

@@ -72,8 +72,8 @@ class ResNetV2(nn.Layer):
             side = -(-side // stage.stride)
         self.final = nn.Sequential(("bn", batch_norm(channels, network.batch_norm)), ("relu", relu()))
         self.pool = average_pool(design.pool, design.pool)
-        cells = side // design.pool
-        self.head = head((channels, cells, cells), (), network.classes, network.batch_norm)
+        pooled_side = side // design.pool
+        self.head = head((channels, pooled_side, pooled_side), (), network.classes, network.batch_norm)
 
     def forward(self, images: paddle.Tensor) -> paddle.Tensor:
         """Images [n, 3, h, w] -> logits [n, classes]."""

@@ -1,1 +1,1 @@
-"""PaddlePaddle models that somebody else wrote: loaded, traced, read, mended."""
+"""PaddlePaddle models of users: loaded, traced, read, repaired."""

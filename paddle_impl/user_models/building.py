@@ -14,7 +14,7 @@ from paddle_impl.kinds.geometry import sequences_last
 from parity.numerics.geometry import single
 from parity.printable import quoted
 from parity.runtime import targets
-from parity.runtime.user_models import Wanted, check_weights
+from parity.runtime.user_models import BuildSpec, check_weights
 from parity.weights import pdparams
 
 # layers that take sequences [n, c, t], unless they say otherwise
@@ -22,7 +22,12 @@ SEQUENTIAL = (nn.Conv1D, nn.MaxPool1D, nn.AvgPool1D, nn.BatchNorm1D, nn.Instance
 
 
 def set_weights(model: nn.Layer, path: Path) -> None:
-    """Load a `.pdparams` file. Raises TargetError, WeightsError."""
+    """Load a `.pdparams` file into a model.
+
+    Raises:
+        TargetError: arrays that the model lacks, or that are missing, of another shape or dtype.
+        WeightsError: a file that cannot be read.
+    """
     # Paddle takes numbers in the order of bytes of this machine only; they are the same numbers
     state = {
         name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in pdparams.read(path).items()
@@ -31,22 +36,31 @@ def set_weights(model: nn.Layer, path: Path) -> None:
     check_weights({name: tuple(tensor.shape) for name, tensor in own.items()}, state, str(path))
     types = {name: str(tensor.dtype).removeprefix("paddle.") for name, tensor in own.items()}
     if odd := [name for name, array in state.items() if str(array.dtype) != types[name]]:
-        name, wanted = odd[0], types[odd[0]]
+        name, expected = odd[0], types[odd[0]]
         raise targets.TargetError(
-            f"{path}: {quoted(name)} is {state[name].dtype}; expected {wanted}: save the model in {wanted}"
+            f"{path}: {quoted(name)} is {state[name].dtype}; expected {expected}: save the model in {expected}"
         )
     model.set_state_dict(state)
 
 
-def build(wanted: Wanted, dtype: str) -> nn.Layer:
-    """The target's model in `dtype`. Raises TargetError, WeightsError."""
-    target = targets.parse(wanted.target)
+def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
+    """Build a user's model, with its weights.
+
+    Args:
+        spec: which model, its file of weights and its input.
+        dtype: "float32" or "float64".
+
+    Raises:
+        TargetError: a target that gives no `paddle.nn.Layer`, or weights that do not fit it.
+        WeightsError: a file of weights that cannot be read.
+    """
+    target = targets.parse(spec.target)
     if target.file is not None:
         raise targets.TargetError(
-            f"{wanted.target}: Paddle saves weights and programs, not layers; expected package.module:callable that "
+            f"{spec.target}: Paddle saves weights and programs, not layers; expected package.module:callable that "
             "returns a paddle.nn.Layer, with --paddle-weights FILE.pdparams for its weights"
         )
-    offered = {"num_classes": wanted.classes, "class_num": wanted.classes} if wanted.classes else {}
+    offered = {"num_classes": spec.classes, "class_num": spec.classes} if spec.classes else {}
     before = paddle.get_default_dtype()
     paddle.set_default_dtype("float32")
     try:
@@ -55,12 +69,12 @@ def build(wanted: Wanted, dtype: str) -> nn.Layer:
         paddle.set_default_dtype(before)
     if not isinstance(model, nn.Layer):
         raise targets.TargetError(
-            f"{wanted.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}"
+            f"{spec.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}"
         )
-    if wanted.weights:
-        set_weights(model, Path(wanted.weights))
+    if spec.weights:
+        set_weights(model, Path(spec.weights))
     state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
-    wanted.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
+    spec.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
     return _in_float64(model) if dtype == "float64" else model
 
 
@@ -80,10 +94,10 @@ def _in_float64(model: nn.Layer) -> nn.Layer:
     return model
 
 
-def takes_channels_first(model: nn.Layer, wanted: Wanted) -> bool:
-    """Whether a model of sequences hands its input to a layer that takes [n, c, t], as it comes."""
-    x = paddle.to_tensor(np.ascontiguousarray(np.moveaxis(wanted.example(), -1, 1)))
-    x = x.astype(next((each.dtype for each in model.parameters()), "float32"))
+def takes_channels_first(model: nn.Layer, spec: BuildSpec) -> bool:
+    """Whether a model of sequences passes its input unchanged to a layer that takes [n, c, t]."""
+    x = paddle.to_tensor(np.ascontiguousarray(np.moveaxis(spec.example(), -1, 1)))
+    x = x.astype(next((parameter.dtype for parameter in model.parameters()), "float32"))
     direct: list[nn.Layer] = []
 
     def note(layer: nn.Layer, inputs: tuple[Any, ...]) -> None:
@@ -102,7 +116,7 @@ def takes_channels_first(model: nn.Layer, wanted: Wanted) -> bool:
 
 
 def round_constants(model: nn.Layer) -> None:
-    """To a float32 number where the other framework makes one even in float64; in float32 nothing changes."""
+    """Round constants to float32 numbers where TensorFlow does it even in float64; a float32 model stays the same."""
     for layer in model.sublayers(include_self=True):
         if isinstance(layer, nn.LeakyReLU):
             layer._negative_slope = single(layer._negative_slope)

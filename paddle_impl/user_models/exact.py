@@ -15,25 +15,27 @@ from parity.numerics import geometry
 
 _hardsigmoid, _selu = nn.functional.hardsigmoid, nn.functional.selu
 
-SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
+SELU_CONSTANTS = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
 
 
 def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
-    """Paddle's own, but in float64 with the slope that its default of seven digits stands for: 1/6."""
+    """Paddle's own, but in float64 with a slope of exactly 1/6, of which its default has seven digits."""
     if x.dtype != paddle.float64 or slope != 0.1666667:
         return _hardsigmoid(x, slope, offset, name)
     return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)
 
 
-def _exact_selu(x: paddle.Tensor, scale: float = SELU[0], alpha: float = SELU[1], name: Any = None) -> Any:
+def _exact_selu(
+    x: paddle.Tensor, scale: float = SELU_CONSTANTS[0], alpha: float = SELU_CONSTANTS[1], name: Any = None
+) -> Any:
     """Paddle's own, but in float64 with constants that are not rounded to float32."""
     if x.dtype != paddle.float64:
         return _selu(x, scale, alpha, name)
-    scale, alpha = (paddle.full([], each, x.dtype) for each in (scale, alpha))
+    scale, alpha = (paddle.full([], constant, x.dtype) for constant in (scale, alpha))
     return scale * paddle.where(x > 0, x, alpha * paddle.expm1(paddle.minimum(x, paddle.zeros_like(x))))
 
 
-# through which their layers go, too
+# their layers call these, too
 nn.functional.hardsigmoid, nn.functional.selu = _exact_hardsigmoid, _exact_selu
 
 
@@ -92,22 +94,22 @@ def _average(x: paddle.Tensor, size: list[int], step: list[int], sides: list[int
     turned = [left, right, top, bottom]
     outer = nn.functional.pad(x, turned)
     ends = [(extent - k) // s * s + 1 for extent, k, s in zip(outer.shape[2:], size, step, strict=True)]
-    cells = [
+    taps = [
         (..., slice(row, row + ends[0], step[0]), slice(column, column + ends[1], step[1]))
         for row in range(size[0])
         for column in range(size[1])
     ]
     real = nn.functional.pad(paddle.ones_like(x), turned)  # what is not padding
-    count = paddle.add_n([real[cell] for cell in cells]) if exclusive else size[0] * size[1]
-    return paddle.add_n([outer[cell] for cell in cells]) / count
+    count = paddle.add_n([real[tap] for tap in taps]) if exclusive else size[0] * size[1]
+    return paddle.add_n([outer[tap] for tap in taps]) / count
 
 
 def _four_sides(padding: Any) -> list[int] | None:
     """A pool's padding above, below, left and right; None for one that is not given in numbers."""
     flat = np.ravel(padding).tolist()
-    if not all(isinstance(each, int) for each in flat):
+    if not all(isinstance(side, int) for side in flat):
         return None
-    return {1: flat * 4, 2: [each for each in flat for _ in range(2)], 4: flat}.get(len(flat))
+    return {1: flat * 4, 2: [side for side in flat for _ in range(2)], 4: flat}.get(len(flat))
 
 
 @contextmanager

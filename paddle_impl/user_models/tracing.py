@@ -1,4 +1,4 @@
-"""Run a model that somebody else wrote, and write down every layer and function that it reaches."""
+"""Run a user's model, and record every layer and function that it calls."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from paddle_impl.kinds.attention import attended
 from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
 from parity.kinds import of
 from parity.numerics.geometry import single
-from parity.runtime import trace
+from parity.runtime import trace, tracing
 from parity.runtime.graph import INPUT, UNKNOWN
-from parity.runtime.trace import Call, Facts, Reading
-from parity.runtime.tracing import Sides, TracedStep, arguments, tensors_of
+from parity.runtime.trace import Facts, LayerCall, Readers
+from parity.runtime.tracing import Sides, arguments, tensors_of
 
 WHOLE = (nn.SimpleRNN, nn.LSTM, nn.GRU)  # which compute in one piece: nothing is known of their inside
 
@@ -32,7 +32,7 @@ class Order:
 
 
 @dataclass
-class Step(TracedStep):
+class TracedStep(tracing.TracedStep):
     """One layer or function of Paddle as it ran."""
 
     order: Order = Order()  # of its output
@@ -41,7 +41,7 @@ class Step(TracedStep):
 class Trace(trace.Trace):
     """What one run of a Paddle layer reached, in order; `order` is that of x."""
 
-    reading = Reading(paddle.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
+    readers = Readers(paddle.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
 
     def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
         self._given = order
@@ -55,7 +55,7 @@ class Trace(trace.Trace):
         layers: list[nn.Layer] = self._top.sublayers(include_self=True)
         return layers
 
-    def _calls(self) -> dict[type, Call]:
+    def _calls(self) -> dict[type, LayerCall]:
         return {nn.Layer: self._layer_spy(nn.Layer.__call__)}
 
     def _path(self, layer: nn.Layer) -> str:
@@ -65,7 +65,7 @@ class Trace(trace.Trace):
         one = len(args) == 1 and not kwargs and isinstance(args[0], paddle.Tensor)
         return isinstance(layer, WHOLE) or (known(layer) and one)
 
-    def _known(self, call: Call, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _known(self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(layer, WHOLE):
             return self._in_one_piece(call, layer, path, args, kwargs)
         activation = getattr(layer, "_act", None)
@@ -76,24 +76,24 @@ class Trace(trace.Trace):
             with mock.patch.object(layer, "_act", None):
                 return call(layer, x)
 
-        with self._unheard():
+        with self._unrecorded():
             result = bare(args[0])
         self._add(path, *of_layer(layer, args[0], result), args, result, bare, layer)
         return result if activation is None else self._carried(path, activation, result)
 
     def _carried(self, path: str, name: str, y: paddle.Tensor) -> paddle.Tensor:
-        """The activation that a layer of Paddle's older kind carries, apart from it."""
+        """The activation that is part of a layer of Paddle's older kind, as a step of its own."""
         function = getattr(nn.functional, name)
-        with self._unheard():
+        with self._unrecorded():
             result = function(y)
         self._add(f"{path}.{name}", *of_function(name, {}, y, result), [y], result, function)
         return result
 
     def _in_one_piece(
-        self, call: Call, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """A recurrent layer, which gives its outputs and its last state."""
-        with self._unheard():
+        with self._unrecorded():
             result = call(layer, *args, **kwargs)
         self._opaque(path, layer, args, result[0], lambda *xs: call(layer, *xs)[0])
         for state in tensors_of(result[1:], paddle.Tensor):
@@ -101,7 +101,7 @@ class Trace(trace.Trace):
             self._alive.append(state)
         return result
 
-    def _attending(self, call: Call, layer: nn.Layer) -> Callable[..., paddle.Tensor]:
+    def _attending(self, call: LayerCall, layer: nn.Layer) -> Callable[..., paddle.Tensor]:
         return lambda *xs: call(layer, *xs)
 
     def _function(
@@ -127,33 +127,33 @@ class Trace(trace.Trace):
         first = not self._last if x.ndim == 4 else self._order_of(x).first
         return of_function(name, given, x, y, first=first)
 
-    def _sides(self, step: Step, padder: Step) -> Sides:
+    def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides_of(step.layer) if step.layer is not None else sides_of(padder.layer)
 
-    def _step(self, tensors: Sequence[paddle.Tensor], result: paddle.Tensor, **facts: Any) -> Step:
-        step = Step(**facts)
+    def _step(self, tensors: Sequence[paddle.Tensor], result: paddle.Tensor, **facts: Any) -> TracedStep:
+        step = TracedStep(**facts)
         step.order = self._order(step, tensors[0], result)
         return step
 
     def _order_of(self, x: paddle.Tensor) -> Order:
         return self._order_at(self._made.get(id(x), UNKNOWN))
 
-    def _order_at(self, place: int) -> Order:
-        """Of what the step at this place made."""
-        return self._given if place == INPUT else self.steps[place].order if place >= 0 else Order()
+    def _order_at(self, index: int) -> Order:
+        """The order of the output of the step with this index."""
+        return self._given if index == INPUT else self.steps[index].order if index >= 0 else Order()
 
-    def _order(self, step: Step, x: paddle.Tensor, y: paddle.Tensor) -> Order:
+    def _order(self, step: TracedStep, x: paddle.Tensor, y: paddle.Tensor) -> Order:
         before = self._order_of(x)
         if y.ndim == 3:
             return Order(first=self._first(step, x, y, before.first))
         if y.ndim == 2 and step.kind == "reshape" and x.ndim in (3, 4):
             turned = before.first if x.ndim == 3 else not self._last
-            c, *cells = x.shape[1:]
-            several = turned and any(extent > 1 for extent in cells)
-            return Order(maps=(c, *[1] * (2 - len(cells)), *cells) if several else None)
+            c, *extents = x.shape[1:]
+            several = turned and any(extent > 1 for extent in extents)
+            return Order(maps=(c, *[1] * (2 - len(extents)), *extents) if several else None)
         return before if y.ndim == 2 and of(step.kind, step.numbers).keeps_rows else Order()
 
-    def _first(self, step: Step, x: paddle.Tensor, y: paddle.Tensor, before: bool) -> bool:
+    def _first(self, step: TracedStep, x: paddle.Tensor, y: paddle.Tensor, before: bool) -> bool:
         """Whether a sequence is [n, c, t]."""
         if step.kind == "reshape" and x.ndim == 4:
             return not self._last and y.shape[1] == x.shape[1]

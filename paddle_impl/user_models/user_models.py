@@ -1,4 +1,4 @@
-"""Models that somebody else wrote: built, traced, and run under the canonical names that a match gave their layers."""
+"""A user's models: built, traced, and run under the canonical names that the alignment gave their layers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from paddle import nn
 
 from paddle_impl import weights
 from paddle_impl.kinds.geometry import channels_last
-from paddle_impl.user_models.building import build, round_constants, set_weights, takes_channels_first
+from paddle_impl.user_models.building import build_model, round_constants, set_weights, takes_channels_first
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
-from paddle_impl.user_models.tracing import Order, Step, Trace
+from paddle_impl.user_models.tracing import Order, Trace, TracedStep
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import rows_of_cells
+from parity.numerics.geometry import flattened_1x1
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_host import Host
 from parity.runtime.model_state import Slot
@@ -27,12 +27,12 @@ class UserModel(HostedModel):
     """A Paddle layer."""
 
     def built(self) -> nn.Layer:
-        return build(self.wanted, self.dtype)
+        return build_model(self.spec, self.dtype)
 
     def prepare(self) -> None:
         round_constants(self.model)
         self.model.eval()
-        self.given = Order(first=len(self.wanted.input) == 2 and takes_channels_first(self.model, self.wanted))
+        self.given = Order(first=len(self.spec.input) == 2 and takes_channels_first(self.model, self.spec))
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
 
     def reached(self, x: paddle.Tensor, *, training: bool) -> Trace:
@@ -56,10 +56,10 @@ class UserModel(HostedModel):
     def trained(self, kind: str, tensor: paddle.Tensor) -> bool:
         return not tensor.stop_gradient
 
-    def layout(self, step: Step, kind: str, *, cell: bool) -> Layout:
+    def layout(self, step: TracedStep, kind: str, *, as_dense: bool) -> Layout:
         tensor, layout = step.arrays[kind]
-        if cell:
-            return Layout("OIHW cell")
+        if as_dense:
+            return Layout("OIHW 1x1")
         maps = self.steps[step.inputs[0]].order.maps if step.inputs[0] >= 0 else None  # of the rows that reach it
         if kind != "bias" and maps and tensor.shape[0] == math.prod(maps):
             return Layout("CHW rows", maps)
@@ -71,13 +71,13 @@ class UserModel(HostedModel):
     def write(self, slot: Slot, array: np.ndarray) -> None:
         weights.write(slot, array)
 
-    def canonical_shape(self, step: Step) -> tuple[int, ...]:
+    def canonical_shape(self, step: TracedStep) -> tuple[int, ...]:
         shape = step.made[1:]
         if self._turned(len(step.made), step.order):
             shape = (*shape[1:], shape[0])
-        return rows_of_cells(shape)
+        return flattened_1x1(shape)
 
-    def canonical_order(self, array: np.ndarray, step: Step) -> np.ndarray:
+    def canonical_order(self, array: np.ndarray, step: TracedStep) -> np.ndarray:
         if self._turned(array.ndim, step.order):
             return np.moveaxis(array, 1, -1)
         if step.order.maps is not None:
@@ -94,7 +94,7 @@ class UserModel(HostedModel):
         return array
 
     def _turned(self, rank: int, order: Order) -> bool:
-        """Whether a tensor's channels come before its cells."""
+        """Whether a tensor's channels come before its height and width, or its time steps."""
         return (rank == 4 and not self.last) or (rank == 3 and order.first)
 
     def tensor(self, array: np.ndarray) -> paddle.Tensor:
@@ -107,18 +107,18 @@ class UserModel(HostedModel):
 
     def training_pass(self, inputs: np.ndarray, end: str, cotangent: np.ndarray) -> tuple[np.ndarray, Arrays]:
         trained = [slot for slot in self.slots() if slot.entry.trainable]
-        place = self.names[end].step
+        index = self.names[end].step
         with dropout_off(), exact_average_pools():
-            step = self.traced(inputs, training=True)[place]
-        (step.output * self.own(cotangent, step.made, place)).sum().backward()
-        found = {
+            step = self.traced(inputs, training=True)[index]
+        (step.output * self.own(cotangent, step.made, index)).sum().backward()
+        by_name = {
             slot.entry.name: slot.layout.read(slot.tensor.grad.numpy())
             for slot in trained
             if slot.tensor.grad is not None
         }
         output = self.canonical(step.output.detach(), step)
         self.model.clear_gradients()
-        return output, found
+        return output, by_name
 
     def read_file(self, path: Path) -> None:
         set_weights(self.model, path)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:  # each command has imported what it prints; the others need n
     from parity.catalogue.designs import Network
     from parity.cli.doctor import Finding
     from parity.records.records import (
+        ControlRun,
         CrossEvaluation,
         Detection,
         Equivalence,
-        Innocence,
         Migration,
         Proof,
         Training,
@@ -177,14 +177,14 @@ def print_proof(console: Console, proof: Proof) -> None:
 
 
 def print_detection(console: Console, detection: Detection) -> None:
-    """Print one line: fault, framework, stage, the level that detected it, whether it was placed and named.
+    """Print one line: fault, framework, stage, the level that detected it, whether it was located and named.
 
     Further lines follow where something went wrong.
     """
-    as_expected = detection.caught and detection.placed and detection.named and not detection.accused
+    as_expected = detection.caught and detection.located and detection.named and not detection.false_alarms
     level = f"level {detection.level}" if detection.level else "NOT SEEN"
     words = [
-        word if right else f"NOT {word}" for word, right in (("placed", detection.placed), ("named", detection.named))
+        word if right else f"NOT {word}" for word, right in (("located", detection.located), ("named", detection.named))
     ]
     line = Text(
         f"{detection.trap:<17}{detection.change:<29}{FRAMEWORKS[detection.framework].title:<13}{detection.stage:<24}"
@@ -193,11 +193,11 @@ def print_detection(console: Console, detection: Detection) -> None:
     console.print(line, soft_wrap=True)
     if not as_expected:
         print_message(console, detection.diagnosis or "no diagnosis", indent=3)
-        for stage in detection.accused:
+        for stage in detection.false_alarms:
             print_message(console, f"false alarm: {stage}", "bold red", indent=3)
 
 
-def detection_lines(detections: Sequence[Detection], control_runs: Sequence[Innocence]) -> list[str]:
+def detection_lines(detections: Sequence[Detection], control_runs: Sequence[ControlRun]) -> list[str]:
     """Detection rates, the margin between faults and control runs, and false alarms.
 
     Args:
@@ -214,13 +214,13 @@ def detection_lines(detections: Sequence[Detection], control_runs: Sequence[Inno
         rates = rates_of(detections)
         lines += [
             f"{what}: {hits} of {rates.injected} ({hits / rates.injected:.1%})"
-            for what, hits in (("caught", rates.caught), ("placed", rates.placed), ("named", rates.named))
+            for what, hits in (("caught", rates.caught), ("located", rates.located), ("named", rates.named))
         ]
     if (orders := margin(detections, control_runs)) is not None:
         lines.append(
             f"the smallest gap of a fault is {orders:.1f} orders of magnitude above the largest gap of a control run"
         )
-    false_alarms = [f"{run.network}: false alarm: {line}" for run in control_runs for line in run.accusations]
+    false_alarms = [f"{run.network}: false alarm: {line}" for run in control_runs for line in run.false_alarms]
     if control_runs:
         lines.append(f"control runs: {sum(len(run.seeds) for run in control_runs)}, false alarms: {len(false_alarms)}")
     return lines + false_alarms

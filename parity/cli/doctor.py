@@ -15,7 +15,7 @@ import psutil
 from parity.catalogue.versions import OLDEST_PYTHON, version_limits
 from parity.data import registry
 from parity.data.dataset import DataError
-from parity.workers.environment import ask, without_frames
+from parity.workers.environment import without_frames, worker_facts
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import WorkerError, Workers, interpreter_of
 
@@ -59,7 +59,7 @@ def examine_machine(workers: Workers) -> list[Finding]:
     Returns:
         The findings, in the order in which they are shown.
     """
-    facts, errors = ask(workers)
+    facts, errors = worker_facts(workers)
     findings = [_python()]
     for name in workers:
         if name in errors:

@@ -73,7 +73,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "networks": DONE,
     "check": {0: "all are equal", 1: "one is different", 2: f"one could not be compared; {MISSING}"},
     "traps": {
-        0: "every fault was caught, placed and named, without any false alarm",
+        0: "every fault was caught, located and named, without any false alarm",
         1: "a fault was missed, or there was a false alarm",
         2: MISSING,
     },

@@ -156,13 +156,13 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
     from parity.cli import console
     from parity.cli.doctor import examine_machine
     from parity.cli.trial import try_out
-    from parity.workers.environment import ask, prefer_gpu
+    from parity.workers.environment import prefer_gpu, worker_facts
     from parity.workers.pool import Workers
 
     chosen = "gpu" if device is Device.gpu else "cpu"
     with Workers(device=chosen, threads=threads) as workers, console.busy(console.stderr(), "asking both frameworks"):
         if device is Device.auto:
-            facts, errors = ask(workers)
+            facts, errors = worker_facts(workers)
             if not errors:
                 prefer_gpu(workers, facts)
         findings = [*examine_machine(workers), *try_out(workers)]

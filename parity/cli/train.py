@@ -23,7 +23,7 @@ from parity.cli.options import (
 from parity.workers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:  # the rest is imported by the command, so that the others start at once
-    from parity.training.experiment import Result
+    from parity.training.experiment import ExperimentResult
     from parity.training.store import Store
 
 
@@ -62,7 +62,7 @@ def train(
     from parity.cli import console
     from parity.cli.training_display import TrainingDisplay
     from parity.data.registry import load
-    from parity.training.experiment import Plan, fitting, require_one_precision, require_precision, run
+    from parity.training.experiment import TrainingPlan, fitting, require_one_precision, require_precision, run
     from parity.training.run import Settings
     from parity.training.store import Store
     from parity.workers.environment import collect
@@ -82,7 +82,7 @@ def train(
         )
         console.print_message(console.stderr(), note)
     settings = Settings(recipe=training_recipe, epochs=epochs, batch=batch, precision=precision.value)
-    plan = Plan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings)
+    plan = TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings)
     with start_workers(frameworks, threads) as workers:
         await_ready(workers, device)
         require_precision(workers, precision.value)
@@ -93,7 +93,7 @@ def train(
     raise typer.Exit(_conclude(result, store))
 
 
-def _conclude(result: Result, store: Store | None) -> int:
+def _conclude(result: ExperimentResult, store: Store | None) -> int:
     """Print the comparison; the exit code."""
     from parity.cli import console
 
@@ -103,7 +103,7 @@ def _conclude(result: Result, store: Store | None) -> int:
         console.print_table(out, console.training_table(result.records))
     lines = console.same_start(result.records) if len(result.plan.frameworks) > 1 and result.records else []
     lines += console.equivalence_lines(result.equivalence) if result.equivalence else []
-    for line in [*lines, *(line for cross in result.crosses for line in console.cross_lines(cross))]:
+    for line in [*lines, *(line for cross in result.cross_evaluations for line in console.cross_lines(cross))]:
         console.print_message(out, line)
     for record in result.records:
         for problem in record.problems:

@@ -23,7 +23,7 @@ from parity.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from parity.records.records import Detection, Innocence
+    from parity.records.records import ControlRun, Detection
 
 
 def traps(
@@ -59,7 +59,7 @@ def traps(
     if save is not None:
         require_writable(save)
     detections: list[Detection] = []
-    control_runs: list[Innocence] = []
+    control_runs: list[ControlRun] = []
     unsaved = ""
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
@@ -93,6 +93,8 @@ def traps(
             console.print_message(out, f"not put in: {trap.id}, {trap.elsewhere}")
     if unsaved:
         raise typer.Exit(UNUSABLE)
-    as_expected = all(record.caught and record.placed and record.named and not record.accused for record in detections)
-    if not as_expected or any(record.accusations for record in control_runs):
+    as_expected = all(
+        record.caught and record.located and record.named and not record.false_alarms for record in detections
+    )
+    if not as_expected or any(record.false_alarms for record in control_runs):
         raise typer.Exit(DIFFERENT)

@@ -31,31 +31,38 @@ def sha256(archive: Path) -> str:
     Raises:
         DataError: the file cannot be read.
     """
-    with _understood(archive), archive.open("rb") as file:
+    with _data_errors(archive), archive.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def names(archive: Path) -> Iterator[str]:
     """The paths of the regular files in a zip or a tar (plain, gzip, bzip2 or xz), in its order.
 
-    Paths are normalised; those that are absolute or climb out of the archive are passed over, as are links.
+    Paths are normalised. Links, absolute paths and paths that lead out of the archive are left out.
 
     Raises:
         DataError: the archive cannot be read, or is neither a zip nor a tar.
     """
-    with _understood(archive):
+    with _data_errors(archive):
         for name, _ in _files(archive):
             yield name
 
 
-def read(archive: Path, wanted: Callable[[str], object]) -> dict[str, bytes]:
-    """The contents of those files of `names` that are `wanted`, by path; of two with one path the later one.
+def read(archive: Path, selected: Callable[[str], object]) -> dict[str, bytes]:
+    """Read some of the files of an archive.
+
+    Args:
+        archive: a zip or a tar, see `names`.
+        selected: called with each path of `names`; files for which it returns something true are read.
+
+    Returns:
+        The contents by path; of two files with the same path, the later one.
 
     Raises:
         DataError: the archive cannot be read, or is neither a zip nor a tar.
     """
-    with _understood(archive):
-        return {name: content() for name, content in _files(archive) if wanted(name)}
+    with _data_errors(archive):
+        return {name: content() for name, content in _files(archive) if selected(name)}
 
 
 def _files(archive: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -63,12 +70,12 @@ def _files(archive: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             for info in zipped.infolist():
-                if not info.is_dir() and (name := _inside(info.filename)):
+                if not info.is_dir() and (name := _path_inside(info.filename)):
                     yield name, partial(zipped.read, info)
     else:
         with tarfile.open(archive, "r:*") as tar:
             for member in tar:
-                if member.isreg() and (name := _inside(member.name)):
+                if member.isreg() and (name := _path_inside(member.name)):
                     yield name, cast(IO[bytes], tar.extractfile(member)).read  # only links and the like have none
             _require_end(tar)
 
@@ -85,15 +92,15 @@ def _require_end(tar: tarfile.TarFile) -> None:
         raise tarfile.ReadError("it breaks off, or a header inside it is damaged")
 
 
-def _inside(name: str) -> str | None:
+def _path_inside(name: str) -> str | None:
     """The normalised path, or None where it does not lie inside the archive."""
     path = posixpath.normpath(name)
     return None if path.startswith(("/", "../")) or path in (".", "..") else path
 
 
 @contextmanager
-def _understood(archive: Path) -> Iterator[None]:
-    """Turn what damaged archives raise into one error."""
+def _data_errors(archive: Path) -> Iterator[None]:
+    """Turn the errors that damaged archives raise into a DataError."""
     try:
         yield
     except UNREADABLE as error:

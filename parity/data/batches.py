@@ -1,4 +1,4 @@
-"""The batches that an epoch plan and a data set come to, in numpy: what both frameworks must see."""
+"""The batches of an epoch, computed in numpy from its plan and the data set: what both frameworks must train on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,23 @@ from parity.weights.description import DropoutSites
 
 
 def plan_arrays(dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: int, dropout: DropoutSites) -> Arrays:
-    """The plan and the learning rates of one epoch (counted from 0); `dropout` as a worker describes it."""
+    """The plan and the learning rates of one epoch, as a worker's `train_epoch` takes them.
+
+    Args:
+        dataset: whose training images are drawn.
+        recipe: augmentation and learning rate schedule.
+        batch: images a step.
+        seed: of the plan, 0 to 2**64 - 1.
+        epoch: counted from 0.
+        dropout: the dropout layers of the network, as a worker's `describe` gives them.
+
+    Returns:
+        int32 `order`, `dy`, `dx`, `flip` [steps, batch] and `dropout` [steps, sites], see `EpochPlan`; float32 `rate`
+        [steps].
+
+    Raises:
+        ValueError: the batch is larger than the number of training images.
+    """
     plan = epoch_plan(
         seed,
         epoch,
@@ -30,7 +46,17 @@ def plan_arrays(dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: 
 
 
 def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
-    """The arrays of a training: padded uint8 images, labels, and the mean image where the recipe subtracts it."""
+    """The arrays of a training, as a worker's `start_training` takes them.
+
+    Args:
+        dataset: images and labels.
+        recipe: its augmentation says how to pad, and it may subtract the mean image.
+
+    Returns:
+        `images` uint8 [n, h + 2 * pad, w + 2 * pad, c], `labels` uint8 [n], `test_images` uint8 [m, h, w, c],
+        `test_labels` uint8 [m]; where the recipe subtracts the mean image also float32 `mean` (padded as `images`) and
+        `test_mean` [h, w, c].
+    """
     arrays = {
         "images": pad_images(dataset.train_images, recipe.augmentation),
         "labels": dataset.train_labels,
@@ -44,13 +70,20 @@ def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
 
 
 def mean_image(dataset: Dataset) -> np.ndarray:
-    """float32 [h, w, c]: the training images' mean of every pixel, after the division by 255."""
+    """The mean of the training images, float32 [h, w, c], in 0..1: of every pixel, after division by 255."""
     return (dataset.train_images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
 def reference_digest(dataset: Dataset, recipe: Recipe, batch: int, seed: int) -> str:
-    """The digest that both frameworks' first epoch must have, made in numpy."""
+    """The sha256 (hex) of the batches of the first epoch, computed in numpy; both frameworks must have the same.
+
+    Args:
+        dataset: whose training images are drawn.
+        recipe: its augmentation and mean image.
+        batch: images a step.
+        seed: of the plan.
+    """
     images = len(dataset.train_images)
     plan = epoch_plan(seed, 0, images=images, batch=batch, augmentation=recipe.augmentation)
     return batch_digest(_reference_batches(prepared(dataset, recipe), plan))
@@ -62,15 +95,24 @@ def _reference_batches(arrays: Arrays, plan: EpochPlan) -> Iterator[tuple[np.nda
 
 
 def reference_batch(arrays: Arrays, plan: EpochPlan, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """float32 images NHWC in 0..1 (less the mean) and int32 labels of one step; `arrays` as `prepared` gives them."""
+    """The images and labels of one step.
+
+    Args:
+        arrays: from `prepared`.
+        plan: of the epoch.
+        step: row of the plan.
+
+    Returns:
+        Images float32 [batch, h, w, c] in 0..1, minus the mean image where there is one; labels int32 [batch].
+    """
     size = arrays["test_images"].shape[1]
     pixels, labels = augment(arrays["images"], arrays["labels"], plan, step, size)
     images = pixels.astype(np.float32) * np.float32(1 / 255)
     if "mean" in arrays:
-        # the mean image moves along: it was subtracted before the crop
+        # the mean image is cropped and mirrored like the images, because it is subtracted before the crop
         moving = np.broadcast_to(arrays["mean"], (len(labels), *arrays["mean"].shape))
-        each = np.arange(len(labels), dtype=np.int32)
-        rows = (each, plan.dy[step], plan.dx[step], plan.flip[step], plan.dropout[step])
+        own_order = np.arange(len(labels), dtype=np.int32)
+        rows = (own_order, plan.dy[step], plan.dx[step], plan.flip[step], plan.dropout[step])
         own = EpochPlan(*(row[None] for row in rows))
         images = images - augment(moving, labels, own, 0, size)[0]
     return images, labels.astype(np.int32)

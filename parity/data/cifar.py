@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parity.data import archives
-from parity.data.dataset import DataError, Dataset, Known
+from parity.data.dataset import DataError, Dataset, KnownDataset
 
 SIDE = 32
 
@@ -36,7 +36,7 @@ class RecordFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cifar(Known):
+class Cifar(KnownDataset):
     """One binary version.
 
     Attributes:
@@ -52,7 +52,7 @@ class Cifar(Known):
     classes: tuple[str, ...] | None = None
 
     @property
-    def marks(self) -> tuple[str, ...]:
+    def marker_files(self) -> tuple[str, ...]:
         """The files of records."""
         return tuple(file.name for file in self.files)
 
@@ -66,22 +66,26 @@ class Cifar(Known):
         """Size of one record."""
         return len(self.labels) + PIXEL_BYTES
 
-    def read(self, found: Path) -> Dataset:
-        """Structure is required; an archive's checksum too; a directory's checksums only decide the title."""
-        contents = self._from_directory(found) if found.is_dir() else self._from_archive(found)
-        required = self.marks if self.classes else (*self.marks, self.class_file)
+    def read(self, path: Path) -> Dataset:
+        """Read the data set.
+
+        The structure of the files is checked. An archive must have the official checksum; the checksums of the files
+        in a directory only decide the title.
+        """
+        contents = self._from_directory(path) if path.is_dir() else self._from_archive(path)
+        required = self.marker_files if self.classes else (*self.marker_files, self.class_file)
         if missing := [name for name in required if name not in contents]:
             raise DataError(
-                f"{found}: expected the files of {self.title}'s binary version; missing: {', '.join(missing)}. "
+                f"{path}: expected the files of {self.title}'s binary version; missing: {', '.join(missing)}. "
                 f"Extract {self.archive} again."
             )
-        official = found.is_file() or all(  # an archive has passed its own checksum
+        official = path.is_file() or all(  # an archive has passed its own checksum
             hashlib.sha256(contents[file.name]).hexdigest() == file.sha256 for file in self.files
         )
-        classes = self._class_names(contents, found / self.class_file)
+        classes = self._class_names(contents, path / self.class_file)
         *train, test = self.files
-        train_images, train_labels = self._decoded(contents, train, found)
-        test_images, test_labels = self._decoded(contents, [test], found)
+        train_images, train_labels = self._decoded(contents, train, path)
+        test_images, test_labels = self._decoded(contents, [test], path)
         return Dataset(
             name=self.name,
             title=self.official if official else self.unofficial,
@@ -90,11 +94,11 @@ class Cifar(Known):
             test_images=test_images,
             test_labels=test_labels,
             classes=classes,
-            source=str(found),
+            source=str(path),
         )
 
     def _known_names(self) -> tuple[str, ...]:
-        return (*self.marks, self.class_file)
+        return (*self.marker_files, self.class_file)
 
     def _from_directory(self, directory: Path) -> dict[str, bytes]:
         """The bytes of those known files that are there, by name."""
@@ -108,27 +112,27 @@ class Cifar(Known):
             ) from error
 
     def _from_archive(self, archive: Path) -> dict[str, bytes]:
-        """The same out of the archive, after its checksum; other members are passed over."""
-        found = archives.sha256(archive)
-        if found != self.sha256:
+        """The same out of the archive, after its checksum; other members are left out."""
+        checksum = archives.sha256(archive)
+        if checksum != self.sha256:
             raise DataError(
                 f"{archive}: expected the official {self.archive} with SHA-256 {self.sha256}, found a file of "
-                f"{archive.stat().st_size:,} bytes with {found}: incomplete, damaged or another file. "
+                f"{archive.stat().st_size:,} bytes with {checksum}: incomplete, damaged or another file. "
                 f"Delete it and run again, or download it again from {self.url}."
             )
         known = {f"{self.directory}/{name}": name for name in self._known_names()}
-        return {known[path]: content for path, content in archives.read(archive, known.get).items()}
+        return {known[member]: content for member, content in archives.read(archive, known.get).items()}
 
     def _decoded(
-        self, contents: dict[str, bytes], files: Sequence[RecordFile], found: Path
+        self, contents: dict[str, bytes], files: Sequence[RecordFile], path: Path
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Images [records, 32, 32, 3] and labels [records] of these files together; drops each one's bytes after it."""
+        """Images [records, 32, 32, 3] and labels [records] of these files together; frees the bytes of each."""
         count = sum(file.records for file in files)
         images, labels = np.empty((count, SIDE, SIDE, 3), np.uint8), np.empty(count, np.uint8)
         begin = 0
         for file in files:
             part = slice(begin, begin := begin + file.records)
-            self._decode(contents.pop(file.name), file, found / file.name, images[part], labels[part])
+            self._decode(contents.pop(file.name), file, path / file.name, images[part], labels[part])
         return images, labels
 
     def _decode(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 class DataError(Exception):
-    """A data set cannot be had: says what was expected, what was found, where, and what to do next."""
+    """A data set cannot be loaded. The message says what was expected, what was found, where, and what to do next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Dataset:
 
     Attributes:
         name: "cifar10", "cifar100", "tiny-imagenet" or "generated".
-        title: what a report's title line says; tells official files from others.
+        title: for the title line of a report; it says whether the files are the official ones.
         train_images: uint8 [N, size, size, 3], height, width, then RGB.
         train_labels: uint8 [N], indices into `classes`.
         test_images: uint8 [M, size, size, 3].
@@ -37,10 +37,19 @@ class Dataset:
     source: str
 
     def limited(self, limit: int | None) -> "Dataset":
-        """The first `limit` training and at most `limit` test images (views); None means all.
+        """The same data set with fewer images; the arrays are views.
+
+        Args:
+            limit: how many training images to keep, and at most how many test images; None keeps all.
 
         Raises:
             DataError: limit is below 1.
+
+        Example:
+            >>> from parity.data.registry import load
+            >>> few = load("generated").limited(100)
+            >>> few.train_images.shape, few.test_labels.shape
+            ((100, 32, 32, 3), (100,))
         """
         if limit is None:
             return self
@@ -58,12 +67,12 @@ class Dataset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known(ABC):
+class KnownDataset(ABC):
     """A data set that lies in files: where it officially comes from and how its files are recognised and read.
 
     Attributes:
         name: what `parity.data.registry.load` calls it.
-        title: what a reader calls it.
+        title: its usual name, for a reader.
         url: of the official archive.
         sha256: of the official archive, 64 hex digits.
         mib: size of the official archive in MiB, for a reader.
@@ -79,7 +88,7 @@ class Known(ABC):
 
     @property
     @abstractmethod
-    def marks(self) -> tuple[str, ...]:
+    def marker_files(self) -> tuple[str, ...]:
         """Files relative to the directory, one of which is enough to recognise the data set."""
 
     @property
@@ -98,8 +107,11 @@ class Known(ABC):
         return f"{self.title} (official files)"
 
     @abstractmethod
-    def read(self, found: Path) -> Dataset:
-        """Read the directory or the archive `found`; nothing is written.
+    def read(self, path: Path) -> Dataset:
+        """Read the data set; nothing is written.
+
+        Args:
+            path: its directory or its archive.
 
         Raises:
             DataError: files are missing, damaged or of another structure.

@@ -1,4 +1,4 @@
-"""Download one file whole or not at all, and find out within five seconds that there is no network.
+"""Download one file completely or not at all; without a network, fail within five seconds.
 
 The transfer is pooch's, the bar rich's, and the temporary name that of every file of the suite: a file under its final
 name is always complete.
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from parity.data.dataset import DataError
-from parity.data.registry import way_out
+from parity.data.registry import download_help
 from parity.system import replacing
 
 ANSWER_SECONDS = 4.0  # for name look-up, connection and first answer together
@@ -61,40 +61,40 @@ def fetch(
                 _transfer(url, temporary, target.name, (answer_seconds, stall_seconds), visible=progress)
             except requests.RequestException as error:  # an OSError too, which would say that no file could be written
                 raise _failed(url, target, error) from error
-            found = pooch.file_hash(str(temporary), alg="sha256")
-            if found != sha256:
+            checksum = pooch.file_hash(str(temporary), alg="sha256")
+            if checksum != sha256:
                 raise DataError(
-                    f"{url}: expected SHA-256 {sha256}, received {temporary.stat().st_size:,} bytes with {found}. "
-                    f"A proxy or a login page may have answered in the server's place. {way_out(url, target)}"
+                    f"{url}: expected SHA-256 {sha256}, received {temporary.stat().st_size:,} bytes with {checksum}. "
+                    f"A proxy or a login page may have answered in the server's place. {download_help(url, target)}"
                 )
     except OSError as error:
-        raise DataError(f"{error} {way_out(url, target)}") from error
+        raise DataError(f"{error} {download_help(url, target)}") from error
     return target
 
 
 def _failed(url: str, target: Path, error: BaseException) -> DataError:
-    """With the innermost cause in few words: the outer ones only repeat it inside class names and addresses."""
+    """The error with the innermost cause: the outer causes only repeat it."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return DataError(f"{url}: download failed ({reason}). {way_out(url, target)}")
+    return DataError(f"{url}: download failed ({reason}). {download_help(url, target)}")
 
 
 def _announced(url: str, seconds: float) -> int:
-    """The file's size in bytes as the server tells it, 0 where it does not, whatever else it answers.
+    """The size of the file in bytes that the server gives; 0 where it gives none.
 
     Asked for in a thread of its own, because a time-out given to requests bounds neither the name look-up, which hangs
     for longest where there is no network, nor the sum over a host's addresses. Raises requests.RequestException.
     """
     answers: list[requests.Response | requests.RequestException] = []
 
-    def ask() -> None:
+    def request_headers() -> None:
         try:
             answers.append(requests.head(url, timeout=seconds, allow_redirects=True))
         except requests.RequestException as error:
             answers.append(error)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=request_headers, daemon=True)
     thread.start()
     thread.join(seconds)
     answer = answers[0] if answers else requests.Timeout()

@@ -1,8 +1,8 @@
 """The epoch plan that both frameworks consume: batch order, crop offsets, mirror flags, dropout offsets.
 
 All randomness of a training run comes from here as plain integers, so the two frameworks train on the same bytes.
-Each quantity has its own Philox counter range, keyed by (seed, purpose) and placed by the epoch: any epoch's plan can
-be made without the earlier ones, and switching augmentation on does not change the order.
+Each quantity has a Philox stream of its own, whose key is (seed, purpose) and whose counter starts at the epoch. So the
+plan of any epoch can be made without the earlier ones, and switching augmentation on does not change the order.
 """
 
 import hashlib
@@ -68,7 +68,13 @@ def epoch_plan(
         pool_spare: how much longer the noise pool is than the largest mask; offsets are uniform in [0, pool_spare].
 
     Raises:
-        ValueError: an argument out of its range; above all a batch larger than the number of images.
+        ValueError: an argument out of its range, for example a batch larger than the number of images.
+
+    Example:
+        >>> from parity.catalogue.recipes import Augmentation
+        >>> plan = epoch_plan(0, 0, images=100, batch=32, augmentation=Augmentation(4, "zero", True))
+        >>> plan.order.shape, plan.dropout.shape
+        ((3, 32), (3, 0))
     """
     for name, value, least in (
         ("epoch", epoch, 0),
@@ -97,7 +103,7 @@ def epoch_plan(
 
 
 def dropout_scale(rate: float) -> float:
-    """What dropout multiplies the surviving activations by: a float32 number even in a float64 model.
+    """The factor by which dropout scales the activations that it keeps: a float32 number even in a float64 model.
 
     Paddle multiplies by a float32 constant, so the other twin has to be given the same rounded value.
     """
@@ -105,12 +111,28 @@ def dropout_scale(rate: float) -> float:
 
 
 def noise_pool(seed: int, size: int) -> npt.NDArray[np.float32]:
-    """The numbers that shared dropout masks are cut from: float32 [size], uniform in [0, 1)."""
+    """The random numbers from which the shared dropout masks are taken.
+
+    Args:
+        seed: 0 to 2**64 - 1.
+        size: how many.
+
+    Returns:
+        float32 [size], uniform in [0, 1).
+    """
     return _generator(seed, _Purpose.NOISE).random(size, dtype=np.float32)
 
 
 def pad_images(images: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    """Pad [N, H, W, C] of any dtype to [N, H + 2 * pad, W + 2 * pad, C]; without padding the images themselves."""
+    """Pad images on all sides, for random crops.
+
+    Args:
+        images: [n, h, w, c] of any dtype.
+        augmentation: how many pixels, and what they hold.
+
+    Returns:
+        [n, h + 2 * pad, w + 2 * pad, c]; `images` itself where nothing is padded.
+    """
     pad = augmentation.pad
     if pad == 0:
         return images
@@ -148,7 +170,7 @@ def batch_digest(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
     """SHA-256 (hex) over dtype, shape and bytes of every array in order: equal only for bit-identical batches.
 
     Raises:
-        ValueError: there are no batches, for comparing nothing proves nothing.
+        ValueError: there are no batches; a digest of nothing would be equal to any other digest of nothing.
     """
     digest = hashlib.sha256()
     count = 0

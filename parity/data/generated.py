@@ -39,6 +39,11 @@ def generate(
     Returns:
         Train images uint8 [train, 32, 32, 3], train labels uint8 [train], test images uint8 [test, 32, 32, 3],
         test labels uint8 [test].
+
+    Example:
+        >>> images, labels, _, _ = generate(train=20, test=10)
+        >>> images.shape, labels[:3].tolist()
+        ((20, 32, 32, 3), [0, 1, 2])
     """
     return *_draw(np.random.default_rng([seed, 0]), train), *_draw(np.random.default_rng([seed, 1]), test)
 
@@ -61,7 +66,7 @@ def _draw(rng: np.random.Generator, count: int) -> tuple[npt.NDArray[np.uint8], 
         chosen = labels == label
         figure[chosen] = _figure(label, u[chosen], v[chosen])
 
-    # A bar that crosses the image anywhere, so that no single pixel or edge gives the class away.
+    # A bar that crosses the image anywhere, so that no single pixel or edge determines the class.
     turn = uniform(0, np.pi)
     bar = np.abs(np.cos(turn) * (x - uniform(4, 28)) + np.sin(turn) * (y - uniform(4, 28))) < 1
 

@@ -1,7 +1,7 @@
 """Find and load a data set as uint8 arrays: CIFAR-10, CIFAR-100 or Tiny ImageNet from files, or the generated shapes.
 
-A name stands for files in $PARITY_DATA, else in the user's cache, else downloaded into that cache with a checksum; a
-path says itself which data set it is, by what lies there.
+A data set that is given by name is looked for in $PARITY_DATA, else in the user's cache; else it is downloaded into
+that cache, and its checksum is verified. A data set that is given by a path is recognised by the files at that path.
 """
 
 import os
@@ -12,10 +12,10 @@ import platformdirs
 
 from parity.data import archives, generated
 from parity.data.cifar import CIFAR10, CIFAR100
-from parity.data.dataset import DataError, Dataset, Known
+from parity.data.dataset import DataError, Dataset, KnownDataset
 from parity.data.tiny_imagenet import TINY_IMAGENET
 
-KNOWN: dict[str, Known] = {known.name: known for known in (CIFAR10, CIFAR100, TINY_IMAGENET)}
+KNOWN: dict[str, KnownDataset] = {known.name: known for known in (CIFAR10, CIFAR100, TINY_IMAGENET)}
 
 
 def load(dataset: str = "cifar10", *, seed: int = 0, download: bool = True, progress: bool = False) -> Dataset:
@@ -28,34 +28,45 @@ def load(dataset: str = "cifar10", *, seed: int = 0, download: bool = True, prog
         download: whether a named data set may be downloaded (161 to 237 MiB) when it is not on this machine.
         progress: whether to draw a download's progress on stderr.
 
+    Returns:
+        The data set, with images uint8 [n, height, width, 3] and labels uint8 [n].
+
     Raises:
         DataError: unknown name, nothing found, no network, or files of another structure than the data set's.
+
+    Example:
+        >>> dataset = load("generated")
+        >>> dataset.train_images.shape, dataset.test_images.shape
+        ((5000, 32, 32, 3), (1000, 32, 32, 3))
     """
     if dataset == "generated":
         arrays = generated.generate(seed)
         return Dataset("generated", "generated 10-class shapes", *arrays, generated.CLASSES, f"drawn with seed {seed}")
     if dataset not in KNOWN:
         return _load_path(dataset)
-    known, found = KNOWN[dataset], find(dataset)
-    if found is None:
+    known, path = KNOWN[dataset], find(dataset)
+    if path is None:
         if not download:
             raise DataError(
                 f"{known.title}: not found in {cache_dir()}, PARITY_DATA is not set, and downloading "
-                f"({known.mib} MiB) is switched off. " + way_out(known.url, cache_dir() / known.archive)
+                f"({known.mib} MiB) is switched off. " + download_help(known.url, cache_dir() / known.archive)
             )
         from parity.data.download import fetch  # here, because its HTTP libraries are slow to import and seldom needed
 
-        found = fetch(known.url, cache_dir(), known.sha256, progress=progress)
-    return known.read(found)
+        path = fetch(known.url, cache_dir(), known.sha256, progress=progress)
+    return known.read(path)
 
 
 def find(name: str = "cifar10") -> Path | None:
-    """Where a data set lies on this machine: its directory or archive; None if it must be downloaded.
+    """Find a data set on this machine.
 
     Looks in $PARITY_DATA if that is set, else in the user's cache. Only looks: `load` checks the content.
 
     Args:
         name: "cifar10", "cifar100" or "tiny-imagenet".
+
+    Returns:
+        Its directory or archive; None if it must be downloaded.
 
     Raises:
         DataError: $PARITY_DATA is set and does not hold this data set. Falling back to other data would hide the
@@ -63,11 +74,11 @@ def find(name: str = "cifar10") -> Path | None:
     """
     known, chosen = KNOWN[name], os.environ.get("PARITY_DATA")
     if not chosen:
-        return _held(cache_dir()).get(name)
-    place = Path(chosen).expanduser()
-    held = _held(place)
+        return _datasets_at(cache_dir()).get(name)
+    path = Path(chosen).expanduser()
+    held = _datasets_at(path)
     if name not in held:
-        raise _missing(place, "the environment variable PARITY_DATA", [known], held)
+        raise _missing(path, "the environment variable PARITY_DATA", [known], held)
     return held[name]
 
 
@@ -76,8 +87,13 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("parity"))
 
 
-def way_out(url: str, target: Path) -> str:
-    """What a user can do when `url` cannot be downloaded to `target`."""
+def download_help(url: str, target: Path) -> str:
+    """The sentences that tell a user what to do when `url` cannot be downloaded.
+
+    Args:
+        url: of the official archive.
+        target: the path at which the suite looks for the archive.
+    """
     return (
         f"What to do: on a machine with a network download {url}, and either put it at {target} "
         f"or set PARITY_DATA to where it is; or run with `--dataset generated`, which needs no files."
@@ -93,7 +109,7 @@ def _load_path(given: str) -> Dataset:
             f"'generated', or the path of one of {', '.join(known.directory + '/' for known in KNOWN.values())}, of "
             f"its parent, or of one of {', '.join(known.archive for known in KNOWN.values())}."
         )
-    held = _held(path)
+    held = _datasets_at(path)
     if not held:
         raise _missing(path, "the path given as the data set", KNOWN.values(), held)
     if len(held) > 1:
@@ -101,44 +117,44 @@ def _load_path(given: str) -> Dataset:
             f"{path}: expected one data set, found {', '.join(KNOWN[name].title for name in held)}. Give the path of "
             f"one ({', '.join(map(str, held.values()))}), or set PARITY_DATA to {path} and give a name."
         )
-    ((name, place),) = held.items()
-    return KNOWN[name].read(place)
+    ((name, location),) = held.items()
+    return KNOWN[name].read(location)
 
 
-def _held(place: Path) -> dict[str, Path]:
-    """The data sets that `place` is or holds, by name: an archive, or a directory with at least one of the marks."""
-    if place.is_file():
-        return {known.name: place for known in _archived(place)}
+def _datasets_at(path: Path) -> dict[str, Path]:
+    """The data sets that `path` is or holds, by name: an archive, or a directory with at least one marker file."""
+    if path.is_file():
+        return {known.name: path for known in _archived(path)}
     held = {}
     for known in KNOWN.values():
         directories = [
             directory
-            for directory in (place, place / known.directory)
-            if any((directory / mark).is_file() for mark in known.marks)
+            for directory in (path, path / known.directory)
+            if any((directory / marker).is_file() for marker in known.marker_files)
         ]
-        found = directories + [place / name for name in known.archives if (place / name).is_file()]
-        if found:
-            held[known.name] = found[0]
+        locations = directories + [path / name for name in known.archives if (path / name).is_file()]
+        if locations:
+            held[known.name] = locations[0]
     return held
 
 
-def _archived(archive: Path) -> list[Known]:
+def _archived(archive: Path) -> list[KnownDataset]:
     """The data set that the archive's first known file belongs to, under whatever directory; or nothing."""
     for name in archives.names(archive):
         for known in KNOWN.values():
-            if any(f"/{name}".endswith(f"/{mark}") for mark in known.marks):
+            if any(f"/{name}".endswith(f"/{marker}") for marker in known.marker_files):
                 return [known]
     return []
 
 
-def _missing(place: Path, origin: str, wanted: Iterable[Known], held: Mapping[str, Path]) -> DataError:
-    """What was expected in `place`, and what is there instead."""
+def _missing(path: Path, origin: str, datasets: Iterable[KnownDataset], held: Mapping[str, Path]) -> DataError:
+    """The error that says what was expected in `path`, and what is there instead."""
     expected = "; or ".join(
-        f"{known.title} ({', '.join(known.marks)} in it or in {known.directory}/ under it, or "
+        f"{known.title} ({', '.join(known.marker_files)} in it or in {known.directory}/ under it, or "
         f"{', '.join(known.archives)})"
-        for known in wanted
+        for known in datasets
     )
     there = ", ".join(KNOWN[name].title for name in held)
-    found = there or ("none of them" if place.exists() else "no such file or directory")
+    present = there or ("none of them" if path.exists() else "no such file or directory")
     other = f", or use `--dataset {'` or `--dataset '.join(held)}`" if there else ""
-    return DataError(f"{place} ({origin}): expected {expected}; found {found}. Correct the path{other}.")
+    return DataError(f"{path} ({origin}): expected {expected}; found {present}. Correct the path{other}.")

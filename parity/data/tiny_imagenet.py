@@ -1,6 +1,6 @@
 """Read Tiny ImageNet, or a part of it, in its official layout: a directory or an archive of one, read in place.
 
-    wnids.txt                         the classes, one WordNet ID a line; a label is a line's place
+    wnids.txt                         the classes, one WordNet ID a line; a label is the index of a line
     words.txt                         WordNet ID, tab, the class in words
     train/<wnid>/images/*.JPEG        training images
     val/val_annotations.txt           image, tab, WordNet ID, tab, a box that nothing here needs
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parity.data import archives
-from parity.data.dataset import DataError, Dataset, Known
+from parity.data.dataset import DataError, Dataset, KnownDataset
 
 WNIDS = "wnids.txt"
 
@@ -55,11 +55,11 @@ Files = Mapping[str, Path | bytes]  # by path inside the layout: where the conte
 
 
 @dataclass(frozen=True, kw_only=True)
-class TinyImageNet(Known):
+class TinyImageNet(KnownDataset):
     """Tiny ImageNet: 200 classes or fewer, square images of any one size."""
 
     @property
-    def marks(self) -> tuple[str, ...]:
+    def marker_files(self) -> tuple[str, ...]:
         """The files of labels."""
         return (WNIDS, ANNOTATIONS)
 
@@ -68,32 +68,32 @@ class TinyImageNet(Known):
         """The official .zip, or the same directory in a tar."""
         return (self.archive, *(self.directory + suffix for suffix in (".tar", ".tar.gz", ".tar.xz")))
 
-    def read(self, found: Path) -> Dataset:
-        """Images take turns by class: the first of every class, the second of every class, and so on.
+    def read(self, path: Path) -> Dataset:
+        """Read the data set, its images interleaved by class: the first of every class, the second of every class, ...
 
         Classes stand in the order of wnids.txt, a class's images in the order of the numbers in their names.
         """
-        files = _directory_files(found) if found.is_dir() else _archive_files(found)
-        wnids = _wnids(files, found)
-        train = _train_names(files, found, wnids)
-        test = _test_names(files, found, wnids)
-        train_names, train_labels = _in_turns(train)
-        test_names, test_labels = _in_turns(test)
-        size = _decoded(files, found, train_names[0]).shape[0]
-        words = _words(files, found)
+        files = _directory_files(path) if path.is_dir() else _archive_files(path)
+        wnids = _wnids(files, path)
+        train = _train_names(files, path, wnids)
+        test = _test_names(files, path, wnids)
+        train_names, train_labels = _interleaved(train)
+        test_names, test_labels = _interleaved(test)
+        size = _decoded(files, path, train_names[0]).shape[0]
+        words = _words(files, path)
         return Dataset(
             name=self.name,
-            title=self._title(found, len(wnids), size, len(train_names), len(test_names)),
-            train_images=_images(files, found, train_names, size),
+            title=self._title(path, len(wnids), size, len(train_names), len(test_names)),
+            train_images=_images(files, path, train_names, size),
             train_labels=train_labels,
-            test_images=_images(files, found, test_names, size),
+            test_images=_images(files, path, test_names, size),
             test_labels=test_labels,
             classes=tuple(words.get(wnid, wnid) for wnid in wnids),
-            source=str(found),
+            source=str(path),
         )
 
-    def _title(self, found: Path, classes: int, size: int, train: int, test: int) -> str:
-        if found.is_file() and archives.sha256(found) == self.sha256:
+    def _title(self, path: Path, classes: int, size: int, train: int, test: int) -> str:
+        if path.is_file() and archives.sha256(path) == self.sha256:
             return self.official
         if (classes, size, train, test) == (CLASSES, SIZE, TRAIN_IMAGES, TEST_IMAGES):
             return f"{self.title} images (structure checked; no official checksum)"
@@ -113,17 +113,17 @@ def _directory_files(directory: Path) -> Files:
 
 
 def _archive_files(archive: Path) -> Files:
-    found = {}
+    members = {}
     for path, content in archives.read(archive, _KNOWN_FILE.fullmatch).items():
         if (match := _KNOWN_FILE.fullmatch(path)) is not None:
-            found[match[1], match[2]] = content
-    places = sorted({place for place, _ in found})
-    if len(places) > 1:
+            members[match[1], match[2]] = content
+    roots = sorted({root for root, _ in members})
+    if len(roots) > 1:
         raise DataError(
-            f"{archive}: expected one data set, found files of {len(places)} ({', '.join(places)}). "
+            f"{archive}: expected one data set, found files of {len(roots)} ({', '.join(roots)}). "
             f"Make an archive of one."
         )
-    return {name: content for (_, name), content in found.items()}
+    return {name: content for (_, name), content in members.items()}
 
 
 def _content(files: Files, where: Path, name: str) -> bytes:
@@ -145,12 +145,12 @@ def _wnids(files: Files, where: Path) -> list[str]:
     wnids = [line.strip() for line in _lines(files, where, WNIDS) if line.strip()]
     if not 1 <= len(wnids) <= CLASSES:
         raise DataError(f"{where / WNIDS}: expected 1 to {CLASSES} classes, found {len(wnids)}. Replace the file.")
-    for place, wnid in enumerate(wnids):
+    for index, wnid in enumerate(wnids):
         if not _WNID.fullmatch(wnid):
             raise DataError(
                 f"{where / WNIDS}: expected WordNet IDs, an n and 8 digits, found {wnid!r}. Replace the file."
             )
-        if wnid in wnids[:place]:
+        if wnid in wnids[:index]:
             raise DataError(f"{where / WNIDS}: expected every class once, found {wnid} twice. Replace the file.")
     return wnids
 
@@ -164,29 +164,29 @@ def _words(files: Files, where: Path) -> dict[str, str]:
 
 def _train_names(files: Files, where: Path, wnids: Sequence[str]) -> list[list[str]]:
     """The training images of every class, in order."""
-    found: dict[str, list[str]] = {wnid: [] for wnid in wnids}
+    by_class: dict[str, list[str]] = {wnid: [] for wnid in wnids}
     for name in files:
         if match := _TRAIN_FILE.fullmatch(name):
-            if match[1] not in found:
+            if match[1] not in by_class:
                 raise DataError(
                     f"{where}/train/{match[1]}: expected the classes in {WNIDS} only, found images of one that is not "
                     f"there. Add it to {WNIDS} or remove the folder."
                 )
-            found[match[1]].append(name)
-    for wnid, names in found.items():
+            by_class[match[1]].append(name)
+    for wnid, names in by_class.items():
         if not names:
             raise DataError(
                 f"{where}/train/{wnid}/images: expected the training images (*.JPEG) of a class in {WNIDS}, found "
                 f"none. Extract the archive again, or remove the class from {WNIDS} and from {ANNOTATIONS}."
             )
-    return [sorted(names, key=_by_number) for names in found.values()]
+    return [sorted(names, key=_by_number) for names in by_class.values()]
 
 
 def _test_names(files: Files, where: Path, wnids: Sequence[str]) -> list[list[str]]:
     """The validation images of every class, in order; images and annotations have to correspond one to one."""
     annotations = where / ANNOTATIONS
     again = "Extract the archive again or correct the file."
-    found: dict[str, list[str]] = {wnid: [] for wnid in wnids}
+    by_class: dict[str, list[str]] = {wnid: [] for wnid in wnids}
     annotated = set()
     for number, line in enumerate(_lines(files, where, ANNOTATIONS), start=1):
         if not line.strip():
@@ -195,21 +195,21 @@ def _test_names(files: Files, where: Path, wnids: Sequence[str]) -> list[list[st
         wnid, name = rest.split("\t")[0].strip(), f"val/images/{image}"
         if not tab:
             raise DataError(f"{annotations}, line {number}: expected image, tab, WordNet ID, found {line!r}. {again}")
-        if wnid not in found:
+        if wnid not in by_class:
             raise DataError(f"{annotations}, line {number}: expected a class in {WNIDS}, found {wnid!r}. {again}")
         if name in annotated:
             raise DataError(f"{annotations}, line {number}: expected every image once, found {image} again. {again}")
         if name not in files:
             raise DataError(f"{annotations}, line {number}: expected the image {name}, found none. {again}")
         annotated.add(name)
-        found[wnid].append(name)
+        by_class[wnid].append(name)
     for name in files:
         if name.startswith("val/images/") and name not in annotated:
             raise DataError(f"{where / name}: expected a line for it in {ANNOTATIONS}, found none. {again}")
-    for wnid, names in found.items():
+    for wnid, names in by_class.items():
         if not names:
             raise DataError(f"{annotations}: expected images of every class in {WNIDS}, found none of {wnid}. {again}")
-    return [sorted(names, key=_by_number) for names in found.values()]
+    return [sorted(names, key=_by_number) for names in by_class.values()]
 
 
 def _by_number(name: str) -> tuple[int, str]:
@@ -218,8 +218,8 @@ def _by_number(name: str) -> tuple[int, str]:
     return int(digits[-1]) if digits else -1, name
 
 
-def _in_turns(by_class: Iterable[Sequence[str]]) -> tuple[list[str], npt.NDArray[np.uint8]]:
-    """Names and labels uint8 [n], classes taking turns for as long as they have images."""
+def _interleaved(by_class: Iterable[Sequence[str]]) -> tuple[list[str], npt.NDArray[np.uint8]]:
+    """Names and labels uint8 [n], interleaved by class; a class that has no more images is skipped."""
     turns = [(name, label) for turn in zip_longest(*by_class) for label, name in enumerate(turn) if name is not None]
     names, labels = zip(*turns, strict=True)
     return list(names), np.array(labels, dtype=np.uint8)
@@ -230,7 +230,7 @@ def _images(files: Files, where: Path, names: Sequence[str], size: int) -> npt.N
     images = np.empty((len(names), size, size, 3), dtype=np.uint8)
 
     def fill(start: int) -> None:
-        for place, name in enumerate(names[start : start + _CHUNK], start):
+        for index, name in enumerate(names[start : start + _CHUNK], start):
             decoded = _decoded(files, where, name)
             if decoded.shape != images.shape[1:]:
                 height, width = decoded.shape[:2]
@@ -238,10 +238,10 @@ def _images(files: Files, where: Path, names: Sequence[str], size: int) -> npt.N
                     f"{where / name}: expected {size}x{size} pixels like the first training image, found "
                     f"{width}x{height}. Bring all images to one size."
                 )
-            images[place] = decoded
+            images[index] = decoded
 
     with ThreadPoolExecutor() as threads:
-        for _ in threads.map(fill, range(0, len(names), _CHUNK)):  # asked for, so that errors are raised here
+        for _ in threads.map(fill, range(0, len(names), _CHUNK)):  # read, so that errors are raised here
             pass
     return images
 

@@ -23,7 +23,7 @@ from parity.proofs.single_steps import current_state, from_row
 from parity.proofs.train_mode import recipe_for, start, train_rows, training_part, training_stages
 from parity.records.records import Diagnosis
 from parity.weights.state import same_bits
-from parity.workers.client.training import Evaluation, Figures
+from parity.workers.client.training import Evaluation, LossAndAccuracy
 from parity.workers.pool import Worker, WorkerError
 
 EXACT = 1e-4  # the largest error of a ratio of float32 gradients
@@ -291,7 +291,7 @@ def _other_figures(
     mismatch: Mismatch,
     logits: np.ndarray,
     labels: np.ndarray,
-    figures: Figures,
+    figures: LossAndAccuracy,
     batch: int,
     *,
     clipped: bool = False,

@@ -24,7 +24,7 @@ from parity.faults.sites import sites_of, twin_of
 from parity.faults.tampering import TamperedWorkers, distortion
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
-from parity.records.records import Detection, Diagnosis, Innocence, Proof
+from parity.records.records import ControlRun, Detection, Diagnosis, Proof
 from parity.workers.pool import Workers
 
 
@@ -113,15 +113,15 @@ def detect_one(
         must_level=fault.level,
         level=failed.level if failed else 0,
         severity=severity_of(failed) if failed and not _within(failed) else None,
-        placed=bool(here),
+        located=bool(here),
         named=any(_names(cause, fault.trap) for cause in here),
-        accused=sorted({cause.stage for cause in causes if cause not in here}),
+        false_alarms=sorted({cause.stage for cause in causes if cause not in here}),
         diagnosis=(here or causes)[0].text if causes else "",
         seconds=time.perf_counter() - begin,
     )
 
 
-def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> Innocence:
+def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[int]) -> ControlRun:
     """Prove and diagnose a correct pair, with other weights and images for each seed; all causes are false alarms.
 
     Args:
@@ -146,7 +146,7 @@ def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[i
             if not proof.passed and not proof.problems:
                 false_alarms.append(f"seed {seed}, level {level}: failed without a reason")
         false_alarms += [f"seed {seed}: {cause.text}" for cause in diagnose_all(context)]
-    return Innocence(name, list(seeds), false_alarms, worst, time.perf_counter() - begin)
+    return ControlRun(name, list(seeds), false_alarms, worst, time.perf_counter() - begin)
 
 
 def _within(failed: Proof) -> bool:
@@ -172,7 +172,7 @@ def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> 
     if (distorted := distortion(fault.change, stage, scene)) is not None:
         return TamperedWorkers(workers, framework, distorted), lambda: None
     workers[framework].inject(name, fault.change.value, stage)
-    return workers, workers[framework].heal
+    return workers, workers[framework].restore
 
 
 def _names(cause: Diagnosis, trap: str) -> bool:

@@ -19,9 +19,11 @@ import numpy as np
 
 from parity.kinds.activation import Activation, OtherActivation
 from parity.kinds.kind import Kind
-from parity.numerics.geometry import rows_of_cells
+from parity.numerics.geometry import flattened_1x1
 
-FAMILIES = tuple(sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name not in ("kind", "registry")))
+_NO_FAMILIES = ("kind", "registry")
+
+FAMILIES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NO_FAMILIES))
 
 
 for _family in FAMILIES:
@@ -45,9 +47,18 @@ NEUTRAL = {array: value for cls in KINDS.values() for array, value in cls.neutra
 
 
 def of(kind: str, numbers: Mapping[str, Any]) -> Kind:
-    """A kind by its name and numbers, of an activation its `function` among them, as `Kind.numbers` gives them.
+    """A kind by its name and numbers.
 
-    Raises ValueError for an unknown kind, and for numbers that are not those of the kind.
+    Args:
+        kind: of `KINDS`.
+        numbers: all numbers of the kind as `Kind.numbers` gives them; an activation's `function` is among them.
+
+    Raises:
+        ValueError: an unknown kind, or numbers that are not those of the kind.
+
+    Example:
+        >>> of("batch_norm", {"epsilon": 0.001, "momentum": 0.99})
+        BatchNorm(epsilon=0.001, momentum=0.99)
     """
     own = dict(numbers)
     cls: type[Kind] | None
@@ -66,27 +77,43 @@ def of(kind: str, numbers: Mapping[str, Any]) -> Kind:
 def of_spec(spec: Mapping[str, Any]) -> Kind | None:
     """The kind of a layer of the suite's own networks by its `spec`; None where it computes nothing of one input.
 
-    Its `kind` may be the function of an activation; strides and paddings are as the catalogue writes them. Raises
-    ValueError where it lacks a number.
+    Its `kind` may be the function of an activation; strides and paddings are as the catalogue writes them.
+
+    Raises:
+        ValueError: a number of the kind is missing.
+
+    Example:
+        >>> of_spec({"kind": "max_pool", "window": 3, "stride": 2, "padding": "same"})
+        MaxPool(window=3, stride=2, padding='same')
     """
     cls: type[Kind] | None = ACTIVATIONS.get(spec["kind"]) or KINDS.get(spec["kind"])
-    if cls is None or cls.several:
+    if cls is None or cls.several_inputs:
         return None
-    return _made(cls, {each.name: spec[each.name] for each in fields(cls) if each.name in spec})
+    return _made(cls, {field.name: spec[field.name] for field in fields(cls) if field.name in spec})
 
 
 def _made(cls: type[Kind], numbers: Mapping[str, Any]) -> Kind:
     try:
         return cls(**numbers)
     except TypeError:
-        expected, found = (", ".join(names) or "none" for names in ([each.name for each in fields(cls)], numbers))
-        raise ValueError(f"{cls.__name__}: expected the numbers {expected}; found {found}") from None
+        expected, given = (", ".join(names) or "none" for names in ([field.name for field in fields(cls)], numbers))
+        raise ValueError(f"{cls.__name__}: expected the numbers {expected}; found {given}") from None
 
 
 def layer(spec: Mapping[str, Any], x: np.ndarray, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The reference of one of the suite's own layers, in inference, of maps or rows x and its canonical arrays.
+    """The numpy reference of one of the suite's own layers, in inference.
 
-    Raises ValueError where there is none.
+    Args:
+        spec: the layer's, see `of_spec`.
+        x: float64 maps [n, h, w, c] or rows [n, c].
+        arrays: the layer's canonical arrays by kind ("kernel", "bias", ...).
+
+    Raises:
+        ValueError: a kind without a reference, or arrays that do not fit.
+
+    Example:
+        >>> layer({"kind": "relu"}, np.array([[-1.0, 2.0]]), {})
+        array([[0., 2.]])
     """
     kind = of_spec(spec)
     if kind is None:
@@ -97,7 +124,7 @@ def layer(spec: Mapping[str, Any], x: np.ndarray, arrays: Mapping[str, np.ndarra
 def compute(
     kind: str, numbers: Mapping[str, Any], inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """The reference of a step of any model, in inference. Maps of a single cell are rows, coming in and going out.
+    """The numpy reference of a step of any model, in inference. 1x1 maps are rows, as inputs and as outputs.
 
     Args:
         kind: of `KINDS`.
@@ -105,12 +132,14 @@ def compute(
         inputs: float64 maps [n, h, w, c], sequences [n, t, c] or rows [n, c]; of an embedding whole numbers [n, ...].
         arrays: the step's own by kind ("kernel", "bias", "gamma", ...); without a bias, gamma or beta these do nothing.
 
-    Raises ValueError for an unknown kind or function, numbers that are not the kind's, or arrays that do not fit.
+    Raises:
+        ValueError: an unknown kind or function, numbers that are not the kind's, or arrays that do not fit.
 
-    >>> compute("activation", {"function": "relu"}, [np.array([[-1.0, 2.0]])], {})
-    array([[0., 2.]])
+    Example:
+        >>> compute("activation", {"function": "relu"}, [np.array([[-1.0, 2.0]])], {})
+        array([[0., 2.]])
     """
     y = of(kind, numbers).compute(inputs, arrays)
     if inputs[0].ndim == 3 and y.ndim == 4:
         y = y[:, 0]  # a sequence again
-    return y.reshape(len(y), *rows_of_cells(y.shape[1:]))
+    return y.reshape(len(y), *flattened_1x1(y.shape[1:]))

@@ -310,7 +310,7 @@ class RowFunction(Activation):
     """A function of each row of the last axis, of which a model's output is made."""
 
     last_axis = True
-    ends = True
+    output_function = True
 
 
 @dataclass(frozen=True)
@@ -345,7 +345,7 @@ class PReLU(Kind):
     """As a leaky ReLU, with a trained `slope` [c] for each channel."""
 
     name = "prelu"
-    own_axis = keeps_rows = True
+    per_channel = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -364,5 +364,5 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def _softplus(x: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # NaN goes through
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
         return np.asarray(np.logaddexp(0, x))

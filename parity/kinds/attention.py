@@ -28,13 +28,13 @@ class Attention(Kind):
     traps = {"rate": "dropout-mode"}
     training_only = ("rate",)
     neutral = {f"{part}_bias": 0.0 for part in PARTS}
-    several = ordered = True
+    several_inputs = ordered = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
         split = []
         for part, x in zip(PARTS[:3], inputs, strict=True):
-            x = x[:, None] if x.ndim == 2 else x  # a sequence of one cell
+            x = x[:, None] if x.ndim == 2 else x  # a sequence of one step
             made = x @ arrays[part] + arrays.get(f"{part}_bias", 0)
             split.append(made.reshape(*made.shape[:2], self.heads, -1))
         query, key, value = split

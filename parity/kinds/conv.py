@@ -11,7 +11,7 @@ import numpy as np
 from parity.kinds.dense import exchanged_kernels, of_output_and_bias
 from parity.kinds.kind import Hypothesis, Kind, Surroundings
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import Padding, Pair, as_maps, cells, pair
+from parity.numerics.geometry import Padding, PerAxis, as_maps, pair, window_taps
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Conv(Kind):
     """
 
     name = "conv"
-    stride: Pair
+    stride: PerAxis
     padding: Padding
-    dilation: Pair = 1
+    dilation: PerAxis = 1
     groups: int = 1
 
     traps = {"padding": "same-pad", "stride": "stride"}
-    settled = ("groups",)
+    always_equal = ("groups",)
     neutral = {"bias": 0.0}
     on_maps = True
 
@@ -51,7 +51,7 @@ class Conv(Kind):
         yield from of_output_and_bias(self, x, own)
         if self.padding == "same" and max(pair(self.stride)) > 1:
             sides = kernel.shape[0] // 2
-            text = f"{sides} cells of padding on every side, where the network says SAME"
+            text = f"{sides} pixels of padding on every side, where the network says SAME"
             yield "same-pad", text, replace(self, padding=sides).compute([x], own)
         if kernel.shape[0] > 1:
             text = "its kernel with height and width exchanged"
@@ -64,7 +64,7 @@ class Conv(Kind):
 
 @dataclass(frozen=True)
 class ConvTranspose(Kind):
-    """Every cell of maps [n, h, w, in] adds its multiple of a kernel [h, w, out / groups, in]; and a bias [out].
+    """Every pixel of maps [n, h, w, in] adds its multiple of a kernel [h, w, out / groups, in]; and a bias [out].
 
     Stride and dilation are [h, w]; crop [[top, bottom], [left, right]] is cut off the full output, or below zero added.
     """
@@ -76,7 +76,7 @@ class ConvTranspose(Kind):
     groups: int
 
     traps = {"crop": "same-pad", "stride": "stride"}
-    settled = ("groups",)
+    always_equal = ("groups",)
     neutral = {"bias": 0.0}
     on_maps = True
 
@@ -89,11 +89,11 @@ class ConvTranspose(Kind):
         extents = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in axes]
         full = np.zeros((len(x), *extents, kernel.shape[2] * groups))
         blocks = x.reshape(*x.shape[:3], groups, -1)
-        for cell in np.ndindex(kernel.shape[:2]):
+        for tap in np.ndindex(kernel.shape[:2]):
             rows, columns = (
-                slice(c * d, c * d + (n - 1) * s + 1, s) for c, (n, s, _, d) in zip(cell, axes, strict=True)
+                slice(c * d, c * d + (n - 1) * s + 1, s) for c, (n, s, _, d) in zip(tap, axes, strict=True)
             )
-            made = np.einsum("nhwgi,ogi->nhwgo", blocks, kernel[cell].reshape(kernel.shape[2], groups, -1))
+            made = np.einsum("nhwgi,ogi->nhwgo", blocks, kernel[tap].reshape(kernel.shape[2], groups, -1))
             full[:, rows, columns] += made.reshape(*x.shape[:3], -1)
         (top, bottom), (left, right) = self.crop
         height, width = extents[0] - top - bottom, extents[1] - left - right
@@ -106,21 +106,37 @@ def conv2d(
     kernel: np.ndarray,
     bias: np.ndarray | None,
     *,
-    stride: Pair,
+    stride: PerAxis,
     padding: Padding,
-    dilation: Pair = 1,
+    dilation: PerAxis = 1,
     groups: int = 1,
 ) -> np.ndarray:
-    """Cross-correlation: [n, h, w, i] and [kh, kw, i / groups, o] -> [n, h', w', o].
+    """The numpy reference of a convolution: cross-correlation, as both frameworks compute it.
 
-    The channels, in and out, are as many blocks as groups; each block of the output sees that of the input.
-    Raises ValueError where the kernel does not fit the channels or the maps.
+    Args:
+        x: maps [n, h, w, i].
+        kernel: [kh, kw, i / groups, o].
+        bias: [o], or None.
+        stride: between windows.
+        padding: "same", "valid", pixels on every side, or [[top, bottom], [left, right]].
+        dilation: between the taps of a window.
+        groups: blocks of input and output channels; a block of outputs depends on its own block of inputs only.
+
+    Returns:
+        Maps [n, h', w', o], in float64 where x or the kernel is.
+
+    Raises:
+        ValueError: a kernel that does not fit the channels or the padded maps.
+
+    Example:
+        >>> conv2d(np.ones((1, 3, 3, 1)), np.ones((3, 3, 1, 1)), None, stride=1, padding="valid")
+        array([[[[9.]]]])
     """
     into, out = kernel.shape[2:]
     if x.shape[3] != into * groups or out % groups:
         raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit {x.shape[3]} channels")
-    parts = cells(x, kernel.shape[:2], stride, padding, dilation=dilation, fill=0.0)
-    y = functools.reduce(np.add, (_product(values, kernel[cell], groups) for cell, values in parts))
+    parts = window_taps(x, kernel.shape[:2], stride, padding, dilation=dilation, fill=0.0)
+    y = functools.reduce(np.add, (_product(values, kernel[tap], groups) for tap, values in parts))
     return y if bias is None else y + bias
 
 

@@ -41,14 +41,27 @@ class Dense(Kind):
 
 
 def of_output_and_bias(kind: Kind, x: np.ndarray, own: Arrays) -> Iterator[Hypothesis]:
-    """What a product of any kind may be with a ReLU too much, or with no bias."""
+    """Hypotheses of a dense layer or a convolution: with a ReLU too many, or without its bias.
+
+    Args:
+        kind: the layer.
+        x: its input, float64.
+        own: its arrays by kind.
+    """
     yield "relu-on-logits", "a ReLU of its output", np.maximum(kind.compute([x], own), 0)
     if "bias" in own:
         yield "conv-bias", "no bias", kind.compute([x], own | {"bias": np.zeros_like(own["bias"])})
 
 
 def exchanged_kernels(kind: Kind, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
-    """What it would be with the kernel of another layer, of the same shape."""
+    """Hypotheses of a dense layer or a convolution: with the kernel of another layer that has the same shape.
+
+    Args:
+        kind: the layer.
+        x: its input, float64.
+        own: its arrays by kind.
+        around: its `state` holds the kernels of the other layers.
+    """
     for name, array in around.state.items():
         if name.endswith("/kernel") and array.shape == own["kernel"].shape and array is not own["kernel"]:
             text = f"the kernel of {name.removesuffix('/kernel')!r}"

@@ -21,7 +21,7 @@ class Dropout(Kind):
     traps = {"rate": "dropout-mode"}
     training_only = ("rate",)
     missing = "dropout-mode"
-    silent = keeps_rows = True
+    identity_in_inference = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference, in inference."""

@@ -1,4 +1,4 @@
-"""Sums, products and scalings, cell by cell."""
+"""Sums, products and scalings, element by element."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Add(Kind):
 
     name = "add"
     family = "merge"
-    several = True
+    several_inputs = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -31,7 +31,7 @@ class Multiply(Kind):
 
     name = "multiply"
     family = "merge"
-    several = True
+    several_inputs = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -64,7 +64,7 @@ class Identity(Kind):
     """Its input as it is."""
 
     name = "identity"
-    silent = keeps_rows = True
+    identity_in_inference = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -72,6 +72,6 @@ class Identity(Kind):
 
 
 def _alike(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Rows beside maps as maps, beside sequences as sequences, so that they meet the channels of their own input."""
+    """Rows as 1x1 maps among maps, as sequences of one step among sequences: their numbers are those of channels."""
     most = max(x.ndim for x in inputs)
     return [x.reshape(len(x), *[1] * (most - 2), -1) if x.ndim == 2 else x for x in inputs]

@@ -24,7 +24,7 @@ class Surroundings:
 
 
 def optional(default: Any) -> Any:
-    """A number that is left out of what is shown and compared while it has this value."""
+    """The field of a number that is neither shown nor compared while it has this default value."""
     return field(default=default, metadata={"optional": True})
 
 
@@ -39,32 +39,48 @@ class Kind:
     name: ClassVar[str]
     traps: ClassVar[Mapping[str, str]] = {}  # of a number, the trap that a difference in it is
     training_only: ClassVar[tuple[str, ...]] = ()  # numbers that do nothing in inference
-    settled: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that stand for each other never differ
-    missing: ClassVar[str] = ""  # the trap that it is to have none where the other model has one
+    always_equal: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that are aligned never differ
+    missing: ClassVar[str] = ""  # the trap that one model lacks this layer where the other has it
     neutral: ClassVar[Mapping[str, float]] = {}  # of an optional array, the number with which it changes nothing
-    several: ClassVar[bool] = False  # takes several inputs
+    several_inputs: ClassVar[bool] = False  # takes several inputs
     ordered: ClassVar[bool] = False  # and their order matters
-    silent: ClassVar[bool] = False  # changes no number in inference: two models may differ in it and still be equal
-    family: ClassVar[str] = ""  # of kinds that may stand for each other; empty: for its own kind only
-    on_maps: ClassVar[bool] = False  # works on maps, rows and sequences being maps of one cell or one row
-    own_axis: ClassVar[bool] = False  # has arrays or statistics for each channel, wherever the channels are
+    identity_in_inference: ClassVar[bool] = (
+        False  # changes no number in inference: two models may differ in it and still be equal
+    )
+    family: ClassVar[str] = ""  # of kinds that may be aligned with each other; empty: with its own kind only
+    on_maps: ClassVar[bool] = False  # works on maps, rows and sequences being maps of 1x1 or of one row
+    per_channel: ClassVar[bool] = False  # has arrays or statistics for each channel, wherever the channels are
     last_axis: ClassVar[bool] = False  # works along the last axis, which may not be the channels
     keeps_rows: ClassVar[bool] = False  # leaves the numbers of a row where they are
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The reference: what is made of float64 inputs, in inference, by the layer's own arrays.
+        """The numpy reference, in inference.
 
-        Raises ValueError for arrays that do not fit, or where no reference is known.
+        Args:
+            inputs: float64 maps [n, h, w, c], sequences [n, t, c] or rows [n, c].
+            arrays: the layer's own by kind ("kernel", "bias", "gamma", ...), in canonical layout.
+
+        Raises:
+            ValueError: arrays that do not fit, or no reference is known.
         """
         raise ValueError(f"no reference for a step of kind {self.name!r}")
 
     def hypotheses(self, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
-        """What it would give of x under each trap that it can fall into."""
+        """What the layer would compute of x under each trap that it can fall into.
+
+        Args:
+            x: its input, float64.
+            own: its arrays by kind.
+            around: what else some of the hypotheses need.
+
+        Yields:
+            (trap, what was computed instead, the output that this makes).
+        """
         yield from ()
 
     @property
     def key(self) -> str:
-        """By which the frameworks' code for it is found."""
+        """The name under which the frameworks hold their code for it."""
         return self.name
 
     @property
@@ -73,29 +89,29 @@ class Kind:
         return False
 
     @property
-    def ends(self) -> bool:
+    def output_function(self) -> bool:
         """Whether it only finishes a model's output, as a softmax does."""
         return False
 
     @property
     def missing_trap(self) -> str:
-        """The trap that it is to have none where the other model has this one."""
+        """The trap that one model lacks this layer where the other model has it."""
         return self.missing
 
     def numbers(self) -> dict[str, Any]:
         """Its numbers as plain JSON values; optional ones where they are not what they are by default."""
-        return {each.name: value for each in fields(self) if (value := self._given(each)) is not MISSING}
+        return {attribute.name: value for attribute in fields(self) if (value := self._given(attribute)) is not MISSING}
 
     def described(self) -> Any:
         """Its name and numbers, as `parity.kinds.of` takes them: {"kind": ..., "numbers": ...}."""
         return {"kind": self.name, "numbers": self.numbers()}
 
-    def _given(self, each: Any) -> Any:
-        value = getattr(self, each.name)
-        return MISSING if each.metadata.get("optional") and value == each.default else value
+    def _given(self, attribute: Any) -> Any:
+        value = getattr(self, attribute.name)
+        return MISSING if attribute.metadata.get("optional") and value == attribute.default else value
 
     def label(self, number: str) -> str:
-        """What a number is called where a difference is put in words."""
+        """The name of a number in a message about a difference, such as "batch norm epsilon"."""
         return f"{self.name.replace('_', ' ')} {number}"
 
 
@@ -108,7 +124,12 @@ class Other(Kind):
 
 
 def shown(value: Any) -> str:
-    """A number as it stands in a message; the four sides of a padding by name."""
+    """A number as text for a message; the four sides of a padding by name.
+
+    Example:
+        >>> shown([[0, 1], [0, 1]]), shown(0.001)
+        ('0 above, 1 below, 0 left, 1 right', '0.001')
+    """
     if isinstance(value, list) and len(value) == 2 and all(isinstance(sides, list) for sides in value):
         (top, bottom), (left, right) = value
         return f"{top} above, {bottom} below, {left} left, {right} right"

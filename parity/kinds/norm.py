@@ -27,7 +27,7 @@ class BatchNorm(Kind):
     traps = {"epsilon": "bn-epsilon", "momentum": "bn-momentum"}
     training_only = ("momentum",)
     neutral = AFFINE
-    own_axis = keeps_rows = True
+    per_channel = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -45,8 +45,8 @@ class BatchNorm(Kind):
         for one, other_name in (("gamma", "beta"), ("mean", "variance")):
             exchanged = own | {one: own[other_name], other_name: own[one]}
             with np.errstate(invalid="ignore"):
-                found = self.compute([x], exchanged)
-            yield "bias-swap", f"{one} and {other_name} exchanged", found
+                output = self.compute([x], exchanged)
+            yield "bias-swap", f"{one} and {other_name} exchanged", output
         axes = tuple(range(x.ndim - 1))
         batch = own | {"mean": x.mean(axis=axes), "variance": x.var(axis=axes)}
         yield "bn-frozen", "the batch's own statistics in inference", self.compute([x], batch)
@@ -80,7 +80,7 @@ class GroupNorm(Kind):
 
     traps = {"epsilon": "act-default"}
     neutral = AFFINE
-    own_axis = True
+    per_channel = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -116,7 +116,12 @@ class LocalResponseNorm(Kind):
 
 
 def normalised(x: np.ndarray, arrays: Mapping[str, np.ndarray], epsilon: float) -> np.ndarray:
-    """[..., c] normalised by `mean` and `variance`, times `gamma`, plus `beta`, where there are any."""
+    """[..., c] normalised by `mean` and `variance`, times `gamma`, plus `beta`, where there are any.
+
+    Example:
+        >>> normalised(np.array([[3.0]]), {"mean": np.array([1.0]), "variance": np.array([4.0])}, epsilon=0.0)
+        array([[1.]])
+    """
     scale = arrays.get("gamma", 1) / np.sqrt(arrays["variance"] + epsilon)
     return (x - arrays["mean"]) * scale + arrays.get("beta", 0)
 
@@ -124,9 +129,17 @@ def normalised(x: np.ndarray, arrays: Mapping[str, np.ndarray], epsilon: float) 
 def batch_norm_training(
     x: np.ndarray, arrays: Mapping[str, np.ndarray], epsilon: float, momentum: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Training: [..., c] normalised by its own statistics; also the running mean and variance, moved by them.
+    """The numpy reference of a batch norm in training mode.
 
-    The variance is the biased one in both places.
+    Args:
+        x: [..., c], normalised by its own mean and variance.
+        arrays: the running `mean` and `variance` [c] before the step; `gamma` and `beta` [c] where there are any.
+        epsilon: is added to the variance.
+        momentum: the share of the old running statistics in the new ones.
+
+    Returns:
+        The output [..., c], the new running mean [c] and the new running variance [c]. The variance is the biased one,
+        in the normalisation and in the running statistics.
     """
     axes = tuple(range(x.ndim - 1))
     mean, variance = x.mean(axis=axes), x.var(axis=axes)
@@ -136,7 +149,16 @@ def batch_norm_training(
 
 
 def of_running_statistics(before: Arrays, x: np.ndarray, momentum: float) -> Iterator[tuple[str, str, Arrays]]:
-    """What the running `mean` and `variance` of a batch norm would be after one batch [n, ..., c], under each trap."""
+    """What the running statistics of a batch norm would be after one batch, under each trap.
+
+    Args:
+        before: the running `mean` and `variance` [c] before the step.
+        x: the batch [n, ..., c].
+        momentum: the share of the old running statistics in the new ones.
+
+    Yields:
+        (trap, what was computed instead, `mean` and `variance` [c] that this makes).
+    """
     axes = tuple(range(x.ndim - 1))
     count = x.size // x.shape[-1]
     batch = {"mean": x.mean(axis=axes), "variance": x.var(axis=axes)}

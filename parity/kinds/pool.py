@@ -13,7 +13,7 @@ import numpy as np
 from parity.kinds.elementwise import Identity
 from parity.kinds.kind import Hypothesis, Kind, Other, Surroundings
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import Padding, Pair, as_maps, cells, pair
+from parity.numerics.geometry import Padding, PerAxis, as_maps, pair, window_taps
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class MaxPool(Kind):
     """The largest of each window; padding never wins. Window and stride [h, w]; padding as of a convolution."""
 
     name = "max_pool"
-    window: Pair
-    stride: Pair
+    window: PerAxis
+    stride: PerAxis
     padding: Padding
 
     traps = {"padding": "pool-pad"}
@@ -31,24 +31,24 @@ class MaxPool(Kind):
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: [n, h, w, c] -> [n, h', w', c]."""
-        parts = cells(as_maps(inputs[0]), self.window, self.stride, self.padding, fill=-np.inf)
+        parts = window_taps(as_maps(inputs[0]), self.window, self.stride, self.padding, fill=-np.inf)
         return functools.reduce(np.maximum, (values for _, values in parts))
 
     def hypotheses(self, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
         """Padding on both sides alike."""
         if self.padding == "same":
             sides = pair(self.window)[0] // 2
-            text = f"{sides} cells of padding on every side, where the network says SAME"
+            text = f"{sides} pixels of padding on every side, where the network says SAME"
             yield "pool-pad", text, replace(self, padding=sides).compute([x], own)
 
 
 @dataclass(frozen=True)
 class AveragePool(Kind):
-    """The sum of each window over its size, or over how many of its cells are in the maps."""
+    """The sum of each window over its size, or over how many of its pixels lie in the maps."""
 
     name = "average_pool"
-    window: Pair
-    stride: Pair
+    window: PerAxis
+    stride: PerAxis
     padding: Padding
     count_padding: bool | None = None  # whether padding counts; None where there is none
 
@@ -59,7 +59,7 @@ class AveragePool(Kind):
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: [n, h, w, c] -> [n, h', w', c].
 
-        Raises ValueError for padding without a word on whether it counts, in which frameworks differ.
+        Raises ValueError for padding where `count_padding` is not given: the frameworks differ in it.
         """
         x = as_maps(inputs[0])
         if self.count_padding is None and self.padding != "valid":
@@ -70,13 +70,13 @@ class AveragePool(Kind):
         return self._sums(x) / size
 
     def _sums(self, maps: np.ndarray) -> np.ndarray:
-        parts = cells(maps, self.window, self.stride, self.padding, fill=0.0)
+        parts = window_taps(maps, self.window, self.stride, self.padding, fill=0.0)
         return functools.reduce(np.add, (values for _, values in parts))
 
 
 @dataclass(frozen=True)
 class AdaptiveAveragePool(Kind):
-    """Means over side x side windows, the i-th along an axis of m cells over [i m / side], [(i + 1) m / side]."""
+    """Means over side x side windows, the i-th along an axis of m pixels over [i m / side], [(i + 1) m / side]."""
 
     name = "adaptive_average_pool"
     side: int
@@ -123,7 +123,14 @@ class GlobalAveragePool(Kind):
 
 
 def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, counted: bool = False) -> Kind:
-    """A "max" or "average" pool of maps of size `into`; one whose window is the whole map is the global one."""
+    """A pool over windows; one whose window is the whole map is the global pool.
+
+    Args:
+        what: "max" or "average".
+        numbers: `window` and `stride` [h, w], and `padding` [[top, bottom], [left, right]].
+        into: [h, w] of the maps.
+        counted: whether an average counts the padding.
+    """
     padded = any(map(any, numbers["padding"]))
     whole = numbers["window"] == list(into) and not padded
     if what == "max":
@@ -133,7 +140,21 @@ def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, co
 
 
 def adaptive(what: str, into: Sequence[int], out: Sequence[int]) -> Kind:
-    """An adaptive "max" or "average" pool as the plain one that it comes to on maps of this size."""
+    """An adaptive pool as the plain pool that computes the same on maps of this size.
+
+    Args:
+        what: "max" or "average".
+        into: [h, w] of the maps.
+        out: [h, w] of the output.
+
+    Returns:
+        A pool over windows or a global one; `Identity` where both sizes are equal; `Other` where the windows would not
+        all have one size.
+
+    Example:
+        >>> adaptive("average", [8, 8], [2, 2]).window
+        [4, 4]
+    """
     if list(out) == list(into):
         return Identity()
     if any(extent % side for extent, side in zip(into, out, strict=True)):

@@ -3,7 +3,7 @@
 Each framework has a file for each family, which may hold four tables:
     LAYERS     by class: a `Layer`
     FUNCTIONS  by a name of the suite's own: a `Function`
-    SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with places for facts in braces, or a
+    SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with placeholders for facts in braces, or a
                function that writes them of the kind and its arrays' shapes; see `parity.migration.repro_scripts`
     REPAIRS    by `Kind.name`: the statement that makes a layer compute what another one does; see `Repair`
     TRAINING   by `Kind.name`: the same, for numbers that matter in training only
@@ -22,7 +22,7 @@ from parity.kinds.kind import Kind, Other
 from parity.weights.layout import Layout
 
 # Of a layer's arrays: the framework's name, the canonical kind, the layout.
-Arrays = tuple[tuple[str, str, Layout], ...]
+ArraySlots = tuple[tuple[str, str, Layout], ...]
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Layer:
     """One of a framework's layers: how its numbers are read, and where it keeps its arrays."""
 
     read: Callable[[Any, Any, Any], Kind]  # of the layer, of the x that it took, and of the y that it made
-    arrays: Arrays = ()
+    arrays: ArraySlots = ()
 
 
 Script = str | Callable[[Any, Mapping[str, tuple[int, ...]]], str]
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A call of a function that made y of x."""
 
     name: str
@@ -47,7 +47,7 @@ class Call:
     channels_second: bool = False  # the second axis of x holds its channels
 
     def get(self, name: str, default: Any) -> Any:
-        """An argument, or what it is where none was given."""
+        """An argument of the call, or `default` where none was given."""
         return self.arguments.get(name, default)
 
 
@@ -56,30 +56,30 @@ class Function:
     """A function that models call: the modules and names through which they do, and how its numbers are read."""
 
     called: tuple[tuple[Any, str], ...]
-    read: Callable[[Call], Kind]
+    read: Callable[[FunctionCall], Kind]
 
 
 @dataclass(frozen=True)
 class Repair:
     """A layer that is to compute what another one does."""
 
-    wanted: Kind
-    found: Kind
+    expected: Kind
+    actual: Kind
     row: bool  # of sequences, for which a framework may have a layer of another kind
 
     @property
     def alike(self) -> bool:
         """Whether both are of one kind."""
-        return self.wanted.name == self.found.name
+        return self.expected.name == self.actual.name
 
     def only_in(self, *numbers: str) -> bool:
         """Whether both are of one kind and all other numbers agree."""
-        ours, theirs = self.wanted.numbers(), self.found.numbers()
+        ours, theirs = self.expected.numbers(), self.actual.numbers()
         return self.alike and all(ours[name] == theirs.get(name) for name in ours if name not in numbers)
 
 
 def plain(kind: type[Kind]) -> Callable[..., Kind]:
-    """Reads a layer or function without numbers."""
+    """A reader, as `Layer.read` and `Function.read`, of layers or functions of a kind without numbers."""
     return lambda *_: kind()
 
 
@@ -100,40 +100,52 @@ class Registry:
 
     def arrays_of(self, layer: Any) -> dict[str, tuple[Any, Layout]]:
         """The layer's arrays by canonical kind, those that it has."""
-        found = {}
+        arrays = {}
         known = self.layers.get(type(layer))
         for own_name, kind, layout in known.arrays if known else ():
             array = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
             if array is not None:
-                found[kind] = array, layout
-        return found
+                arrays[kind] = array, layout
+        return arrays
 
     def of_layer(self, layer: Any, x: Any, y: Any) -> Kind:
-        """The kind of a known layer that made y of x."""
+        """The kind of a layer of the framework that made y of x. Raises KeyError for a class that no family has."""
         return self.layers[type(layer)].read(layer, x, y)
 
-    def of_function(self, call: Call) -> Kind:
+    def of_function(self, call: FunctionCall) -> Kind:
         """The kind of a call of a known function; another one is of no family."""
         known = self.functions.get(call.name)
         return Other(call.name) if known is None else known.read(call)
 
     def write_script(self, kind: str, numbers: dict[str, Any], shapes: dict[str, list[int]]) -> dict[str, str]:
-        """The `lines` of a script for a layer, with places for facts; empty where none are known.
+        """The `lines` of a script for a layer, with placeholders for facts; empty where none are known.
 
-        A verb: kind and numbers as in `parity.kinds.of`, shapes of the layer's arrays.
+        A verb.
+
+        Args:
+            kind: as in `parity.kinds.of`.
+            numbers: as there.
+            shapes: of the layer's canonical arrays, by kind ("kernel", "bias", ...).
         """
         known = of(kind, numbers)
         lines = self.scripts.get(known.key, "")
         return {"lines": lines if isinstance(lines, str) else lines(known, {k: tuple(s) for k, s in shapes.items()})}
 
-    def write_repair(self, wanted: dict[str, Any], found: dict[str, Any], row: bool) -> dict[str, str]:
+    def write_repair(self, expected: dict[str, Any], actual: dict[str, Any], row: bool) -> dict[str, str]:
         """Statements on the layer `layers[name]` that make it compute what another one does, empty where none is known.
 
-        A verb: `wanted` and `found` hold kind and numbers; `row` says that they are of sequences. The statement
-        `inference` is for what is computed there, `training` for what matters in training only.
+        A verb.
+
+        Args:
+            expected: `kind` and `numbers` of what the layer should compute, as `Kind.described` gives them.
+            actual: those of what it computes.
+            row: whether both are of sequences.
+
+        Returns:
+            The statement `inference` for what is computed there, and `training` for what matters in training only.
         """
-        repair = Repair(of(**wanted), of(**found), row)
-        name = repair.wanted.name
+        repair = Repair(of(**expected), of(**actual), row)
+        name = repair.expected.name
         return {
             mode: table[name](repair) if name in table else ""
             for mode, table in (("inference", self.repairs), ("training", self.training))
@@ -141,10 +153,10 @@ class Registry:
 
 
 def _joined(modules: Sequence[Any], table: str) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
+    entries: dict[Any, Any] = {}
     for module in modules:
         own = getattr(module, table, {})
-        if double := found.keys() & own.keys():
+        if double := entries.keys() & own.keys():
             raise ValueError(f"{module.__name__}.{table}: {double} stands in another family, too")
-        found |= own
-    return found
+        entries |= own
+    return entries

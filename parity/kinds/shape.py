@@ -16,7 +16,7 @@ class Concat(Kind):
 
     name = "concat"
     family = "merge"
-    several = ordered = True
+    several_inputs = ordered = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -28,7 +28,7 @@ class Reshape(Kind):
     """The same numbers in another shape; the only one whose order is known is from maps to rows."""
 
     name = "reshape"
-    silent = keeps_rows = True
+    identity_in_inference = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: of maps [n, h, w, c] rows [n, h * w * c]."""

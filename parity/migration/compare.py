@@ -136,7 +136,7 @@ def _stages(pair: ModelPair) -> list[MatchedLayer]:
                 first=first_step.name,
                 second=second_step.name,
                 kind=first_step.kind,
-                evidence=match.reason,
+                reason=match.reason,
                 gap=_finite_or_none(gap.gap) if gap else None,
                 limit=gap.limit if gap else None,
                 float32={
@@ -176,7 +176,7 @@ def _remarks(pair: ModelPair) -> list[str]:
         remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
     for framework, unmatched in _unmatched(pair).items():
         graph, title = pair.graphs[framework], FRAMEWORKS[framework].title
-        silent = [graph.steps[index].name for index in unmatched if graph.steps[index].what.silent]
+        silent = [graph.steps[index].name for index in unmatched if graph.steps[index].what.identity_in_inference]
         if silent:
             remarks.append(f"in {title} only, without effect in inference: {few(silent)}")
         if graph.stray:

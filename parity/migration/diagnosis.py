@@ -221,7 +221,7 @@ def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
         title = FRAMEWORKS[framework].title
         for index in unmatched:
             step = graph.steps[index]
-            if step.what.silent or (end and _after_end(pair, framework, index)):
+            if step.what.identity_in_inference or (end and _after_end(pair, framework, index)):
                 continue
             if not step.shapes and pair.comparison.passed:
                 continue  # it changes no output, such as a padding that the other model's pool does itself

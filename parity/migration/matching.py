@@ -179,7 +179,7 @@ class _Structure:
         return _signature(self.graph.steps[index])
 
     def _digest(self, step: Step, around: Sequence[str]) -> str:
-        if not step.shapes and not step.what.several:
+        if not step.shapes and not step.what.several_inputs:
             return around[0] if len(around) == 1 else hashlib.sha256("+".join(around).encode()).hexdigest()
         text = "|".join([_signature(step) if step.shapes else step.kind, *around])
         return hashlib.sha256(text.encode()).hexdigest()
@@ -191,7 +191,7 @@ def _signature(step: Step) -> str:
     kind = step.kind
     if _is_dense(step):
         kind, shape = "dense", shape[2:]
-    settled = [step.numbers[name] for name in step.what.settled] if kind == step.kind else [1]
+    settled = [step.numbers[name] for name in step.what.always_equal] if kind == step.kind else [1]
     return f"{kind} {shape} {settled or [1]}"
 
 
@@ -252,7 +252,7 @@ def _match_weightless(first: Graph, second: Graph, matched_by_first: dict[int, M
     sources = [[_sources(graph, index) for index in range(len(graph.steps))] for graph in (first, second)]
     for computing in (True, False):  # first the steps that compute something, then those that do not
         for a, step in enumerate(first.steps):
-            if step.shapes or a in matched_by_first or step.what.silent == computing:
+            if step.shapes or a in matched_by_first or step.what.identity_in_inference == computing:
                 continue
             fed_by = _translated(sources[0][a], partners)
             if fed_by is None:
@@ -273,7 +273,7 @@ def _sources(graph: Graph, index: int) -> list[int]:
     """The steps that feed one; steps that compute nothing in inference are skipped over."""
     sources = []
     for source in graph.steps[index].inputs:
-        while source >= 0 and graph.steps[source].what.silent:
+        while source >= 0 and graph.steps[source].what.identity_in_inference:
             source = graph.steps[source].inputs[0]
         sources.append(source)
     return sources
@@ -290,7 +290,9 @@ def _translated(sources: Sequence[int], partners: Mapping[int, int]) -> list[int
 
 def _alike(one: Step, other: Step) -> bool:
     if one.kind == other.kind:
-        return one.what.ends == other.what.ends  # a softmax makes probabilities: it corresponds to no other activation
+        return (
+            one.what.output_function == other.what.output_function
+        )  # a softmax makes probabilities: it corresponds to no other activation
     return _family(one) == _family(other) != ""
 
 

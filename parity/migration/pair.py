@@ -31,6 +31,8 @@ Result = TypeVar("Result")
 
 MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
 
+MESSAGE_BYTES = 2**24  # of inputs that are sent at a time
+
 
 @dataclass
 class ModelPair:
@@ -204,9 +206,11 @@ class ModelPair:
             By framework, [n, ...].
         """
 
+        count = batch_size * max(1, MESSAGE_BYTES // (batch_size * inputs[0].nbytes))
+        messages = [{"inputs": inputs[begin : begin + count]} for begin in range(0, len(inputs), count)]
+
         def outputs(worker: Worker) -> np.ndarray:
-            batches = (inputs[begin : begin + batch_size] for begin in range(0, len(inputs), batch_size))
-            return np.concatenate([worker.model_ends(self.name, dtype, end, {"inputs": batch}) for batch in batches])
+            return np.concatenate([worker.model_ends(self.name, dtype, end, batch_size, sent) for sent in messages])
 
         return self.run_on_both(outputs)
 
@@ -254,12 +258,12 @@ class ModelPair:
         for framework, graph in self.graphs.items():
             index = graph.output
             while index >= 0 and index in unmatched[framework] and _may_end(graph.steps[index]):
-                if not graph.steps[index].what.silent:
+                if not graph.steps[index].what.identity_in_inference:
                     function = graph.steps[index].numbers["function"]
                     title = FRAMEWORKS[framework].title
                     notes.append(f"{graph.steps[index].name!r} ({function}) ends the {title} model only")
                 index = graph.steps[index].inputs[0]
-            while index >= 0 and graph.steps[index].what.silent and partners.get(index) is None:
+            while index >= 0 and graph.steps[index].what.identity_in_inference and partners.get(index) is None:
                 index = graph.steps[index].inputs[0]
             end_indices[framework] = index
         if partners.get(end_indices[FIRST]) != end_indices[SECOND]:
@@ -293,7 +297,7 @@ def _user_message(error: WorkerError) -> str:
 
 
 def _may_end(step: Step) -> bool:
-    return step.what.silent or isinstance(step.what, Softmax)
+    return step.what.identity_in_inference or isinstance(step.what, Softmax)
 
 
 def _flops(step: Step) -> int:

@@ -13,7 +13,13 @@ from msgspec.structs import replace
 from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
-from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, Roundings, compare_chaotic, derive_limits
+from parity.numerics.tolerance import (
+    FLOAT32_ROUNDING,
+    FLOAT64_ROUNDING,
+    Roundings,
+    compare_with_derived_limits,
+    derive_limits,
+)
 from parity.proofs.forward import against_exact, compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
@@ -180,8 +186,8 @@ def _compare(
     perturbed: Callable[[int], Mapping[str, Arrays]],
     scales: Mapping[str, float] | None = None,
 ) -> Comparison:
-    """As `compare_chaotic`, with limits of at most float32's rounding: a larger gap is no rounding of float64."""
-    return compare_chaotic(
+    """As `compare_with_derived_limits`; no limit exceeds float32's rounding: a larger gap is no rounding of float64."""
+    return compare_with_derived_limits(
         {name: arrays[name] for name in (FIRST, SECOND)}, limit, perturbed, scales=scales, most=FLOAT32_ROUNDING
     )
 

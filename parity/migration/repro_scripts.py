@@ -148,7 +148,9 @@ def body_of(layer: DifferingLayer, framework: str) -> list[str]:
     """
     step = layer.steps[(FIRST, SECOND).index(framework)]
     shapes, output_shape = [x.shape for x in layer.inputs], layer.outputs[framework].shape
-    as_row = (step.what.on_maps or step.what.own_axis) and len(shapes[0]) == 3  # a sequence, written as maps of one row
+    as_row = (step.what.on_maps or step.what.per_channel) and len(
+        shapes[0]
+    ) == 3  # a sequence, written as maps of one row
     if as_row:
         shapes, output_shape = [_of_row(shape) for shape in shapes], _of_row(output_shape)
     names = ["x"] if len(shapes) == 1 else [f"x_{index}" for index in range(len(shapes))]
@@ -219,7 +221,7 @@ def _axis(shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...]) -> i
 def _channels_first(layer: DifferingLayer, step: Step, framework: str) -> bool:
     """Whether the layer works on [n, c, h, w]; where the model decides that, its output shows it."""
     if not step.what.last_axis:
-        return step.what.on_maps or step.what.own_axis
+        return step.what.on_maps or step.what.per_channel
     arrays = {kind: array.astype("float64") for kind, array in layer.arrays.items()}
     channels_last = compute(step.kind, step.numbers, layer.inputs, arrays)
     return distance(channels_last, layer.outputs[framework]) > FLOAT64_LIMIT

@@ -10,19 +10,29 @@ Arrays = dict[str, np.ndarray]
 
 
 def pack(**groups: Mapping[str, np.ndarray]) -> Arrays:
-    """Several named groups of arrays as one: pack(state=...) puts `name` under `state:name`."""
+    """Several named groups of arrays as one: pack(state=...) puts `name` under `state:name`.
+
+    Example:
+        >>> list(pack(state={"conv/kernel": np.zeros(2)}, data={"labels": np.zeros(3)}))
+        ['state:conv/kernel', 'data:labels']
+    """
     return {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
 
 def unpack(arrays: Mapping[str, np.ndarray], group: str) -> Arrays:
-    """One group of a packed set, under its own names."""
+    """One group of a packed set, under its own names; empty where the set has no such group.
+
+    Example:
+        >>> list(unpack(pack(state={"conv/kernel": np.zeros(2)}, data={"labels": np.zeros(3)}), "state"))
+        ['conv/kernel']
+    """
     prefix = f"{group}:"
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def take(arrays: Arrays, group: str) -> Arrays:
-    """As `unpack`, out of the packed set: a large state need not stay in memory once it is loaded."""
-    found = unpack(arrays, group)
-    for name in found:
+    """As `unpack`, and removes the group from `arrays`: a large state need not stay in memory once it is loaded."""
+    taken = unpack(arrays, group)
+    for name in taken:
         del arrays[f"{group}:{name}"]
-    return found
+    return taken

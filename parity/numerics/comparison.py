@@ -88,24 +88,34 @@ def compare(
     """Compare by name, element by element, in the reference's order.
 
     Each array's gap is max |candidate - reference| / scale, computed in float64; the scale is max |reference| unless
-    `scales` gives it. A missing or extra name,
-    another shape, an empty array, a reference that is zero everywhere (which would hide anything) or no array at all
-    is a problem; NaN and infinity are gaps over any limit.
+    `scales` gives it. A missing or extra name, another shape, an empty array, a reference that is zero everywhere
+    (which would hide anything) or no array at all is a problem; NaN and infinity are gaps over any limit.
+
+    Args:
+        reference: arrays of any shape and floating-point dtype by name.
+        candidate: arrays of the same names and shapes.
+        limits: the largest gap that passes: one for all arrays, or by name. A name without a limit fails.
+        scales: by name, what the differences are divided by.
+
+    Example:
+        >>> comparison = compare({"logits": np.array([4.0, -1.0])}, {"logits": np.array([4.0, -1.5])}, 1e-12)
+        >>> comparison.passed, comparison.worst.gap
+        (False, 0.125)
     """
     problems = [f"missing stage {name!r}" for name in reference if name not in candidate]
     problems += [f"extra stage {name!r}" for name in candidate if name not in reference]
     gaps = []
     for name, expected in reference.items():
-        found = candidate.get(name)
-        if found is None:
+        actual = candidate.get(name)
+        if actual is None:
             continue
         limit = limits if isinstance(limits, float) else limits.get(name, math.nan)
-        if found.shape != expected.shape:
-            problems.append(f"stage {name!r}: expected shape {expected.shape}, found {found.shape}")
+        if actual.shape != expected.shape:
+            problems.append(f"stage {name!r}: expected shape {expected.shape}, found {actual.shape}")
         elif expected.size == 0:
             problems.append(f"stage {name!r} is empty, shape {expected.shape}: nothing to compare")
         else:
-            gap = _gap(name, expected, found, limit, scales[name] if scales else None)
+            gap = _gap(name, expected, actual, limit, scales[name] if scales else None)
             if gap.scale == 0:
                 problems.append(f"stage {name!r} is zero everywhere: it proves nothing")
             gaps.append(gap)
@@ -115,22 +125,34 @@ def compare(
 
 
 def largest(array: np.ndarray) -> float:
-    """The largest absolute value, 0.0 of none, NaN where there is one; without an array of the absolute values."""
+    """The largest absolute value, 0.0 of an empty array, NaN where there is one; without a temporary array.
+
+    Example:
+        >>> largest(np.array([[1.0, -3.0]]))
+        3.0
+    """
     return float(np.maximum(float(array.max(initial=0)), -float(array.min(initial=0))))
 
 
 def farthest(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest distance of two arrays of one shape, in float64; 0.0 of none, NaN where there is one.
+    """The largest absolute difference of two arrays of one shape, computed in float64.
 
     Block by block, each in the processor's cache: an array of differences would cost more than the comparison.
+
+    Returns:
+        The difference; 0.0 of empty arrays, NaN where either array has one.
+
+    Example:
+        >>> farthest(np.array([1.0, 2.0]), np.array([1.0, 2.5]))
+        0.5
     """
     a, b = one.reshape(-1), other.reshape(-1)
-    found = 0.0
+    farthest_yet = 0.0
     with np.errstate(invalid="ignore", over="ignore"):
         for begin in range(0, a.size, BLOCK):
             part = slice(begin, begin + BLOCK)
-            found = float(np.maximum(found, largest(np.subtract(a[part], b[part], dtype=np.float64))))
-    return found
+            farthest_yet = float(np.maximum(farthest_yet, largest(np.subtract(a[part], b[part], dtype=np.float64))))
+    return farthest_yet
 
 
 def joined(parts: Sequence[Comparison]) -> Comparison:
@@ -139,15 +161,15 @@ def joined(parts: Sequence[Comparison]) -> Comparison:
     return Comparison(tuple(gaps), tuple(problem for part in parts for problem in part.problems))
 
 
-def _distance(exact: np.ndarray, moved: np.ndarray | None) -> float:
+def _distance(exact: np.ndarray, perturbed: np.ndarray | None) -> float:
     """The largest distance; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
-    if moved is None or moved.shape != exact.shape:
+    if perturbed is None or perturbed.shape != exact.shape:
         return math.nan
-    return farthest(exact, moved)
+    return farthest(exact, perturbed)
 
 
-def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float, scale: float | None) -> Gap:
-    difference = farthest(expected, found)
+def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scale: float | None) -> Gap:
+    difference = farthest(expected, actual)
     if scale is None:
         scale = largest(expected)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -155,31 +177,47 @@ def _gap(name: str, expected: np.ndarray, found: np.ndarray, limit: float, scale
     return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)
 
 
-def gap(expected: np.ndarray, found: np.ndarray) -> float:
-    """Largest distance relative to the expected scale, of the finite numbers; infinite where there are none.
+def gap(expected: np.ndarray, actual: np.ndarray) -> float:
+    """Largest absolute difference, divided by max |expected|, of the finite numbers.
 
-    It is infinite, too, where numbers that are not finite stand at other places.
+    Returns:
+        The gap; infinite for another shape, where no number is finite, and where numbers that are not finite are at
+        other indices.
+
+    Example:
+        >>> gap(np.array([4.0, np.inf]), np.array([5.0, np.inf]))
+        0.25
     """
-    if expected.shape != found.shape:
+    if expected.shape != actual.shape:
         return math.inf
     odd = ~np.isfinite(expected)
-    if odd.all() or not np.array_equal(odd, ~np.isfinite(found)):
+    if odd.all() or not np.array_equal(odd, ~np.isfinite(actual)):
         return math.inf
-    comparison = compare({"": np.where(odd, 0.0, expected)}, {"": np.where(odd, 0.0, found)}, FLOAT64_LIMIT)
+    comparison = compare({"": np.where(odd, 0.0, expected)}, {"": np.where(odd, 0.0, actual)}, FLOAT64_LIMIT)
     return comparison.gaps[0].gap
 
 
-def distance(expected: np.ndarray, found: np.ndarray) -> float:
-    """Largest difference relative to the expected scale; infinite for other shapes or what is not a number."""
-    comparison = compare({"": expected}, {"": found}, FLOAT64_LIMIT)
+def distance(expected: np.ndarray, actual: np.ndarray) -> float:
+    """Largest absolute difference, divided by max |expected|; infinite for another shape, NaN or infinity.
+
+    Example:
+        >>> distance(np.array([4.0, 2.0]), np.array([5.0, 2.0]))
+        0.25
+    """
+    comparison = compare({"": expected}, {"": actual}, FLOAT64_LIMIT)
     worst = comparison.worst
     return worst.gap if worst and np.isfinite(worst.gap) else float("inf")
 
 
 def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """For every array the largest absolute value of its layer."""
-    found: dict[str, float] = {}
+    """For every array, by name, the largest absolute value in all arrays of its layer.
+
+    Example:
+        >>> layer_scales({"conv/kernel": np.array([-3.0]), "conv/bias": np.array([0.5])})
+        {'conv/kernel': 3.0, 'conv/bias': 3.0}
+    """
+    scales: dict[str, float] = {}
     for name, array in arrays.items():
         layer = name.rpartition("/")[0]
-        found[layer] = float(np.fmax(found.get(layer, 0.0), largest(array)))
-    return {name: found[name.rpartition("/")[0]] for name in arrays}
+        scales[layer] = float(np.fmax(scales.get(layer, 0.0), largest(array)))
+    return {name: scales[name.rpartition("/")[0]] for name in arrays}

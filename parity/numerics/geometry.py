@@ -1,4 +1,4 @@
-"""Windows over an image: what paddings, strides and shapes come to, in either framework's notation."""
+"""Windows over an image: paddings, strides and shapes, from either framework's notation."""
 
 from __future__ import annotations
 
@@ -7,59 +7,130 @@ from typing import Any
 
 import numpy as np
 
-Pair = int | Sequence[int]  # for both axes, or [h, w]
+PerAxis = int | Sequence[int]  # for both axes, or [h, w]
 
 Padding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
 
 
 def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
-    """[before, after] along one axis, as far as windows reach: two layers that pad alike have the same numbers."""
+    """[before, after] along one axis, as far as windows reach: two layers that pad alike have the same numbers.
+
+    Args:
+        extent: of the input along the axis, in pixels.
+        out: extent of the output.
+        size: of the window.
+        stride: between windows.
+        dilation: between the taps of a window.
+        before: the padding before the axis; what a layer pads behind it may be more than its windows reach.
+
+    Example:
+        >>> used_padding(extent=32, out=16, size=3, stride=2, dilation=1, before=0)
+        [0, 1]
+    """
     reach = (out - 1) * stride + (size - 1) * dilation + 1
     return [before, max(reach - extent - before, 0)]
 
 
 def same_padding(extent: int, size: int, stride: int, dilation: int = 1) -> int:
-    """The cells before an axis by TensorFlow's SAME: the odd one stands behind."""
+    """The padding before an axis under TensorFlow's SAME, in pixels; of an odd sum the larger part goes behind.
+
+    Args:
+        extent: of the input along the axis, in pixels.
+        size: of the window.
+        stride: between windows.
+        dilation: between the taps of a window.
+
+    Example:
+        >>> same_padding(32, 3, 1), same_padding(32, 3, 2)
+        (1, 0)
+    """
     total = max((-(-extent // stride) - 1) * stride + (size - 1) * dilation + 1 - extent, 0)
     return total // 2
 
 
 def cropped(into: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
-    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` cells."""
+    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` pixels.
+
+    Args:
+        into: extent of the input.
+        out: extent of the output.
+        size: of the kernel.
+        stride: of the output between two pixels of the input.
+        dilation: between the taps of the kernel.
+        before: pixels that are cut off before the axis.
+
+    Example:
+        >>> cropped(into=4, out=8, size=3, stride=2, dilation=1, before=0)
+        [0, 1]
+    """
     return [before, (into - 1) * stride + (size - 1) * dilation + 1 - before - out]
 
 
 def single(constant: float) -> float:
-    """The float32 number that Paddle makes of a layer's constant, in float64 too."""
+    """The float32 number that Paddle makes of a layer's constant, in float64 too.
+
+    Example:
+        >>> single(0.1)
+        0.10000000149011612
+    """
     return float(np.float32(constant))
 
 
 def pair(value: Any) -> list[int]:
-    """A number for both axes, or one for each."""
-    return [int(value)] * 2 if isinstance(value, int) else [int(each) for each in value]
+    """[h, w] of a number for both axes, or of one for each.
+
+    Example:
+        >>> pair(3), pair((3, 5))
+        ([3, 3], [3, 5])
+    """
+    return [int(value)] * 2 if isinstance(value, int) else [int(number) for number in value]
 
 
 def over_row(value: Any) -> list[int]:
-    """A number for the only axis of a sequence, or a list of one, as [h, w] of maps of one row."""
+    """A number for the only axis of a sequence, or a list of one, as [h, w] of maps of one row.
+
+    Example:
+        >>> over_row(3), over_row([3])
+        ([1, 3], [1, 3])
+    """
     return [1, int(np.ravel(value)[0])]
 
 
-def rows_of_cells(shape: Sequence[int]) -> tuple[int, ...]:
-    """Shape (h, w, c) or (t, c) as it is compared: what has a single cell is a row."""
+def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
+    """Shape (h, w, c) or (t, c) as it is compared: a 1x1 map, or a sequence of one step, is a row (c,).
+
+    Example:
+        >>> flattened_1x1((1, 1, 64)), flattened_1x1((8, 8, 64))
+        ((64,), (8, 8, 64))
+    """
     return tuple(shape[-1:]) if len(shape) in (2, 3) and set(shape[:-1]) == {1} else tuple(shape)
 
 
 def as_maps(x: np.ndarray) -> np.ndarray:
-    """Rows as the maps of a single cell that they are, sequences as those of a single row."""
+    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps as they are."""
     return x[:, None, None, :] if x.ndim == 2 else x[:, None] if x.ndim == 3 else x
 
 
-def cells(
-    x: np.ndarray, window: Pair, stride: Pair, padding: Padding, *, dilation: Pair = 1, fill: float
+def window_taps(
+    x: np.ndarray, window: PerAxis, stride: PerAxis, padding: Padding, *, dilation: PerAxis = 1, fill: float
 ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    """For every cell of a window, by row and column, what all windows of the padded maps hold there: [n, h', w', c].
+    """For every tap of a window, by row and column, the values of all windows of the padded maps there.
 
-    One cell at a time: all windows at once would take kh * kw times the memory of the maps.
+    One tap at a time: all windows at once would take kh * kw times the memory of the maps.
+
+    Args:
+        x: maps [n, h, w, c].
+        window: its size.
+        stride: between windows.
+        padding: of the maps.
+        dilation: between the taps of a window.
+        fill: the value of the padding.
+
+    Yields:
+        ((row, column) in the window, values [n, h', w', c]).
+
+    Raises:
+        ValueError: a window that is larger than the padded maps, or a padding of another form.
     """
     size, steps, spread = pair(window), pair(stride), pair(dilation)
     reach = [(extent - 1) * apart + 1 for extent, apart in zip(size, spread, strict=True)]
@@ -67,7 +138,7 @@ def cells(
     padded = np.pad(x, [(0, 0), *sides, (0, 0)], constant_values=fill)
     last = [extent - covered for extent, covered in zip(padded.shape[1:3], reach, strict=True)]  # a window's last start
     if min(last) < 0:
-        raise ValueError(f"a window that reaches over {reach} cells does not fit padded maps {padded.shape[1:3]}")
+        raise ValueError(f"a window that reaches over {reach} pixels does not fit padded maps {padded.shape[1:3]}")
     for i, j in np.ndindex(size[0], size[1]):
         top, left = i * spread[0], j * spread[1]
         yield (i, j), padded[:, top : top + last[0] + 1 : steps[0], left : left + last[1] + 1 : steps[1]]
@@ -76,7 +147,7 @@ def cells(
 def _sides(
     extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: Padding
 ) -> list[tuple[int, int]]:
-    """Cells before and after, for both axes; SAME puts the odd one behind."""
+    """Padding in pixels before and after, for both axes; SAME puts an odd one behind."""
     if padding == "valid":
         return [(0, 0), (0, 0)]
     if padding == "same":

@@ -1,4 +1,4 @@
-"""Two sides of something that may blow rounding up: limits that follow from what rounding does to either of them."""
+"""Limits for what amplifies rounding errors: derived from what rounding does to either side of a comparison."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import BLOCK, Comparison, _distance, compare, largest
 
-# A correct twin is accused in one of a million proofs at most: the odds that the float32 limits are derived for.
+# At most one in a million proofs of a correct twin gives a false alarm: the float32 limits are derived for these odds.
 FALSE_ALARM = 1e-6
 
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
@@ -21,35 +21,44 @@ FLOAT64_ROUNDING = 2.0**-53
 
 LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
 
-# What blows rounding up moves all of its numbers together, so that one run may stay near by chance.
-MOVED_RUNS = 4
+# What amplifies rounding errors moves all of its numbers together, so that one run may stay near by chance.
+PERTURBED_RUNS = 4
 
-HOPELESS = 100.0  # gaps of so many limits are not explained by more runs
+BEYOND_ROUNDING = 100.0  # gaps of so many limits are not explained by more runs
 
 
-def compare_chaotic(
-    found: Mapping[str, Arrays],
+def compare_with_derived_limits(
+    sides: Mapping[str, Arrays],
     limits: float | Mapping[str, float],
-    moved: Callable[[int], Mapping[str, Arrays]],
+    perturbed_run: Callable[[int], Mapping[str, Arrays]],
     *,
     scales: Mapping[str, float] | None = None,
     most: float = math.inf,
 ) -> Comparison:
     """Compare both sides' arrays; where they differ by more than the limits, with derived ones.
 
-    `moved` runs both sides again, otherwise for each number of a run, with inputs and weights moved by float64
-    rounding. By how much a side then differs from itself gives a limit for each array; the smaller of the two sides'
-    holds, so that a fault in one does not widen it. `most` is the largest gap that may be put down to rounding.
+    How much a side differs from itself, once its inputs and weights were moved by float64 rounding, gives a limit for
+    each array. The smaller limit of the two sides holds, so that a fault in one side does not widen it.
+
+    Args:
+        sides: the arrays of the two sides, the reference first, by the side's name.
+        limits: the fixed ones, as in `compare`; a derived limit holds only where it is larger.
+        perturbed_run: runs both sides again, with inputs and weights moved by float64 rounding, differently for each
+            number of a run (0, 1, ...); it is called only where the fixed limits do not hold.
+        scales: as in `compare`.
+        most: the largest gap, relative to an array's scale, that can be explained by rounding.
     """
-    first, second = found.values()
+    first, second = sides.values()
     comparison = compare(first, second, limits, scales=scales)
     fixed = limits if isinstance(limits, Mapping) else dict.fromkeys(first, limits)
     runs: list[Mapping[str, Arrays]] = []
-    while _may_be_rounding(comparison, HOPELESS if runs else math.inf, most) and len(runs) < MOVED_RUNS:
-        runs.append(moved(len(runs)))
-        each = [derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in found.items()]
+    while _may_be_rounding(comparison, BEYOND_ROUNDING if runs else math.inf, most) and len(runs) < PERTURBED_RUNS:
+        runs.append(perturbed_run(len(runs)))
+        side_limits = [
+            derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in sides.items()
+        ]
         # np.min keeps NaN, the limit of an array that is zero everywhere; max() then leaves it the one it had
-        derived = {name: float(np.min([most, *(limit[name] for limit in each)])) for name in first}
+        derived = {name: float(np.min([most, *(limit[name] for limit in side_limits)])) for name in first}
         comparison = compare(first, second, {name: max(fixed[name], derived[name]) for name in first}, scales=scales)
     return comparison
 
@@ -80,7 +89,20 @@ def derive_limits(
     `perturb`). The largest distance that an element of the stage then had from the oracle estimates,
     from above, the standard deviation of the rounding error of the stage's most sensitive element. Near enough normal
     errors exceed `factor` deviations in one of N elements with a chance of at most N * 2 exp(-factor**2 / 2); the
-    factor is the one that makes this chance `false_alarm` over all stages together. `scales` as in `compare`.
+    factor is the one that makes this chance `false_alarm` over all stages together.
+
+    Args:
+        oracle: every stage of the exact float64 run, by name.
+        perturbed: the same stages of at least one perturbed float64 run.
+        false_alarm: the chance that correct rounding alone exceeds any of the limits.
+        scales: as in `compare`.
+
+    Returns:
+        A limit for every stage of the oracle; NaN, which nothing passes, for a stage that is zero everywhere or that a
+        run lacks.
+
+    Raises:
+        ValueError: no perturbed run.
     """
     if not perturbed:
         raise ValueError("no perturbed run: a tolerance cannot be derived from nothing")
@@ -99,23 +121,29 @@ def perturb(
     rounding: float = FLOAT32_ROUNDING,
     dtype: str = "float64",
 ) -> Arrays:
-    """Each number moved by the relative error that float32 arithmetic makes with it; arrays of `dtype`.
+    """Each number moved by the relative error that float32 arithmetic makes with it.
 
     A float32 sum of n products rounds after every addition, so it is the exact sum of products of which the i-th is off
     by the roundings of all additions from the i-th on: a random walk of up to n steps (backward error analysis; random
     rather than worst roundings as in Higham and Mary 2019). Kernels move by such a walk along their fan-in, anything
     else by four roundings, those of y = (x - mean) * scale + beta.
+
+    Args:
+        arrays: by name; those whose name ends in `/kernel` are kernels [..., out].
+        draw: where the errors come from.
+        rounding: the largest relative error of one rounding.
+        dtype: of the result.
     """
 
-    def moved(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
+    def perturbed_array(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
         if name.endswith("/kernel"):
-            return moved_like_terms(array, own, rounding, dtype)
+            return perturb_like_terms(array, own, rounding, dtype)
         errors = own.uniform(-rounding, rounding, (4, *array.shape)).sum(axis=0)
         return np.asarray(array * (1.0 + errors), dtype)
 
     with ThreadPoolExecutor() as pool:
-        found = pool.map(moved, arrays, arrays.values(), draw.spawn(len(arrays)))
-        return dict(zip(arrays, found, strict=True))
+        perturbed = pool.map(perturbed_array, arrays, arrays.values(), draw.spawn(len(arrays)))
+        return dict(zip(arrays, perturbed, strict=True))
 
 
 @dataclass(frozen=True)
@@ -125,9 +153,9 @@ class Roundings:
     seed: Sequence[int]
     size: float = FLOAT32_ROUNDING  # of one, relative to the number
 
-    def of(self, name: str, array: np.ndarray, *place: int) -> np.ndarray:
-        """The array, moved, as float64."""
-        draw = np.random.default_rng([*self.seed, *place])
+    def of(self, name: str, array: np.ndarray, *index: int) -> np.ndarray:
+        """The array, moved, as float64; `index` gives arrays of the same name different errors."""
+        draw = np.random.default_rng([*self.seed, *index])
         return perturb({name: array.astype("float64")}, draw, self.size)[name]
 
 
@@ -140,21 +168,21 @@ def sum_roundings(terms: int) -> float:
     return max(1.0, math.sqrt(terms / LANES) / 2)
 
 
-def moved_like_terms(
+def perturb_like_terms(
     array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING, dtype: str = "float64"
 ) -> np.ndarray:
     """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
-    moved = np.empty(array.shape, dtype)
+    perturbed = np.empty(array.shape, dtype)
     outputs = array.shape[-1]
-    old, new = array.reshape(-1, outputs), moved.reshape(-1, outputs)
+    old, new = array.reshape(-1, outputs), perturbed.reshape(-1, outputs)
     rows, walk = max(1, BLOCK // outputs), np.zeros(outputs, np.float32)
     for begin in range(0, len(old), rows):  # block by block, each in the processor's cache
         part = slice(begin, begin + rows)
         steps = draw.random(old[part].shape, np.float32)
         steps -= np.float32(0.5)
         steps *= np.float32(2 * rounding)
-        for row in steps:  # numpy's sum along the first axis goes by columns, and takes ten times as long
+        for row in steps:  # numpy sums along the first axis column by column, which takes ten times as long
             row += walk
             walk = row
         np.multiply(old[part], np.add(steps, 1.0, dtype=np.float64), out=new[part])
-    return moved
+    return perturbed

@@ -16,7 +16,7 @@ import numpy as np
 from parity import kinds
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import Comparison, compare, joined, layer_scales
-from parity.numerics.tolerance import FLOAT32_ROUNDING, alarm_factor, moved_like_terms, perturb, sum_roundings
+from parity.numerics.tolerance import FLOAT32_ROUNDING, alarm_factor, perturb, perturb_like_terms, sum_roundings
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LARGEST_INPUT
 from parity.proofs.forward import probe_shape
@@ -69,7 +69,7 @@ def gradients_alone(context: ProofContext) -> dict[str, Comparison]:
     parts: dict[str, list[Comparison]] = {name: [] for name in context.workers}
 
     def moved_terms(arrays: Arrays) -> Arrays:
-        return {name: moved_like_terms(array, draw) for name, array in arrays.items()}
+        return {name: perturb_like_terms(array, draw) for name, array in arrays.items()}
 
     for layers in _in_parts(probes, state):
         fed, own = probes.of(layers), of_layers(state, layers)

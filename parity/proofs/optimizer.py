@@ -12,7 +12,7 @@ from parity.catalogue.networks import LARGE
 from parity.catalogue.recipes import Optimizer, Recipe, Schedule, learning_rates
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
-from parity.numerics.tolerance import FLOAT64_ROUNDING, compare_chaotic, perturb
+from parity.numerics.tolerance import FLOAT64_ROUNDING, compare_with_derived_limits, perturb
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.proofs.proof import make_proof, worst_of
@@ -77,7 +77,7 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
         name: UPDATE_LIMIT + (extra[name] / float(np.abs(array).max()) if name in extra else 0.0)
         for name, array in first.items()
     }
-    comparison = compare_chaotic(
+    comparison = compare_with_derived_limits(
         ends, limits, lambda run: _moved_ends(context, recipe, ends, slow, run), most=LARGEST_ROUNDING
     )
     problems = comparison.explain()
@@ -129,7 +129,7 @@ def extreme_step(context: ProofContext, recipe: Recipe, extreme: Extreme) -> Com
         again = run_step(context, recipe, others, plan, "float64", weights=False)
         return {name: observed(result, recipe) for name, result in again.items()}
 
-    return compare_chaotic(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)
+    return compare_with_derived_limits(shown, limits, moved, scales=scales, most=LARGEST_ROUNDING)
 
 
 def steps_titled(proof: Proof, recipe: Recipe) -> Proof:

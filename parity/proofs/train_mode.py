@@ -19,7 +19,7 @@ from parity.kinds.norm import batch_norm_training
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.losses import cross_entropies
-from parity.numerics.tolerance import derive_limits, moved_like_terms, perturb
+from parity.numerics.tolerance import derive_limits, perturb, perturb_like_terms
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
 from parity.proofs.proof import by_framework, make_proof, worst_of
@@ -290,7 +290,7 @@ def _batch_norms_alone(context: ProofContext) -> tuple[dict[str, Comparison], li
 
     expected = computed(inputs, state)
     perturbed = [
-        computed({name: moved_like_terms(x, draw) for name, x in inputs.items()}, perturb(state, draw))
+        computed({name: perturb_like_terms(x, draw) for name, x in inputs.items()}, perturb(state, draw))
         for _ in range(PERTURBED_RUNS)
     ]
     limits: dict[str, float | dict[str, float]] = {

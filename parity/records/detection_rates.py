@@ -1,4 +1,4 @@
-"""What many detections come to: rates, and how far the weakest fault stands from a correct pair."""
+"""Rates over many detections, and the margin between the weakest fault and the control runs."""
 
 from __future__ import annotations
 
@@ -6,38 +6,50 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parity.records.records import Detection, Innocence
+from parity.records.records import ControlRun, Detection
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How many of the faults that were put in were found, and how well."""
+    """How many of the injected faults were detected, and how well."""
 
     injected: int
     caught: int
-    placed: int
+    located: int
     named: int
-    accused: int  # in which something else was accused, too
+    with_false_alarms: int  # in which another stage was named as well
 
 
-def rates_of(found: Sequence[Detection]) -> Rates:
-    """Raises ValueError where nothing was injected: no rate follows from nothing."""
-    if not found:
+def rates_of(detections: Sequence[Detection]) -> Rates:
+    """Count what became of injected faults.
+
+    Args:
+        detections: at least one, of any networks and traps.
+
+    Raises:
+        ValueError: nothing was injected, so that there is no rate.
+    """
+    if not detections:
         raise ValueError("no fault was put in, so there is no rate of detection")
     return Rates(
-        injected=len(found),
-        caught=sum(each.caught for each in found),
-        placed=sum(each.placed for each in found),
-        named=sum(each.named for each in found),
-        accused=sum(bool(each.accused) for each in found),
+        injected=len(detections),
+        caught=sum(detection.caught for detection in detections),
+        located=sum(detection.located for detection in detections),
+        named=sum(detection.named for detection in detections),
+        with_false_alarms=sum(bool(detection.false_alarms) for detection in detections),
     )
 
 
-def margin(found: Sequence[Detection], innocent: Sequence[Innocence]) -> float | None:
-    """Orders of magnitude between the smallest gap of a fault and the largest of a correct pair, in units of limits.
+def margin(detections: Sequence[Detection], control_runs: Sequence[ControlRun]) -> float | None:
+    """Orders of magnitude between the smallest gap of a fault and the largest of a control run, in units of limits.
 
-    None where either is missing. A fault whose gap is not a number, or that nothing saw, is not among them.
+    Args:
+        detections: a fault whose gap is not a number, or that was not detected, is left out.
+        control_runs: of correct pairs, of the same networks.
+
+    Returns:
+        log10 of the ratio; None where no gap of a fault, or none of a control run, is known.
     """
-    faults = [each.severity for each in found if each.severity]
-    correct = [each.severity for each in innocent if each.severity]
+    faults = [record.severity for record in detections if record.severity]
+    correct = [record.severity for record in control_runs if record.severity]
     return math.log10(min(faults) / max(correct)) if faults and correct else None

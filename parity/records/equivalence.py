@@ -1,7 +1,7 @@
-"""Evidence 10: are two frameworks' accuracies equivalent? Two one-sided t-tests (TOST) over several seeds.
+"""Level 10: are two frameworks' accuracies equivalent? Two one-sided t-tests (TOST) over several seeds.
 
 A test of no difference cannot show that two things are alike: with few seeds it finds nothing, whatever is there. TOST
-turns the burden round: "equivalent" is claimed only where the data exclude every difference of the margin or more.
+reverses the question: "equivalent" is claimed only where the data exclude every difference of the margin or more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SETTINGS = ("network", "recipe", "dataset", "train_images", "test_images", "epoc
 
 @dataclass(frozen=True)
 class Tost:
-    """What the tests found for two samples; in the samples' own unit, the first less the second."""
+    """The results of the tests for two samples; in the samples' own unit, the first less the second."""
 
     difference: float  # of the means
     interval: tuple[float, float]  # two-sided at 2 * confidence - 1: each side is one of the one-sided tests
@@ -83,8 +83,8 @@ def equivalence(
 ) -> Equivalence:
     """Test two frameworks' final test accuracies over their common seeds for equivalence.
 
-    The test is unpaired, although runs of one seed share initial weights and batches: they round differently, float32
-    chaos drives them apart within an epoch (evidence 9 shows where), and what a seed's two accuracies still have in
+    The test is unpaired, although runs of one seed share initial weights and batches: they round differently, their
+    losses diverge within an epoch (level 9 shows where), and what a seed's two accuracies still have in
     common cannot be relied on. Welch's test stays right where they are independent, and errs to the side of "undecided"
     where they are positively correlated; a paired test would spend half of the degrees of freedom on a correlation that
     is not there. Variances may differ between the frameworks, so they are not pooled.
@@ -124,7 +124,7 @@ def equivalence(
     ]
     seeds = [seed for seed in common if not any(_shortfall(records[seed]) for records in by_seed.values())]
     accuracies = {name: [_final(records[seed]) for seed in seeds] for name, records in by_seed.items()}
-    samples = [[POINTS * accuracy for accuracy in found] for found in accuracies.values()]
+    samples = [[POINTS * accuracy for accuracy in finals] for finals in accuracies.values()]
     notes = [
         f"left out, because only {name} was trained with it: seed {', '.join(map(str, alone))}"
         for name, rest in ((one, other), (other, one))
@@ -133,9 +133,9 @@ def equivalence(
     if len(seeds) < FEWEST_SEEDS:
         failed.append(f"expected {FEWEST_SEEDS} or more seeds that both frameworks finished, found {len(seeds)}")
         difference = float(samples[0][0] - samples[1][0]) if seeds else math.nan
-        found = Tost(difference, (-math.inf, math.inf), 1.0, 1.0)
+        test = Tost(difference, (-math.inf, math.inf), 1.0, 1.0)
     else:
-        found = tost(*samples, margin=margin, confidence=confidence)
+        test = tost(*samples, margin=margin, confidence=confidence)
         if all(len(set(accuracy)) == 1 for accuracy in accuracies.values()):
             notes.append("no spread between the seeds of either framework: the tests have no error to measure with")
     return Equivalence(
@@ -146,22 +146,22 @@ def equivalence(
         epochs=every[0].epochs_planned,
         seeds=seeds,
         accuracies=accuracies,
-        difference=found.difference,
-        interval=found.interval,
+        difference=test.difference,
+        interval=test.interval,
         margin=margin,
         confidence=confidence,
-        p_equivalent=found.p_equivalent,
-        p_different=found.p_different,
-        verdict="undecided" if failed else _verdict(found, confidence),
+        p_equivalent=test.p_equivalent,
+        p_different=test.p_different,
+        verdict="undecided" if failed else _verdict(test, confidence),
         problems=failed + notes,
     )
 
 
-def _verdict(found: Tost, confidence: float) -> Literal["equivalent", "different", "undecided"]:
+def _verdict(test: Tost, confidence: float) -> Literal["equivalent", "different", "undecided"]:
     level = 1 - confidence
-    if found.p_equivalent < level:
+    if test.p_equivalent < level:
         return "equivalent"
-    return "different" if found.p_different < level else "undecided"
+    return "different" if test.p_different < level else "undecided"
 
 
 def _check_limits(margin: float, confidence: float) -> None:
@@ -175,22 +175,22 @@ def _check_settings(records: Sequence[Training]) -> None:
     if not records:
         raise ValueError("expected trainings of two frameworks, found none of either")
     for name in SETTINGS:
-        found = {getattr(record, name) for record in records}
-        if len(found) > 1:
-            values = ", ".join(sorted(map(repr, found)))
+        settings = {getattr(record, name) for record in records}
+        if len(settings) > 1:
+            values = ", ".join(sorted(map(repr, settings)))
             raise ValueError(f"the trainings differ in {name.replace('_', ' ')}: {values}. Test each alone.")
 
 
 def _by_seed(framework: str, records: Sequence[Training]) -> dict[int, Training]:
     """The records by seed. Raises ValueError for a seed twice or a record of another framework."""
-    found: dict[int, Training] = {}
+    by_seed: dict[int, Training] = {}
     for record in records:
         if record.framework != framework:
             raise ValueError(f"expected trainings in {framework}, found one in {record.framework}")
-        if record.seed in found:
+        if record.seed in by_seed:
             raise ValueError(f"{framework}: two trainings with seed {record.seed}; expected one a seed")
-        found[record.seed] = record
-    return found
+        by_seed[record.seed] = record
+    return by_seed
 
 
 def _shortfall(record: Training) -> str:

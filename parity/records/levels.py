@@ -1,4 +1,4 @@
-"""The levels of evidence: their numbers and titles, today's and those of earlier runs."""
+"""The levels of evidence: their numbers and titles, those of earlier runs too."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ LEVELS = {
     8: "float32 training step",
 }
 
-# The loss curve is no proof of its own that each network has: it is drawn of few networks, and stands after the levels.
+# The loss curve is not a level that every network must pass: it is made for few networks, and comes after the levels.
 LOSS_CURVE, LOSS_CURVE_TITLE = 9, "loss curve"

@@ -1,11 +1,11 @@
 """The records that a run saves and a report reads.
 
-pytest-benchmark's JSON is the one store: every record below rides in a benchmark's `extra_info` (as `as_dict()` gives
-it), and the environment in `machine_info["parity"]`. `parity train` writes the same form, so that a report can be made
-from any mixture of the two.
+pytest-benchmark's JSON is the one store: every record below is kept in a benchmark's `extra_info` (as `as_dict()`
+gives it), and the environment in `machine_info["parity"]`. `parity train` writes the same form, so that a report can be
+made from any mixture of the two.
 
 The types and ranges below hold for what is read: `Record.from_dict` refuses what does not fit. A result of a network (a
-loss, a gap, an accuracy) may be no number, and the reports are loud about it; a count, a setting or a time may not.
+loss, a gap, an accuracy) may be no number, and the reports show it in bold; a count, a setting or a time may not.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Verdict = Literal["equal", "different", "undecided"]
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of what records are made of."""
+    """Base of the parts of records."""
 
 
 class Record(Part, frozen=True, tag_field="kind"):
@@ -48,7 +48,7 @@ class Record(Part, frozen=True, tag_field="kind"):
 
     @property
     def kind(self) -> str:
-        """What tells records of this class from others in a file."""
+        """The tag of this class of records in a file."""
         return str(self.__struct_config__.tag)
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,7 +87,9 @@ class Diagnosis(Part, frozen=True):
     before: float
     after: float
     alike: list[str] = []  # further traps that would make the very same
-    change: str = ""  # the text without the place: causes of one change belong together; empty where it stands alone
+    change: str = (
+        ""  # the text without the location, the same for all causes of one change; empty where there is no such group
+    )
 
 
 class OwnGap(Part, frozen=True):
@@ -128,7 +130,7 @@ class RuleProof(Proof, frozen=True, tag="update rule"):
 
 
 class Detection(Record, frozen=True, tag="detection"):
-    """What the suite found of a fault that was put into one twin."""
+    """What the suite detected of a fault that was put into one twin."""
 
     network: str
     trap: str  # id in parity.catalogue.traps
@@ -138,9 +140,9 @@ class Detection(Record, frozen=True, tag="detection"):
     must_level: Level  # the level of evidence that must see it
     level: Annotated[int, Meta(ge=0, le=LOSS_CURVE)]  # the first level that saw it; 0: none
     severity: Measured | None  # largest gap in units of its limit at that level; None where it was no number
-    placed: bool  # a diagnosis names the stage and the framework
-    named: bool  # and the trap, or one that makes the very same network
-    accused: list[str] = []  # stages that were accused beside it
+    located: bool  # whether a diagnosis names the stage and the framework
+    named: bool  # whether it also names the trap, or one that makes the very same network
+    false_alarms: list[str] = []  # other stages that a diagnosis named as well
     diagnosis: str = ""  # the line that the user reads
     seconds: Measured = 0.0
 
@@ -150,12 +152,12 @@ class Detection(Record, frozen=True, tag="detection"):
         return 0 < self.level <= self.must_level
 
 
-class Innocence(Record, frozen=True, tag="innocence"):
-    """What the suite said of a correct pair, over several seeds of weights and images."""
+class ControlRun(Record, frozen=True, tag="control run"):
+    """What the suite reported about a correct pair, over several seeds of weights and images."""
 
     network: str
     seeds: list[Count]
-    accusations: list[str]  # one line each
+    false_alarms: list[str]  # one line for every difference that was reported
     severity: Measured  # the largest gap in units of its limit, of all levels and seeds
     seconds: Measured = 0.0
 
@@ -257,13 +259,13 @@ class RunPair(Part, frozen=True):
 
     one: str  # "paddle float32"
     other: str  # "tensorflow float32"
-    meaning: Literal["frameworks", "divergence"]  # both on the same batches, or one and its own perturbed run
+    meaning: Literal["frameworks", "divergence"]  # both on the same batches, or one framework and its own perturbed run
     parted: Some | None  # the first step, counted from 1, at which they differ by more than `Curves.together`
     largest: float  # the largest relative difference of a loss
 
 
 class Curves(Record, frozen=True, tag="curves"):
-    """Evidence 9: the losses of several runs of one network on identical batches, step by step."""
+    """Level 9: the losses of several runs of one network on identical batches, step by step."""
 
     network: str
     recipe: str
@@ -272,14 +274,14 @@ class Curves(Record, frozen=True, tag="curves"):
     seed: Count
     steps: Count
     # {"paddle float64": [2.30, ...], "paddle float64 perturbed": ..., "tensorflow float32": ...}: nats, one a step.
-    # A perturbed run began with weights that were changed by one rounding of its own precision.
+    # A perturbed run began with weights that were moved by one rounding of its own precision.
     losses: dict[str, list[float]]
     pairs: list[RunPair]
     together: Above0  # two losses part where they differ by more than this part of the larger one
 
 
 class Equivalence(Record, frozen=True, tag="equivalence"):
-    """Evidence 10: final test accuracy over several seeds, tested for equivalence (two one-sided t-tests)."""
+    """Level 10: final test accuracy over several seeds, tested for equivalence (two one-sided t-tests)."""
 
     network: str
     recipe: str
@@ -315,7 +317,7 @@ class DifferingImage(Part, frozen=True):
 
 
 class CrossEvaluation(Record, frozen=True, tag="cross evaluation"):
-    """Evidence 10: weights that one framework trained, evaluated by both over all test images in float32."""
+    """Level 10: weights that one framework trained, evaluated by both over all test images in float32."""
 
     network: str
     dataset: str
@@ -337,7 +339,7 @@ class CrossEvaluation(Record, frozen=True, tag="cross evaluation"):
     @property
     def passed(self) -> bool:
         """Whether something was compared, and every difference is a near-tie that float64 settles alike."""
-        return self.images > 0 and not self.problems and all(each.float64_agree for each in self.differing)
+        return self.images > 0 and not self.problems and all(image.float64_agree for image in self.differing)
 
 
 class MatchedLayer(Part, frozen=True):
@@ -346,7 +348,7 @@ class MatchedLayer(Part, frozen=True):
     first: str
     second: str
     kind: str
-    evidence: str  # why these two
+    reason: str  # why these two were matched
     gap: float | None  # in float64; None where they were not compared, or the gap is no number
     limit: float | None
     float32: dict[str, float | None]  # each framework's own gap to its float64 run
@@ -381,8 +383,8 @@ class Migration(Record, frozen=True, tag="migration"):
     causes: list[Diagnosis]  # every single one
     remarks: list[str]  # what does not change the verdict but should be known
     training: list[str]  # differences that show in training only
-    fix: str  # Python source of fix(model) for the Paddle model; empty where there is nothing to mend
-    by_hand: list[str]  # causes that the fix does not mend
+    fix: str  # Python source of fix(model) for the Paddle model; empty where there is nothing to change
+    by_hand: list[str]  # causes that the fix does not remove
     impact: Impact | None  # None: not measured
     seconds: Measured
     peak_memory: Count  # bytes: the high-water marks of all processes, added up
@@ -395,8 +397,15 @@ class Migration(Record, frozen=True, tag="migration"):
 
 
 def grouped(causes: Sequence[Diagnosis]) -> list[tuple[Diagnosis, list[str]]]:
-    """Causes of one trap and one pair of values, each group by its first member, with the stages of all."""
-    found: dict[tuple[str, str], list[Diagnosis]] = {}
+    """Group causes of one trap and one pair of values.
+
+    Args:
+        causes: in any order.
+
+    Returns:
+        For every group its first cause and the stages of all its causes, in the order of `causes`.
+    """
+    groups: dict[tuple[str, str], list[Diagnosis]] = {}
     for cause in causes:
-        found.setdefault((cause.trap, cause.change or cause.text), []).append(cause)
-    return [(members[0], [each.stage for each in members]) for members in found.values()]
+        groups.setdefault((cause.trap, cause.change or cause.text), []).append(cause)
+    return [(members[0], [cause.stage for cause in members]) for members in groups.values()]

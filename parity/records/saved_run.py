@@ -19,11 +19,11 @@ from parity import __version__
 from parity.records.earlier_forms import of_today
 from parity.records.environment import Environment
 from parity.records.records import (
+    ControlRun,
     CrossEvaluation,
     Curves,
     Detection,
     Equivalence,
-    Innocence,
     Migration,
     Overhead,
     Proof,
@@ -36,34 +36,34 @@ from parity.records.validation import RecordError, validated
 from parity.system import write_atomically
 
 RECORDS = (
-    Proof, RuleProof, Detection, Innocence, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
+    Proof, RuleProof, Detection, ControlRun, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
 )  # fmt: skip
 
-KINDS: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for cls in RECORDS}
+RECORD_TYPES: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for cls in RECORDS}
 
-# What an entry's name is made of, where the record has it: what tells the records of one file apart.
+# The fields of a record that its entry's name is made of, where it has them.
 _NAMING = ("network", "level", "trap", "change", "rule", "framework", "stage", "trained_in", "seed")
 
-_COUNTED = ("level", "seed")  # numbers, which say nothing without the word
+_COUNTED = ("level", "seed")  # numbers, which are not clear without the field's name
 
 
 def entries(records: Sequence[Record]) -> list[dict[str, Any]]:
     """An entry of a saved run's `benchmarks` for each record, under names of which none occurs twice.
 
-    pytest-benchmark's tools compare by `fullname`; of records that nothing in the name tells apart, the second is
+    pytest-benchmark's tools compare by `fullname`; where two records would have the same name, the second is
     called `name (2)`.
     """
     params = [{name: facts[name] for name in _NAMING if name in facts} for facts in map(Record.as_dict, records)]
     used: Counter[str] = Counter()
-    found = []
+    saved_entries = []
     for record, own in zip(records, params, strict=True):
         label = "-".join(f"{name}{value}" if name in _COUNTED else str(value) for name, value in own.items())
         name = f"{record.kind}[{label}]"
         used[name] += 1
         if used[name] > 1:
             name = f"{name} ({used[name]})"
-        found.append(entry(record, name, param=label, params=own))
-    return found
+        saved_entries.append(entry(record, name, param=label, params=own))
+    return saved_entries
 
 
 def entry(
@@ -78,6 +78,17 @@ def entry(
     """The record as `parity.records.saved_run.load_run` and pytest-benchmark's own tools read it.
 
     Its statistics are those of one round of the record's `seconds`, or of none where it has no time of its own.
+
+    Args:
+        record: any record.
+        name: the entry's name, unique in its file.
+        fullname: by which pytest-benchmark's tools compare; `name` without one.
+        group: of pytest-benchmark; the record's kind without one.
+        param: the parameters of `name` in one text.
+        params: the same by their names.
+
+    Returns:
+        Plain JSON values.
     """
     facts = record.as_dict()
     seconds = facts.get("seconds", 0.0)
@@ -171,12 +182,23 @@ def load_run(path: Path) -> SavedRun:
 def _record(benchmark: _Benchmark, where: str) -> Record | None:
     """The record of a benchmark, which is at that path; None where it is none of this suite's."""
     info = of_today(benchmark.extra_info, benchmark.name)
-    kind = KINDS.get(str(info.get("kind")))
+    kind = RECORD_TYPES.get(str(info.get("kind")))
     return None if kind is None else validated(info, kind, where)
 
 
 def save_records(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> None:
-    """Write records that a report can be made of, such as the comparison of finished trainings. Raises OSError."""
+    """Write records that a report can be made of, such as the comparison of finished trainings.
+
+    The file is replaced as a whole; Ctrl-C takes effect after it.
+
+    Args:
+        path: of the JSON file; its folder exists.
+        records: in the order in which they are kept.
+        environment: as `parity.workers.environment.collect` gives it.
+
+    Raises:
+        OSError: the file cannot be written; one that was there is kept.
+    """
     with _without_interruption():
         write_atomically(path, _as_text(records, environment))
 

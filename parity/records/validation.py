@@ -39,7 +39,7 @@ def validated(values: Any, kind: type[T], where: str = "") -> T:
     parity.records.validation.RecordError: extra_info.seeds[1]: expected int, found 'two'
 
     Args:
-        values: what `json.loads` gives; a whole number may stand for a float, nothing else is converted.
+        values: what `json.loads` gives; a whole number may be given for a float, nothing else is converted.
         kind: the type that they should be of.
         where: the path of the values in their file, for messages.
 
@@ -61,20 +61,26 @@ def _explained(message: str, values: Any, kind: type, where: str) -> str:
     text, path = (parts["text"], parts["path"] or "") if parts else (message, "")
     names, value = _followed(path, message, values, kind)
     own = _type_at(names, kind)
-    place = where + "".join(f"[{name}]" if isinstance(name, int) else _dotted(name) for name in names)
+    location = where + "".join(f"[{name}]" if isinstance(name, int) else _dotted(name) for name in names)
     if field := _FIELD.fullmatch(text):
-        place += _dotted(field["name"])
+        location += _dotted(field["name"])
         if field["what"] == "missing required":
-            return f"{_title(place)}: expected a value, found none"
-        known = ", ".join(each.encode_name for each in own.fields) if isinstance(own, inspect.StructType) else "none"
-        return f"{_title(place)}: expected no field of this name, found {_shown(value[field['name']])} (known: {known})"
+            return f"{_title(location)}: expected a value, found none"
+        known = (
+            ", ".join(known_field.encode_name for known_field in own.fields)
+            if isinstance(own, inspect.StructType)
+            else "none"
+        )
+        return (
+            f"{_title(location)}: expected no field of this name, found {_shown(value[field['name']])} (known: {known})"
+        )
     if not text.startswith(("Expected", "Invalid", "Number")):  # a check of the record's own, which says it all
-        return _title(f"{place}.{text}")
-    return f"{_title(place)}: expected {_expected(text, value, own)}, found {_shown(value)}"
+        return _title(f"{location}.{text}")
+    return f"{_title(location)}: expected {_expected(text, value, own)}, found {_shown(value)}"
 
 
-def _title(place: str) -> str:
-    return place.removeprefix(".") or "the values"
+def _title(path: str) -> str:
+    return path.removeprefix(".") or "the values"
 
 
 def _dotted(name: str) -> str:
@@ -149,6 +155,6 @@ def _type_at(names: Sequence[str | int], kind: type) -> inspect.Type | None:
             case _:
                 return None
         if isinstance(own, inspect.UnionType):
-            several = [each for each in own.types if not isinstance(each, inspect.NoneType)]
+            several = [member for member in own.types if not isinstance(member, inspect.NoneType)]
             own = several[0] if len(several) == 1 else own
     return own

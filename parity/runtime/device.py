@@ -61,13 +61,17 @@ class WorkerDevice(ABC):
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return self.setup, self.environment, self.settings, self.supports
 
     def setup(self, device: str, threads: int) -> dict[str, Any]:
         """Choose the device ("cpu" or "gpu") and the number of CPU threads; before anything is computed.
 
-        Raises RuntimeError when the device is not there.
+        Returns:
+            Both, as they were set.
+
+        Raises:
+            RuntimeError: the framework does not see the device.
         """
         self.use(device, threads)
         self._settings.update(device=device, threads=threads)

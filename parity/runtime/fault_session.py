@@ -1,4 +1,4 @@
-"""Known faults, put into a worker from outside and taken out again: they show what the suite finds."""
+"""Known faults, injected into a worker and removed again, to measure what the suite detects."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from parity.catalogue.traps import FaultName
 from parity.runtime.trainer import Trainer
 from parity.runtime.training_loop import Loop
 
-Patches = Iterator[Any]  # context managers, each of which puts something in another's place
+Patches = Iterator[Any]  # context managers, each of which replaces something by something else
 
-Fault = TypeVar("Fault", bound=Callable[..., Patches])
+FaultFunction = TypeVar("FaultFunction", bound=Callable[..., Patches])
 
 
 class Faults(dict[str, Callable[..., Patches]]):
     """Faults by name: of layers, which are given the layer, or of trainings, which are given nothing."""
 
-    def named(self, name: FaultName) -> Callable[[Fault], Fault]:
+    def named(self, name: FaultName) -> Callable[[FaultFunction], FaultFunction]:
         """Decorates the fault of that name."""
 
-        def decorate(fault: Fault) -> Fault:
+        def decorate(fault: FaultFunction) -> FaultFunction:
             self[name] = fault
             return fault
 
@@ -31,7 +31,7 @@ class Faults(dict[str, Callable[..., Patches]]):
 
 
 class FaultSession:
-    """The faults that are in this worker, put into a framework's twins and its `trainer`."""
+    """The faults that are injected in this worker: in a framework's twins, or in its `trainer`."""
 
     def __init__(
         self,
@@ -46,26 +46,33 @@ class FaultSession:
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
-        return self.inject, self.heal
+        """The functions that a worker offers, by their names."""
+        return self.inject, self.restore
 
     def inject(self, network: str, fault: str, stage: str = "") -> dict[str, Any]:
         """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
 
-        `stage` is the layer's canonical name; the training's faults do not look at it. It stays until `heal`. Raises
-        KeyError for an unknown fault or layer.
+        It stays until `restore`.
+
+        Args:
+            network: its name.
+            fault: its name.
+            stage: the layer's canonical name; the training's faults do not use it.
+
+        Raises:
+            KeyError: an unknown fault or layer.
         """
-        self.heal()
+        self.restore()
         if fault in self._training_faults:
             patches = list(self._training_faults[fault]())
         else:
             patches = self._into_layers(network, self._layer_faults[fault], stage)
-        for each in patches:
-            self._injected.enter_context(each)
+        for replacement in patches:
+            self._injected.enter_context(replacement)
         return {}
 
-    def heal(self) -> dict[str, Any]:
-        """Take back what was injected."""
+    def restore(self) -> dict[str, Any]:
+        """Remove what was injected, and forget the training, which may be compiled with it."""
         self._injected.close()
         self._loop.forget_training()  # it may be compiled with the fault in it
         return {}
@@ -74,12 +81,12 @@ class FaultSession:
         """For the network's models, those that are kept and those that will be built."""
         twin = self._trainer.twin
         models = [twin.cached(network, dtype) for dtype in ("float32", "float64")]
-        patches = [each for model in models for each in make(twin.layers_of(model)[stage])]
+        patches = [replacement for model in models for replacement in make(twin.layers_of(model)[stage])]
 
         def build(name: str, precision: str) -> Any:
             model = twin.build(name, precision)
-            for each in make(twin.layers_of(model)[stage]) if name == network else ():
-                each.start()  # the model goes when the training that it was built for is forgotten
+            for replacement in make(twin.layers_of(model)[stage]) if name == network else ():
+                replacement.start()  # the model is freed when the training that it was built for is forgotten
             return model
 
         return [*patches, patch.object(self._trainer, "twin", replace(twin, build=build))]

@@ -1,7 +1,7 @@
 """A model that the suite did not write, in neutral terms: its steps, their numbers and arrays, and how they connect.
 
-Workers trace such a model by running it (`*_impl/tracing.py`) and send what they saw as plain JSON;
-`parity.migration.matching` holds two of these against each other.
+Workers trace such a model by running it (`*_impl/tracing.py`) and send the result as plain JSON;
+`parity.migration.matching` aligns two of these.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Step:
     kind: str
     numbers: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]  # of its arrays in canonical layout, by kind ("kernel", "gamma", ...)
-    inputs: tuple[int, ...]  # places of the steps before it in the trace; INPUT or UNKNOWN
-    output: tuple[int, ...]  # canonical shape without the batch: h, w, c, or t, c; what has a single cell is a row
+    inputs: tuple[int, ...]  # indices in the trace of the steps before it; INPUT or UNKNOWN
+    output: tuple[int, ...]  # canonical shape without the batch: h, w, c, or t, c; a 1x1 map is a row
     layer: bool = True  # else a function, which nothing but the model's own code can change
 
     @property
@@ -56,20 +56,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Graph:
-    """A traced model: its steps in the order in which they ran, and what stands out."""
+    """A traced model: its steps in the order in which they ran, and its arrays that no step explains."""
 
     steps: list[Step]
     output: int  # the step whose output is the model's
     parameters: int
     trainable: int
-    # arrays of the model that belong to no step: never reached, or owned by a layer that is not understood
+    # arrays of the model that belong to no step: of layers that never ran, or of layers whose kind is unknown
     stray: list[str] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)  # those of steps of the kind "other", which do take part
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Graph:
         """From a worker's description."""
-        steps = [Step.from_dict(each) for each in values["steps"]]
+        steps = [Step.from_dict(step) for step in values["steps"]]
         return cls(
             steps,
             values["output"],
@@ -81,6 +81,11 @@ class Graph:
 
 
 def few(names: Iterable[str], shown: int = 3) -> str:
-    """The first names of many, and how many more there are."""
+    """The first names of many, and how many more there are.
+
+    Example:
+        >>> few(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
     listed = list(names)
     return ", ".join(listed[:shown]) + (f" and {len(listed) - shown} more" if len(listed) > shown else "")

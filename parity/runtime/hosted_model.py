@@ -18,32 +18,42 @@ import numpy as np
 from parity.catalogue.user_models import Adoption
 from parity.kinds import NEUTRAL
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import rows_of_cells
+from parity.numerics.geometry import flattened_1x1
 from parity.runtime.graph import INPUT, UNKNOWN, Graph, Step
 from parity.runtime.model_state import Slot, export_slots
 from parity.runtime.targets import TargetError
 from parity.runtime.trace import Trace
-from parity.runtime.user_models import Kept, Roundings, Wanted, require_static, run_fix
+from parity.runtime.user_models import BuildSpec, KeptState, Roundings, require_static, run_fix
 from parity.weights.layout import Layout
 from parity.weights.state import Entry, check_state
 
 
 class HostedModel(ABC):
-    """One user's model in one precision: its steps by place, and the canonical names of those that were adopted."""
+    """One user's model in one precision: its steps by index, and the canonical names of those that were adopted."""
 
-    def __init__(self, wanted: Wanted, dtype: str, fixes: Sequence[str] = ()) -> None:
-        """Build the model, let the code of `fixes` change it, and trace it. Raises TargetError."""
-        self.wanted, self.dtype = wanted, dtype
+    def __init__(self, spec: BuildSpec, dtype: str, fixes: Sequence[str] = ()) -> None:
+        """Build the model, change it by the code of `fixes`, and trace it.
+
+        Args:
+            spec: which model.
+            dtype: "float32" or "float64".
+            fixes: code of the form `def fix(model): ...`.
+
+        Raises:
+            TargetError: the model cannot be built or does not run.
+            WeightsError: a file of weights that cannot be read.
+        """
+        self.spec, self.dtype = spec, dtype
         self.names: dict[str, Adoption] = {}
         self.steps: list[Any] = []  # of the framework's `tracing.Step`
-        self.result = UNKNOWN  # the place of the step that made the model's output
+        self.result = UNKNOWN  # the index of the step that made the model's output
         self.model = self.built()
         for code in fixes:
             run_fix(self.model, code)
         self.prepare()
         # twice: another input must not take another way
-        first, second = (self.traced(wanted.example(opposite=opposite)) for opposite in (False, True))
-        require_static([each.name for each in first], [each.name for each in second], wanted.target)
+        first, second = (self.traced(spec.example(opposite=opposite)) for opposite in (False, True))
+        require_static([step.name for step in first], [step.name for step in second], spec.target)
         self.steps = first
         self.forget()
 
@@ -57,7 +67,7 @@ class HostedModel(ABC):
 
     @abstractmethod
     def reached(self, x: Any, *, training: bool) -> Trace:
-        """What one run of the model on a tensor reaches."""
+        """The trace of one run of the model on the framework's tensor x, in training or in inference mode."""
 
     @abstractmethod
     def state(self) -> Mapping[str, Any]:
@@ -76,8 +86,8 @@ class HostedModel(ABC):
         """Whether an adopted step's array gets a gradient in `training_pass`."""
 
     @abstractmethod
-    def layout(self, step: Any, kind: str, *, cell: bool) -> Layout:
-        """How a step's array lies; `cell`: as the kernel of the fully connected layer that a convolution stands for."""
+    def layout(self, step: Any, kind: str, *, as_dense: bool) -> Layout:
+        """The layout of a step's array; `as_dense`: of a 1x1 convolution compared as a fully connected layer."""
 
     @abstractmethod
     def read(self, slot: Slot) -> np.ndarray:
@@ -89,15 +99,15 @@ class HostedModel(ABC):
 
     @abstractmethod
     def canonical_shape(self, step: Any) -> tuple[int, ...]:
-        """Of what a step made, without the batch."""
+        """The canonical shape of a step's output, without the batch."""
 
     @abstractmethod
     def canonical_order(self, array: np.ndarray, step: Any) -> np.ndarray:
-        """What a step made, its axes and numbers in canonical order."""
+        """A step's output with its axes and elements in canonical order."""
 
     @abstractmethod
     def own_order(self, array: np.ndarray, source: int) -> np.ndarray:
-        """The inverse, for what the step at this place made, or for the model's input."""
+        """The inverse, for the output of the step with the index `source`, or for the model's input."""
 
     @abstractmethod
     def tensor(self, array: np.ndarray) -> Any:
@@ -105,7 +115,16 @@ class HostedModel(ABC):
 
     @abstractmethod
     def training_pass(self, inputs: np.ndarray, end: str, cotangent: np.ndarray) -> tuple[np.ndarray, Arrays]:
-        """The adopted step `end` in training mode, dropout switched off; gradients of sum(output * cotangent)."""
+        """One forward and backward pass in training mode, without dropout.
+
+        Args:
+            inputs: canonical, [n, *input].
+            end: the adopted step at which the pass ends.
+            cotangent: of the shape of that step's output.
+
+        Returns:
+            The step's output, canonical; the gradients of sum(output * cotangent) by the arrays' canonical names.
+        """
 
     @abstractmethod
     def read_file(self, path: Path) -> None:
@@ -145,22 +164,32 @@ class HostedModel(ABC):
 
     def slots(self) -> list[Slot]:
         """The arrays of the adopted steps, in the order of the names; those of a layer that runs twice once."""
-        found, seen = [], set()
+        adopted, seen = [], set()
         for name, adoption in self.names.items():
             step = self.steps[adoption.step]
             for kind, (tensor, _) in step.arrays.items():
                 if kind in adoption.neutral or id(tensor) in seen:
                     continue
                 seen.add(id(tensor))
-                layout = self.layout(step, kind, cell=adoption.as_dense and step.kind == "conv" and kind == "kernel")
-                found.append(self._slot(f"{name}/{kind}", tensor, layout, trainable=self.trained(kind, tensor)))
-        return found
+                layout = self.layout(
+                    step, kind, as_dense=adoption.as_dense and step.kind == "conv" and kind == "kernel"
+                )
+                adopted.append(self._slot(f"{name}/{kind}", tensor, layout, trainable=self.trained(kind, tensor)))
+        return adopted
 
-    def load(self, kept: Kept, roundings: Roundings | None = None) -> None:
-        """Overwrite the adopted arrays, moved by `roundings`; make those neutral that the other model does not have."""
+    def load(self, kept: KeptState, roundings: Roundings | None = None) -> None:
+        """Overwrite the adopted arrays; make those without effect that the other model does not have.
+
+        Args:
+            kept: the state.
+            roundings: by which the state is moved before; None for not at all.
+
+        Raises:
+            StateError: the state does not fit.
+        """
         slots = {slot.entry.name: slot for slot in self.slots()}
         entries = [replace(slot.entry, dtype="float32") for slot in slots.values()]
-        check_state(kept.state, entries, receiver=f"the model {self.wanted.target}")
+        check_state(kept.state, entries, receiver=f"the model {self.spec.target}")
         for name, array in kept.cast(self.dtype, roundings):
             self.write(slots[name], array)
         for adoption in self.names.values():
@@ -177,57 +206,57 @@ class HostedModel(ABC):
         """The steps of one run on canonical inputs, with their outputs. Raises TargetError."""
         x = self.own(inputs, inputs.shape, INPUT)
         try:
-            found = self.reached(x, training=training)
+            trace = self.reached(x, training=training)
         except TargetError:
             raise
         except Exception as error:
-            raise TargetError(self.wanted.does_not_run(error)) from error
-        self.result = self.wanted.output_of(found.result, found.steps, found.reading.tensor)
-        return found.steps
+            raise TargetError(self.spec.does_not_run(error)) from error
+        self.result = self.spec.output_of(trace.result, trace.steps, trace.readers.tensor)
+        return trace.steps
 
     def outputs(self, inputs: np.ndarray, names: Sequence[str] | None = None) -> Arrays:
-        """What the adopted steps (or those named) make of the model's inputs, canonical."""
+        """The outputs of the adopted steps, or of those named, by name; canonical, as the model's `inputs`."""
         self.steps = self.traced(inputs)
-        found = {name: self.output(self.steps[self.names[name].step]) for name in names or self.names}
+        outputs = {name: self.output(self.steps[self.names[name].step]) for name in names or self.names}
         self.forget()
-        return found
+        return outputs
 
     def inputs(self, inputs: np.ndarray, names: Sequence[str]) -> Arrays:
-        """What reaches these adopted steps, canonical: `name/0` for a step's first input, and so on."""
+        """The inputs of these adopted steps, canonical: `name/0` for a step's first input, and so on."""
         self.steps = self.traced(inputs)
-        found = {
-            f"{name}/{place}": inputs if source == INPUT else self.output(self.steps[source])
+        reached = {
+            f"{name}/{index}": inputs if source == INPUT else self.output(self.steps[source])
             for name in names
-            for place, source in enumerate(self.steps[self.names[name].step].inputs)
+            for index, source in enumerate(self.steps[self.names[name].step].inputs)
             if source != UNKNOWN
         }
         self.forget()
-        return found
+        return reached
 
     def alone(self, name: str, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """One adopted step on canonical inputs, in inference."""
         step = self.steps[self.names[name].step]
-        own = [self.own(x, *each) for x, *each in zip(inputs, step.shapes, step.inputs, strict=True)]
+        own = [self.own(x, shape, source) for x, shape, source in zip(inputs, step.shapes, step.inputs, strict=True)]
         return self.canonical(step.run(*own), step)
 
     def output(self, step: Any) -> np.ndarray:
-        """What a step made, canonical."""
+        """The output that a step holds, canonical."""
         assert step.output is not None
         return self.canonical(step.output, step)
 
     def canonical(self, tensor: Any, step: Any) -> np.ndarray:
-        """A tensor that a step made, canonical."""
+        """A step's output as a canonical array; a 1x1 map is a row."""
         array = np.ascontiguousarray(self.canonical_order(tensor.numpy(), step))
-        return array.reshape(len(array), *rows_of_cells(array.shape[1:]))
+        return array.reshape(len(array), *flattened_1x1(array.shape[1:]))
 
     def own(self, array: np.ndarray, shape: Sequence[int], source: int) -> Any:
-        """The inverse, for a tensor of this rank that the step at the place `source` made, or for the input."""
-        if array.ndim == 2:  # of a single cell, where the shape has more
+        """The inverse, for a tensor of this rank that the step with the index `source` made, or for the input."""
+        if array.ndim == 2:  # a row, where the shape has height and width of 1
             array = array.reshape(len(array), *[1] * (len(shape) - 2), -1)
         return self.tensor(self.own_order(array, source))
 
     def forget(self) -> None:
-        """Let go of what the steps made."""
+        """Free the outputs of the steps."""
         for step in self.steps:
             step.output = None
 

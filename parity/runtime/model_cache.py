@@ -10,7 +10,7 @@ from parity.catalogue.networks import LARGE, network
 
 
 class ModelCache:
-    """Keeps the two models that were asked for last, of a large network only the very last one."""
+    """Keeps the two models that were used last; beside a large network's model none."""
 
     def __init__(self, build: Callable[[str, str], Any]) -> None:
         self.build = build
@@ -20,7 +20,7 @@ class ModelCache:
         """The model of that network and dtype, built if it is not kept."""
         key = name, dtype
         model = self._kept.pop(key, None)
-        room = 0 if network(name).params > LARGE else 1  # beside this one
+        room = 0 if network(name).params > LARGE else 1  # models beside this one
         while len(self._kept) > room:
             del self._kept[next(iter(self._kept))]
         if not room:

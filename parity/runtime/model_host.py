@@ -15,7 +15,7 @@ from parity.numerics.arrays import Arrays, pack
 from parity.numerics.tolerance import Roundings
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_state import export_slots
-from parity.runtime.user_models import Kept, Wanted, cast_inputs
+from parity.runtime.user_models import BuildSpec, KeptState, cast_inputs
 from parity.weights.initializers import proof_state
 from parity.weights.state import digests
 
@@ -24,23 +24,23 @@ from parity.weights.state import digests
 class Loaded:
     """One user's model by name: how to build it, and what it was given."""
 
-    wanted: Wanted
+    spec: BuildSpec
     names: dict[str, Adoption] = field(default_factory=dict)
     fixes: list[str] = field(default_factory=list)
-    kept: Kept = field(default_factory=Kept)
+    kept: KeptState = field(default_factory=KeptState)
     built: HostedModel | None = None  # the last one, in one precision: large models fit into memory only once
 
 
 class Host:
-    """The verbs about users' models; `build(wanted, dtype, fixes)` makes one of the framework's."""
+    """The verbs about users' models; `build(spec, dtype, fixes)` makes one of the framework's."""
 
-    def __init__(self, build: Callable[[Wanted, str, Sequence[str]], HostedModel]) -> None:
+    def __init__(self, build: Callable[[BuildSpec, str, Sequence[str]], HostedModel]) -> None:
         self.build = build
         self.loaded: dict[str, Loaded] = {}
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for, by name."""
+        """The functions that a worker offers, by their names."""
         return (
             self.load_model,
             self.adopt,
@@ -60,10 +60,10 @@ class Host:
     def model(self, network: str, dtype: str = "") -> HostedModel:
         """The model in `dtype`, or in the precision that the comparison is made in."""
         loaded = self.loaded[network]
-        dtype = dtype or loaded.wanted.dtype
+        dtype = dtype or loaded.spec.dtype
         if loaded.built is None or loaded.built.dtype != dtype:
-            loaded.built = None  # let go of the one before the next is built
-            loaded.built = self.build(loaded.wanted, dtype, loaded.fixes)
+            loaded.built = None  # free the old model before the next one is built
+            loaded.built = self.build(loaded.spec, dtype, loaded.fixes)
         loaded.built.names = loaded.names
         return loaded.built
 
@@ -76,19 +76,46 @@ class Host:
     def ready(
         self, network: str, inputs: np.ndarray, dtype: str = "", roundings: Mapping[str, Any] | None = None
     ) -> tuple[HostedModel, np.ndarray]:
-        """As `with_state`, and the inputs in its precision; both moved by `roundings`, the fields of `Roundings`."""
+        """As `with_state`, and the inputs in the model's precision.
+
+        Args:
+            network: the name of a loaded model.
+            inputs: [n, *input].
+            dtype: as in `model`.
+            roundings: the fields of `Roundings`, by which the state and the inputs are moved; None for neither.
+        """
         moved_by = Roundings(**roundings) if roundings else None
         model = self.with_state(network, dtype, moved_by)
         return model, cast_inputs(inputs, model.dtype, moved_by)
 
-    def load_model(self, network: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Build and trace the model; its graph. A model of that name that was loaded before is forgotten."""
-        self.loaded[network] = Loaded(Wanted(**wanted))
+    def load_model(self, network: str, spec: dict[str, Any]) -> dict[str, Any]:
+        """Build and trace a model; another one that was loaded under the name before is forgotten.
+
+        Args:
+            network: the name under which the other verbs use it.
+            spec: the fields of `parity.catalogue.user_models.ModelSpec`.
+
+        Returns:
+            The model's `parity.runtime.graph.Graph` as plain JSON values.
+
+        Raises:
+            TargetError: the target gives no model, or the model does not run.
+            WeightsError: a file of weights that cannot be read.
+        """
+        self.loaded[network] = Loaded(BuildSpec(**spec))
         return dataclasses.asdict(self.model(network).graph())
 
     def adopt(self, network: str, names: dict[str, Any]) -> dict[str, Any]:
-        """Give steps their canonical names; the state's `entries`, in float32."""
-        self.loaded[network].names = {name: Adoption(**each) for name, each in names.items()}
+        """Give steps their canonical names.
+
+        Args:
+            network: the name of a loaded model.
+            names: by canonical name, the fields of `parity.catalogue.user_models.Adoption`.
+
+        Returns:
+            `entries`: the arrays of the model's canonical state, in float32.
+        """
+        self.loaded[network].names = {name: Adoption(**adoption) for name, adoption in names.items()}
         slots = self.model(network).slots()
         return {"entries": [dataclasses.asdict(replace(slot.entry, dtype="float32")) for slot in slots]}
 
@@ -99,22 +126,23 @@ class Host:
         return dataclasses.asdict(self.model(network).graph())
 
     def draw_state(self, network: str, seed: int) -> dict[str, Any]:
-        """Draw a state of random float32 numbers, keep it for the runs to come, load it and read it back.
+        """Draw a state of random float32 numbers, keep it for the runs that follow, load it and read it back.
 
-        Gives the sha256 of every array as `drawn` and as `read`, by name.
+        Returns:
+            By name, the sha256 of every array as it was `drawn` and as it was `read`.
         """
         loaded, model = self.loaded[network], self.model(network)
-        loaded.kept = Kept(proof_state([replace(slot.entry, dtype="float32") for slot in model.slots()], seed))
+        loaded.kept = KeptState(proof_state([replace(slot.entry, dtype="float32") for slot in model.slots()], seed))
         model.load(loaded.kept)
         return {"drawn": digests(loaded.kept.state), "read": digests(model.export())}
 
     def keep_state(self, network: str, arrays: Arrays) -> dict[str, Any]:
-        """Keep a float32 state for the runs to come."""
-        self.loaded[network].kept = Kept(arrays)
+        """Keep a canonical float32 state; the runs that follow use it."""
+        self.loaded[network].kept = KeptState(arrays)
         return {}
 
     def own_state(self, network: str) -> tuple[dict[str, Any], Arrays]:
-        """The weights that the model itself was built with: the adopted ones."""
+        """The weights that the user's model was built with: canonical, in float32, of the adopted steps only."""
         self.loaded[network].built = None
         return {}, self.model(network, "float32").export()
 
@@ -138,18 +166,28 @@ class Host:
             given.setdefault(key.rpartition("/")[0], []).append(array)
         return {}, {name: model.alone(name, inputs) for name, inputs in given.items()}
 
-    def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """The `output` of the adopted step at which the models end."""
+    def model_ends(
+        self, network: str, dtype: str, end: str, batch: int, arrays: Arrays
+    ) -> tuple[dict[str, Any], Arrays]:
+        """The `output` of the adopted step at which the models end, from runs of `batch` inputs each."""
         model, inputs = self.ready(network, arrays["inputs"], dtype)
-        return {}, {"output": model.outputs(inputs, [end])[end]}
+        parts = [model.outputs(inputs[i : i + batch], [end])[end] for i in range(0, len(inputs), batch)]
+        return {}, {"output": np.concatenate(parts)}
 
     def training_pass(
         self, network: str, end: str, arrays: Arrays, roundings: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], Arrays]:
         """One pass in training mode with the kept state, dropout switched off, to the step `end`.
 
-        `roundings` as in `ready`. Groups out: `output`; `gradients` of sum(output * cotangent); `statistics`, the
-        running ones after the pass.
+        Args:
+            network: the name of a loaded model.
+            end: the adopted step at which the models end.
+            arrays: `inputs` [n, *input], and `cotangent`, of the shape of that step's output.
+            roundings: as in `ready`.
+
+        Returns:
+            The groups `output`; `gradients` of sum(output * cotangent), by name; `statistics`, the running ones after
+            the pass.
         """
         model, inputs = self.ready(network, arrays["inputs"], roundings=roundings)
         output, gradients = model.training_pass(inputs, end, arrays["cotangent"])
@@ -158,13 +196,18 @@ class Host:
         return {}, pack(output={"output": output}, gradients=gradients, statistics=statistics)
 
     def read_weights(self, network: str, path: str) -> tuple[dict[str, Any], Arrays]:
-        """The adopted arrays of a file of the model's weights, canonical. Refuses what is not float32."""
+        """The adopted arrays of a file of the model's weights, canonical.
+
+        Raises:
+            TargetError: a file that does not fit the model or is not in float32.
+            WeightsError: a file that cannot be read.
+        """
         self.loaded[network].built = None  # what the file lacks must not be found in the model
         model = self.model(network, "float32")
         model.read_file(Path(path))
         return {}, model.export()
 
     def write_weights(self, network: str, path: str) -> dict[str, Any]:
-        """Write the kept state as a file of the model, of the kind that its name says."""
+        """Write the kept state as a file of the model's weights, in the format of the file's suffix; its `bytes`."""
         self.with_state(network, "float32").write_file(Path(path))
         return {"bytes": Path(path).stat().st_size}

@@ -32,9 +32,16 @@ def export_slots(slots: Iterable[Slot], read: Read) -> State:
 
 
 def load_slots(slots: Sequence[Slot], state: Mapping[str, np.ndarray], write: Write, *, receiver: str) -> None:
-    """Overwrite these arrays; `receiver` names them in an error.
+    """Overwrite the arrays of a model with a canonical state.
 
-    Raises StateError, before anything is written, when the state does not fit.
+    Args:
+        slots: the arrays.
+        state: canonical arrays by name.
+        write: overwrites one array.
+        receiver: what the arrays belong to, for an error's message.
+
+    Raises:
+        StateError: the state does not fit; nothing is written then.
     """
     check_state(state, [slot.entry for slot in slots], receiver=receiver)
     for slot in slots:

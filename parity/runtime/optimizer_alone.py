@@ -1,4 +1,4 @@
-"""An optimizer without a network: the same gradient over and over, and its steps looked at where they are asked for."""
+"""An optimizer without a network: it takes the same step many times, and some of its updates are kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from parity.numerics.arrays import Arrays
 
-REPORTED = 10_000  # steps after which it gives a sign of life
+REPORTED = 10_000  # steps between two progress messages
 
 
 def updates_at(
@@ -18,9 +18,17 @@ def updates_at(
     read: Callable[[], np.ndarray],
     progress: Callable[..., None],
 ) -> Arrays:
-    """`updates` [checkpoints, n]: the steps with these numbers, counted from 1 and in order.
+    """Take the same step over and over, and keep the updates of some steps.
 
-    `run` does so many steps, `clear` puts the weights to zero, which makes an update exact, `read` gives them.
+    Args:
+        checkpoints: numbers of the steps to keep, counted from 1 and in ascending order.
+        run: takes so many steps.
+        clear: sets the weights to zero, so that the next update is not rounded to their size.
+        read: the weights [n].
+        progress: is called with `step` from time to time.
+
+    Returns:
+        `updates` [checkpoints, n].
     """
     updates, count = [], 0
     for checkpoint in checkpoints:
@@ -36,7 +44,16 @@ def updates_at(
     return {"updates": np.stack(updates)}
 
 
-def require_memory_of(rule: str, expected: Iterable[str], found: Iterable[str]) -> None:
-    """Raise ValueError where an optimizer's memory does not have the arrays of its rule, by name."""
-    if odd := sorted(set(expected) ^ set(found)):
+def require_memory_of(rule: str, expected: Iterable[str], actual: Iterable[str]) -> None:
+    """Check that an optimizer's memory has exactly the arrays of its rule.
+
+    Args:
+        rule: its name, for the message.
+        expected: names of the rule's arrays.
+        actual: names of the memory's arrays.
+
+    Raises:
+        ValueError: a name is missing or extra.
+    """
+    if odd := sorted(set(expected) ^ set(actual)):
         raise ValueError(f"memory of {rule}: {len(odd)} arrays are missing or extra, first {odd[0]!r}")

@@ -1,4 +1,4 @@
-"""The probe that tells float32 from TF32, bfloat16 and their like by its rounding, not by a flag."""
+"""The probe that distinguishes float32 from TF32, bfloat16 and similar formats by their rounding, not by a flag."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from parity.kinds.conv import conv2d
 
 # An entry is a sum of 512 products: float32 errs by about sqrt(512) * 2**-24 = 1.4e-6 of the largest at most, a format
-# with a 10-bit mantissa (TF32, float16) by 2**-11 = 5e-4 a factor, bfloat16 by 2**-8. The border lies between.
+# with a 10-bit mantissa (TF32, float16) by 2**-11 = 5e-4 a factor, bfloat16 by 2**-8. The limit lies between.
 FLOAT32_BORDER = 2.0**-16
 
 
@@ -24,7 +24,18 @@ def reference_problem() -> tuple[np.ndarray, ...]:
 
 
 def verdict(product: np.ndarray, exact: np.ndarray, convolved: np.ndarray, exact_maps: np.ndarray) -> dict[str, Any]:
-    """Relative errors and "float32" or "reduced precision"."""
+    """Judge by its errors in which precision a device computes.
+
+    Args:
+        product: the device's product of the two matrices of `reference_problem`.
+        exact: the float64 product.
+        convolved: the device's convolution.
+        exact_maps: the float64 convolution.
+
+    Returns:
+        `matmul_error` and `conv_error`, relative to the largest exact value; `verdict`, "float32" or "reduced
+        precision".
+    """
     matmul = float(np.abs(product - exact).max() / np.abs(exact).max())
     conv = float(np.abs(convolved - exact_maps).max() / np.abs(exact_maps).max())
     exact_enough = matmul < FLOAT32_BORDER and conv < FLOAT32_BORDER

@@ -1,4 +1,4 @@
-"""The verbs that proofs ask for: a model's description, a round trip of its state, single layers, stages, logits.
+"""The verbs that proofs use: a model's description, a round trip of its state, single layers, stages, logits.
 
 The same in both frameworks but for what each framework's `Probes` says: how a layer and a model are run, and watched.
 """
@@ -33,31 +33,46 @@ class ProofProbes(ABC):
 
     @abstractmethod
     def tensor(self, array: np.ndarray, layer: Any = None) -> Any:
-        """A canonical array as a layer takes it, or as a model takes images."""
+        """A canonical array as the framework's tensor.
+
+        Args:
+            array: maps NHWC or rows in canonical order.
+            layer: that takes the tensor; None for a model, which takes images.
+        """
 
     @abstractmethod
     def alone(self, layer: Any, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """What one layer makes of its input."""
+        """Run one layer on its canonical input x; the output, canonical."""
 
     @abstractmethod
     def backward(self, layer: Any, x: np.ndarray, gradient: np.ndarray, slots: Sequence[Slot]) -> Gradients:
-        """One layer in training mode, backwards: gradients of the input and of the slots, or None."""
+        """The gradients of one layer in training mode.
+
+        Args:
+            layer: the framework's.
+            x: its canonical input.
+            gradient: of its output, canonical.
+            slots: the layer's arrays.
+
+        Returns:
+            Canonical gradients of the input and of every slot; None for one that the output does not depend on.
+        """
 
     @abstractmethod
     def watched_outputs(self, model: Any, images: Any, layers: Mapping[str, Any], *, training: bool) -> Arrays:
-        """What these layers make when the model runs on a tensor of images."""
+        """The outputs of these layers, by their names and canonical, when the model runs on a tensor of images."""
 
     @abstractmethod
     def watched_inputs(self, model: Any, images: Any, layers: Mapping[str, Any]) -> Arrays:
-        """What goes into these layers, which take one input each, when the model runs in inference."""
+        """The inputs of these layers, which take one input each, when the model runs in inference."""
 
     @abstractmethod
     def inference(self, model: Any, dtype: str, count: int) -> Callable[[np.ndarray], np.ndarray]:
-        """From some images to logits, for `count` images in all."""
+        """A function from images NHWC in `dtype` to logits [n, classes]; it will be given `count` images in all."""
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return (
             self.describe,
             self.round_trip,
@@ -80,50 +95,81 @@ class ProofProbes(ABC):
         }
 
     def round_trip(self, network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Load a float32 state into the model and read it back."""
+        """Load a float32 state into the model and read it back. Raises StateError where it does not fit."""
         model = self.twin.cached(network, "float32")
         self.twin.load_state(model, arrays, network)
         return {}, self.twin.export_state(model)
 
     def probe_layers(self, network: str, arrays: Arrays, dtype: str = "float64") -> tuple[dict[str, Any], Arrays]:
-        """Every layer named in the group `input` alone: canonical input -> canonical output, arrays in `dtype`."""
+        """Run single layers, in inference.
+
+        Args:
+            network: its name.
+            arrays: the group `state`, the network's weights, and the group `input`: by a layer's name, what it gets.
+            dtype: "float32" or "float64", of all arrays.
+
+        Returns:
+            The outputs by the layers' names; maps NHWC, rows in canonical order, as the inputs.
+        """
         layers = self.twin.layers_of(self._loaded(network, dtype, arrays))
         inputs = unpack(arrays, "input")
         return {}, {name: self.alone(layers[name], x, training=False) for name, x in inputs.items()}
 
     def probe_batch_norms(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Every batch norm named in the group `input` alone, in training mode: `<name>/output`, moved statistics.
+        """Run single batch norms in training mode.
 
-        The statistics, `<name>/mean` and `<name>/variance`, start from the group `state`.
+        Args:
+            network: its name.
+            dtype: "float32" or "float64", of all arrays.
+            arrays: the group `state`, the network's weights and statistics, and the group `input`: by a layer's name,
+                what it gets.
+
+        Returns:
+            `<name>/output`, and the running statistics after the step, `<name>/mean` and `<name>/variance`.
         """
         layers = self.twin.layers_of(self._loaded(network, dtype, arrays))
-        found: Arrays = {}
+        outputs: Arrays = {}
         for name, x in unpack(arrays, "input").items():
-            found[f"{name}/output"] = self.alone(layers[name], x, training=True)
+            outputs[f"{name}/output"] = self.alone(layers[name], x, training=True)
             statistics = [slot for slot in self.twin.own_slots(layers[name], name) if not slot.entry.trainable]
-            found |= {slot.entry.name: self.twin.read(slot) for slot in statistics}
-        return {}, found
+            outputs |= {slot.entry.name: self.twin.read(slot) for slot in statistics}
+        return {}, outputs
 
     def probe_gradients(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Every layer named in the group `input` alone, in training mode, backwards from its output's `gradient`.
+        """The gradients of single layers in training mode.
 
-        Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical. The
-        group `state` holds the arrays of these layers alone.
+        Args:
+            network: its name.
+            dtype: "float32" or "float64", of all arrays.
+            arrays: the group `state`, the arrays of these layers only; the groups `input` and `gradient`: by a layer's
+                name, its input and the gradient of its output.
+
+        Returns:
+            Gradients of the input, `<name>/input`, and of the layer's arrays, `<name>/kernel` and so on; canonical.
         """
         layers, gradients = self.twin.layers_of(self.twin.cached(network, dtype)), unpack(arrays, "gradient")
         own = {name: self.twin.own_slots(layers[name], name) for name in gradients}
-        if slots := [slot for each in own.values() for slot in each]:
+        if slots := [slot for layer_slots in own.values() for slot in layer_slots]:
             load_slots(slots, take(arrays, "state"), self.twin.write, receiver="the layers alone")
-        found: Arrays = {}
+        computed: Arrays = {}
         for name, x in unpack(arrays, "input").items():
             trainable = [slot for slot in own[name] if slot.entry.trainable]
             names = [f"{name}/input", *(slot.entry.name for slot in trainable)]
             made = zip(names, self.backward(layers[name], x, gradients[name], trainable), strict=True)
-            found |= {full: gradient for full, gradient in made if gradient is not None}
-        return {}, found
+            computed |= {full: gradient for full, gradient in made if gradient is not None}
+        return {}, computed
 
     def stages(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Eval-mode forward of the group `images` ("nhwc" [n, h, w, 3]): every named stage's output, NHWC."""
+        """Run the network in inference.
+
+        Args:
+            network: its name.
+            dtype: "float32" or "float64".
+            arrays: the group `state`, the weights in `dtype`, and the group `images`: `nhwc` [n, h, w, 3].
+
+        Returns:
+            The output of every stage by its name, maps NHWC.
+        """
         model = self._loaded(network, dtype, arrays)
         images = self.tensor(unpack(arrays, "images")["nhwc"].astype(dtype))
         return {}, self.stage_outputs(model, images, training=False)
@@ -135,7 +181,7 @@ class ProofProbes(ABC):
         return self.watched_outputs(model, images, stages, training=training)
 
     def layer_inputs(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """As `stages`, but what goes into every layer that has one input; rows in canonical order."""
+        """As `stages`, but the input of every layer that has a single one; rows in canonical order."""
         model = self._loaded(network, dtype, arrays)
         layers = self.twin.layers_of(model).items()
         single = {name: layer for name, layer in layers if layer.spec["kind"] not in SEVERAL_INPUTS}
@@ -144,7 +190,17 @@ class ProofProbes(ABC):
     def predict(
         self, network: str, dtype: str, arrays: Arrays, progress: Callable[..., None]
     ) -> tuple[dict[str, Any], Arrays]:
-        """Eval-mode `logits` [n, classes] of the group `data`, as `logits_of` takes it, with the weights in `state`."""
+        """Logits of images, in inference.
+
+        Args:
+            network: its name.
+            dtype: "float32" or "float64".
+            arrays: the group `state`, the weights in `dtype`, and the group `data`, see `logits_of`.
+            progress: is called with the number of `images` so far.
+
+        Returns:
+            `logits` [n, classes].
+        """
         model = self._loaded(network, dtype, arrays)
         data = unpack(arrays, "data")
         infer = self.inference(model, dtype, len(data["images"]))

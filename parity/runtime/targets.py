@@ -41,7 +41,15 @@ class Target:
 def parse(text: str) -> Target:
     """Read `package.module:callable`, `package.module:callable(argument, name=value)` or a file's path.
 
-    Arguments are Python literals. Raises TargetError.
+    Arguments are Python literals.
+
+    Raises:
+        TargetError: text of another form.
+
+    Example:
+        >>> target = parse("keras.applications:VGG16(weights=None)")
+        >>> target.module, target.attribute, target.kwargs
+        ('keras.applications', 'VGG16', {'weights': None})
     """
     module, colon, expression = text.partition(":")
     if text.endswith(SAVED):
@@ -51,8 +59,8 @@ def parse(text: str) -> Target:
     try:
         tree = ast.parse(expression, mode="eval").body
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
-        args = tuple(ast.literal_eval(each) for each in call.args)
-        kwargs = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        args = tuple(ast.literal_eval(argument) for argument in call.args)
+        kwargs = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
         attribute = ast.unparse(call.func)
     except (SyntaxError, ValueError):
         attribute = ""
@@ -64,34 +72,45 @@ def parse(text: str) -> Target:
 
 
 def call(target: Target, offered: Mapping[str, Any]) -> Any:
-    """Import the target's callable and call it; `offered` are arguments that it is given where it has them.
+    """Import the target's callable and call it.
 
-    The working directory can be imported from, as in a script. Raises TargetError.
+    The working directory can be imported from, as in a script.
+
+    Args:
+        target: a callable, see `parse`; an object that cannot be called is returned as it is.
+        offered: arguments that the callable gets where it has parameters of these names; those of the target go before.
+
+    Raises:
+        TargetError: the module cannot be imported, has no such name, or the call fails.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Any = importlib.import_module(target.module)
+        attribute: Any = importlib.import_module(target.module)
     except Exception as error:
         raise TargetError(
             f"{target.text!r} cannot be imported: {cause(error)}. The module is looked for in "
             f"{Path.cwd()} and among the installed packages; try `python -c 'import {target.module}'` there."
         ) from error
     for part in target.attribute.split("."):
-        if not hasattr(found, part):
-            names = [name for name in vars(found) if not name.startswith("_")][:8] if hasattr(found, "__dict__") else []
+        if not hasattr(attribute, part):
+            names = (
+                [name for name in vars(attribute) if not name.startswith("_")][:8]
+                if hasattr(attribute, "__dict__")
+                else []
+            )
             raise TargetError(f"{target.text!r}: {target.module} has no {part!r}; it has {', '.join(names)}, ...")
-        found = getattr(found, part)
-    if not callable(found):
-        return found
+        attribute = getattr(attribute, part)
+    if not callable(attribute):
+        return attribute
     try:
-        accepted = dict(inspect.signature(found).parameters)
-        several = any(each.kind is each.VAR_KEYWORD for each in accepted.values())
+        accepted = dict(inspect.signature(attribute).parameters)
+        several = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
     except (TypeError, ValueError):
         accepted, several = {}, False
     extra = {name: value for name, value in offered.items() if name in accepted or (several and name == "num_classes")}
     try:
-        return found(*target.args, **(extra | dict(target.kwargs)))
+        return attribute(*target.args, **(extra | dict(target.kwargs)))
     except Exception as error:
         raise TargetError(
             f"{target.text!r} does not build: {cause(error)}. It was called with "
@@ -100,5 +119,5 @@ def call(target: Target, offered: Mapping[str, Any]) -> Any:
 
 
 def _shown(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    given = [repr(each) for each in args] + [f"{name}={value!r}" for name, value in kwargs.items()]
+    given = [repr(argument) for argument in args] + [f"{name}={value!r}" for name, value in kwargs.items()]
     return f"({', '.join(given)})"

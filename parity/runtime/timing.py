@@ -1,4 +1,4 @@
-"""The verbs that read the clock where the model is: of many steps, and of every hop of the transfer layer."""
+"""The verbs that read the clock where the model is: for many steps, and for every transfer of weights."""
 
 from __future__ import annotations
 
@@ -18,28 +18,35 @@ from parity.weights.files import load_state, save_state
 from parity.weights.state import State
 
 
-def time_hops(export: Callable[[], State], load: Callable[[State], None], rounds: int) -> dict[str, Any]:
-    """Bytes of the state, and for every hop `rounds` pairs of seconds: of the hop, and of a plain copy right before it.
+def timed_transfers(export: Callable[[], State], load: Callable[[State], None], rounds: int) -> dict[str, Any]:
+    """Measure the transfers of a model's state: out of the model, into it, to a file and from a file.
 
-    `export` copies the model's state out, `load` writes one into the model. The plain copy is of the same arrays into
-    fresh memory, as the hops that make a copy have to; it is the machine's rate at that moment.
+    Args:
+        export: copies the model's state out.
+        load: writes a state into the model.
+        rounds: how many times each transfer is measured.
+
+    Returns:
+        `bytes` of the state, and `seconds`: for every transfer `rounds` pairs, of the transfer and of a plain copy
+        right before it. The plain copy is of the same arrays into fresh memory, as the transfers that make a copy have
+        to do it; it shows the machine's rate at that moment.
     """
     state = export()
     seconds: dict[str, list[tuple[float, float]]] = {}
-    # In memory where there is such a place: the disk's speed is not the transfer layer's.
+    # In memory where the system has such a folder: the disk's speed is not the transfer layer's.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         path = Path(folder) / "state.safetensors"
-        hops: dict[str, Callable[[], Any]] = {
+        transfers: dict[str, Callable[[], Any]] = {
             "export": export,
             "load": lambda: load(state),
             "save file": lambda: save_state(state, path),
             "load file": lambda: load_state(path),
         }
         for _ in range(rounds):
-            for name, hop in hops.items():
+            for name, transfer in transfers.items():
                 copied = _seconds(lambda: {key: array.copy() for key, array in state.items()})
-                seconds.setdefault(name, []).append((_seconds(hop), copied))
+                seconds.setdefault(name, []).append((_seconds(transfer), copied))
     return {"bytes": sum(array.nbytes for array in state.values()), "seconds": seconds}
 
 
@@ -67,7 +74,7 @@ class ReadyMade:
 Make = Callable[[ReadyMade], tuple[Steps, str]]  # the steps, and the mode they run in
 
 
-class Subjects:
+class TimedModels:
     """What is being timed in this worker, by name.
 
     "train step" is the suite's own, of `loop`, data pipeline included; `makers` prepare the others, the framework's own
@@ -80,15 +87,24 @@ class Subjects:
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return self.start_timing, self.time_steps, self.time_transfer
 
     def start_timing(
         self, network: str, what: str, arrays: Arrays, beside: bool = False, **recipe: Any
     ) -> dict[str, Any]:
-        """Prepare one subject and run its first step; earlier ones are dropped, unless it is to be timed `beside` them.
+        """Prepare one model and run its first step; earlier ones are dropped, unless it is to be timed `beside` them.
 
-        `arrays` holds the groups `state`, `data` and `plan` of a training.
+        Args:
+            network: its name.
+            what: "train step", or one of the framework's own loops by name.
+            arrays: the groups `state`, `data` and `plan` of a training.
+            beside: whether models that were started before are kept.
+            recipe: as in `Loop.start_training`.
+
+        Returns:
+            `first_seconds` of the first step, with what it compiles; `mode` in which the steps run; `step_seconds` of
+            a further step.
         """
         if not beside:
             self._started.clear()
@@ -105,7 +121,7 @@ class Subjects:
         return {"first_seconds": first, "mode": mode, "step_seconds": self.time_steps(what, 2)["seconds"] / 2}
 
     def time_steps(self, what: str, steps: int) -> dict[str, float]:
-        """Seconds of so many further steps of a subject."""
+        """Seconds of so many further steps of a model that was started. Raises RuntimeError for another one."""
         if what not in self._started:
             raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
         self._twin.device.synchronize()
@@ -115,9 +131,11 @@ class Subjects:
         return {"seconds": time.perf_counter() - start}
 
     def time_transfer(self, network: str, rounds: int) -> dict[str, Any]:
-        """Bytes of the network's state, and the seconds of every hop of the transfer layer."""
+        """Bytes of the network's state, and the seconds of every transfer."""
         twin, model = self._twin, self._twin.build(network, "float32")
-        return time_hops(lambda: twin.export_state(model), lambda state: twin.load_state(model, state, network), rounds)
+        return timed_transfers(
+            lambda: twin.export_state(model), lambda state: twin.load_state(model, state, network), rounds
+        )
 
     def _ready_made(self, network: str, arrays: Arrays, batch: int) -> ReadyMade:
         model = self._twin.build(network, "float32")

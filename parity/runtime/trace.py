@@ -1,6 +1,6 @@
-"""Run a model that somebody else wrote, and write down every layer and function that it reaches.
+"""Run a user's model, and record every layer and function that it calls.
 
-The same in both frameworks but for what each framework's `Trace` says: how a call is overheard, and what a layer is.
+The same in both frameworks but for what each framework's `Trace` says: how a call is intercepted, and what a layer is.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ from parity.weights.layout import Layout
 
 Facts = tuple[str, dict[str, Any]]  # kind and numbers
 
-Call = Callable[..., Any]  # a layer's own `__call__`, which takes the layer first
+LayerCall = Callable[..., Any]  # a layer's own `__call__`, which takes the layer first
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a framework's layers and functions are told apart, and how those that are known are read."""
+class Readers:
+    """How a framework's layers and functions are recognised, and how those that are known are read."""
 
     tensor: type
-    functions: Mapping[str, Sequence[tuple[Any, str]]]  # by name: the places that a model calls them through
+    functions: Mapping[
+        str, Sequence[tuple[Any, str]]
+    ]  # by name: the modules and attributes through which a model calls them
     known: Callable[[Any], bool]  # whether `of_layer` can describe a layer
     attended: Callable[[Any, tuple[Any, ...], dict[str, Any]], list[Any] | None]  # query, key, value of an attention
     of_layer: Callable[[Any, Any, Any], Facts]  # of a layer, its input and its output
@@ -46,7 +48,7 @@ class Reading:
 class Trace(ABC):
     """What one run of a model reached, in order; paddings are merged into the layers that they pad for."""
 
-    reading: ClassVar[Reading]
+    readers: ClassVar[Readers]
 
     def __init__(self, model: Any, x: Any, **options: Any) -> None:
         """Run the model on the tensor x; `options` are those of its call."""
@@ -56,8 +58,8 @@ class Trace(ABC):
         self._made = {id(x): INPUT}  # by tensor: the step that made it
         self._alive: list[Any] = [x]  # keeps every tensor, so that no id is given twice
         self._inside: list[str] = []  # the layers that are running, by path
-        self._quiet = 0  # within a known layer, its own functions are its business
-        with self._listening():
+        self._quiet = 0  # above 0 inside a known layer, whose own functions are not recorded
+        with self._recording():
             self.result = model(x, **options)
         self.steps = composed(merged(self.steps, self._sides))
 
@@ -70,8 +72,8 @@ class Trace(ABC):
         """The model and all layers in it."""
 
     @abstractmethod
-    def _calls(self) -> dict[type, Call]:
-        """What is overheard of layers: by class, what stands in for its `__call__`."""
+    def _calls(self) -> dict[type, LayerCall]:
+        """How calls of layers are intercepted: by class, the replacement of its `__call__`."""
 
     @abstractmethod
     def _path(self, layer: Any) -> str:
@@ -82,11 +84,11 @@ class Trace(ABC):
         """Whether a call is one step, for `_known`; else what runs inside of it is looked at."""
 
     @abstractmethod
-    def _known(self, call: Call, layer: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Make a call and write it down."""
+    def _known(self, call: LayerCall, layer: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a call and record it."""
 
     @abstractmethod
-    def _attending(self, call: Call, layer: Any) -> Callable[..., Any]:
+    def _attending(self, call: LayerCall, layer: Any) -> Callable[..., Any]:
         """How an attention layer runs on query, key and value."""
 
     @abstractmethod
@@ -106,13 +108,13 @@ class Trace(ABC):
         return path
 
     @contextmanager
-    def _listening(self) -> Iterator[None]:
+    def _recording(self) -> Iterator[None]:
         with ExitStack() as stack:
             for owner, spy in self._calls().items():
                 stack.enter_context(mock.patch.object(owner, "__call__", spy))
             spies = {}
-            for name, places in self.reading.functions.items():
-                for owner, attribute in places:
+            for name, locations in self.readers.functions.items():
+                for owner, attribute in locations:
                     original = getattr(owner, attribute)
                     spies[id(original)] = self._function(name, original)
                     stack.enter_context(mock.patch.object(owner, attribute, spies[id(original)]))
@@ -121,40 +123,40 @@ class Trace(ABC):
             yield
 
     @contextmanager
-    def _unheard(self) -> Iterator[None]:
-        """Within, nothing is written down."""
+    def _unrecorded(self) -> Iterator[None]:
+        """Inside this context nothing is recorded."""
         self._quiet += 1
         try:
             yield
         finally:
             self._quiet -= 1
 
-    def _kept_functions(self, wanted: Container[int]) -> list[tuple[Any, str, Any]]:
+    def _kept_functions(self, functions: Container[int]) -> list[tuple[Any, str, Any]]:
         """Functions by id that layers keep as attributes, as in `self.act = relu`."""
         return [
             (layer, attribute, value)
             for layer in self._layers()
-            if not self.reading.known(layer)
+            if not self.readers.known(layer)
             for attribute, value in vars(layer).items()
-            if id(value) in wanted
+            if id(value) in functions
         ]
 
-    def _layer_spy(self, call: Call) -> Call:
-        """What stands in for a layer's own `__call__`."""
+    def _layer_spy(self, call: LayerCall) -> LayerCall:
+        """The replacement of a layer's own `__call__`."""
 
         def spy(layer: Any, *args: Any, **kwargs: Any) -> Any:
             return self._layer(call, layer, args, kwargs)
 
         return spy
 
-    def _layer(self, call: Call, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _layer(self, call: LayerCall, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._quiet:
             return call(layer, *args, **kwargs)
         path = self._path(layer)
-        if (tensors := self.reading.attended(layer, args, kwargs)) is not None:
-            with self._unheard():
+        if (tensors := self.readers.attended(layer, args, kwargs)) is not None:
+            with self._unrecorded():
                 result = call(layer, *args, **kwargs)
-            facts = self.reading.of_layer(layer, tensors[0], result)
+            facts = self.readers.of_layer(layer, tensors[0], result)
             self._add(path, *facts, tensors, result, self._attending(call, layer), layer)
             return result
         if self._readable(layer, args, kwargs):
@@ -165,33 +167,33 @@ class Trace(ABC):
             result = call(layer, *args, **kwargs)
         finally:
             self._inside.pop()
-        if len(self.steps) == before and isinstance(result, self.reading.tensor):
+        if len(self.steps) == before and isinstance(result, self.readers.tensor):
             self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
         return result
 
     def _opaque(self, path: str, layer: Any, args: tuple[Any, ...], result: Any, run: Callable[..., Any]) -> None:
         """A layer in which nothing known ran: its inputs and output are all that can be said."""
-        tensors = tensors_of(args, self.reading.tensor)
+        tensors = tensors_of(args, self.readers.tensor)
         self._add(path, "other", {"type": type(layer).__name__}, tensors, result, run, layer)
 
     def _function(
         self, name: str, original: Callable[..., Any], facts: dict[str, Any] | None = None
     ) -> Callable[..., Any]:
-        """What stands in for a function; `facts` are its numbers by name, where its arguments do not say them."""
-        tensor = self.reading.tensor
+        """The replacement of a function; `facts` are its numbers by name, where its arguments do not say them."""
+        tensor = self.readers.tensor
 
         def spy(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
                 return original(*args, **kwargs)
-            with self._unheard():
+            with self._unrecorded():
                 result = original(*args, **kwargs)
             tensors = tensors_of([*args, *kwargs.values()], tensor)
-            if tensors and isinstance(result, tensor) and any(id(each) in self._made for each in tensors):
+            if tensors and isinstance(result, tensor) and any(id(operand) in self._made for operand in tensors):
                 given = facts if facts is not None else arguments(original, args, kwargs)
                 kind, numbers = self._of_function(name, given, tensors[0], result)
                 if kind in ("add", "multiply") and len(tensors) == 1:
                     kind, numbers = of_constant(name, [*args, *kwargs.values()])
-                path = ".".join([*[each for each in self._inside if each][-1:], name])
+                path = ".".join([*[scope for scope in self._inside if scope][-1:], name])
                 self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, tensor))
             return result
 
@@ -207,19 +209,19 @@ class Trace(ABC):
         run: Callable[..., Any],
         layer: Any = None,
     ) -> None:
-        """Write down a step that made `result` of the tensors; a function has no layer."""
+        """Record a step that made `result` of the tensors; a function has no layer."""
         step = self._step(
             tensors,
             result,
-            name=unique(path, [each.name for each in self.steps]),
+            name=unique(path, [step.name for step in self.steps]),
             kind=kind,
             numbers=numbers,
-            inputs=tuple(self._made.get(id(each), UNKNOWN) for each in tensors),
+            inputs=tuple(self._made.get(id(operand), UNKNOWN) for operand in tensors),
             output=result,
             made=tuple(result.shape),
             run=run,
-            shapes=tuple(tuple(each.shape) for each in tensors),
-            arrays=self.reading.arrays_of(layer) if layer is not None else {},
+            shapes=tuple(tuple(operand.shape) for operand in tensors),
+            arrays=self.readers.arrays_of(layer) if layer is not None else {},
             layer=layer,
         )
         self._made[id(result)] = len(self.steps)

@@ -49,14 +49,19 @@ S = TypeVar("S", bound=TracedStep)
 
 def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[tuple[Any, str], ...]]:
     """The table of functions, by the module and the name they are called by, without those that this version lacks."""
-    found = {kind: tuple(each for each in places if hasattr(*each)) for kind, places in table.items()}
-    return {kind: places for kind, places in found.items() if places}
+    available = {
+        kind: tuple(location for location in locations if hasattr(*location)) for kind, locations in table.items()
+    }
+    return {kind: locations for kind, locations in available.items() if locations}
 
 
 def absent(table: Mapping[str, Sequence[tuple[Any, str]]]) -> list[str]:
     """The full names of what `present` leaves out."""
     return [
-        f"{owner.__name__}.{name}" for places in table.values() for owner, name in places if not hasattr(owner, name)
+        f"{owner.__name__}.{name}"
+        for locations in table.values()
+        for owner, name in locations
+        if not hasattr(owner, name)
     ]
 
 
@@ -84,13 +89,18 @@ def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
-    """The tensors of this type among arguments, those in lists and tuples too."""
-    flat = [each for arg in args for each in (arg if isinstance(arg, (list, tuple)) else [arg])]
-    return [each for each in flat if isinstance(each, kind)]
+    """The tensors of this type among arguments, those in lists and tuples too.
+
+    Example:
+        >>> tensors_of([1.5, [2.5, "same"]], float)
+        [1.5, 2.5]
+    """
+    flat = [value for arg in args for value in (arg if isinstance(arg, (list, tuple)) else [arg])]
+    return [value for value in flat if isinstance(value, kind)]
 
 
 def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name; a function in C has no signature, and nothing that we read off it."""
+    """The arguments of a call by name; only the keywords of a function in C, which has no signature."""
     try:
         return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
     except (TypeError, ValueError):
@@ -100,7 +110,17 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 def again(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type
 ) -> Callable[..., Any]:
-    """The same call on other tensors of this type, which take the places of the first ones in order."""
+    """The same call on other tensors.
+
+    Args:
+        function: what was called.
+        args: of the call.
+        kwargs: of the call.
+        kind: the framework's type of tensors.
+
+    Returns:
+        A function of as many tensors as there are in the arguments; they replace these in order.
+    """
 
     def run(*tensors: Any) -> Any:
         left = iter(tensors)
@@ -108,51 +128,58 @@ def again(
         def put(value: Any) -> Any:
             if isinstance(value, kind):
                 return next(left)
-            if isinstance(value, (list, tuple)) and any(isinstance(each, kind) for each in value):
-                return type(value)(put(each) for each in value)
+            if isinstance(value, (list, tuple)) and any(isinstance(element, kind) for element in value):
+                return type(value)(put(element) for element in value)
             return value
 
-        return function(*[put(each) for each in args], **{name: put(each) for name, each in kwargs.items()})
+        return function(*[put(value) for value in args], **{name: put(value) for name, value in kwargs.items()})
 
     return run
 
 
 def unique(name: str, taken: Container[str]) -> str:
-    """A layer that runs again, or a second function of its kind in one layer, is numbered."""
+    """The name; where it is taken already, because a layer runs again, with a number.
+
+    Example:
+        >>> unique("conv", ["conv"])
+        'conv#2'
+    """
     if name not in taken:
         return name
-    return next(found for n in itertools.count(2) if (found := f"{name}#{n}") not in taken)
+    return next(numbered for n in itertools.count(2) if (numbered := f"{name}#{n}") not in taken)
 
 
 def merged(steps: Sequence[S], sides: Callable[[S, S], Sides]) -> list[S]:
     """Zero padding before a convolution or a max-pool becomes that layer's own; indices are counted anew.
 
-    `sides(step, padder)` tells height and width of what the two take and make.
+    Args:
+        steps: of a trace, in order.
+        sides: for a step and the padding before it, the function from a shape to height and width.
     """
     users: dict[int, list[int]] = {}
-    for place, step in enumerate(steps):
+    for index, step in enumerate(steps):
         for source in step.inputs:
-            users.setdefault(source, []).append(place)
+            users.setdefault(source, []).append(index)
     padders = {}
-    for place, step in enumerate(steps):
-        if step.kind == "zero_pad" and len(users.get(place, [])) == 1:
-            user, source = steps[users[place][0]], step.inputs[0]
+    for index, step in enumerate(steps):
+        if step.kind == "zero_pad" and len(users.get(index, [])) == 1:
+            user, source = steps[users[index][0]], step.inputs[0]
             positive = source >= 0 and of(steps[source].kind, steps[source].numbers).positive
             # among numbers that are not negative a zero never wins: the same as a max-pool's own padding
             if user.kind == "conv" or (user.kind == "max_pool" and positive):
-                padders[users[place][0]] = step
+                padders[users[index][0]] = step
     gone = {id(padder) for padder in padders.values()}
-    kept = [place for place, step in enumerate(steps) if id(step) not in gone]
-    new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
-    found = []
+    kept = [index for index, step in enumerate(steps) if id(step) not in gone]
+    new = {old: index for index, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
+    merged_steps = []
     for old in kept:
         step, padder = steps[old], padders.get(old)
         inputs = tuple(new[source] for source in (padder or step).inputs)
         if padder is None:
-            found.append(replace(step, inputs=inputs))
+            merged_steps.append(replace(step, inputs=inputs))
         else:
-            found.append(_padded(replace(step, inputs=inputs), padder, sides(step, padder)))
-    return found
+            merged_steps.append(_padded(replace(step, inputs=inputs), padder, sides(step, padder)))
+    return merged_steps
 
 
 def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
@@ -163,39 +190,51 @@ def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
 
 
 def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """Kind and numbers of the sum or product of a tensor and a constant among `values`."""
-    found = [float(each) for each in values if isinstance(each, (int, float)) and not isinstance(each, bool)]
-    if len(found) != 1:
+    """Kind and numbers of the sum or product of a tensor and a constant.
+
+    Args:
+        name: "add" or "multiply".
+        values: all arguments of the call; "other" is the kind where not exactly one of them is a number.
+
+    Example:
+        >>> of_constant("multiply", ["a tensor", 0.5])
+        ('scale', {'scale': 0.5, 'offset': 0.0})
+    """
+    constants = [float(value) for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if len(constants) != 1:
         return "other", {"type": f"{name} of a constant"}
-    return "scale", {"scale": found[0], "offset": 0.0} if name == "multiply" else {"scale": 1.0, "offset": found[0]}
+    return "scale", {"scale": constants[0], "offset": 0.0} if name == "multiply" else {
+        "scale": 1.0,
+        "offset": constants[0],
+    }
 
 
 def composed(steps: Sequence[S]) -> list[S]:
     """Hard sigmoid and hard swish, which Keras's own networks compose of several functions, as the single ones."""
-    found = list(steps)
+    remaining = list(steps)
     for compose in (_hard_sigmoid, _hard_swish):
         gone: set[int] = set()
-        users = Counter(source for step in found for source in step.inputs)
-        for place in range(len(found)):
-            if (made := compose(found, place, users)) is not None:
+        users = Counter(source for step in remaining for source in step.inputs)
+        for index in range(len(remaining)):
+            if (made := compose(remaining, index, users)) is not None:
                 numbers, inputs, run, parts = made
-                shapes = found[place].shapes[: len(inputs)]
-                found[place] = replace(
-                    found[place], kind="activation", numbers=numbers, inputs=inputs, shapes=shapes, run=run
+                shapes = remaining[index].shapes[: len(inputs)]
+                remaining[index] = replace(
+                    remaining[index], kind="activation", numbers=numbers, inputs=inputs, shapes=shapes, run=run
                 )
                 gone |= parts
-        kept = [place for place in range(len(found)) if place not in gone]
-        new = {old: place for place, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
-        found = [
+        kept = [index for index in range(len(remaining)) if index not in gone]
+        new = {old: index for index, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
+        remaining = [
             replace(step, inputs=tuple(new[source] for source in step.inputs))
-            for step in (found[place] for place in kept)
+            for step in (remaining[index] for index in kept)
         ]
-    return found
+    return remaining
 
 
-def _hard_sigmoid(steps: Sequence[TracedStep], place: int, users: Counter[int]) -> Any:
+def _hard_sigmoid(steps: Sequence[TracedStep], index: int, users: Counter[int]) -> Any:
     """(x + 3) to 0..6, times 1/6."""
-    last = steps[place]
+    last = steps[index]
     if not _scales(last, 1 / 6, 0.0) or (middle := last.inputs[0]) < 0:
         return None
     clip = steps[middle]
@@ -208,9 +247,9 @@ def _hard_sigmoid(steps: Sequence[TracedStep], place: int, users: Counter[int]) 
     return numbers, first.inputs, lambda x: last.run(clip.run(first.run(x))), {start, middle}
 
 
-def _hard_swish(steps: Sequence[TracedStep], place: int, users: Counter[int]) -> Any:
+def _hard_swish(steps: Sequence[TracedStep], index: int, users: Counter[int]) -> Any:
     """x times its hard sigmoid."""
-    last = steps[place]
+    last = steps[index]
     if last.kind != "multiply" or len(last.inputs) != 2:
         return None
     for order, gate in enumerate(last.inputs):
@@ -228,8 +267,8 @@ def _hard_swish(steps: Sequence[TracedStep], place: int, users: Counter[int]) ->
 
 
 def _scales(step: Any, scale: float, offset: float) -> bool:
-    found = step.numbers.get("scale"), step.numbers.get("offset")
-    return step.kind == "scale" and np.allclose(found, (scale, offset), rtol=1e-7, atol=0)
+    numbers = step.numbers.get("scale"), step.numbers.get("offset")
+    return step.kind == "scale" and np.allclose(numbers, (scale, offset), rtol=1e-7, atol=0)
 
 
 def _padding_with(step: TracedStep, padder: TracedStep, into: Sequence[int], out: Sequence[int]) -> list[list[int]]:
@@ -239,12 +278,12 @@ def _padding_with(step: TracedStep, padder: TracedStep, into: Sequence[int], out
         window = layout.canonical_shape(kernel.shape)[:2]
     return [
         used_padding(
-            into[place],
-            out[place],
-            window[place],
-            step.numbers["stride"][place],
-            step.numbers.get("dilation", [1, 1])[place],
-            padder.numbers["padding"][place][0] + step.numbers["padding"][place][0],
+            into[axis],
+            out[axis],
+            window[axis],
+            step.numbers["stride"][axis],
+            step.numbers.get("dilation", [1, 1])[axis],
+            padder.numbers["padding"][axis][0] + step.numbers["padding"][axis][0],
         )
-        for place in range(2)
+        for axis in range(2)
     ]

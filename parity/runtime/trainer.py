@@ -19,7 +19,7 @@ from parity.numerics.arrays import Arrays
 from parity.runtime.model_state import export_slots
 from parity.runtime.twin import Twin
 
-Plan = dict[str, Any]  # an epoch's plan on the device
+EpochArrays = dict[str, Any]  # an epoch's plan on the device
 
 
 class Trainer(ABC):
@@ -92,23 +92,23 @@ class Trainer(ABC):
         """Choose how a step runs, and make what the sums are kept in."""
 
     @abstractmethod
-    def to_device(self, plan: Arrays) -> Plan:
+    def to_device(self, plan: Arrays) -> EpochArrays:
         """An epoch's plan and rates, in the form that `step` takes."""
 
     @abstractmethod
-    def step(self, plan: Plan, index: int) -> None:
+    def step(self, plan: EpochArrays, index: int) -> None:
         """One step of training with row `index` of the plan."""
 
     @abstractmethod
-    def loss(self, plan: Plan, index: Any) -> tuple[Any, Any, Any]:
+    def loss(self, plan: EpochArrays, index: Any) -> tuple[Any, Any, Any]:
         """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
 
     @abstractmethod
-    def gradients(self, plan: Plan, index: int) -> tuple[float, Arrays]:
+    def gradients(self, plan: EpochArrays, index: int) -> tuple[float, Arrays]:
         """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
 
     @abstractmethod
-    def stages(self, plan: Plan, index: int) -> Arrays:
+    def stages(self, plan: EpochArrays, index: int) -> Arrays:
         """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
 
     @abstractmethod
@@ -116,7 +116,7 @@ class Trainer(ABC):
         """Start to add up losses and hits anew."""
 
     @abstractmethod
-    def batch_of(self, plan: Plan, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch_of(self, plan: EpochArrays, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
 
     @abstractmethod

@@ -51,7 +51,7 @@ def forgotten_where_epochs_begin(trainer: type[Any]) -> Patches:
 
 @TRAINER_FAULTS.named(FaultName.MEMORY_NOT_RESTORED)
 def memory_not_restored(trainer: type[Any]) -> Patches:
-    """A training that goes on from a checkpoint begins with an empty memory."""
+    """A training that continues from a checkpoint begins with an empty optimizer state."""
     own = trainer.load_optimizer
     yield patch.object(trainer, "load_optimizer", lambda self, state: own(self, {}))
 

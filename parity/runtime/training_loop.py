@@ -23,7 +23,12 @@ EVALUATION_BATCH = 500
 
 
 def evaluation_parts(images: int, batch: int) -> list[slice]:
-    """The batches that so many test images are evaluated in; the last one may be smaller."""
+    """The batches that so many test images are evaluated in; the last one may be smaller.
+
+    Example:
+        >>> evaluation_parts(5, 2)
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
     return [slice(begin, min(begin + batch, images)) for begin in range(0, images, batch)]
 
 
@@ -39,7 +44,7 @@ class Loop:
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
-        """What a worker can be asked for."""
+        """The functions that a worker offers, by their names."""
         return (
             self.start_training,
             self.warm_up,
@@ -55,12 +60,21 @@ class Loop:
         )
 
     def start_training(self, network: str, seed: int, arrays: Arrays, **settings: Any) -> dict[str, Any]:
-        """Put the groups `state` (initial weights) and `data` on the device. `settings` as the trainer takes them.
+        """Put a training's weights and data on the device.
 
-        Without a `state` the weights are none in particular, until `load_training` brings some.
-        The proofs start the same training many times over, in two precisions: a trainer is taken again where it is the
-        same but for the weights and the labels of the test images, because compiling its step is most of the work. One
+        The proofs start the same training many times over, in two precisions: a trainer is used again where only the
+        weights and the labels of the test images differ, because compiling its step is most of the work. The trainer
         of another training is dropped.
+
+        Args:
+            network: its name.
+            seed: of the dropout masks.
+            arrays: the groups `state` (initial weights) and `data`, see `Trainer`. Without a `state` the weights are
+                arbitrary until `load_training`.
+            settings: the other arguments of `Trainer`.
+
+        Returns:
+            `mode`: how a step runs.
         """
         self._initial = unpack(arrays, "state")
         data = unpack(arrays, "data")
@@ -110,10 +124,18 @@ class Loop:
         begin: int = 0,
         end: int | None = None,
     ) -> tuple[dict[str, Any], Arrays]:
-        """One epoch by its plan (order, dy, dx, flip [steps, batch], dropout [steps, sites], rate [steps]).
+        """Train one epoch.
 
-        Proofs take the rows from `begin` to `end` of a plan alone: a plan of another length would be compiled anew.
-        On request with the loss of every step, float64 `losses` [steps], for which the device is waited for each time.
+        Args:
+            arrays: the epoch's plan: order, dy, dx, flip [steps, batch], dropout [steps, sites], rate [steps].
+            progress: is called with `step`, `loss` and `accuracy` so far, twice a second.
+            losses: whether to return the loss of every step, for which every step waits for the device.
+            begin: the first row of the plan to train. Proofs train a part of a plan: a plan of another length would
+                be compiled anew.
+            end: the row after the last one; None for all.
+
+        Returns:
+            Mean `loss` and `accuracy` of the steps, `seconds` and `images`; on request float64 `losses` [steps].
         """
         trainer = self._current()
         plan = trainer.to_device(arrays)
@@ -137,7 +159,11 @@ class Loop:
     def training_stages(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Forward passes in training mode through all rows of a plan, without an update.
 
-        Returns the groups `stages`, of the first row, and `state`, the weights with the running statistics afterwards.
+        Args:
+            arrays: the plan, as in `train_epoch`.
+
+        Returns:
+            The groups `stages`, of the first row, and `state`: the weights, with the running statistics after all rows.
         """
         trainer = self._current()
         plan = trainer.to_device(arrays)
@@ -147,19 +173,30 @@ class Loop:
         return {}, pack(stages=stages, state=trainer.export())
 
     def gradients(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """The loss of a plan's first row, and its gradients by canonical name; the weights stay as they are."""
+        """The `loss` of a plan's first row, and its gradients by canonical name; the weights do not change."""
         trainer = self._current()
-        loss, found = trainer.gradients(trainer.to_device(arrays), 0)
-        return {"loss": loss}, found
+        loss, gradients = trainer.gradients(trainer.to_device(arrays), 0)
+        return {"loss": loss}, gradients
 
     def evaluate(self, progress: Callable[..., None], batch: int = EVALUATION_BATCH) -> tuple[dict[str, Any], Arrays]:
-        """Mean loss and accuracy over all test images, `batch` at a time; how many there were; their `logits`."""
+        """Evaluate all test images.
+
+        Args:
+            progress: is called with the number of `images` so far.
+            batch: how many images are evaluated at a time.
+
+        Returns:
+            Mean `loss`, `accuracy` and the number of `images`; their `logits` [n, classes].
+
+        Raises:
+            ValueError: there are no test images.
+        """
         trainer = self._current()
         loss, hits, logits = 0.0, 0, []
         for part in evaluation_parts(len(trainer.test_images), batch):
-            losses, correct, found = trainer.evaluate(part)
+            losses, correct, batch_logits = trainer.evaluate(part)
             loss, hits = loss + losses, hits + correct
-            logits.append(found)
+            logits.append(batch_logits)
             progress(images=part.stop)
         if not logits:
             raise ValueError("expected test images, found none: nothing was evaluated")
@@ -178,9 +215,14 @@ class Loop:
         return {"digest": batch_digest(batches())}
 
     def export_training(self, optimizer: bool = False, weights: bool = True) -> tuple[dict[str, Any], Arrays]:
-        """The groups `state` and, on request, `optimizer` as they are now; and the peak of memory in bytes.
+        """The training's state now.
 
-        Without `weights` the state holds running statistics alone.
+        Args:
+            optimizer: whether to return what the optimizer remembers.
+            weights: whether the state holds the weights; else only the running statistics.
+
+        Returns:
+            `peak_memory` in bytes; the groups `state` and, on request, `optimizer`.
         """
         trainer = self._current()
         remembered = trainer.export_optimizer() if optimizer else {}
@@ -188,12 +230,12 @@ class Loop:
         return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
 
     def digest_training(self) -> dict[str, Any]:
-        """sha256 of every array that `export_training` would give, by name: what is to be the same need not be sent."""
+        """`digests`: sha256 of every array that `export_training` would give, by name, to compare without sending."""
         trainer = self._current()
         return {"digests": digests(trainer.export() | trainer.export_optimizer())}
 
     def load_training(self, arrays: Arrays) -> dict[str, Any]:
-        """Go on from the groups `state` and `optimizer` that `export_training` gave."""
+        """Continue from the groups `state` and `optimizer` of `export_training`. Raises StateError, ValueError."""
         trainer = self._current()
         trainer.load(unpack(arrays, "state"))
         trainer.load_optimizer(unpack(arrays, "optimizer"))
@@ -225,16 +267,23 @@ def _means(trainer: Trainer, steps: int, earlier: np.ndarray) -> dict[str, float
 def logits_of(
     forward: Callable[[np.ndarray], np.ndarray], data: Arrays, dtype: str, progress: Callable[..., None]
 ) -> np.ndarray:
-    """Logits [n, classes] of `data`: uint8 `images` [n, h, w, c], n >= 1, and float32 `mean` [h, w, c] or none.
+    """Logits of images, preprocessed as a training evaluates them.
 
-    `forward` takes some preprocessed images NHWC: 0..1, less the mean where there is one; float32 numbers in either
-    dtype, the same that a training evaluates on.
+    Args:
+        forward: from preprocessed images NHWC in `dtype` to logits; images are in 0..1, less the mean where there is
+            one, and float32 numbers in either dtype.
+        data: uint8 `images` [n, h, w, c], n >= 1, and float32 `mean` [h, w, c] or none.
+        dtype: "float32" or "float64".
+        progress: is called with the number of `images` so far.
+
+    Returns:
+        Logits [n, classes].
     """
-    images, found = data["images"], []
+    images, logits = data["images"], []
     for begin in range(0, len(images), EVALUATION_BATCH):
         batch = images[begin : begin + EVALUATION_BATCH].astype(np.float32) * np.float32(1 / 255)
         if "mean" in data:
             batch -= data["mean"]
-        found.append(forward(batch.astype(dtype)))
+        logits.append(forward(batch.astype(dtype)))
         progress(images=begin + len(batch))
-    return np.concatenate(found)
+    return np.concatenate(logits)

@@ -1,4 +1,4 @@
-"""What both workers share about models that somebody else wrote: what is wanted, what is refused, their weights."""
+"""What both workers share about users' models: what is to be built, what is refused, their weights."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ HALF = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Wanted(ModelSpec):
-    """A model to build, as the worker sees it that builds it: what it is fed to try it, what is refused of it."""
+class BuildSpec(ModelSpec):
+    """The spec of a model that a worker builds, with the example that it is run on and the checks that it must pass."""
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
         """Two inputs, drawn: float32 [2, *input] in -2..2, or int64 below `tokens`; or what is opposite to these."""
         draw = np.random.default_rng(0)
         shape = (2, *self.input)
         if self.tokens:
-            found = draw.integers(0, self.tokens, shape)
-            return self.tokens - 1 - found if opposite else found
-        found = draw.uniform(-2, 2, shape).astype(np.float32)
-        return -found if opposite else found
+            drawn = draw.integers(0, self.tokens, shape)
+            return self.tokens - 1 - drawn if opposite else drawn
+        drawn = draw.uniform(-2, 2, shape).astype(np.float32)
+        return -drawn if opposite else drawn
 
     def does_not_run(self, error: Exception) -> str:
         """The message for a model that cannot be run on the example."""
@@ -43,15 +43,28 @@ class Wanted(ModelSpec):
         )
 
     def output_of(self, result: Any, steps: Sequence[Any], tensor: type) -> int:
-        """The place of the step that made the model's output. Raises TargetError."""
+        """The index of the step that made the model's output.
+
+        Args:
+            result: what the model returned.
+            steps: of the trace.
+            tensor: the framework's type of tensors.
+
+        Raises:
+            TargetError: an output that is not one tensor, or that no known step made.
+        """
         if isinstance(result, (list, tuple)) and len(result) == 1:
             result = result[0]
         if not isinstance(result, tensor):
-            found = f"{type(result).__name__} of {len(result)}" if hasattr(result, "__len__") else type(result).__name__
-            raise TargetError(f"{self.target!r}: expected one output, a tensor; found a {found}. Wrap it in a model.")
-        for place in range(len(steps) - 1, -1, -1):
-            if steps[place].output is result:
-                return place
+            description = (
+                f"{type(result).__name__} of {len(result)}" if hasattr(result, "__len__") else type(result).__name__
+            )
+            raise TargetError(
+                f"{self.target!r}: expected one output, a tensor; found a {description}. Wrap it in a model."
+            )
+        for index in range(len(steps) - 1, -1, -1):
+            if steps[index].output is result:
+                return index
         raise TargetError(
             f"{self.target!r}: its output is made by something that is neither a layer nor a function the suite knows; "
             "the last that it knows is " + (steps[-1].name if steps else "none")
@@ -68,7 +81,16 @@ class Wanted(ModelSpec):
 
 
 def require_static(first: Sequence[str], second: Sequence[str], target: str) -> None:
-    """Raise TargetError where two different inputs took different ways through the model."""
+    """Check that two different inputs ran the same layers.
+
+    Args:
+        first: the steps of the first input, by name and in order.
+        second: those of the second one.
+        target: the model, for the message.
+
+    Raises:
+        TargetError: the steps differ.
+    """
     if list(first) != list(second):
         odd = next((pair for pair in zip(first, second, strict=False) if pair[0] != pair[1]), ("its end", "its end"))
         raise TargetError(
@@ -78,16 +100,16 @@ def require_static(first: Sequence[str], second: Sequence[str], target: str) -> 
 
 
 @dataclass
-class Kept:
+class KeptState:
     """The weights that a worker keeps for a model: float32, by canonical name; cast and moved one array at a time."""
 
     state: Arrays = field(default_factory=dict)
 
     def cast(self, dtype: str, roundings: Roundings | None = None) -> Iterator[tuple[str, np.ndarray]]:
         """Each name and array in `dtype`, moved by `roundings`."""
-        for place, (name, array) in enumerate(self.state.items()):
+        for index, (name, array) in enumerate(self.state.items()):
             if roundings is not None:
-                array = roundings.of(name, array, place)
+                array = roundings.of(name, array, index)
             yield name, array.astype(dtype, copy=False)
 
 
@@ -100,15 +122,24 @@ def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = No
     return inputs.astype(dtype, copy=False)
 
 
-def check_weights(own: Mapping[str, tuple[int, ...]], found: Mapping[str, np.ndarray], path: str) -> None:
-    """Raise TargetError that lists every array of a weights file that does not fit a model."""
-    problems = [f"missing {quoted(name)} {shape}" for name, shape in own.items() if name not in found]
-    problems += [f"not in the model: {quoted(name)} {array.shape}" for name, array in found.items() if name not in own]
+def check_weights(own: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray], path: str) -> None:
+    """Check that a file of weights has exactly the arrays of a model.
+
+    Args:
+        own: the model's shapes by the framework's names.
+        arrays: the file's, by the same names.
+        path: the file, for the message.
+
+    Raises:
+        TargetError: an array that is missing, extra, of another shape, or in half precision; it lists the first twenty.
+    """
+    problems = [f"missing {quoted(name)} {shape}" for name, shape in own.items() if name not in arrays]
+    problems += [f"not in the model: {quoted(name)} {array.shape}" for name, array in arrays.items() if name not in own]
     for name, shape in own.items():
-        if name in found and tuple(found[name].shape) != tuple(shape):
-            problems.append(f"{quoted(name)}: expected {tuple(shape)}, found {found[name].shape}")
-        if name in found and str(found[name].dtype) in ("float16", "uint16"):
-            problems.append(f"{quoted(name)} is half precision ({found[name].dtype}); expected float32")
+        if name in arrays and tuple(arrays[name].shape) != tuple(shape):
+            problems.append(f"{quoted(name)}: expected {tuple(shape)}, found {arrays[name].shape}")
+        if name in arrays and str(arrays[name].dtype) in ("float16", "uint16"):
+            problems.append(f"{quoted(name)} is half precision ({arrays[name].dtype}); expected float32")
     if problems:
         listed = "\n  ".join(problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""

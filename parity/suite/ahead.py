@@ -1,4 +1,4 @@
-"""Jobs of workers, begun before their results are asked for: while one pair waits for a framework, another works."""
+"""Run jobs in several pairs of workers before their results are needed: while one pair waits, another computes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from typing import Any, Generic, Self, TypeVar
 
 from parity.workers.pool import Workers
 
-POLLED = 0.1  # seconds
+POLL_SECONDS = 0.1
 
 Key = TypeVar("Key", bound=Hashable)
 
 Result = TypeVar("Result")
 
 
-class Ahead(Generic[Key, Result]):
-    """The results of jobs by their keys, as a context manager that ends what is still at work.
+class JobQueue(Generic[Key, Result]):
+    """The results of jobs by their keys, as a context manager that stops the jobs that still run.
 
-    A group's jobs run one after the other in the same workers, groups in their order, as many at once as there are
-    `pairs`. `start` makes the workers of one pair.
+    The jobs of a group run one after the other in the same workers. Groups start in their order.
+
+    Args:
+        groups: jobs by key; a job is called with its pair of workers.
+        start: makes the workers of one pair.
+        pairs: how many groups run at the same time.
 
     Example::
 
         groups = [{("lenet5", level): partial(prove, "lenet5", level) for level in LEVELS}]
-        with Ahead(groups, Workers, pairs=2) as proofs:
-            print(proofs["lenet5", 1])
+        with JobQueue(groups, Workers, pairs=2) as results:
+            print(results["lenet5", 1])
     """
 
     def __init__(
@@ -46,13 +50,20 @@ class Ahead(Generic[Key, Result]):
 
     def __exit__(self, *_: Any) -> None:
         self._ended = True
-        while wait(self._loops, timeout=POLLED).not_done:  # a job that is between two calls starts a worker anew
+        while wait(
+            self._loops, timeout=POLL_SECONDS
+        ).not_done:  # a job that is between two calls starts its worker again
             for workers in self._workers:
-                workers.stop()  # which ends the call that a job waits for, and the job with it
+                workers.stop()  # this ends the call that a job waits for, and so the job
         self._pool.shutdown()
 
     def __getitem__(self, key: Key) -> Result:
-        """The result, waited for. Raises KeyError for a job that is not known, and what the job raised."""
+        """Wait for a result.
+
+        Raises:
+            KeyError: there is no job of that key.
+            Exception: what the job raised.
+        """
         return self._futures[key].result()
 
     def _work(self, workers: Workers) -> None:
@@ -67,5 +78,5 @@ class Ahead(Generic[Key, Result]):
                         return
                     try:
                         self._futures[key].set_result(job(workers))
-                    except BaseException as error:  # it is the asker's, whatever it is
+                    except BaseException as error:  # raised where the result is read
                         self._futures[key].set_exception(error)

@@ -1,4 +1,4 @@
-"""A clock for pytest-benchmark that shows the seconds that a worker measured."""
+"""A clock for pytest-benchmark that returns the seconds that a worker measured."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class WorkerClock:
-    """Stands still but for `advance`: pytest-benchmark's statistics are then those of the worker's own readings."""
+    """A clock that only `advance` moves, so that pytest-benchmark computes its statistics from a worker's readings."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -16,7 +16,7 @@ class WorkerClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let so much time pass."""
+        """Move the clock forward."""
         self.now += seconds
 
 
@@ -24,9 +24,18 @@ CLOCK = WorkerClock()
 
 
 def replay(benchmark: Any, durations: list[float], info: dict[str, Any]) -> None:
-    """Enter durations (seconds) as a benchmark's rounds; its marker must have `timer=CLOCK`."""
+    """Enter measured durations as the rounds of a benchmark.
+
+    Args:
+        benchmark: pytest-benchmark's fixture, of a test marked with `timer=CLOCK`.
+        durations: seconds, one for each round.
+        info: saved with the benchmark.
+
+    Raises:
+        ValueError: there are no durations.
+    """
     if not durations:
-        raise ValueError("no durations: a benchmark without a measurement is none")
+        raise ValueError("durations: expected at least one measurement, found none")
     remaining = iter(durations)
     benchmark.extra_info.update(info)
     benchmark.pedantic(lambda: CLOCK.advance(next(remaining)), rounds=len(durations), iterations=1)

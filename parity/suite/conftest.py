@@ -41,7 +41,7 @@ OUTCOMES = "test_outcomes"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for every selected, trained or timed network, seed of a training, and framework, these in turns."""
+    """Make one test for every selected, trained or timed network, every seed of a training, and every framework."""
     config = metafunc.config
     if not config.pluginmanager.has_plugin("parity.suite.plugin"):
         raise pytest.UsageError(
@@ -64,9 +64,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked `full` of the quick profile, and tests of several seeds where there is one.
+    """Deselect tests marked `full` in the quick profile, and tests of several seeds where there is only one.
 
-    What looks at the trainings comes last.
+    Tests that compare the trainings run last.
     """
     left_out = [
         item
@@ -94,13 +94,13 @@ def seeds_of(config: pytest.Config) -> tuple[int, ...]:
 
 
 def runs_folder(config: pytest.Config) -> Path | None:
-    """Where trainings are kept and gone on with; None: nowhere."""
+    """The folder in which trainings are kept and continued; None: nowhere."""
     given = config.getoption("--runs")
     return Path(given) if given else None if is_quick(config) else FULL_RUNS
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say which data will be used, loudly when it is not real, and where trainings are kept."""
+    """Print which data set is used, with a warning where it is generated, and where trainings are kept."""
     name = dataset_name(config)
     lines = [f"parity: profile {config.getoption('--profile')}, data set {name}"]
     if (folder := runs_folder(config)) is not None:
@@ -111,7 +111,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def dataset_name(config: pytest.Config) -> str:
-    """What --dataset asks for; without it CIFAR-10, or generated images where the quick profile finds none."""
+    """The data set of --dataset; without it CIFAR-10, or generated images where the quick profile finds no CIFAR-10."""
     given = config.getoption("--dataset")
     if given:
         return str(given)
@@ -125,7 +125,7 @@ def dataset_name(config: pytest.Config) -> str:
 
 @pytest.fixture
 def keep(request: pytest.FixtureRequest) -> Keep:
-    """Saves a record with the run. For all but speeds, which are benchmarks: see `parity.suite.recording.Kept`."""
+    """Saves a record with the run. Speeds are saved as benchmarks instead, see `parity.suite.recording.Kept`."""
     return lambda record: recording.keep(request.node, record)
 
 
@@ -152,7 +152,7 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
 
 @pytest.fixture(scope="session")
 def workers(pytestconfig: pytest.Config, dataset: Dataset, profile: str, seed: int) -> Iterator[Workers]:
-    """Both frameworks' workers; the environment that they report is saved with the run."""
+    """The workers of both frameworks; the environment that they report is saved with the run."""
     threads = pytestconfig.getoption("--threads")
     try:
         pair = start_workers(device=pytestconfig.getoption("--device"), threads=threads)
@@ -179,19 +179,19 @@ def provers(workers: Workers, pytestconfig: pytest.Config) -> Iterator[Workers]:
 
 @pytest.fixture(scope="session")
 def stopwatch(workers: Workers, dataset: Dataset, profile: str, seed: int) -> Stopwatch:
-    """Measures each subject once, the frameworks taking turns, and remembers it for the other framework's test."""
+    """Measures each network once, both frameworks in turns, and keeps the result for the other framework's test."""
     return Stopwatch(workers, dataset, seed=seed, full=profile == "full")
 
 
 @pytest.fixture(scope="session")
 def training_images(pytestconfig: pytest.Config, dataset: Dataset, profile: str) -> Dataset:
-    """What is trained and evaluated on."""
+    """The images of trainings and evaluations."""
     return dataset.limited(pytestconfig.getoption("--limit") or (QUICK_LIMIT if profile == "quick" else None))
 
 
 @pytest.fixture(scope="session")
 def training_seeds(pytestconfig: pytest.Config) -> tuple[int, ...]:
-    """All seeds of the trainings, for what compares them: asked for by tests that need several."""
+    """All seeds of the trainings; used by tests that need several."""
     return seeds_of(pytestconfig)
 
 
@@ -203,7 +203,7 @@ def matrix(
     profile: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Matrix:
-    """The trainings, done on request."""
+    """The trainings, each run on first use."""
     epochs = pytestconfig.getoption("--epochs") or (QUICK_EPOCHS if profile == "quick" else None)
     try:
         store = Store(runs_folder(pytestconfig) or tmp_path_factory.mktemp("runs"))
@@ -213,15 +213,15 @@ def matrix(
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keep hold of the session, whose exit status is decided after its tests, too; see that its run is saved whole."""
+    """Store the session, whose exit status may change after its tests; have its run saved completely or not at all."""
     session.config.stash[SESSION] = session
     benchmarks = session.config.pluginmanager.get_plugin(recording.SESSION)
     if benchmarks is not None and isinstance(benchmarks.storage, FileStorage):
-        benchmarks.storage = recording.WholeRuns(benchmarks.storage)
+        benchmarks.storage = recording.CompleteRunStorage(benchmarks.storage)
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
-    """Leave out the machine's name, which a report has no use for, and clock rates, which are others at every look."""
+    """Remove the machine's name, which no report needs, and clock rates, which change all the time."""
     machine_info.pop("node", None)
     cpu = machine_info.get("cpu", {})
     for name in [name for name in cpu if name.startswith("hz_actual")]:
@@ -229,20 +229,20 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Save the environment."""
+    """Save the environment record with the run."""
     output_json["machine_info"]["parity"] = config.stash.get(ENVIRONMENT, {})
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_benchmark_compare_machine_info(compared_benchmark: dict[str, Any]) -> None:
-    """Compare the machines alone: this run's environment is not known before its workers have started."""
+    """Compare only the machines: the environment of this run is not known before its workers have started."""
     pytest_benchmark_update_machine_info(compared_benchmark["machine_info"])
     compared_benchmark["machine_info"].pop("parity", None)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Point at the next step after a saved run; a speed that has regressed fails the run without a traceback."""
+    """Print the next step after a saved run; fail the run, without a traceback, where a speed has regressed."""
     config = terminalreporter.config
     try:
         yield

@@ -1,9 +1,9 @@
 """The pytest plugin of the suite: its options, and `--benchmark-save` without a name.
 
-Loaded early (`-p parity.suite.plugin` in pyproject.toml), so that `pytest parity/ --benchmark-save` works as it
-stands. With an installed suite it is named on the command line: `pytest -p parity.suite.plugin --pyargs parity`. It
-is no entry point for pytest, which would load it, and add its options (`--network`, `--device`, `--seed`, ...), in
-every project's tests.
+Loaded early (`-p parity.suite.plugin` in pyproject.toml), so that `pytest parity/ --benchmark-save` works.
+With an installed suite, name it on the command line: `pytest -p parity.suite.plugin --pyargs parity`. It is not
+registered as a pytest entry point, because its options (`--network`, `--device`, `--seed`, ...) would then appear in
+the tests of every project.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--runs", metavar="DIR",
-        help="keep trainings here: what is finished is not done again, what was stopped goes on from its checkpoint "
+        help="keep trainings here: a finished one is not run again, a stopped one continues from its checkpoint "
         "(default: full .parity/, quick nowhere)",
     )  # fmt: skip
     group.addoption("--epochs", type=int, metavar="N", help="train for N epochs (default: quick 3, full the recipe's)")
@@ -72,7 +72,7 @@ def _network_name(name: str) -> str:
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
-    """pytest-benchmark insists on a name after --benchmark-save; make it optional once that option exists."""
+    """Make the name after --benchmark-save optional, once pytest-benchmark has added that option."""
     if _parser is None or getattr(plugin, "__name__", "") != "pytest_benchmark.plugin":
         return
     actions = _parser.optparser._option_string_actions
@@ -81,9 +81,9 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what argparse cannot: a path taken for the name of a saved run, and numbers below one.
+    """Refuse a path that was taken for the name of a saved run, and numbers below one.
 
-    From now on SIGTERM ends pytest as Ctrl-C does, which tears down the fixtures: no worker and none of its files stay.
+    From now on SIGTERM ends pytest as Ctrl-C does, so that fixtures are torn down and no worker or file stays.
     """
     termination.end_like_ctrl_c()
     config.addinivalue_line("markers", "full: left out of the quick profile; run with --profile full")
@@ -100,11 +100,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The exit code of a process that was terminated."""
+    """Set the exit code of a process that was terminated."""
     if termination.terminated() and session.exitstatus == pytest.ExitCode.INTERRUPTED:
         session.exitstatus = termination.exit_code()
 
 
 def pytest_unconfigure() -> None:
-    """Leave signals as they were: pytest may be one part of a process."""
+    """Restore the signal handler: pytest may run inside of another program."""
     termination.end_at_once()

@@ -1,4 +1,4 @@
-"""Records as entries of pytest-benchmark's JSON, and how those get there that are no measurements."""
+"""Save records in pytest-benchmark's JSON, including those that are not measurements of speed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SESSION = "pytest-benchmark"  # the name under which pytest-benchmark registers 
 class Kept:
     """A record in pytest-benchmark's session: saved with the benchmarks, but neither compared nor shown with them.
 
-    How long a proof or a training took is no measurement of speed: it is one round, beside whatever else ran. The
-    session saves what has no error, by `as_dict`, and compares and shows what is true.
+    The seconds of a proof or a training are not a measurement of speed: they are of one round, while other jobs ran.
+    pytest-benchmark's session saves entries without an error by `as_dict`; it compares and shows entries that are true.
     """
 
     has_error = False
@@ -34,25 +34,25 @@ class Kept:
         self._entry = dict(entry)
 
     def __bool__(self) -> bool:
-        """Not to be compared."""
+        """False: not to be compared or shown."""
         return False
 
     def as_dict(self, **_: Any) -> dict[str, Any]:
-        """The entry of the saved run, whatever pytest-benchmark wants of the statistics."""
+        """The entry of the saved run; the options of pytest-benchmark do not change it."""
         return self._entry
 
 
-class WholeRuns:
-    """pytest-benchmark's folder of saved runs, in which a run that finds no room there leaves nothing half-written.
+class CompleteRunStorage:
+    """pytest-benchmark's folder of saved runs, in which no partly written run is left where the disk is full.
 
-    The run is then saved among the system's temporary files: its records have taken hours, perhaps. What became of it
-    is told by `problem`, once all tests are reported; pytest-benchmark itself would end in a traceback before that.
+    The run is then saved in the system's folder for temporary files, because its records may have taken hours.
+    `problem` says so once all tests are reported; pytest-benchmark itself would end in a traceback before that.
     """
 
     def __init__(self, storage: FileStorage) -> None:
         self._storage = storage
         self.problem = ""
-        self.saved = False  # whether a run was: pytest-benchmark saves none without records
+        self.saved = False  # whether a run was saved: pytest-benchmark saves none without records
 
     def __str__(self) -> str:
         return str(self._storage)
@@ -61,7 +61,12 @@ class WholeRuns:
         return getattr(self._storage, name)
 
     def save(self, output_json: dict[str, Any], save: str) -> None:
-        """Save a run as `<number>_<save>.json`."""
+        """Save a run as `<number>_<save>.json`.
+
+        Args:
+            output_json: the run.
+            save: the name that was given with --benchmark-save.
+        """
         before = set(self._storage.query())
         try:
             self._storage.save(output_json, save)
@@ -82,7 +87,7 @@ class WholeRuns:
 
 
 def compared_nothing(session: Any) -> bool:
-    """Whether pytest-benchmark was to fail over regressions, and none of its speeds is in a run it compared with."""
+    """Whether --benchmark-compare-fail was given, and no speed of this run is in a run that it is compared with."""
     if not session.compare_fail:
         return False
     before = {name for run in session.compared_mapping.values() for name in run}
@@ -90,7 +95,12 @@ def compared_nothing(session: Any) -> bool:
 
 
 def keep(item: pytest.Item, record: Record) -> None:
-    """Have the record saved with the run, under the test's own name. Without pytest-benchmark nothing is saved."""
+    """Save a record with the run, under the name of a test. Without pytest-benchmark nothing is saved.
+
+    Args:
+        item: the test.
+        record: what it found.
+    """
     session = item.config.pluginmanager.get_plugin(SESSION)
     if session is None:
         return

@@ -1,4 +1,4 @@
-"""Measure steps in the workers: compile time apart, many steps a reading, the frameworks taking turns."""
+"""Measure steps in the workers: without compile time, many steps a reading, the frameworks in turns."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from parity.records.records import Overhead, Speed
 from parity.weights.initializers import training_state
 from parity.workers.pool import Worker, WorkerError, Workers
 
-OWN = "train step"  # the suite's own loop
+OWN_LOOP = "train step"  # the suite's own loop
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the suite's loop is held against: the ratio to reach, and how it is read."""
+    """A loop that the suite's own loop is compared with: the ratio to reach, and how it is measured."""
 
     target: float
     pairs: int = 30  # of neighbouring readings
-    seconds: float = 1.0  # how long one reading takes, at least; a call of fit costs something of its own
+    seconds: float = 1.0  # the least time of one reading; a call of fit has a cost of its own
 
 
 @dataclass(frozen=True)
-class Contest:
-    """A network whose training is held against other loops."""
+class LoopComparison:
+    """A network whose training is compared with other loops."""
 
     network: str
     batch: int
@@ -47,16 +47,16 @@ def _and_fit(baselines: dict[str, dict[str, Baseline]], **targets: float) -> dic
     }
 
 
-CONTESTS = (
-    Contest("resnet20_v1", 128, _and_fit(_bare_loops(pairs=30), tensorflow=1.6, paddle=1.0)),
-    Contest("mini_vgg", 128, _bare_loops(pairs=30)),
-    Contest("vgg16", 32, _bare_loops(pairs=10)),  # 40 times the arithmetic of the others
+LOOP_COMPARISONS = (
+    LoopComparison("resnet20_v1", 128, _and_fit(_bare_loops(pairs=30), tensorflow=1.6, paddle=1.0)),
+    LoopComparison("mini_vgg", 128, _bare_loops(pairs=30)),
+    LoopComparison("vgg16", 32, _bare_loops(pairs=10)),  # 40 times the arithmetic of the others
 )
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One subject's record and its seconds a step, one for each reading; or the error that prevented it."""
+    """The record of one speed and its seconds a step, one for each reading; or the error that prevented it."""
 
     record: Speed | None
     seconds: list[float]
@@ -65,7 +65,7 @@ class Measurement:
 
 @dataclass
 class Stopwatch:
-    """Measures on the workers, once for each subject."""
+    """Measures in the workers, each network and kind of step once."""
 
     workers: Workers
     dataset: Dataset
@@ -76,10 +76,18 @@ class Stopwatch:
         self.measured: dict[tuple[str, str], dict[str, Measurement]] = {}
         self.batch = 128 if self.full else 32
         self.rounds = 7 if self.full else 3
-        self.reading_seconds = 1.0 if self.full else 0.4  # how long one reading takes, at least
+        self.reading_seconds = 1.0 if self.full else 0.4  # the least time of one reading
 
     def measure(self, name: str, what: str) -> dict[str, Measurement]:
-        """Both frameworks' measurements of "forward" or "train step": readings in turn, A B A B."""
+        """Measure both frameworks, with readings in turns, A B A B.
+
+        Args:
+            name: of the network.
+            what: "forward" or "train step".
+
+        Returns:
+            By framework.
+        """
         if (name, what) not in self.measured:
             self.measured[name, what] = self._measure(name, what)
         return self.measured[name, what]
@@ -100,7 +108,7 @@ class Stopwatch:
                 except WorkerError as error:
                     errors[framework] = error
                     del started[framework]
-        return {framework: Measurement(*found) for framework, found in started.items()} | {
+        return {framework: Measurement(*measured) for framework, measured in started.items()} | {
             framework: Measurement(None, [], error) for framework, error in errors.items()
         }
 
@@ -123,35 +131,48 @@ class Stopwatch:
 
 
 def overhead(
-    workers: Workers, framework: str, contest: Contest, dataset: Dataset, *, seed: int = 0
+    workers: Workers, framework: str, comparison: LoopComparison, dataset: Dataset, *, seed: int = 0
 ) -> dict[str, Overhead]:
     """The suite's training loop against each baseline of one framework, as ratios of neighbouring readings.
 
-    Both loops live in one worker and take turns. Which of them comes first changes from pair to
-    pair, so that a drift of the machine favours neither. The other framework's worker is stopped meanwhile.
+    Both loops are in one worker and run in turns. Which of them is first changes from pair to pair, so that a drift of
+    the machine favours neither. The worker of the other framework is stopped.
+
+    Args:
+        workers: both frameworks'.
+        framework: that is measured.
+        comparison: network, batch and baselines.
+        dataset: images of the steps.
+        seed: of weights and epoch plan.
+
+    Returns:
+        By name of the baseline.
+
+    Raises:
+        WorkerError: a loop cannot be started or timed.
     """
     workers.stop()
-    worker, name = workers[framework], contest.network
-    arrays = timing_arrays(worker, name, dataset, contest.batch, seed)
-    settings = trainer_settings(RECIPES[network(name).recipe], batch=contest.batch)
+    worker, name = workers[framework], comparison.network
+    arrays = timing_arrays(worker, name, dataset, comparison.batch, seed)
+    settings = trainer_settings(RECIPES[network(name).recipe], batch=comparison.batch)
 
     def start(what: str, *, beside: bool) -> float:
         return worker.start_timing(name, what, arrays, seed, settings, beside).step_seconds
 
     records = {}
-    for what, baseline in contest.baselines[framework].items():
-        steps = math.ceil(baseline.seconds / start(OWN, beside=False))
+    for what, baseline in comparison.baselines[framework].items():
+        steps = math.ceil(baseline.seconds / start(OWN_LOOP, beside=False))
         start(what, beside=True)
         ratios = []
         for pair in range(baseline.pairs):
-            order = (OWN, what) if pair % 2 else (what, OWN)
-            found = {subject: worker.time_steps(name, subject, steps) for subject in order}
-            ratios.append(found[what] / found[OWN])
+            order = (OWN_LOOP, what) if pair % 2 else (what, OWN_LOOP)
+            step_seconds = {loop: worker.time_steps(name, loop, steps) for loop in order}
+            ratios.append(step_seconds[what] / step_seconds[OWN_LOOP])
         records[what] = Overhead(
             network=name,
             framework=framework,
             baseline=what,
-            batch=contest.batch,
+            batch=comparison.batch,
             threads=worker.threads,
             ratios=ratios,
             target=baseline.target,
@@ -160,7 +181,19 @@ def overhead(
 
 
 def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed: int, steps: int = 16) -> Arrays:
-    """State, data and plan of a short training: enough images for `steps` batches."""
+    """The arrays for a worker's `start_timing`.
+
+    Args:
+        worker: that describes the network.
+        name: of the network.
+        dataset: of which the first images are used.
+        batch: images a step.
+        seed: of weights and epoch plan.
+        steps: of the plan.
+
+    Returns:
+        The groups `state`, `data` and `plan` of a training, packed.
+    """
     recipe = RECIPES[network(name).recipe]
     few = dataset.limited(batch * steps)
     description = worker.describe(name)

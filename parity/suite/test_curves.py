@@ -1,4 +1,4 @@
-"""Evidence 9: the loss curves of both frameworks on identical batches."""
+"""Level 9: the loss curves of both frameworks on identical batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = 32  # images a step: the recipe's own would take hours in float64
 
 @pytest.fixture(scope="module")
 def curves_of(provers: Workers, dataset: Dataset, seed: int) -> CurvesOf:
-    """The curves of one network and the seconds that they took, drawn once."""
+    """The curves of one network and the seconds that they took, computed once."""
     drawn: dict[str, tuple[Curves, float]] = {}
 
     def get(name: str) -> tuple[Curves, float]:
@@ -36,7 +36,7 @@ def curves_of(provers: Workers, dataset: Dataset, seed: int) -> CurvesOf:
 
 @pytest.mark.benchmark
 def test_loss_curve(trained: str, curves_of: CurvesOf, provers: Workers, keep: Keep) -> None:
-    """In float64 the frameworks stay together."""
+    """In float64 the curves of both frameworks are equal within the limit."""
     curves, seconds = curves_of(trained)
     proof = dataclasses.replace(curves_proof(curves, list(provers)), seconds=seconds)
     keep(proof)
@@ -44,8 +44,8 @@ def test_loss_curve(trained: str, curves_of: CurvesOf, provers: Workers, keep: K
 
 
 @pytest.mark.benchmark
-def test_chaos(trained: str, curves_of: CurvesOf, keep: Keep) -> None:
-    """Records where float32 parts the frameworks, and where it parts one framework from itself: no limit here."""
+def test_float32_divergence(trained: str, curves_of: CurvesOf, keep: Keep) -> None:
+    """Records from which step on float32 curves diverge, between and within frameworks; there is no limit."""
     curves, _ = curves_of(trained)
     keep(curves)
     assert all(len(losses) == curves.steps for losses in curves.losses.values())

@@ -1,4 +1,4 @@
-"""Evidence 10: what the trainings came to. Runs after them, and trains what is not there yet."""
+"""Level 10: the outcomes of the trainings. Runs after them, and trains what is missing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from parity.workers.pool import Workers
 
 @pytest.mark.benchmark
 def test_equivalence(trained: str, training_seeds: tuple[int, ...], matrix: Matrix, keep: Keep) -> None:
-    """The accuracies of several seeds are not different; "undecided" is an answer too."""
+    """The accuracies of several seeds are not different; the verdict may be "undecided"."""
     records = [matrix.record(trained, framework, seed) for seed in training_seeds for framework in FRAMEWORKS]
-    found = compared(records, tuple(FRAMEWORKS))
-    keep(found)
-    assert found.verdict != "different", f"{found.difference:+.2f} points, interval {found.interval}"
+    equivalence = compared(records, tuple(FRAMEWORKS))
+    keep(equivalence)
+    assert equivalence.verdict != "different", f"{equivalence.difference:+.2f} points, interval {equivalence.interval}"
 
 
 @pytest.mark.benchmark
@@ -32,12 +32,12 @@ def test_cross_evaluation(
     training_images: Dataset,
     keep: Keep,
 ) -> None:
-    """The weights that this framework trained predict the same in the other one."""
+    """The weights that this framework trained give the same predictions in the other one."""
     record = matrix.record(trained, framework, training_seed)
     weights = matrix.weights(trained, framework, training_seed)
     if weights is None:
         pytest.fail("\n".join(["there are no trained weights:", *record.problems]))
-    found = cross_evaluate(workers, training_images, record, weights)
-    keep(found)
-    assert found.passed, "\n".join([*found.problems, *map(str, found.differing)])
-    assert found.images == len(training_images.test_images)
+    evaluation = cross_evaluate(workers, training_images, record, weights)
+    keep(evaluation)
+    assert evaluation.passed, "\n".join([*evaluation.problems, *map(str, evaluation.differing)])
+    assert evaluation.images == len(training_images.test_images)

@@ -9,25 +9,25 @@ import pytest
 from parity.data.dataset import Dataset
 from parity.records.records import Overhead
 from parity.suite.recording import Keep
-from parity.suite.speed import CONTESTS, Contest, overhead
+from parity.suite.speed import LOOP_COMPARISONS, LoopComparison, overhead
 from parity.workers.client.timing import TransferTimes
 from parity.workers.pool import Workers
 
 LARGE, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
 
-HOPS = ("export", "load", "save file", "load file")
+TRANSFERS = ("export", "load", "save file", "load file")
 
 
 @pytest.fixture(scope="session")
-def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[Contest, str], dict[str, Overhead]]:
+def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[LoopComparison, str], dict[str, Overhead]]:
     """Every baseline of one network and framework, measured together and once; one framework computes at a time."""
-    found: dict[tuple[str, str], dict[str, Overhead]] = {}
+    measured: dict[tuple[str, str], dict[str, Overhead]] = {}
 
-    def get(contest: Contest, framework: str) -> dict[str, Overhead]:
-        key = contest.network, framework
-        if key not in found:
-            found[key] = overhead(workers, framework, contest, dataset, seed=seed)
-        return found[key]
+    def get(comparison: LoopComparison, framework: str) -> dict[str, Overhead]:
+        key = comparison.network, framework
+        if key not in measured:
+            measured[key] = overhead(workers, framework, comparison, dataset, seed=seed)
+        return measured[key]
 
     return get
 
@@ -35,42 +35,47 @@ def overheads(workers: Workers, dataset: Dataset, seed: int) -> Callable[[Contes
 @pytest.mark.full
 @pytest.mark.benchmark
 @pytest.mark.parametrize(
-    ("contest", "rival", "what"),
+    ("comparison", "timed_framework", "what"),
     [
-        pytest.param(contest, rival, what, id=f"{contest.network} {rival} {what}")
-        for contest in CONTESTS
-        for rival, baselines in contest.baselines.items()
+        pytest.param(comparison, timed_framework, what, id=f"{comparison.network} {timed_framework} {what}")
+        for comparison in LOOP_COMPARISONS
+        for timed_framework, baselines in comparison.baselines.items()
         for what in baselines
     ],
 )
 def test_overhead(
-    contest: Contest,
-    rival: str,
+    comparison: LoopComparison,
+    timed_framework: str,
     what: str,
-    overheads: Callable[[Contest, str], dict[str, Overhead]],
+    overheads: Callable[[LoopComparison, str], dict[str, Overhead]],
     keep: Keep,
 ) -> None:
-    """Records the interleaved ratios; a noisy machine is no reason to fail, so there is no limit here."""
-    record = overheads(contest, rival)[what]
+    """Records the ratios of neighbouring readings; without a limit, because a noisy machine must not fail the test."""
+    record = overheads(comparison, timed_framework)[what]
     keep(record)
-    assert len(record.ratios) == contest.baselines[rival][what].pairs
+    assert len(record.ratios) == comparison.baselines[timed_framework][what].pairs
 
 
 @pytest.fixture(scope="session")
 def transfers(workers: Workers) -> dict[str, TransferTimes]:
-    """Bytes and seconds of every hop in each framework, one after the other."""
+    """Bytes and seconds of every transfer in each framework, one after the other."""
     return {framework: workers[framework].time_transfer(LARGE, TRANSFER_ROUNDS) for framework in workers}
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("hop", HOPS)
+@pytest.mark.parametrize("transfer", TRANSFERS)
 @pytest.mark.benchmark
-def test_transfer(framework: str, hop: str, transfers: dict[str, TransferTimes], keep: Keep) -> None:
-    """Records each hop of the transfer layer against a plain copy of the same arrays."""
-    ratios = [copied / moved for moved, copied in transfers[framework].seconds[hop]]
+def test_transfer(framework: str, transfer: str, transfers: dict[str, TransferTimes], keep: Keep) -> None:
+    """Records each transfer of a state compared with a plain copy of the same arrays."""
+    ratios = [copied / moved for moved, copied in transfers[framework].seconds[transfer]]
     record = Overhead(
-        network=LARGE, framework=framework, baseline=f"plain copy, against {hop}", batch=0, threads=1, ratios=ratios,
+        network=LARGE,
+        framework=framework,
+        baseline=f"plain copy, against {transfer}",
+        batch=0,
+        threads=1,
+        ratios=ratios,
         target=TRANSFER_TARGET,
-    )  # fmt: skip
+    )
     keep(record)
     assert len(ratios) == TRANSFER_ROUNDS

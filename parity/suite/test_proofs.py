@@ -17,7 +17,7 @@ from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS
 from parity.records.levels import LEVELS
 from parity.records.records import Proof
-from parity.suite.ahead import Ahead
+from parity.suite.ahead import JobQueue
 from parity.suite.recording import Keep
 from parity.workers.pool import Workers, shared_threads
 
@@ -31,11 +31,11 @@ Job = Callable[[Workers], Proof]
 @pytest.fixture(scope="module")
 def proofs(
     request: pytest.FixtureRequest, workers: Workers, dataset: Dataset, seed: int
-) -> Iterator[Ahead[tuple[str, Any], Proof]]:
+) -> Iterator[JobQueue[tuple[str, Any], Proof]]:
     """The proofs that this session has tests of, by network and level, or by "rule" and its kind."""
     items = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
     parameters: list[dict[str, Any]] = [item.callspec.params for item in items if hasattr(item, "callspec")]
-    networks = list(dict.fromkeys(each["network"] for each in parameters if "network" in each))
+    networks = list(dict.fromkeys(values["network"] for values in parameters if "network" in values))
     updates: dict[str, Any] = {}  # of optimizers alone, which networks share
     current: dict[int, ProofContext] = {}  # of each pair: the levels of one network share inputs and stages
 
@@ -50,20 +50,22 @@ def proofs(
 
     groups: list[dict[tuple[str, Any], Job]] = []
     for name in networks:
-        levels = [each["level"] for each in parameters if each.get("network") == name]
+        levels = [values["level"] for values in parameters if values.get("network") == name]
         groups.append({(name, level): partial(prove, name, level) for level in levels})
-    groups.append({("rule", each["kind"]): partial(rule, each["kind"]) for each in parameters if "kind" in each})
+    groups.append(
+        {("rule", values["kind"]): partial(rule, values["kind"]) for values in parameters if "kind" in values}
+    )
     device = workers[next(iter(workers))].device
     alone = device != "cpu" or any(entry(name).params > LARGE for name in networks)  # two would not fit into memory
     pairs = 1 if alone else PAIRS
     threads = request.config.getoption("--threads") or shared_threads(pairs)
     workers.stop()
-    with Ahead(groups, lambda: Workers(device=device, threads=threads), pairs) as found:
-        yield found
+    with JobQueue(groups, lambda: Workers(device=device, threads=threads), pairs) as ahead:
+        yield ahead
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: LEVELS[level].replace(" ", "-"))
-def test_proof(network: str, level: int, proofs: Ahead[tuple[str, Any], Proof], keep: Keep) -> None:
+def test_proof(network: str, level: int, proofs: JobQueue[tuple[str, Any], Proof], keep: Keep) -> None:
     """The twins are equal at this level, and something was compared."""
     proof = proofs[network, level]
     keep(proof)
@@ -72,8 +74,8 @@ def test_proof(network: str, level: int, proofs: Ahead[tuple[str, Any], Proof], 
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_update_rule(kind: str, proofs: Ahead[tuple[str, Any], Proof], keep: Keep) -> None:
-    """Every rule, also those that no recipe uses, comes to the same weights across a change of the learning rate."""
-    found = proofs["rule", kind]
-    keep(found)
-    assert found.passed, "\n".join([f"{kind}, on {SMALL}: {found.title}", *found.problems])
+def test_update_rule(kind: str, proofs: JobQueue[tuple[str, Any], Proof], keep: Keep) -> None:
+    """Every rule gives the same weights, also after a change of the learning rate; also rules that no recipe uses."""
+    proof = proofs["rule", kind]
+    keep(proof)
+    assert proof.passed, "\n".join([f"{kind}, on {SMALL}: {proof.title}", *proof.problems])

@@ -13,7 +13,7 @@ from parity.suite.speed import Stopwatch
 @pytest.mark.benchmark(timer=CLOCK)
 @pytest.mark.parametrize("what", ["forward", "train step"])
 def test_speed(timed: str, what: str, framework: str, stopwatch: Stopwatch, benchmark: Any) -> None:
-    """Measured in turns with the other framework, so that the ratio of the two holds on a noisy machine."""
+    """Measured in turns with the other framework, so that their ratio is reliable on a noisy machine."""
     measurement = stopwatch.measure(timed, what)[framework]
     if measurement.record is None:
         pytest.fail(str(measurement.error))

@@ -10,7 +10,7 @@ from parity.suite.trainings import Matrix
 
 @pytest.mark.benchmark
 def test_training(trained: str, training_seed: int, framework: str, matrix: Matrix, keep: Keep) -> None:
-    """Trains to the end, with finite losses, on the batches that the reference and the other framework have."""
+    """Trains to the end, with finite losses, on the same batches as the reference and the other framework."""
     record = matrix.record(trained, framework, training_seed)
     keep(record)
     assert not record.problems, "\n".join(record.problems)

@@ -14,7 +14,7 @@ from parity.records.records import Training
 from parity.training.checkpoint import CheckpointError
 from parity.training.experiment import Job, fitting, train_or_reuse
 from parity.training.run import Settings, not_begun
-from parity.training.store import Place, Store, StoreError, locked
+from parity.training.store import Store, StoreError, TrainingFiles, locked
 from parity.weights.files import load_state
 from parity.weights.state import State
 from parity.workers.pool import WorkerError, Workers
@@ -22,10 +22,14 @@ from parity.workers.pool import WorkerError, Workers
 
 @dataclass
 class Matrix:
-    """Trains on request and remembers the records; weights stay in the store.
+    """Runs each training on first use and keeps the records; weights stay in the store.
 
-    `settings` holds for all trainings but for the seed. A network that does not fit the images stands for its variant
-    that does.
+    Attributes:
+        workers: both frameworks'.
+        images: of all trainings; a network that does not fit them is replaced by its variant that does.
+        store: where trainings are kept.
+        settings: of all trainings, but for the seed.
+        environment: the environment record, saved with every training.
     """
 
     workers: Workers
@@ -38,39 +42,48 @@ class Matrix:
         self._records: dict[tuple[str, str, int], Training] = {}
 
     def record(self, name: str, framework: str, seed: int) -> Training:
-        """The training's record; one that failed, could not begin or could not be saved has problems.
+        """The record of a training; one that failed, could not begin or could not be saved has problems.
 
-        Raises KeyboardInterrupt when Ctrl-C ended the training, after what there is of it has been saved.
+        Args:
+            name: of the network.
+            framework: its name.
+            seed: of the training.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C ended the training; the part that was done has been saved.
         """
         key = name, framework, seed
         if key not in self._records:
-            job, place = self._job(*key)
+            job, files = self._job(*key)
             try:
-                self._records[key] = self._train(job, place)
+                self._records[key] = self._train(job, files)
             except (CheckpointError, StoreError, WorkerError) as error:
-                found = not_begun(job.worker, job.network, job.images, job.settings, str(error))
-                self._records[key] = found.record
+                unstarted = not_begun(job.worker, job.network, job.images, job.settings, str(error))
+                self._records[key] = unstarted.record
         return self._records[key]
 
     def weights(self, name: str, framework: str, seed: int) -> State | None:
-        """The trained weights; None where the training did not come to its end, or could not be saved."""
+        """The trained weights, float32; None where the training is unfinished or could not be saved.
+
+        Args and errors are those of `record`.
+        """
         if not self.record(name, framework, seed).weights_digest:
             return None
         return load_state(self._job(name, framework, seed)[1].weights)
 
     def known(self, name: str, seed: int) -> list[Training]:
-        """The records that there are already of a network and a seed."""
+        """The records of a network and a seed that exist already."""
         return [record for key, record in self._records.items() if (key[0], key[2]) == (name, seed)]
 
-    def _job(self, name: str, framework: str, seed: int) -> tuple[Job, Place]:
+    def _job(self, name: str, framework: str, seed: int) -> tuple[Job, TrainingFiles]:
         fit, settings = fitting(name, self.images), replace(self.settings, seed=seed)
-        place = self.store.place(fit, framework, settings)
-        return Job(self.workers[framework], fit, self.images, settings, place), place
+        files = self.store.files(fit, framework, settings)
+        return Job(self.workers[framework], fit, self.images, settings, files), files
 
-    def _train(self, job: Job, place: Place) -> Training:
-        with locked(place):
+    def _train(self, job: Job, files: TrainingFiles) -> Training:
+        with locked(files):
             outcome, unsaved = train_or_reuse(
-                job, job.standing(), self.workers, self.environment, lambda _: None, lambda line: print(printable(line))
+                job, job.status(), self.workers, self.environment, lambda _: None, lambda line: print(printable(line))
             )
         if outcome.interrupted:
             raise KeyboardInterrupt

@@ -1,7 +1,7 @@
-"""Python source without all that does not decide what it does, and without the places where things are defined.
+"""Reduce Python source to what decides its behaviour, independent of the file in which it is defined.
 
-Comments, docstrings, formatting, type hints, the texts of errors and imports go; what is used of the project appears
-as somebody else names it, see `Names`.
+Comments, docstrings, formatting, type hints, the texts of errors and imports are removed. Names of the project are
+replaced by those that `Names.refer` gives.
 """
 
 from __future__ import annotations
@@ -20,23 +20,31 @@ NO_FIELDS = ("ClassVar", "InitVar")  # type hints that change what a dataclass i
 
 
 class Names(Protocol):
-    """What the names in one module stand for."""
+    """How the names in one module are resolved."""
 
     def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, str]:
-        """The dotted names that an import binds, by the name here."""
+        """The dotted names that an import binds, by their names in this module."""
 
     def absolute(self, name: str) -> str:
-        """The dotted name, valid everywhere, of what the module has under this name; empty where it has nothing."""
+        """The absolute dotted name of what has this name in the module; empty where nothing has."""
 
     def refer(self, parts: list[str]) -> list[str]:
-        """How a dotted name, valid everywhere, is written."""
+        """The parts by which the canonical text names an absolute dotted name."""
 
     def is_chosen(self, keys: list[list[str]]) -> list[bool]:
-        """Which entries of a table with such keys take part, by dotted names; [] for a key that is none."""
+        """Which entries of a dictionary with these keys (dotted names; [] for a key that is not a name) are kept."""
 
 
 def canonical(statement: ast.stmt, names: Names) -> str:
-    """The text of a statement at the top of a module; equal for two that do the same with the same."""
+    """The canonical text of a statement at the top of a module.
+
+    Args:
+        statement: it is not changed.
+        names: of its module.
+
+    Returns:
+        Python source. Two statements with the same text do the same.
+    """
     return ast.unparse(ast.fix_missing_locations(_Canonical(names).visit(copy.deepcopy(statement))))
 
 
@@ -45,11 +53,11 @@ class _Canonical(ast.NodeTransformer):
 
     def __init__(self, names: Names) -> None:
         self.names = names
-        self.hidden: list[set[str]] = []  # what the functions around bind themselves, innermost last
+        self.hidden: list[set[str]] = []  # local names of the enclosing functions, innermost last
         self.imports: list[dict[str, str]] = []  # and what they import
 
     def absolute(self, node: ast.AST | None) -> list[str]:
-        """A name, or attributes of one, as a dotted name that is valid everywhere; [] where it is none."""
+        """A name, or attributes of one, as an absolute dotted name; [] for other expressions and local names."""
         name, *attributes = dotted(node) or [""]
         if any(name in names for names in self.hidden):
             return []
@@ -68,10 +76,10 @@ class _Canonical(ast.NodeTransformer):
         if not absolute or (isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)):
             return self.generic_visit(node) if isinstance(node, ast.Attribute) else node
         name, *attributes = self.names.refer(absolute)
-        found: ast.expr = ast.Name(name, ast.Load())
+        reference: ast.expr = ast.Name(name, ast.Load())
         for attribute in attributes:
-            found = ast.Attribute(found, attribute, ast.Load())
-        return found
+            reference = ast.Attribute(reference, attribute, ast.Load())
+        return reference
 
     def visit_Dict(self, node: ast.Dict) -> ast.AST:
         chosen = self.names.is_chosen([self.absolute(key) for key in node.keys])
@@ -86,16 +94,16 @@ class _Canonical(ast.NodeTransformer):
         return self._function(node)
 
     def _function(self, node: Function) -> ast.AST:
-        node.decorator_list = [self.visit(each) for each in node.decorator_list]
+        node.decorator_list = [self.visit(decorator) for decorator in node.decorator_list]
         self._defaults(node.args)
         node.returns = None
-        inside = [each for statement in node.body for each in in_one_scope(statement)]
-        imports = [each for each in inside if isinstance(each, ast.Import | ast.ImportFrom)]
-        bound = {each.id for each in inside if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-        bound |= {each.name for each in inside if isinstance(each, DEFINITIONS)} | _arguments(node.args)
-        bound -= {name for each in inside if isinstance(each, ast.Global) for name in each.names}
+        inside = [inner for statement in node.body for inner in in_one_scope(statement)]
+        imports = [inner for inner in inside if isinstance(inner, ast.Import | ast.ImportFrom)]
+        bound = {inner.id for inner in inside if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+        bound |= {inner.name for inner in inside if isinstance(inner, DEFINITIONS)} | _arguments(node.args)
+        bound -= {name for inner in inside if isinstance(inner, ast.Global) for name in inner.names}
         self.hidden.append(bound)
-        self.imports.append({name: origin for each in imports for name, origin in self.names.imported(each).items()})
+        self.imports.append({name: origin for inner in imports for name, origin in self.names.imported(inner).items()})
         node.body = self._body(node.body)
         self.hidden.pop()
         self.imports.pop()
@@ -109,34 +117,34 @@ class _Canonical(ast.NodeTransformer):
         return node
 
     def _defaults(self, arguments: ast.arguments) -> None:
-        for each in ast.walk(arguments):
-            if isinstance(each, ast.arg):
-                each.annotation = None
-        arguments.defaults = [self.visit(each) for each in arguments.defaults]
-        arguments.kw_defaults = [each and self.visit(each) for each in arguments.kw_defaults]
+        for part in ast.walk(arguments):
+            if isinstance(part, ast.arg):
+                part.annotation = None
+        arguments.defaults = [self.visit(part) for part in arguments.defaults]
+        arguments.kw_defaults = [part and self.visit(part) for part in arguments.kw_defaults]
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.decorator_list = [self.visit(each) for each in node.decorator_list]
-        node.bases = [self.visit(each) for each in node.bases]
-        node.keywords = [self.visit(each) for each in node.keywords]
-        for each in node.body:
-            if isinstance(each, ast.AnnAssign):  # what is annotated is a field of a dataclass, whatever its type
-                hint = ast.unparse(each.annotation)
-                each.annotation = ast.Name("Any", ast.Load())
+        node.decorator_list = [self.visit(part) for part in node.decorator_list]
+        node.bases = [self.visit(part) for part in node.bases]
+        node.keywords = [self.visit(part) for part in node.keywords]
+        for part in node.body:
+            if isinstance(part, ast.AnnAssign):  # what is annotated is a field of a dataclass, whatever its type
+                hint = ast.unparse(part.annotation)
+                part.annotation = ast.Name("Any", ast.Load())
                 if any(word in hint for word in NO_FIELDS):
-                    each.annotation = ast.Constant(hint)
+                    part.annotation = ast.Constant(hint)
         node.body = self._body(node.body, fields=True)
         return node
 
     def _body(self, statements: list[ast.stmt], *, fields: bool = False) -> list[ast.stmt]:
         kept = []
-        for each in statements:
-            if fields and isinstance(each, ast.AnnAssign):
-                each.value = each.value and self.visit(each.value)
-                kept.append(each)
-            elif (found := self.visit(each)) is not None:
-                kept.append(found)
-        return [each for each in kept if not isinstance(each, ast.Pass)] or [ast.Pass()]
+        for statement in statements:
+            if fields and isinstance(statement, ast.AnnAssign):
+                statement.value = statement.value and self.visit(statement.value)
+                kept.append(statement)
+            elif (visited := self.visit(statement)) is not None:
+                kept.append(visited)
+        return [statement for statement in kept if not isinstance(statement, ast.Pass)] or [ast.Pass()]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         if node.value is None:
@@ -170,11 +178,11 @@ def dotted(node: ast.AST | None) -> list[str]:
 
 
 def _arguments(arguments: ast.arguments) -> set[str]:
-    return {each.arg for each in ast.walk(arguments) if isinstance(each, ast.arg)}
+    return {part.arg for part in ast.walk(arguments) if isinstance(part, ast.arg)}
 
 
 def in_one_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all in it that belongs to the same scope; a function or class within by itself alone."""
+    """The node and all nodes in it of the same scope; of an inner function or class the definition alone."""
     yield node
     if isinstance(node, (*DEFINITIONS, ast.Lambda)):
         return

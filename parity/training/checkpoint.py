@@ -1,4 +1,4 @@
-"""A training between two epochs, in one file: weights, the optimizer's memory, the curve so far.
+"""A checkpoint: a training between two epochs, in one file, with weights, optimizer state and the curve so far.
 
 Its position in the epoch plan is the number of finished epochs: every epoch's plan follows from the seed and that
 number. The file is a safetensors file whose metadata holds the rest as JSON, with a digest of everything.
@@ -28,12 +28,12 @@ REMEDY = "It was left as it is: remove it or move it away to begin anew, or writ
 
 
 class CheckpointError(Exception):
-    """A checkpoint that cannot be gone on from; the message names the file and the reason."""
+    """A checkpoint from which no training can continue; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training needs to go on as if it had never stopped."""
+    """What a training needs to continue as if it had never stopped."""
 
     configuration: dict[str, Any]  # of parity.training.fingerprint
     arrays: Arrays  # the groups `state` and `optimizer`, as a worker's `export_training` gives them
@@ -43,17 +43,30 @@ class Checkpoint:
     problems: list[str]
 
     def save(self, path: Path) -> None:
-        """Write it by way of a temporary name: at any moment the file is the old one or the whole new one."""
-        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "arrays"}
+        """Write the file under a temporary name and rename it: at any time it is the old or the complete new one.
+
+        Raises:
+            OSError: it could not be written; the earlier file stays.
+        """
+        facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "arrays"}
         facts |= {"epochs": to_builtins(self.epochs), "sessions": to_builtins(self.sessions)}
         facts["digest"] = _digest(self.arrays, facts)
         save_state(self.arrays, path, metadata={KEY: json.dumps(facts)})
 
     @classmethod
     def load(cls, path: Path, configuration: Mapping[str, Any], epochs: int) -> Checkpoint | None:
-        """The checkpoint at `path` of a training of so many epochs, None where there is no file.
+        """Read a checkpoint.
 
-        Raises CheckpointError when it is damaged, of another training, or past that number of epochs.
+        Args:
+            path: of the file.
+            configuration: of the training that is to continue, see `parity.training.fingerprint`.
+            epochs: its number of epochs in all.
+
+        Returns:
+            The checkpoint; None where there is no file.
+
+        Raises:
+            CheckpointError: it is damaged, of another training, or has more than `epochs` epochs.
         """
         if not path.exists():
             return None
@@ -64,17 +77,17 @@ class Checkpoint:
                 raise ValueError("its content does not match its own digest: it was damaged")
             facts |= {"epochs": validated(facts["epochs"], list[Epoch], "epochs")}
             facts |= {"sessions": validated(facts["sessions"], list[TrainingSession], "sessions")}
-            found = cls(arrays=arrays, **facts)
+            checkpoint = cls(arrays=arrays, **facts)
         except (StateError, RecordError, ValueError, KeyError, TypeError, RecursionError) as error:
             detail = f"not one of this suite's ({error} is missing)" if isinstance(error, KeyError) else str(error)
             raise CheckpointError(f"{path}: expected a checkpoint, found: {detail}. {REMEDY}") from None
-        if odd := differences(found.configuration, configuration):
+        if odd := differences(checkpoint.configuration, configuration):
             raise CheckpointError(f"{path}: a checkpoint of another training:\n  " + "\n  ".join(odd) + f"\n{REMEDY}")
-        if len(found.epochs) > epochs:
+        if (finished := len(checkpoint.epochs)) > epochs:
             raise CheckpointError(
-                f"{path}: expected a checkpoint within {epochs} epochs, found {len(found.epochs)} finished. {REMEDY}"
+                f"{path}: expected a checkpoint within {epochs} epochs, found {finished} finished. {REMEDY}"
             )
-        return found
+        return checkpoint
 
 
 def _digest(arrays: Arrays, facts: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Evidence 10: weights that one framework trained, evaluated by both over all test images in float32."""
+"""Level 10: weights that one framework trained, evaluated by both over all test images in float32."""
 
 from __future__ import annotations
 
@@ -22,28 +22,37 @@ Logits = Mapping[str, np.ndarray]  # [n, classes] by framework
 def cross_evaluate(workers: Workers, dataset: Dataset, record: Training, weights: State) -> CrossEvaluation:
     """Evaluate the weights of a finished training where it took place and in the other framework.
 
-    The images of which the predicted class differs are evaluated once more, in float64, where rounding has no say.
-    A worker that fails, logits that are not finite and a data set without test images are problems of the record.
+    The images whose predicted class differs are evaluated again in float64, where rounding is too small to matter.
+
+    Args:
+        workers: both frameworks'.
+        dataset: whose test images are predicted.
+        record: of the training.
+        weights: float32, that the training ended with.
+
+    Returns:
+        The record. A worker that fails, logits that are not finite and a data set without test images are `problems`
+        of it.
     """
     home = record.framework
     abroad = next(name for name in workers if name != home)
     labels = dataset.test_labels
     try:
-        found = _logits(workers, dataset, record, weights, "float32", np.arange(len(labels)))
-        problems = _problems(found, len(labels))
-        differing = [] if problems else _differing(workers, dataset, record, weights, found[home], found[abroad])
+        logits = _logits(workers, dataset, record, weights, "float32", np.arange(len(labels)))
+        problems = _problems(logits, len(labels))
+        differing = [] if problems else _differing(workers, dataset, record, weights, logits[home], logits[abroad])
     except WorkerError as error:
-        found, problems, differing = {}, [str(error)], []
+        logits, problems, differing = {}, [str(error)], []
     return CrossEvaluation(
         network=record.network,
         dataset=dataset.title,
         seed=record.seed,
         trained_in=home,
         evaluated_in=abroad,
-        images=len(labels) if found else 0,
-        accuracy_home=math.nan if problems else _accuracy(found[home], labels),
-        accuracy_abroad=math.nan if problems else _accuracy(found[abroad], labels),
-        largest_gap=math.nan if problems else distance(found[home], found[abroad]),
+        images=len(labels) if logits else 0,
+        accuracy_home=math.nan if problems else _accuracy(logits[home], labels),
+        accuracy_abroad=math.nan if problems else _accuracy(logits[abroad], labels),
+        largest_gap=math.nan if problems else distance(logits[home], logits[abroad]),
         differing=differing,
         problems=problems,
         recipe=record.recipe,
@@ -63,18 +72,18 @@ def _logits(
     return workers.map(lambda worker: worker.predict(record.network, dtype, arrays))
 
 
-def _problems(found: Logits, images: int) -> list[str]:
+def _problems(logits: Logits, images: int) -> list[str]:
     """Why the logits cannot be compared."""
-    if not found:
+    if not logits:
         return ["expected test images, found none: nothing was compared"]
     problems = []
-    shapes = {name: logits.shape for name, logits in found.items()}
-    if len(set(shapes.values())) > 1 or any(len(logits) != images for logits in found.values()):
+    shapes = {name: array.shape for name, array in logits.items()}
+    if len(set(shapes.values())) > 1 or any(len(array) != images for array in logits.values()):
         problems.append(f"expected logits of {images} images from both frameworks, found the shapes {shapes}")
-    for name, logits in found.items():
-        if bad := np.count_nonzero(~np.isfinite(logits).all(axis=-1)):
-            problems.append(f"{name}: the logits of {bad} of {len(logits)} images are not finite")
-        elif not logits.any():
+    for name, array in logits.items():
+        if bad := np.count_nonzero(~np.isfinite(array).all(axis=-1)):
+            problems.append(f"{name}: the logits of {bad} of {len(array)} images are not finite")
+        elif not array.any():
             problems.append(f"{name}: every logit is 0, so no class is predicted")
     return problems
 

@@ -16,22 +16,22 @@ from parity.records.saved_run import save_records
 from parity.training.cross_evaluation import cross_evaluate
 from parity.training.fingerprint import configuration
 from parity.training.run import Outcome, Progress, Settings, train
-from parity.training.store import Place, Standing, Store, locked, save, standing
+from parity.training.store import Store, TrainingFiles, TrainingStatus, locked, save, training_status
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Worker, Workers
 
-Say = Callable[[str], None]
+OnMessage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: what `parity.training.run.train` is told, and where the result is kept."""
+    """One training: the arguments of `parity.training.run.train`, and where its files are kept."""
 
     worker: Worker
     network: str
     images: Dataset
     settings: Settings
-    place: Place | None  # None: nowhere
+    files: TrainingFiles | None  # None: nowhere
 
     @property
     def title(self) -> str:
@@ -43,13 +43,18 @@ class Job:
         """Epochs in all."""
         return self.settings.epochs or recipe_for(self.network, self.settings).epochs
 
-    def standing(self) -> Standing:
-        """How far the training has come already. Raises CheckpointError, WorkerError."""
-        if self.place is None:
-            return Standing()
+    def status(self) -> TrainingStatus:
+        """How far the training has come already.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, or another training's.
+            WorkerError: the worker cannot describe its environment.
+        """
+        if self.files is None:
+            return TrainingStatus()
         settings = self.settings
         recipe = recipe_for(self.network, settings)
-        found = configuration(
+        configured = configuration(
             self.worker,
             self.network,
             recipe,
@@ -59,38 +64,42 @@ class Job:
             mode=settings.mode,
             precision=settings.precision,
         )
-        return standing(self.place, found, self.epochs)
+        return training_status(self.files, configured, self.epochs)
 
-    def explain(self, found: Standing) -> str:
-        """What is done about a standing, in one line; empty where the training begins on an empty place."""
-        if found.finished is not None and self.place is not None:
-            return f"{self.title}: already finished ({self.place.record.name})"
-        if found.epochs and self.place is not None:
-            name = self.place.checkpoint.name
-            return f"{self.title}: going on after epoch {found.epochs} of {self.epochs} ({name})"
-        if found.replaces:
-            return f"{self.title}: trained anew, which replaces a finished training at its end: {found.replaces}"
+    def explain(self, status: TrainingStatus) -> str:
+        """What follows from the status, in one line; empty where the training begins anew and replaces nothing."""
+        if status.finished is not None and self.files is not None:
+            return f"{self.title}: already finished ({self.files.record.name})"
+        if status.epochs and self.files is not None:
+            name = self.files.checkpoint.name
+            return f"{self.title}: going on after epoch {status.epochs} of {self.epochs} ({name})"
+        if status.replaces:
+            return f"{self.title}: trained again; at its end this replaces a finished training: {status.replaces}"
         return ""
 
     def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
-        """Train, or go on, with the machine to itself: the caller has stopped the other workers."""
-        checkpoint = self.place.checkpoint if self.place else None
+        """Train, or continue from the checkpoint. The caller has stopped the other workers."""
+        checkpoint = self.files.checkpoint if self.files else None
         outcome = train(
             self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
         )
-        self.worker.stop()  # its memory and threads belong to the next one now
+        self.worker.stop()  # frees its memory and threads for the next training
         return outcome
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to be trained: every seed in every framework. Raises ValueError where there would be no step."""
+class TrainingPlan:
+    """What is to be trained: every seed in every framework.
 
-    network: str  # that fits the images, see `fitting`
+    Raises:
+        ValueError: the batch is larger than the number of training images, so that there would be no step.
+    """
+
+    network: str  # a network or variant that fits the images, see `fitting`
     frameworks: tuple[str, ...]  # in the order in which they train
     images: Dataset
     seeds: tuple[int, ...] = (0,)
-    settings: Settings = field(default_factory=Settings)  # its seed is not looked at
+    settings: Settings = field(default_factory=Settings)  # its seed is ignored
 
     def __post_init__(self) -> None:
         if self.batch > (count := len(self.images.train_images)):
@@ -107,22 +116,27 @@ class Plan:
         return self.settings.batch or recipe_for(self.network, self.settings).batch
 
     def jobs(self, workers: Workers, store: Store | None) -> Iterator[Job]:
-        """Every training, seed by seed."""
+        """All trainings, seed by seed.
+
+        Args:
+            workers: those of the frameworks.
+            store: where they are kept; None: nowhere.
+        """
         for seed in self.seeds:
             settings = replace(self.settings, seed=seed)
             for framework in self.frameworks:
-                place = store.place(self.network, framework, settings) if store else None
-                yield Job(workers[framework], self.network, self.images, settings, place)
+                files = store.files(self.network, framework, settings) if store else None
+                yield Job(workers[framework], self.network, self.images, settings, files)
 
 
 @dataclass
-class Result:
-    """What a run of a plan came to."""
+class ExperimentResult:
+    """The outcomes of the trainings of a plan, and their comparison."""
 
-    plan: Plan
+    plan: TrainingPlan
     outcomes: list[Outcome] = field(default_factory=list)
     equivalence: Equivalence | None = None
-    crosses: list[CrossEvaluation] = field(default_factory=list)
+    cross_evaluations: list[CrossEvaluation] = field(default_factory=list)
     interrupted: bool = False
     save_errors: list[str] = field(default_factory=list)
 
@@ -133,13 +147,13 @@ class Result:
 
     @property
     def partial(self) -> bool:
-        """Whether any training did not come to its end."""
+        """Whether any training is unfinished."""
         expected = len(self.plan.seeds) * len(self.plan.frameworks)
-        return len(self.outcomes) < expected or any(each.weights is None for each in self.outcomes)
+        return len(self.outcomes) < expected or any(outcome.weights is None for outcome in self.outcomes)
 
     @property
-    def unlike(self) -> bool:
-        """Whether the frameworks trained on other batches or from other weights; what is unknown is not unlike."""
+    def inputs_differ(self) -> bool:
+        """Whether the frameworks trained on different batches or from different weights, as far as it is known."""
         return any(
             len({getattr(record, digest) for record in self.records if record.seed == seed} - {""}) > 1
             for seed in self.plan.seeds
@@ -148,126 +162,195 @@ class Result:
 
     @property
     def different(self) -> bool:
-        """Whether anything speaks against parity: unlike batches, a problem, a difference that rounding cannot make."""
+        """Whether anything contradicts parity: different batches, a problem, a gap above rounding."""
         problems = any(record.problems for record in self.records)
         verdict = self.equivalence is not None and self.equivalence.verdict == "different"
-        return self.unlike or problems or verdict or not all(cross.passed for cross in self.crosses)
+        return self.inputs_differ or problems or verdict or not all(cross.passed for cross in self.cross_evaluations)
 
 
 def fitting(name: str, images: Dataset) -> str:
-    """The network of that name, or its variant for the images' size and number of classes."""
+    """The network that fits a data set.
+
+    Args:
+        name: of a network of the catalogue.
+        images: whose size and number of classes it must fit.
+
+    Returns:
+        The same name, or that of the variant that fits.
+
+    Raises:
+        UnknownNetworkError: there is no network of that name, or no such variant.
+    """
     return variant(name, classes=len(images.classes), size=images.train_images.shape[1])
 
 
 def recipe_for(name: str, settings: Settings) -> Recipe:
-    """The recipe that a training with these settings follows."""
+    """The recipe of a training: that of the settings, else the network's own.
+
+    Args:
+        name: of the network.
+        settings: of the training.
+    """
     return settings.recipe or recipe_of(network(name).recipe)
 
 
 def run(
     workers: Workers,
-    plan: Plan,
+    plan: TrainingPlan,
     store: Store | None,
     environment: Mapping[str, Any],
     on_progress: Callable[[Progress], None],
-    say: Say,
-) -> Result:
-    """Train what is not finished in the store, then compare; stop at an interruption, go on after a worker that failed.
+    on_message: OnMessage,
+) -> ExperimentResult:
+    """Train what is not finished in the store, then compare.
 
-    Every place is locked and looked at before the first training begins. Raises StoreError where another process is at
-    work, CheckpointError where a checkpoint is damaged or foreign.
+    Stops at an interruption; continues after a worker that failed. The files of every training are locked and checked
+    before the first training begins.
+
+    Args:
+        workers: those of the plan's frameworks.
+        plan: what to train.
+        store: where trainings are kept; None: nowhere.
+        environment: the environment record, saved with every training.
+        on_progress: called with the progress of a training.
+        on_message: called with each line for the user.
+
+    Returns:
+        The outcomes so far, and the comparison where all trainings are there.
+
+    Raises:
+        StoreError: another process trains the same.
+        CheckpointError: a checkpoint is damaged, or another training's.
+        WorkerError: a worker cannot describe its environment.
     """
-    result = Result(plan)
+    experiment = ExperimentResult(plan)
     with contextlib.ExitStack() as locks:
         try:
             jobs = list(plan.jobs(workers, store))
             for job in jobs:
-                if job.place is not None:
-                    locks.enter_context(locked(job.place))
-            for job, found in [(job, job.standing()) for job in jobs]:
-                outcome, unsaved = train_or_reuse(job, found, workers, environment, on_progress, say)
-                result.outcomes.append(outcome)
+                if job.files is not None:
+                    locks.enter_context(locked(job.files))
+            for job, status in [(job, job.status()) for job in jobs]:
+                outcome, unsaved = train_or_reuse(job, status, workers, environment, on_progress, on_message)
+                experiment.outcomes.append(outcome)
                 # a full disk must not cost the comparison of what was trained: the error is kept for the end
-                result.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
+                experiment.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
                 if outcome.interrupted:
-                    result.interrupted = True
-                    return result
+                    experiment.interrupted = True
+                    return experiment
             if len(plan.frameworks) > 1:
-                _compare(result, workers, store, environment, say)
+                _compare(experiment, workers, store, environment, on_message)
         except KeyboardInterrupt:  # between two trainings, while saving, or while comparing
-            result.interrupted = True
-    return result
+            experiment.interrupted = True
+    return experiment
 
 
 def train_or_reuse(
     job: Job,
-    found: Standing,
+    status: TrainingStatus,
     workers: Workers,
     environment: Mapping[str, Any],
     on_progress: Callable[[Progress], None],
-    say: Say,
+    on_message: OnMessage,
 ) -> tuple[Outcome, str]:
-    """The finished training that was found, or a new one, saved at its place; and why it could not be saved.
+    """Return the finished training, or train and save.
 
-    All workers but its own are stopped first: they would disturb, and the peak of memory is to be this training's.
+    All other workers are stopped first: they would slow it down, and the peak of memory has to be this training's.
+
+    Args:
+        job: the training.
+        status: of the job.
+        workers: all workers.
+        environment: the environment record, saved with the training.
+        on_progress: called with the progress of the training.
+        on_message: called with each line for the user.
+
+    Returns:
+        The outcome, and why it could not be saved; empty where it was.
     """
-    if line := job.explain(found):
-        say(line)
-    if found.finished is not None:
-        return found.finished, ""
+    if line := job.explain(status):
+        on_message(line)
+    if status.finished is not None:
+        return status.finished, ""
     for name in workers:
         if name != job.worker.framework:
             workers[name].stop()
     outcome = job.train(on_progress)
     for warning in outcome.warnings:
-        say(f"{job.title}: {warning}")
-    if job.place is not None:
+        on_message(f"{job.title}: {warning}")
+    if job.files is not None:
         try:
-            save(job.place, outcome, environment)
+            save(job.files, outcome, environment)
         except OSError as error:
             return outcome, f"the result could not be saved: {error}"
     return outcome, ""
 
 
-def _compare(result: Result, workers: Workers, store: Store | None, environment: Mapping[str, Any], say: Say) -> None:
+def _compare(
+    experiment: ExperimentResult,
+    workers: Workers,
+    store: Store | None,
+    environment: Mapping[str, Any],
+    on_message: OnMessage,
+) -> None:
     """Test the accuracies for equivalence, and evaluate every finished training's weights in the other framework."""
-    plan = result.plan
+    plan = experiment.plan
     if len(plan.seeds) >= FEWEST_SEEDS:
-        result.equivalence = compared(result.records, plan.frameworks)
-    for outcome in result.outcomes:
+        experiment.equivalence = compared(experiment.records, plan.frameworks)
+    for outcome in experiment.outcomes:
         if outcome.weights is not None:
             title = FRAMEWORKS[outcome.record.framework].title
-            say(f"evaluating in both frameworks what {title} trained, seed {outcome.record.seed}")
-            result.crosses.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
-    if store is not None and not result.partial:
-        found = [each for each in (result.equivalence, *result.crosses) if each is not None]
+            on_message(f"evaluating in both frameworks what {title} trained, seed {outcome.record.seed}")
+            experiment.cross_evaluations.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
+    if store is not None and not experiment.partial:
+        records = [record for record in (experiment.equivalence, *experiment.cross_evaluations) if record is not None]
         path = store.outcome_path(plan.network, plan.settings)
         try:
-            save_records(path, found, environment)
+            save_records(path, records, environment)
         except OSError as error:
-            result.save_errors.append(f"the comparison could not be saved: {error}")
+            experiment.save_errors.append(f"the comparison could not be saved: {error}")
 
 
 def compared(records: Sequence[Training], frameworks: Sequence[str]) -> Equivalence:
-    """The test of equivalence over the trainings of two frameworks."""
+    """Test whether the final accuracies of two frameworks are equivalent.
+
+    Args:
+        records: their trainings, in any order.
+        frameworks: the two names.
+    """
     return equivalence({name: [record for record in records if record.framework == name] for name in frameworks})
 
 
 def require_one_precision(environment: Mapping[str, Any]) -> None:
-    """Raises ValueError when one framework computes in less than float32: such times do not compare."""
+    """Refuse frameworks of which only one computes in full float32: their times cannot be compared.
+
+    Args:
+        environment: the environment record, see `parity.workers.environment.collect`.
+
+    Raises:
+        ValueError: the precisions differ; the message says what to do.
+    """
     facts = environment["frameworks"]
-    verdicts = {name: found["precision"]["verdict"] for name, found in facts.items() if "precision" in found}
+    verdicts = {name: entry["precision"]["verdict"] for name, entry in facts.items() if "precision" in entry}
     if len(set(verdicts.values())) > 1:
         listed = ", ".join(f"{name}: {verdict}" for name, verdict in verdicts.items())
         raise ValueError(
-            f"the frameworks compute in unlike precisions ({listed}), which must not be compared. "
+            f"the frameworks compute in different precisions ({listed}), which must not be compared. "
             "Switch TF32 and bfloat16 off, or use --device cpu; see `parity doctor`."
         )
 
 
 def require_precision(workers: Workers, precision: str) -> None:
-    """Raises ValueError when a framework cannot train in this precision: the same on both sides, or not at all."""
-    asked = workers.map(lambda worker: worker.supports(precision))
-    problems = {FRAMEWORKS[name].title: problem for name, problem in asked.items()}
+    """Refuse a precision that not every framework can train in.
+
+    Args:
+        workers: both frameworks'.
+        precision: "float32", "float64" or "bfloat16".
+
+    Raises:
+        ValueError: a framework does not have it; the message says why.
+    """
+    replies = workers.map(lambda worker: worker.supports(precision))
+    problems = {FRAMEWORKS[name].title: problem for name, problem in replies.items()}
     if listed := "; ".join(f"{title} has {problem}" for title, problem in problems.items() if problem):
         raise ValueError(f"--precision {precision} is refused, because both frameworks must have it: {listed}.")

@@ -1,4 +1,4 @@
-"""What decides the outcome of a training, so that a checkpoint or a finished run can be told from a foreign one."""
+"""The configuration that determines the outcome of a training: what a checkpoint or a finished run belongs to."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from parity.training.reached_code import reached
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Worker
 
-# What a training does, on the side that asks for it and in the worker of a framework's twin. All that these rest on
-# takes part: with other code there, what was finished counts as unfinished.
+# The code of a training, in the suite and in the worker of a framework's twin. All code that these use takes part: when
+# it changes, finished trainings count as unfinished.
 ROOTS = (
     "parity.training.run._Run",
     "{twin}.device.device",
@@ -29,7 +29,7 @@ ROOTS = (
     "{twin}.training.loop",
 )
 
-# What they name and what does not decide the outcome, or is part of a configuration by value.
+# What they use and what does not determine the outcome, or is part of a configuration by value.
 WITHOUT = (
     "parity.catalogue.networks",  # by value: the design
     "parity.catalogue.recipes.recipe_of",  # by value: the recipe
@@ -37,7 +37,7 @@ WITHOUT = (
     "parity.kinds",
     "parity.printable",
     "parity.records",
-    "parity.runtime.precision",  # what a worker says of itself, and the kinds that it knows
+    "parity.runtime.precision",  # what a worker reports of itself, and the kinds that it knows
     "parity.runtime.tracing",
     "parity.system",
     "parity.training.checkpoint",
@@ -51,9 +51,25 @@ WITHOUT = (
 def configuration(
     worker: Worker, name: str, recipe: Recipe, dataset: Dataset, *, batch: int, seed: int, mode: str, precision: str
 ) -> dict[str, Any]:
-    """Plain JSON values: two trainings with the same ones must come to the same weights, on a CPU bit for bit.
+    """All that determines the trained weights: with equal values they are equal, on a CPU bit for bit.
 
-    The number of epochs is not among them, so that a finished part of a longer training can be told as such.
+    The number of epochs is not among it, so that a checkpoint of a longer training is accepted.
+
+    Args:
+        worker: whose environment is described.
+        name: of the network.
+        recipe: of the training.
+        dataset: images and labels.
+        batch: images a step.
+        seed: of weights and epoch plans.
+        mode: of the steps: "auto", "eager", ...
+        precision: "float32", "float64" or "bfloat16".
+
+    Returns:
+        Plain JSON values.
+
+    Raises:
+        WorkerError: the worker cannot describe its environment.
     """
     environment = worker.environment()
     family = type(network(name).design)
@@ -64,7 +80,7 @@ def configuration(
         "framework version": environment.version,
         "package versions": environment.packages | {"numpy of the suite": np.__version__},
         "code": code_version(FRAMEWORKS[worker.framework].package, f"{family.__module__}.{family.__qualname__}"),
-        "recipe": {each: value for each, value in _plain(recipe).items() if each not in ("source", "note", "epochs")},
+        "recipe": {key: value for key, value in _plain(recipe).items() if key not in ("source", "note", "epochs")},
         "batch": batch,
         "seed": seed,
         "mode": mode,
@@ -80,7 +96,7 @@ def _design(name: str) -> dict[str, Any]:
     """What of a network's entry in the catalogue decides what is built."""
     entry = network(name)
     return {"family": type(entry.design).__name__} | {
-        each: value for each, value in _plain(entry).items() if each in ("design", "batch_norm", "image", "classes")
+        key: value for key, value in _plain(entry).items() if key in ("design", "batch_norm", "image", "classes")
     }
 
 
@@ -90,22 +106,34 @@ def _plain(facts: Any) -> dict[str, Any]:
 
 
 def fingerprint(configured: Mapping[str, Any]) -> str:
-    """sha256 of a configuration."""
+    """sha256 (hex) of a configuration.
+
+    >>> fingerprint({"seed": 0})[:12]
+    'de7d7744ccd7'
+    """
     return hashlib.sha256(json.dumps(configured, sort_keys=True).encode()).hexdigest()
 
 
-def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
-    """One line for every entry in which a configuration is not the expected one."""
+def differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """One line for every entry in which a configuration is not the expected one.
+
+    Args:
+        actual: the stored configuration.
+        expected: the configuration of the training that is to run.
+
+    >>> differences({"seed": 0, "batch": 32}, {"seed": 1, "batch": 32})
+    ['seed: expected 1, found 0']
+    """
     return [
-        f"{key}: expected {_short(expected.get(key))}, found {_short(found.get(key))}"
-        for key in {**expected, **found}
-        if found.get(key) != expected.get(key)
+        f"{key}: expected {_short(expected.get(key))}, found {_short(actual.get(key))}"
+        for key in {**expected, **actual}
+        if actual.get(key) != expected.get(key)
     ]
 
 
 @lru_cache
 def code_version(twin: str, family: str, root: Path = ROOT) -> str:
-    """sha256 of the code that decides the outcome of a training.
+    """sha256 (hex) of the code that determines the outcome of a training.
 
     Args:
         twin: the framework's package.
@@ -119,7 +147,7 @@ def code_version(twin: str, family: str, root: Path = ROOT) -> str:
 
 @lru_cache(maxsize=4)
 def dataset_digest(dataset: Dataset) -> str:
-    """sha256 of all images and labels."""
+    """sha256 (hex) of all images and labels."""
     total = hashlib.sha256()
     for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
         total.update(f"{array.shape};".encode())

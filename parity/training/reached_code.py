@@ -1,8 +1,8 @@
-"""The code that a result rests on: every definition of the project that is reached by name from some given ones.
+"""The code that a result depends on: every definition of the project that is reached by name from given ones.
 
-Nothing is imported, the sources are only parsed. What else of the project a definition uses stands in its text by name
-and by a number, which counts in the order in which the search came upon it: so a definition may move, and be
-documented, and the texts stay as they are.
+Nothing is imported; the sources are only parsed. In the text of a definition, other definitions of the project appear
+by name and by their number in the order of the search. So a definition can be moved or documented without a change of
+the texts.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from parity.training.canonical_code import DEFINITIONS, canonical, dotted, in_on
 def reached(
     roots: Sequence[str], *, without: Collection[str] = (), chosen: str = "", root: Path = ROOT
 ) -> dict[str, str]:
-    """What the definitions `roots` rest on, themselves included.
+    """The definitions that `roots` depend on, themselves included.
 
     A definition takes part when one that takes part names it. With the first definition of a module come the module's
     statements that bind no name (as `register(...)`), its definitions under a decorator of the project, and the same of
     the modules that it imports without using a name of them. Strings used as names (`getattr`) are not followed.
 
     Args:
-        roots: as "package.module.name"; "package.module" stands for all that is defined there.
-        without: definitions and modules, with all below, that do not count: they appear by name alone.
+        roots: as "package.module.name"; "package.module" means all that is defined there.
+        without: definitions and modules, with all in them, that are left out: they appear by name alone.
         chosen: a definition that tables have as a key: where all keys of a dictionary are definitions and this is
             among them, its entry alone counts.
         root: the folder that holds the packages.
@@ -54,7 +54,7 @@ class _Module:
     path: Path
 
     def __post_init__(self) -> None:
-        self.imports: dict[str, str] = {}  # by the name here: where from, dotted
+        self.imports: dict[str, str] = {}  # dotted origins by the name in this module
         self.bindings: dict[str, list[int]] = {}  # the statements that bind the name
         self.effects: list[int] = []  # those that do something else
         self.body = ast.parse(self.path.read_bytes(), self.path).body
@@ -63,17 +63,17 @@ class _Module:
 
     def _sort(self, index: int, statement: ast.stmt) -> None:
         nested = [statement] if isinstance(statement, DEFINITIONS) else list(in_one_scope(statement))
-        imports = [each for each in nested if isinstance(each, ast.Import | ast.ImportFrom)]
-        for each in imports:
-            self.imports |= self.imported(each)
-        names = [each.id for each in nested if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
-        names += [each.name for each in nested if isinstance(each, DEFINITIONS)]
+        imports = [node for node in nested if isinstance(node, ast.Import | ast.ImportFrom)]
+        for node in imports:
+            self.imports |= self.imported(node)
+        names = [node.id for node in nested if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+        names += [node.name for node in nested if isinstance(node, DEFINITIONS)]
         for name in names:
             self.bindings.setdefault(name, []).append(index)
         simple = isinstance(statement, (*DEFINITIONS, ast.Import, ast.ImportFrom))
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         assigned = isinstance(statement, ast.Assign | ast.AnnAssign) and not any(
-            isinstance(each, ast.Attribute | ast.Subscript) for each in targets
+            isinstance(node, ast.Attribute | ast.Subscript) for node in targets
         )
         docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         only_imports = isinstance(statement, ast.If) and {*statement.body, *statement.orelse} == set(imports)
@@ -82,24 +82,26 @@ class _Module:
             self.effects.append(index)
 
     def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, str]:
-        """Where the names come from that an import binds."""
+        """The dotted origins of the names that an import binds."""
         if isinstance(statement, ast.Import):
-            whole = {each.asname or each.name.partition(".")[0]: each for each in statement.names}
-            return {name: each.name if each.asname else name for name, each in whole.items()}
+            whole = {alias.asname or alias.name.partition(".")[0]: alias for alias in statement.names}
+            return {name: alias.name if alias.asname else name for name, alias in whole.items()}
         parts = self.name.split(".")
         above = parts[: len(parts) - statement.level + (self.path.name == "__init__.py")] if statement.level else []
         origin = ".".join([*above, *([statement.module] if statement.module else [])])
-        if any(each.name == "*" for each in statement.names):
+        if any(alias.name == "*" for alias in statement.names):
             raise LookupError(f"{self.path}, line {statement.lineno}: expected names to import, found *")
         if origin == "__future__":
             return {}
-        return {each.asname or each.name: f"{origin}.{each.name}" for each in statement.names}
+        return {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in statement.names}
 
     @cached_property
     def unused(self) -> list[str]:
-        """Where imports come from whose name does not appear again; and whole modules, whose name tells only a part."""
-        used = {each.id for statement in self.body for each in ast.walk(statement) if isinstance(each, ast.Name)}
-        whole = [each.name for statement in self.body if isinstance(statement, ast.Import) for each in statement.names]
+        """The origins of imports whose name is not used, and of whole modules, of which the name is only a part."""
+        used = {node.id for statement in self.body for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        whole = [
+            alias.name for statement in self.body if isinstance(statement, ast.Import) for alias in statement.names
+        ]
         return [*whole, *(origin for name, origin in self.imports.items() if name not in used)]
 
 
@@ -144,20 +146,20 @@ class _Search:
             if len(texts) < len(self.queue):
                 statement = self.queue[len(texts)]
                 texts[statement.title] = canonical(statement.node, _NamesIn(self, statement.module))
-            else:  # last, so that the order does not tell in which way a module was imported
+            else:  # last, so that the order does not depend on how a module was imported
                 self.take_effects(self.pending.pop(0))
         return texts
 
     def module(self, name: str) -> _Module | None:
         """The module of the project of that name, None where there is none."""
         if name not in self.modules:
-            place = self.root.joinpath(*name.split("."))
-            files = [path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()]
+            location = self.root.joinpath(*name.split("."))
+            files = [path for path in (location / "__init__.py", location.with_suffix(".py")) if path.is_file()]
             self.modules[name] = _Module(name, files[0]) if files else None
         return self.modules[name]
 
     def origin(self, parts: list[str]) -> tuple[str, list[str]]:
-        """Follow imports: where something is defined (as given, outside of the project), and what is asked of it."""
+        """Follow imports: the dotted name of a definition (unchanged outside of the project), and the attributes."""
         for length in range(len(parts), 0, -1):
             module = self.module(".".join(parts[:length]))
             if module is None:
@@ -176,13 +178,13 @@ class _Search:
         return ".".join(parts), []
 
     def refer(self, parts: list[str]) -> list[str]:
-        """How a canonical text names what stands under this dotted name; what is of the project is reached by it."""
+        """How a canonical text names this dotted name; adds a definition of the project to the search."""
         defined, rest = self.origin(parts)
         above, _, name = defined.rpartition(".")
         if self.is_left_out(defined):
             return [name, *rest]
         if whole := self.module(defined):
-            numbers = [self.number(whole, index) for each in whole.bindings.values() for index in each]
+            numbers = [self.number(whole, index) for indices in whole.bindings.values() for index in indices]
         elif module := self.module(above):
             numbers = [self.number(module, index) for index in module.bindings.get(name, ())]
         else:
@@ -190,11 +192,11 @@ class _Search:
         return [f"{name}<{','.join(map(str, numbers))}>", *rest]
 
     def is_left_out(self, defined: str) -> bool:
-        """Whether it does not count, by its dotted name."""
-        return any(f"{defined}.".startswith(f"{each}.") for each in self.without)
+        """Whether the definition of this dotted name is left out."""
+        return any(f"{defined}.".startswith(f"{prefix}.") for prefix in self.without)
 
     def number(self, module: _Module, index: int) -> int:
-        """The place of a statement in the order of the search."""
+        """The index of a statement in the order of the search."""
         statement = Statement(module, index)
         if statement not in self.queue:
             self.queue.append(statement)
@@ -202,7 +204,7 @@ class _Search:
         return self.queue.index(statement)
 
     def touch(self, module: _Module) -> None:
-        """Note that a module takes part, and what it imports for its effects alone."""
+        """Add a module, and the modules that it imports for their effects alone."""
         if module.name in self.touched or self.is_left_out(module.name):
             return
         self.touched.add(module.name)
@@ -212,11 +214,13 @@ class _Search:
                 self.touch(other)
 
     def take_effects(self, module: _Module) -> None:
-        """What takes part with a module though nothing names it."""
+        """Add the statements of a module that take part though nothing names them."""
         names = _NamesIn(self, module)
         for index, node in enumerate(module.body):
             decorators = node.decorator_list if isinstance(node, DEFINITIONS) else []
-            called = [dotted(each.func if isinstance(each, ast.Call) else each) for each in decorators]
+            called = [
+                dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) for decorator in decorators
+            ]
             if index in module.effects or any(names.is_of_the_project(parts) for parts in called):
                 self.number(module, index)
 
@@ -242,7 +246,7 @@ class _NamesIn:
     def is_chosen(self, keys: list[list[str]]) -> list[bool]:
         defined = [self.search.origin(parts)[0] if parts else "" for parts in keys]
         narrow = all(defined) and self.search.chosen in defined
-        return [not narrow or each == self.search.chosen for each in defined]
+        return [not narrow or key == self.search.chosen for key in defined]
 
     def is_of_the_project(self, parts: list[str]) -> bool:
         """Whether what the module has under this dotted name is defined in the project."""

@@ -26,7 +26,7 @@ from parity.workers.pool import Worker, WorkerError
 
 @dataclass(frozen=True)
 class Progress:
-    """News of a running training, for a display; a finished epoch comes with its `record`."""
+    """The progress of a training, for a display; after a finished epoch with its `record`."""
 
     network: str
     framework: str
@@ -42,7 +42,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained; what is None is the recipe's own. `recipe` None: the network's."""
+    """How a network is trained.
+
+    Attributes:
+        recipe: None: the network's own.
+        epochs: None: the recipe's.
+        batch: images a step; None: the recipe's.
+        seed: of weights, epoch plans and dropout.
+        mode: of the steps: "auto", or one that the framework has ("eager", "to_static", "tf.function").
+        precision: "float32", "float64" or "bfloat16".
+    """
 
     recipe: Recipe | None = None
     epochs: int | None = None
@@ -59,7 +68,7 @@ class Outcome:
     record: Training
     weights: State | None
     interrupted: bool = False  # by Ctrl-C
-    warnings: tuple[str, ...] = ()  # what did not touch the result: a checkpoint that could not be written
+    warnings: tuple[str, ...] = ()  # problems that do not change the result, as a checkpoint that could not be written
 
 
 def train(
@@ -69,13 +78,31 @@ def train(
     settings: Settings = Settings(),
     *,
     checkpoint: Path | None = None,
-    on_progress: Callable[[Progress], None] = lambda news: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Outcome:
-    """Train the network, and with a `checkpoint` go on from there when the file exists, and write it after each epoch.
+    """Train a network in one framework.
 
-    A worker that fails, and Ctrl-C, end the training early: the outcome then has the epochs so far, no weights, and
-    says why in `record.problems`. Raises ValueError when the data set is smaller than a batch, and CheckpointError
-    when the checkpoint is damaged or another training's.
+    Args:
+        worker: the framework's.
+        name: of the network.
+        dataset: what it is trained on and evaluated with.
+        settings: recipe, seed and so on.
+        checkpoint: a file from which the training continues where it exists, and which is written after each epoch.
+        on_progress: called before the first epoch, twice a second, and after each epoch.
+
+    Returns:
+        The outcome. A worker that fails, and Ctrl-C, end the training early: the outcome then has the epochs so far and
+        no weights, and `record.problems` says why.
+
+    Raises:
+        ValueError: the data set is smaller than a batch.
+        CheckpointError: the checkpoint is damaged, or another training's.
+
+    Example::
+
+        with Workers() as workers:
+            outcome = train(workers["paddle"], "lenet5", load("generated"), Settings(epochs=2))
+            print(outcome.record.epochs[-1].test_accuracy)
     """
     interrupted = False
     run = _Run(worker, name, dataset, settings, checkpoint, on_progress)
@@ -122,9 +149,9 @@ class _Run:
         self.step_mode = ""
 
     def prepare(self) -> None:
-        """Data and weights to the device; compile; compare the first epoch's batches with the reference's.
+        """Put data and weights on the device; compile; compare the first epoch's batches with the reference's.
 
-        With a checkpoint: go on from it, once the same has been set up.
+        With a checkpoint, continue from it instead of the comparison.
         """
         self._report(0, 0)
         settings = self.settings
@@ -154,9 +181,9 @@ class _Run:
         if saved is not None:
             self._go_on(saved)
         else:
-            found = self.worker.digest_batches(self.name, plan)
-            self.digests["batches"] = found
-            if found != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
+            batches_digest = self.worker.digest_batches(self.name, plan)
+            self.digests["batches"] = batches_digest
+            if batches_digest != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
                 self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
         self.sessions.append(TrainingSession(len(self.records), first_seconds))
 
@@ -169,8 +196,8 @@ class _Run:
         """Train and evaluate the epoch (counted from 0)."""
         plan = self._plan(epoch)
 
-        def on_progress(news: EpochProgress) -> None:
-            self._report(epoch + 1, news.step, news.loss, news.accuracy)
+        def on_progress(progress: EpochProgress) -> None:
+            self._report(epoch + 1, progress.step, progress.loss, progress.accuracy)
 
         trained = self.worker.train_epoch(self.name, plan, on_progress)
         tested = self.worker.evaluate(self.name)
@@ -193,7 +220,7 @@ class _Run:
         self._report(epoch + 1, self.steps, record.train_loss, record.train_accuracy, record)
 
     def save(self) -> None:
-        """Write the checkpoint; where that fails the training goes on, and the earlier checkpoint stays."""
+        """Write the checkpoint; where that fails the training continues, and the earlier checkpoint stays."""
         if self.checkpoint is None:
             return
         arrays = self.worker.export_training(self.name, optimizer=True).arrays
@@ -216,7 +243,7 @@ class _Run:
         self.weights, self.peak_memory = trained.state, trained.peak_memory
 
     def record(self) -> Training:
-        """What is known so far."""
+        """The record of the training so far."""
         return Training(
             network=self.name,
             framework=self.worker.framework,
@@ -254,12 +281,20 @@ class _Run:
     def _report(
         self, epoch: int, step: int, loss: float = 0.0, accuracy: float = 0.0, record: Epoch | None = None
     ) -> None:
-        place = self.name, self.worker.framework, epoch, self.epochs, step, self.steps
-        self.on_progress(Progress(*place, loss, accuracy, record, self.seed))
+        position = self.name, self.worker.framework, epoch, self.epochs, step, self.steps
+        self.on_progress(Progress(*position, loss, accuracy, record, self.seed))
 
 
 def not_begun(worker: Worker, name: str, dataset: Dataset, settings: Settings, problem: str) -> Outcome:
-    """The outcome of a training that could not begin, for a record that says why."""
-    run = _Run(worker, name, dataset, settings, None, lambda news: None)
+    """The outcome of a training that could not begin.
+
+    Args:
+        worker: of the framework.
+        name: of the network.
+        dataset: of the training.
+        settings: of the training.
+        problem: why it could not begin, for the record.
+    """
+    run = _Run(worker, name, dataset, settings, None, lambda progress: None)
     run.problems.append(problem)
     return Outcome(run.record(), None)

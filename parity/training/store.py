@@ -1,7 +1,7 @@
 """One folder of trainings: records, weights, checkpoints. What is finished there is not trained again.
 
-Everything is written by way of a temporary name, and in this order: weights, record, then the checkpoint is removed. So
-a record never speaks of weights that are not there, and a process that is killed in between has lost nothing.
+Every file is written under a temporary name and renamed, in this order: weights, record; then the checkpoint is
+removed. So there is no record without its weights, and a process that is killed in between loses nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from parity.weights.state import StateError, digest
 
 
 class StoreError(Exception):
-    """A training that cannot be kept in its place at the moment; the message says why and what to do."""
+    """A training that cannot be kept in the store at the moment; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingFiles:
     """The files of one training."""
 
     folder: Path
@@ -59,17 +59,17 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a training has come in its place."""
+class TrainingStatus:
+    """How far a training in the store has come."""
 
     finished: Outcome | None = None
     epochs: int = 0  # in the checkpoint; 0 where there is none
-    replaces: str = ""  # why the finished training that lies there is another one; empty where none does
+    replaces: str = ""  # why a finished training that is stored there is a different one; empty where none is
 
 
 @dataclass(frozen=True)
 class Store:
-    """The folder; made at once, so that a bad place costs no training."""
+    """The folder; made at once, so that one that cannot be written to is refused before any training."""
 
     folder: Path
 
@@ -79,17 +79,30 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
         except OSError as error:
-            found = "a file" if self.folder.is_file() else error.strerror or str(error)
+            reason = "a file" if self.folder.is_file() else error.strerror or str(error)
             raise StoreError(
-                f"{self.folder}: expected a directory that can be written to, found: {found}. Choose another."
+                f"{self.folder}: expected a directory that can be written to, found: {reason}. Choose another."
             ) from None
 
-    def place(self, name: str, framework: str, settings: Settings) -> Place:
-        """Where a training is kept: by network, framework and seed, and what of the recipe is not the network's own."""
-        return Place(self.folder, "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)]))
+    def files(self, name: str, framework: str, settings: Settings) -> TrainingFiles:
+        """The files of a training.
+
+        Args:
+            name: of the network.
+            framework: its name.
+            settings: the seed, and a recipe or precision that is not the default, are part of the file names.
+        """
+        return TrainingFiles(
+            self.folder, "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)])
+        )
 
     def outcome_path(self, name: str, settings: Settings) -> Path:
-        """Where the comparison of a network's trainings is kept."""
+        """The file of the comparison of a network's trainings.
+
+        Args:
+            name: of the network.
+            settings: as for `files`; the seed is ignored.
+        """
         return self.folder / ("-".join([name, *_unusual(name, settings)]) + "-outcome.json")
 
 
@@ -100,72 +113,90 @@ def _unusual(name: str, settings: Settings) -> list[str]:
 
 
 @contextlib.contextmanager
-def locked(place: Place) -> Iterator[None]:
-    """Keep other processes away from the place, and remove what one that was killed had half written.
+def locked(files: TrainingFiles) -> Iterator[None]:
+    """Lock the files of a training, and remove partly written files of a process that was killed.
 
-    The system lifts the lock of a killed process. Raises StoreError when another process is there.
+    The system releases the lock of a killed process.
+
+    Raises:
+        StoreError: another process holds the lock.
     """
-    lock = FileLock(place.folder / f".{place.stem}.lock", timeout=0)
+    lock = FileLock(files.folder / f".{files.stem}.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise StoreError(
-            f"{place.folder}: another process is training {place.stem} there. Wait until it is done, or stop it, or "
+            f"{files.folder}: another process is training {files.stem} there. Wait until it is done, or stop it, or "
             "write to another directory."
         ) from None
     try:
-        for pattern in (f".{place.stem}.*.part", f".{place.partial.name}.*.part"):
-            for half in place.folder.glob(pattern):
+        for pattern in (f".{files.stem}.*.part", f".{files.partial.name}.*.part"):
+            for half in files.folder.glob(pattern):
                 half.unlink()
         yield
     finally:
         lock.release()
 
 
-def standing(place: Place, configuration: Mapping[str, Any], epochs: int) -> Standing:
-    """Whether this very training lies there, finished or as a checkpoint. Changes nothing.
+def training_status(files: TrainingFiles, configuration: Mapping[str, Any], epochs: int) -> TrainingStatus:
+    """Whether exactly this training is stored, finished or as a checkpoint. Changes nothing.
 
-    Raises CheckpointError when the checkpoint is damaged or another training's.
+    Args:
+        files: of the training.
+        configuration: see `parity.training.fingerprint.configuration`.
+        epochs: its number of epochs in all.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or another training's.
     """
-    finished, replaces = _finished(place, fingerprint(configuration), epochs)
+    finished, replaces = _finished(files, fingerprint(configuration), epochs)
     if finished is not None:
-        return Standing(finished)
-    saved = Checkpoint.load(place.checkpoint, configuration, epochs)
-    return Standing(epochs=len(saved.epochs) if saved else 0, replaces=replaces)
+        return TrainingStatus(finished)
+    saved = Checkpoint.load(files.checkpoint, configuration, epochs)
+    return TrainingStatus(epochs=len(saved.epochs) if saved else 0, replaces=replaces)
 
 
-def _finished(place: Place, wanted: str, epochs: int) -> tuple[Outcome | None, str]:
-    """The finished training, or why it is not this one: a line, empty where none lies there."""
-    if not place.record.exists():
+def _finished(files: TrainingFiles, expected: str, epochs: int) -> tuple[Outcome | None, str]:
+    """The finished training, or the reason why it is not this one; empty where none is stored."""
+    if not files.record.exists():
         return None, ""
     try:
-        record = next(record for record, _ in load_run(place.record).entries if isinstance(record, Training))
-        weights = load_state(place.weights)
+        record = next(record for record, _ in load_run(files.record).entries if isinstance(record, Training))
+        weights = load_state(files.weights)
     except (RecordError, StateError) as error:
         return None, str(error)
     except StopIteration:
-        return None, f"{place.record}: it holds no training"
-    if record.configuration != wanted:
-        return None, f"{place.record}: its configuration is another one (recipe, data, device, threads, versions, code)"
+        return None, f"{files.record}: it holds no training"
+    if record.configuration != expected:
+        return None, f"{files.record}: its configuration is another one (recipe, data, device, threads, versions, code)"
     if record.epochs_planned != epochs:
-        return None, f"{place.record}: expected {epochs} epochs, found {record.epochs_planned}"
+        return None, f"{files.record}: expected {epochs} epochs, found {record.epochs_planned}"
     if digest(weights) != record.weights_digest:
-        return None, f"{place.weights}: these are not the weights that {place.record.name} tells of"
+        return None, f"{files.weights}: these are not the weights that {files.record.name} describes"
     return Outcome(record, weights), ""
 
 
-def save(place: Place, outcome: Outcome, environment: Mapping[str, Any]) -> Path:
-    """Write a training that came to its end, or the record of a partial one; return the record's path.
+def save(files: TrainingFiles, outcome: Outcome, environment: Mapping[str, Any]) -> Path:
+    """Write a finished training, or the record of a partial one. Ctrl-C waits until it is written.
 
-    Ctrl-C waits until it is written. Raises OSError.
+    Args:
+        files: where to.
+        outcome: of the training; without weights it is partial.
+        environment: the environment record, saved with it.
+
+    Returns:
+        The path of the record.
+
+    Raises:
+        OSError: it could not be written.
     """
     text = _as_text([outcome.record], environment)
     with _without_interruption():
         if outcome.weights is None:
-            write_atomically(place.partial, text)
-            return place.partial
-        save_state(outcome.weights, place.weights)
-        write_atomically(place.record, text)
-        for done in (place.checkpoint, place.partial):
+            write_atomically(files.partial, text)
+            return files.partial
+        save_state(outcome.weights, files.weights)
+        write_atomically(files.record, text)
+        for done in (files.checkpoint, files.partial):
             done.unlink(missing_ok=True)
-    return place.record
+    return files.record

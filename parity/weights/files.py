@@ -21,7 +21,16 @@ DTYPES = {"F32": "<f4", "F64": "<f8"}  # what a state is made of, by safetensors
 
 
 def save_state(state: Mapping[str, np.ndarray], path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a canonical state as a safetensors file, by way of a temporary name beside it. Raises OSError."""
+    """Write a canonical state as a safetensors file, by way of a temporary name beside it.
+
+    Args:
+        state: float32 or float64 arrays by name.
+        path: the file; its directory is made. What it held is replaced only once the new file is whole.
+        metadata: texts to be kept beside the arrays, see `read_metadata`.
+
+    Raises:
+        OSError: no room, or no permission.
+    """
     arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
     with replacing(path, sum(array.nbytes for array in arrays.values())) as temporary:
         temporary.touch()
@@ -35,12 +44,17 @@ def save_state(state: Mapping[str, np.ndarray], path: Path, *, metadata: Mapping
 
 def _system_error(error: Exception) -> OSError:
     """The operating system's own error behind one of the library, which names it by its number."""
-    found = re.search(r"os error (\d+)", str(error))
-    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))
+    match = re.search(r"os error (\d+)", str(error))
+    return OSError(int(match[1]), os.strerror(int(match[1]))) if match else OSError(str(error))
 
 
 def load_state(path: Path) -> State:
-    """Read a canonical state from a safetensors file. Raises StateError that names the file."""
+    """Read a canonical state from a safetensors file.
+
+    Raises:
+        StateError: no such file, a file that is cut off or not a safetensors file, an array that is neither float32 nor
+            float64, or a name that occurs twice. The message names the file.
+    """
     try:
         with path.open("rb") as stream:
             header = _header(stream, path.stat().st_size)

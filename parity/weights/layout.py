@@ -19,17 +19,25 @@ class Layout:
     """
 
     # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
-    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW cell" and "HWIO cell", a 1x1
-    # kernel that works on single cells and is canonically a dense one [in, out]; "row" and "OIK", kernels of
+    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW 1x1" and "HWIO 1x1", a 1x1
+    # kernel that works on 1x1 maps and is canonically a dense one [in, out]; "row" and "OIK", kernels of
     # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
-    # one cell before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
+    # extent 1 before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
     # [heads, size, out], both axes of which are one canonically
     kind: str = "same"
     # (channels, height, width) that the rows of a dense kernel, or the numbers of a vector, were flattened from
     maps: tuple[int, int, int] = (0, 0, 0)
 
     def views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Views on `stored` and `canonical` (C-contiguous) whose elements correspond. Raises StateError."""
+        """Two views of one shape whose elements correspond.
+
+        Args:
+            stored: an array in the framework's layout.
+            canonical: C-contiguous, in the canonical layout.
+
+        Raises:
+            StateError: the two shapes do not correspond under this layout.
+        """
         if self.kind == "OIHW":
             pair = stored.transpose(2, 3, 1, 0), canonical
         elif self.kind == "OIK":
@@ -37,9 +45,9 @@ class Layout:
         elif self.kind == "CHW rows":
             c, h, w = self.maps
             pair = stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
-        elif self.kind == "OIHW cell":
+        elif self.kind == "OIHW 1x1":
             pair = stored.reshape(stored.shape[:2]).T, canonical
-        elif self.kind in ("HWIO cell", "depthwise", "heads", "heads out", "row", "shared"):
+        elif self.kind in ("HWIO 1x1", "depthwise", "heads", "heads out", "row", "shared"):
             pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
         else:
             pair = stored, canonical
@@ -48,13 +56,18 @@ class Layout:
         return pair
 
     def canonical_shape(self, stored: Sequence[int]) -> tuple[int, ...]:
-        """The canonical shape of an array that is stored with this shape."""
+        """The canonical shape of an array that is stored with this shape.
+
+        Example:
+            >>> Layout("OIHW").canonical_shape((64, 3, 7, 7))
+            (7, 7, 3, 64)
+        """
         if self.kind == "OIHW":
             out, into, height, width = stored
             return height, width, into, out
-        if self.kind == "OIHW cell":
+        if self.kind == "OIHW 1x1":
             return stored[1], stored[0]
-        if self.kind == "HWIO cell":
+        if self.kind == "HWIO 1x1":
             return tuple(stored[-2:])
         if self.kind == "row":
             return 1, *stored
@@ -72,14 +85,19 @@ class Layout:
         return tuple(stored)
 
     def read(self, stored: np.ndarray) -> np.ndarray:
-        """A new canonical array from the framework's memory: one copy."""
+        """A new canonical array from the framework's memory: one copy.
+
+        Example:
+            >>> Layout("OIHW").read(np.zeros((64, 3, 7, 7), np.float32)).shape
+            (7, 7, 3, 64)
+        """
         canonical = np.empty(self.canonical_shape(stored.shape), stored.dtype)
         source, target = self.views(stored, canonical)
         np.copyto(target, source)
         return canonical
 
     def write(self, canonical: np.ndarray, stored: np.ndarray) -> None:
-        """Into the framework's own memory: one copy."""
+        """Copy a canonical array into the framework's own memory `stored`. Raises StateError where it does not fit."""
         target, source = self.views(stored, np.ascontiguousarray(canonical))
         np.copyto(target, source)
 

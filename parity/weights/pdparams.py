@@ -1,6 +1,6 @@
 """The state dict of a PaddlePaddle `.pdparams` file, read without Paddle and without trusting the file.
 
-Such a file is a pickle, which may call anything; here it can call plain containers and the stand-ins below only.
+Such a file is a pickle, which may call anything; here it can call plain containers and the replacements below only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ class WeightsError(Exception):
 def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a `.pdparams` file by name, in the types they were saved in: bfloat16 comes as uint16.
 
-    They may be read-only. Raises WeightsError that names the file, and the entry where one is at fault.
+    They may be read-only.
+
+    Raises:
+        WeightsError: a file that cannot be read, that is not a state dict, or that asks for anything but numpy arrays
+            and plain containers. The message names the file, and the entry where one is at fault.
     """
     try:
         with path.open("rb") as stream:
@@ -81,7 +85,7 @@ def _kind(value: object) -> str:
 
 
 class _Type:
-    """Stands in for numpy.dtype; of numbers only."""
+    """Replaces numpy.dtype; of numbers only."""
 
     code: Any = None
     order: Any = "="
@@ -99,7 +103,7 @@ class _Type:
 
 
 class _Array:
-    """Stands in for numpy.ndarray and for `_reconstruct`, whose arguments say nothing.
+    """Replaces numpy.ndarray and `_reconstruct`, whose arguments hold no information.
 
     Admitting numpy's own is unsafe: `dtype.__setstate__` takes an object type that claims to hold no objects, and
     `ndarray.__setstate__` then takes bytes of the file for pointers.
@@ -132,7 +136,7 @@ class _Array:
 
 
 class _Dict(dict):
-    """Stands in for OrderedDict and for dict as a function, which would hash anything."""
+    """Replaces OrderedDict, and dict as a function, which would hash anything."""
 
     def __init__(self, pairs: Any = ()) -> None:
         super().__init__()
@@ -141,7 +145,7 @@ class _Dict(dict):
 
 
 class _Set(set):
-    """Stands in for set as a function."""
+    """Replaces set as a function."""
 
     def __init__(self, items: Any = ()) -> None:
         super().__init__(map(_hashable, items))

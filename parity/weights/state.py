@@ -1,6 +1,6 @@
 """THE weight-transfer layer: canonical state, layout rules, validation, safetensors files.
 
-A canonical state maps names to arrays. A name says place and kind (`group1/conv1/kernel`, `.../gamma`, `.../mean`); the
+A canonical state maps names to arrays. A name says layer and kind (`group1/conv1/kernel`, `.../gamma`, `.../mean`); the
 layout is Keras's: kernels HWIO, dense kernels [in, out] with the rows of the first one in height, width, channel order.
 A transfer goes by name through an explicit `Layout`: no squeeze, no reshape to fit, no guessing by shape.
 """
@@ -38,14 +38,29 @@ class Entry:
 
 
 def entry_of(values: Mapping[str, Any]) -> Entry:
-    """An entry from its plain JSON values."""
+    """An entry from its plain JSON values.
+
+    Example:
+        >>> entry_of({"name": "fc/bias", "shape": [10], "dtype": "float32", "trainable": True})
+        Entry(name='fc/bias', shape=(10,), dtype='float32', trainable=True)
+    """
     return Entry(**(dict(values) | {"shape": tuple(values["shape"])}))
 
 
 def check_state(state: Mapping[str, np.ndarray], entries: Sequence[Entry], *, receiver: str) -> None:
-    """Raise one StateError that lists everything about `state` that does not fit `entries`; `receiver` names them."""
+    """Check that a state has exactly the arrays of a model.
+
+    Args:
+        state: canonical arrays by name.
+        entries: the arrays that are expected; for a float64 one a float32 array will do.
+        receiver: what they belong to, for the message ("the TensorFlow model of lenet5").
+
+    Raises:
+        StateError: an array that is missing, extra, of another shape or dtype, or holds NaN or infinity; a name that
+            two entries have; or no entries at all. One message lists everything.
+    """
     problems = [
-        f"duplicate in {receiver}: {quoted(name)} stands for {count} arrays"
+        f"duplicate in {receiver}: {quoted(name)} is the name of {count} arrays"
         for name, count in Counter(entry.name for entry in entries).items()
         if count > 1
     ]
@@ -75,7 +90,12 @@ def _fitting(dtype: str) -> tuple[str, ...]:
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays are one to the last bit, NaN included."""
+    """Whether two arrays agree in shape, dtype and every bit; a NaN equals a NaN of the same bits.
+
+    Example:
+        >>> same_bits(np.array([0.0]), np.array([-0.0]))
+        False
+    """
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     one, other = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (a, b))
@@ -83,14 +103,24 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def all_finite(array: np.ndarray) -> bool:
-    """Whether no element is NaN or infinite, without a temporary array of the same size in the usual case."""
+    """Whether no element is NaN or infinite, without a temporary array of the same size in the usual case.
+
+    Example:
+        >>> all_finite(np.array([1.0, 2.0])), all_finite(np.array([1.0, np.nan]))
+        (True, False)
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         # A NaN or an infinity survives any sum; a sum that merely overflowed is settled element by element.
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def digest(state: Mapping[str, np.ndarray]) -> str:
-    """sha256 over every name, dtype, shape and byte, in name order."""
+    """sha256, in hexadecimal, over every name, dtype, shape and byte, in the order of the names.
+
+    Example:
+        >>> digest({"a": np.zeros(2), "b": np.ones(1)}) == digest({"b": np.ones(1), "a": np.zeros(2)})
+        True
+    """
     total = hashlib.sha256()
     for name in sorted(state):
         array = np.asarray(state[name], order="C")
@@ -105,6 +135,11 @@ def digests(state: Mapping[str, np.ndarray]) -> dict[str, str]:
 
 
 def parameter_counts(entries: Sequence[Entry]) -> tuple[int, int]:
-    """(all, trainable) numbers of elements."""
+    """Numbers of elements: of all arrays, and of the trainable ones.
+
+    Example:
+        >>> parameter_counts([Entry("bn/gamma", (8,), "float32", True), Entry("bn/mean", (8,), "float32", False)])
+        (16, 8)
+    """
     sizes = [(math.prod(entry.shape), entry.trainable) for entry in entries]
     return sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)

@@ -1,1 +1,1 @@
-"""Processes: one for each framework, the protocol that is spoken with it, and the client of what it can be asked."""
+"""Worker processes, one for each framework; the protocol between them and the suite, and the client of their verbs."""

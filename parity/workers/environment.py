@@ -1,4 +1,4 @@
-"""Where a run took place: the environment record that every saved run carries, and the doctor's findings."""
+"""The environment record that every saved run has, and the start of workers on a device."""
 
 from __future__ import annotations
 
@@ -31,16 +31,19 @@ class DatasetFacts(Protocol):
 
 
 def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, seed: int, command: str) -> dict[str, Any]:
-    """The environment record of a run, as plain JSON values. Never fails: what cannot be found out is None.
+    """The environment record of a run. Never fails: what cannot be determined is None.
 
     Args:
-        workers: asked for their `environment`; one that cannot start is recorded as {"error": message}.
+        workers: whose `environment` is recorded; one that cannot start is recorded as {"error": message}.
         dataset: what was computed on; None where there was none. A path is cut to its last part: records are shared.
         profile: the name of the set of checks that ran.
         seed: the run's seed.
         command: the command line that started the run.
+
+    Returns:
+        Plain JSON values.
     """
-    facts, errors = ask(workers)
+    facts, errors = worker_facts(workers)
     return {
         "profile": profile,
         "seed": seed,
@@ -57,8 +60,8 @@ def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, see
     }
 
 
-def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
-    """What each worker says of its environment, or the error of one that cannot, both by framework."""
+def worker_facts(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
+    """The environment of each worker, as plain JSON values by framework; and the errors of those that cannot start."""
     errors: dict[str, WorkerError] = {}
 
     def facts(worker: Worker) -> dict[str, Any] | None:
@@ -68,13 +71,24 @@ def ask(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerEr
             errors[worker.framework] = error
             return None
 
-    return {name: found for name, found in workers.map(facts).items() if found is not None}, errors
+    return {name: values for name, values in workers.map(facts).items() if values is not None}, errors
 
 
 def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
-    """Workers that have answered once; see `await_workers` for the device.
+    """Start workers and wait until each has answered once.
 
-    Raises WorkerError, and leaves no process behind then.
+    Args:
+        frameworks: their names.
+        device: see `await_workers`.
+        threads: CPU threads of each; None: all cores.
+
+    Raises:
+        WorkerError: a worker could not be started; no process is left.
+
+    Example::
+
+        with start_workers(device="auto", threads=None) as workers:
+            print(workers["paddle"].environment().version)
     """
     workers = Workers(frameworks, threads=threads)
     try:
@@ -86,24 +100,34 @@ def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str,
 
 
 def await_workers(workers: Workers, device: str) -> None:
-    """Wait until workers that are not yet set up have answered once. Raises WorkerError.
+    """Choose the device of workers that are not yet set up, and wait until each has answered once.
 
-    Device "auto" is the GPU where each framework sees one, else the CPU; "paddle-gpu" and "tensorflow-gpu" put that
-    framework alone on the GPU.
+    Args:
+        workers: which are started if they are not.
+        device: "cpu" or "gpu"; "auto": the GPU where each framework sees one, else the CPU; "paddle-gpu" or
+            "tensorflow-gpu": that framework alone on the GPU.
+
+    Raises:
+        WorkerError: a worker could not be started.
     """
     for name in workers:
         workers[name].device = "gpu" if device in ("gpu", f"{name}-gpu") else "cpu"
     facts = workers.map(lambda worker: worker.environment())
     if device == "auto":
-        prefer_gpu(workers, {name: asdict(found) for name, found in facts.items()})
+        prefer_gpu(workers, {name: asdict(values) for name, values in facts.items()})
 
 
 def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Have the workers start again on the GPU if every framework sees one; `facts` is what they said on the CPU."""
+    """Restart the workers on the GPU if every framework sees one.
+
+    Args:
+        workers: set up on the CPU.
+        facts: their environments by framework, see `worker_facts`.
+    """
     if all(facts[name]["gpus"] for name in workers):
         workers.stop()
         for name in workers:
-            workers[name].device = "gpu"  # holds from the next start on, which is the next call
+            workers[name].device = "gpu"  # takes effect at the next call, which starts the worker
 
 
 def package_versions() -> dict[str, str]:
@@ -129,6 +153,6 @@ def code_version() -> str | None:
 
 
 def without_frames(message: str) -> str:
-    """A worker's message without the frames of its traceback, which tell nothing about an installation."""
+    """A worker's message without the frames of its traceback, which do not help with a broken installation."""
     lines = (line for line in message.splitlines() if not line.startswith(6 * " "))
     return "\n".join(line for line in lines if not line.strip().startswith("Traceback"))

@@ -11,15 +11,24 @@ from parity.catalogue.versions import OLDEST
 
 @dataclass(frozen=True)
 class Framework:
-    """What the suite knows about a framework without importing it."""
+    """What the suite knows about a framework without importing it.
+
+    Attributes:
+        title: for a reader.
+        package: the package of its twins.
+        modules: top-level modules that must never be imported in the other worker.
+        install: how it is installed.
+        interpreter_variable: the environment variable that names the Python of its worker.
+        amd_variables: environment variables of a worker on an AMD processor with AVX2, unless they are set already.
+        extras: packages that the framework imports where they are installed, and that a worker does not need.
+    """
 
     title: str
-    package: str  # the twin's package
-    modules: tuple[str, ...]  # what must never be imported in the other worker
+    package: str
+    modules: tuple[str, ...]
     install: str
-    interpreter_variable: str  # names another Python, for frameworks that need environments of their own
-    amd_variables: Mapping[str, str] = field(default_factory=dict)  # unless set already; AMD with AVX2
-    # What the framework imports where it is installed, and uses for nothing that a worker does.
+    interpreter_variable: str
+    amd_variables: Mapping[str, str] = field(default_factory=dict)
     extras: tuple[str, ...] = ()
 
 
@@ -31,7 +40,7 @@ FRAMEWORKS: dict[str, Framework] = {
         install=f"pip install 'paddlepaddle>={OLDEST['paddle']['paddle']}' (or paddlepaddle-gpu, see README)",
         interpreter_variable="PARITY_PADDLE_PYTHON",
         # Paddle brings an MKL of 2019, which takes its kernels without AVX on any processor that is not Intel's:
-        # small networks train 1.3 to 4 times slower with them. 5 stands for AVX2.
+        # small networks train 1.3 to 4 times slower with them. The value 5 selects AVX2.
         amd_variables={"MKL_DEBUG_CPU_TYPE": "5"},
         extras=("click",),  # of the command httpx, whose library Paddle imports
     ),
@@ -41,8 +50,8 @@ FRAMEWORKS: dict[str, Framework] = {
         modules=("tensorflow", "keras"),
         install=f"pip install 'tensorflow-cpu>={OLDEST['tensorflow']['tensorflow']}' (or tensorflow[and-cuda])",
         interpreter_variable="PARITY_TENSORFLOW_PYTHON",
-        # Keras's galleries of pictures, tables as data of a training, models in the dress of scikit-learn's; and sparse
-        # matrices in the former Keras that still lies in TensorFlow. None of them is required by either.
+        # Keras's galleries of pictures, tables as data of a training, wrappers for scikit-learn; and sparse
+        # matrices in the earlier Keras that TensorFlow still contains. None of them is required by either.
         extras=("matplotlib", "pandas", "scipy", "sklearn"),
     ),
 }

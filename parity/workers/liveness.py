@@ -1,6 +1,6 @@
-"""Whether a worker that says nothing is at work or hangs: at work is who uses a processor.
+"""Whether a worker that sends no message computes or hangs: one that uses a processor computes.
 
-No thread of the worker itself is asked, which would go on beating while the others wait for each other.
+A heartbeat thread in the worker would not do: it would go on while the other threads wait for each other.
 """
 
 from __future__ import annotations
@@ -8,18 +8,19 @@ from __future__ import annotations
 import math
 import time
 
-OFTEN = 5.0  # seconds between two looks
+CHECK_SECONDS = 5.0  # between two checks
 
-LEAST = 0.003  # of one processor: what waits uses none, and on the most crowded machine what works gets more
+# Of one processor. A process that waits uses none; one that works gets more, even on a crowded machine.
+LEAST_PROCESSOR_SHARE = 0.003
 
 
 class Liveness:
-    """Looks at a process, and at those that it has started, from one call's beginning on.
+    """Watches a process and its children during one call.
 
     Args:
         pid: the worker's.
-        timeout: seconds without a message and without work: a hang.
-        longest: seconds without a message: a loop without an end, however busy.
+        timeout: seconds without a message and without use of a processor, after which the worker hangs.
+        longest: seconds without a message, after which it is in an endless loop, however busy it is.
     """
 
     def __init__(self, pid: int, timeout: float, longest: float) -> None:
@@ -27,35 +28,38 @@ class Liveness:
 
         self._error = psutil.Error
         self.timeout, self.longest = timeout, longest
-        self.interval = min(OFTEN, timeout / 4)
-        self.spoke()
-        self._looked, self._used = time.monotonic(), math.inf  # until the first look: most calls end before it
+        self.interval = min(CHECK_SECONDS, timeout / 4)
+        self.message_received()
+        self._last_check, self._used_then = (
+            time.monotonic(),
+            math.inf,
+        )  # until the first check: most calls end before it
         self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
 
-    def spoke(self) -> None:
-        """The worker has sent a message."""
-        self._message = self._sign = time.monotonic()
+    def message_received(self) -> None:
+        """Note that the worker has sent a message."""
+        self._last_message = self._last_activity = time.monotonic()
 
-    def look(self) -> str:
-        """Why the worker is to be given up; empty while there is hope. To be called every `interval` seconds."""
+    def check(self) -> str:
+        """Why the worker has to be stopped; empty while it computes. To be called every `interval` seconds."""
         now, used = time.monotonic(), self._processor_seconds()
-        if used - self._used > LEAST * (now - self._looked):
-            self._sign = now
-        self._looked, self._used = now, used
-        if now - self._sign >= self.timeout:
-            return f"no sign of life for {self.timeout:g} s"
-        if now - self._message >= self.longest:
-            return f"at work without a word for {self.longest:g} s"
+        if used - self._used_then > LEAST_PROCESSOR_SHARE * (now - self._last_check):
+            self._last_activity = now
+        self._last_check, self._used_then = now, used
+        if now - self._last_activity >= self.timeout:
+            return f"no message and no use of a processor for {self.timeout:g} s"
+        if now - self._last_message >= self.longest:
+            return f"busy without a message for {self.longest:g} s"
         return ""
 
     def _processor_seconds(self) -> float:
-        """Used so far by the process and its children, such as compilers."""
+        """Processor seconds used so far by the process and its children, such as compilers."""
         total = 0.0
         try:
             if self._process is not None:
-                for each in (self._process, *self._process.children(recursive=True)):
-                    times = each.cpu_times()
+                for process in (self._process, *self._process.children(recursive=True)):
+                    times = process.cpu_times()
                     total += times.user + times.system + times.children_user + times.children_system
-        except self._error:  # ended meanwhile, which the end of its output tells
+        except self._error:  # it has ended, which the end of its output shows
             pass
         return total

@@ -1,7 +1,7 @@
 """One process per framework; the only place that maps a framework's name to its package.
 
-The parent imports neither framework. A worker that is killed, hangs or raises costs one WorkerError that names the
-framework, the network and the step; the next call starts a fresh one.
+The parent imports neither framework. A worker that is killed, hangs or raises causes one WorkerError that names the
+framework, the network and the step; the next call starts a new one.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:  # numpy is imported while the workers already start
     import numpy as np
 
     from parity.numerics.arrays import Arrays
-PIPE_BYTES = 2**20  # what an ordinary user may ask for
+PIPE_BYTES = 2**20  # the most that an ordinary user may set
 
-LONGEST_START = 3600.0  # seconds of work before the first word
+LONGEST_START = 3600.0  # seconds of work before the first message
 
-START_TIMEOUT = 180.0  # seconds; a cold import of a framework from a slow disk has been seen to take a minute
+START_TIMEOUT = 180.0  # seconds; a first import of a framework from a slow disk may take a minute
 
-CALL_TIMEOUT = 900.0  # seconds without a sign of life: a message, or use of a processor
+CALL_TIMEOUT = 900.0  # seconds without a message and without use of a processor
 
-LONGEST_SILENCE = 24 * 3600.0  # seconds of work without a message: longer than any honest call takes without one
+LONGEST_SILENCE = 24 * 3600.0  # seconds of work without a message: more than any call needs
 
 Result = TypeVar("Result")
 
@@ -50,20 +50,25 @@ OWN_ENVIRONMENTS = "frameworks"  # a folder of this environment; in it one envir
 
 
 class WorkerError(Exception):
-    """A worker that did not answer.
+    """A worker that did not answer; the message names the framework, the network and the step.
 
-    `cause` is "missing" (framework not installed), "killed", "hang" or "raised"; the message names the rest.
+    Attributes:
+        framework: its name.
+        network: what the request was about; None where there was none.
+        step: the verb, or "start".
+        cause: "missing" (framework not installed), "killed", "hang" or "raised".
+        detail: what happened, without the names.
     """
 
     def __init__(self, framework: str, network: str | None, step: str, cause: str, detail: str) -> None:
-        place = f"{FRAMEWORKS[framework].title}, network {network}" if network else FRAMEWORKS[framework].title
+        prefix = f"{FRAMEWORKS[framework].title}, network {network}" if network else FRAMEWORKS[framework].title
         detail = printable(detail)
-        super().__init__(printable(f"{place}, step {step!r}: ") + detail)
+        super().__init__(printable(f"{prefix}, step {step!r}: ") + detail)
         self.framework, self.network, self.step, self.cause, self.detail = framework, network, step, cause, detail
 
 
 class WorkersError(WorkerError):
-    """Several workers that did not answer; the fields are the first one's, the message names all."""
+    """Several workers that did not answer; the attributes are those of the first error, the message names all."""
 
     def __init__(self, errors: Sequence[WorkerError]) -> None:
         Exception.__init__(self, "\n".join(str(error) for error in errors))
@@ -74,8 +79,10 @@ class WorkersError(WorkerError):
 
 
 def interpreter_of(framework: str) -> str:
-    """The Python of a framework's worker: the one that its variable names, else its own one inside this environment
-    (`make setup EXTRA=gpu` makes it), else this one.
+    """The path of the Python of a framework's worker.
+
+    The one that the framework's environment variable names; else that of its own environment inside this one (made by
+    `make setup EXTRA=gpu`); else the Python of this process.
     """
     if named := os.environ.get(FRAMEWORKS[framework].interpreter_variable):
         return named
@@ -84,14 +91,18 @@ def interpreter_of(framework: str) -> str:
 
 
 def default_threads() -> int:
-    """The number of CPUs this process may use: what both frameworks are given."""
+    """The number of CPUs that this process may use: the threads of each framework unless another number is given."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def shared_threads(pairs: int = 1) -> int:
-    """The threads of each framework where so many pairs of both work at once: more would get in each other's way."""
+    """The threads of each framework where several work at the same time.
+
+    Args:
+        pairs: how many pairs of both frameworks.
+    """
     return max(1, default_threads() // (len(FRAMEWORKS) * pairs))
 
 
@@ -103,20 +114,20 @@ class Worker(Client):
         self.device = device
         self.threads = threads or default_threads()
         self._process: subprocess.Popen[bytes] | None = None
-        self._ready = False  # whether the process has said that it is, and was set up
+        self._ready = False  # whether the process has started and was set up
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
         self._log: Any = None
-        self._turn = threading.RLock()  # of the call that is being answered; a start calls from within
-        self._greeting = 0  # bytes of the log that a good start printed; no failure is explained by them
+        self._call_lock = threading.RLock()  # held during a call; re-entrant, because a start makes a call of its own
+        self._startup_log_bytes = 0  # printed by a successful start: left out of error messages
         self._scratch: Scratch | None = None
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables by which the framework is at its best on this processor; the user's own win."""
-        wanted = FRAMEWORKS[self.framework].amd_variables
-        default = wanted if is_amd_with_avx2() else {}
-        found = {name: os.environ.get(name) or default.get(name) for name in wanted}
-        return {name: value for name, value in found.items() if value}
+        """The environment variables that make the framework fastest on this processor; a user's own values are kept."""
+        best = FRAMEWORKS[self.framework].amd_variables
+        default = best if is_amd_with_avx2() else {}
+        values = {name: os.environ.get(name) or default.get(name) for name in best}
+        return {name: value for name, value in values.items() if value}
 
     @property
     def pid(self) -> int | None:
@@ -134,11 +145,19 @@ class Worker(Client):
         on_progress: Callable[[dict[str, Any]], None] | None = None,
         **arguments: Any,
     ) -> Reply:
-        """Call a verb of the framework's package and wait for its reply: below the methods of `Client`, for them alone.
+        """Call a verb of the framework's package and wait for its reply: for the methods of `Client` alone.
 
-        `network` is what the step is about: handed to verbs that take it, and named in errors. `timeout` is in seconds
-        in which the worker sends nothing and does nothing, `longest` in seconds in which it sends nothing, however busy
-        it is. Raises WorkerError.
+        Args:
+            verb: the function's name.
+            network: what the call is about: given to verbs that take it, and named in errors.
+            arrays: named arrays, for verbs that take some; None for others.
+            timeout: seconds in which the worker sends nothing and uses no processor.
+            longest: seconds in which the worker sends nothing, however busy it is.
+            on_progress: called with each message on the way, for verbs that send some; None for others.
+            arguments: all else, as plain JSON values.
+
+        Raises:
+            WorkerError: the worker did not answer.
         """
         header = {
             "verb": verb,
@@ -147,15 +166,15 @@ class Worker(Client):
             "wants": "arrays" if arrays is not None else "",
             "progress": on_progress is not None,
         }
-        with self._turn:  # a thread that asks meanwhile waits: replies have no names
+        with self._call_lock:  # other threads wait: replies do not say to which call they belong
             try:
                 if not self._ready:
                     self._start(network, verb)
                 assert self._process is not None
-                alive = Liveness(self._process.pid, timeout, longest)
-                self._send(header, arrays, network, verb, alive)
+                liveness = Liveness(self._process.pid, timeout, longest)
+                self._send(header, arrays, network, verb, liveness)
                 while True:
-                    message, out = self._next(network, verb, alive)
+                    message, out = self._next(network, verb, liveness)
                     if "progress" in message:
                         if on_progress is not None:
                             on_progress(message["progress"])
@@ -170,26 +189,26 @@ class Worker(Client):
                 raise
 
     def begin(self) -> None:
-        """Start the process and do not wait for it: it imports its framework while the caller does something else.
+        """Start the process without waiting: it imports its framework while the caller does something else.
 
-        Never fails: the next call waits until the process is ready, and raises what there is to raise.
+        Never fails: the next call waits until the process is ready, and raises the error if there is one.
         """
-        with self._turn:
+        with self._call_lock:
             if self._process is None:
                 try:
                     self._launch(None)
-                except (OSError, WorkerError):  # the next call tries once more, and says what it is for
+                except (OSError, WorkerError):  # the next call tries again, and raises
                     self.stop()
 
     def kill(self) -> None:
-        """Send the process its end, which `stop` then waits for."""
-        process = self._process  # once: another thread may be at `stop`
+        """Kill the process without waiting for its end; `stop` waits."""
+        process = self._process  # read once: another thread may be in `stop`
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """End the process; a later call starts another."""
+        """End the process; a later call starts a new one."""
         self.kill()
         process, self._process, self._ready = self._process, None, False
         if process is not None:
@@ -203,10 +222,10 @@ class Worker(Client):
             scratch.remove()
 
     def _launch(self, network: str | None) -> None:
-        """Start the process, whose first message is still to come. Raises WorkerError."""
+        """Start the process, and do not wait for its first message. Raises WorkerError."""
         interpreter = interpreter_of(self.framework)
-        self._log, self._greeting = tempfile.TemporaryFile(), 0  # noqa: SIM115 (closed by stop)
-        # A worker is killed, not ended: what TensorFlow writes of every traced function would stay behind.
+        self._log, self._startup_log_bytes = tempfile.TemporaryFile(), 0  # noqa: SIM115 (closed by stop)
+        # A worker is killed, so it cannot remove the files that TensorFlow writes for every traced function.
         self._scratch = Scratch()
         self._replies = queue.SimpleQueue()
         try:
@@ -224,15 +243,15 @@ class Worker(Client):
             install = FRAMEWORKS[self.framework].install
             detail = f"cannot start {interpreter}: {error}; correct or unset ${variable}, and there: {install}"
             raise WorkerError(self.framework, network, "start", "missing", detail) from None
-        _widen(self._process.stdin, self._process.stdout)
+        _enlarge_pipes(self._process.stdin, self._process.stdout)
 
     def _start(self, network: str | None, verb: str) -> None:
-        """Have a process that is ready: started here, or by `begin` before. Raises WorkerError."""
+        """Wait until the process is ready; start it unless `begin` has. Raises WorkerError."""
         if self._process is None:
             self._launch(network)
         assert self._process is not None
         interpreter = interpreter_of(self.framework)
-        threading.Thread(target=_pump, args=(self._process.stdout, self._replies), daemon=True).start()
+        threading.Thread(target=_forward_messages, args=(self._process.stdout, self._replies), daemon=True).start()
         message, _ = self._next(network, "start", Liveness(self._process.pid, START_TIMEOUT, LONGEST_START))
         if "error" in message:
             self.stop()
@@ -249,13 +268,13 @@ class Worker(Client):
             except WorkerError:
                 self.stop()  # the next call must not find a worker that was never set up
                 raise
-            self._greeting = os.fstat(self._log.fileno()).st_size
+            self._startup_log_bytes = os.fstat(self._log.fileno()).st_size
 
     def _environment(self, interpreter: str) -> dict[str, str]:
         assert self._scratch is not None
         root = str(ROOT)
         if interpreter != sys.executable:
-            root = _packages_alone(ROOT, self._scratch.path)
+            root = _packages_folder(ROOT, self._scratch.path)
         path = os.environ.get("PYTHONPATH")
         return (
             os.environ
@@ -277,7 +296,7 @@ class Worker(Client):
         arrays: Mapping[str, np.ndarray] | None,
         network: str | None,
         step: str,
-        alive: Liveness,
+        liveness: Liveness,
     ) -> None:
         """Write a request; a worker that hangs before it has read it all is killed, which ends the write."""
         from parity.workers.protocol import write_message
@@ -287,8 +306,8 @@ class Worker(Client):
         written, hung = threading.Event(), list[str]()
 
         def watch(pid: int) -> None:
-            while not written.wait(alive.interval):
-                if why := alive.look():
+            while not written.wait(liveness.interval):
+                if why := liveness.check():
                     hung.append(why)
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(pid, signal.SIGKILL)
@@ -302,14 +321,14 @@ class Worker(Client):
         finally:
             written.set()
 
-    def _next(self, network: str | None, step: str, alive: Liveness) -> tuple[dict[str, Any], Arrays]:
-        alive.spoke()
+    def _next(self, network: str | None, step: str, liveness: Liveness) -> tuple[dict[str, Any], Arrays]:
+        liveness.message_received()
         while True:
             try:
-                message = self._replies.get(timeout=alive.interval)
+                message = self._replies.get(timeout=liveness.interval)
                 break
             except queue.Empty:
-                if why := alive.look():
+                if why := liveness.check():
                     raise self._hung(network, step, why) from None
         if message is None:
             raise self._died(network, step)
@@ -333,26 +352,37 @@ class Worker(Client):
             self.stop()
             return WorkerError(self.framework, network, step, "missing", detail)
         self.stop()
-        # a Python that is too old even to read what would say so
+        # a Python too old to parse the code that checks its version
         if step == "start" and "SyntaxError" in log and (detail := too_old(interpreter_of(self.framework))):
             return WorkerError(self.framework, network, step, "missing", detail)
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            hint = " (on a machine short of memory that is the kernel)" if name == "SIGKILL" else ""
+            hint = " (by the kernel, if memory is short)" if name == "SIGKILL" else ""
             detail = f"the worker was killed by {name}{hint}{log}"
         else:
             detail = f"the worker ended with exit code {code}{log}"
         return WorkerError(self.framework, network, step, "killed", detail)
 
     def _log_tail(self, lines: int = 8) -> str:
-        """The last lines of what the worker printed, as an indented addition to a message."""
-        self._log.seek(self._greeting)
+        """The last lines that the worker printed, indented for a message."""
+        self._log.seek(self._startup_log_bytes)
         tail = self._log.read()[-4000:].decode(errors="replace").strip().splitlines()[-lines:]
         return "; it last printed:\n    " + "\n    ".join(tail) if tail else ""
 
 
 class Workers:
-    """The workers of both frameworks (or of those named), as a context manager that stops them."""
+    """The workers of both frameworks, by name, as a context manager that stops them.
+
+    Args:
+        frameworks: names, of `parity.workers.frameworks.FRAMEWORKS`.
+        device: "cpu" or "gpu".
+        threads: CPU threads of each; None: all cores.
+
+    Example::
+
+        with Workers(threads=1) as workers:
+            logits = workers.map(lambda worker: worker.predict("lenet5", "float32", arrays))
+    """
 
     def __init__(
         self, frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str = "cpu", threads: int | None = None
@@ -374,7 +404,7 @@ class Workers:
         return iter(self._workers)
 
     def begin(self) -> None:
-        """Start every process and wait for none, see `Worker.begin`."""
+        """Start every process without waiting, see `Worker.begin`."""
         try:
             for worker in self._workers.values():
                 worker.begin()
@@ -383,20 +413,24 @@ class Workers:
             raise
 
     def stop(self) -> None:
-        """End every process; all at once, since a system takes a while to free the memory of a framework."""
+        """End all processes at the same time, because the system needs a while to free the memory of a framework."""
         for worker in self._workers.values():
             worker.kill()
         for worker in self._workers.values():
             worker.stop()
 
     def map(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
-        """Do one job with every framework's worker at the same time; all are waited for before an error is raised.
+        """Run one job with every framework's worker at the same time, and wait for all before an error is raised.
+
+        Args:
+            job: called once with each worker, in threads.
 
         Returns:
-            What each came to, by framework.
+            The results by framework.
 
         Raises:
-            WorkerError: of one worker, or WorkersError of several; and what else a job raises.
+            WorkerError: of one worker, or WorkersError of several.
+            Exception: what else a job raises.
 
         Example::
 
@@ -416,9 +450,10 @@ class Workers:
         return {name: future.result() for name, future in futures.items()}
 
 
-def _packages_alone(root: Path, scratch: Path) -> str:
-    """A folder with links to the packages that a worker imports: where the suite is installed, its neighbours are of
-    another Python, and must not be found before the worker's own.
+def _packages_folder(root: Path, scratch: Path) -> str:
+    """Make a folder with links to the packages that a worker imports, for a worker with another Python.
+
+    Other packages that are installed beside the suite belong to the suite's Python, and a worker must not import them.
     """
     folder = scratch / "packages"
     folder.mkdir()
@@ -427,14 +462,14 @@ def _packages_alone(root: Path, scratch: Path) -> str:
     return str(folder)
 
 
-def _widen(*pipes: Any) -> None:
-    """Let a pipe hold much at once, where the system allows it: states of hundreds of megabytes go through them."""
+def _enlarge_pipes(*pipes: Any) -> None:
+    """Make the buffers of pipes as large as the system allows: states of hundreds of megabytes go through them."""
     for pipe in pipes:
         with contextlib.suppress(AttributeError, OSError):  # the constant is Linux's, and a user's pipes are limited
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
-def _pump(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:
+def _forward_messages(stream: Any, replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:
     """Move messages from a worker's pipe to a queue, which can be waited on with a timeout; None marks the end."""
     from parity.workers.protocol import read_message
 

@@ -1,7 +1,7 @@
-"""What crosses the boundary between the suite and a worker: a JSON header and named numpy arrays, nothing else.
+"""The messages between the suite and a worker: a JSON header and named numpy arrays, nothing else.
 
 A message is a little-endian 64-bit length, so many bytes of JSON, and the arrays' bytes one after the other, in the
-order in which the JSON lists their names, types and shapes: large states go through without a copy of the whole.
+order in which the JSON lists their names, types and shapes. Large states are sent without a copy of the whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,17 @@ _KINDS = "biuf"  # of dtypes: booleans and numbers
 
 
 def write_message(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> None:
-    """Send one message and flush. Raises TypeError, before anything is sent, for an array that is not of numbers."""
+    """Send one message and flush.
+
+    Args:
+        stream: to which it is written.
+        header: plain JSON values.
+        arrays: of numbers or booleans, by name.
+
+    Raises:
+        TypeError: an array has another dtype; nothing is sent then.
+        OSError: the stream is closed at the other end.
+    """
     ready = {name: np.asarray(array, order="C") for name, array in (arrays or {}).items()}
     for name, array in ready.items():
         if array.dtype.kind not in _KINDS:
@@ -36,7 +46,19 @@ def write_message(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[s
 
 
 def read_message(stream: BinaryIO) -> tuple[dict[str, Any], Arrays] | None:
-    """Receive one message; None at the end of the stream, even in the middle of a message."""
+    """Receive one message.
+
+    Returns:
+        Header and arrays; None at the end of the stream, even in the middle of a message.
+
+    Example:
+        >>> import io
+        >>> stream = io.BytesIO()
+        >>> write_message(stream, {"verb": "describe"}, {"labels": np.arange(3)})
+        >>> _ = stream.seek(0)
+        >>> read_message(stream)
+        ({'verb': 'describe'}, {'labels': array([0, 1, 2])})
+    """
     length = _read(stream, _LENGTH.size)
     head = None if length is None else _read(stream, _LENGTH.unpack(length)[0])
     if head is None:

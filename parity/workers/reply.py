@@ -1,4 +1,4 @@
-"""What a verb returned."""
+"""The reply of a verb."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A worker's folder for temporary files: gone with the worker, or at the next start where the suite itself was killed.
+"""A worker's folder for temporary files: removed with the worker, or at the next start where the suite was killed.
 
-A folder that is in use is locked. The system lifts the lock of a process that has ended, whatever ended it, and no
-number of a process, which may be given again, is asked for; so runs at the same time leave each other's folders alone.
+A folder that is in use is locked. The system releases the lock of a process that has ended for any reason. Process ids
+are not used, because the system gives them again. So runs at the same time do not remove each other's folders.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ PREFIX = "parity-worker-"
 
 _NAME = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")  # as `tempfile` makes them
 
-_swept: set[str] = set()  # directories in which this process has looked for what others left
+_swept: set[str] = set()  # directories in which this process has removed unused folders
 
 
 class Scratch:
-    """A new folder among the temporary files, of this user alone, locked while this process needs it."""
+    """A new temporary folder that only this user can read, locked while this process needs it."""
 
     def __init__(self) -> None:
-        """Make the folder; the first one of this process also removes those that killed processes left."""
+        """Make the folder; the first time in a process, also remove the folders that killed processes left."""
         parent = tempfile.gettempdir()
         if parent not in _swept:
             _swept.add(parent)
@@ -36,7 +36,7 @@ class Scratch:
             self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
             try:
                 self._lock = _lock(self.path)
-            except OSError:  # a file system without locks: nobody else will get one either, so nobody removes it
+            except OSError:  # a file system without locks: no process gets one, so none removes the folder
                 break
 
     @property
@@ -53,7 +53,11 @@ class Scratch:
 
 
 def sweep(parent: Path) -> None:
-    """Remove this user's folders whose process has ended. Never fails: what cannot be removed stays."""
+    """Remove this user's folders whose process has ended. Never fails: what cannot be removed stays.
+
+    Args:
+        parent: the directory that holds them.
+    """
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name):
@@ -62,8 +66,8 @@ def sweep(parent: Path) -> None:
 
 
 def _remove_if_left(folder: Path) -> None:
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    attributes = folder.lstat()
+    if not stat.S_ISDIR(attributes.st_mode) or attributes.st_uid != os.getuid():
         return
     lock = _lock(folder)
     if lock is None:  # in use
@@ -75,7 +79,7 @@ def _remove_if_left(folder: Path) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """An open descriptor that holds the folder's lock; None where another one does, or has just removed the folder.
+    """An open descriptor that holds the lock of a folder; None where another process holds it or removed the folder.
 
     Raises OSError where the file system has no locks.
     """

@@ -49,7 +49,7 @@ class ForeignImportBlocker(importlib.abc.MetaPathFinder):
 
 
 class ExtrasHider(importlib.abc.MetaPathFinder):
-    """Has libraries look as if they were not installed, which a framework would import and needs for nothing here."""
+    """Hides libraries that a framework would import and does not need here, as if they were not installed."""
 
     def __init__(self, extras: Sequence[str]) -> None:
         self.extras = extras
@@ -65,10 +65,10 @@ class ExtrasHider(importlib.abc.MetaPathFinder):
 
 @contextlib.contextmanager
 def quick_imports(extras: Sequence[str]) -> Iterator[None]:
-    """Import a framework in half the time: without `extras`, and without looking for garbage meanwhile.
+    """Import a framework in half the time: without `extras`, and without garbage collection.
 
-    A framework is some hundred thousand objects, none of which is garbage; the collector would walk over all of them
-    again and again. At the end they are set apart, so that it never does. A user's own modules are imported after that
+    A framework has some hundred thousand objects, none of which is garbage; the collector would visit all of them again
+    and again. At the end they are frozen (`gc.freeze`), so that it never does. A user's own modules are imported later
     and find every library.
     """
     hider = ExtrasHider(extras)
@@ -104,7 +104,7 @@ def main() -> None:
     except ImportError as error:
         write_message(replies, {"error": cause(error), "missing": error.name, "frames": frames(error)})
         return
-    except Exception as error:  # a framework and a numpy that do not go together fail in many ways
+    except Exception as error:  # a framework that does not work with the installed numpy fails in many ways
         write_message(replies, {"error": cause(error), "frames": frames(error)})
         return
     waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
@@ -115,14 +115,20 @@ def main() -> None:
 
 
 def _receive(requests: BinaryIO, waiting: queue.SimpleQueue[Request]) -> None:
-    """Read requests ahead, so that the end of the input is noticed at once: the parent has gone, killed perhaps."""
+    """Read requests into a queue, so that the end of the input is noticed at once: then the parent has ended."""
     while (request := read_message(requests)) is not None:
         waiting.put(request)
-    os._exit(0)  # an epoch may take hours, and nobody waits for it
+    os._exit(0)  # an epoch may take hours, and its result is not needed any more
 
 
 def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: BinaryIO) -> None:
-    """Answer one request: {"verb", "network", "arguments"} and arrays in, {"result"} or {"error"} and arrays out."""
+    """Answer one request.
+
+    Args:
+        verbs: the functions of the framework, by name.
+        request: a header with "verb", "network", "arguments", "wants" and "progress", and arrays.
+        replies: where progress and the reply are written: {"result"} and arrays, or {"error", "frames"}.
+    """
     header, arrays = request
     arguments = dict(header["arguments"])
     verb = verbs.get(header["verb"])
@@ -134,7 +140,7 @@ def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: Binar
     if header["wants"] == "arrays":
         arguments["arrays"] = arrays
     if header["progress"]:
-        arguments["progress"] = lambda **news: write_message(replies, {"progress": news})
+        arguments["progress"] = lambda **progress: write_message(replies, {"progress": progress})
     try:
         answer = verb(**arguments)
         result, out = answer if isinstance(answer, tuple) else (answer, {})
@@ -144,9 +150,9 @@ def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: Binar
 
 
 def explained(error: Exception) -> dict[str, Any]:
-    """What the parent hears of an error: the whole message of the suite's own, which say it all; else cause and frames.
+    """An error as a message: of the suite's own errors the whole text, of others the cause and the last frames.
 
-    The frames of the suite's own errors are added for those who debug it.
+    With PARITY_DEBUG, the suite's own errors have frames too.
     """
     own = type(error).__module__.partition(".")[0] == "parity"
     text = f"{type(error).__name__}: {error}" if own else cause(error)

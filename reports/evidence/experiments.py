@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.records.records import Training
 from reports.evidence.network_facts import network_order
-from reports.formatting import TITLES, code, count, framework_order, is_number, plain, some
+from reports.formatting import TITLES, code, count_text, framework_order, is_number, plain, some
 
 # Trainings that differ in one of these do not belong into one mean; the network itself comes first.
 CONDITIONS = (
@@ -39,8 +39,8 @@ class Experiment:
     """The trainings of one network under one set of conditions."""
 
     trained: dict[str, dict[int, Training]]  # framework -> seed -> record, both in order
-    qualifier: str = ""  # what tells it from other experiments with the same network; plain text
-    versions: str = ""  # those of the frameworks, where the report tells of several; plain text
+    qualifier: str = ""  # the conditions in which it differs from other experiments with the same network; plain text
+    versions: str = ""  # those of the frameworks, where the report covers several; plain text
 
     @property
     def sample(self) -> Training:
@@ -77,8 +77,8 @@ class Experiment:
 
     def both(self, seed: int) -> tuple[Training, Training] | None:
         """The records of the project's two frameworks for a seed, or None when one is absent."""
-        found = [self.trained[name][seed] for name in TITLES if seed in self.trained.get(name, {})]
-        return (found[0], found[1]) if len(found) == 2 else None
+        records = [self.trained[name][seed] for name in TITLES if seed in self.trained.get(name, {})]
+        return (records[0], records[1]) if len(records) == 2 else None
 
 
 def experiments(records: Sequence[Training], versions: str = "") -> list[Experiment]:
@@ -89,27 +89,27 @@ def experiments(records: Sequence[Training], versions: str = "") -> list[Experim
     grouped: dict[tuple[Any, ...], list[Training]] = {}
     for record in records:
         grouped.setdefault(conditions(record), []).append(record)
-    found = []
+    groups = []
     for key in sorted(grouped, key=lambda key: (network_order(key[0]), *key[1:])):
         siblings = [other for other in grouped if other[0] == key[0]]
         differing = [
             name
-            for place, name in enumerate(CONDITIONS)
-            if len({other[place] for other in siblings}) > 1  # only what tells them apart
+            for index, name in enumerate(CONDITIONS)
+            if len({other[index] for other in siblings}) > 1  # only those in which they differ
         ]
         trained: dict[str, dict[int, Training]] = {}
         for record in sorted(grouped[key], key=lambda record: (framework_order(record.framework), record.seed)):
             trained.setdefault(record.framework, {})[record.seed] = record
         words = [_word(name, grouped[key][0]) for name in differing]
-        found.append(Experiment(trained, ", ".join([*words, *([versions] if versions else [])]), versions))
-    return found
+        groups.append(Experiment(trained, ", ".join([*words, *([versions] if versions else [])]), versions))
+    return groups
 
 
 def _word(condition: str, record: Training) -> str:
     """One condition as a qualifier."""
     words = {
-        "train_images": f"{count(record.train_images)} images",
-        "test_images": f"{count(record.test_images)} test images",
+        "train_images": f"{count_text(record.train_images)} images",
+        "test_images": f"{count_text(record.test_images)} test images",
         "batch": f"batch {record.batch}",
         "epochs_planned": some(record.epochs_planned, "epoch"),
     }

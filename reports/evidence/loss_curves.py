@@ -1,7 +1,7 @@
-"""Evidence 9: where the losses of several runs part, and what that says.
+"""Level 9: where the losses of several runs part, and what that shows.
 
-The measure is a framework's own chaos: the same run once more, begun with weights that one rounding has moved. Where
-two frameworks part no earlier than that, rounding alone explains it.
+It is measured against a framework's own divergence: the same run again, from weights that were moved by one rounding.
+Where two frameworks part no earlier than that, rounding alone explains it.
 """
 
 from __future__ import annotations
@@ -17,70 +17,70 @@ from parity.records.records import Curves, RunPair
 from reports.formatting import code, is_number, plain
 
 
-class Finding(StrEnum):
+class CurveFinding(StrEnum):
     """What a pair of frameworks shows, from the best to the worst."""
 
     TOGETHER = "together to the end"
-    CHAOS = "chaos"
-    UNMEASURED = "no nudged run: open"
-    EARLY = "earlier than chaos: open"
+    DIVERGENCE = "rounding"
+    UNMEASURED = "no perturbed run: open"
+    EARLY = "earlier than rounding: open"
     DIFFERENT = "DIFFERENT"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Two frameworks' losses in one precision against each framework's own chaos in that precision."""
+class CurveReading:
+    """Two frameworks' losses in one precision against each framework's own divergence in that precision."""
 
     precision: str
     parted: int | None  # the frameworks; None: together for all steps
-    chaos: int | None  # the first framework to part from its own nudged run; None: none did, or none was run
-    finding: Finding
+    divergence: int | None  # the first framework to part from its own perturbed run; None: none did, or none was run
+    finding: CurveFinding
 
 
-def readings(curves: Curves) -> list[Reading]:
+def readings(curves: Curves) -> list[CurveReading]:
     """One for every pair of frameworks, float64 first. No pair at all gives none."""
-    found = []
+    by_precision = []
     for pair in _pairs(curves, "frameworks"):
         kind = _precision(pair)
         own = _pairs(curves, "divergence", kind)
         parted = pair.parted
-        chaos = _first(own)
-        if not all(is_number(each.largest) for each in (pair, *own)) or not _steps(curves, pair):
-            finding = Finding.DIFFERENT
+        divergence = _first(own)
+        if not all(is_number(compared.largest) for compared in (pair, *own)) or not _steps(curves, pair):
+            finding = CurveFinding.DIFFERENT
         elif parted is None:
-            finding = Finding.TOGETHER
-        elif chaos is not None and parted >= chaos:
-            finding = Finding.CHAOS
+            finding = CurveFinding.TOGETHER
+        elif divergence is not None and parted >= divergence:
+            finding = CurveFinding.DIVERGENCE
         elif kind == "float64" and _beyond_float32(curves, parted):
-            finding = Finding.DIFFERENT
+            finding = CurveFinding.DIFFERENT
         else:
-            finding = Finding.EARLY if own else Finding.UNMEASURED
-        found.append(Reading(kind, parted, chaos, finding))
-    return sorted(found, key=lambda reading: reading.precision != "float64")
+            finding = CurveFinding.EARLY if own else CurveFinding.UNMEASURED
+        by_precision.append(CurveReading(kind, parted, divergence, finding))
+    return sorted(by_precision, key=lambda reading: reading.precision != "float64")
 
 
-def worst(curves: Curves) -> Finding | None:
+def worst(curves: Curves) -> CurveFinding | None:
     """The worst finding of the frameworks in float64, or in what precision there is; None when they never met."""
-    found = readings(curves)
-    order = list(Finding)
-    counting = [reading for reading in found if reading.precision == "float64"] or found
+    every = readings(curves)
+    order = list(CurveFinding)
+    counting = [reading for reading in every if reading.precision == "float64"] or every
     return max((reading.finding for reading in counting), key=order.index, default=None)
 
 
-def faults(curves: Curves) -> list[str]:
-    """Why the curves speak against the network, in Markdown; empty when they do not."""
-    found = readings(curves)
-    if not found:
+def curve_faults(curves: Curves) -> list[str]:
+    """Why the curves show a difference of the frameworks, in Markdown; empty when they do not."""
+    every = readings(curves)
+    if not every:
         return [f"loss curves by recipe {code(curves.recipe)}: the frameworks were not compared"]
     return [
         f"loss curves in {plain(reading.precision)} by recipe {code(curves.recipe)}: the frameworks part at step "
         f"{plain(reading.parted)}, {_why(curves, reading)}"
-        for reading in found
-        if reading.finding is Finding.DIFFERENT
+        for reading in every
+        if reading.finding is CurveFinding.DIFFERENT
     ]
 
 
-def _why(curves: Curves, reading: Reading) -> str:
+def _why(curves: Curves, reading: CurveReading) -> str:
     pairs = [*_pairs(curves, "frameworks", reading.precision), *_pairs(curves, "divergence", reading.precision)]
     if not all(is_number(pair.largest) and _steps(curves, pair) for pair in pairs):
         return "and a loss is not a finite number, or absent"
@@ -100,13 +100,13 @@ def precisions(curves: Curves) -> list[str]:
 
 
 def pairs_of(curves: Curves, precision: str) -> list[RunPair]:
-    """The pairs of that precision: the frameworks first, then each one's chaos."""
+    """The pairs of that precision: the frameworks first, then each one's own divergence."""
     return [*_pairs(curves, "frameworks", precision), *_pairs(curves, "divergence", precision)]
 
 
 def _pairs(curves: Curves, meaning: str, precision: str | None = None) -> list[RunPair]:
-    found = [pair for pair in curves.pairs if pair.meaning == meaning]
-    return [pair for pair in found if precision is None or _precision(pair) == precision]
+    pairs = [pair for pair in curves.pairs if pair.meaning == meaning]
+    return [pair for pair in pairs if precision is None or _precision(pair) == precision]
 
 
 def _precision(pair: RunPair) -> str:

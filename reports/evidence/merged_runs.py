@@ -1,14 +1,14 @@
 """Read saved runs and merge them: for each key, the record of the latest run of the same versions and devices.
 
-What was shown with some versions of the frameworks says nothing of others, so the runs of each combination are merged
-by themselves (see `reports.evidence.versions`), and stand side by side in the report.
+What was shown with some versions of the frameworks is not shown for others, so the runs of each combination are merged
+by themselves (see `reports.evidence.versions`), and are shown side by side in the report.
 
 Keys: proofs by (network, level, title); update rules by (rule, network); speed by (network, framework, what, batch);
 training by its conditions (see `reports.evidence.experiments`), framework and seed; overhead by (network, framework,
 baseline);
 loss curves by (network, recipe, data set, batch, seed); equivalence by (network, recipe, data set, images, epochs);
 cross-evaluation by (network, recipe, data set, seed, both frameworks); detections by (network, change, framework,
-stage); innocence by network.
+stage); control runs by network.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any, Generic, TypeVar
 
 from parity.records.environment import FrameworkFacts
 from parity.records.records import (
+    ControlRun,
     CrossEvaluation,
     Curves,
     Detection,
     Equivalence,
-    Innocence,
     Overhead,
     Proof,
     Record,
@@ -53,7 +53,7 @@ class Sourced(Generic[R]):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MergedRuns:
     """The merged records of all runs, or of those of one combination of versions; in the catalogue's order of networks.
 
     The whole has `parts`, one for every combination; what compares or judges looks at these, one at a time.
@@ -69,10 +69,10 @@ class Evidence:
     equivalences: list[Equivalence]
     cross_evaluations: list[CrossEvaluation]
     detections: list[Detection]
-    innocents: list[Innocence]
+    control_runs: list[ControlRun]
     where: str = ""  # of a part: its versions, in Markdown, for a sentence
     label: str = ""  # of a part: as `where`, for a name, in plain text; empty where there is one part alone
-    parts: list[Evidence] = field(default_factory=list)
+    parts: list[MergedRuns] = field(default_factory=list)
 
     @property
     def networks(self) -> list[str]:
@@ -98,12 +98,12 @@ class Evidence:
         return sorted(named | set(TITLES), key=framework_order)
 
     def versions(self, framework: str) -> list[str]:
-        """The versions of a framework in these runs, oldest run first, each once."""
-        return _each_once(facts.version for facts in self._facts(framework))
+        """The versions of a framework in these runs, oldest run first, without repeats."""
+        return _distinct(facts.version for facts in self._facts(framework))
 
     def devices(self, framework: str) -> list[str]:
-        """The devices that a framework was given in these runs, "cpu" or "gpu", oldest run first, each once."""
-        return _each_once(facts.device for facts in self._facts(framework))
+        """The devices that a framework was given in these runs, "cpu" or "gpu", oldest run first, without repeats."""
+        return _distinct(facts.device for facts in self._facts(framework))
 
     def _facts(self, framework: str) -> list[FrameworkFacts]:
         named = [run.environment.frameworks for run in self.runs]
@@ -111,7 +111,7 @@ class Evidence:
 
     @property
     def datasets(self) -> list[str]:
-        """The titles of all data sets that were used, each once; drawn images are marked if their title does not."""
+        """The titles of all data sets that were used; drawn images are marked where their title does not say so."""
         with_data = [*self._of_networks, *self.rules]
         recorded = dict.fromkeys(record.dataset for record in with_data if record.dataset)
         drawn = set()
@@ -131,21 +131,27 @@ class Evidence:
 
 _RECORDS = (
     "proofs", "rules", "speeds", "trainings", "overheads", "curves", "equivalences", "cross_evaluations", "detections",
-    "innocents",
+    "control_runs",
 )  # fmt: skip
 
 
 def is_drawn(title: str) -> bool:
-    """Whether a title or source tells of generated images in place of a real data set."""
+    """Whether a title or source names generated images in place of a real data set."""
     return any(word in title.lower() for word in ("generated", "synthetic"))
 
 
-def _each_once(values: Iterable[str | None]) -> list[str]:
+def _distinct(values: Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(value for value in values if value))
 
 
-def read(paths: Sequence[Path]) -> Evidence:
+def read_runs(paths: Sequence[Path]) -> MergedRuns:
     """Read and merge saved runs. "Later" is by the runs' own date; runs without one come first, in the order given.
+
+    Args:
+        paths: JSON files of `pytest --benchmark-save`, `parity train` or `parity check --save`.
+
+    Returns:
+        All records, with a part for each combination of versions of the frameworks.
 
     Raises:
         RecordError: a file is not a saved run, something in it is not what it should be, or none of the files holds a
@@ -158,25 +164,25 @@ def read(paths: Sequence[Path]) -> Evidence:
             f"nothing to report: expected records of proofs, speed or training, found none ({names}). "
             "Save some with `pytest parity/ --benchmark-save=NAME` or `parity train`."
         )
-    found = _with_borrowed([(versions, _merged(own)) for versions, own in by_versions(runs)])
-    shown = to_be_shown([versions for versions, _ in found])
+    combined = _with_borrowed([(versions, _merged(own)) for versions, own in by_versions(runs)])
+    shown = to_be_shown([versions for versions, _ in combined])
     parts = [
         replace(
             part,
             where=sentence(versions, shown),
-            label=", ".join(versions.names(shown)) if len(found) > 1 else "",
+            label=", ".join(versions.names(shown)) if len(combined) > 1 else "",
         )
-        for versions, part in found
+        for versions, part in combined
     ]
     return replace(_joined(parts), runs=runs, parts=parts)
 
 
-def _merged(runs: list[SavedRun]) -> Evidence:
+def _merged(runs: list[SavedRun]) -> MergedRuns:
     """The latest record of each key, of runs of the same versions."""
     curves = _merge(runs, Curves, lambda r: (r.network, r.recipe, r.dataset, r.batch, r.seed))
     equivalences = _merge(runs, Equivalence, lambda r: (r.network, r.recipe, r.dataset, r.train_images, r.epochs))
     crossed = _merge(runs, CrossEvaluation, _crossing)
-    return Evidence(
+    return MergedRuns(
         runs,
         _merge(runs, Proof, lambda record: (record.network, record.level, record.title)),
         [item.record for item in _merge(runs, RuleProof, lambda record: (record.rule, record.network))],
@@ -187,17 +193,17 @@ def _merged(runs: list[SavedRun]) -> Evidence:
         [item.record for item in equivalences],
         [item.record for item in crossed],
         [item.record for item in _merge(runs, Detection, lambda r: (r.network, r.change, r.framework, r.stage))],
-        [item.record for item in _merge(runs, Innocence, lambda r: (r.network,))],
+        [item.record for item in _merge(runs, ControlRun, lambda r: (r.network,))],
     )
 
 
-def _with_borrowed(parts: Sequence[tuple[Versions, Evidence]]) -> list[tuple[Versions, Evidence]]:
+def _with_borrowed(parts: Sequence[tuple[Versions, MergedRuns]]) -> list[tuple[Versions, MergedRuns]]:
     """The parts, each with the trainings that only another part holds though they are of its own setting as well.
 
-    A finished training is not repeated when the other framework is updated: the new version's trainings stand beside
-    those that the framework which stayed the same did before. A part that then holds nothing of its own is left out.
+    A finished training is not repeated when the other framework is updated: the new version's trainings are compared
+    with those that the unchanged framework did before. A part that then holds nothing of its own is left out.
     """
-    found = []
+    parts_with_borrowed = []
     for own, part in parts:
         trained = {_training_key(item.record) for item in part.trainings}
         partners = {(*conditions(item.record), item.record.seed) for item in part.trainings}
@@ -207,24 +213,24 @@ def _with_borrowed(parts: Sequence[tuple[Versions, Evidence]]) -> list[tuple[Ver
                 record, key = item.record, _training_key(item.record)
                 same = own.of(record.framework) == its.of(record.framework) != Setting()
                 if same and key not in trained and (*conditions(record), record.seed) in partners:
-                    borrowed[key] = max(borrowed.get(key, item), item, key=lambda each: _moment(each.run))
-        found.append((own, replace(part, trainings=_ordered([*part.trainings, *borrowed.values()]))))
-    for _, part in list(found):
-        rest = [pair for pair in found if pair[1] is not part]
+                    borrowed[key] = max(borrowed.get(key, item), item, key=lambda sourced: _moment(sourced.run))
+        parts_with_borrowed.append((own, replace(part, trainings=_ordered([*part.trainings, *borrowed.values()]))))
+    for _, part in list(parts_with_borrowed):
+        rest = [pair for pair in parts_with_borrowed if pair[1] is not part]
         if rest and not any(getattr(part, name) for name in _RECORDS if name != "trainings"):
             records = {id(item.record) for item in part.trainings}
             if not records or any(records < {id(item.record) for item in other.trainings} for _, other in rest):
-                found = rest
-    return found
+                parts_with_borrowed = rest
+    return parts_with_borrowed
 
 
-def _joined(parts: Sequence[Evidence]) -> Evidence:
+def _joined(parts: Sequence[MergedRuns]) -> MergedRuns:
     """Everything of all parts; a record that several have is there once."""
     joined: dict[str, Any] = {}
     for name in _RECORDS:
         every = [item for part in parts for item in getattr(part, name)]
         joined[name] = list({id(getattr(item, "record", item)): item for item in every}.values())
-    return Evidence(runs=[], **joined)
+    return MergedRuns(runs=[], **joined)
 
 
 def _moment(run: SavedRun) -> datetime:

@@ -1,4 +1,4 @@
-"""Evidence 10: accuracy over several seeds, and weights of one framework evaluated in the other."""
+"""Level 10: accuracy over several seeds, and weights of one framework evaluated in the other."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from parity.records.equivalence import FEWEST_SEEDS, equivalence
 from parity.records.records import CrossEvaluation, Equivalence
 from reports.evidence.experiments import Experiment
-from reports.formatting import TITLES, code, framework_title, gap, is_number, plain, signed, some
+from reports.formatting import TITLES, code, framework_title, gap_text, is_number, plain, signed, some
 
-DIFFERENT = "different"
+NOT_EQUIVALENT = "different"
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Tested:
 def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versions: str) -> list[Tested]:
     """The tests of all experiments that have seeds enough, made of the trainings themselves.
 
-    A recorded test counts only where the runs do not hold its trainings: so figures and verdicts never part company.
+    A recorded test counts only where the runs do not hold its trainings: so figures and verdicts always agree.
     All are of the same versions of the frameworks; `versions` names them in plain text, where there are others.
     """
-    found = []
+    tests = []
     keys = set()
     for group in groups:
         seeds = [len(group.records(framework)) for framework in TITLES]
@@ -37,12 +37,12 @@ def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versio
             continue
         record = equivalence({framework: group.records(framework) for framework in TITLES})
         keys.add(_key(record))
-        found.append(Tested(record, group.label, group.title))
+        tests.append(Tested(record, group.label, group.title))
     for record in recorded:
         if _key(record) not in keys:
             words = ", ".join([record.recipe, some(record.epochs, "epoch"), *([versions] if versions else [])])
-            found.append(Tested(record, f"{code(record.network)} ({plain(words)})", f"{record.network} ({words})"))
-    return found
+            tests.append(Tested(record, f"{code(record.network)} ({plain(words)})", f"{record.network} ({words})"))
+    return tests
 
 
 def _key(record: Equivalence) -> tuple[str, str, str, int, int]:
@@ -50,8 +50,8 @@ def _key(record: Equivalence) -> tuple[str, str, str, int, int]:
 
 
 def equivalence_faults(record: Equivalence) -> list[str]:
-    """Why the test speaks against the network, in Markdown; empty when it does not."""
-    if record.verdict != DIFFERENT:
+    """Why the test shows a difference of the network, in Markdown; empty when it does not."""
+    if record.verdict != NOT_EQUIVALENT:
         return []
     return [
         f"accuracy by recipe {code(record.recipe)}, {some(len(record.seeds), 'seed')}: {signed(record.difference)} "
@@ -74,17 +74,17 @@ def _interval(record: Equivalence) -> str:
 
 
 def cross_faults(record: CrossEvaluation) -> list[str]:
-    """Why a cross-evaluation speaks against the network, in Markdown; empty when it does not."""
+    """Why a cross-evaluation shows a difference of the network, in Markdown; empty when it does not."""
     who = (
         f"weights of {framework_title(record.trained_in)}, seed {plain(record.seed)}, in "
         f"{framework_title(record.evaluated_in)}"
     )
-    found = [f"{who}: {plain(problem)}" for problem in record.problems]
+    faults = [f"{who}: {plain(problem)}" for problem in record.problems]
     if not record.images:
-        found.append(f"{who}: no image was evaluated")
+        faults.append(f"{who}: no image was evaluated")
     if not is_number(record.largest_gap):
-        found.append(f"{who}: the largest gap of a logit is {gap(record.largest_gap)}")
-    if unsettled := [each for each in record.differing if not each.float64_agree]:
+        faults.append(f"{who}: the largest gap of a logit is {gap_text(record.largest_gap)}")
+    if unsettled := [image for image in record.differing if not image.float64_agree]:
         noun = "differs" if len(unsettled) == 1 else "differ"
-        found.append(f"{who}: {some(len(unsettled), 'prediction')} {noun} in float64 too")
-    return found
+        faults.append(f"{who}: {some(len(unsettled), 'prediction')} {noun} in float64 too")
+    return faults

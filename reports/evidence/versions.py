@@ -46,15 +46,15 @@ class Versions:
 
     def names(self, shown: Shown) -> list[str]:
         """`PaddlePaddle 3.3.1`, with what else is to be shown behind it; plain text."""
-        found = []
+        titles = []
         for framework in TITLES:
             own = self.of(framework)
             keras = f"Keras {own.keras}" if own.keras else "Keras not recorded"
             device = own.device.upper() if own.device else "device not recorded"
             more = [*([keras] if framework in shown.keras else []), *([device] if shown.devices else [])]
             behind = f" ({', '.join(more)})" if more else ""
-            found.append(f"{framework_title(framework)} {own.version or '(version not recorded)'}{behind}")
-        return found
+            titles.append(f"{framework_title(framework)} {own.version or '(version not recorded)'}{behind}")
+        return titles
 
     @property
     def order(self) -> list[Any]:
@@ -62,16 +62,16 @@ class Versions:
         settings = [self.of(framework) for framework in TITLES]
         numbers = [
             [int(number) for number in re.findall(r"\d+", version or "")]
-            for each in settings
-            for version in (each.version, each.keras)
+            for setting in settings
+            for version in (setting.version, setting.keras)
         ]
-        return [*numbers, [(each.version or "", each.device or "", each.keras or "") for each in settings]]
+        return [*numbers, [(setting.version or "", setting.device or "", setting.keras or "") for setting in settings]]
 
 
 def versions_of(environment: Environment) -> Versions:
     """What a run's environment says; a framework that gave no answer is there without a version."""
-    found = environment.frameworks
-    settings = [(name, _setting(found[name])) for name in sorted(found, key=framework_order)]
+    frameworks = environment.frameworks
+    settings = [(name, _setting(frameworks[name])) for name in sorted(frameworks, key=framework_order)]
     return Versions(tuple(settings))
 
 
@@ -82,27 +82,28 @@ def _setting(facts: FrameworkFacts) -> Setting:
 def by_versions(runs: Sequence[SavedRun]) -> list[tuple[Versions, list[SavedRun]]]:
     """The runs of each combination of versions and devices, older versions first; runs in the order given.
 
-    A run of one framework alone, such as a training, says nothing of the other: it belongs to every combination that
+    A run of one framework alone, such as a training, does not record the other: it belongs to every combination that
     has its framework in its setting, or, where there is none, to those with whatever was used of the other one. A run
-    that names no framework at all stands alone: nobody knows what it shows. One that names no Keras, as older runs do
-    not, had the one that the others had with that framework's version, where these are of one mind.
+    that names no framework at all is kept apart: its versions are not known. One that names no Keras, as older runs do
+    not, had the one that the others had with that framework's version, where all of these agree.
     """
     known = _with_their_keras([versions_of(run.environment) for run in runs])
-    whole = list(dict.fromkeys(each for each in known if not each.settings or _complete(each)))
+    whole = list(dict.fromkeys(versions for versions in known if not versions.settings or _complete(versions)))
     for own in dict.fromkeys(known):
         if own.settings and not any(own.agrees(other) for other in whole):
-            whole += [each for each in _completed(own, known) if each not in whole]
-    found = [
-        (each, [run for run, own in zip(runs, known, strict=True) if own == each or own.agrees(each)]) for each in whole
+            whole += [versions for versions in _completed(own, known) if versions not in whole]
+    groups = [
+        (versions, [run for run, own in zip(runs, known, strict=True) if own == versions or own.agrees(versions)])
+        for versions in whole
     ]
-    return sorted(found, key=lambda pair: pair[0].order)
+    return sorted(groups, key=lambda pair: pair[0].order)
 
 
 def _with_their_keras(known: Sequence[Versions]) -> list[Versions]:
-    """The same, with the Keras that is not recorded where the others leave no doubt about it."""
+    """The same, with the Keras that is not recorded where all other runs agree on it."""
     used: dict[tuple[str, str | None], set[str]] = {}
-    for each in known:
-        for name, setting in each.settings:
+    for versions in known:
+        for name, setting in versions.settings:
             if setting.keras:
                 used.setdefault((name, setting.version), set()).add(setting.keras)
 
@@ -110,7 +111,7 @@ def _with_their_keras(known: Sequence[Versions]) -> list[Versions]:
         others = used.get((name, setting.version), set())
         return replace(setting, keras=min(others)) if setting.keras is None and len(others) == 1 else setting
 
-    return [Versions(tuple((name, completed(name, own)) for name, own in each.settings)) for each in known]
+    return [Versions(tuple((name, completed(name, own)) for name, own in versions.settings)) for versions in known]
 
 
 def _complete(versions: Versions) -> bool:
@@ -122,10 +123,10 @@ def _completed(own: Versions, known: Sequence[Versions]) -> Iterator[Versions]:
     names = [name for name, _ in own.settings]
     missing = [name for name in TITLES if name not in names]
     used = [
-        dict.fromkeys((name, setting) for each in known for name, setting in each.settings if name == framework)
+        dict.fromkeys((name, setting) for versions in known for name, setting in versions.settings if name == framework)
         for framework in missing
     ]
-    for others in itertools.product(*(each for each in used if each)):
+    for others in itertools.product(*(settings for settings in used if settings)):
         yield Versions(tuple(sorted((*own.settings, *others), key=lambda pair: framework_order(pair[0]))))
 
 
@@ -136,7 +137,9 @@ def to_be_shown(every: Sequence[Versions]) -> Shown:
         settings = {versions.of(framework) for versions in every}
         used = {setting.device for setting in settings}
         devices |= "gpu" in used or len(used) > 1
-        if len({(setting.version, setting.keras) for setting in settings}) > len({each.version for each in settings}):
+        if len({(setting.version, setting.keras) for setting in settings}) > len(
+            {setting.version for setting in settings}
+        ):
             keras.add(framework)
     return Shown(devices, frozenset(keras))
 

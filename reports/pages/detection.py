@@ -1,4 +1,4 @@
-"""How much the suite finds: what became of the faults that were put into correct twins."""
+"""Detection power: what became of the faults that were put into correct twins, and the control runs."""
 
 from __future__ import annotations
 
@@ -6,135 +6,139 @@ from collections.abc import Sequence
 
 from parity.catalogue.traps import TRAPS
 from parity.records.detection_rates import Rates, margin, rates_of
-from parity.records.records import Detection, Innocence
-from reports.evidence.merged_runs import Evidence
-from reports.formatting import NOTHING, code, count, framework_title, gap, listed, plain, table
+from parity.records.records import ControlRun, Detection
+from reports.evidence.merged_runs import MergedRuns
+from reports.formatting import NOTHING, code, count_text, framework_title, gap_text, listed, plain, table
 
-KEY = """\
+TERMS = """\
 A fault is one known difference between the frameworks, put into one correct twin. It is *caught* when the level of
-evidence that must see it fails, or an earlier one; *placed* when the diagnosis names the stage and the framework where
-it was put; *named* when the diagnosis names it. Each was put into one stage of each network that has a place for it,
+evidence that must see it fails, or an earlier one; *located* when the diagnosis names the stage and the framework where
+it was put; *named* when the diagnosis names it. Each was put into one stage of each network that it applies to,
 drawn at random, once in each framework where it can occur."""
 
 CORRECT = """\
-Beside the faults stand pairs of correct twins, each with other weights, images and masks: nobody may be accused. The
-margin is how many orders of magnitude the smallest gap of a fault stands above the largest of a correct pair."""
+A control run compares a pair of correct twins, each time with other weights, images and masks: any difference that is
+reported is a false alarm. The margin is how many orders of magnitude the smallest gap of a fault lies above the largest
+of a control run."""
 
 
-def detection_section(evidence: Evidence) -> str:
-    """Rates by trap, every fault that was not found as it should be; by network also what was said of correct pairs.
+def detection_section(merged: MergedRuns) -> str:
+    """Rates by trap, every fault that was not detected as it should be; by network also the control runs.
 
     Where there are several versions of the frameworks, all of it for each: faults are not added up over versions.
     """
-    parts = [part for part in evidence.parts if part.detections or part.innocents]
+    parts = [part for part in merged.parts if part.detections or part.control_runs]
     return "\n\n".join(_section(part) for part in parts)
 
 
-def _section(evidence: Evidence) -> str:
+def _section(merged: MergedRuns) -> str:
     """The section of one combination of versions."""
-    found, innocents = evidence.detections, evidence.innocents
-    parts = [f"## Detection power, {evidence.where}" if evidence.label else "## Detection power"]
-    if found:
-        parts += [_headline(found, innocents), KEY, _by_trap(found)]
-        if missed := [each for each in found if not _good(each)]:
-            parts += ["Not found as they should be:", _missed(missed)]
+    detections, control_runs = merged.detections, merged.control_runs
+    parts = [f"## Detection power, {merged.where}" if merged.label else "## Detection power"]
+    if detections:
+        parts += [_headline(detections, control_runs), TERMS, _by_trap(detections)]
+        if missed := [detection for detection in detections if not _as_expected(detection)]:
+            parts += ["Not detected as they should be:", _missed(missed)]
         if absent := [trap for trap in TRAPS.values() if trap.elsewhere]:
             lines = [f"- {code(trap.id)} ({trap.title}): {trap.elsewhere}." for trap in absent]
             parts.append("Not put in:\n\n" + "\n".join(lines))
-    parts += ["### By network", CORRECT, _by_network(found, innocents)]
+    parts += ["### By network", CORRECT, _by_network(detections, control_runs)]
     return "\n\n".join(parts)
 
 
-def _good(found: Detection) -> bool:
-    return found.caught and found.placed and found.named and not found.accused
+def _as_expected(detection: Detection) -> bool:
+    return detection.caught and detection.located and detection.named and not detection.false_alarms
 
 
-def _headline(found: Sequence[Detection], innocents: Sequence[Innocence]) -> str:
-    rates = rates_of(found)
+def _headline(detections: Sequence[Detection], control_runs: Sequence[ControlRun]) -> str:
+    rates = rates_of(detections)
     words = ", ".join(f"{hits} {what}" for what, hits in _hits(rates).items())
-    networks = list(dict.fromkeys(each.network for each in found))
+    networks = list(dict.fromkeys(detection.network for detection in detections))
     where = listed([code(name) for name in networks]) if len(networks) < 4 else f"{len(networks)} networks"
     text = f"**Of {rates.injected} faults in {where}: {words}.**"
-    orders = margin(found, innocents)
+    orders = margin(detections, control_runs)
     if orders is not None:
         text += (
-            f" In units of its limit, the smallest gap of a fault stands {orders:.1f} orders of magnitude above the "
-            "largest of a correct pair."
+            f" In units of its limit, the smallest gap of a fault lies {orders:.1f} orders of magnitude above the "
+            "largest of a control run."
         )
     return text
 
 
 def _hits(rates: Rates) -> dict[str, str]:
-    hits = {"caught": rates.caught, "placed": rates.placed, "named": rates.named}
+    hits = {"caught": rates.caught, "located": rates.located, "named": rates.named}
     return {what: f"{number} ({number / rates.injected:.1%})" for what, number in hits.items()}
 
 
-def _by_trap(found: Sequence[Detection]) -> str:
+def _by_trap(detections: Sequence[Detection]) -> str:
     rows = []
     for trap in TRAPS:
-        own = [each for each in found if each.trap == trap]
+        own = [detection for detection in detections if detection.trap == trap]
         if not own:
             continue
         rates = rates_of(own)
-        levels = sorted({each.level for each in own if each.level})
-        severities = [each.severity for each in own if each.severity]
+        levels = sorted({detection.level for detection in own if detection.level})
+        severities = [detection.severity for detection in own if detection.severity]
         rows.append(
             [
                 code(trap),
                 plain(TRAPS[trap].title),
-                count(len({each.network for each in own})),
-                count(rates.injected),
-                count(rates.caught),
-                count(rates.placed),
-                count(rates.named),
+                count_text(len({detection.network for detection in own})),
+                count_text(rates.injected),
+                count_text(rates.caught),
+                count_text(rates.located),
+                count_text(rates.named),
                 listed([str(level) for level in levels]) or NOTHING,
-                gap(min(severities)) if severities else "not a number",
+                gap_text(min(severities)) if severities else "not a number",
             ]
         )
-    numeric = ["networks", "faults", "caught", "placed", "named", "smallest gap / limit"]
+    numeric = ["networks", "faults", "caught", "located", "named", "smallest gap / limit"]
     return table(["trap", "what differs", *numeric[:-1], "seen at level", numeric[-1]], rows, numeric)
 
 
 def _missed(missed: Sequence[Detection]) -> str:
     rows = [
         [
-            code(each.network),
-            code(each.trap),
-            plain(each.change),
-            framework_title(each.framework),
-            code(each.stage),
-            f"{each.level or NOTHING} (must: {each.must_level})",
-            plain(each.diagnosis),
-            listed([code(stage) for stage in each.accused]) or NOTHING,
+            code(detection.network),
+            code(detection.trap),
+            plain(detection.change),
+            framework_title(detection.framework),
+            code(detection.stage),
+            f"{detection.level or NOTHING} (must: {detection.must_level})",
+            plain(detection.diagnosis),
+            listed([code(stage) for stage in detection.false_alarms]) or NOTHING,
         ]
-        for each in missed
+        for detection in missed
     ]
-    headers = ["network", "trap", "change", "framework", "stage", "level", "diagnosis", "accused beside it"]
+    headers = ["network", "trap", "change", "framework", "stage", "level", "diagnosis", "also named"]
     return table(headers, rows)
 
 
-def _by_network(found: Sequence[Detection], innocents: Sequence[Innocence]) -> str:
+def _by_network(detections: Sequence[Detection], control_runs: Sequence[ControlRun]) -> str:
     rows = []
-    for name in dict.fromkeys([each.network for each in found] + [each.network for each in innocents]):
-        own = [each for each in found if each.network == name]
-        correct = [each for each in innocents if each.network == name]
+    for name in dict.fromkeys([record.network for record in detections] + [record.network for record in control_runs]):
+        own = [record for record in detections if record.network == name]
+        correct = [record for record in control_runs if record.network == name]
         rates = rates_of(own) if own else None
-        seen = [each.severity for each in own if each.severity]
-        unseen = [each.severity for each in correct if each.severity]
+        seen = [record.severity for record in own if record.severity]
+        unseen = [record.severity for record in correct if record.severity]
         rows.append(
             [
                 code(name),
-                *(count(each) for each in ((rates.injected, rates.caught, rates.placed, rates.named) if rates else ())),
+                *(
+                    count_text(record)
+                    for record in ((rates.injected, rates.caught, rates.located, rates.named) if rates else ())
+                ),
                 *([NOTHING] * 4 if rates is None else []),
-                gap(min(seen)) if seen else NOTHING,
-                count(sum(len(each.seeds) for each in correct)) if correct else NOTHING,
-                count(sum(len(each.accusations) for each in correct)) if correct else NOTHING,
-                gap(max(unseen)) if unseen else NOTHING,
+                gap_text(min(seen)) if seen else NOTHING,
+                count_text(sum(len(record.seeds) for record in correct)) if correct else NOTHING,
+                count_text(sum(len(record.false_alarms) for record in correct)) if correct else NOTHING,
+                gap_text(max(unseen)) if unseen else NOTHING,
                 NOTHING if (orders := margin(own, correct)) is None else f"{orders:.1f}",
             ]
         )
-    faults = ["faults", "caught", "placed", "named", "smallest gap / limit"]
-    headers = [*faults, "correct pairs", "accused", "their largest gap / limit", "margin"]
+    faults = ["faults", "caught", "located", "named", "smallest gap / limit"]
+    headers = [*faults, "control runs", "false alarms", "their largest gap / limit", "margin"]
     text = table(["network", *headers], rows, headers)
-    lines = [f"- {code(each.network)}: {plain(line)}" for each in innocents for line in each.accusations]
+    lines = [f"- {code(record.network)}: {plain(line)}" for record in control_runs for line in record.false_alarms]
     return "\n\n".join([text, *(["\n".join(lines)] if lines else [])])

@@ -6,24 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity.records.environment import DatasetFacts, Environment, FrameworkFacts, Precision
-from reports.evidence.merged_runs import Evidence
-from reports.formatting import NOT_RECORDED, code, framework_title, gap, memory, plain, some, table
+from reports.evidence.merged_runs import MergedRuns
+from reports.formatting import NOT_RECORDED, code, framework_title, gap_text, memory, plain, some, table
 
 
-def environment_section(evidence: Evidence) -> str:
+def environment_section(merged: MergedRuns) -> str:
     """Frameworks and machine; where the runs differ, each value names its runs."""
     rows = []
-    for framework in evidence.frameworks:
-        runs = [run for run in evidence.runs if framework in run.environment.frameworks] or evidence.runs
+    for framework in merged.frameworks:
+        runs = [run for run in merged.runs if framework in run.environment.frameworks] or merged.runs
         values = [_framework_facts(run.environment.frameworks.get(framework, FrameworkFacts())) for run in runs]
         names = [run.path.name for run in runs]
         rows.append([framework_title(framework), *(_agreed(names, column) for column in zip(*values, strict=True))])
     columns = ["framework", "version", "with", "device", "threads", "variables", "precision (probed)"]
     frameworks = table(columns, rows)
-    machines = [_machine_facts(run.environment) for run in evidence.runs]
-    names = [run.path.name for run in evidence.runs]
+    machines = [_machine_facts(run.environment) for run in merged.runs]
+    names = [run.path.name for run in merged.runs]
     rows = [[fact, _agreed(names, [machine[fact] for machine in machines])] for fact in machines[0]]
-    rows.append(["date", _span([plain(run.datetime) for run in evidence.runs])])
+    rows.append(["date", _span([plain(run.datetime) for run in merged.runs])])
     return "\n\n".join(["## Environment", frameworks, table(["machine and run", "recorded"], rows)])
 
 
@@ -71,16 +71,16 @@ def _python(facts: FrameworkFacts) -> str | None:
     return f"Python {facts.python}" if facts.python else None
 
 
-def _packages(found: Mapping[str, str]) -> str | None:
+def _packages(versions: Mapping[str, str]) -> str | None:
     """Packages and their versions; None where none are recorded."""
-    return ", ".join(f"{name} {found[name]}" for name in sorted(found)) if found else None
+    return ", ".join(f"{name} {versions[name]}" for name in sorted(versions)) if versions else None
 
 
-def _variables(found: Mapping[str, str] | None) -> str:
+def _variables(variables: Mapping[str, str] | None) -> str:
     """The environment variables that the suite sets for a framework's sake."""
-    if found is None:
+    if variables is None:
         return NOT_RECORDED
-    return ", ".join(code(f"{name}={value}") for name, value in found.items()) or "none"
+    return ", ".join(code(f"{name}={value}") for name, value in variables.items()) or "none"
 
 
 def _joined(*values: Any) -> str:
@@ -93,7 +93,7 @@ def _precision(probe: Precision | None) -> str:
     if probe is None:
         return "not probed"
     errors = [
-        f"{name} error {gap(error)}"
+        f"{name} error {gap_text(error)}"
         for name, error in (("matmul", probe.matmul_error), ("convolution", probe.conv_error))
         if error is not None
     ]

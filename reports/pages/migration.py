@@ -15,18 +15,18 @@ from parity.records.records import Migration, Proof, grouped
 from parity.records.validation import validated
 from reports import formatting as words
 from reports.album import Album
-from reports.evidence.verdict import faults
-from reports.formatting import code, count, framework_title, is_number, listed, plain, some, table
+from reports.evidence.verdict import proof_faults
+from reports.formatting import code, count_text, framework_title, is_number, listed, plain, some, table
 from reports.plots.migration import UNKNOWN, depth_section
 from reports.tables.proofs import SHORT
 
-REQUIRED = (1, 2, 3)  # levels without which nothing is shown; 4 and 5 are run on request
+REQUIRED_OF_PAIR = (1, 2, 3)  # levels without which nothing is shown; 4 and 5 are run on request
 
 MOST_LINES = 8  # of a list; a longer one is folded away
 
 LAYERS = [f"{framework_title(name)} layer" for name in ("tensorflow", "paddle")]
 
-LEVELS = {
+PAIR_LEVELS = {
     1: "every array of one model has its counterpart of the same shape in the other, and the weights that were drawn "
     "for the proofs came back from both bit for bit.",
     2: "in double precision rounding almost vanishes. Layers that compute the same differ by about 1e-15; a padding, "
@@ -45,68 +45,71 @@ What this does not say:
 - What lies outside the models was not looked at: reading and scaling the inputs, and what is done with the outputs."""
 
 
-def compose(found: Migration, folder: str) -> tuple[str, dict[str, bytes]]:
+def compose_migration_report(comparison: Migration, folder: str) -> tuple[str, dict[str, bytes]]:
     """The Markdown text, and its pictures by file name. `folder` is the name of the pictures' folder."""
     album = Album(folder)
     sections = [
-        f"# Migration report: {code(found.first)} to {code(found.second)}",
-        _verdict(found),
-        _evidence(found.proofs),
-        depth_section(found, album),
-        _causes(found),
-        _impact(found),
-        _fix(found),
-        _lines("## In training only", found.training, "No difference was found."),
-        _layers(found),
-        _made(found),
+        f"# Migration report: {code(comparison.first)} to {code(comparison.second)}",
+        _verdict(comparison),
+        _proofs(comparison.proofs),
+        depth_section(comparison, album),
+        _causes(comparison),
+        _impact(comparison),
+        _fix(comparison),
+        _lines("## In training only", comparison.training, "No difference was found."),
+        _layers(comparison),
+        _made(comparison),
     ]
     return "\n\n".join(section for section in sections if section) + "\n", album.pictures
 
 
-def _verdict(found: Migration) -> str:
-    parts = ["## Verdict", f"**{_sentence(found)}**"]
-    if proof := next((proof for proof in found.proofs if proof.level == 2), None):
-        where = f"inputs of {'x'.join(map(str, found.input))}, {plain(found.inputs)}"
-        numbers = f"{count(len(found.stages))} layers and functions, {count(proof.compared.get('elements'))} elements"
+def _verdict(comparison: Migration) -> str:
+    parts = ["## Verdict", f"**{_sentence(comparison)}**"]
+    if proof := next((proof for proof in comparison.proofs if proof.level == 2), None):
+        where = f"inputs of {'x'.join(map(str, comparison.input))}, {plain(comparison.inputs)}"
+        elements = count_text(proof.compared.get("elements"))
+        numbers = f"{count_text(len(comparison.stages))} layers and functions, {elements} elements"
         parts.append(
             f"Compared in float64 on {where}, with the same drawn weights in both models: {numbers}. The largest gap "
-            f"is {_gap(proof.gap, proof.limit)}, the limit {words.gap(proof.limit)}."
+            f"is {_gap(proof.gap, proof.limit)}, the limit {words.gap_text(proof.limit)}."
         )
-    if traps := Counter(cause.trap for cause in found.causes):
+    if traps := Counter(cause.trap for cause in comparison.causes):
         kinds = listed([f"{code(trap) if trap else UNKNOWN} ({number})" for trap, number in traps.items()])
-        parts.append(f"{some(len(found.causes), 'cause')} found: {kinds}.")
+        parts.append(f"{some(len(comparison.causes), 'cause')} found: {kinds}.")
     unsaid = (
         "Of training, one pass without dropout was compared; not dropout, loss, optimizer or learning rates."
-        if any(proof.level in (4, 5) for proof in found.proofs)
+        if any(proof.level in (4, 5) for proof in comparison.proofs)
         else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them."
     )
-    order = f"{some(len(found.ambiguous), 'group')} of layers could be matched by their order only, see *Layers*."
-    return "\n\n".join([*parts, f"{UNSAID}\n- {unsaid}" + (f"\n- {order}" if found.ambiguous else "")])
+    order = f"{some(len(comparison.ambiguous), 'group')} of layers could be matched by their order only, see *Layers*."
+    return "\n\n".join([*parts, f"{UNSAID}\n- {unsaid}" + (f"\n- {order}" if comparison.ambiguous else "")])
 
 
-def _sentence(found: Migration) -> str:
-    """The sentence to sign. A record that calls itself equal is believed only where its proofs bear it out."""
-    first, second, total = code(found.first), code(found.second), f"{len(found.stages)} matched layers"
-    over = sum(not _within(stage.gap, stage.limit) for stage in found.stages)
-    failed = [proof.level for proof in found.proofs if faults(proof)]
-    absent = [level for level in REQUIRED if level not in {proof.level for proof in found.proofs}]
+def _sentence(comparison: Migration) -> str:
+    """The sentence to sign. A record that says "equal" is reported so only where its proofs show it."""
+    first, second, total = code(comparison.first), code(comparison.second), f"{len(comparison.stages)} matched layers"
+    over = sum(not _within(stage.gap, stage.limit) for stage in comparison.stages)
+    failed = [proof.level for proof in comparison.proofs if proof_faults(proof)]
+    absent = [level for level in REQUIRED_OF_PAIR if level not in {proof.level for proof in comparison.proofs}]
     reasons = [f"{over} of {total} differ in float64"] if over else []
     reasons += [f"{_levels(failed)} failed"] if failed and not over else []
     reasons += [f"nothing is on record of {_levels(absent)}"] if absent else []
-    if not reasons and found.causes:
-        reasons = [f"they differ in {some(len(found.causes), 'setting')} of layers, which these inputs do not show"]
-    if found.equal and reasons:
+    if not reasons and comparison.causes:
+        reasons = [
+            f"they differ in {some(len(comparison.causes), 'setting')} of layers, which these inputs do not show"
+        ]
+    if comparison.equal and reasons:
         return f"Not proven: the record says equal, but {listed(reasons)}."
-    if found.equal:
-        start = "Equal once the changes below are made: with them" if found.fixed else "Equal:"
+    if comparison.equal:
+        start = "Equal once the changes below are made: with them" if comparison.fixed else "Equal:"
         start += f" {second} computes what {first} computes, given the same weights"
-        return f"{start}; {len(found.stages)} of {total} agree in float64."
-    if found.verdict == "undecided":
+        return f"{start}; {len(comparison.stages)} of {total} agree in float64."
+    if comparison.verdict == "undecided":
         return (
             f"Undecided: whether {second} computes what {first} computes was not proven. Layers that the suite cannot "
             "look into kept weights of their own, see *Causes*; in the rest nothing was found that differs."
         )
-    start = "Different, even with the changes below:" if found.fixed else "Different:"
+    start = "Different, even with the changes below:" if comparison.fixed else "Different:"
     start += f" {second} does not compute what {first} computes, given the same weights"
     return f"{start}; {listed(reasons) if reasons else 'no reason is on record'}."
 
@@ -115,33 +118,36 @@ def _levels(numbers: Sequence[int]) -> str:
     return f"level{'s' if len(numbers) > 1 else ''} {listed([str(number) for number in numbers])}"
 
 
-def _evidence(proofs: Sequence[Proof]) -> str:
+def _proofs(proofs: Sequence[Proof]) -> str:
     rows, reasons = [], []
     for proof in proofs:
         exact = proof.level == 1 and proof.gap is None  # bits have no gap
-        gaps = [words.NOTHING] * 2 if exact else [_gap(proof.gap, proof.limit), words.gap(proof.limit)]
+        gaps = [words.NOTHING] * 2 if exact else [_gap(proof.gap, proof.limit), words.gap_text(proof.limit)]
         where = code(proof.worst) if proof.worst else words.NOTHING
         kinds = {SHORT.get(kind, kind).removesuffix("s"): number for kind, number in proof.compared.items()}
         what = ", ".join(some(number, kind) for kind, number in kinds.items()) or "nothing"
-        wrong = faults(proof)
+        wrong = proof_faults(proof)
         result = "**FAILED**" if wrong else "passed"
         rows.append([str(proof.level), plain(proof.title), result, *gaps, where, what])
         if wrong:
             said = [plain(problem) for problem in proof.problems] or wrong
             reasons.append(f"- **Level {proof.level} failed:** {'; '.join(said)}.")
     headers = ["level", "evidence", "result", "largest gap", "limit", "where", "compared"]
-    key = "\n".join(f"- Level {level}: {text}" for level, text in LEVELS.items() if level in {p.level for p in proofs})
+    key = "\n".join(
+        f"- Level {level}: {text}" for level, text in PAIR_LEVELS.items() if level in {p.level for p in proofs}
+    )
     scale = "Gaps and limits are relative to the largest absolute value of their layer or array. What the levels mean:"
     parts = ["## Evidence", table(headers, rows, numeric=["largest gap", "limit"]), "\n".join(reasons), scale, key]
     return "\n\n".join(part for part in parts if part)
 
 
-def _causes(found: Migration) -> str:
-    if not found.causes:
-        none = "None is left." if found.fixed else "None was found."
-        return f"## Causes\n\n{none if found.equal else '**None was found:** look at the first layer over its limit.'}"
+def _causes(comparison: Migration) -> str:
+    if not comparison.causes:
+        none = "None is left." if comparison.fixed else "None was found."
+        unknown = "**None was found:** look at the first layer over its limit."
+        return f"## Causes\n\n{none if comparison.equal else unknown}"
     parts = ["## Causes", "Each layer was fed alone what reaches the TensorFlow one: the gap is what it makes itself."]
-    for number, (cause, stages) in enumerate(grouped(found.causes), 1):
+    for number, (cause, stages) in enumerate(grouped(comparison.causes), 1):
         trap = TRAPS.get(cause.trap)
         where = f"in {len(stages)} places, first at" if len(stages) > 1 else "at"
         title = f"{code(trap.id) if trap else UNKNOWN} {where} {code(cause.stage)}"
@@ -149,30 +155,30 @@ def _causes(found: Migration) -> str:
         if trap:
             parts.append(f"**What to do:** {plain(trap.fix)}.")
         if len(stages) > 1:
-            parts.append(_folded(f"All {len(stages)} places", _places(found, cause.trap, stages)))
+            parts.append(_folded(f"All {len(stages)} places", _locations(comparison, cause.trap, stages)))
     return "\n\n".join(parts)
 
 
-def _places(found: Migration, trap: str, stages: Sequence[str]) -> str:
+def _locations(comparison: Migration, trap: str, stages: Sequence[str]) -> str:
     """A row for each place of one group of causes."""
-    partners = {stage.first: stage.second for stage in found.stages}
-    causes = {(cause.trap, cause.stage): cause for cause in found.causes}
+    partners = {stage.first: stage.second for stage in comparison.stages}
+    causes = {(cause.trap, cause.stage): cause for cause in comparison.causes}
     rows = []
     for name in stages:
         gaps = [causes[trap, name].before, causes[trap, name].after]
-        cells = ["not seen"] * 2 if gaps == [0, 0] else map(_number, gaps)
-        rows.append([code(name), *([code(partners[name]), *cells] if name in partners else [words.NOTHING] * 3)])
-    numeric = ["gap alone", "gap when mended"]
+        gap_texts = ["not seen"] * 2 if gaps == [0, 0] else map(_number, gaps)
+        rows.append([code(name), *([code(partners[name]), *gap_texts] if name in partners else [words.NOTHING] * 3)])
+    numeric = ["gap alone", "gap when changed"]
     unseen = "\n\nNot seen: the settings differ, and these inputs do not show it."
     return table([*LAYERS, *numeric], rows, numeric) + (unseen if any("not seen" in row for row in rows) else "")
 
 
-def _impact(found: Migration) -> str:
-    impact = found.impact
+def _impact(comparison: Migration) -> str:
+    impact = comparison.impact
     if impact is None:
         return "## Decision impact\n\nNot measured: switched off, or the outputs of the models do not correspond."
     parts = [
-        f"## Decision impact\n\n**{count(impact.changed)} of {count(impact.inputs)} inputs change their "
+        f"## Decision impact\n\n**{count_text(impact.changed)} of {count_text(impact.inputs)} inputs change their "
         f"class**, in float32. The inputs: {plain(impact.title)}. The largest difference of an output, relative "
         f"to the largest output, is {_number(impact.largest_gap)}."
     ]
@@ -190,49 +196,55 @@ def _impact(found: Migration) -> str:
     return "\n\n".join(parts)
 
 
-def _fix(found: Migration) -> str:
+def _fix(comparison: Migration) -> str:
     parts = ["## The fix"]
-    if found.fix:
-        source = printable(found.fix.rstrip())
+    if comparison.fix:
+        source = printable(comparison.fix.rstrip())
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", source)), default=0))
         made = "It was not applied for this report: `--apply-fixes` makes the changes and proves again."
-        if found.fixed:
+        if comparison.fixed:
             made = "The proofs above are those of the changed model."
-        elif found.equal:
-            made = "It mends what differs in training only."
+        elif comparison.equal:
+            made = "It removes what differs in training only."
         parts.append(f"Call `fix(model)` on the Paddle model, before its weights are loaded. {made}")
         parts.append(f"{fence}python\n{source}\n{fence}")
-    elif not found.by_hand:
-        parts.append("There is nothing to change." if found.equal else "No change is known that mends the difference.")
-    if found.by_hand:
-        parts.append(_lines("What remains to be done by hand:", found.by_hand))
+    elif not comparison.by_hand:
+        parts.append(
+            "There is nothing to change." if comparison.equal else "No change is known that removes the difference."
+        )
+    if comparison.by_hand:
+        parts.append(_lines("What remains to be done by hand:", comparison.by_hand))
     return "\n\n".join(parts)
 
 
-def _layers(found: Migration) -> str:
+def _layers(comparison: Migration) -> str:
     rows = []
-    for place, stage in enumerate(found.stages, 1):
-        kind, why = plain(stage.kind.replace("_", " ")), plain(stage.evidence)
+    for index, stage in enumerate(comparison.stages, 1):
+        kind, why = plain(stage.kind.replace("_", " ")), plain(stage.reason)
         gaps = _gap(stage.gap, stage.limit)
-        rows.append([str(place), code(stage.first), code(stage.second), kind, gaps, why])
+        rows.append([str(index), code(stage.first), code(stage.second), kind, gaps, why])
     matched = table(["", *LAYERS, "kind", "float64 gap", "why these two"], rows, ["", "float64 gap"])
     parts = ["## Layers", _folded(f"All {len(rows)} matched layers", matched)]
-    for framework, lines in found.unmatched.items():
+    for framework, lines in comparison.unmatched.items():
         parts.append(_lines(f"### In {framework_title(framework)} only", lines))
-    return "\n\n".join([*parts, _lines("### Ambiguous matches", found.ambiguous), _lines("### Remarks", found.remarks)])
+    return "\n\n".join(
+        [*parts, _lines("### Ambiguous matches", comparison.ambiguous), _lines("### Remarks", comparison.remarks)]
+    )
 
 
-def _made(found: Migration) -> str:
-    rows = [[f"parameters, {framework_title(name)}", count(number)] for name, number in found.parameters.items()]
-    rows += [
-        ["one input", "x".join(map(str, found.input))],
-        ["inputs", plain(found.inputs)],
-        ["time", words.duration(found.seconds)],
+def _made(comparison: Migration) -> str:
+    rows = [
+        [f"parameters, {framework_title(name)}", count_text(number)] for name, number in comparison.parameters.items()
     ]
-    rows.append(["peak memory of all processes, added up", words.memory(found.peak_memory)])
-    environment = validated(found.environment, Environment, "environment")
+    rows += [
+        ["one input", "x".join(map(str, comparison.input))],
+        ["inputs", plain(comparison.inputs)],
+        ["time", words.duration(comparison.seconds)],
+    ]
+    rows.append(["peak memory of all processes, added up", words.memory(comparison.peak_memory)])
+    environment = validated(comparison.environment, Environment, "environment")
     for name, facts in environment.frameworks.items():
-        version, threads = plain(facts.version), count(facts.threads)
+        version, threads = plain(facts.version), count_text(facts.threads)
         rows.append([framework_title(name), f"{version} on {plain(facts.device)}, threads: {threads}"])
     if environment.cpu is not None:
         rows.append(["processor", plain(environment.cpu)])
@@ -251,12 +263,12 @@ def _gap(value: Any, limit: Any) -> str:
     """A gap, bold when it is not within its limit; a check that never got so far has no limit either."""
     if not is_number(value):
         return "**not measured**" if limit is None else _number(value)
-    return words.gap(value) if _within(value, limit) else f"**{words.gap(value)}**"
+    return words.gap_text(value) if _within(value, limit) else f"**{words.gap_text(value)}**"
 
 
 def _number(value: Any) -> str:
     """A gap without a limit. Infinity and NaN are None in a record that was JSON."""
-    return words.gap(value) if is_number(value) else "**not a number**"
+    return words.gap_text(value) if is_number(value) else "**not a number**"
 
 
 def _lines(title: str, lines: Sequence[str], none: str = "None.") -> str:
@@ -265,5 +277,5 @@ def _lines(title: str, lines: Sequence[str], none: str = "None.") -> str:
 
 
 def _folded(summary: str, text: str) -> str:
-    """Shown on demand; the empty lines make Markdown of what stands between the tags."""
+    """Shown on demand; the empty lines make Markdown of the text between the tags."""
     return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"

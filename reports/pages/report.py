@@ -9,24 +9,33 @@ from parity.catalogue.traps import TRAPS
 from parity.records.records import Proof
 from reports.album import Album
 from reports.evidence.experiments import Experiment, experiments
-from reports.evidence.merged_runs import Evidence
+from reports.evidence.merged_runs import MergedRuns
 from reports.evidence.network_facts import network_order
 from reports.evidence.outcomes import Tested, tested
-from reports.evidence.verdict import ALL_REQUIRED, LEVELS, LOSS_CURVE, REQUIRED, State, Verdict, headline, judge
-from reports.formatting import TITLES, code, framework_title, listed, named, one_line, plain, some
+from reports.evidence.verdict import (
+    ALL_REQUIRED,
+    LOSS_CURVE,
+    REPORTED_LEVELS,
+    REQUIRED,
+    NetworkStatus,
+    NetworkVerdict,
+    headline,
+    judge,
+)
+from reports.formatting import TITLES, code, framework_title, listed, network_label, one_line, plain, some
 from reports.pages import limits
 from reports.pages.detection import detection_section
 from reports.pages.environment import environment_section
 from reports.pages.training import training_section
 from reports.plots.evidence import parting_curves
 from reports.plots.speed import speed_bars
-from reports.tables.loss_curves import pair_table, reading_guide, summary_table
-from reports.tables.proofs import float32_table, float64_table, level_key, source_table, training_table, verdict_table
-from reports.tables.rules import RULES, rules_summary, rules_table
-from reports.tables.speed import conditions, overhead_table, pairs, speed_table
+from reports.tables.loss_curves import reading_guide, run_pair_table, summary_table
+from reports.tables.proofs import float32_table, float64_table, level_key, level_table, source_table, verdict_table
+from reports.tables.rules import RULES_GUIDE, rules_summary, rules_table
+from reports.tables.speed import overhead_table, pairs, speed_conditions, speed_table
 
 
-def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str, bytes]]:
+def compose_report(merged: MergedRuns, report: str, folder: str) -> tuple[str, dict[str, bytes]]:
     """The Markdown text, and its pictures by file name.
 
     `report` is the name of the text's file, `folder` that of the pictures' folder.
@@ -34,9 +43,10 @@ def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str
     album = Album(folder)
     groups: list[Experiment] = []
     tests: list[Tested] = []
-    verdicts: list[Verdict] = []
-    judged: list[tuple[Evidence, list[Verdict]]] = []  # what was shown with some versions says nothing of others
-    for part in evidence.parts:
+    verdicts: list[NetworkVerdict] = []
+    # what was shown with some versions is not shown for others
+    judged: list[tuple[MergedRuns, list[NetworkVerdict]]] = []
+    for part in merged.parts:
         own_groups = experiments(part.trained, part.label)
         own_tests = tested(own_groups, part.equivalences, part.label)
         own_verdicts = judge(part, own_tests)
@@ -48,24 +58,24 @@ def compose(evidence: Evidence, report: str, folder: str) -> tuple[str, dict[str
     tests.sort(key=lambda test: network_order(test.record.network))
     verdicts.sort(key=lambda verdict: network_order(verdict.network))
     sections = [
-        _title(evidence),
-        _verdict(evidence, judged, verdicts),
-        environment_section(evidence),
-        _parity(evidence, verdicts),
-        _loss_curves(evidence, verdicts, album),
-        detection_section(evidence),
-        _speed(evidence, album),
-        training_section(evidence, groups, tests, verdicts, album),
-        _reproduce(evidence, report),
-        "## Limits\n\n" + "\n".join(f"- {line}" for line in limits.lines(evidence, verdicts, groups, tests)),
+        _title(merged),
+        _verdict(merged, judged, verdicts),
+        environment_section(merged),
+        _parity(merged, verdicts),
+        _loss_curves(merged, verdicts, album),
+        detection_section(merged),
+        _speed(merged, album),
+        training_section(merged, groups, tests, verdicts, album),
+        _reproduce(merged, report),
+        "## Limits\n\n" + "\n".join(f"- {line}" for line in limits.lines(merged, verdicts, groups, tests)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n", album.pictures
 
 
-def _title(evidence: Evidence) -> str:
-    titles = evidence.datasets
+def _title(merged: MergedRuns) -> str:
+    titles = merged.datasets
     where = f"on {listed([plain(title) for title in titles])}" if titles else "(data set not recorded)"
-    return f"# Parity report: {'; '.join(part.where for part in evidence.parts)} {where}"
+    return f"# Parity report: {'; '.join(part.where for part in merged.parts)} {where}"
 
 
 EQUAL = f"""\
@@ -77,31 +87,33 @@ against a network counts."""
 
 
 def _verdict(
-    evidence: Evidence, judged: Sequence[tuple[Evidence, Sequence[Verdict]]], verdicts: Sequence[Verdict]
+    merged: MergedRuns,
+    judged: Sequence[tuple[MergedRuns, Sequence[NetworkVerdict]]],
+    verdicts: Sequence[NetworkVerdict],
 ) -> str:
     """`judged` are the verdicts of each combination of versions, `verdicts` all of them in order."""
     parts = ["## Verdict", *(headline(own, part.where) for part, own in judged)]
     if verdicts:
         parts += [verdict_table(verdicts), level_key(verdicts)]
-    if any(verdict.state is State.EQUAL for verdict in verdicts):
+    if any(verdict.status is NetworkStatus.EQUAL for verdict in verdicts):
         parts.append(EQUAL)
-    parts += [line for part in evidence.parts if (line := rules_summary(part))]
+    parts += [line for part in merged.parts if (line := rules_summary(part))]
     parts += [_failure(verdict) for verdict in verdicts if verdict.failed]
     parts += _unproven(verdicts)
-    if absent := limits.unexamined(evidence):
+    if absent := limits.unexamined(merged):
         parts.append(f"Without any record in these runs: {listed([code(name) for name in absent])}.")
     return "\n\n".join(parts)
 
 
-def _failure(verdict: Verdict) -> str:
+def _failure(verdict: NetworkVerdict) -> str:
     """Why one network is not equal, or what gave no answer."""
-    lines = [f"### {verdict.label}: {verdict.state}", ""]
+    lines = [f"### {verdict.label}: {verdict.status}", ""]
     for level, reasons in verdict.failed.items():
-        title = LEVELS.get(level) or plain(verdict.proofs[level][0].title)
+        title = REPORTED_LEVELS.get(level) or plain(verdict.proofs[level][0].title)
         lines.append(f"- **Level {level}, {title}, {'no answer' if level in verdict.unanswered else 'failed'}:**")
         lines += [f"  - {reason}" for reason in reasons]
         lines += [f"  - {line}" for proof in verdict.proofs.get(level, ()) for line in _causes(proof)]
-    lines += [f"- Level {level}, {LEVELS[level]}: **no record in these runs**." for level in verdict.missing]
+    lines += [f"- Level {level}, {REPORTED_LEVELS[level]}: **no record in these runs**." for level in verdict.missing]
     return "\n".join(lines)
 
 
@@ -115,15 +127,15 @@ def _causes(proof: Proof) -> list[str]:
     return lines
 
 
-def _unproven(verdicts: Sequence[Verdict]) -> list[str]:
-    """Why networks are not proven: those that lack the same stand together."""
+def _unproven(verdicts: Sequence[NetworkVerdict]) -> list[str]:
+    """Why networks are not proven: those that lack the same are listed together."""
     lines: dict[str, list[str]] = {}
     for verdict in verdicts:
-        if verdict.state is not State.UNPROVEN or verdict.failed:  # what failed has a section of its own
+        if verdict.status is not NetworkStatus.UNPROVEN or verdict.failed:  # what failed has a section of its own
             continue
         if verdict.missing:
             noun = "levels" if len(verdict.missing) > 1 else "level"
-            names = listed([f"{level} ({LEVELS[level]})" for level in verdict.missing])
+            names = listed([f"{level} ({REPORTED_LEVELS[level]})" for level in verdict.missing])
             reason = f"No record in these runs of {noun} {names}, so nothing is shown"
             lines.setdefault(reason, []).append(verdict.label)
     if not lines:
@@ -165,21 +177,21 @@ names the place of the gap that comes nearest to its limit. **Bold** is not with
 multiply-add of convolutions and fully connected layers."""
 
 
-def _parity(evidence: Evidence, verdicts: Sequence[Verdict]) -> str:
+def _parity(merged: MergedRuns, verdicts: Sequence[NetworkVerdict]) -> str:
     parts = ["## Parity"]
-    if evidence.proofs:
+    if merged.proofs:
         parts += [HOW_TO_READ]
-        parts += [f"### Level 2: {LEVELS[2]}", float64_table(verdicts)]
-        parts += [f"### Level 3: {LEVELS[3]}", float32_table(verdicts)]
+        parts += [f"### Level 2: {REPORTED_LEVELS[2]}", float64_table(verdicts)]
+        parts += [f"### Level 3: {REPORTED_LEVELS[3]}", float32_table(verdicts)]
         for level in REQUIRED[3:]:
-            if found := training_table(verdicts, level):
-                parts += [f"### Level {level}: {LEVELS[level]}", found]
+            if rows_of_level := level_table(verdicts, level):
+                parts += [f"### Level {level}: {REPORTED_LEVELS[level]}", rows_of_level]
     else:
         parts.append("**These runs hold no proof.** Without one, nothing below shows that the networks are the same.")
-    if evidence.rules:
-        parts += ["### Update rules", RULES, rules_table(evidence)]
-    if evidence.networks:
-        parts += ["### Where the networks come from", source_table(evidence.networks)]
+    if merged.rules:
+        parts += ["### Update rules", RULES_GUIDE, rules_table(merged)]
+    if merged.networks:
+        parts += ["### Where the networks come from", source_table(merged.networks)]
     return "\n\n".join(parts)
 
 
@@ -189,36 +201,36 @@ STAY_TOGETHER = (
 )
 
 
-def _loss_curves(evidence: Evidence, verdicts: Sequence[Verdict], album: Album) -> str:
+def _loss_curves(merged: MergedRuns, verdicts: Sequence[NetworkVerdict], album: Album) -> str:
     """The level of loss curves; empty where nothing of it is on record."""
     parts = ["## Loss curves"]
-    if found := training_table(verdicts, LOSS_CURVE):
-        parts += [STAY_TOGETHER, found]
-    elif not evidence.curves:
+    if rows_of_level := level_table(verdicts, LOSS_CURVE):
+        parts += [STAY_TOGETHER, rows_of_level]
+    elif not merged.curves:
         return ""
-    every = [(part, curves) for part in evidence.parts for curves in part.curves]
+    every = [(part, curves) for part in merged.parts for curves in part.curves]
     every.sort(key=lambda pair: network_order(pair[1].network))
     if every:
-        labelled = [(named(curves.network, part.label), curves) for part, curves in every]
-        parts += [reading_guide(evidence.curves), summary_table(labelled)]
+        labelled = [(network_label(curves.network, part.label), curves) for part, curves in every]
+        parts += [reading_guide(merged.curves), summary_table(labelled)]
     for part, curves in every:
         where = (
             f"recipe {code(curves.recipe)}, {plain(curves.dataset)}, batch {curves.batch}, seed {plain(curves.seed)}"
         )
         title = f"{curves.network} ({part.label})" if part.label else curves.network
-        heading = f"### {named(curves.network, part.label)}: where the losses part"
-        parts += [heading, f"{where}:", pair_table(curves)]
+        heading = f"### {network_label(curves.network, part.label)}: where the losses part"
+        parts += [heading, f"{where}:", run_pair_table(curves)]
         if picture := parting_curves(curves, title):
             words = f"Relative difference of the losses of {plain(title)}"
             parts.append(album.add(words, f"loss_{curves.network}", picture))
     return "\n\n".join(parts)
 
 
-def _speed(evidence: Evidence, album: Album) -> str:
-    if not evidence.speeds and not evidence.overheads:
+def _speed(merged: MergedRuns, album: Album) -> str:
+    if not merged.speeds and not merged.overheads:
         return "## Speed\n\nNot measured in these runs."
     parts = ["## Speed"]
-    if evidence.speeds:
+    if merged.speeds:
         titles = " / ".join(framework_title(framework) for framework in TITLES)
         parts.append(
             "Images a second: median ± half the interquartile range, number of measurements in brackets. "
@@ -226,34 +238,34 @@ def _speed(evidence: Evidence, album: Album) -> str:
             "ratios, and only within one run:** absolute figures from a shared machine are noisy. The first step, "
             f"with tracing and compiling, is kept apart ({titles})."
         )
-    for part in evidence.parts:
+    for part in merged.parts:
         if not part.speeds:
             continue
         groups = pairs(part.speeds)
         where = f", {part.where}" if part.label else ""
         parts += [f"### In {part.where}"] if part.label else []
-        parts += [speed_table(groups), conditions(part.speeds)]
+        parts += [speed_table(groups), speed_conditions(part.speeds)]
         if picture := speed_bars(groups, "train step"):
             parts.append(
                 album.add(f"Images a second of a train step{where}", f"speed_train_step {part.label}", picture)
             )
-    if evidence.overheads:
+    if merged.overheads:
         parts += [
             "### The suite's own overhead",
             "The suite's training loop against a baseline loop in the same framework, in interleaved pairs. "
             "A ratio above 1 means the suite's loop is the faster one.",
         ]
-    for part in evidence.parts:
+    for part in merged.parts:
         if part.overheads:
             parts += [f"In {part.where}:"] if part.label else []
             parts.append(overhead_table(part.overheads))
     return "\n\n".join(parts)
 
 
-def _reproduce(evidence: Evidence, report: str) -> str:
+def _reproduce(merged: MergedRuns, report: str) -> str:
     """The commands as they were recorded, and the one that makes this report again."""
-    commands = [one_line(run.environment.command or "") for run in evidence.runs]
-    names = [one_line(run.path.name) for run in evidence.runs]
+    commands = [one_line(run.environment.command or "") for run in merged.runs]
+    names = [one_line(run.path.name) for run in merged.runs]
     lines = [command.replace("```", "") for command in dict.fromkeys(commands) if command]
     lines.append(f"parity report {' '.join(shlex.quote(name) for name in names)} --output {shlex.quote(report)}")
     parts = ["## Reproduce it", "```sh\n" + "\n".join(lines) + "\n```"]
@@ -261,8 +273,8 @@ def _reproduce(evidence: Evidence, report: str) -> str:
         unknown = [code(name) for name, command in zip(names, commands, strict=True) if not command]
         parts.append(f"The command was not recorded for {listed(unknown)}.")
     parts.append(
-        f"Made from {some(len(evidence.runs), 'saved run')}, oldest first; where two of the same versions hold the "
+        f"Made from {some(len(merged.runs), 'saved run')}, oldest first; where two of the same versions hold the "
         "same record, the later counts:"
     )
-    parts.append("\n".join(f"- {code(run.path.name)}, {plain(run.datetime)}" for run in evidence.runs))
+    parts.append("\n".join(f"- {code(run.path.name)}, {plain(run.datetime)}" for run in merged.runs))
     return "\n\n".join(parts)

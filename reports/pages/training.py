@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from parity.records.equivalence import FEWEST_SEEDS
 from reports.album import Album
 from reports.evidence.experiments import Experiment
-from reports.evidence.merged_runs import Evidence
+from reports.evidence.merged_runs import MergedRuns
 from reports.evidence.outcomes import Tested, cross_faults
-from reports.evidence.verdict import Verdict
+from reports.evidence.verdict import NetworkVerdict
 from reports.formatting import TITLES, code, listed, plain
 from reports.plots.evidence import intervals
 from reports.plots.training import convergence_curves, training_curves
@@ -17,27 +17,27 @@ from reports.tables.convergence import answers, fields, reach_table
 from reports.tables.failures import alarms, resumed
 from reports.tables.outcomes import cross_table, equivalence_problems, equivalence_table
 from reports.tables.published import ablation_table, published_table
-from reports.tables.training import cost_table, outcome_table, pair_table, seeds_table
+from reports.tables.training import cost_table, outcome_table, seed_pair_table, seeds_table
 
 
 def training_section(
-    evidence: Evidence,
+    merged: MergedRuns,
     groups: Sequence[Experiment],
     tests: Sequence[Tested],
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[NetworkVerdict],
     album: Album,
 ) -> str:
     """All of it; `groups` are the trainings, `tests` those of equivalence, `verdicts` what was proven of networks."""
-    if not groups and not tests and not evidence.cross_evaluations:
+    if not groups and not tests and not merged.cross_evaluations:
         return "## Training\n\nNo network was trained in these runs."
     parts = ["## Training"]
     if groups:
         parts += _warnings(groups)
         parts += [SEEDS, seeds_table(groups, verdicts)]
     parts += _equivalence(groups, tests, album)
-    parts += _cross_evaluation(evidence)
+    parts += _cross_evaluation(merged)
     if groups:
-        parts += ["### Same start, same batches", _pairs_text(groups), pair_table(groups)]
+        parts += ["### Same start, same batches", _pairs_text(groups), seed_pair_table(groups)]
         parts += _convergence(groups, album)
         if ablations := ablation_table(groups):
             parts += ["### What was taken away", ABLATIONS, ablations]
@@ -52,7 +52,7 @@ SEEDS = (
     "Accuracies after the last epoch, of the runs that finished: mean ± standard deviation over the seeds. Seconds and "
     "images a second are medians over all epochs, without evaluation and without the compilation of the first step. "
     "They are times of a whole run beside whatever else the machine did; the interleaved ratios above compare better. "
-    "“Proofs” are the levels of evidence that stand behind a row: those that its network passed in these versions."
+    "“Proofs” are the levels that the network passed in these versions."
 )
 
 DOCUMENTS = (
@@ -73,15 +73,15 @@ EVERY_RUN = (
 
 
 def _warnings(groups: Sequence[Experiment]) -> list[str]:
-    found = []
+    warnings = []
     if lines := alarms(groups):
-        found.append("**Problems:**\n\n" + "\n".join(lines))
+        warnings.append("**Problems:**\n\n" + "\n".join(lines))
     if lines := resumed(groups):
-        found.append(
+        warnings.append(
             "Interrupted and resumed from a saved state; only finished epochs count in their times:\n\n"
             + "\n".join(lines)
         )
-    return found
+    return warnings
 
 
 def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: Album) -> list[str]:
@@ -94,7 +94,7 @@ def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: A
         f"test accuracies in points; the difference is {first} less {second}. **Equivalent** means that the data "
         "exclude every difference of the margin or more: the interval lies within the margin on both sides. "
         "**Different** means that equivalence is not shown and a difference of zero is excluded. **Undecided** is what "
-        f"is left, and what fewer than {FEWEST_SEEDS} seeds or a failed run come to: it is no evidence for either."
+        f"is left, and the result of fewer than {FEWEST_SEEDS} seeds or of a failed run: it shows neither."
     )
     parts = ["### Accuracy over seeds: equivalent?", text, equivalence_table(tests)]
     if problems := equivalence_problems(tests):
@@ -104,17 +104,17 @@ def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: A
     return parts
 
 
-def _cross_evaluation(evidence: Evidence) -> list[str]:
-    if not evidence.cross_evaluations:
+def _cross_evaluation(merged: MergedRuns) -> list[str]:
+    if not merged.cross_evaluations:
         return []
     text = (
         "Weights that one framework trained, evaluated by both over all test images in float32. Predictions may differ "
         "where the two largest logits nearly tie; then both frameworks must agree in float64. The margin is how far "
-        "apart those two logits were, and the largest one is shown: the least innocent case. The logit gap is the "
+        "apart those two logits were, and the largest one is shown. The logit gap is the "
         "largest difference of any logit, relative to the largest logit."
     )
     parts = ["### Trained in one, evaluated in the other", text]
-    for part in evidence.parts:
+    for part in merged.parts:
         if not (records := part.cross_evaluations):
             continue
         parts += [f"In {part.where}:"] if part.label else []
@@ -127,7 +127,7 @@ def _cross_evaluation(evidence: Evidence) -> list[str]:
 def _pairs_text(groups: Sequence[Experiment]) -> str:
     """How to take the differences, by the number of seeds."""
     words = (
-        "Digests of the initial weights and of every batch of the first epoch tell whether the two runs are twins. "
+        "Digests of the initial weights and of every batch of the first epoch show whether the two runs are twins. "
         "They share the start and not the rounding, so float32 runs drift apart. "
         f"The difference is {' minus '.join(TITLES.values())}, after the last epoch that both finished. "
     )
@@ -147,15 +147,15 @@ def _convergence(groups: Sequence[Experiment], album: Album) -> list[str]:
         if (reach := reach_table(field)) is None:
             continue
         parts += [f"{field.title}:", reach]
-        if found := answers(field):
-            parts.append("Fewer epochs, but longer ones?\n\n" + "\n".join(found))
+        if lines := answers(field):
+            parts.append("Fewer epochs, but longer ones?\n\n" + "\n".join(lines))
         if picture := convergence_curves(field):
             parts.append(album.add(f"Training accuracy, {plain(field.name)}", f"convergence_{field.name}", picture))
     if not parts:
         return []
     text = (
         "Epochs / time until an epoch's training accuracy was at least that of the column: the median over the seeds, "
-        "in brackets how many came there if not all did. A training accuracy is the mean over an epoch as the network "
+        "in brackets how many reached it if not all did. A training accuracy is the mean over an epoch as the network "
         "was trained, with augmentation and dropout and while the weights moved: those at the epoch's end are mostly "
         "better. A dash means never."
     )

@@ -1,4 +1,4 @@
-"""Pictures of evidence 9 and 10: where losses part, and the intervals of the tests of equivalence."""
+"""Pictures of levels 9 and 10: where losses diverge, and the intervals of the tests of equivalence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reports.evidence.outcomes import Tested, holds
 from reports.formatting import TITLES, framework_title, is_number, some
 from reports.plots.style import COLOURS, GREY, OTHER, label, number, plain_axes, png, whole_numbers
 
-BOTH = "#000000"  # the pair of frameworks, over each one's own chaos
+BOTH_COLOUR = "#000000"  # the pair of frameworks, drawn over each framework's own divergence
 
 VERDICTS = {"equivalent": "#009E73", "different": "#D55E00"}
 
@@ -42,7 +42,7 @@ def parting_curves(curves: Curves, title: str) -> bytes | None:
     for axes, (precision, drawn) in zip(everything, panels.items(), strict=True):
         for pair, values in reversed(drawn):  # the frameworks come first, and are drawn last: on top
             colour = _colour(pair)
-            axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=1.5 if colour == BOTH else 1.0)
+            axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=1.5 if colour == BOTH_COLOUR else 1.0)
             if pair.parted is not None:
                 axes.axvline(pair.parted, color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
         axes.axhline(curves.together, color=OTHER, linewidth=0.9, linestyle="dashed")
@@ -63,19 +63,19 @@ def _positive(value: float) -> float:
 
 def _colour(pair: RunPair) -> str:
     if pair.meaning == "frameworks":
-        return BOTH
+        return BOTH_COLOUR
     return COLOURS.get(pair.one.partition(" ")[0], OTHER)
 
 
 def _handles(panels: dict[str, list[tuple[RunPair, list[float]]]]) -> list[Line2D]:
     """One entry a colour that is drawn, and the limit."""
     colours = {_colour(pair) for pairs in panels.values() for pair, _ in pairs}
-    labels = {BOTH: "both frameworks"}
-    labels |= {COLOURS[name]: f"{framework_title(name)} and itself, nudged" for name in TITLES}
-    found = [
+    labels = {BOTH_COLOUR: "both frameworks"}
+    labels |= {COLOURS[name]: f"{framework_title(name)} and itself, perturbed" for name in TITLES}
+    drawn = [
         Line2D([], [], color=colour, linewidth=2, label=words) for colour, words in labels.items() if colour in colours
     ]
-    return [*found, Line2D([], [], color=OTHER, linewidth=0.9, linestyle="dashed", label="limit")]
+    return [*drawn, Line2D([], [], color=OTHER, linewidth=0.9, linestyle="dashed", label="limit")]
 
 
 def intervals(tests: Sequence[Tested]) -> bytes | None:
@@ -90,21 +90,21 @@ def intervals(tests: Sequence[Tested]) -> bytes | None:
     widest = max(test.record.margin for test in tests)
     bounds = [abs(bound) for test in tests for bound in test.record.interval if is_number(bound)]
     shown = min(max([widest, *bounds]), WIDEST * widest)
-    for place, test in enumerate(tests):
+    for row, test in enumerate(tests):
         record = test.record
-        axes.add_patch(Rectangle((-record.margin, place - 0.4), 2 * record.margin, 0.8, color=GREY, alpha=0.6, lw=0))
+        axes.add_patch(Rectangle((-record.margin, row - 0.4), 2 * record.margin, 0.8, color=GREY, alpha=0.6, lw=0))
         colour = VERDICTS.get(_verdict(test), OTHER)
         if not _bounded(test):
-            axes.text(0, place, "no interval: too few seeds", ha="center", va="center", fontsize=8)
+            axes.text(0, row, "no interval: too few seeds", ha="center", va="center", fontsize=8)
             continue
         low, high = record.interval
-        axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+        axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
         for end in (low, high):
-            axes.plot([end, end], [place - 0.14, place + 0.14], color=colour, linewidth=1.4)
-            if abs(end) > shown:  # an arrow says that it goes on
+            axes.plot([end, end], [row - 0.14, row + 0.14], color=colour, linewidth=1.4)
+            if abs(end) > shown:  # an arrow shows that it continues
                 edge = math.copysign(shown * EDGE, end)
-                axes.plot([edge], [place], color=colour, marker=">" if end > 0 else "<", markersize=6, clip_on=False)
-        axes.plot([record.difference], [place], color=colour, marker="o", markersize=5)
+                axes.plot([edge], [row], color=colour, marker=">" if end > 0 else "<", markersize=6, clip_on=False)
+        axes.plot([record.difference], [row], color=colour, marker="o", markersize=5)
     axes.axvline(0, color=OTHER, linewidth=0.8)
     axes.set_xlim(-EDGE * shown, EDGE * shown)
     axes.set_ylim(len(tests) - 0.4, -0.6)

@@ -21,57 +21,57 @@ UNKNOWN = "no known trap"
 
 LABELS = 9  # names on the axis of depth: more would run into each other
 
-LONGEST = 24  # characters of a name on that axis
+LONGEST_LABEL = 24  # characters of a name on that axis
 
-MARKED = 40  # layers; each has a mark as long as there are no more
+MOST_MARKED_LAYERS = 40  # layers; each has a mark as long as there are no more
 
 EMPTY = float("nan")
 
 
-def depth_section(found: Migration, album: Album) -> str:
+def depth_section(comparison: Migration, album: Album) -> str:
     """The picture and how to read it; empty where no layer was compared."""
-    if (picture := gaps_along_depth(found)) is None:
+    if (picture := gaps_along_depth(comparison)) is None:
         return ""
     words = "A difference raises the gap from its layer on. The numbers are those of the table of matched layers."
-    drawn = sum(map(len, _places(found).values()))
+    drawn = sum(map(len, _indices_by_trap(comparison).values()))
     if drawn:
-        words += " Under the curves, a mark stands at each layer where a cause was found."
-    if off := len(found.causes) - drawn:
+        words += " Under the curves, a mark shows each layer where a cause was found."
+    if off := len(comparison.causes) - drawn:
         words += f" {some(off, 'cause')} at layers that only one model has: no place in the picture."
     return "\n\n".join(
         ["## Gaps along depth", album.add("Gaps of the matched layers", "migration_gaps", picture), words]
     )
 
 
-def gaps_along_depth(found: Migration) -> bytes | None:
+def gaps_along_depth(comparison: Migration) -> bytes | None:
     """Gaps of the matched layers, logarithmic, with a row under them for each trap that was found.
 
     A gap of zero has no place on the axis and is marked at its lower end, one that is no number at its upper end. None
     when nothing was compared.
     """
-    gaps = [stage.gap for stage in found.stages]
-    limits = [stage.limit for stage in found.stages if is_number(stage.limit)]
+    gaps = [stage.gap for stage in comparison.stages]
+    limits = [stage.limit for stage in comparison.stages if is_number(stage.limit)]
     if not limits:
         return None
-    traps = _places(found)
+    traps = _indices_by_trap(comparison)
     figure = Figure(figsize=(8, 4.3 + 0.25 * len(traps)), layout="constrained")
     ratios = [1.0, 0.085 * len(traps)] if traps else [1.0]
     everything = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     axes, depth = everything[0], range(1, len(gaps) + 1)
     for framework in TITLES:
-        rounded = [_positive(stage.float32.get(framework)) for stage in found.stages]
+        rounded = [_positive(stage.float32.get(framework)) for stage in comparison.stages]
         axes.plot(depth, rounded, color=COLOURS[framework], linewidth=1.0, alpha=0.45)
-    style = {"marker": "o", "markersize": 3.5} if len(gaps) <= MARKED else {"marker": "o", "markersize": 1.8}
+    style = {"marker": "o", "markersize": 3.5 if len(gaps) <= MOST_MARKED_LAYERS else 1.8}
     axes.plot(depth, [_positive(gap) for gap in gaps], color=BLACK, linewidth=1.3, **style)
-    axes.plot(depth, [_positive(stage.limit) for stage in found.stages], **_dashed())
+    axes.plot(depth, [_positive(stage.limit) for stage in comparison.stages], **_dashed())
     axes.set_yscale("log")
-    handles = _handles() + _off_the_axis(axes, found.stages)
+    handles = _handles() + _off_the_axis(axes, comparison.stages)
     axes.set_ylabel("gap, relative to the layer's largest value", fontsize=9)
     plain_axes(axes)
     if traps:
         _raster(everything[1], traps)
     ticks = _few(len(gaps))
-    names = [f"{place} {_short(found.stages[place - 1].first)}" for place in ticks]
+    names = [f"{index} {_short(comparison.stages[index - 1].first)}" for index in ticks]
     everything[-1].set_xticks(ticks, names, rotation=30, ha="right", rotation_mode="anchor", parse_math=False)
     everything[-1].tick_params(axis="x", labelsize=8)
     everything[-1].set_xlim(0.3, len(gaps) + 0.7)
@@ -82,13 +82,13 @@ def gaps_along_depth(found: Migration) -> bytes | None:
     return png(figure)
 
 
-def _places(found: Migration) -> dict[str, list[int]]:
+def _indices_by_trap(comparison: Migration) -> dict[str, list[int]]:
     """By trap, the places along the depth where it was found; in the order of their first ones."""
-    order = {stage.first: place for place, stage in enumerate(found.stages, 1)}
+    order = {stage.first: index for index, stage in enumerate(comparison.stages, 1)}
     traps: dict[str, list[int]] = {}
-    for cause in found.causes:
-        if (place := order.get(cause.stage)) is not None:
-            traps.setdefault(cause.trap or UNKNOWN, []).append(place)
+    for cause in comparison.causes:
+        if (index := order.get(cause.stage)) is not None:
+            traps.setdefault(cause.trap or UNKNOWN, []).append(index)
     return dict(sorted(traps.items(), key=lambda item: min(item[1])))
 
 
@@ -98,27 +98,27 @@ def _positive(value: Any) -> float:
 
 def _off_the_axis(axes: Axes, stages: Sequence[MatchedLayer]) -> list[Line2D]:
     """Mark what a logarithmic axis cannot show, and give the legend's entries for it."""
-    compared = [(place, stage.gap) for place, stage in enumerate(stages, 1) if is_number(stage.limit)]
+    compared = [(index, stage.gap) for index, stage in enumerate(stages, 1) if is_number(stage.limit)]
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
     handles = []
-    for label, marker, colour, edge, places in (
-        ("exactly equal", "o", BLACK, low, [place for place, gap in compared if gap == 0]),
-        ("not a number", "X", COLOURS["tensorflow"], high, [place for place, gap in compared if not is_number(gap)]),
+    for label, marker, colour, edge, indices in (
+        ("exactly equal", "o", BLACK, low, [index for index, gap in compared if gap == 0]),
+        ("not a number", "X", COLOURS["tensorflow"], high, [index for index, gap in compared if not is_number(gap)]),
     ):
-        if places:
+        if indices:
             look: dict[str, Any] = {"linestyle": "none", "marker": marker, "color": colour, "markersize": 5}
             look |= {"markerfacecolor": "white"} if edge == low else {}
-            axes.plot(places, [edge] * len(places), clip_on=False, zorder=5, **look)
+            axes.plot(indices, [edge] * len(indices), clip_on=False, zorder=5, **look)
             handles.append(Line2D([], [], label=label, **look))
     return handles
 
 
 def _raster(axes: Axes, traps: dict[str, list[int]]) -> None:
     """A row for each trap, a mark at each layer where it was found."""
-    for height, places in enumerate(traps.values()):
-        axes.plot(places, [height] * len(places), linestyle="none", marker="|", color=BLACK, markersize=9, mew=2.2)
-    labels = [f"{_short(trap)} ({len(places)})" for trap, places in traps.items()]
+    for height, indices in enumerate(traps.values()):
+        axes.plot(indices, [height] * len(indices), linestyle="none", marker="|", color=BLACK, markersize=9, mew=2.2)
+    labels = [f"{_short(trap)} ({len(indices)})" for trap, indices in traps.items()]
     axes.set_yticks(range(len(traps)), labels, parse_math=False)
     axes.set_ylim(len(traps) - 0.4, -0.6)
     plain_axes(axes)
@@ -147,6 +147,6 @@ def _few(count: int) -> list[int]:
 
 
 def _short(name: str) -> str:
-    """The end of a name tells layers apart; its beginning is often the same."""
+    """The end of a name, in which layers differ; its beginning is often the same."""
     name = " ".join(printable(name).split())
-    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"
+    return name if len(name) <= LONGEST_LABEL else f"…{name[1 - LONGEST_LABEL :]}"

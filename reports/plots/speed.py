@@ -9,10 +9,10 @@ from matplotlib.lines import Line2D
 
 from reports.formatting import TITLES, figures, framework_title
 from reports.plots.style import COLOURS, label, plain_axes, png
-from reports.tables.speed import Pair, rate, unlike
+from reports.tables.speed import SpeedPair, rate, unlike
 
 
-def speed_bars(groups: Sequence[Pair], what: str) -> bytes | None:
+def speed_bars(groups: Sequence[SpeedPair], what: str) -> bytes | None:
     """Bars of images a second. None when nothing was measured that can be compared.
 
     Networks differ by a factor of hundreds, frameworks by a few percent, and the ratio is what compares: so each pair
@@ -20,7 +20,11 @@ def speed_bars(groups: Sequence[Pair], what: str) -> bytes | None:
     """
     rows = []
     for pair in groups:
-        rates = {framework: found for framework in TITLES if (found := rate(pair.measured.get(framework)))}
+        rates = {
+            framework: images_per_second
+            for framework in TITLES
+            if (images_per_second := rate(pair.measured.get(framework)))
+        }
         if pair.what == what and rates and not (len(rates) == len(TITLES) and unlike(pair)):
             rows.append((pair, rates))
     if not rows:
@@ -29,18 +33,18 @@ def speed_bars(groups: Sequence[Pair], what: str) -> bytes | None:
     axes = figure.subplots()
     height = 0.36
     longest = 100.0
-    for place, (_, rates) in enumerate(rows):
-        fastest = max(found.median for found in rates.values())
+    for row, (_, rates) in enumerate(rows):
+        fastest = max(images_per_second.median for images_per_second in rates.values())
         for offset, framework in enumerate(TITLES):
-            if (found := rates.get(framework)) is None:
+            if (images_per_second := rates.get(framework)) is None:
                 continue
-            share = 100 * found.median / fastest
-            spread = 100 * found.spread / fastest if found.spread else None
-            where = place + (offset - 0.5) * height
+            share = 100 * images_per_second.median / fastest
+            spread = 100 * images_per_second.spread / fastest if images_per_second.spread else None
+            where = row + (offset - 0.5) * height
             error = {"ecolor": "#222222", "capsize": 2, "elinewidth": 1}
             axes.barh(where, share, height * 0.92, color=COLOURS[framework], xerr=spread, error_kw=error)
             longest = max(longest, share + (spread or 0))
-            axes.text(share + (spread or 0) + 1, where, figures(found.median), va="center", fontsize=8)
+            axes.text(share + (spread or 0) + 1, where, figures(images_per_second.median), va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [f"{label(pair.network)}\nbatch {pair.batch}" for pair, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, longest * 1.12)

@@ -18,7 +18,7 @@ from PIL import Image  # matplotlib itself depends on it
 
 from parity.printable import printable
 
-# From the palette of Okabe and Ito: told apart with any colour vision, and by lightness in grey.
+# From the palette of Okabe and Ito: distinct with any colour vision, and by lightness in grey.
 COLOURS = {"paddle": "#0072B2", "tensorflow": "#D55E00"}
 
 OTHER = "#555555"
@@ -27,7 +27,7 @@ NETWORK_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4
 
 MARKERS = {"paddle": "o", "tensorflow": "s"}
 
-LINES: dict[str, Any] = {"paddle": "solid", "tensorflow": (0, (4, 1.5))}  # where colour tells networks apart
+LINES: dict[str, Any] = {"paddle": "solid", "tensorflow": (0, (4, 1.5))}  # where the colour is the network
 
 DPI = 150
 

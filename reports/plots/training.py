@@ -29,9 +29,9 @@ from reports.plots.style import (
 )
 from reports.tables.convergence import Field
 
-FEW = 12  # epochs that are marked where many networks share a picture
+MOST_MARKED_IN_COMPARISON = 12  # epochs that are marked where many networks share a picture
 
-MARKED = 30  # epochs; marks show where the points are, which a short run needs and a long one would drown in
+MOST_MARKED_EPOCHS = 30  # epochs; marks show the points of a short run, and would hide those of a long one
 
 STOPPED_WIDTH = 0.8  # line width of a run that stopped early, beside the others
 
@@ -84,7 +84,7 @@ def _curve(axes: Axes, framework: str, split: str, values: np.ndarray) -> None:
     colour = COLOURS.get(framework, OTHER)
     if len(values) > 1:
         axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-    axes.plot(epochs, values.mean(axis=0), **_style(framework, split, marked=len(epochs) <= MARKED))
+    axes.plot(epochs, values.mean(axis=0), **_style(framework, split, marked=len(epochs) <= MOST_MARKED_EPOCHS))
 
 
 def _thin(axes: Axes, framework: str, split: str, values: np.ndarray) -> None:
@@ -116,10 +116,10 @@ def convergence_curves(field: Field) -> bytes | None:
     Several seeds are drawn as their mean. None when no run has two epochs.
     """
     curves = [
-        (group, framework, found)
+        (group, framework, mean_path)
         for group in field.groups
         for framework in group.trained
-        if (found := _mean_path(group.records(framework))) is not None
+        if (mean_path := _mean_path(group.records(framework))) is not None
     ]
     if not any(len(path[0]) > 1 for _, _, path in curves):
         return None
@@ -135,10 +135,10 @@ def convergence_curves(field: Field) -> bytes | None:
             "linestyle": LINES.get(framework, "dotted"),
             "linewidth": 1.5,
         }
-        if len(accuracies) <= FEW:
+        if len(accuracies) <= MOST_MARKED_IN_COMPARISON:
             style |= {"marker": MARKERS.get(framework, "^"), "markersize": 4}
         by_epoch.plot(range(1, len(accuracies) + 1), accuracies, **style)
-        by_time.plot([each / size for each in seconds], accuracies, **style)
+        by_time.plot([moment / size for moment in seconds], accuracies, **style)
     by_epoch.set_ylabel("training accuracy (%)")
     by_epoch.set_xlabel("epoch")
     whole_numbers(by_epoch)
@@ -166,7 +166,7 @@ def _mean_path(records: Sequence[Training]) -> tuple[list[float], list[float]] |
         return None
 
     def mean(value: Callable[[Epoch], float]) -> list[float]:
-        return [statistics.fmean(number(value(run[place])) for run in runs) for place in range(longest)]
+        return [statistics.fmean(number(value(run[epoch])) for run in runs) for epoch in range(longest)]
 
     accuracies = [100 * accuracy for accuracy in mean(lambda epoch: epoch.train_accuracy)]
     return accuracies, list(itertools.accumulate(mean(lambda epoch: epoch.seconds)))

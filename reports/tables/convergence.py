@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity.records.records import Training
-from parity.records.time_to_accuracy import Reach, reach, telling_levels
+from parity.records.time_to_accuracy import Reach, distinguishing_accuracies, reach
 from reports.evidence.experiments import Experiment
-from reports.formatting import NOTHING, brief, code, count, framework_title, listed, plain, some, table
+from reports.formatting import NOTHING, brief, code, count_text, framework_title, listed, plain, some, table
 from reports.tables.training import pace
 
-COLUMNS = 5
+MOST_ACCURACIES = 5
 
 SHARED = ("recipe", "dataset", "train_images", "batch", "precision", "device")  # what a comparison needs equal
 
@@ -34,14 +34,15 @@ class Field:
     def title(self) -> str:
         """What they share, in Markdown."""
         record = self.groups[0].sample
-        images = f"{count(record.train_images)} images"
+        images = f"{count_text(record.train_images)} images"
         where = f", {plain(self.groups[0].versions)}" if self.groups[0].versions else ""
-        return f"Recipe {code(record.recipe)} on {plain(record.dataset)}, {images}, batch {count(record.batch)}{where}"
+        batch = f"batch {count_text(record.batch)}"
+        return f"Recipe {code(record.recipe)} on {plain(record.dataset)}, {images}, {batch}{where}"
 
 
 @dataclass(frozen=True)
 class Median:
-    """The median over the seeds of one experiment and framework; a seed that never came there counts as infinity."""
+    """The median over the seeds of one experiment and framework; a seed that never reached it counts as infinity."""
 
     epoch: float
     seconds: float
@@ -51,7 +52,7 @@ class Median:
     last: float  # epochs of the slowest seed
 
     @property
-    def cell(self) -> str:
+    def text_of(self) -> str:
         """What a table says: epochs and time."""
         if not self.reached:
             return NOTHING
@@ -68,12 +69,14 @@ def fields(groups: Sequence[Experiment]) -> list[Field]:
         if any(record.epochs for framework in group.trained for record in group.records(framework)):
             shared = (group.versions, *(getattr(group.sample, name) for name in SHARED))
             grouped.setdefault(shared, []).append(group)
-    return [Field(found) for found in grouped.values()]
+    return [Field(groups) for groups in grouped.values()]
 
 
-def levels_of(field: Field) -> list[float]:
-    """The training accuracies that tell the field's runs apart."""
-    return telling_levels([run for group in field.groups for run in _everything(group)], most=COLUMNS)
+def accuracies_of(field: Field) -> list[float]:
+    """The training accuracies at which the field's runs differ."""
+    return distinguishing_accuracies(
+        [run for group in field.groups for run in _everything(group)], most=MOST_ACCURACIES
+    )
 
 
 def _everything(group: Experiment) -> list[Training]:
@@ -81,17 +84,19 @@ def _everything(group: Experiment) -> list[Training]:
 
 
 def median_reach(records: Sequence[Training], level: float) -> Median:
-    """When the median seed came to the level."""
-    found: list[Reach] = [reach(record, [level])[0] for record in records]
-    epochs = [math.inf if each.epoch is None else each.epoch for each in found]
-    seconds = [math.inf if each.seconds is None else each.seconds for each in found]
-    reached = sum(each.epoch is not None for each in found)
-    return Median(statistics.median(epochs), statistics.median(seconds), reached, len(found), min(epochs), max(epochs))
+    """When the median seed reached a training accuracy of `level` (0..1); `records` are one for each seed."""
+    reaches: list[Reach] = [reach(record, [level])[0] for record in records]
+    epochs = [math.inf if reached_at.epoch is None else reached_at.epoch for reached_at in reaches]
+    seconds = [math.inf if reached_at.seconds is None else reached_at.seconds for reached_at in reaches]
+    reached = sum(reached_at.epoch is not None for reached_at in reaches)
+    return Median(
+        statistics.median(epochs), statistics.median(seconds), reached, len(reaches), min(epochs), max(epochs)
+    )
 
 
 def reach_table(field: Field) -> str | None:
-    """Epochs and time to each level, the median over the seeds; None where no level tells the runs apart."""
-    levels = levels_of(field)
+    """Epochs and time to each level, the median over the seeds; None where the runs differ at no level."""
+    levels = accuracies_of(field)
     if not levels:
         return None
     headers = ["network", "framework", "seeds", *(f"{100 * level:.0f} %" for level in levels)]
@@ -100,7 +105,7 @@ def reach_table(field: Field) -> str | None:
         for framework in group.trained:
             records = group.records(framework)
             names = [group.label, framework_title(framework), str(len(records))]
-            rows.append(names + [median_reach(records, level).cell for level in levels])
+            rows.append(names + [median_reach(records, level).text_of for level in levels])
     return table(headers, rows, headers[2:])
 
 
@@ -114,10 +119,10 @@ class Entrant:
 
 
 def answers(field: Field) -> list[str]:
-    """Does the network that needs fewer epochs also need less time? One Markdown line a framework, where data say so.
+    """Does the network that needs fewer epochs also need less time? One Markdown line a framework, if shown.
 
     Compared at the highest level that most networks reached, at least two. A network counts only where more than half
-    of its seeds came there; "fewer epochs" is said only where the slowest seed of the one needs fewer than the fastest
+    of its seeds reached it; "fewer epochs" is said only where the slowest seed of the one needs fewer than the fastest
     of the other.
     """
     lines = []
@@ -131,38 +136,38 @@ def answers(field: Field) -> list[str]:
 def _entrants(field: Field, framework: str) -> tuple[float, list[Entrant]]:
     """The level at which most networks can be compared, the highest of these, and the networks there."""
     best: tuple[float, list[Entrant]] = (0.0, [])
-    for level in levels_of(field):
-        found: dict[str, Entrant] = {}
+    for level in accuracies_of(field):
+        entrants: dict[str, Entrant] = {}
         for group in field.groups:
             records = group.records(framework)
             if not records:
                 continue
             median, seconds = median_reach(records, level), pace(records).seconds
             # of one network's experiments (say, 20 and 80 epochs) the one with more seeds there
-            rival = found.get(group.network)
+            rival = entrants.get(group.network)
             if math.isfinite(median.epoch) and seconds and (rival is None or rival.median.reached < median.reached):
-                found[group.network] = Entrant(group, median, seconds)
-        if len(found) >= max(2, len(best[1])):
-            best = (level, list(found.values()))
+                entrants[group.network] = Entrant(group, median, seconds)
+        if len(entrants) >= max(2, len(best[1])):
+            best = (level, list(entrants.values()))
     return best
 
 
 def _answer(entrants: Sequence[Entrant]) -> str:
     """One sentence of figures, and one of what follows from them."""
-    by_epochs = sorted(entrants, key=lambda each: (each.median.epoch, each.median.seconds))
+    by_epochs = sorted(entrants, key=lambda entrant: (entrant.median.epoch, entrant.median.seconds))
     figures = listed(
         [
-            f"{code(each.group.network)} {some_epochs(each.median.epoch)} of {brief(each.epoch_seconds)} "
-            f"({brief(each.median.seconds)}, {some(each.median.seeds, 'seed')})"
-            for each in by_epochs
+            f"{code(entrant.group.network)} {some_epochs(entrant.median.epoch)} of {brief(entrant.epoch_seconds)} "
+            f"({brief(entrant.median.seconds)}, {some(entrant.median.seeds, 'seed')})"
+            for entrant in by_epochs
         ]
     )
     first, second = by_epochs[:2]
-    quickest = min(entrants, key=lambda each: each.median.seconds)
+    quickest = min(entrants, key=lambda entrant: entrant.median.seconds)
     if not first.median.last < second.median.first:
-        clear = f"{code(first.group.network)} and {code(second.group.network)} cannot be told apart by their epochs"
+        clear = f"{code(first.group.network)} and {code(second.group.network)} do not differ clearly in their epochs"
         return f"{figures}. {clear}; the shortest time is that of {code(quickest.group.network)}."
-    longer = [code(each.group.network) for each in by_epochs[1:] if each.epoch_seconds < first.epoch_seconds]
+    longer = [code(entrant.group.network) for entrant in by_epochs[1:] if entrant.epoch_seconds < first.epoch_seconds]
     name = code(first.group.network)
     if not longer:
         words = f"{name} needs the fewest epochs, and none of the others has shorter ones"

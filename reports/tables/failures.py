@@ -10,14 +10,14 @@ from reports.formatting import NOT_RECORDED, framework_title, is_number, listed,
 
 IDENTICAL = "identical"
 
-DIFFERENT = "**DIFFERENT**"
+DIFFERENT_DIGESTS = "**DIFFERENT**"
 
 
-def same(first: str, second: str) -> str:
+def same_digest(first: str, second: str) -> str:
     """Whether two digests show the same bytes; a digest that was not recorded shows nothing."""
     if not first or not second:
         return f"**{NOT_RECORDED}**"
-    return IDENTICAL if first == second else DIFFERENT
+    return IDENTICAL if first == second else DIFFERENT_DIGESTS
 
 
 def first_not_finite(record: Training) -> int | None:
@@ -58,9 +58,9 @@ def _unequal(group: Experiment) -> list[str]:
         if (pair := group.both(seed)) is None:
             continue
         where = f"{group.label}, seed {plain(seed)}"
-        if same(pair[0].initial_digest, pair[1].initial_digest) == DIFFERENT:
+        if same_digest(pair[0].initial_digest, pair[1].initial_digest) == DIFFERENT_DIGESTS:
             lines.append(f"- **{where}: the frameworks started from DIFFERENT weights.** Do not compare their curves.")
-        if same(pair[0].batches_digest, pair[1].batches_digest) == DIFFERENT:
+        if same_digest(pair[0].batches_digest, pair[1].batches_digest) == DIFFERENT_DIGESTS:
             lines.append(f"- **{where}: the frameworks saw DIFFERENT batches.** Do not compare their curves.")
     return lines
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from parity.records.records import CrossEvaluation, DifferingImage, Equivalence
 from reports.evidence.outcomes import Tested, _interval, holds
-from reports.formatting import code, count, framework_title, gap, is_number, numbers, plain, signed, table
+from reports.formatting import code, count_text, framework_title, gap_text, is_number, numbers, plain, signed, table
 from reports.formatting import probability as p_value
 
 
@@ -65,21 +65,21 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
         key = (record.network, record.recipe, record.dataset, record.trained_in, record.evaluated_in)
         grouped.setdefault(key, []).append(record)
     rows = []
-    for (network, recipe, _, home, abroad), found in grouped.items():
-        differing = [each for record in found for each in record.differing]
-        margins = [each.margin for each in differing]
-        gaps = [record.largest_gap for record in found]
+    for (network, recipe, _, home, abroad), group in grouped.items():
+        differing = [image for record in group for image in record.differing]
+        margins = [image.margin for image in differing]
+        gaps = [record.largest_gap for record in group]
         rows.append(
             [
                 code(network),
                 code(recipe) if recipe else "-",
                 framework_title(home),
                 framework_title(abroad),
-                numbers(sorted(record.seed for record in found)),
-                count(sum(record.images for record in found)),
-                count(len(differing)),
+                numbers(sorted(record.seed for record in group)),
+                count_text(sum(record.images for record in group)),
+                count_text(len(differing)),
                 _largest(margins) if differing else "-",
-                _settled(found, differing),
+                _settled(group, differing),
                 _largest(gaps),
             ]
         )
@@ -87,15 +87,15 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
 
 
 def _largest(values: Sequence[object]) -> str:
-    """The largest of some gaps; one that is no number is loud."""
+    """The largest of some gaps; one that is no number is bold."""
     known = [value for value in values if is_number(value)]
-    return gap(max(known)) if len(known) == len(values) else "**NaN**"
+    return gap_text(max(known)) if len(known) == len(values) else "**NaN**"
 
 
-def _settled(found: Sequence[CrossEvaluation], differing: Sequence[DifferingImage]) -> str:
-    if any(record.problems or not record.images > 0 for record in found):
+def _settled(records: Sequence[CrossEvaluation], differing: Sequence[DifferingImage]) -> str:
+    if any(record.problems or not record.images > 0 for record in records):
         return "**not evaluated**"
     if not differing:
         return "nothing to settle"
-    agreed = sum(each.float64_agree for each in differing)
+    agreed = sum(image.float64_agree for image in differing)
     return "all" if agreed == len(differing) else f"**{agreed} of {len(differing)}**"

@@ -7,14 +7,14 @@ from typing import Any
 
 from parity.records.records import Proof
 from reports.evidence.network_facts import facts
-from reports.evidence.verdict import ALL_REQUIRED, LEVELS, REQUIRED, State, Verdict
+from reports.evidence.verdict import ALL_REQUIRED, REPORTED_LEVELS, REQUIRED, NetworkStatus, NetworkVerdict
 from reports.formatting import (
     NOTHING,
     TITLES,
     code,
-    count,
+    count_text,
     framework_title,
-    gap,
+    gap_text,
     is_number,
     listed,
     plain,
@@ -26,28 +26,28 @@ from reports.formatting import (
 SHORT = {"running statistics": "statistics", "batch norms alone": "batch norms", "dropout masks": "masks"}
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> str:
+def verdict_table(verdicts: Sequence[NetworkVerdict]) -> str:
     """Network, verdict, and the outcome of every required and every recorded level; a column is a level's number.
 
-    Where the report tells of several versions of the frameworks, each row says which its verdict holds for.
+    Where the report covers several versions of the frameworks, each row says which its verdict holds for.
     """
     levels = _levels(verdicts)
     several = any(verdict.versions for verdict in verdicts)
     rows = []
     for verdict in verdicts:
-        word = str(verdict.state) if verdict.state is State.EQUAL else f"**{verdict.state}**"
+        word = str(verdict.status) if verdict.status is NetworkStatus.EQUAL else f"**{verdict.status}**"
         names = [code(verdict.network), *([plain(verdict.versions)] if several else [])]
-        rows.append([*names, word, *(verdict.cell(level) for level in levels)])
+        rows.append([*names, word, *(verdict.text_of(level) for level in levels)])
     return table(["network", *(["in"] if several else []), "verdict", *map(str, levels)], rows)
 
 
-def level_key(verdicts: Sequence[Verdict]) -> str:
-    """What the numbers over the verdict table's columns stand for."""
-    names = [f"{level} {LEVELS.get(level, 'further')}" for level in _levels(verdicts)]
+def level_key(verdicts: Sequence[NetworkVerdict]) -> str:
+    """The meaning of the level numbers in the verdict table's header."""
+    names = [f"{level} {REPORTED_LEVELS.get(level, 'further')}" for level in _levels(verdicts)]
     return f"The levels: {listed(names)}. {ALL_REQUIRED} are required."
 
 
-def _levels(verdicts: Sequence[Verdict]) -> list[int]:
+def _levels(verdicts: Sequence[NetworkVerdict]) -> list[int]:
     return sorted({*REQUIRED, *(level for verdict in verdicts for level in verdict.levels)})
 
 
@@ -63,7 +63,7 @@ def source_table(networks: Sequence[str]) -> str:
     return table(["network", "document", "departures from it"], rows)
 
 
-def float64_table(verdicts: Sequence[Verdict]) -> str:
+def float64_table(verdicts: Sequence[NetworkVerdict]) -> str:
     """Size of each network, what was compared, and the largest float64 gap between the frameworks."""
     headers = [
         "network",
@@ -78,7 +78,7 @@ def float64_table(verdicts: Sequence[Verdict]) -> str:
     rows = []
     for verdict in verdicts:
         entry = facts(verdict.network)
-        size = [count(entry.params), scaled(entry.flops, "FLOP")] if entry else [NOTHING, NOTHING]
+        size = [count_text(entry.params), scaled(entry.flops, "FLOP")] if entry else [NOTHING, NOTHING]
         for proof in _proofs(verdict, 2):
             compared = [_compared(proof, "stages"), _compared(proof, "elements")]
             gaps = _gap(proof.gap, proof.limit, proof.worst) if proof else [NOTHING] * 3
@@ -86,7 +86,7 @@ def float64_table(verdicts: Sequence[Verdict]) -> str:
     return table(headers, rows, numeric=headers[1:-1])
 
 
-def float32_table(verdicts: Sequence[Verdict]) -> str:
+def float32_table(verdicts: Sequence[NetworkVerdict]) -> str:
     """The float32 error of each framework against the float64 oracle."""
     headers = ["network"]
     for framework in TITLES:
@@ -102,7 +102,7 @@ def float32_table(verdicts: Sequence[Verdict]) -> str:
     return table(headers, rows, numeric=[header for header in headers if header not in ("network", "at")])
 
 
-def training_table(verdicts: Sequence[Verdict], level: int) -> str | None:
+def level_table(verdicts: Sequence[NetworkVerdict], level: int) -> str | None:
     """The proofs of a level in training mode, a row each; None when no network has one.
 
     A title such as `optimizer steps: adam` names one of several proofs: what follows the colon gets a column. So does
@@ -116,31 +116,31 @@ def proofs_table(labelled: Sequence[tuple[str, Proof]]) -> str | None:
     proofs = [proof for _, proof in labelled]
     if not proofs:
         return None
-    named = any(": " in proof.title for proof in proofs)
+    by_rule = any(": " in proof.title for proof in proofs)
     counts = [_counts(proof) for proof in proofs]
-    kinds = list(dict.fromkeys(kind for found in counts for kind in found))
+    kinds = list(dict.fromkeys(kind for compared in counts for kind in compared))
     columns = [plain(SHORT.get(kind, kind)) for kind in kinds]
-    headers = ["network", *(["rule"] if named else []), "gap", "limit", "at", *columns]
+    headers = ["network", *(["rule"] if by_rule else []), "gap", "limit", "at", *columns]
     rows = []
-    for (label, proof), found in zip(labelled, counts, strict=True):
-        which = [plain(proof.title.partition(": ")[2] or "not stated")] if named else []
+    for (label, proof), compared in zip(labelled, counts, strict=True):
+        which = [plain(proof.title.partition(": ")[2] or "not stated")] if by_rule else []
         gaps = _gap(proof.gap, proof.limit, proof.worst)
-        numbers = [count(found[kind]) if kind in found else NOTHING for kind in kinds]
+        numbers = [count_text(compared[kind]) if kind in compared else NOTHING for kind in kinds]
         rows.append([label, *which, *gaps, *numbers])
     return table(headers, rows, numeric=["gap", "limit", *columns])
 
 
-def _proofs(verdict: Verdict, level: int) -> Sequence[Proof | None]:
+def _proofs(verdict: NetworkVerdict, level: int) -> Sequence[Proof | None]:
     """The proofs of a level, or None once: a network without any has a row too."""
     return verdict.proofs.get(level) or [None]
 
 
 def _compared(proof: Proof | None, kind: str) -> str:
-    return count(proof.compared[kind]) if proof and kind in proof.compared else NOTHING
+    return count_text(proof.compared[kind]) if proof and kind in proof.compared else NOTHING
 
 
 def _counts(proof: Proof) -> dict[str, int]:
-    """What a proof compared; what is told apart after a comma (`batch norms alone, paddle float64`) is added up."""
+    """What a proof compared; what differs only after a comma (`batch norms alone, paddle float64`) is added up."""
     total: dict[str, int] = {}
     for kind, number in proof.compared.items():
         name = kind.partition(",")[0]
@@ -151,4 +151,4 @@ def _counts(proof: Proof) -> dict[str, int]:
 def _gap(value: Any, limit: Any, worst: Any) -> list[str]:
     """Gap, bold when it is not within its limit; the limit; the place of the largest gap."""
     within = is_number(value) and is_number(limit) and value <= limit
-    return [gap(value) if within else f"**{gap(value)}**", gap(limit), code(worst) if worst else NOTHING]
+    return [gap_text(value) if within else f"**{gap_text(value)}**", gap_text(limit), code(worst) if worst else NOTHING]

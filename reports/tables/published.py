@@ -72,7 +72,7 @@ def _counting(group: Experiment, framework: str) -> list[Training]:
 
 def _our_epochs(group: Experiment) -> str:
     """Epochs behind our figures: one number, or one for each framework."""
-    done = [str(len(found[0].epochs)) if (found := _counting(group, name)) else NOTHING for name in TITLES]
+    done = [str(len(records[0].epochs)) if (records := _counting(group, name)) else NOTHING for name in TITLES]
     return " / ".join(dict.fromkeys(done))
 
 
@@ -139,13 +139,13 @@ def _base(groups: Sequence[Experiment], group: Experiment, network: str, recipe:
     """The experiment that an ablation is held against."""
     free = ("network", "recipe", "epochs_planned")
     fixed = [name for name in CONDITIONS if name not in free]
-    found = [
+    bases = [
         other
         for other in groups
         if (other.network, other.sample.recipe, other.versions) == (network, recipe, group.versions)
         and all(getattr(other.sample, name) == getattr(group.sample, name) for name in fixed)
     ]
-    return max(found, key=lambda other: other.sample.epochs_planned, default=None)
+    return max(bases, key=lambda other: other.sample.epochs_planned, default=None)
 
 
 def _beside(base: Sequence[Training], changed: Sequence[Training]) -> list[str]:
@@ -167,14 +167,14 @@ def _beside(base: Sequence[Training], changed: Sequence[Training]) -> list[str]:
 
 def _accuracies(records: Sequence[Training], epoch: int) -> list[float]:
     """Test accuracies of all runs that came so far, after that epoch."""
-    found = [record.epochs[epoch - 1].test_accuracy for record in records if len(record.epochs) >= epoch > 0]
-    return [accuracy for accuracy in found if is_number(accuracy)]
+    accuracies = [record.epochs[epoch - 1].test_accuracy for record in records if len(record.epochs) >= epoch > 0]
+    return [accuracy for accuracy in accuracies if is_number(accuracy)]
 
 
 def _stated(base: tuple[str, str], changed: tuple[str, str]) -> str:
     """The published accuracies of both, each a network and a recipe; nothing where the change was not published."""
-    found = [published(*key) for key in (base, changed)]
-    if not all(found):
+    published_results = [published(*key) for key in (base, changed)]
+    if not all(published_results):
         return NOTHING
-    sides = [", ".join(f"{result.accuracy:g}" for result in results) for results in found]
-    return f"{' / '.join(sides)} ({found[1][0].epochs} epochs)"
+    sides = [", ".join(f"{result.accuracy:g}" for result in results) for results in published_results]
+    return f"{' / '.join(sides)} ({published_results[1][0].epochs} epochs)"

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from parity.records.records import Overhead, Speed
 from reports.evidence.merged_runs import Sourced
 from reports.evidence.network_facts import network_order
-from reports.formatting import NOTHING, TITLES, code, count, figures, framework_title, is_number, listed, plain, table
+from reports.formatting import (
+    NOTHING,
+    TITLES,
+    code,
+    count_text,
+    figures,
+    framework_title,
+    is_number,
+    listed,
+    plain,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +33,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Pair:
+class SpeedPair:
     """What was measured of one step, by framework."""
 
     network: str
@@ -44,17 +55,17 @@ def rate(item: Sourced[Speed] | None) -> Rate | None:
     return Rate(images, spread, number)
 
 
-def pairs(speeds: Sequence[Sourced[Speed]]) -> list[Pair]:
+def pairs(speeds: Sequence[Sourced[Speed]]) -> list[SpeedPair]:
     """Speed records grouped by network, step and batch; forward before train step."""
     grouped: dict[tuple[str, str, int], dict[str, Sourced[Speed]]] = {}
     for item in speeds:
         record = item.record
         grouped.setdefault((record.network, record.what, record.batch), {})[record.framework] = item
     order = sorted(grouped, key=lambda key: (network_order(key[0]), key[1], key[2]))
-    return [Pair(*key, grouped[key]) for key in order]
+    return [SpeedPair(*key, grouped[key]) for key in order]
 
 
-def unlike(pair: Pair) -> str | None:
+def unlike(pair: SpeedPair) -> str | None:
     """Why the two frameworks' figures cannot be compared, or None."""
     first, second = (pair.measured[framework].record for framework in TITLES)
     for name in ("precision", "device", "threads"):
@@ -63,7 +74,7 @@ def unlike(pair: Pair) -> str | None:
     return None
 
 
-def ratio(pair: Pair) -> str:
+def ratio(pair: SpeedPair) -> str:
     """First framework / second framework in images a second, or why there is no such figure."""
     rates = [rate(pair.measured.get(framework)) for framework in TITLES]
     if rates[0] is None or rates[1] is None:
@@ -75,7 +86,7 @@ def ratio(pair: Pair) -> str:
     return value if one_run else f"{value} (two runs)"
 
 
-def speed_table(groups: Sequence[Pair]) -> str:
+def speed_table(groups: Sequence[SpeedPair]) -> str:
     """One row a network, step and batch; a cell is median ± half the interquartile range, n in brackets."""
     titles = [framework_title(framework) for framework in TITLES]
     headers = ["network", "step", "batch", *(f"{title}, images/s" for title in titles), "ratio", "first step, s"]
@@ -84,7 +95,7 @@ def speed_table(groups: Sequence[Pair]) -> str:
     for pair in groups:
         items = [pair.measured.get(framework) for framework in TITLES]
         rows.append(
-            [code(pair.network), plain(pair.what), count(pair.batch)]
+            [code(pair.network), plain(pair.what), count_text(pair.batch)]
             + [_rate(item) for item in items]
             + [ratio(pair)]
             + [" / ".join(figures(item.record.first_seconds) if item else NOTHING for item in items)]
@@ -93,11 +104,11 @@ def speed_table(groups: Sequence[Pair]) -> str:
 
 
 def _rate(item: Sourced[Speed] | None) -> str:
-    found = rate(item)
-    if found is None:
+    measured = rate(item)
+    if measured is None:
         return "not measured"
-    spread = f" ± {figures_like(found.spread, found.median)}" if found.spread is not None else ""
-    return f"{figures(found.median)}{spread} ({found.rounds})"
+    spread = f" ± {figures_like(measured.spread, measured.median)}" if measured.spread is not None else ""
+    return f"{figures(measured.median)}{spread} ({measured.rounds})"
 
 
 def figures_like(spread: float, value: float) -> str:
@@ -113,7 +124,7 @@ def overhead_table(overheads: Sequence[Sourced[Overhead]]) -> str:
     for item in overheads:
         record = item.record
         names = [code(record.network), framework_title(record.framework), plain(record.baseline)]
-        names.append(count(record.batch) if record.batch else NOTHING)  # a transfer has no batches
+        names.append(count_text(record.batch) if record.batch else NOTHING)  # a transfer has no batches
         target = figures(record.target)
         if not record.ratios:
             rows.append([*names, "**not a number**", NOTHING, "0", target, "**no**"])
@@ -125,7 +136,7 @@ def overhead_table(overheads: Sequence[Sourced[Overhead]]) -> str:
     return table(headers, rows, ["batch", "baseline / suite", "range", "n", "target"])
 
 
-def conditions(speeds: Sequence[Sourced[Speed]]) -> str:
+def speed_conditions(speeds: Sequence[Sourced[Speed]]) -> str:
     """How the steps ran, as a Markdown list: mode, precision, device, threads, steps a measurement, by framework."""
     lines = []
     for framework in dict.fromkeys(item.record.framework for item in speeds):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from parity.records.records import Training
 from reports.evidence.experiments import Experiment
-from reports.evidence.verdict import Verdict, standing_behind
+from reports.evidence.verdict import NetworkVerdict, proof_status
 from reports.formatting import (
     NOTHING,
     brief,
     code,
-    count,
+    count_text,
     duration,
     figures,
     framework_title,
@@ -26,7 +26,7 @@ from reports.formatting import (
     signed,
     table,
 )
-from reports.tables.failures import same, unfinished_note
+from reports.tables.failures import same_digest, unfinished_note
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ def pace(records: Sequence[Training]) -> Pace:
     return Pace(statistics.median(seconds) if seconds else None, statistics.median(rates) if rates else None)
 
 
-def seeds_table(groups: Sequence[Experiment], verdicts: Sequence[Verdict]) -> str:
+def seeds_table(groups: Sequence[Experiment], verdicts: Sequence[NetworkVerdict]) -> str:
     """One row an experiment and framework: mean, standard deviation and range of the final test accuracy, and pace.
 
-    Last, which proofs stand behind it.
+    The last column says which levels its network passed.
     """
     headers = ["network", "framework", "recipe", "epochs", "seeds", "test %", "lowest", "highest", "an epoch"]
     headers += ["images/s", "proofs"]
     rows = []
     for group in groups:
-        proofs = standing_behind(group.network, group.versions, verdicts)
+        proofs = proof_status(group.network, group.versions, verdicts)
         for framework in group.trained:
             tests = [record.epochs[-1].test_accuracy for record in group.sound(framework)]
             speed = pace(group.records(framework))
@@ -96,7 +96,7 @@ def outcome_table(groups: Sequence[Experiment]) -> str:
                 framework_title(record.framework),
                 plain(record.seed),
                 progress(record),
-                count(record.train_images),
+                count_text(record.train_images),
                 percent(last.train_accuracy) if last else NOTHING,
                 percent(last.test_accuracy) if last else NOTHING,
                 f"{percent(best.test_accuracy)} (epoch {best.epoch})" if best else NOTHING,
@@ -114,7 +114,7 @@ def cost_table(groups: Sequence[Experiment]) -> str:
             group.label,
             framework_title(record.framework),
             plain(record.seed),
-            count(record.batch),
+            count_text(record.batch),
             plain(record.mode),
             plain(record.precision),
             plain(record.threads),
@@ -149,7 +149,7 @@ def difference(first: Training, second: Training) -> tuple[str, int]:
     return f"{signed(100 * (accuracies[0] - accuracies[1]))} points", common
 
 
-def pair_table(groups: Sequence[Experiment]) -> str:
+def seed_pair_table(groups: Sequence[Experiment]) -> str:
     """Whether both frameworks started from the same weights and saw the same batches, and how far apart they ended."""
     headers = ["network", "seed", "initial weights", "batches", "difference in test accuracy", "after epoch"]
     rows = []
@@ -165,8 +165,8 @@ def pair_table(groups: Sequence[Experiment]) -> str:
             rows.append(
                 [
                     *names,
-                    same(pair[0].initial_digest, pair[1].initial_digest),
-                    same(pair[0].batches_digest, pair[1].batches_digest),
+                    same_digest(pair[0].initial_digest, pair[1].initial_digest),
+                    same_digest(pair[0].batches_digest, pair[1].batches_digest),
                     points,
                     str(common) if common else NOTHING,
                 ]

@@ -54,20 +54,20 @@ def refused(write: Callable[[], object], path: Path) -> str:
     assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
     message = str(caught.value)
     assert message.startswith(f"{path}: could not be written: ")
-    assert "bytes were wanted" in message
+    assert "bytes are needed" in message
     assert message.endswith(
-        "What was there before is as it was." if path in before else "Nothing is there, and no part was left."
+        "The earlier file is unchanged." if path in before else "There is no file, and no part of one."
     )
     return message
 
 
 def test_a_text(small: Path) -> None:
     path = small / "file.txt"
-    assert f"{len(BIG):,} bytes were wanted" in refused(lambda: write_atomically(path, BIG), path)
+    assert f"{len(BIG):,} bytes are needed" in refused(lambda: write_atomically(path, BIG), path)
     write_atomically(path, "old")
     message = refused(lambda: write_atomically(path, BIG), path)
     if "No space" in message:
-        assert f"{SIZE - 4096:,} are free there. Free some space or name another place." in message
+        assert f"{SIZE - 4096:,} are free there. Free some space or choose another path." in message
     assert path.read_text() == "old"
     deep = small / "new" / "folders" / "file.txt"
     refused(lambda: write_atomically(deep, BIG), deep)
@@ -85,7 +85,7 @@ def test_a_state(small: Path) -> None:
     path = small / "weights.safetensors"
     save_state({"a": np.ones(10, np.float32)}, path)
     message = refused(lambda: save_state({"a": np.ones(SIZE, np.float32)}, path), path)
-    assert f"{4 * SIZE:,} bytes were wanted" in message
+    assert f"{4 * SIZE:,} bytes are needed" in message
     assert len(load_state(path)["a"]) == 10
 
 
@@ -108,7 +108,7 @@ def test_a_report_and_its_pictures(small: Path, tmp_path: Path) -> None:
     write_report([save(tmp_path, PROOFS)], small / "report.md")
     many = [*PROOFS, *both(SPEED), *both(TRAINING), loss_curves({"float64": 20, "float64 paddle": 20})]
     run = save(tmp_path, many, name="0002_run.json")
-    with pytest.raises(OSError, match=r"bytes were wanted") as caught:
+    with pytest.raises(OSError, match=r"bytes are needed") as caught:
         limited(small, lambda: write_report([run], small / "report.md"))
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG)
     assert [entry.name for entry in small.rglob("*")] == ["report.md"]
@@ -194,7 +194,7 @@ def test_the_command_says_it_in_one_message(small: Path, tmp_path: Path) -> None
     assert done.returncode == 2
     message = " ".join(done.stderr.split())
     assert "could not be written" in message
-    assert "bytes were wanted" in message
+    assert "bytes are needed" in message
     assert "Traceback" not in message
     assert [entry.name for entry in small.rglob("*")] == ["filler"]
 

@@ -161,9 +161,9 @@ def test_doctor_names_both_frameworks_when_neither_starts() -> None:
     assert not printed["usable"]
     findings = {finding["what"]: finding for finding in printed["findings"]}
     for title, package in (("PaddlePaddle", "paddlepaddle"), ("TensorFlow", "tensorflow")):
-        assert findings[title]["state"] == "problem"
+        assert findings[title]["severity"] == "problem"
         assert f"pip install '{package}" in findings[title]["advice"]
-    assert findings["$PARITY_TENSORFLOW_PYTHON"]["found"] == "/nonexistent"
+    assert findings["$PARITY_TENSORFLOW_PYTHON"]["detail"] == "/nonexistent"
 
 
 def test_an_interpreter_without_the_suite_s_own_needs_is_reported_without_frames(tmp_path: Path) -> None:
@@ -337,8 +337,10 @@ def test_traps_are_put_in_named_saved_and_reported(traps: tuple[str, ...], fault
     done = parity("traps", "--network", "lenet5", "--dataset", "generated", *chosen, "--json", "--save", saved)
     printed = json.loads(done.stdout)
     assert len(printed["detections"]) == faults
-    assert all(detection["level"] and detection["placed"] and detection["named"] for detection in printed["detections"])
-    assert [detection["accusations"] for detection in printed["correct"]] == [[]]
+    assert all(
+        detection["level"] and detection["located"] and detection["named"] for detection in printed["detections"]
+    )
+    assert [detection["false_alarms"] for detection in printed["correct"]] == [[]]
     assert f"caught: {faults} of {faults} (100.0%)" in done.stderr
     assert "control runs: 1, false alarms: 0" in done.stderr
     parity("report", saved, "-o", tmp_path / "report.md")

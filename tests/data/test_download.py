@@ -163,7 +163,7 @@ def test_disk_with_too_little_space(server: str, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(CONTENT) // 2, hard))
     try:
-        with pytest.raises(DataError, match=r"file: could not be written: .* 1,048,576 bytes were wanted") as caught:
+        with pytest.raises(DataError, match=r"file: could not be written: .* 1,048,576 bytes are needed") as caught:
             download.fetch(f"{server}/file", tmp_path, SHA256)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

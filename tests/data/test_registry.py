@@ -18,19 +18,19 @@ from PIL import Image
 
 from parity.data import registry
 from parity.data.cifar import Cifar
-from parity.data.dataset import DataError, Known
+from parity.data.dataset import DataError, KnownDataset
 
 NAMES = ("cifar10", "cifar100", "tiny-imagenet")
 
 
-def _small(known: Known) -> Known:
+def _small(known: KnownDataset) -> KnownDataset:
     """The same data set with 100 records a file where the number of records is fixed."""
     if isinstance(known, Cifar):
         return replace(known, files=tuple(replace(file, records=100) for file in known.files))
     return known
 
 
-def _write(known: Known, directory: Path) -> None:
+def _write(known: KnownDataset, directory: Path) -> None:
     """Write files that are just right: black images, all of the first class of CIFAR, or one each of two classes."""
     directory.mkdir(parents=True)
     if isinstance(known, Cifar):
@@ -50,7 +50,7 @@ def _write(known: Known, directory: Path) -> None:
 
 
 @pytest.fixture(params=NAMES)
-def known(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Known:
+def known(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> KnownDataset:
     """One data set after the other, made small in the table of known ones."""
     small = _small(registry.KNOWN[request.param])
     monkeypatch.setitem(registry.KNOWN, small.name, small)
@@ -58,7 +58,7 @@ def known(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kn
 
 
 @pytest.fixture
-def directory(known: Known, tmp_path: Path) -> Path:
+def directory(known: KnownDataset, tmp_path: Path) -> Path:
     """The files of `known`."""
     path = tmp_path / "here" / known.directory
     _write(known, path)
@@ -66,7 +66,7 @@ def directory(known: Known, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def archive(known: Known, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def archive(known: KnownDataset, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same as an archive, declared to be the official one."""
     stem, _, ending = known.archive.partition(".")
     kind = {"zip": "zip", "tar.gz": "gztar"}[ending]
@@ -75,7 +75,7 @@ def archive(known: Known, directory: Path, tmp_path: Path, monkeypatch: pytest.M
     return path
 
 
-def _change(monkeypatch: pytest.MonkeyPatch, known: Known, **facts: Any) -> None:
+def _change(monkeypatch: pytest.MonkeyPatch, known: KnownDataset, **facts: Any) -> None:
     monkeypatch.setitem(registry.KNOWN, known.name, replace(registry.KNOWN[known.name], **facts))
 
 
@@ -92,12 +92,14 @@ def _nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def test_a_path_says_itself_which_data_set_it_is(known: Known, directory: Path, archive: Path, tmp_path: Path) -> None:
+def test_a_path_says_itself_which_data_set_it_is(
+    known: KnownDataset, directory: Path, archive: Path, tmp_path: Path
+) -> None:
     renamed = tmp_path / "renamed"
     renamed.symlink_to(directory)
     other_archive = tmp_path / "some data"
     shutil.copy(archive, other_archive)
-    for path, found in (
+    for path, expected in (
         (directory, directory),
         (directory.parent, directory),
         (renamed, renamed),
@@ -106,9 +108,9 @@ def test_a_path_says_itself_which_data_set_it_is(known: Known, directory: Path, 
         (other_archive, other_archive),
     ):
         loaded = registry.load(str(path))
-        assert (loaded.name, loaded.source) == (known.name, str(found))
+        assert (loaded.name, loaded.source) == (known.name, str(expected))
         assert len(loaded.train_images) == len(loaded.train_labels) > 0
-        assert (loaded.title == known.official) == found.is_file()
+        assert (loaded.title == known.official) == expected.is_file()
 
 
 def test_unknown_name_lists_what_is_possible() -> None:
@@ -125,7 +127,7 @@ def test_empty_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found none of them") as caught:
         registry.load(str(tmp_path))
     for known in registry.KNOWN.values():
-        assert known.marks[0] in str(caught.value)
+        assert known.marker_files[0] in str(caught.value)
 
 
 def test_a_file_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
@@ -169,13 +171,13 @@ def test_a_path_that_holds_several_data_sets_is_refused(several: Path) -> None:
 
 @pytest.mark.usefixtures("_nothing_around")
 def test_parity_data_comes_first(
-    known: Known, directory: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    known: KnownDataset, directory: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(directory, registry.cache_dir() / known.directory)
-    for place, found in ((directory, directory), (directory.parent, directory), (archive, archive)):
-        monkeypatch.setenv("PARITY_DATA", str(place))
-        assert registry.find(known.name) == found
-        assert registry.load(known.name, download=False).source == str(found)
+    for location, expected in ((directory, directory), (directory.parent, directory), (archive, archive)):
+        monkeypatch.setenv("PARITY_DATA", str(location))
+        assert registry.find(known.name) == expected
+        assert registry.load(known.name, download=False).source == str(expected)
     monkeypatch.setenv("PARITY_DATA", str(tmp_path / "wrong"))
     for look in (registry.find, registry.load):
         with pytest.raises(DataError, match=r"environment variable PARITY_DATA.*; found no such file"):
@@ -184,12 +186,12 @@ def test_parity_data_comes_first(
 
 @pytest.mark.usefixtures("_nothing_around")
 def test_parity_data_with_another_data_set_is_refused(
-    known: Known, directory: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+    known: KnownDataset, directory: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = [other for other in registry.KNOWN.values() if other.name != known.name]
     assert len(others) == 2
-    for place in (directory, archive):
-        monkeypatch.setenv("PARITY_DATA", str(place))
+    for location in (directory, archive):
+        monkeypatch.setenv("PARITY_DATA", str(location))
         for other in others:
             with pytest.raises(
                 DataError, match=f"expected {other.title} .*; found {known.title}\\. .* `--dataset {known.name}`"
@@ -199,7 +201,7 @@ def test_parity_data_with_another_data_set_is_refused(
 
 @pytest.mark.usefixtures("_nothing_around")
 @pytest.mark.parametrize("allowed", [False, True])
-def test_without_data_and_network_the_error_says_what_to_do(known: Known, allowed: bool) -> None:
+def test_without_data_and_network_the_error_says_what_to_do(known: KnownDataset, allowed: bool) -> None:
     assert registry.find(known.name) is None
     with pytest.raises(DataError) as caught:
         registry.load(known.name, download=allowed)
@@ -208,7 +210,7 @@ def test_without_data_and_network_the_error_says_what_to_do(known: Known, allowe
 
 
 @pytest.fixture
-def _served(known: Known, archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _served(known: KnownDataset, archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The archive on a server of this machine."""
 
     class Quiet(SimpleHTTPRequestHandler):
@@ -222,7 +224,7 @@ def _served(known: Known, archive: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.usefixtures("_nothing_around", "_served")
-def test_download_is_kept_in_the_cache(known: Known) -> None:
+def test_download_is_kept_in_the_cache(known: KnownDataset) -> None:
     assert registry.find(known.name) is None
     loaded = registry.load(known.name)
     kept = registry.cache_dir() / known.archive
@@ -232,7 +234,7 @@ def test_download_is_kept_in_the_cache(known: Known) -> None:
 
 
 @pytest.mark.usefixtures("_nothing_around", "_served")
-def test_download_with_another_checksum_is_refused(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_with_another_checksum_is_refused(known: KnownDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     _change(monkeypatch, known, sha256="0" * 64)
     with pytest.raises(DataError, match="expected SHA-256 0000"):
         registry.load(known.name)
@@ -240,7 +242,7 @@ def test_download_with_another_checksum_is_refused(known: Known, monkeypatch: py
 
 
 @pytest.mark.usefixtures("_nothing_around")
-def test_damaged_cache_is_reported(known: Known, archive: Path) -> None:
+def test_damaged_cache_is_reported(known: KnownDataset, archive: Path) -> None:
     registry.cache_dir().mkdir(parents=True)
     kept = registry.cache_dir() / known.archive
     kept.write_bytes(archive.read_bytes()[:-100])

@@ -280,13 +280,13 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {  # how to make 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_damaged_files_are_refused(layout: Path, tmp_path: Path, fault: str) -> None:
-    damage, place, says = FAULTS[fault]
+    damage, path_inside, message = FAULTS[fault]
     damage(layout)
     archive = _packed(layout, tmp_path / "archives" / "tiny-imagenet-200.zip")
     for path, where in ((layout, layout), (archive, archive)):
-        with pytest.raises(DataError, match=re.escape(says)) as caught:
+        with pytest.raises(DataError, match=re.escape(message)) as caught:
             registry.load(str(path))
-        assert str(caught.value).startswith(f"{where / place}: ")
+        assert str(caught.value).startswith(f"{where / path_inside}: ")
         assert re.search(r"(?:Extract|Replace|replace|Put|Add|Make|Bring|correct)\b[^.]*", str(caught.value)[-160:])
 
 
@@ -321,8 +321,8 @@ def test_a_tar_that_ends_early_is_refused(layout: Path, tmp_path: Path) -> None:
     with tarfile.open(archive) as tar:
         members = [member.offset for member in tar if member.isreg()]
     whole = archive.read_bytes()
-    for place in (members[len(members) // 2], members[-1]):
-        for damaged in (whole[:place], whole[:place] + b"\0" + whole[place + 1 :]):
+    for offset in (members[len(members) // 2], members[-1]):
+        for damaged in (whole[:offset], whole[:offset] + b"\0" + whole[offset + 1 :]):
             archive.write_bytes(damaged)
             with pytest.raises(DataError, match=r"expected a complete \.zip, \.tar"):
                 registry.load(str(archive))
@@ -338,9 +338,9 @@ def test_a_damaged_member_is_refused(layout: Path, tmp_path: Path) -> None:
         registry.load(str(archive))
 
 
-@pytest.mark.parametrize(("offset", "value", "says"), [(8, 1, "encrypted"), (10, 99, "compression")])
+@pytest.mark.parametrize(("offset", "value", "message"), [(8, 1, "encrypted"), (10, 99, "compression")])
 def test_a_zip_that_python_cannot_read_is_refused(
-    layout: Path, tmp_path: Path, offset: int, value: int, says: str
+    layout: Path, tmp_path: Path, offset: int, value: int, message: str
 ) -> None:
     """Flags and compression of one member, as its entry in the zip's directory states them."""
     archive = _packed(layout, tmp_path / "archives" / "tiny-imagenet-200.zip")
@@ -350,7 +350,7 @@ def test_a_zip_that_python_cannot_read_is_refused(
     assert whole[entry : entry + 4] == b"PK\x01\x02"
     whole[entry + offset] = value
     archive.write_bytes(whole)
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=message):
         registry.load(str(archive))
 
 

@@ -1,4 +1,4 @@
-"""The suite finds what it is for: every trap that a network can fall into is caught, placed and named."""
+"""The suite finds what it is for: every trap that a network can fall into is caught, located and named."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS, rule_recipe
 from parity.records.detection_rates import margin, rates_of
 from parity.records.levels import LEVELS
-from parity.records.records import Detection, Innocence
+from parity.records.records import ControlRun, Detection
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -125,7 +125,7 @@ Find = Callable[[tuple[str, str], Injection], Detection]
 
 @pytest.fixture
 def find(workers: Workers, dataset: Dataset, scenes: dict[str, Scene], monkeypatch: pytest.MonkeyPatch) -> Find:
-    """Puts one fault into a network with this recipe, and requires that it is caught, placed and named.
+    """Puts one fault into a network with this recipe, and requires that it is caught, located and named.
 
     Faults that show in an evaluation of hundreds of images alone get that; for all others a few images are enough.
     """
@@ -138,9 +138,9 @@ def find(workers: Workers, dataset: Dataset, scenes: dict[str, Scene], monkeypat
                 patch.setattr(context_module, "EVALUATION_BATCH", FEW)
             detection = detect_one(workers, name, dataset, injection, scenes[name])
         assert detection.caught, detection
-        assert detection.placed, detection
+        assert detection.located, detection
         assert detection.named, detection
-        assert not detection.accused, detection
+        assert not detection.false_alarms, detection
         return detection
 
     return checked
@@ -189,7 +189,7 @@ def test_every_fault_is_caught_placed_and_named(
 @pytest.mark.parametrize("name", ["lenet5", pytest.param("mini_inception", marks=pytest.mark.slow)])
 def test_a_correct_pair_gives_no_false_alarm(workers: Workers, dataset: Dataset, name: str) -> None:
     control = control_run(workers, name, dataset, seeds=(5, 6))
-    assert control.accusations == []
+    assert control.false_alarms == []
     assert control.seeds == [5, 6]
     assert 0 < control.severity < 1
 
@@ -285,10 +285,10 @@ DETECTION = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e
 
 
 def test_rates_count_what_was_detected() -> None:
-    unseen = structs.replace(DETECTION, level=0, severity=None, placed=False, named=False)
-    late = structs.replace(DETECTION, must_level=2, level=4, accused=["group1/conv"])
+    unseen = structs.replace(DETECTION, level=0, severity=None, located=False, named=False)
+    late = structs.replace(DETECTION, must_level=2, level=4, false_alarms=["group1/conv"])
     rates = rates_of([DETECTION, unseen, late])
-    assert (rates.injected, rates.caught, rates.placed, rates.named, rates.accused) == (3, 1, 2, 2, 1)
+    assert (rates.injected, rates.caught, rates.located, rates.named, rates.with_false_alarms) == (3, 1, 2, 2, 1)
 
 
 def test_no_rate_follows_from_nothing() -> None:
@@ -298,7 +298,7 @@ def test_no_rate_follows_from_nothing() -> None:
 
 def test_the_margin_is_from_the_weakest_fault_to_the_strongest_correct_pair() -> None:
     weak = structs.replace(DETECTION, severity=100.0)
-    correct = [Innocence("lenet5", [0, 1], [], 0.1), Innocence("alexnet", [0, 1], [], 0.01)]
+    correct = [ControlRun("lenet5", [0, 1], [], 0.1), ControlRun("alexnet", [0, 1], [], 0.01)]
     assert margin([DETECTION, weak], correct) == pytest.approx(3.0)
     assert margin([], correct) is None
     assert margin([DETECTION], []) is None

@@ -65,10 +65,10 @@ class Case:
         ]
         return inputs, {kind: draw.uniform(0.1, 1, shape) for kind, shape in self.arrays.items()}
 
-    def compared(self, found: np.ndarray, **changed: Any) -> Comparison:
+    def compared(self, actual: np.ndarray, **changed: Any) -> Comparison:
         """The reference, by the step's numbers but for those changed, against what a framework found."""
         inputs, arrays = self.drawn()
-        return compare({"y": compute(self.kind, self.numbers | changed, inputs, arrays)}, {"y": found}, FLOAT64_LIMIT)
+        return compare({"y": compute(self.kind, self.numbers | changed, inputs, arrays)}, {"y": actual}, FLOAT64_LIMIT)
 
 
 def activation(name: str, paddle: str = "", tensorflow: str = "", **more: Any) -> Case:

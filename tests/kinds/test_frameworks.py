@@ -75,14 +75,14 @@ def canonical(tensor):
 }
 
 MAIN = """
-folder, found = sys.argv[1], {}
+folder, outputs = sys.argv[1], {}
 arrays = np.load(f"{folder}/arrays.npz")
 for case, expression in json.load(open(f"{folder}/expressions.json")).items():
     known = {key.split("/")[1]: array for key, array in arrays.items() if key.startswith(case + "/")}
     known = {name: own(name, array) for name, array in known.items()}
     xs = [known[f"x{i}"] for i in range(len(known)) if f"x{i}" in known]
-    found[case] = canonical(eval(expression, globals() | known | {"x": xs[0], "xs": xs}))
-np.savez(f"{folder}/found.npz", **found)
+    outputs[case] = canonical(eval(expression, globals() | known | {"x": xs[0], "xs": xs}))
+np.savez(f"{folder}/outputs.npz", **outputs)
 """
 
 PAIRS = [(framework, name) for framework in FRAMEWORKS for name, case in CASES.items() if getattr(case, framework)]
@@ -105,12 +105,12 @@ def computed_by(framework: str, folder: Path) -> Arrays:
     command = [interpreter, "-c", CHILDREN[framework] + MAIN, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    with np.load(folder / "found.npz") as found:
-        return dict(found)
+    with np.load(folder / "outputs.npz") as outputs:
+        return dict(outputs)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
     """Each framework's outputs by case."""
     return {framework: computed_by(framework, tmp_path_factory.mktemp(framework)) for framework in FRAMEWORKS}
 
@@ -128,8 +128,8 @@ def test_both_frameworks_judge_every_kind_and_every_activation() -> None:
 
 
 @pytest.mark.parametrize(("framework", "name"), PAIRS)
-def test_a_step_against_the_framework(found: dict[str, Arrays], framework: str, name: str) -> None:
-    case, output = CASES[name], found[framework][name]
+def test_a_step_against_the_framework(outputs: dict[str, Arrays], framework: str, name: str) -> None:
+    case, output = CASES[name], outputs[framework][name]
     assert output.dtype == np.float64
     comparison = case.compared(output, **case.rounded.get(framework, {}))
     assert comparison.passed, comparison.explain()
@@ -137,9 +137,9 @@ def test_a_step_against_the_framework(found: dict[str, Arrays], framework: str, 
 
 
 @pytest.mark.parametrize(("framework", "name"), ROUNDED)
-def test_numbers_that_a_framework_takes_in_float32(found: dict[str, Arrays], framework: str, name: str) -> None:
+def test_numbers_that_a_framework_takes_in_float32(outputs: dict[str, Arrays], framework: str, name: str) -> None:
     """Even where it computes in float64: the number as it was given is another one, by float32's rounding."""
-    comparison = CASES[name].compared(found[framework][name])
+    comparison = CASES[name].compared(outputs[framework][name])
     assert not comparison.problems
     assert 10 * FLOAT64_LIMIT < comparison.gaps[0].gap < 2.0**-20
 
@@ -168,9 +168,9 @@ def test_numbers_that_a_framework_takes_in_float32(found: dict[str, Arrays], fra
     ],
 )
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_another_number_is_seen(found: dict[str, Arrays], framework: str, name: str, changed: dict[str, Any]) -> None:
+def test_another_number_is_seen(outputs: dict[str, Arrays], framework: str, name: str, changed: dict[str, Any]) -> None:
     case = CASES[name]
-    comparison = case.compared(found[framework][name], **(case.rounded.get(framework, {}) | changed))
+    comparison = case.compared(outputs[framework][name], **(case.rounded.get(framework, {}) | changed))
     assert not comparison.problems
     assert comparison.gaps[0].gap > 1e-8
 

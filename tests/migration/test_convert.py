@@ -476,5 +476,5 @@ def test_a_full_disk_is_reported_for_the_file_that_was_asked_for(
     done = convert(source, str(full / name), code=2)
     message = " ".join(done.output.split())
     assert f"{name}: could not be written: No space left on device." in message
-    assert "bytes were wanted, 0 are free there." in message
+    assert "bytes are needed, 0 are free there." in message
     assert [path.name for path in full.iterdir()] == ["filler"]

@@ -1,4 +1,4 @@
-"""The checker is checked: what must fail fails, for the right reason, and what agrees is not accused."""
+"""The checker is checked: what must fail fails, for the right reason, and what agrees raises no false alarm."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_the_gap_is_relative_to_the_scale_of_its_own_stage(size: float, name: st
 @pytest.mark.parametrize("side", ["reference", "candidate", "both"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf], ids=str)
 def test_nans_and_infinities_always_fail(side: str, bad: float) -> None:
-    """Even at the same place on both sides: two networks that both overflow prove nothing."""
+    """Even at the same index on both sides: two networks that both overflow prove nothing."""
     reference, candidate = stages(), stages()
     if side != "candidate":
         reference["block"].flat[5] = bad
@@ -223,7 +223,7 @@ def test_the_limit_grows_with_the_noise_and_not_with_the_scale() -> None:
         assert limits(1e-6, scale=1e3)[name] == pytest.approx(limits(1e-6)[name], rel=1e-6)
 
 
-def test_each_stage_has_its_own_limit() -> None:
+def test_every_stage_has_its_own_limit() -> None:
     run = stages()
     run["block"] = run["block"] * (1 + 1e-6)
     limits = derive_limits(stages(), [run])
@@ -240,21 +240,21 @@ def test_a_larger_network_or_fewer_false_alarms_widen_the_limit_slowly() -> None
     assert derive_limits(oracle, [run])["stem"] < more < 2 * derive_limits(oracle, [run])["stem"]
 
 
-@pytest.mark.parametrize("place", [0, 1], ids=["first run", "second run"])
+@pytest.mark.parametrize("run", [0, 1], ids=["first run", "second run"])
 @pytest.mark.parametrize("fault", ["nan", "infinite", "missing", "reshaped", "zero oracle"])
-def test_a_limit_that_cannot_be_derived_passes_nothing(place: int, fault: str) -> None:
+def test_a_limit_that_cannot_be_derived_passes_nothing(run: int, fault: str) -> None:
     """A twin that lacks a stage, or shapes it differently, is a failed proof and not a crash of the suite."""
     oracle, runs = stages(), [stages(), stages()]
     match fault:
         case "nan":
-            runs[place]["block"].flat[3] = np.nan
+            runs[run]["block"].flat[3] = np.nan
         case "infinite":
-            runs[place]["block"].flat[3] = np.inf
+            runs[run]["block"].flat[3] = np.inf
             oracle["block"].flat[3] = np.inf
         case "missing":
-            del runs[place]["block"]
+            del runs[run]["block"]
         case "reshaped":
-            runs[place]["block"] = runs[place]["block"][:1]
+            runs[run]["block"] = runs[run]["block"][:1]
         case "zero oracle":
             oracle["block"][...] = 0
     limits = derive_limits(oracle, runs)
@@ -266,16 +266,16 @@ def test_a_limit_that_cannot_be_derived_passes_nothing(place: int, fault: str) -
 def chain(arrays: Arrays, dtype: type[np.floating]) -> Arrays:
     """Five matrix products with ReLU and a normalisation, every stage named, all of it in `dtype`."""
     x = arrays["x"].astype(dtype)
-    found = {}
+    outputs = {}
     for layer in range(5):
         x = x @ arrays[f"fc{layer}/kernel"].astype(dtype) + arrays[f"fc{layer}/bias"].astype(dtype)
-        found[f"fc{layer}"] = x
+        outputs[f"fc{layer}"] = x
         x = (x - arrays[f"bn{layer}/mean"].astype(dtype)) * arrays[f"bn{layer}/gamma"].astype(dtype)
-        found[f"bn{layer}"] = x
+        outputs[f"bn{layer}"] = x
         x = np.maximum(x, dtype(0))
-        found[f"relu{layer}"] = x
-    assert all(array.dtype == dtype for array in found.values())
-    return found
+        outputs[f"relu{layer}"] = x
+    assert all(array.dtype == dtype for array in outputs.values())
+    return outputs
 
 
 def chain_arrays(seed: int) -> Arrays:

@@ -9,7 +9,7 @@ import pytest
 
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
-from parity.numerics.tolerance import HOPELESS, MOVED_RUNS, compare_chaotic
+from parity.numerics.tolerance import BEYOND_ROUNDING, PERTURBED_RUNS, compare_with_derived_limits
 
 EXACT = np.array([1.0, 2.0, 4.0])
 
@@ -18,19 +18,19 @@ class Sides:
     """Two sides that rounding moves by so much in each run; the second one is off by `gap`."""
 
     def __init__(self, gap: float, moves: list[tuple[float, float]]) -> None:
-        self.found = {"one": {"x": EXACT}, "other": {"x": EXACT + gap}}
+        self.outputs = {"one": {"x": EXACT}, "other": {"x": EXACT + gap}}
         self.moves, self.runs = moves, 0
 
-    def moved(self, run: int) -> dict[str, Arrays]:
+    def perturbed_run(self, run: int) -> dict[str, Arrays]:
         assert run == self.runs
         self.runs += 1
         return {
             name: {"x": arrays["x"] + move}
-            for (name, arrays), move in zip(self.found.items(), self.moves[run], strict=True)
+            for (name, arrays), move in zip(self.outputs.items(), self.moves[run], strict=True)
         }
 
     def compared(self, most: float = math.inf) -> Comparison:
-        return compare_chaotic(self.found, 1e-12, self.moved, most=most)
+        return compare_with_derived_limits(self.outputs, 1e-12, self.perturbed_run, most=most)
 
 
 def test_what_is_within_the_limit_is_not_run_again() -> None:
@@ -55,9 +55,9 @@ def test_runs_that_stay_near_by_chance_are_not_the_last_word() -> None:
 
 
 def test_the_side_that_is_moved_less_gives_the_limit() -> None:
-    sides = Sides(1e-9, [(2e-11, 1.0)] * MOVED_RUNS)
+    sides = Sides(1e-9, [(2e-11, 1.0)] * PERTURBED_RUNS)
     assert not sides.compared().passed
-    assert sides.runs == MOVED_RUNS
+    assert sides.runs == PERTURBED_RUNS
 
 
 def test_what_rounding_never_explains_is_given_up_after_one_run() -> None:
@@ -66,7 +66,7 @@ def test_what_rounding_never_explains_is_given_up_after_one_run() -> None:
     assert not comparison.passed
     assert sides.runs == 1
     assert comparison.worst is not None
-    assert comparison.worst.severity > HOPELESS
+    assert comparison.worst.severity > BEYOND_ROUNDING
 
 
 @pytest.mark.parametrize("gap", [math.nan, math.inf, 1e-6])
@@ -85,7 +85,7 @@ def test_no_limit_is_above_the_largest_gap_that_may_be_rounding() -> None:
 
 
 def test_a_moved_run_that_is_no_number_widens_nothing() -> None:
-    sides = Sides(1e-9, [(math.nan, math.nan)] * MOVED_RUNS)
+    sides = Sides(1e-9, [(math.nan, math.nan)] * PERTURBED_RUNS)
     comparison = sides.compared()
     assert not comparison.passed
     assert comparison.worst is not None

@@ -88,7 +88,7 @@ Layout.views = views
 """
 
 SWAPPED = """
-KINDS["batch_norm"] = {"weight": "beta", "bias": "gamma", "_mean": "mean", "_variance": "variance"}  # resnet20_v1
+ARRAY_KINDS["batch_norm"] = {"weight": "beta", "bias": "gamma", "_mean": "mean", "_variance": "variance"}  # resnet20_v1
 """
 
 RENAMED = """

@@ -1,4 +1,4 @@
-"""Evidence 10's statistics: published figures, the formulas, and the test's level and power by simulation."""
+"""Level 10's statistics: published figures, the formulas, and the test's level and power by simulation."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ def runs(paddle: Sequence[float], tensorflow: Sequence[float], **changes: Any) -
     """Finished trainings with these final accuracies, seeds from 0."""
     accuracies = {"paddle": paddle, "tensorflow": tensorflow}
     return {
-        framework: [training(framework, seed, accuracy, **changes) for seed, accuracy in enumerate(found)]
-        for framework, found in accuracies.items()
+        framework: [training(framework, seed, accuracy, **changes) for seed, accuracy in enumerate(of_framework)]
+        for framework, of_framework in accuracies.items()
     }
 
 
 def test_published_example_of_unequal_variances() -> None:
-    found = tost(YIELD_A, YIELD_B, margin=110, confidence=0.975)
-    assert found.difference == pytest.approx(-8.1153846, abs=1e-7)
-    assert found.interval == pytest.approx((-120.27336, 104.04259), abs=1e-5)
-    assert found.p_equivalent == pytest.approx(0.03628, abs=1e-5)
+    test = tost(YIELD_A, YIELD_B, margin=110, confidence=0.975)
+    assert test.difference == pytest.approx(-8.1153846, abs=1e-7)
+    assert test.interval == pytest.approx((-120.27336, 104.04259), abs=1e-5)
+    assert test.p_equivalent == pytest.approx(0.03628, abs=1e-5)
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (3, 7), (5, 5), (20, 4)])
@@ -74,20 +74,20 @@ def test_formulas_of_welch(sizes: tuple[int, int]) -> None:
     difference = a.mean() - b.mean()
     t = stats.t(freedom)
     reach = t.ppf(0.95) * error
-    found = tost(a.tolist(), b.tolist(), margin=0.5)
-    assert found.interval == pytest.approx((difference - reach, difference + reach), rel=1e-9)
+    test = tost(a.tolist(), b.tolist(), margin=0.5)
+    assert test.interval == pytest.approx((difference - reach, difference + reach), rel=1e-9)
     expected = max(t.sf((difference + 0.5) / error), t.cdf((difference - 0.5) / error))
-    assert found.p_equivalent == pytest.approx(expected, rel=1e-9)
-    assert found.p_different == pytest.approx(2 * t.sf(abs(difference) / error), rel=1e-9)
+    assert test.p_equivalent == pytest.approx(expected, rel=1e-9)
+    assert test.p_different == pytest.approx(2 * t.sf(abs(difference) / error), rel=1e-9)
 
 
 def test_both_tests_reject_exactly_where_the_interval_lies_within_the_margin() -> None:
     draw = np.random.default_rng(1)
     outcomes = []
     for _ in range(300):
-        found = tost(draw.normal(0.2, 0.3, 4).tolist(), draw.normal(0, 0.2, 6).tolist(), margin=0.5)
-        inside = max(map(abs, found.interval)) < 0.5
-        assert inside == (found.p_equivalent < 0.05)
+        test = tost(draw.normal(0.2, 0.3, 4).tolist(), draw.normal(0, 0.2, 6).tolist(), margin=0.5)
+        inside = max(map(abs, test.interval)) < 0.5
+        assert inside == (test.p_equivalent < 0.05)
         outcomes.append(inside)
     assert 50 < sum(outcomes) < 250  # both happen
 
@@ -95,12 +95,12 @@ def test_both_tests_reject_exactly_where_the_interval_lies_within_the_margin() -
 def claims(sizes: tuple[int, int], spreads: tuple[float, float], difference: float, number: int, seed: int) -> float:
     """The share of simulated experiments in which equivalence within 0.5 is claimed."""
     draw = np.random.default_rng(seed)
-    found = 0
+    claimed = 0
     for _ in range(number):
         first = draw.normal(difference, spreads[0], sizes[0]).tolist()
         second = draw.normal(0.0, spreads[1], sizes[1]).tolist()
-        found += tost(first, second, margin=0.5).p_equivalent < 0.05
-    return found / number
+        claimed += tost(first, second, margin=0.5).p_equivalent < 0.05
+    return claimed / number
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_constant_samples_give_the_limit(first: list[float], second: list[float]
 def test_one_constant_sample_leaves_the_error_to_the_other() -> None:
     """The one-sample t-test, then; scipy's warning of lost digits has no object and is not passed on."""
     other = [57.2, 57.3, 57.25]
-    found = tost([57.1] * 3, other, margin=0.5)
-    assert found.p_different == pytest.approx(stats.ttest_1samp(other, 57.1).pvalue, rel=1e-9)
+    test = tost([57.1] * 3, other, margin=0.5)
+    assert test.p_different == pytest.approx(stats.ttest_1samp(other, 57.1).pvalue, rel=1e-9)
 
 
 @pytest.mark.parametrize("sample", [[1.0], [], [1.0, math.nan], [1.0, math.inf]])
@@ -165,17 +165,17 @@ def test_confidence_out_of_range(confidence: float) -> None:
 
 def test_record_of_an_equivalent_pair() -> None:
     paddle, tensorflow = [0.5710, 0.5722, 0.5715, 0.5719], [0.5712, 0.5716, 0.5724, 0.5711]
-    found = equivalence(runs(paddle, tensorflow))
-    assert (found.verdict, found.problems, found.seeds) == ("equivalent", [], [0, 1, 2, 3])
-    assert found.accuracies == {"paddle": paddle, "tensorflow": tensorflow}
-    assert (found.network, found.recipe, found.dataset) == ("lenet5", "mini", "CIFAR-10")
-    assert (found.train_images, found.epochs, found.margin, found.confidence) == (50_000, 1, 0.5, 0.95)
+    test = equivalence(runs(paddle, tensorflow))
+    assert (test.verdict, test.problems, test.seeds) == ("equivalent", [], [0, 1, 2, 3])
+    assert test.accuracies == {"paddle": paddle, "tensorflow": tensorflow}
+    assert (test.network, test.recipe, test.dataset) == ("lenet5", "mini", "CIFAR-10")
+    assert (test.train_images, test.epochs, test.margin, test.confidence) == (50_000, 1, 0.5, 0.95)
     points = [[100 * value for value in sample] for sample in (paddle, tensorflow)]
     expected = tost(points[0], points[1], margin=0.5)
-    assert found.difference == pytest.approx(0.0075, abs=1e-9)
-    assert (found.difference, tuple(found.interval)) == (expected.difference, expected.interval)
-    assert (found.p_equivalent, found.p_different) == (expected.p_equivalent, expected.p_different)
-    assert Equivalence.from_dict(found.as_dict()) == found
+    assert test.difference == pytest.approx(0.0075, abs=1e-9)
+    assert (test.difference, tuple(test.interval)) == (expected.difference, expected.interval)
+    assert (test.p_equivalent, test.p_different) == (expected.p_equivalent, expected.p_different)
+    assert Equivalence.from_dict(test.as_dict()) == test
 
 
 def test_verdicts_follow_the_difference() -> None:
@@ -193,9 +193,9 @@ def test_verdicts_follow_the_difference() -> None:
 
 def test_significant_but_within_the_margin_is_equivalent() -> None:
     base = np.array([0.5700, 0.5701, 0.5699, 0.5700, 0.5701])
-    found = equivalence(runs(base.tolist(), (base + 0.002).tolist()))
-    assert found.p_different < 1e-6
-    assert found.verdict == "equivalent"
+    test = equivalence(runs(base.tolist(), (base + 0.002).tolist()))
+    assert test.p_different < 1e-6
+    assert test.verdict == "equivalent"
 
 
 def test_the_order_of_the_records_does_not_matter() -> None:
@@ -205,18 +205,18 @@ def test_the_order_of_the_records_does_not_matter() -> None:
 
 
 def test_no_spread_at_all_is_said() -> None:
-    found = equivalence(runs([0.57] * 3, [0.57] * 3))
-    assert (found.verdict, found.p_equivalent, found.interval) == ("equivalent", 0.0, (0.0, 0.0))
-    assert "no spread" in found.problems[0]
+    test = equivalence(runs([0.57] * 3, [0.57] * 3))
+    assert (test.verdict, test.p_equivalent, test.interval) == ("equivalent", 0.0, (0.0, 0.0))
+    assert "no spread" in test.problems[0]
     assert equivalence(runs([0.57] * 3, [0.56] * 3)).verdict == "different"
 
 
 def test_a_seed_of_one_framework_only_is_left_out_and_named() -> None:
     trainings = runs([0.571, 0.572, 0.573], [0.571, 0.573, 0.572])
     further = [training("paddle", seed, 0.10) for seed in (9, 7)]
-    found = equivalence({**trainings, "paddle": [*trainings["paddle"], *further]})
-    assert found.problems == ["left out, because only paddle was trained with it: seed 7, 9"]
-    assert replace(found, problems=[]) == equivalence(trainings)
+    test = equivalence({**trainings, "paddle": [*trainings["paddle"], *further]})
+    assert test.problems == ["left out, because only paddle was trained with it: seed 7, 9"]
+    assert replace(test, problems=[]) == equivalence(trainings)
 
 
 @pytest.mark.parametrize(
@@ -233,10 +233,10 @@ def test_a_run_without_a_final_accuracy_leaves_it_undecided(changes: dict[str, A
     trainings = runs(accuracies, accuracies)
     assert equivalence(trainings).verdict == "equivalent"
     trainings["tensorflow"][1] = replace(trainings["tensorflow"][1], **changes)
-    found = equivalence(trainings)
-    assert (found.verdict, found.seeds) == ("undecided", [0, 2, 3])
+    test = equivalence(trainings)
+    assert (test.verdict, test.seeds) == ("undecided", [0, 2, 3])
     with pytest.raises(ValueError, match=words):
-        raise ValueError("; ".join(found.problems))
+        raise ValueError("; ".join(test.problems))
 
 
 def test_a_failed_seed_of_one_framework_only_counts_too() -> None:
@@ -249,11 +249,11 @@ def test_a_failed_seed_of_one_framework_only_counts_too() -> None:
 def test_too_few_seeds_are_undecided_without_nan_in_the_tests(number: int) -> None:
     trainings = runs([0.57] * number, [0.57] * number)
     trainings["paddle"].append(training("paddle", 9, 0.57))
-    found = equivalence(trainings)
-    assert (found.verdict, found.interval) == ("undecided", (-math.inf, math.inf))
-    assert (found.p_equivalent, found.p_different) == (1.0, 1.0)
-    assert f"found {number}" in found.problems[0]
-    assert math.isnan(found.difference) == (number == 0)
+    test = equivalence(trainings)
+    assert (test.verdict, test.interval) == ("undecided", (-math.inf, math.inf))
+    assert (test.p_equivalent, test.p_different) == (1.0, 1.0)
+    assert f"found {number}" in test.problems[0]
+    assert math.isnan(test.difference) == (number == 0)
 
 
 @pytest.mark.parametrize(

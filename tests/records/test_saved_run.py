@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from parity.records.records import Equivalence, Innocence, Overhead, Record, RecordError, RuleProof
-from parity.records.saved_run import KINDS, RECORDS, load_run, save_records
+from parity.records.records import ControlRun, Equivalence, Overhead, Record, RecordError, RuleProof
+from parity.records.saved_run import RECORD_TYPES, RECORDS, load_run, save_records
 from tests.reports.report_records import CROSS, DOUBLE, SINGLE, SPEED, TRAINING, loss_curves, save
 from tests.reports.test_detection import CAUGHT
 from tests.reports.test_migration import different
@@ -25,11 +25,11 @@ EQUIVALENCE = Equivalence(
 
 OVERHEAD = Overhead("lenet5", "paddle", "bare loop", 128, 2, [1.0, 1.02], 0.97)
 
-INNOCENCE = Innocence("lenet5", [0, 1], [], 0.2)
+CONTROL_RUN = ControlRun("lenet5", [0, 1], [], 0.2)
 
 RULE = RuleProof("mini_resnet", 6, "optimizer steps: adam", True, "CIFAR-10", {"steps": 10}, 0.0, 1e-9, rule="adam")
 
-EVERY = [DOUBLE, SINGLE, RULE, CAUGHT, INNOCENCE, SPEED, TRAINING, OVERHEAD, CURVES, EQUIVALENCE, CROSS, different()]
+EVERY = [DOUBLE, SINGLE, RULE, CAUGHT, CONTROL_RUN, SPEED, TRAINING, OVERHEAD, CURVES, EQUIVALENCE, CROSS, different()]
 
 MISSING = object()
 
@@ -56,10 +56,10 @@ def test_every_kind_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert {type(record) for record in EVERY} == set(RECORDS)
     path = tmp_path / "run.json"
     save_records(path, EVERY, {})
-    found = [record for record, _ in load_run(path).entries]
-    assert [type(record) for record in found] == [type(record) for record in EVERY]
-    assert [record.as_dict() for record in found] == [record.as_dict() for record in EVERY]
-    assert [KINDS[record.as_dict()["kind"]] for record in found] == [type(record) for record in EVERY]
+    records = [record for record, _ in load_run(path).entries]
+    assert [type(record) for record in records] == [type(record) for record in EVERY]
+    assert [record.as_dict() for record in records] == [record.as_dict() for record in EVERY]
+    assert [RECORD_TYPES[record.as_dict()["kind"]] for record in records] == [type(record) for record in EVERY]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_number_out_of_its_range_is_refused(
     ("record", "path"),
     [
         (DOUBLE, "seconds"),
-        (INNOCENCE, "severity"),
+        (CONTROL_RUN, "severity"),
         (SPEED, "first_seconds"),
         (TRAINING, "seconds"),
         (TRAINING, "epochs/0/learning_rate"),
@@ -129,8 +129,8 @@ def test_a_number_out_of_its_range_is_refused(
 def test_a_time_or_a_setting_that_is_no_number_is_refused(
     tmp_path: Path, record: Record, path: str, value: float
 ) -> None:
-    place = re.sub(r"\.(\d+)", r"[\1]", path.replace("/", "."))
-    words = f"benchmarks[1].extra_info.{place}: expected a finite number, found {json.dumps(value)}"
+    location = re.sub(r"\.(\d+)", r"[\1]", path.replace("/", "."))
+    words = f"benchmarks[1].extra_info.{location}: expected a finite number, found {json.dumps(value)}"
     with pytest.raises(RecordError, match=re.escape(words)):
         load_run(changed(tmp_path, record, path, value))
 
@@ -150,14 +150,14 @@ def test_a_time_or_a_setting_that_is_no_number_is_refused(
 )
 def test_a_result_that_is_no_number_is_read(tmp_path: Path, record: Record, path: str) -> None:
     """The report is loud about it."""
-    found: Any = load_run(changed(tmp_path, record, path, math.nan)).entries[1][0].as_dict()
+    saved: Any = load_run(changed(tmp_path, record, path, math.nan)).entries[1][0].as_dict()
     for step in path.split("/"):
-        found = found[int(step) if step.isdecimal() else step]
-    assert math.isnan(found)
+        saved = saved[int(step) if step.isdecimal() else step]
+    assert math.isnan(saved)
 
 
 @pytest.mark.parametrize(
-    ("record", "path", "place", "known"),
+    ("record", "path", "location", "known"),
     [
         (DOUBLE, "depth", "depth", "network, level, title"),
         (SINGLE, "frameworks/paddle/ratio", "frameworks.paddle.ratio", "gap, limit, worst"),
@@ -165,15 +165,16 @@ def test_a_result_that_is_no_number_is_read(tmp_path: Path, record: Record, path
         (CURVES, "pairs/1/a b", "pairs[1]['a b']", "one, other, meaning"),
     ],
 )
-def test_an_unknown_field_is_refused(tmp_path: Path, record: Record, path: str, place: str, known: str) -> None:
-    words = f"benchmarks[1].extra_info{'' if place[0] == '[' else '.'}{place}: expected no field of this name, found 3"
+def test_an_unknown_field_is_refused(tmp_path: Path, record: Record, path: str, location: str, known: str) -> None:
+    dot = "" if location[0] == "[" else "."
+    words = f"benchmarks[1].extra_info{dot}{location}: expected no field of this name, found 3"
     with pytest.raises(RecordError, match=re.escape(words)) as error:
         load_run(changed(tmp_path, record, path, 3))
     assert f"(known: {known}" in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("record", "path", "place"),
+    ("record", "path", "location"),
     [
         (DOUBLE, "network", "network"),
         (SINGLE, "frameworks/tensorflow/limit", "frameworks.tensorflow.limit"),
@@ -181,8 +182,8 @@ def test_an_unknown_field_is_refused(tmp_path: Path, record: Record, path: str, 
         (CURVES, "pairs/0/parted", "pairs[0].parted"),
     ],
 )
-def test_a_missing_field_is_named(tmp_path: Path, record: Record, path: str, place: str) -> None:
-    words = f"0001_run.json: benchmarks[1].extra_info.{place}: expected a value, found none. Leave this file out, or"
+def test_a_missing_field_is_named(tmp_path: Path, record: Record, path: str, location: str) -> None:
+    words = f"0001_run.json: benchmarks[1].extra_info.{location}: expected a value, found none. Leave this file out, or"
     with pytest.raises(RecordError, match=re.escape(words)):
         load_run(changed(tmp_path, record, path, MISSING))
 
@@ -270,12 +271,28 @@ def test_earlier_forms_are_read(tmp_path: Path) -> None:
     assert models["proofs"] == different().as_dict()["proofs"]
 
 
-def test_curves_with_the_earlier_names_of_perturbed_runs_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    save_records(path, [CURVES], {})
-    text = path.read_text().replace(" perturbed", " nudged").replace('"divergence"', '"chaos"')
-    assert " nudged" in text
-    assert '"chaos"' in text
-    path.write_text(text)
-    ((record, _),) = load_run(path).entries
-    assert record.as_dict() == CURVES.as_dict()
+def test_earlier_names_of_fields_and_kinds_are_read(tmp_path: Path) -> None:
+    """What was saved before the fields had their names of today comes back as the same records."""
+    control_run = CONTROL_RUN.as_dict()
+    control_run |= {"kind": "innocence", "accusations": control_run.pop("false_alarms")}
+    detection = CAUGHT.as_dict()
+    detection |= {"placed": detection.pop("located"), "accused": detection.pop("false_alarms")}
+    migration = different().as_dict()
+    for layer in migration["stages"]:
+        layer["evidence"] = layer.pop("reason")
+    curves = CURVES.as_dict()
+    curves["losses"] = {run.replace(" perturbed", " nudged"): losses for run, losses in curves["losses"].items()}
+    for pair in curves["pairs"]:
+        pair["other"] = pair["other"].replace(" perturbed", " nudged")
+        pair["meaning"] = pair["meaning"].replace("divergence", "chaos")
+    assert {pair["meaning"] for pair in curves["pairs"]} == {"frameworks", "chaos"}
+    entries = [{"name": "old", "extra_info": info} for info in (control_run, detection, migration, curves)]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({"benchmarks": entries}))
+    records = [record.as_dict() for record, _ in load_run(path).entries]
+    assert records == [record.as_dict() for record in (CONTROL_RUN, CAUGHT, different(), CURVES)]
+
+
+def test_a_field_under_its_earlier_and_its_present_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="accused: expected no field of this name"):
+        load_run(changed(tmp_path, CAUGHT, "accused", []))

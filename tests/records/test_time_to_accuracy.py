@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import pytest
 
 from parity.records.records import Epoch, Training
-from parity.records.time_to_accuracy import LEVELS, Reach, reach, telling_levels
+from parity.records.time_to_accuracy import ACCURACIES, Reach, distinguishing_accuracies, reach
 
 
 def training(accuracies: Sequence[float], seconds: Sequence[float] | None = None) -> Training:
     """A training with these training accuracies; each epoch of 10 s unless `seconds` says otherwise."""
     epochs = [
-        Epoch(number, 1e-3, 1.0, accuracy, 1.0, 0.5, each, 100.0)
-        for number, (accuracy, each) in enumerate(
+        Epoch(number, 1e-3, 1.0, accuracy, 1.0, 0.5, duration, 100.0)
+        for number, (accuracy, duration) in enumerate(
             zip(accuracies, seconds or [10.0] * len(accuracies), strict=True), start=1
         )
     ]
@@ -54,7 +54,7 @@ def test_first_epoch_at_the_level_and_all_seconds_up_to_its_end() -> None:
 
 
 def test_default_levels_in_order() -> None:
-    assert [found.level for found in reach(training([0.5]))] == list(LEVELS) == sorted(LEVELS)
+    assert [reached.accuracy for reached in reach(training([0.5]))] == list(ACCURACIES) == sorted(ACCURACIES)
 
 
 def test_no_epoch_and_no_number_reach_nothing() -> None:
@@ -76,4 +76,4 @@ def test_no_epoch_and_no_number_reach_nothing() -> None:
     ],
 )
 def test_levels_that_tell_runs_apart(curves: list[list[float]], expected: list[float]) -> None:
-    assert telling_levels([training(curve) for curve in curves]) == expected
+    assert distinguishing_accuracies([training(curve) for curve in curves]) == expected

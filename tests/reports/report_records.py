@@ -170,34 +170,34 @@ def report(folder: Path, records: Sequence[Record], **options: Any) -> str:
 def section(text: str, title: str) -> str:
     """The part under the heading that begins with `title`, up to the next heading of its own rank or above."""
     lines = text.splitlines()
-    start = next((place for place, line in enumerate(lines) if line.lstrip("#").strip().startswith(title)), None)
+    start = next((index for index, line in enumerate(lines) if line.lstrip("#").strip().startswith(title)), None)
     if start is None:
         raise AssertionError(f"no heading starts with {title!r} in:\n{text}")
     rank = len(lines[start]) - len(lines[start].lstrip("#"))
-    found = [lines[start]]
+    kept = [lines[start]]
     for line in lines[start + 1 :]:
         if line.startswith("#") and len(line) - len(line.lstrip("#")) <= rank:
             break
-        found.append(line)
-    return "\n".join(found)
+        kept.append(line)
+    return "\n".join(kept)
 
 
 def row(text: str, *starts: str) -> list[str]:
     """The cells of the first table row that begins with these cells; a space in them is a space of any kind."""
     for line in text.replace("\N{NO-BREAK SPACE}", " ").splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
-        if line.startswith("|") and cells[: len(starts)] == list(starts):
-            return cells
+        columns = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        if line.startswith("|") and columns[: len(starts)] == list(starts):
+            return columns
     raise AssertionError(f"no table row starts with {starts} in:\n{text}")
 
 
 def rows(text: str) -> list[list[str]]:
     """All rows of all tables but the lines under their headers."""
-    found = []
+    table_rows = []
     for line in text.replace("\N{NO-BREAK SPACE}", " ").splitlines():
         if line.startswith("|") and not line.startswith(("|:", "|-")):
-            found.append([cell.strip() for cell in line.strip().strip("|").split(" | ")])
-    return found
+            table_rows.append([cell.strip() for cell in line.strip().strip("|").split(" | ")])
+    return table_rows
 
 
 def both(record: Speed | Training, **changes: Any) -> list[Record]:
@@ -225,17 +225,17 @@ def seeds(framework: str, finals: Sequence[float], **changes: Any) -> list[Recor
 def loss_curves(
     parted: Mapping[str, int | None], *, steps: int = 40, largest: float = 0.02, spoilt: float | None = None
 ) -> Curves:
-    """Curves of which the pairs part where `parted` says; its keys are such as "float64", "float64 paddle" (chaos).
+    """Curves of which the pairs part where `parted` says; keys: "float64", "float64 paddle" (own divergence).
 
-    `spoilt` stands in for one loss of the run "paddle float64".
+    `spoilt` replaces one loss of the run "paddle float64".
     """
     names = dict.fromkeys(key.split()[0] for key in parted)
     losses = {}
     for precision in names:
-        for place, framework in enumerate(("paddle", "tensorflow")):
+        for index, framework in enumerate(("paddle", "tensorflow")):
             base = [2.3 - 0.01 * step for step in range(steps)]
             losses[f"{framework} {precision}"] = [
-                loss * (1 + 1e-15 * place * 2**step) for step, loss in enumerate(base)
+                loss * (1 + 1e-15 * index * 2**step) for step, loss in enumerate(base)
             ]
             losses[f"{framework} {precision} perturbed"] = [
                 loss * (1 + 1e-15 * 2**step) for step, loss in enumerate(base)
@@ -247,6 +247,6 @@ def loss_curves(
         precision, *own = key.split()
         one = f"{own[0] if own else 'paddle'} {precision}"
         other = f"{one} perturbed" if own else f"tensorflow {precision}"
-        found = math.nan if spoilt is not None and not math.isfinite(spoilt) else largest
-        pairs.append(RunPair(one, other, "divergence" if own else "frameworks", step, found))
+        largest_difference = math.nan if spoilt is not None and not math.isfinite(spoilt) else largest
+        pairs.append(RunPair(one, other, "divergence" if own else "frameworks", step, largest_difference))
     return Curves("lenet5", "mini", OFFICIAL, 100, 0, steps, losses, pairs, 1e-3)

@@ -24,8 +24,8 @@ FAST_EPOCHS = [0.35, 0.55, 0.65, 0.75, 0.78]  # in 4
 
 def answered(*runs: Training) -> list[str]:
     """The answers to all fields of these runs, with ordinary spaces."""
-    found = [line for field in fields(experiments(runs)) for line in answers(field)]
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in found]
+    lines = [line for field in fields(experiments(runs)) for line in answers(field)]
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def test_table_of_medians(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_seeds_that_overlap_tell_nothing_apart() -> None:
         runner("vgg16", SLOW_EPOCHS, 100.0, seed=2),
     ]
     (line,) = answered(*runs, runner("resnet20_v1", FAST_EPOCHS, 10.0))
-    assert "`vgg16` and `resnet20_v1` cannot be told apart by their epochs" in line
+    assert "`vgg16` and `resnet20_v1` do not differ clearly in their epochs" in line
     assert "fewest" not in line
 
 

@@ -1,4 +1,4 @@
-"""The report's section on detection power: rates, what was missed, who was accused wrongly; and causes of proofs."""
+"""The report's section on detection power: rates, what was missed, false alarms; and causes of proofs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from parity.records.records import Detection, Diagnosis, Innocence
+from parity.records.records import ControlRun, Detection, Diagnosis
 from tests.reports.report_records import DOUBLE, PROOFS, report
 
 CAUGHT = Detection(
@@ -18,42 +18,42 @@ CAUGHT = Detection(
     must_level=1,
     level=1,
     severity=1e8,
-    placed=True,
+    located=True,
     named=True,
     diagnosis="epsilon 0.001",
 )
 
-CORRECT = Innocence("lenet5", [0, 1, 2], [], severity=0.5)
+CONTROL_RUN = ControlRun("lenet5", [0, 1, 2], [], severity=0.5)
 
 
 def test_rates_and_the_margin_are_stated(tmp_path: Path) -> None:
     late = replace(CAUGHT, change="late", framework="tensorflow", level=2, severity=5e3)
-    text = report(tmp_path, [*PROOFS, CAUGHT, late, CORRECT])
-    assert "Of 2 faults in `lenet5`: 1 (50.0%) caught, 2 (100.0%) placed, 2 (100.0%) named." in text
+    text = report(tmp_path, [*PROOFS, CAUGHT, late, CONTROL_RUN])
+    assert "Of 2 faults in `lenet5`: 1 (50.0%) caught, 2 (100.0%) located, 2 (100.0%) named." in text
     assert "4.0 orders of magnitude" in text  # 5e3 against 0.5
-    assert "Not found as they should be" in text
+    assert "Not detected as they should be" in text
     assert "2 (must: 1)" in text
 
 
-def test_where_everything_was_found_nothing_is_listed_as_missed(tmp_path: Path) -> None:
-    text = report(tmp_path, [*PROOFS, CAUGHT, CORRECT])
-    assert "1 (100.0%) caught, 1 (100.0%) placed, 1 (100.0%) named" in text
-    assert "Not found as they should be" not in text
+def test_where_everything_was_detected_nothing_is_listed_as_missed(tmp_path: Path) -> None:
+    text = report(tmp_path, [*PROOFS, CAUGHT, CONTROL_RUN])
+    assert "1 (100.0%) caught, 1 (100.0%) located, 1 (100.0%) named" in text
+    assert "Not detected as they should be" not in text
 
 
-def test_each_network_has_a_row_of_its_faults_and_its_correct_pairs(tmp_path: Path) -> None:
+def test_every_network_has_a_row_of_its_faults_and_its_control_runs(tmp_path: Path) -> None:
     alone = replace(CAUGHT, network="alexnet", severity=1e6)
-    other = replace(CORRECT, network="vgg16", accusations=["seed 1: level 3 failed"])
-    text = report(tmp_path, [*PROOFS, CAUGHT, alone, CORRECT, other])
+    other = replace(CONTROL_RUN, network="vgg16", false_alarms=["seed 1: level 3 failed"])
+    text = report(tmp_path, [*PROOFS, CAUGHT, alone, CONTROL_RUN, other])
     rows = [line.replace(" ", "") for line in text.partition("### By network")[2].splitlines()]
     assert "|`lenet5`|1|1|1|1|1e+08|3|0|5.0e-01|8.3|" in rows
     assert "|`alexnet`|1|1|1|1|1e+06|-|-|-|-|" in rows
     assert "|`vgg16`|-|-|-|-|-|3|1|5.0e-01|-|" in rows
 
 
-def test_an_accused_correct_pair_is_shown(tmp_path: Path) -> None:
-    accused = replace(CORRECT, accusations=["seed 1: level 3 failed"])
-    assert "seed 1: level 3 failed" in report(tmp_path, [*PROOFS, CAUGHT, accused])
+def test_a_false_alarm_is_shown(tmp_path: Path) -> None:
+    alarming = replace(CONTROL_RUN, false_alarms=["seed 1: level 3 failed"])
+    assert "seed 1: level 3 failed" in report(tmp_path, [*PROOFS, CAUGHT, alarming])
 
 
 def test_a_failed_proof_shows_its_cause_and_what_to_do(tmp_path: Path) -> None:

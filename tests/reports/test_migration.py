@@ -25,21 +25,21 @@ FIX = "def fix(model):\n    layers = dict(model.named_sublayers())\n    layers['
 UNSEEN = "activation: TensorFlow has relu6, Paddle relu; these inputs do not show it"
 
 
-def stage(place: int, gap: float | None, **changes: Any) -> MatchedLayer:
+def stage(index: int, gap: float | None, **changes: Any) -> MatchedLayer:
     """One matched layer."""
     rounded: dict[str, float | None] = {"paddle": 2e-7, "tensorflow": 3e-7}
-    names = (f"conv{place}", f"features.{place}", "conv", "the only such pair")
+    names = (f"conv{index}", f"features.{index}", "conv", "the only such pair")
     return replace(MatchedLayer(*names, gap, 1e-12, rounded), **changes)
 
 
 def proof(level: int, title: str, gap: float | None, limit: float | None, worst: str | None) -> Proof:
     """A proof that holds where its gap is within its limit."""
     passed = level == 1 or (gap is not None and limit is not None and gap <= limit)
-    found = Proof(f"{FIRST} / {SECOND}", level, title, passed, DATA, {"stages": 4, "elements": 123_456}, gap, limit)
+    made = Proof(f"{FIRST} / {SECOND}", level, title, passed, DATA, {"stages": 4, "elements": 123_456}, gap, limit)
     problems = [] if passed else ["2 of 4 stages differ; the first is 'conv3'"]
     own = OwnGap(gap, limit, worst)
     frameworks = {"paddle": own, "tensorflow": own} if level == 3 else {}
-    return replace(found, worst=worst, frameworks=frameworks, problems=problems)
+    return replace(made, worst=worst, frameworks=frameworks, problems=problems)
 
 
 def proofs(gap: float | None) -> list[Proof]:
@@ -68,7 +68,7 @@ def record(**changes: Any) -> Migration:
         fixed=False,
         parameters={"paddle": 4_253_864, "tensorflow": 4_253_865},
         proofs=proofs(2e-15),
-        stages=[stage(place, gap) for place, gap in enumerate((3e-16, 0.0, 9e-16, 2e-15), 1)],
+        stages=[stage(index, gap) for index, gap in enumerate((3e-16, 0.0, 9e-16, 2e-15), 1)],
         unmatched={"tensorflow": ["dropout: dropout; rate 0.5"], "paddle": []},
         ambiguous=[],
         causes=[],
@@ -92,28 +92,28 @@ def different(**changes: Any) -> Migration:
         cause("conv2", "act-other", f"conv2 / features.2: {UNSEEN}", 0.0, 0.0),
         cause("extra", "", "extra (conv) exists in TensorFlow only", math.inf, math.inf),
     ]
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "verdict": "different",
         "proofs": proofs(0.8),
-        "stages": [stage(place, gap) for place, gap in enumerate((3e-16, 0.0, 6.1e-4, 0.8), 1)],
+        "stages": [stage(index, gap) for index, gap in enumerate((3e-16, 0.0, 6.1e-4, 0.8), 1)],
         "causes": causes,
         "fix": FIX,
         "by_hand": ["extra (conv) exists in TensorFlow only: change the model by hand"],
         "impact": Impact(200, DATA, 3, 0.04, [0.01, 0.0002, 0.05]),
     }
-    return record(**(found | changes))
+    return record(**(fields | changes))
 
 
-def written(folder: Path, found: Migration) -> str:
+def written(folder: Path, comparison: Migration) -> str:
     """The Markdown of the report."""
-    return write_migration_report(found, folder / "out" / "report.md").read_text(encoding="utf-8")
+    return write_migration_report(comparison, folder / "out" / "report.md").read_text(encoding="utf-8")
 
 
 def verdict(text: str) -> str:
     """The bold sentence that is signed."""
-    found = re.search(r"^\*\*(.*)\*\*$", section(text, "Verdict"), re.MULTILINE)
-    assert found is not None
-    return found[1]
+    match = re.search(r"^\*\*(.*)\*\*$", section(text, "Verdict"), re.MULTILINE)
+    assert match is not None
+    return match[1]
 
 
 def test_equal_says_what_was_compared_and_what_was_not(tmp_path: Path) -> None:
@@ -148,13 +148,13 @@ def test_different_counts_layers_and_causes(tmp_path: Path) -> None:
 
 
 def test_difference_that_the_inputs_do_not_show(tmp_path: Path) -> None:
-    hidden = [each for each in different().causes if each.trap == "act-other"]
+    hidden = [cause for cause in different().causes if cause.trap == "act-other"]
     text = written(tmp_path, record(verdict="different", causes=hidden))
     assert verdict(text).endswith("they differ in 1 setting of layers, which these inputs do not show.")
 
 
 def test_weights_that_could_not_be_transferred_leave_it_undecided(tmp_path: Path) -> None:
-    lone = [each for each in different().causes if each.stage == "extra"]
+    lone = [cause for cause in different().causes if cause.stage == "extra"]
     text = written(tmp_path, different(verdict="undecided", causes=lone, impact=None))
     assert verdict(text).startswith(f"Undecided: whether `{SECOND}` computes what `{FIRST}` computes was not proven.")
 
@@ -164,14 +164,17 @@ def test_weights_that_could_not_be_transferred_leave_it_undecided(tmp_path: Path
     [
         ({"proofs": proofs(2e-15)[:2]}, "nothing is on record of level 3"),
         ({"proofs": proofs(None)}, "level 2 failed"),
-        ({"proofs": [replace(each, compared={"stages": 0}) for each in proofs(2e-15)]}, "levels 1, 2 and 3 failed"),
+        (
+            {"proofs": [replace(level_proof, compared={"stages": 0}) for level_proof in proofs(2e-15)]},
+            "levels 1, 2 and 3 failed",
+        ),
         ({"stages": [stage(1, None)]}, "1 of 1 matched layers differ"),
     ],
 )
 def test_a_record_is_not_believed_beyond_its_proofs(tmp_path: Path, broken: dict[str, Any], reason: str) -> None:
-    found = verdict(written(tmp_path, record(**broken)))
-    assert found.startswith("Not proven: the record says equal, but ")
-    assert reason in found
+    sentence = verdict(written(tmp_path, record(**broken)))
+    assert sentence.startswith("Not proven: the record says equal, but ")
+    assert reason in sentence
 
 
 def test_every_level_has_its_row(tmp_path: Path) -> None:
@@ -187,8 +190,8 @@ def test_every_level_has_its_row(tmp_path: Path) -> None:
 
 
 def test_every_cause_is_named_with_what_to_do(tmp_path: Path) -> None:
-    found = different()
-    text = section(written(tmp_path, found), "Causes")
+    comparison = different()
+    text = section(written(tmp_path, comparison), "Causes")
     assert "### 1. `bn-epsilon` in 2 places, first at `conv3`" in text
     assert row(text, "`conv3`") == ["`conv3`", "`features.3`", "6.1e-04", "1.2e-16"]
     assert row(text, "`conv4`") == ["`conv4`", "`features.4`", "7.3e-04", "0"]
@@ -197,12 +200,12 @@ def test_every_cause_is_named_with_what_to_do(tmp_path: Path) -> None:
     for trap in ("bn-epsilon", "act-other"):
         assert f"**What to do:** {TRAPS[trap].fix}." in text
     assert UNSEEN in text
-    assert all(f"`{each.stage}`" in text for each in found.causes)
-    assert "1 cause at layers that only one model has" in written(tmp_path, found)
-    assert "- extra (conv) exists in TensorFlow only: change the model by hand" in written(tmp_path, found)
+    assert all(f"`{cause.stage}`" in text for cause in comparison.causes)
+    assert "1 cause at layers that only one model has" in written(tmp_path, comparison)
+    assert "- extra (conv) exists in TensorFlow only: change the model by hand" in written(tmp_path, comparison)
 
 
-def test_places_that_are_not_seen_or_no_number(tmp_path: Path) -> None:
+def test_layers_that_are_not_seen_or_no_number(tmp_path: Path) -> None:
     causes = [
         cause(name, "act-other", f"{name} / x: {UNSEEN}", before, before)
         for name, before in (("conv1", 0.0), ("conv2", math.nan), ("lone", math.inf))
@@ -248,8 +251,8 @@ def test_gaps_that_are_no_number_read_well(tmp_path: Path) -> None:
         failed = proof(2, "float64 forward", value, 1e-12, "conv1")
         never = proof(3, "float32 forward", None, None, None)
         stages = [stage(1, value), stage(2, 1.0, float32={"paddle": value})]
-        found = different(first="net", proofs=[*proofs(0.8)[:1], failed, never], stages=stages)
-        text = written(tmp_path, found)
+        comparison = different(first="net", proofs=[*proofs(0.8)[:1], failed, never], stages=stages)
+        text = written(tmp_path, comparison)
         assert row(section(text, "Evidence"), "2")[3] == "**not a number**"
         assert row(section(text, "Evidence"), "3")[3] == "**not measured**"
         assert row(section(text, "Layers"), "1")[4] == "**not a number**"
@@ -260,15 +263,15 @@ def test_gaps_that_are_no_number_read_well(tmp_path: Path) -> None:
 def test_markup_in_names_survives(tmp_path: Path) -> None:
     name, second, target = "a|b_`c`_$x$_", "_blocks.0|<b>*", "mine:net(pick='a|b')"
     text = "conv padding: TensorFlow has [0, 1], Paddle *1*"
-    found = different(
+    comparison = different(
         first=target,
         stages=[stage(1, 0.5, first=name, second=second), stage(2, 0.5)],
-        causes=[cause(each, "same-pad", f"{each} / {second}: {text}", 0.5, 0.0) for each in (name, "conv2")],
+        causes=[cause(layer, "same-pad", f"{layer} / {second}: {text}", 0.5, 0.0) for layer in (name, "conv2")],
         remarks=[f"'{name}' and __init__"],
     )
-    page = written(tmp_path, found)
+    page = written(tmp_path, comparison)
     assert f"# Migration report: `{target}` to" in page
-    matched = [cells for cells in rows(section(page, "Layers")) if cells[0] == "1"]
+    matched = [columns for columns in rows(section(page, "Layers")) if columns[0] == "1"]
     assert matched == [["1", "`a\\|b_'c'_$x$_`", "`_blocks.0\\|<b>*`", "conv", "**5.0e-01**", "the only such pair"]]
     assert row(section(page, "Causes"), "`a\\|b_'c'_$x$_`")[2:] == ["5.0e-01", "0"]
     assert r"'a|b\_\`c\`\_\$x\$\_' and \_\_init\_\_" in page
@@ -285,8 +288,8 @@ def test_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
     """A record that was JSON in between too."""
     again = Migration.from_dict(json.loads(json.dumps(different().as_dict())))
     folders = [
-        write_migration_report(found, tmp_path / name / "report.md").parent
-        for name, found in (("a", different()), ("b", again))
+        write_migration_report(comparison, tmp_path / name / "report.md").parent
+        for name, comparison in (("a", different()), ("b", again))
     ]
     files = sorted(path.relative_to(folders[0]) for path in folders[0].rglob("*") if path.is_file())
     assert [str(path) for path in files] == ["report.md", "report_files/migration_gaps.png"]
@@ -295,7 +298,7 @@ def test_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layers", [1, 4, 90])
 def test_picture_of_few_and_many_layers(tmp_path: Path, layers: int) -> None:
-    stages = [stage(place, (0.0, 1e-15, None, math.inf)[place % 4], first="long" * 20) for place in range(layers)]
+    stages = [stage(index, (0.0, 1e-15, None, math.inf)[index % 4], first="long" * 20) for index in range(layers)]
     text = written(tmp_path, different(stages=stages))
     assert re.findall(r"!\[[^\]]*\]\(<([^>]*)>\)", text) == ["report_files/migration_gaps.png"]
     picture = (tmp_path / "out" / "report_files" / "migration_gaps.png").read_bytes()

@@ -160,9 +160,9 @@ def test_the_table_of_trainings_says_which_proofs_stand_behind_a_row(tmp_path: P
 
     def proofs(records: Sequence[Record]) -> str:
         means = section(report(tmp_path, [*runs, *records]), "Training").partition("###")[0]
-        found = {cells[-1] for cells in rows(means)[1:]}
-        assert len(found) == 1  # of both frameworks
-        return found.pop()
+        texts = {columns[-1] for columns in rows(means)[1:]}
+        assert len(texts) == 1  # of both frameworks
+        return texts.pop()
 
     assert proofs([]) == "**not proven**"
     assert proofs(PROOFS) == "levels 1 to 8"
@@ -181,12 +181,12 @@ def test_equivalence_is_computed_from_the_trainings(tmp_path: Path) -> None:
     for run in runs:
         assert isinstance(run, Training)
         by_framework[run.framework].append(run)
-    found = equivalence(by_framework)
-    low, high = found.interval
+    test = equivalence(by_framework)
+    low, high = test.interval
     assert row(part, "network")[3] == "90 % interval"
-    cells = row(part, "`lenet5`")
-    assert cells[1:5] == ["3", "-0.05", f"{low:+.2f} to {high:+.2f}", "±0.5"]
-    assert cells[5:] == [f"{found.p_equivalent:.3f}", f"{found.p_different:.3f}", "equivalent"]
+    columns = row(part, "`lenet5`")
+    assert columns[1:5] == ["3", "-0.05", f"{low:+.2f} to {high:+.2f}", "±0.5"]
+    assert columns[5:] == [f"{test.p_equivalent:.3f}", f"{test.p_different:.3f}", "equivalent"]
     assert "(<report_files/equivalence.png>)" in part
     assert (tmp_path / "out" / "report_files" / "equivalence.png").stat().st_size > 2000
     assert "with as few as 3 seeds" in section(text, "Limits")
@@ -203,7 +203,7 @@ def test_recorded_test_counts_only_without_its_trainings(tmp_path: Path) -> None
     assert row(alone, "`lenet5` (mini, 2 epochs)")[1:4] == ["2", "+0.10", "-0.20 to +0.40"]
     runs = [*seeds("paddle", [0.70, 0.701, 0.702]), *seeds("tensorflow", [0.68, 0.681, 0.682])]
     together = section(report(tmp_path, [RECORDED, *runs]), "Accuracy over seeds")
-    assert [cells[0] for cells in rows(together)[1:]] == ["`lenet5`"]
+    assert [columns[0] for columns in rows(together)[1:]] == ["`lenet5`"]
     assert row(together, "`lenet5`")[-1] == "**different**"
 
 
@@ -224,8 +224,8 @@ def test_record_cannot_claim_more_than_its_interval(tmp_path: Path, changes: dic
 
 def test_few_seeds_are_unbounded_and_not_nan(tmp_path: Path) -> None:
     text = report(tmp_path, [*seeds("paddle", [0.70, 0.71]), *seeds("tensorflow", [0.70])])
-    cells = row(section(text, "Accuracy over seeds"), "`lenet5`")
-    assert cells[1:] == ["1", "+0.00", "unbounded", "±0.5", "1.000", "1.000", "**undecided**"]
+    columns = row(section(text, "Accuracy over seeds"), "`lenet5`")
+    assert columns[1:] == ["1", "+0.00", "unbounded", "±0.5", "1.000", "1.000", "**undecided**"]
     assert "NaN" not in text
     assert not (tmp_path / "out" / "report_files" / "equivalence.png").exists()  # it would be empty
 
@@ -279,25 +279,25 @@ def test_unsettled_cross_evaluation_is_loud(tmp_path: Path) -> None:
 def test_published_result_of_more_epochs_is_not_like_for_like(tmp_path: Path) -> None:
     text = report(tmp_path, both(replace(TRAINING, network="mini_inception")))
     source = "VGG, ResNet and Inception at 100k to 200k parameters (blog post) (pytorch)"
-    cells = row(section(text, "Against the documents"), "`mini_inception`", source)
-    assert cells[2:4] == ["80", "80"]
-    assert cells[4].startswith("19 min on GTX 1050")
-    assert cells[5:] == ["55.00 / 55.00", "2", "no: **2 of 80 epochs**"]
+    columns = row(section(text, "Against the documents"), "`mini_inception`", source)
+    assert columns[2:4] == ["80", "80"]
+    assert columns[4].startswith("19 min on GTX 1050")
+    assert columns[5:] == ["55.00 / 55.00", "2", "no: **2 of 80 epochs**"]
 
 
 def test_ours_is_the_mean_over_the_seeds_that_finished(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"network": "mini_inception"}
     stopped = trained([0.2], framework="tensorflow", seed=9, epochs_planned=2, **changes)
     runs = [*seeds("paddle", [0.5, 0.6], **changes), *seeds("tensorflow", [0.7], **changes), stopped]
-    cells = row(section(report(tmp_path, runs), "Against the documents"), "`mini_inception`")
-    assert cells[5:7] == ["55.00 ± 7.07 / 70.00", "2"]
+    columns = row(section(report(tmp_path, runs), "Against the documents"), "`mini_inception`")
+    assert columns[5:7] == ["55.00 ± 7.07 / 70.00", "2"]
 
 
 def test_only_the_runs_that_came_furthest_stand_for_a_network_that_never_finished(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"network": "mini_inception", "epochs_planned": 80}
     runs = [trained([0.2] * epochs, seed=seed, **changes) for seed, epochs in enumerate((3, 1))]
-    cells = row(section(report(tmp_path, runs), "Against the documents"), "`mini_inception`")
-    assert cells[5:] == ["20.00 / -", "3 / -", "no: **3 of 80 epochs**"]
+    columns = row(section(report(tmp_path, runs), "Against the documents"), "`mini_inception`")
+    assert columns[5:] == ["20.00 / -", "3 / -", "no: **3 of 80 epochs**"]
 
 
 def test_another_recipe_has_no_published_result(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from parity.catalogue.networks import default_networks
 from parity.records.records import DifferingImage, OwnGap, Proof, Record
 from reports import write_report
-from reports.evidence.verdict import LOSS_CURVE, REQUIRED, faults
+from reports.evidence.verdict import LOSS_CURVE, REQUIRED, proof_faults
 from tests.reports.report_records import (
     ALL_PASSED,
     CERTIFICATE,
@@ -118,7 +118,7 @@ def test_doubtful_proof_is_never_equal(tmp_path: Path, doubtful: Proof) -> None:
     text = report(tmp_path, list(proofs.values()))
     assert "**0 of 1 network is equal" in text
     assert row(text, "`lenet5`")[1] == "**NOT EQUAL**"
-    assert faults(doubtful)
+    assert proof_faults(doubtful)
 
 
 def test_a_worker_that_did_not_answer_says_nothing_about_the_network(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_levels_of_different_versions_do_not_add_up(tmp_path: Path) -> None:
 def test_every_update_rule_has_a_row_and_one_that_fails_fails_the_level(tmp_path: Path) -> None:
     rules: list[Record] = [replace(STEPS, title=f"optimizer steps: {rule}") for rule in ("sgd", "momentum", "nesterov")]
     text = report(tmp_path, [*PROOFS, *rules])
-    found = [cells[1] for cells in rows(section(text, "Level 6")) if cells[0] == "`lenet5`"]
-    assert found == ["adam", "sgd", "momentum", "nesterov"]
+    rule_names = [columns[1] for columns in rows(section(text, "Level 6")) if columns[0] == "`lenet5`"]
+    assert rule_names == ["adam", "sgd", "momentum", "nesterov"]
     assert row(text, "`lenet5`")[1:] == ["equal", *ALL_PASSED]
     rules[2] = replace(STEPS, title="optimizer steps: nesterov", gap=1e-3, first_failure="fc1/kernel")
     text = report(tmp_path, [*PROOFS, *rules])
@@ -171,9 +171,9 @@ def test_every_update_rule_has_a_row_and_one_that_fails_fails_the_level(tmp_path
 
 def test_levels_in_training_mode_show_what_was_compared(tmp_path: Path) -> None:
     text = report(tmp_path, PROOFS)
-    header, cells = rows(section(text, "Level 4"))
+    header, columns = rows(section(text, "Level 4"))
     assert header == ["network", "gap", "limit", "at", "stages", "statistics", "batch norms", "elements"]
-    assert cells == ["`lenet5`", "3.1e-15", "1e-12", "`group1/relu`", "11", "4", "12", "9,876"]
+    assert columns == ["`lenet5`", "3.1e-15", "1e-12", "`group1/relu`", "11", "4", "12", "9,876"]
     assert row(section(text, "Level 5"), "`lenet5`") == ["`lenet5`", "4.0e-15", "1e-10", "`fc1/bias`", "10", "62,006"]
     assert row(section(text, "Level 6"), "`lenet5`")[1:3] == ["adam", "5.0e-14"]
 
@@ -183,7 +183,7 @@ def test_variants_and_unknown_networks_are_shown(tmp_path: Path) -> None:
     names = ["resnet20_v1", "resnet20_v1-100c", "resnet26_v1", "made_up-100c"]
     text = report(tmp_path, [replace(proof, network=name) for name in names for proof in PROOFS])
     assert "**4 of 4 networks are equal" in text
-    order = [cells[0] for cells in rows(section(text, "Level 2"))[1:]]
+    order = [columns[0] for columns in rows(section(text, "Level 2"))[1:]]
     assert order == ["`resnet20_v1`", "`resnet20_v1-100c`", "`made_up-100c`", "`resnet26_v1`"]
     assert row(section(text, "Level 2"), "`resnet20_v1-100c`")[1] == "280,292"
     assert row(section(text, "Level 2"), "`made_up-100c`")[1:3] == ["-", "-"]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, replace
 
-from parity.records.records import Detection, Innocence, Overhead, Record, RuleProof
+from parity.records.records import ControlRun, Detection, Overhead, Record, RuleProof
 from reports import write_report
-from reports.evidence.merged_runs import read
+from reports.evidence.merged_runs import read_runs
 from tests.reports.report_records import (
     CROSS,
     ENVIRONMENT,
@@ -38,20 +38,20 @@ SILENT = replace(STEPS, passed=False, gap=None, limit=None, compared={}, problem
 
 def environment(*, device: str = "cpu", **versions: str | None) -> dict[str, Any]:
     """The usual one with these versions; a framework that is given None is absent."""
-    found = json.loads(json.dumps(ENVIRONMENT))
+    facts = json.loads(json.dumps(ENVIRONMENT))
     for name, version in versions.items():
         if version is None:
-            del found["frameworks"][name]
+            del facts["frameworks"][name]
         else:
-            found["frameworks"][name] |= {"version": version, "device": device}
-    return dict(found)
+            facts["frameworks"][name] |= {"version": version, "device": device}
+    return dict(facts)
 
 
-def runs(folder: Path, *each: tuple[Sequence[Record], dict[str, Any]]) -> list[Path]:
+def runs(folder: Path, *saved: tuple[Sequence[Record], dict[str, Any]]) -> list[Path]:
     """Saved runs of these records and environments, a day apart."""
     return [
         save(folder, records, name=f"{number}.json", environment=own, moment=f"2026-01-{number + 10}T00:00:00+00:00")
-        for number, (records, own) in enumerate(each)
+        for number, (records, own) in enumerate(saved)
     ]
 
 
@@ -63,9 +63,9 @@ def of_two(folder: Path, first: Sequence[Record], second: Sequence[Record]) -> s
 
 def with_keras(version: str | None) -> dict[str, Any]:
     """The usual environment, with a Keras of its own; None: of a run that does not say which."""
-    found = environment()
-    found["frameworks"]["tensorflow"]["packages"] = {"numpy": "2.4.6"} | ({"keras": version} if version else {})
-    return found
+    facts = environment()
+    facts["frameworks"]["tensorflow"]["packages"] = {"numpy": "2.4.6"} | ({"keras": version} if version else {})
+    return facts
 
 
 def test_a_verdict_names_keras_where_one_tensorflow_had_several(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_verdict_names_the_versions_in_which_it_was_shown(tmp_path: Path, sile
     )
     assert "the worker was killed" in section(text, f"`lenet5` ({bad}): not proven")
     assert "3.2.2/3.10.0" not in text
-    assert [cells[1] for cells in rows(section(text, "Verdict"))[1:]] == [OLD, NEW]  # 3.10 is later than 3.2
+    assert [columns[1] for columns in rows(section(text, "Verdict"))[1:]] == [OLD, NEW]  # 3.10 is later than 3.2
 
 
 def test_a_later_run_of_the_same_versions_replaces_the_earlier(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_another_device_is_another_verdict(tmp_path: Path) -> None:
 def test_what_says_no_version_lends_nothing_to_what_does(tmp_path: Path) -> None:
     saved = runs(tmp_path, (PROOFS[:3], {}), (PROOFS[3:], ENVIRONMENT))
     text = write_report(saved, tmp_path / "report.md").read_text()
-    verdicts = {cells[1]: cells[2] for cells in rows(section(text, "Verdict")) if cells[0] == "`lenet5`"}
+    verdicts = {columns[1]: columns[2] for columns in rows(section(text, "Verdict")) if columns[0] == "`lenet5`"}
     assert set(verdicts.values()) == {"**not proven**"}
     assert len(verdicts) == 2
 
@@ -141,14 +141,14 @@ def test_nothing_that_was_measured_is_mixed(tmp_path: Path) -> None:
             replace(CROSS, largest_gap=share),
             Overhead("lenet5", "paddle", "bare loop", 128, 2, [1 + share], 0.97),
             Detection("lenet5", "bn-epsilon", "1e-5", "paddle", "conv1", 2, 2, 1 / share, True, True),
-            Innocence("lenet5", [0], [], share),
+            ControlRun("lenet5", [0], [], share),
         ]
 
     text = of_two(tmp_path, records(0.1, 11), records(0.2, 22))
-    speeds = [cells for cells in rows(section(text, "Speed")) if cells[:2] == ["`lenet5`", "train step"]]
-    assert [cells[-1] for cells in speeds] == ["3.20 / 0.100", "3.20 / 0.200"]
+    speeds = [columns for columns in rows(section(text, "Speed")) if columns[:2] == ["`lenet5`", "train step"]]
+    assert [columns[-1] for columns in speeds] == ["3.20 / 0.100", "3.20 / 0.200"]
     assert "(two runs)" not in text
-    assert [cells[4] for cells in rows(section(text, "The suite's own overhead")) if "bare loop" in cells] == [
+    assert [columns[4] for columns in rows(section(text, "The suite's own overhead")) if "bare loop" in columns] == [
         "1.100",
         "1.200",
     ]
@@ -156,7 +156,7 @@ def test_nothing_that_was_measured_is_mixed(tmp_path: Path) -> None:
         assert row(section(text, "Loss curves"), f"`lenet5` ({label})", "`mini`", "float64")[4] == part
         assert row(section(text, "Training"), f"`lenet5` ({label})", "PaddlePaddle")[7] == share
     assert section(text, "Accuracy over seeds").count("`lenet5` (PaddlePaddle") == 2
-    gaps = [cells[-1] for cells in rows(section(text, "Trained in one")) if cells[0] == "`lenet5`"]
+    gaps = [columns[-1] for columns in rows(section(text, "Trained in one")) if columns[0] == "`lenet5`"]
     assert gaps == ["1e-01", "2.0e-01"]
     assert text.count("**Of 1 faults in `lenet5`: 1 (100.0%) caught") == 2
     assert "Of 2 faults" not in text
@@ -168,7 +168,7 @@ def test_trainings_of_the_framework_that_stayed_the_same_serve_both_versions(tmp
     first = [trained([0.4, 0.5]), tensorflow]
     text = of_two(tmp_path, first, [trained([0.4, 0.55])])
     means = section(text, "Training").partition("###")[0]
-    finals = [(cells[0], cells[1], cells[5]) for cells in rows(means)]
+    finals = [(columns[0], columns[1], columns[5]) for columns in rows(means)]
     assert finals[1:5] == [
         (f"`lenet5` ({OLD})", "PaddlePaddle", "50.00"),
         (f"`lenet5` ({OLD})", "TensorFlow", "60.00"),
@@ -178,7 +178,7 @@ def test_trainings_of_the_framework_that_stayed_the_same_serve_both_versions(tmp
     saved = runs(
         tmp_path, ([tensorflow], environment(paddle="3.2.2")), ([trained([0.4, 0.55])], environment(paddle="3.10.0"))
     )
-    (part,) = read(saved).parts
+    (part,) = read_runs(saved).parts
     assert [(item.record.framework, item.run.path.name) for item in part.trainings] == [
         ("paddle", "1.json"),
         ("tensorflow", "0.json"),
@@ -186,19 +186,19 @@ def test_trainings_of_the_framework_that_stayed_the_same_serve_both_versions(tmp
     assert part.where == "PaddlePaddle 3.10.0 and TensorFlow 2.21.0"
 
 
-def test_runs_of_one_framework_each_come_together(tmp_path: Path) -> None:
+def test_runs_of_one_framework_alone_come_together(tmp_path: Path) -> None:
     paddle = [TRAINING], environment(tensorflow=None)
     tensorflow = [replace(TRAINING, framework="tensorflow")], environment(paddle=None)
-    (part,) = read(runs(tmp_path, paddle, tensorflow)).parts
+    (part,) = read_runs(runs(tmp_path, paddle, tensorflow)).parts
     assert len(part.trainings) == 2
     assert part.where == "PaddlePaddle 3.3.1 and TensorFlow 2.21.0"
     other = [TRAINING], environment(paddle="3.2.2", tensorflow=None)
-    parts = read(runs(tmp_path, paddle, tensorflow, other)).parts
+    parts = read_runs(runs(tmp_path, paddle, tensorflow, other)).parts
     assert [part.where for part in parts] == [
-        f"PaddlePaddle {each} and TensorFlow 2.21.0" for each in ("3.2.2", "3.3.1")
+        f"PaddlePaddle {version} and TensorFlow 2.21.0" for version in ("3.2.2", "3.3.1")
     ]
     assert [len(part.trainings) for part in parts] == [2, 2]
-    (alone,) = read(runs(tmp_path, paddle)).parts
+    (alone,) = read_runs(runs(tmp_path, paddle)).parts
     assert alone.where == "PaddlePaddle 3.3.1 and TensorFlow (version not recorded)"
 
 
@@ -210,9 +210,9 @@ def rule(kind: str, **changes: Any) -> RuleProof:
 def test_update_rules_say_nothing_of_the_network_they_ran_on(tmp_path: Path) -> None:
     text = report(tmp_path, [*PROOFS, rule("sgd"), rule("adam")])
     assert "**1 of 1 network is equal" in text
-    assert [cells[0] for cells in rows(section(text, "Verdict"))] == ["network", "`lenet5`"]
+    assert [columns[0] for columns in rows(section(text, "Verdict"))] == ["network", "`lenet5`"]
     assert "The update rules, on `mini_resnet`: `sgd` and `adam` are equal." in section(text, "Verdict")
-    assert [cells[:2] for cells in rows(section(text, "Update rules"))[1:]] == [
+    assert [columns[:2] for columns in rows(section(text, "Update rules"))[1:]] == [
         ["`mini_resnet`", "sgd"],
         ["`mini_resnet`", "adam"],
     ]
@@ -237,9 +237,9 @@ def test_rules_of_earlier_runs_are_known_by_the_name_of_their_test(tmp_path: Pat
     saved = json.loads(path.read_text())
     saved["benchmarks"][-1]["name"] = "test_update_rule[adam]"
     path.write_text(json.dumps(saved))
-    evidence = read([path])
-    assert [each.rule for each in evidence.rules] == ["adam"]
-    assert [item.record.gap for item in evidence.proofs if item.record.network == "mini_resnet"] == [7e-14]
+    merged = read_runs([path])
+    assert [rule.rule for rule in merged.rules] == ["adam"]
+    assert [item.record.gap for item in merged.proofs if item.record.network == "mini_resnet"] == [7e-14]
 
 
 def test_a_run_of_rules_alone_judges_no_network(tmp_path: Path) -> None:
@@ -250,4 +250,7 @@ def test_a_run_of_rules_alone_judges_no_network(tmp_path: Path) -> None:
 
 def test_cross_evaluations_of_two_recipes_are_both_kept(tmp_path: Path) -> None:
     crossed: list[Record] = [replace(CROSS, recipe=recipe) for recipe in ("mini", "mini-noaug")]
-    assert [each.recipe for each in read([save(tmp_path, crossed)]).cross_evaluations] == ["mini", "mini-noaug"]
+    assert [crossed_record.recipe for crossed_record in read_runs([save(tmp_path, crossed)]).cross_evaluations] == [
+        "mini",
+        "mini-noaug",
+    ]

@@ -1,4 +1,4 @@
-"""Jobs that are begun before their results are asked for, in real workers."""
+"""Jobs that run before their results are needed, in real workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from parity.catalogue.recipes import Optimizer
-from parity.suite.ahead import Ahead
+from parity.suite.ahead import JobQueue
 from parity.workers.pool import WorkerError, Workers
 
 
@@ -32,24 +32,24 @@ def test_a_group_stays_in_its_workers_and_another_runs_beside_it() -> None:
     groups = [
         {(name, turn): partial(meet if turn == 0 else pid_of, "paddle") for turn in range(2)} for name in ("a", "b")
     ]
-    with Ahead(groups, Workers, pairs=2) as found:
-        assert found["a", 0] == found["a", 1] != found["b", 0] == found["b", 1]
-        pids = [found["a", 0], found["b", 0]]
+    with JobQueue(groups, Workers, pairs=2) as results:
+        assert results["a", 0] == results["a", 1] != results["b", 0] == results["b", 1]
+        pids = [results["a", 0], results["b", 0]]
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_an_error_is_the_askers_and_the_next_job_runs() -> None:
+def test_an_error_reaches_who_reads_the_result_and_the_next_job_runs() -> None:
     def broken(pair: Workers) -> int:
         pair["paddle"].call("no such verb")
         return 0
 
     jobs: dict[str, Callable[[Workers], int]] = {"broken": broken, "whole": partial(pid_of, "paddle")}
-    with Ahead([jobs], Workers, pairs=2) as found:
-        assert found["whole"] > 0
+    with JobQueue([jobs], Workers, pairs=2) as results:
+        assert results["whole"] > 0
         with pytest.raises(WorkerError, match="no such verb"):
-            found["broken"]
+            results["broken"]
         with pytest.raises(KeyError, match="another"):
-            found["another"]
+            results["another"]
 
 
 def test_leaving_ends_a_job_at_work_and_begins_no_other() -> None:
@@ -65,6 +65,6 @@ def test_leaving_ends_a_job_at_work_and_begins_no_other() -> None:
         other.set()
         return 0
 
-    with Ahead([{"long": long, "never": never}], Workers, pairs=1):
+    with JobQueue([{"long": long, "never": never}], Workers, pairs=1):
         assert begun.wait(120)
     assert not other.is_set()

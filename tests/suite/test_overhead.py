@@ -8,7 +8,7 @@ import pytest
 
 from parity.catalogue.networks import NETWORKS
 from parity.data.dataset import Dataset
-from parity.suite.speed import CONTESTS, Baseline, Contest, overhead
+from parity.suite.speed import LOOP_COMPARISONS, Baseline, LoopComparison, overhead
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -19,9 +19,11 @@ def test_every_baseline_of_a_network_with_dropout_is_measured_in_pairs(
     framework: str, workers: Workers, dataset: Dataset
 ) -> None:
     """The suite's own dropout needs a training around it; a bare loop has the framework's."""
-    whats = CONTESTS[1].baselines[framework]  # bare loops alone
-    contest = Contest("mini_inception", 8, {framework: dict.fromkeys(whats, Baseline(0.95, pairs=2, seconds=0.01))})
-    records = overhead(workers, framework, contest, dataset)
+    whats = LOOP_COMPARISONS[1].baselines[framework]  # bare loops alone
+    comparison = LoopComparison(
+        "mini_inception", 8, {framework: dict.fromkeys(whats, Baseline(0.95, pairs=2, seconds=0.01))}
+    )
+    records = overhead(workers, framework, comparison, dataset)
     assert list(records) == list(whats)
     for what, record in records.items():
         assert (record.network, record.framework, record.baseline, record.batch) == (
@@ -34,8 +36,8 @@ def test_every_baseline_of_a_network_with_dropout_is_measured_in_pairs(
         assert all(math.isfinite(ratio) and ratio > 0 for ratio in record.ratios)
 
 
-def test_the_contests_name_networks_and_rivals_of_both_frameworks() -> None:
-    for contest in CONTESTS:
-        assert contest.network in NETWORKS
-        assert list(contest.baselines) == ["tensorflow", "paddle"]
-        assert all("bare loop" in baselines for baselines in contest.baselines.values())
+def test_the_loop_comparisons_name_networks_and_baselines_of_both_frameworks() -> None:
+    for comparison in LOOP_COMPARISONS:
+        assert comparison.network in NETWORKS
+        assert list(comparison.baselines) == ["tensorflow", "paddle"]
+        assert all("bare loop" in baselines for baselines in comparison.baselines.values())

@@ -103,7 +103,7 @@ def hurry(suite: Path, factor: float) -> None:
     """Make the saved speed another one, and this run's proof a thousand times as slow as the saved one."""
     (saved,) = suite.glob(".benchmarks/*/0001_run.json")
     run = json.loads(saved.read_text())
-    stats = next(each["stats"] for each in run["benchmarks"] if each["name"] == "test_speed")
+    stats = next(entry["stats"] for entry in run["benchmarks"] if entry["name"] == "test_speed")
     stats |= {name: stats[name] * factor for name in ("min", "max", "mean", "median")}
     saved.write_text(json.dumps(run))
     (suite / "test_kept.py").write_text(KEPT.replace("SECONDS", "1.0"))
@@ -113,7 +113,7 @@ def test_what_is_no_measurement_is_saved_and_not_compared(suite: Path) -> None:
     (saved,) = suite.glob(".benchmarks/*/0001_run.json")
     (proof,) = [record for record, _ in load_run(saved).entries]
     assert isinstance(proof, Proof)
-    entries = {each["fullname"]: each for each in json.loads(saved.read_text())["benchmarks"]}
+    entries = {entry["fullname"]: entry for entry in json.loads(saved.read_text())["benchmarks"]}
     assert set(entries) == {"test_kept.py::test_speed", "test_kept.py::test_proof"}
     assert set(entries["test_kept.py::test_proof"]["stats"]) >= {"min", "median", "iqr", "ops", "rounds"}
 

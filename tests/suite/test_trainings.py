@@ -1,4 +1,4 @@
-"""The run matrix: it survives a training that fails, and a later run does what is missing and nothing else."""
+"""The trainings of a run: they continue after one that fails, and a later run does only what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from msgspec import structs
 from parity.data.dataset import Dataset
 from parity.records.records import CrossEvaluation, DifferingImage, Equivalence, Training
 from parity.records.saved_run import load_run
-from parity.training.experiment import Plan, Result, fitting
+from parity.training.experiment import ExperimentResult, TrainingPlan, fitting
 from parity.training.run import Outcome, Settings, not_begun
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
@@ -68,12 +68,14 @@ def test_the_matrix_goes_on_after_a_failure_and_a_later_run_does_what_is_missing
     faulty = altered_python({"tf_impl.verbs": FAULT})
     first = matrix(tmp_path, "--seeds", "2", code=1, python=faulty)
     trainings = [record for record in first if isinstance(record, Training)]
-    assert [(each.seed, each.framework) for each in trainings] == [(s, f) for s in (0, 1) for f in FRAMEWORKS]
-    for each in trainings:
-        if (each.seed, each.framework) == (1, "tensorflow"):
-            assert "this training has a fault" in each.problems[0]
+    assert [(training.seed, training.framework) for training in trainings] == [
+        (s, f) for s in (0, 1) for f in FRAMEWORKS
+    ]
+    for training in trainings:
+        if (training.seed, training.framework) == (1, "tensorflow"):
+            assert "this training has a fault" in training.problems[0]
         else:
-            assert each.finished
+            assert training.finished
     (verdict,) = (record for record in first if isinstance(record, Equivalence))
     assert (verdict.verdict, verdict.seeds) == ("undecided", [0])
     assert any("this training has a fault" in problem for problem in verdict.problems)
@@ -136,9 +138,9 @@ def outcome(workers: Workers, dataset: Dataset, framework: str, seed: int, **cha
 
 
 def test_a_result_is_different_when_anything_speaks_against_parity(workers: Workers, dataset: Dataset) -> None:
-    plan = Plan("lenet5", tuple(FRAMEWORKS), dataset, seeds=(0, 1))
+    plan = TrainingPlan("lenet5", tuple(FRAMEWORKS), dataset, seeds=(0, 1))
 
-    def result(**changes: Any) -> Result:
+    def experiment_result(**changes: Any) -> ExperimentResult:
         """Of two seeds in both frameworks, the last one of which is changed."""
         facts = {"initial_digest": "a", "batches_digest": "b"}
         outcomes = [
@@ -147,27 +149,27 @@ def test_a_result_is_different_when_anything_speaks_against_parity(workers: Work
             for name in FRAMEWORKS
         ]
         last = structs.replace(outcomes[-1].record, **changes)
-        return Result(plan, [*outcomes[:-1], Outcome(last, {})])
+        return ExperimentResult(plan, [*outcomes[:-1], Outcome(last, {})])
 
-    assert not result().different
-    assert not result().partial
-    assert not result(batches_digest="").different  # unknown
-    assert result(batches_digest="b0").unlike
-    assert result(initial_digest="other").different
-    assert result(problems=["epoch 1: the loss is not a number"]).different
+    assert not experiment_result().different
+    assert not experiment_result().partial
+    assert not experiment_result(batches_digest="").different  # unknown
+    assert experiment_result(batches_digest="b0").inputs_differ
+    assert experiment_result(initial_digest="other").different
+    assert experiment_result(problems=["epoch 1: the loss is not a number"]).different
     cross = CrossEvaluation("lenet5", "images", 0, "paddle", "tensorflow", 10, 0.5, 0.5, 1e-7, [])
-    found = result()
-    found.crosses = [cross]
-    assert not found.different
-    found.crosses = [cross, structs.replace(cross, differing=[DifferingImage(1, 3, 5, 0.1, False)])]
-    assert found.different
-    found.outcomes.pop()
-    assert found.partial
+    comparison = experiment_result()
+    comparison.cross_evaluations = [cross]
+    assert not comparison.different
+    comparison.cross_evaluations = [cross, structs.replace(cross, differing=[DifferingImage(1, 3, 5, 0.1, False)])]
+    assert comparison.different
+    comparison.outcomes.pop()
+    assert comparison.partial
 
 
 def test_a_plan_without_a_step_is_refused(dataset: Dataset) -> None:
     with pytest.raises(ValueError, match="batch of 100 images of its recipe is larger than the 50 training images"):
-        Plan("lenet5", ("paddle",), dataset.limited(50))
+        TrainingPlan("lenet5", ("paddle",), dataset.limited(50))
     with pytest.raises(ValueError, match="batch of 500 images asked for"):
-        Plan("lenet5", ("paddle",), dataset, settings=Settings(batch=500))
-    assert Plan("lenet5", ("paddle",), dataset, settings=Settings(batch=50)).batch == 50
+        TrainingPlan("lenet5", ("paddle",), dataset, settings=Settings(batch=500))
+    assert TrainingPlan("lenet5", ("paddle",), dataset, settings=Settings(batch=50)).batch == 50

@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is what is read, and nothing damaged or foreign is ever gone on from."""
+"""Checkpoints: what is written is what is read, and a damaged one, or one of another training, is refused."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def load(path: Path, configuration: Mapping[str, Any] = CONFIGURATION) -> Checkp
 
 
 def test_what_was_saved_is_loaded_bit_for_bit(path: Path) -> None:
-    found, saved = load(path), checkpoint()
-    assert found is not None
-    assert found.arrays.keys() == saved.arrays.keys()
-    assert all(array.tobytes() == saved.arrays[name].tobytes() for name, array in found.arrays.items())
-    assert replace(found, arrays={}) == replace(saved, arrays={})
+    loaded, saved = load(path), checkpoint()
+    assert loaded is not None
+    assert loaded.arrays.keys() == saved.arrays.keys()
+    assert all(array.tobytes() == saved.arrays[name].tobytes() for name, array in loaded.arrays.items())
+    assert replace(loaded, arrays={}) == replace(saved, arrays={})
 
 
 def test_no_file_is_no_checkpoint(tmp_path: Path) -> None:
@@ -66,15 +66,15 @@ def test_no_file_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_a_flipped_byte_anywhere_is_refused_and_the_file_left_as_it_is(path: Path) -> None:
     whole = path.read_bytes()
-    places = [*range(0, 1500, 37), *range(1500, len(whole), len(whole) // 40), len(whole) - 1]
-    for place in places:
+    offsets = [*range(0, 1500, 37), *range(1500, len(whole), len(whole) // 40), len(whole) - 1]
+    for offset in offsets:
         damaged = bytearray(whole)
-        damaged[place] ^= 0x10
+        damaged[offset] ^= 0x10
         path.write_bytes(damaged)
         with pytest.raises(CheckpointError, match="expected a checkpoint, found"):
             load(path)
         assert path.read_bytes() == damaged
-    assert len(places) > 80
+    assert len(offsets) > 80
 
 
 def other_safetensors(path: Path) -> None:
@@ -82,7 +82,7 @@ def other_safetensors(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "not a whole safetensors file"),
         (lambda path: path.write_bytes(path.read_bytes()[:300_000]), "not a whole safetensors file"),
@@ -92,19 +92,19 @@ def other_safetensors(path: Path) -> None:
     ],
     ids=["last byte missing", "half", "empty", "text", "weights"],
 )
-def test_what_is_no_whole_checkpoint_is_refused_with_the_reason(path: Path, damage: Any, says: str) -> None:
+def test_what_is_no_whole_checkpoint_is_refused_with_the_reason(path: Path, damage: Any, message: str) -> None:
     damage(path)
     left = path.read_bytes()
     with pytest.raises(CheckpointError) as caught:
         load(path)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "remove it or move it away" in str(caught.value)
     assert path.read_bytes() == left
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"seed": 4}, "seed: expected 4, found 3"),
         ({"threads": 1}, "threads: expected 1, found 2"),
@@ -115,12 +115,12 @@ def test_what_is_no_whole_checkpoint_is_refused_with_the_reason(path: Path, dama
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_another_trainings_checkpoint_is_refused_with_what_differs(
-    path: Path, change: dict[str, Any], says: str
+    path: Path, change: dict[str, Any], message: str
 ) -> None:
     left = path.read_bytes()
     with pytest.raises(CheckpointError, match="another training") as caught:
         load(path, CONFIGURATION | change)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).count("expected") == 1
     assert path.read_bytes() == left
 
@@ -148,7 +148,7 @@ def test_a_full_disk_is_an_oserror_and_keeps_the_earlier_checkpoint(path: Path, 
     with pytest.raises(OSError, match="too large"):
         checkpoint(3).save(path)
     assert path.read_bytes() == left
-    assert [each.name for each in path.parent.iterdir()] == [path.name]  # nothing half-written stays
-    found = load(path)
-    assert found is not None
-    assert len(found.epochs) == 2
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing half-written stays
+    loaded = load(path)
+    assert loaded is not None
+    assert len(loaded.epochs) == 2

@@ -45,13 +45,13 @@ def test_trained_weights_predict_the_same_abroad(framework: str, workers: Worker
     settings = Settings(recipe=recipe_of("keras_resnet"), epochs=3)
     outcome = train(workers[framework], "lenet5", dataset, settings)
     assert outcome.weights is not None
-    found = cross_evaluate(workers, dataset, outcome.record, outcome.weights)
-    assert found.passed
-    assert found.images == len(dataset.test_images) == 300
-    assert (found.trained_in, {found.trained_in, found.evaluated_in}) == (framework, set(FRAMEWORKS))
-    assert found.accuracy_home == pytest.approx(outcome.record.epochs[-1].test_accuracy, abs=1e-9)
-    assert 0 < found.largest_gap < 1e-5
-    assert found.seed == outcome.record.seed
+    evaluation = cross_evaluate(workers, dataset, outcome.record, outcome.weights)
+    assert evaluation.passed
+    assert evaluation.images == len(dataset.test_images) == 300
+    assert (evaluation.trained_in, {evaluation.trained_in, evaluation.evaluated_in}) == (framework, set(FRAMEWORKS))
+    assert evaluation.accuracy_home == pytest.approx(outcome.record.epochs[-1].test_accuracy, abs=1e-9)
+    assert 0 < evaluation.largest_gap < 1e-5
+    assert evaluation.seed == outcome.record.seed
 
 
 def test_near_ties_are_listed_and_excused_by_float64(
@@ -62,19 +62,19 @@ def test_near_ties_are_listed_and_excused_by_float64(
     roundings = np.random.default_rng(0).integers(-4, 5, len(kernel))
     kernel[:, 7] = kernel[:, 2] * (1 + roundings * 2.0**-24)
     weights[HEAD + "bias"][[2, 7]] = 10  # the others have no chance
-    found = cross_evaluate(workers, dataset, record, weights)
-    assert found.differing
-    assert found.passed
-    for each in found.differing:
-        assert {each.home, each.abroad} == {2, 7}
-        assert 0 <= each.margin < 1e-4
-        assert each.float64_agree
-    assert [each.image for each in found.differing] == sorted({each.image for each in found.differing})
-    differing = len(found.differing)
-    assert abs(found.accuracy_home - found.accuracy_abroad) * found.images <= differing + 1e-9
+    evaluation = cross_evaluate(workers, dataset, record, weights)
+    assert evaluation.differing
+    assert evaluation.passed
+    for image in evaluation.differing:
+        assert {image.home, image.abroad} == {2, 7}
+        assert 0 <= image.margin < 1e-4
+        assert image.float64_agree
+    assert [image.image for image in evaluation.differing] == sorted({image.image for image in evaluation.differing})
+    differing = len(evaluation.differing)
+    assert abs(evaluation.accuracy_home - evaluation.accuracy_abroad) * evaluation.images <= differing + 1e-9
     back = cross_evaluate(workers, dataset, structs.replace(record, framework="tensorflow"), weights)
-    assert [each.image for each in back.differing] == [each.image for each in found.differing]
-    assert (back.accuracy_home, back.accuracy_abroad) == (found.accuracy_abroad, found.accuracy_home)
+    assert [image.image for image in back.differing] == [image.image for image in evaluation.differing]
+    assert (back.accuracy_home, back.accuracy_abroad) == (evaluation.accuracy_abroad, evaluation.accuracy_home)
 
 
 FAULT = """
@@ -91,11 +91,11 @@ def test_a_twin_without_one_relu_is_not_excused(
     """Float64 does not settle what is no rounding."""
     pair = faulty_pair("tensorflow", {"parity.catalogue.networks": FAULT})
     weights = {name: array * (8 if name.endswith("kernel") else 1) for name, array in weights.items()}
-    found = cross_evaluate(pair, dataset, record, weights)
-    assert not found.problems
-    assert any(not each.float64_agree for each in found.differing)
-    assert not found.passed
-    assert found.largest_gap > 1e-3
+    evaluation = cross_evaluate(pair, dataset, record, weights)
+    assert not evaluation.problems
+    assert any(not image.float64_agree for image in evaluation.differing)
+    assert not evaluation.passed
+    assert evaluation.largest_gap > 1e-3
 
 
 def test_logits_that_are_not_finite_are_a_problem(
@@ -103,41 +103,41 @@ def test_logits_that_are_not_finite_are_a_problem(
 ) -> None:
     """The weights are finite, what becomes of them is not."""
     weights[HEAD + "kernel"] = np.full_like(weights[HEAD + "kernel"], 3e38)
-    found = cross_evaluate(workers, dataset, record, weights)
-    assert [problem.partition(":")[0] for problem in found.problems] == ["paddle", "tensorflow"]
-    assert "300 of 300 images are not finite" in found.problems[0]
-    assert not found.passed
-    assert math.isnan(found.largest_gap)
+    evaluation = cross_evaluate(workers, dataset, record, weights)
+    assert [problem.partition(":")[0] for problem in evaluation.problems] == ["paddle", "tensorflow"]
+    assert "300 of 300 images are not finite" in evaluation.problems[0]
+    assert not evaluation.passed
+    assert math.isnan(evaluation.largest_gap)
 
 
 def test_logits_that_say_nothing_are_a_problem(
     workers: Workers, dataset: Dataset, record: Training, weights: State
 ) -> None:
     nothing = {name: np.zeros_like(array) for name, array in weights.items()}
-    found = cross_evaluate(workers, dataset, record, nothing)
-    assert len(found.problems) == 2
-    assert "every logit is 0" in found.problems[0]
-    assert not found.passed
+    evaluation = cross_evaluate(workers, dataset, record, nothing)
+    assert len(evaluation.problems) == 2
+    assert "every logit is 0" in evaluation.problems[0]
+    assert not evaluation.passed
 
 
 def test_without_test_images_nothing_was_compared(
     workers: Workers, dataset: Dataset, record: Training, weights: State
 ) -> None:
     none = replace(dataset, test_images=dataset.test_images[:0], test_labels=dataset.test_labels[:0])
-    found = cross_evaluate(workers, none, record, weights)
-    assert (found.images, found.differing) == (0, [])
-    assert found.problems == ["expected test images, found none: nothing was compared"]
-    assert not found.passed
+    evaluation = cross_evaluate(workers, none, record, weights)
+    assert (evaluation.images, evaluation.differing) == (0, [])
+    assert evaluation.problems == ["expected test images, found none: nothing was compared"]
+    assert not evaluation.passed
 
 
 def test_weights_that_do_not_fit_are_a_problem_that_names_the_framework(
     workers: Workers, dataset: Dataset, record: Training, weights: State
 ) -> None:
     del weights[HEAD + "bias"]
-    found = cross_evaluate(workers, dataset, record, weights)
-    assert "missing: 'head/logits/bias'" in found.problems[0]
-    assert "PaddlePaddle" in found.problems[0]
-    assert not found.passed
+    evaluation = cross_evaluate(workers, dataset, record, weights)
+    assert "missing: 'head/logits/bias'" in evaluation.problems[0]
+    assert "PaddlePaddle" in evaluation.problems[0]
+    assert not evaluation.passed
 
 
 def test_the_batches_of_an_evaluation_make_no_difference(workers: Workers, dataset: Dataset, weights: State) -> None:

@@ -117,7 +117,7 @@ def change(path: Path, name: str, how: type[OneNumber | OneOperator]) -> None:
     tree: ast.AST = ast.parse(path.read_text())
     node = tree
     for part in name.split("."):
-        (node,) = (each for each in ast.iter_child_nodes(node) if getattr(each, "name", "") == part)
+        (node,) = (child for child in ast.iter_child_nodes(node) if getattr(child, "name", "") == part)
     changer = how()
     changer.visit(node)
     assert changer.done
@@ -155,10 +155,10 @@ def test_the_code_of_updates_and_layers_counts(twin: str, copied: Path) -> None:
 @pytest.mark.parametrize("twin", TWINS)
 def test_other_code_does_not_count(twin: str, copied: Path) -> None:
     """Nor do other networks, unless it is one of theirs that is trained."""
-    other = next(each for each in TWINS if each != twin)
-    for place in (f"{twin}/user_models", f"{twin}/timing.py", f"{twin}/faults.py", f"{twin}/verbs.py", other,
+    other = next(package for package in TWINS if package != twin)
+    for relative in (f"{twin}/user_models", f"{twin}/timing.py", f"{twin}/faults.py", f"{twin}/verbs.py", other,
                   "parity/cli", "parity/proofs", "parity/workers", "parity/records"):  # fmt: skip
-        path = copied / place
+        path = copied / relative
         for file in [*path.rglob("*.py"), *([path] if path.is_file() else [])]:
             file.write_text(file.read_text() + "\n\nNEW = 1\n\n\ndef new() -> None:\n    print(NEW)\n\n\nnew()\n")
     (copied / "parity" / "catalogue" / "entries.py").write_text("CATALOGUE = ()\n")

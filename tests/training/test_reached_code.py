@@ -164,15 +164,15 @@ def test_a_name_of_its_own_is_not_the_modules(write: Write) -> None:
         "def main():\n    late = 1\n    return late",
         "main = lambda late: late",
     ):
-        found = reached(["project.main.main"], root=write(main=f"from project.late import late\n{body}\n"))
-        assert list(found) == ["project.main.main"]
+        texts = reached(["project.main.main"], root=write(main=f"from project.late import late\n{body}\n"))
+        assert list(texts) == ["project.main.main"]
     for body in (
         "def main():\n    def inner(late): return late\n    return inner(late)",
         "def main(late=late): return late",
         "def main(x): return [late for late in x], late(1)",
     ):
-        found = reached(["project.main.main"], root=write(main=f"from project.late import late\n{body}\n"))
-        assert list(found) == ["project.main.main", "project.late.late"]
+        texts = reached(["project.main.main"], root=write(main=f"from project.late import late\n{body}\n"))
+        assert list(texts) == ["project.main.main", "project.late.late"]
 
 
 def test_fields_of_a_dataclass_count_and_their_types_do_not(write: Write) -> None:
@@ -184,7 +184,7 @@ def test_fields_of_a_dataclass_count_and_their_types_do_not(write: Write) -> Non
 
 
 @pytest.mark.parametrize(
-    ("root", "changes", "says"),
+    ("root", "changes", "message"),
     [
         ("project.main.missing", {}, "main.py: expected a definition of 'missing', found none"),
         ("other.main", {}, "expected a definition other.main, found no such module"),
@@ -192,6 +192,6 @@ def test_fields_of_a_dataclass_count_and_their_types_do_not(write: Write) -> Non
         ("project.main.main", {"main": "from project.late import *\n"}, r"main.py, line 1: .* found \*"),
     ],
 )
-def test_what_cannot_be_found_is_an_error(write: Write, root: str, changes: dict[str, str], says: str) -> None:
-    with pytest.raises(LookupError, match=says):
+def test_what_cannot_be_found_is_an_error(write: Write, root: str, changes: dict[str, str], message: str) -> None:
+    with pytest.raises(LookupError, match=message):
         reached([root], root=write(**changes))

@@ -1,4 +1,4 @@
-"""Long runs that are killed, interrupted or run out of disk: what they leave, and that trainings go on bit for bit."""
+"""Long runs that are killed, interrupted or run out of disk: what they leave; trainings continue bit for bit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SHORT = (*TRAIN, "--limit", "200", "--epochs", "1", "--framework", "tensorflow")
 
 
 def checkpoint_in(folder: Path, framework: str) -> Path:
-    return Store(folder).place("lenet5", framework, Settings()).checkpoint
+    return Store(folder).files("lenet5", framework, Settings()).checkpoint
 
 
 def epochs_in(checkpoint: Path) -> int:
@@ -78,27 +78,27 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_the_same_training(folder: Path, whole: Path, framework: str) -> None:
-    """But for the seconds, and for what tells of several sessions."""
-    found, expected = (training_of(each / f"lenet5-{framework}-seed0.json") for each in (folder, whole))
-    assert len(found.weights_digest) == 64
-    assert found.weights_digest == expected.weights_digest
-    assert digest(load_state(folder / f"lenet5-{framework}-seed0.safetensors")) == found.weights_digest
-    assert len(found.epochs) == EPOCHS
-    assert without_seconds(found.epochs) == without_seconds(expected.epochs)
-    assert found.configuration == expected.configuration
-    assert found.problems == []
+    """Except for the seconds and the list of sessions."""
+    training, expected = (training_of(directory / f"lenet5-{framework}-seed0.json") for directory in (folder, whole))
+    assert len(training.weights_digest) == 64
+    assert training.weights_digest == expected.weights_digest
+    assert digest(load_state(folder / f"lenet5-{framework}-seed0.safetensors")) == training.weights_digest
+    assert len(training.epochs) == EPOCHS
+    assert without_seconds(training.epochs) == without_seconds(expected.epochs)
+    assert training.configuration == expected.configuration
+    assert training.problems == []
     assert len(expected.sessions) == 1
-    assert [session.after_epochs for session in found.sessions] == sorted(
-        {session.after_epochs for session in found.sessions}
+    assert [session.after_epochs for session in training.sessions] == sorted(
+        {session.after_epochs for session in training.sessions}
     )
-    assert len(found.sessions) > 1
+    assert len(training.sessions) > 1
     assert set(listing(folder)) == {f"lenet5-{framework}-seed0{end}" for end in (".json", ".safetensors")}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_killed_in_an_epoch_it_goes_on_bit_for_bit(framework: str, whole: Path, tmp_path: Path) -> None:
-    """At a random moment, with SIGKILL, which nobody can prepare for; no worker survives its parent."""
+    """At a random moment, with SIGKILL, which no process can handle; no worker survives its parent."""
     arguments = (*LONG, "--framework", framework, "--out", tmp_path)
     delay = random.uniform(0, 0.4)
     print(f"killed {delay:.3f} s after the first checkpoint")
@@ -211,7 +211,7 @@ def test_what_is_finished_is_not_trained_again_but_another_configuration_is(whol
     assert listing(folder) == before
 
     done = parity(*SHORT, "--out", folder)
-    assert "trained anew, which replaces a finished training at its end" in done.stderr
+    assert "trained again; at its end this replaces a finished training" in done.stderr
     record = training_of(folder / "lenet5-tensorflow-seed0.json")
     assert (record.batch, len(record.epochs)) == (100, 1)
     assert listing(folder)["lenet5-paddle-seed0.json"] == before["lenet5-paddle-seed0.json"]
@@ -227,20 +227,20 @@ def test_a_damaged_or_foreign_checkpoint_stops_the_command_before_anything_is_to
     foreign, folder = saved.read_bytes(), tmp_path / "runs"
     middle = len(foreign) // 2
     damaged = foreign[:middle] + bytes([foreign[middle] ^ 1]) + foreign[middle + 1 :]
-    place = Store(folder).place("lenet5", "tensorflow", Settings(seed=1)).checkpoint
-    for content, says in ((damaged, "it was damaged"), (foreign, "a checkpoint of another training")):
-        place.write_bytes(content)
+    checkpoint_file = Store(folder).files("lenet5", "tensorflow", Settings(seed=1)).checkpoint
+    for content, message in ((damaged, "it was damaged"), (foreign, "a checkpoint of another training")):
+        checkpoint_file.write_bytes(content)
         done = parity(*SHORT, "--seeds", "2", "--out", folder, code=2)
-        assert says in done.stderr
-        assert str(place) in done.stderr
+        assert message in done.stderr
+        assert str(checkpoint_file) in done.stderr
         assert "remove it or move it away" in done.stderr
         assert done.stdout == ""
         assert "epoch 1/" not in done.stderr
-        assert listing(folder) == {place.name: content}
+        assert listing(folder) == {checkpoint_file.name: content}
 
 
 def test_a_command_keeps_away_from_what_another_process_is_training(tmp_path: Path) -> None:
-    with locked(Store(tmp_path).place("lenet5", "tensorflow", Settings())):
+    with locked(Store(tmp_path).files("lenet5", "tensorflow", Settings())):
         done = parity(*SHORT, "--out", tmp_path, code=2)
     assert "another process is training lenet5-tensorflow-seed0 there" in done.stderr
     assert listing(tmp_path) == {}
@@ -255,13 +255,13 @@ def test_on_a_full_disk_the_training_goes_on_and_keeps_the_earlier_checkpoint(
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     kept: list[int] = []
 
-    def fill_disk(news: Progress) -> None:
-        if news.record is None:
+    def fill_disk(progress: Progress) -> None:
+        if progress.record is None:
             return
-        if news.epoch == 2:
+        if progress.epoch == 2:
             kept.append(epochs_in(checkpoint))
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, unlimited[1]))
-        elif news.epoch == 3:
+        elif progress.epoch == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
             kept.append(epochs_in(checkpoint))
 
@@ -285,7 +285,7 @@ def test_on_a_full_disk_the_training_goes_on_and_keeps_the_earlier_checkpoint(
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
 
 
-def test_results_that_cannot_be_saved_are_still_told_and_the_command_fails(tmp_path: Path) -> None:
+def test_results_that_cannot_be_saved_are_still_printed_and_the_command_fails(tmp_path: Path) -> None:
     def fill_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 

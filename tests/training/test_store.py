@@ -24,7 +24,7 @@ from parity.records.saved_run import load_run, save_records
 from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import fingerprint
 from parity.training.run import Outcome, Settings
-from parity.training.store import Place, Standing, Store, StoreError, locked, save, standing
+from parity.training.store import Store, StoreError, TrainingFiles, TrainingStatus, locked, save, training_status
 from parity.weights.state import State, digest
 from parity.workers.frameworks import FRAMEWORKS
 from tests.reports.report_records import CROSS, EPOCH, PROOFS
@@ -58,24 +58,24 @@ def outcome(state: State | None, **changes: Any) -> Outcome:
     return Outcome(Training(**(facts | changes)), state)
 
 
-def leave_checkpoint(place: Place) -> None:
+def leave_checkpoint(files: TrainingFiles) -> None:
     """As a training leaves one after its first epoch."""
     Checkpoint(CONFIGURATION, {"state:head/fc1/kernel": weights()["head/fc1/kernel"]}, [EPOCH], [], {}, []).save(
-        place.checkpoint
+        files.checkpoint
     )
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Store(tmp_path / "runs").place("lenet5", "paddle", Settings(seed=3))
+def files(tmp_path: Path) -> TrainingFiles:
+    return Store(tmp_path / "runs").files("lenet5", "paddle", Settings(seed=3))
 
 
-def files(place: Place) -> list[str]:
-    return sorted(path.name for path in place.folder.iterdir())
+def file_names(files: TrainingFiles) -> list[str]:
+    return sorted(path.name for path in files.folder.iterdir())
 
 
-def found(place: Place, epochs: int = EPOCHS, **changes: Any) -> Standing:
-    return standing(place, CONFIGURATION | changes, epochs)
+def status(files: TrainingFiles, epochs: int = EPOCHS, **changes: Any) -> TrainingStatus:
+    return training_status(files, CONFIGURATION | changes, epochs)
 
 
 @pytest.mark.parametrize(
@@ -89,93 +89,93 @@ def found(place: Place, epochs: int = EPOCHS, **changes: Any) -> Standing:
     ],
 )
 def test_a_stem_names_what_is_not_the_networks_own(tmp_path: Path, name: str, settings: Settings, stem: str) -> None:
-    assert Store(tmp_path).place(name, "paddle", settings).stem == stem
+    assert Store(tmp_path).files(name, "paddle", settings).stem == stem
 
 
-def test_a_finished_training_is_found_again(place: Place) -> None:
-    assert found(place) == Standing()
-    leave_checkpoint(place)
-    save(place, outcome(None), ENVIRONMENT)
-    assert files(place) == ["lenet5-paddle-seed3-partial.json", "lenet5-paddle-seed3.checkpoint.safetensors"]
-    assert found(place) == Standing(epochs=1)
+def test_a_finished_training_is_found_again(files: TrainingFiles) -> None:
+    assert status(files) == TrainingStatus()
+    leave_checkpoint(files)
+    save(files, outcome(None), ENVIRONMENT)
+    assert file_names(files) == ["lenet5-paddle-seed3-partial.json", "lenet5-paddle-seed3.checkpoint.safetensors"]
+    assert status(files) == TrainingStatus(epochs=1)
 
-    assert save(place, outcome(weights()), ENVIRONMENT) == place.record
-    assert files(place) == ["lenet5-paddle-seed3.json", "lenet5-paddle-seed3.safetensors"]
-    again = found(place).finished
+    assert save(files, outcome(weights()), ENVIRONMENT) == files.record
+    assert file_names(files) == ["lenet5-paddle-seed3.json", "lenet5-paddle-seed3.safetensors"]
+    again = status(files).finished
     assert again is not None
     assert again.record == outcome(weights()).record
     assert again.weights is not None
     assert digest(again.weights) == digest(weights())
-    run = load_run(place.record)
+    run = load_run(files.record)
     assert run.environment == Environment(profile="train", cores=2)
-    assert json.loads(place.record.read_text())["machine_info"]["parity"] == ENVIRONMENT
+    assert json.loads(files.record.read_text())["machine_info"]["parity"] == ENVIRONMENT
     assert [stats.median for _, stats in run.entries] == [3.0]
 
 
-def test_a_partial_result_does_not_take_the_place_of_a_finished_one(place: Place) -> None:
-    save(place, outcome(weights()), ENVIRONMENT)
-    save(place, outcome(None), ENVIRONMENT)
-    assert found(place).finished is not None
-    assert json.loads(place.partial.read_text())["benchmarks"][0]["extra_info"]["problems"] == ["interrupted"]
+def test_a_partial_result_does_not_take_the_place_of_a_finished_one(files: TrainingFiles) -> None:
+    save(files, outcome(weights()), ENVIRONMENT)
+    save(files, outcome(None), ENVIRONMENT)
+    assert status(files).finished is not None
+    assert json.loads(files.partial.read_text())["benchmarks"][0]["extra_info"]["problems"] == ["interrupted"]
 
 
-def test_a_finished_training_with_problems_is_finished(place: Place) -> None:
+def test_a_finished_training_with_problems_is_finished(files: TrainingFiles) -> None:
     """One that diverged would only diverge again."""
-    save(place, outcome(weights(), problems=["epoch 2: the loss is not a number"]), ENVIRONMENT)
-    again = found(place).finished
+    save(files, outcome(weights(), problems=["epoch 2: the loss is not a number"]), ENVIRONMENT)
+    again = status(files).finished
     assert again is not None
     assert again.record.problems
 
 
-def damage_weights(place: Place) -> None:
-    content = bytearray(place.weights.read_bytes())
+def damage_weights(files: TrainingFiles) -> None:
+    content = bytearray(files.weights.read_bytes())
     content[-10] ^= 1
-    place.weights.write_bytes(content)
+    files.weights.write_bytes(content)
 
 
 @pytest.mark.parametrize(
-    ("harm", "says"),
+    ("harm", "reason"),
     [
-        (damage_weights, "are not the weights that lenet5-paddle-seed3.json tells of"),
-        (lambda place: place.weights.unlink(), "no such file"),
-        (lambda place: place.weights.write_bytes(place.weights.read_bytes()[:900]), "not a whole safetensors file"),
-        (lambda place: place.record.write_text(place.record.read_text()[:500]), "cannot be read as a saved run"),
-        (lambda place: place.record.write_text('{"benchmarks": []}'), "holds no training"),
+        (damage_weights, "are not the weights that lenet5-paddle-seed3.json describes"),
+        (lambda files: files.weights.unlink(), "no such file"),
+        (lambda files: files.weights.write_bytes(files.weights.read_bytes()[:900]), "not a whole safetensors file"),
+        (lambda files: files.record.write_text(files.record.read_text()[:500]), "cannot be read as a saved run"),
+        (lambda files: files.record.write_text('{"benchmarks": []}'), "holds no training"),
     ],
     ids=["weights flipped", "weights gone", "weights cut", "record cut", "record empty"],
 )
-def test_a_damaged_result_is_not_taken_for_finished(place: Place, harm: Any, says: str) -> None:
-    save(place, outcome(weights()), ENVIRONMENT)
-    harm(place)
-    assert found(place).finished is None
-    assert says in found(place).replaces
+def test_a_damaged_result_is_not_taken_for_finished(files: TrainingFiles, harm: Any, reason: str) -> None:
+    save(files, outcome(weights()), ENVIRONMENT)
+    harm(files)
+    assert status(files).finished is None
+    assert reason in status(files).replaces
 
 
-def test_another_configuration_or_length_is_not_taken_for_finished(place: Place) -> None:
-    save(place, outcome(weights()), ENVIRONMENT)
-    left = {name: (place.folder / name).read_bytes() for name in files(place)}
-    assert "its configuration is another one" in found(place, seed=4).replaces
-    assert "expected 3 epochs, found 2" in found(place, epochs=3).replaces
-    assert found(place, seed=4).finished is found(place, epochs=3).finished is None
-    assert {name: (place.folder / name).read_bytes() for name in files(place)} == left
+def test_another_configuration_or_length_is_not_taken_for_finished(files: TrainingFiles) -> None:
+    save(files, outcome(weights()), ENVIRONMENT)
+    left = {name: (files.folder / name).read_bytes() for name in file_names(files)}
+    assert "its configuration is another one" in status(files, seed=4).replaces
+    assert "expected 3 epochs, found 2" in status(files, epochs=3).replaces
+    assert status(files, seed=4).finished is status(files, epochs=3).finished is None
+    assert {name: (files.folder / name).read_bytes() for name in file_names(files)} == left
 
 
-def test_weights_are_written_before_the_record_and_the_checkpoint_is_removed_last(place: Place) -> None:
+def test_weights_are_written_before_the_record_and_the_checkpoint_is_removed_last(files: TrainingFiles) -> None:
     """Each step is made to fail in turn, by a directory in the file's way."""
-    leave_checkpoint(place)
-    (place.weights / "in the way").mkdir(parents=True)
+    leave_checkpoint(files)
+    (files.weights / "in the way").mkdir(parents=True)
     with pytest.raises(OSError, match="directory"):
-        save(place, outcome(weights()), ENVIRONMENT)
-    assert not place.record.exists()
-    assert place.checkpoint.exists()
+        save(files, outcome(weights()), ENVIRONMENT)
+    assert not files.record.exists()
+    assert files.checkpoint.exists()
 
-    (place.weights / "in the way").rmdir()
-    place.weights.rmdir()
-    (place.record / "in the way").mkdir(parents=True)
+    (files.weights / "in the way").rmdir()
+    files.weights.rmdir()
+    (files.record / "in the way").mkdir(parents=True)
     with pytest.raises(OSError, match="directory"):
-        save(place, outcome(weights()), ENVIRONMENT)
-    assert place.weights.is_file()
-    assert found(place).epochs == 1  # so it goes on from there
+        save(files, outcome(weights()), ENVIRONMENT)
+    assert files.weights.is_file()
+    assert status(files).epochs == 1  # so it goes on from there
 
 
 class Interrupting(dict[str, np.ndarray]):
@@ -194,42 +194,42 @@ def ctrl_c() -> Iterator[Any]:
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_while_saving_takes_effect_once_all_is_written(place: Place, ctrl_c: Any) -> None:
-    leave_checkpoint(place)
+def test_ctrl_c_while_saving_takes_effect_once_all_is_written(files: TrainingFiles, ctrl_c: Any) -> None:
+    leave_checkpoint(files)
     with pytest.raises(KeyboardInterrupt):
-        save(place, Outcome(outcome(weights()).record, Interrupting(weights())), ENVIRONMENT)
-    assert files(place) == ["lenet5-paddle-seed3.json", "lenet5-paddle-seed3.safetensors"]
-    assert found(place).finished is not None
+        save(files, Outcome(outcome(weights()).record, Interrupting(weights())), ENVIRONMENT)
+    assert file_names(files) == ["lenet5-paddle-seed3.json", "lenet5-paddle-seed3.safetensors"]
+    assert status(files).finished is not None
     assert signal.getsignal(signal.SIGINT) is ctrl_c
 
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from parity.training.store import Place, locked
-with locked(Place(Path(sys.argv[1]), sys.argv[2])):
+from parity.training.store import TrainingFiles, locked
+with locked(TrainingFiles(Path(sys.argv[1]), sys.argv[2])):
     print("locked", flush=True)
     time.sleep(60)
 """
 
 
-def test_two_processes_do_not_train_the_same_and_a_killed_one_does_not_block(place: Place) -> None:
-    command = [sys.executable, "-c", HOLD, str(place.folder), place.stem]
+def test_two_processes_do_not_train_the_same_and_a_killed_one_does_not_block(files: TrainingFiles) -> None:
+    command = [sys.executable, "-c", HOLD, str(files.folder), files.stem]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as other:
         try:
             assert other.stdout is not None
             assert other.stdout.readline() == "locked\n"
-            with pytest.raises(StoreError, match="another process is training lenet5-paddle-seed3"), locked(place):
+            with pytest.raises(StoreError, match="another process is training lenet5-paddle-seed3"), locked(files):
                 pass
-            with locked(dataclasses.replace(place, stem="lenet5-paddle-seed4")):
+            with locked(dataclasses.replace(files, stem="lenet5-paddle-seed4")):
                 pass
         finally:
             other.send_signal(signal.SIGKILL)
         assert other.wait(timeout=20) == -signal.SIGKILL
-    with locked(place), pytest.raises(StoreError), locked(place):  # and again in this process
+    with locked(files), pytest.raises(StoreError), locked(files):  # and again in this process
         pass
-    with locked(place):
+    with locked(files):
         pass
 
 
@@ -259,7 +259,7 @@ def test_no_two_records_of_a_file_share_a_name(tmp_path: Path) -> None:
     records += [DETECTION, replace(DETECTION, stage="conv2"), replace(DETECTION, level=2)]
     save_records(tmp_path / "run.json", records, ENVIRONMENT)
     entries = json.loads((tmp_path / "run.json").read_text())["benchmarks"]
-    assert len({each["fullname"] for each in entries}) == len(records)
+    assert len({entry["fullname"] for entry in entries}) == len(records)
     assert entries[0]["fullname"] == f"proof[lenet5-level{PROOFS[0].level}]"
     done = subprocess.run(
         [Path(sys.executable).with_name("pytest-benchmark"), "compare", "run.json"],

@@ -36,8 +36,8 @@ class Run:
 def run(workers: Workers, framework: str, name: str, dtype: str) -> Run:
     """Random weights, two random images; large ones, so that local response normalisation has something to do."""
     worker = workers[framework]
-    found = worker.describe(name).entries
-    state = proof_state([Entry(entry.name, entry.shape, dtype, entry.trainable) for entry in found], seed=0)
+    entries = worker.describe(name).entries
+    state = proof_state([Entry(entry.name, entry.shape, dtype, entry.trainable) for entry in entries], seed=0)
     images = np.random.default_rng(0).normal(size=(2, *network(name).image)) * 30
     arrays = pack(state=state, images={"nhwc": images.astype(np.float32)})
     stages = worker.stages(name, dtype, arrays)
@@ -48,11 +48,11 @@ def run(workers: Workers, framework: str, name: str, dtype: str) -> Run:
     )
 
 
-def gap(found: np.ndarray, expected: np.ndarray) -> float:
+def gap(actual: np.ndarray, expected: np.ndarray) -> float:
     """The largest difference, relative to the largest value."""
-    assert found.shape == expected.shape
-    assert found.size > 0
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
+    assert actual.shape == expected.shape
+    assert actual.size > 0
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
 @BOTH
@@ -90,9 +90,9 @@ def test_adaptive_average_pool(workers: Workers, framework: str, dtype: str, nam
 @PRECISIONS
 def test_a_convolution_that_pads_both_sides_alike(workers: Workers, framework: str, dtype: str) -> None:
     """PyTorch's padding=1 at stride 2, where SAME has the same shape and other values."""
-    found = run(workers, framework, "mini_resnet", dtype)
-    x, kernel = found.stages["stage1/block2/relu2"], found.state["stage2/block1/conv1/kernel"]
-    y = found.stages["stage2/block1/conv1"]
+    forward_run = run(workers, framework, "mini_resnet", dtype)
+    x, kernel = forward_run.stages["stage1/block2/relu2"], forward_run.state["stage2/block1/conv1/kernel"]
+    y = forward_run.stages["stage2/block1/conv1"]
     assert gap(y, conv2d(x, kernel, None, stride=2, padding=1)) < LIMITS[dtype]
     assert gap(y, conv2d(x, kernel, None, stride=2, padding="same")) > 0.1
 
@@ -125,17 +125,17 @@ def test_the_average_pool_of_the_keras_resnets_is_8x8_on_large_images_too(
 @BOTH
 def test_the_first_bottleneck_takes_the_stem_as_it_is(workers: Workers, framework: str) -> None:
     """The others start with batch norm and ReLU; every projection takes the block's input before these."""
-    found = run(workers, framework, "resnet20_v2", "float64")
+    forward_run = run(workers, framework, "resnet20_v2", "float64")
     for block, x, projected, stride in (
         ("stage1/block1", "stem/relu", "stem/relu", 1),
         ("stage2/block1", "stage2/block1/relu1", "stage1/block2/add", 2),
     ):
         for layer, source in (("conv1", x), ("project", projected)):
-            kernel, bias = (found.state[f"{block}/{layer}/{kind}"] for kind in ("kernel", "bias"))
-            expected = conv2d(found.stages[source], kernel, bias, stride=stride, padding="same")
-            assert gap(found.stages[f"{block}/{layer}"], expected) < LIMITS["float64"], (block, layer)
-    inner = found.stages["stage1/block2/relu1"]
-    assert gap(inner, found.stages["stage1/block1/add"]) > 0.1
+            kernel, bias = (forward_run.state[f"{block}/{layer}/{kind}"] for kind in ("kernel", "bias"))
+            expected = conv2d(forward_run.stages[source], kernel, bias, stride=stride, padding="same")
+            assert gap(forward_run.stages[f"{block}/{layer}"], expected) < LIMITS["float64"], (block, layer)
+    inner = forward_run.stages["stage1/block2/relu1"]
+    assert gap(inner, forward_run.stages["stage1/block1/add"]) > 0.1
 
 
 def sequence(workers: Workers, name: str, prefix: str) -> str:
@@ -170,5 +170,5 @@ UNIT = "conv batch_norm relu"
         ("alexnet", "head/", "flatten dense relu dense relu dense"),
     ],
 )
-def test_layers_follow_each_other_as_in_the_listing(workers: Workers, name: str, prefix: str, expected: str) -> None:
+def test_layers_are_in_the_order_of_the_listing(workers: Workers, name: str, prefix: str, expected: str) -> None:
     assert sequence(workers, name, prefix) == expected

@@ -69,13 +69,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def assert_same_bits(found: State, expected: State) -> None:
-    assert set(found) == set(expected)
+def assert_same_bits(actual: State, expected: State) -> None:
+    assert set(actual) == set(expected)
     for name, array in expected.items():
-        assert type(found[name]) is np.ndarray, name
-        assert found[name].shape == array.shape, name
-        assert found[name].dtype == array.dtype, name
-        assert found[name].tobytes() == array.tobytes(), name
+        assert type(actual[name]) is np.ndarray, name
+        assert actual[name].shape == array.shape, name
+        assert actual[name].dtype == array.dtype, name
+        assert actual[name].tobytes() == array.tobytes(), name
 
 
 def saved(path: Path, content: object, protocol: int = 4) -> Path:
@@ -195,7 +195,7 @@ def test_a_command_is_refused_by_name_and_does_not_run(tmp_path: Path, protocol:
         (np.load, "numpy.load"),
         (np.frombuffer, "numpy._core.multiarray.frombuffer|numpy.frombuffer"),
     ],
-    ids=lambda each: each if isinstance(each, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_any_other_function_is_refused_by_name(tmp_path: Path, function: Callable[..., Any], name: str) -> None:
     """`eval` among them, by which Paddle itself writes a DenseTensor."""
@@ -232,7 +232,7 @@ def _nested() -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "description"),
     [
         (_nested(), "an array of type 'O8'"),
         (("linear_0.w_0", _nested()), "an array of type 'O8'"),
@@ -253,11 +253,11 @@ def _nested() -> np.ndarray:
         ),
         (Call(_blank(), np.ndarray, (0,), b"b", state=(1, (-1, -1), np.dtype("f4"), False, b"1234")), "negative"),
     ],
-    ids=lambda each: each if isinstance(each, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_value_that_is_no_array_of_numbers_is_named(tmp_path: Path, value: object, found: str) -> None:
+def test_a_value_that_is_no_array_of_numbers_is_named(tmp_path: Path, value: object, description: str) -> None:
     path = saved(tmp_path / "mixed.pdparams", {"good": np.zeros(1), "bad": value})
-    with pytest.raises(WeightsError, match=f"mixed.pdparams: entry 'bad': {found}.*paddle.save"):
+    with pytest.raises(WeightsError, match=f"mixed.pdparams: entry 'bad': {description}.*paddle.save"):
         read(path)
 
 
@@ -279,7 +279,7 @@ def test_a_value_that_is_no_array_of_numbers_is_named(tmp_path: Path, value: obj
             r"entry 'w': cannot reshape array of size 2 into shape \(4,\)",
         ),
     ],
-    ids=lambda each: each if isinstance(each, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_another_content_is_refused(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(WeightsError, match=f"other.pdparams: {message}.*paddle.save"):

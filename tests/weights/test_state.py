@@ -28,12 +28,12 @@ def numbered(*shape: int, dtype: str = "float32") -> np.ndarray:
     return np.arange(math.prod(shape), dtype=dtype).reshape(shape)
 
 
-def assert_same_bits(found: State, expected: State) -> None:
-    assert set(found) == set(expected)
+def assert_same_bits(actual: State, expected: State) -> None:
+    assert set(actual) == set(expected)
     for name, array in expected.items():
-        assert found[name].shape == array.shape, name
-        assert found[name].dtype == array.dtype, name
-        assert found[name].tobytes() == array.tobytes(), name
+        assert actual[name].shape == array.shape, name
+        assert actual[name].dtype == array.dtype, name
+        assert actual[name].tobytes() == array.tobytes(), name
 
 
 @given(out=small, into=small, height=small, width=small)
@@ -87,10 +87,10 @@ def test_write_undoes_read_and_read_undoes_write(data: st.DataObject) -> None:
         (Layout("OIK"), (out, c, w)),
         (Layout("row"), (w, c, out)),
         (Layout("depthwise"), (h, w, c, out)),
-        (Layout("OIHW cell"), (out, c, 1, 1)),
-        (Layout("OIHW cell"), (out, c, 1)),
-        (Layout("HWIO cell"), (1, 1, c, out)),
-        (Layout("HWIO cell"), (1, c, out)),
+        (Layout("OIHW 1x1"), (out, c, 1, 1)),
+        (Layout("OIHW 1x1"), (out, c, 1)),
+        (Layout("HWIO 1x1"), (1, 1, c, out)),
+        (Layout("HWIO 1x1"), (1, c, out)),
         (Layout("shared"), (1, 1, out)),
         (Layout("heads"), (c, h, w)),
         (Layout("heads"), (h, w)),
@@ -176,7 +176,7 @@ def test_every_problem_is_listed_in_one_error() -> None:
     message = str(caught.value)
     for line in (
         "the state does not fit the model (7 problems)",
-        "duplicate in the model: 'fc/kernel' stands for 2 arrays",
+        "duplicate in the model: 'fc/kernel' is the name of 2 arrays",
         "missing: 'conv/bias' (4,)",
         "extra: 'conv/biases' (4,)",
         "wrong shape: 'conv/kernel' expected (3, 3, 2, 4), found (3, 3, 4, 2)",
@@ -216,7 +216,7 @@ def _cancelling_infinities(state: State) -> None:
 
 
 @pytest.mark.parametrize("fault", [_remove, _add, _reshape, _broadcast, _retype, _nan, _cancelling_infinities])
-def test_each_problem_alone_is_enough(fault: Callable[[State], None]) -> None:
+def test_any_problem_alone_is_enough(fault: Callable[[State], None]) -> None:
     state = good_state()
     fault(state)
     with pytest.raises(StateError, match=r"\(1 problems\)"):
@@ -236,11 +236,11 @@ def test_finite_numbers_whose_sum_overflows_are_finite() -> None:
 
 
 @given(st.integers(0, 99), st.sampled_from([np.nan, np.inf, -np.inf]), st.booleans())
-def test_one_bad_number_among_huge_ones_is_found(place: int, bad: float, signs: bool) -> None:
+def test_one_bad_number_among_huge_ones_is_reported(index: int, bad: float, signs: bool) -> None:
     array = np.full(100, np.finfo(np.float32).max, np.float32)
     if signs:
         array[::2] *= -1
-    array[place] = bad
+    array[index] = bad
     assert not all_finite(array)
 
 

@@ -32,6 +32,7 @@ ARRAYS = {"a": np.zeros(2, np.float32)}
 
 # A value for every parameter of a method, none of them a default.
 VALUES: dict[str, Any] = {
+    "actual": {"kind": "dropout", "numbers": {"rate": 0.5}},
     "arrays": ARRAYS,
     "batch": 7,
     "begin": 1,
@@ -41,8 +42,8 @@ VALUES: dict[str, Any] = {
     "device": "gpu",
     "dtype": "float32",
     "end": 3,
+    "expected": {"kind": "dropout", "numbers": {"rate": 0.25}},
     "fault": "other epsilon",
-    "found": {"kind": "dropout", "numbers": {"rate": 0.5}},
     "kind": "dense",
     "losses": True,
     "names": {"conv": Adoption(0)},
@@ -60,10 +61,10 @@ VALUES: dict[str, Any] = {
     "seed": 5,
     "shapes": {"kernel": [3, 4]},
     "settings": TrainerSettings(8, Optimizer("adam")),
+    "spec": ModelSpec("keras.applications:VGG16()", [32, 32, 3]),
     "stage": "stem/conv",
     "steps": 4,
     "threads": 3,
-    "wanted": ModelSpec("keras.applications:VGG16()", [32, 32, 3]),
     "weights": False,
     "what": "forward",
 }
@@ -101,7 +102,11 @@ def parameters(name: str) -> dict[str, inspect.Parameter]:
 
 def sent(name: str, *, optional: bool) -> Sent:
     """What a method sends, given all of its parameters or the required ones alone."""
-    given = {key: VALUES[key] for key, each in parameters(name).items() if optional or each.default is each.empty}
+    given = {
+        key: VALUES[key]
+        for key, parameter in parameters(name).items()
+        if optional or parameter.default is parameter.empty
+    }
     with pytest.raises(Sent) as caught:
         METHODS[name](Recorder(), **given)
     return caught.value
@@ -118,17 +123,18 @@ class Verb:
 @pytest.fixture
 def verbs(expendable: Workers) -> dict[str, dict[str, Verb]]:
     """By framework and name."""
-    found: dict[str, dict[str, Verb]] = {}
+    twins_verbs: dict[str, dict[str, Verb]] = {}
     for framework, reply in expendable.map(lambda worker: worker.call("signatures")).items():
-        trainer = [each for each in reply.result["trainer"] if each["kind"] == "KEYWORD_ONLY"]
-        found[framework] = {}
+        trainer = [parameter for parameter in reply.result["trainer"] if parameter["kind"] == "KEYWORD_ONLY"]
+        twins_verbs[framework] = {}
         for name, own in reply.result["verbs"].items():
-            named = [each for each in own if each["kind"] != "VAR_KEYWORD"]
+            named = [parameter for parameter in own if parameter["kind"] != "VAR_KEYWORD"]
             every = named + (trainer if len(named) < len(own) else [])
-            found[framework][name] = Verb(
-                {each["name"]: each["default"] for each in every}, {each["name"] for each in every if each["required"]}
+            twins_verbs[framework][name] = Verb(
+                {parameter["name"]: parameter["default"] for parameter in every},
+                {parameter["name"] for parameter in every if parameter["required"]},
             )
-    return found
+    return twins_verbs
 
 
 def test_every_verb_of_either_twin_has_a_method_and_every_method_a_verb(verbs: dict[str, dict[str, Verb]]) -> None:
@@ -150,7 +156,7 @@ def test_methods_send_what_both_twins_verbs_take(verbs: dict[str, dict[str, Verb
 
 
 def test_parameters_and_defaults_are_the_verbs_own(verbs: dict[str, dict[str, Verb]]) -> None:
-    settings = {each.name for each in fields(TrainerSettings)}
+    settings = {field.name for field in fields(TrainerSettings)}
     for framework, own in verbs.items():
         for name, verb in own.items():
             named = parameters(name)
@@ -159,9 +165,9 @@ def test_parameters_and_defaults_are_the_verbs_own(verbs: dict[str, dict[str, Ve
                 assert settings < set(verb.names)
                 known = known - {"settings"} | settings
             assert known == set(verb.names) - {"network"}, (framework, name)
-            for key, each in named.items():
-                if each.default not in (each.empty, None):  # None is not sent, or is the verb's own
-                    assert each.default == verb.names[key], (framework, name, key)
+            for key, parameter in named.items():
+                if parameter.default not in (parameter.empty, None):  # None is not sent, or is the verb's own
+                    assert parameter.default == verb.names[key], (framework, name, key)
 
 
 def test_every_value_that_a_method_is_given_is_sent() -> None:
@@ -175,7 +181,7 @@ def test_every_value_that_a_method_is_given_is_sent() -> None:
             assert request.keywords | VALUES["settings"].as_arguments() == request.keywords
 
 
-def test_a_listener_is_told_in_its_own_terms() -> None:
+def test_a_callback_gets_typed_progress() -> None:
     counts: list[int] = []
     with pytest.raises(Sent) as caught:
         Recorder().predict("lenet5", "float32", ARRAYS, counts.append)

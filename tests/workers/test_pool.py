@@ -1,4 +1,4 @@
-"""Workers that die, hang, raise or cannot start: each costs one clear error, and the next call works."""
+"""Workers that die, hang, raise or cannot start: each causes one clear error, and the next call works."""
 
 import os
 import re
@@ -128,9 +128,8 @@ def test_a_hang_is_stopped_and_the_next_call_works(expendable: Workers) -> None:
         worker.call("describe", network="lenet5", timeout=0.5)
     assert time.monotonic() - start < 10
     assert caught.value.cause == "hang"
-    assert "PaddlePaddle, network lenet5, step 'describe': no sign of life for 0.5 s; the worker was stopped" in str(
-        caught.value
-    )
+    reason = "no message and no use of a processor for 0.5 s; the worker was stopped"
+    assert f"PaddlePaddle, network lenet5, step 'describe': {reason}" in str(caught.value)
     assert not exists(pid)
     assert describes(worker)
 
@@ -150,17 +149,17 @@ def test_a_hang_is_noticed_while_a_large_request_is_still_being_written(expendab
     rescue.cancel()
     assert time.monotonic() - start < 10
     assert caught.value.cause == "hang"
-    assert "no sign of life for 0.5 s" in str(caught.value)
+    assert "no message and no use of a processor for 0.5 s" in str(caught.value)
     assert not exists(pid)
 
 
 def test_progress_is_a_sign_of_life(expendable: Workers) -> None:
     """One second of steps under a timeout of half a second: alive, because each step reports."""
     assert describes(expendable["paddle"])
-    news: list[Any] = []
-    reply = expendable["paddle"].call("report", steps=10, seconds=0.1, timeout=0.5, on_progress=news.append)
+    events: list[Any] = []
+    reply = expendable["paddle"].call("report", steps=10, seconds=0.1, timeout=0.5, on_progress=events.append)
     assert reply.result == {"steps": 10}
-    assert news == [{"step": step} for step in range(10)]
+    assert events == [{"step": step} for step in range(10)]
 
 
 @BOTH
@@ -182,7 +181,9 @@ def test_a_worker_that_waits_for_itself_hangs_though_its_other_threads_live(
     worker = expendable[framework]
     assert describes(worker)
     start = time.monotonic()
-    with pytest.raises(WorkerError, match="no sign of life for 2 s; the worker was stopped") as caught:
+    with pytest.raises(
+        WorkerError, match="no message and no use of a processor for 2 s; the worker was stopped"
+    ) as caught:
         worker.call(verb, **arguments, timeout=2)
     assert time.monotonic() - start < 60
     assert caught.value.cause == "hang"
@@ -193,18 +194,18 @@ def test_a_loop_without_an_end_is_bounded_too(expendable: Workers) -> None:
     worker = expendable["paddle"]
     assert describes(worker)
     with pytest.raises(
-        WorkerError, match="step 'burn': at work without a word for 2 s; the worker was stopped"
+        WorkerError, match="step 'burn': busy without a message for 2 s; the worker was stopped"
     ) as caught:
         worker.call("burn", seconds=600, timeout=1, longest=2)
     assert caught.value.cause == "hang"
-    news: list[Any] = []
-    assert worker.call("report", steps=10, seconds=0.4, longest=2, on_progress=news.append).result == {"steps": 10}
+    events: list[Any] = []
+    assert worker.call("report", steps=10, seconds=0.4, longest=2, on_progress=events.append).result == {"steps": 10}
 
 
 def test_a_listener_that_raises_does_not_leave_its_reply_to_the_next_call(expendable: Workers) -> None:
     worker = expendable["paddle"]
 
-    def listener(news: dict[str, Any]) -> None:
+    def listener(event: dict[str, Any]) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -315,7 +316,7 @@ def test_an_interpreter_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_device_that_is_not_there_is_refused_by_every_call_not_only_the_first(workers: Workers) -> None:
-    """A worker whose setup failed must not go on with another device."""
+    """A worker whose setup failed must not continue with another device."""
     if workers["paddle"].environment().gpus:
         pytest.skip("this machine has a GPU")
     with Workers(["paddle"], device="gpu") as alone:
@@ -342,7 +343,7 @@ def test_stop_ends_the_process_and_a_later_call_starts_another() -> None:
 
 
 def test_workers_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    """Nobody is left to stop them: the end of their input is the sign."""
+    """No process is left to stop them: they end when their input ends."""
     code = (
         "import sys, time\n"
         "from parity.workers.pool import Workers\n"
@@ -365,15 +366,16 @@ def test_workers_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 
 def test_the_threads_asked_for_are_what_both_frameworks_report(expendable: Workers) -> None:
-    asked = {name: expendable[name].threads for name in expendable}
-    assert asked == dict.fromkeys(FRAMEWORKS, 1)
-    found = expendable.map(lambda worker: worker.environment().threads)
-    assert found == asked
+    thread_counts = {name: expendable[name].threads for name in expendable}
+    assert thread_counts == dict.fromkeys(FRAMEWORKS, 1)
+    reported = expendable.map(lambda worker: worker.environment().threads)
+    assert reported == thread_counts
 
 
-def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process(workers: Workers) -> None:
-    found = workers.map(lambda worker: worker.environment().threads)
-    assert found == dict.fromkeys(FRAMEWORKS, default_threads())
+def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process() -> None:
+    with Workers(device="cpu") as alone:
+        reported = alone.map(lambda worker: worker.environment().threads)
+    assert reported == dict.fromkeys(FRAMEWORKS, default_threads())
 
 
 @pytest.mark.parametrize(
@@ -391,8 +393,8 @@ def test_paddle_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_ot
     with Workers(["paddle"], threads=1) as workers:
         workers["paddle"].settings()
         environment = Path(f"/proc/{workers['paddle'].pid}/environ").read_text().split("\0")
-        found = dict(line.split("=", 1) for line in environment if line).get("MKL_DEBUG_CPU_TYPE")
-        assert found == expected
+        variable = dict(line.split("=", 1) for line in environment if line).get("MKL_DEBUG_CPU_TYPE")
+        assert variable == expected
         assert workers["paddle"].variables.get("MKL_DEBUG_CPU_TYPE") == expected
 
 
@@ -452,7 +454,7 @@ def run_python(code: str) -> str:
 
 
 def test_the_suite_and_the_reports_import_no_framework() -> None:
-    found = run_python(
+    output = run_python(
         "import importlib, pkgutil, sys\n"
         "import parity, reports\n"
         "names = []\n"
@@ -463,7 +465,7 @@ def test_the_suite_and_the_reports_import_no_framework() -> None:
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "print(sorted(loaded & {'tensorflow', 'keras', 'paddle', 'paddle_impl', 'tf_impl'}), *names)\n"
     )
-    loaded, _, names = found.partition("]")
+    loaded, _, names = output.partition("]")
     assert loaded == "["
     assert {"parity.workers.pool", "parity.workers.serve", "parity.proofs.context", "parity.weights.state"} <= set(
         names.split()
@@ -498,6 +500,6 @@ def test_a_stopped_worker_leaves_nothing_among_the_temporary_files(
 def test_threads_that_ask_one_worker_at_a_time_each_get_their_own_reply(workers: Workers) -> None:
     verbs = ("describe", "settings") * 4
     with ThreadPoolExecutor(len(verbs)) as pool:
-        found = list(pool.map(lambda verb: workers.map(lambda worker: worker.call(verb, network="lenet5")), verbs))
-    for verb, replies in zip(verbs, found, strict=True):
+        answers = list(pool.map(lambda verb: workers.map(lambda worker: worker.call(verb, network="lenet5")), verbs))
+    for verb, replies in zip(verbs, answers, strict=True):
         assert all(("entries" in reply.result) == (verb == "describe") for reply in replies.values())

@@ -30,10 +30,10 @@ def written(header: dict[str, Any], arrays: Arrays | None = None) -> bytes:
     return stream.getvalue()
 
 
-def assert_same_bits(found: np.ndarray, expected: np.ndarray) -> None:
-    assert found.shape == expected.shape
-    assert found.dtype == expected.dtype
-    assert found.tobytes() == expected.tobytes()
+def assert_same_bits(received: np.ndarray, expected: np.ndarray) -> None:
+    assert received.shape == expected.shape
+    assert received.dtype == expected.dtype
+    assert received.tobytes() == expected.tobytes()
 
 
 @st.composite
@@ -51,11 +51,11 @@ def any_array(draw: st.DrawFn) -> np.ndarray:
 @settings(max_examples=200, deadline=None)
 @given(arrays=st.dictionaries(st.text(min_size=1, max_size=8), any_array(), max_size=4))
 def test_any_arrays_arrive_bit_for_bit(arrays: Arrays) -> None:
-    header, found = crossed({"verb": "x"}, arrays)
+    header, received = crossed({"verb": "x"}, arrays)
     assert header == {"verb": "x"}
-    assert list(found) == list(arrays)
+    assert list(received) == list(arrays)
     for name, array in arrays.items():
-        assert_same_bits(found[name], array)
+        assert_same_bits(received[name], array)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -76,9 +76,9 @@ def test_nan_payloads_and_signed_zeros_survive() -> None:
 
 def test_a_transposed_view_arrives_as_what_it_shows_not_as_what_it_stores() -> None:
     view = np.arange(24, dtype=np.float32).reshape(2, 3, 4).transpose(2, 0, 1)
-    found = crossed({}, {"a": view})[1]["a"]
-    assert found.shape == (4, 2, 3)
-    assert found[3, 1, 2] == view[3, 1, 2] == 23
+    received = crossed({}, {"a": view})[1]["a"]
+    assert received.shape == (4, 2, 3)
+    assert received[3, 1, 2] == view[3, 1, 2] == 23
 
 
 def test_the_order_of_the_arrays_survives() -> None:
@@ -145,10 +145,10 @@ def test_unpack_gives_each_group_back_and_nothing_of_another(state: Arrays, imag
     packed = pack(state=state, images=images)
     assert len(packed) == len(state) + len(images)
     for group, arrays in (("state", state), ("images", images)):
-        found = unpack(packed, group)
-        assert list(found) == list(arrays)
+        received = unpack(packed, group)
+        assert list(received) == list(arrays)
         for name, array in arrays.items():
-            assert found[name] is array
+            assert received[name] is array
 
 
 def test_unpack_is_not_fooled_by_names_that_look_like_groups() -> None:

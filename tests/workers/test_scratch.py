@@ -1,4 +1,4 @@
-"""Workers' temporary folders: none is left by any end of the suite, and none of anybody else is touched."""
+"""Workers' temporary folders: none is left however the suite ends, and no other folder is removed."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
 
 
 def test_a_lock_ends_with_the_process_whatever_has_its_number_now(temporary: Path) -> None:
-    """The child that outlives the process has not inherited the lock, and nothing is written down of numbers."""
+    """The child that outlives the process has not inherited the lock, and no process id is stored."""
     code = HOLDER.replace("time.sleep(600)", "import subprocess; subprocess.Popen(['sleep', '30']); time.sleep(600)")
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=surroundings(), stdout=subprocess.PIPE)
     assert process.stdout is not None

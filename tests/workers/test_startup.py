@@ -1,4 +1,4 @@
-"""Workers start at the same time, without anybody waiting for them, and load only what they work with."""
+"""Workers start at the same time, without the caller waiting, and load only what they need."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.command_line import surroundings
 
 BOTH = pytest.mark.parametrize("framework", list(FRAMEWORKS))
 
-# Of `parity`: the rooms, and of rooms of which a worker needs a part the modules.
+# Of `parity`: the packages, and the modules of packages of which a worker needs a part.
 ROOMS = ("catalogue", "kinds", "numerics", "runtime", "weights")
 
 MODULES = (
@@ -29,7 +29,7 @@ MODULES = (
 
 
 def output_of(code: str) -> list[str]:
-    """The words that a Python process prints which runs this code."""
+    """The words that a Python process with this code prints."""
     done = subprocess.run([sys.executable, "-c", code], env=surroundings(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
@@ -44,7 +44,7 @@ def test_a_worker_loads_of_the_suite_what_it_works_with_and_nothing_of_the_side_
     loaded = [name for name in worker.call("modules").result["modules"] if name.startswith("parity.")]
     inner = [name.removeprefix("parity.") for name in loaded]
     assert {"catalogue.networks", "runtime.training_loop", "weights.state", "workers.protocol"} <= set(inner)
-    above = {module.partition(".")[0] for module in MODULES}  # the rooms themselves, whose own files are empty
+    above = {module.partition(".")[0] for module in MODULES}  # the packages themselves, whose own files are empty
     assert [name for name in inner if name.partition(".")[0] not in ROOMS and name not in (*MODULES, *above)] == []
 
 
@@ -103,7 +103,7 @@ def test_the_process_that_was_begun_is_the_one_that_answers(framework: str) -> N
 
 
 def test_nobody_waits_for_what_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interpreters that never say a word: were either waited for, the test would not come to its end."""
+    """Interpreters that never answer: if either were waited for, the test would not end."""
     silent = tmp_path / "python"
     silent.write_text("#!/bin/sh\nexec sleep 1000\n")
     silent.chmod(0o755)

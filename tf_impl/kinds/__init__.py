@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from parity.kinds.registry import Call, Registry
+from parity.kinds.registry import FunctionCall, Registry
 from parity.runtime.tracing import present, reader
 from parity.weights.layout import Layout
 
@@ -17,9 +17,9 @@ reads = reader(f"Keras {keras.__version__}")
 
 registry = Registry("tf_impl")
 
-KNOWN = registry.called()  # functions, by the modules and names through which models call them
+KNOWN_FUNCTIONS = registry.called()  # functions, by the modules and names through which models call them
 
-FUNCTIONS = present(KNOWN)  # older versions lack some
+FUNCTIONS = present(KNOWN_FUNCTIONS)  # older versions lack some
 
 
 @reads
@@ -44,5 +44,5 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
 @reads
 def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
     """Kind and numbers of a function of `FUNCTIONS` that made y of x."""
-    kind = registry.of_function(Call(name, arguments, x, y))
+    kind = registry.of_function(FunctionCall(name, arguments, x, y))
     return kind.name, kind.numbers()

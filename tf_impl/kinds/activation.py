@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from parity.kinds import activation
 from parity.kinds.kind import Kind
-from parity.kinds.registry import Call, Function, Layer, plain
+from parity.kinds.registry import Function, FunctionCall, Layer, plain
 from parity.numerics.geometry import single
 from parity.weights.layout import Layout
 
@@ -68,7 +68,7 @@ LAYERS = {
 }
 
 
-def _named(call: Call) -> Kind:
+def _named(call: FunctionCall) -> Kind:
     return NAMED[call.name]
 
 

@@ -49,6 +49,6 @@ def attended(layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str,
     query, value = given.pop("query"), given.pop("value")
     key = given.pop("key", None)
     given.pop("training", None)
-    plain = not any(each is not None and each is not False for each in given.values())
+    plain = not any(argument is not None and argument is not False for argument in given.values())
     known = plain and len(query.shape) == 3 and getattr(layer, "_gate_dense", None) is None
     return [query, value if key is None else key, value] if known else None

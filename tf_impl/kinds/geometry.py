@@ -12,7 +12,7 @@ from parity.numerics.geometry import over_row, pair, same_padding, used_padding
 
 def sides(shape: Sequence[int]) -> list[int]:
     """Height and width of maps; a sequence is of height 1."""
-    return [1, int(shape[1])] if len(shape) == 3 else [int(each) for each in shape[1:3]]
+    return [1, int(shape[1])] if len(shape) == 3 else [int(extent) for extent in shape[1:3]]
 
 
 def both(x: tf.Tensor, value: Any) -> list[int]:
@@ -23,9 +23,18 @@ def both(x: tf.Tensor, value: Any) -> list[int]:
 def padding_of(
     padding: str, x: tf.Tensor, y: tf.Tensor, window: list[int], stride: list[int], dilation: list[int]
 ) -> list[list[int]]:
-    """[[top, bottom], [left, right]], as far as windows reach, of a layer that made y of x."""
-    found = []
+    """[[top, bottom], [left, right]], as far as windows reach.
+
+    Args:
+        padding: of the layer: "same", "valid" or "causal".
+        x: its input.
+        y: its output.
+        window: [h, w].
+        stride: [h, w].
+        dilation: [h, w].
+    """
+    paddings = []
     for extent, out, size, step, spread in zip(sides(x.shape), sides(y.shape), window, stride, dilation, strict=True):
         before = {"same": same_padding(extent, size, step, spread), "causal": (size - 1) * spread}.get(padding, 0)
-        found.append(used_padding(extent, out, size, step, spread, before))
-    return found
+        paddings.append(used_padding(extent, out, size, step, spread, before))
+    return paddings

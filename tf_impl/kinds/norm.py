@@ -49,6 +49,6 @@ SCRIPTS = {
     "batch_norm": NORMALISED,
     "layer_norm": f"mean, variance = tf.nn.moments(x, [-1], keepdims=True)\n{NORMALISED}",
     "group_norm": "moments = tf.nn.moments(tf.reshape(x, [len(x), -1, {groups}, {members}]), [1, 3])\n"
-    "mean, variance = (tf.reshape(tf.repeat(each, {members}, 1), {broadcast_shape}) for each in moments)\n"
+    "mean, variance = (tf.reshape(tf.repeat(moment, {members}, 1), {broadcast_shape}) for moment in moments)\n"
     f"{NORMALISED}",
 }

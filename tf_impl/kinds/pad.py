@@ -13,11 +13,11 @@ layers = keras.layers
 
 
 def _row(layer: keras.layers.Layer, *_: Any) -> ZeroPad:
-    return ZeroPad([[0, 0], [int(each) for each in layer.padding]])
+    return ZeroPad([[0, 0], [int(count) for count in layer.padding]])
 
 
 def _maps(layer: keras.layers.Layer, *_: Any) -> ZeroPad:
-    return ZeroPad([[int(each) for each in sides] for sides in layer.padding])
+    return ZeroPad([[int(count) for count in sides] for sides in layer.padding])
 
 
 LAYERS = {layers.ZeroPadding1D: Layer(_row), layers.ZeroPadding2D: Layer(_maps)}

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from parity.kinds.kind import Kind, Other
 from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, of_windows
-from parity.kinds.registry import Call, Function, Layer, plain
+from parity.kinds.registry import Function, FunctionCall, Layer, plain
 from tf_impl.kinds.geometry import both, padding_of, sides
 
 layers = keras.layers
@@ -35,7 +35,7 @@ LAYERS = {
 }
 
 
-def _reduction(call: Call) -> Kind:
+def _reduction(call: FunctionCall) -> Kind:
     """A mean or maximum over the whole of maps or a sequence."""
     rank = len(call.x.shape)
     axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}

@@ -1,1 +1,1 @@
-"""TensorFlow models that somebody else wrote: loaded, traced, read, mended."""
+"""TensorFlow models of users: loaded, traced, read, repaired."""

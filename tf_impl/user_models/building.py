@@ -14,16 +14,23 @@ import tensorflow as tf
 from parity.error_causes import cause
 from parity.printable import quoted
 from parity.runtime import targets
-from parity.runtime.user_models import HALF, Wanted
+from parity.runtime.user_models import HALF, BuildSpec
 from tf_impl.user_models.exact import exact_attention
 
 
 def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
-    """Load a file of weights; type and size of its arrays by the file's names. Raises TargetError."""
+    """Load a file of weights (`.weights.h5`, `.h5` or `.keras`) into a model.
+
+    Returns:
+        Dtype and number of elements of the file's arrays, by the file's names.
+
+    Raises:
+        TargetError: a file that does not fit the model, holds Python code, or is not in float32 or float64.
+    """
     try:
         if path.suffix == ".keras":
             saved = keras.models.load_model(path, compile=False, safe_mode=True)
-            types = {each.path: (str(each.dtype), int(np.prod(each.shape))) for each in saved.weights}
+            types = {variable.path: (str(variable.dtype), int(np.prod(variable.shape))) for variable in saved.weights}
             model.set_weights(saved.get_weights())
         else:
             types = _stored(path)
@@ -37,15 +44,15 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
             f"{path} does not fit the model: {cause(error)}. Expected the weights of this model as Keras 3 saves them "
             "(.weights.h5, or a .keras file of the same model)."
         ) from error
-    # Keras casts half precision, and skips layers that the model lacks, without a word
+    # Keras casts half precision, and skips layers that the model lacks, without an error
     if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
         raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
-    floats = [each for each in model.weights if counts(each) and str(each.dtype).startswith("float")]
-    own = sum(int(np.prod(each.shape)) for each in floats)
+    floats = [variable for variable in model.weights if counts(variable) and str(variable.dtype).startswith("float")]
+    own = sum(int(np.prod(variable.shape)) for variable in floats)
     held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
     if held > own:
         raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
-    if held < own:  # Keras makes numbers of anything, without a word
+    if held < own:  # Keras converts anything to numbers, without an error
         odd = next((f": {quoted(name)} is {kind}" for name, (kind, _) in types.items() if kind[:5] != "float"), "")
         raise targets.TargetError(
             f"{path}: {own - held:,} of the model's {own:,} numbers are no floating-point numbers in the file{odd}; "
@@ -55,52 +62,61 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
 
 
 def _stored(path: Path) -> dict[str, tuple[str, int]]:
-    found: dict[str, tuple[str, int]] = {}
+    stored: dict[str, tuple[str, int]] = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
-            found[name] = str(item.attrs.get("dtype", item.dtype.newbyteorder("="))), int(item.size)
+            stored[name] = str(item.attrs.get("dtype", item.dtype.newbyteorder("="))), int(item.size)
 
     with h5py.File(path) as file:
         file.visititems(visit)
-    return found
+    return stored
 
 
-def build(wanted: Wanted, dtype: str, *, rounded: bool = True) -> keras.Model:
-    """The target's model in `dtype`; `rounded`: see `round_constants`. Raises TargetError."""
-    target = targets.parse(wanted.target)
+def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.Model:
+    """Build a user's model, with its weights.
+
+    Args:
+        spec: which model, its file of weights and its input.
+        dtype: "float32" or "float64".
+        rounded: whether to round its constants, see `round_constants`.
+
+    Raises:
+        TargetError: a target that gives no `keras.Model` of one input and one output, or weights that do not fit it.
+    """
+    target = targets.parse(spec.target)
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     try:
         if target.file is not None:
             model = _load(target.file)
-            _require_halfless(model, wanted)
+            _require_halfless(model, spec)
             model = _in_dtype(model, dtype)
         else:
-            offered: dict[str, Any] = {"input_shape": tuple(wanted.input)}
-            if wanted.classes:
-                offered |= {"classes": wanted.classes, "num_classes": wanted.classes}
+            offered: dict[str, Any] = {"input_shape": tuple(spec.input)}
+            if spec.classes:
+                offered |= {"classes": spec.classes, "num_classes": spec.classes}
             model = targets.call(target, offered)
         if not isinstance(model, keras.Model):
             kind = f"{type(model).__module__}.{type(model).__name__}"
-            raise targets.TargetError(f"{wanted.target!r}: expected a keras.Model, found {kind}")
+            raise targets.TargetError(f"{spec.target!r}: expected a keras.Model, found {kind}")
         if not model.built:
-            model(tf.constant(wanted.example().astype("int32" if wanted.tokens else dtype)), training=False)
+            model(tf.constant(spec.example().astype("int32" if spec.tokens else dtype)), training=False)
     except targets.TargetError:
         raise
     except Exception as error:
-        raise targets.TargetError(wanted.does_not_run(error)) from error
+        raise targets.TargetError(spec.does_not_run(error)) from error
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)
-    _require_one(model, wanted)
-    if wanted.weights:
-        set_weights(model, Path(wanted.weights))
-    _require_halfless(model, wanted)
-    odd = [each.path for each in model.weights if counts(each) and str(each.dtype) != dtype]
+    _require_one(model, spec)
+    if spec.weights:
+        set_weights(model, Path(spec.weights))
+    _require_halfless(model, spec)
+    odd = [variable.path for variable in model.weights if counts(variable) and str(variable.dtype) != dtype]
     if odd:
-        raise targets.TargetError(f"{wanted.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
+        raise targets.TargetError(f"{spec.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
     if rounded:
         round_constants(model)
     if dtype == "float64":
@@ -108,17 +124,19 @@ def build(wanted: Wanted, dtype: str, *, rounded: bool = True) -> keras.Model:
     return model
 
 
-def _require_one(model: keras.Model, wanted: Wanted) -> None:
-    for what, found in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
-        if found is not None and len(found) > 1:
-            names = ", ".join(getattr(each, "name", "?") for each in found)
+def _require_one(model: keras.Model, spec: BuildSpec) -> None:
+    for what, tensors in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
+        if tensors is not None and len(tensors) > 1:
+            names = ", ".join(getattr(tensor, "name", "?") for tensor in tensors)
             raise targets.TargetError(
-                f"{wanted.target!r}: expected one {what}, found {len(found)} ({names}). Wrap it in a model with one."
+                f"{spec.target!r}: expected one {what}, found {len(tensors)} ({names}). Wrap it in a model with one."
             )
 
 
-def _require_halfless(model: keras.Model, wanted: Wanted) -> None:
-    wanted.require_numbers({each.path: (str(each.dtype), each.numpy) for each in model.weights if counts(each)})
+def _require_halfless(model: keras.Model, spec: BuildSpec) -> None:
+    spec.require_numbers(
+        {variable.path: (str(variable.dtype), variable.numpy) for variable in model.weights if counts(variable)}
+    )
 
 
 def _load(path: Path) -> keras.Model:
@@ -170,7 +188,7 @@ def counts(variable: keras.Variable) -> bool:
 
 
 def round_constants(model: keras.Model) -> None:
-    """To float32 numbers, which Paddle makes of such constants even in float64; in float32 nothing changes."""
+    """Round constants to float32 numbers, as Paddle does even in float64; a float32 model stays the same."""
     for layer in model._flatten_layers():
         for name in ("epsilon", "momentum", "negative_slope", "alpha"):
             if isinstance(constant := getattr(layer, name, None), float):

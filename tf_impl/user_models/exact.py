@@ -22,7 +22,7 @@ def _exact_gelu(features: tf.Tensor, approximate: bool = False, name: str | None
     return 0.5 * features * tf.math.erfc(-features * math.sqrt(0.5))
 
 
-tf.nn.gelu = _exact_gelu  # through which Keras goes, too
+tf.nn.gelu = _exact_gelu  # Keras calls it, too
 
 
 def exact_attention(model: keras.Model) -> None:

@@ -1,4 +1,4 @@
-"""Run a model that somebody else wrote, and write down every layer and function that it reaches."""
+"""Run a user's model, and record every layer and function that it calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from parity.runtime import trace
-from parity.runtime.trace import Call, Facts, Reading
+from parity.runtime.trace import Facts, LayerCall, Readers
 from parity.runtime.tracing import Sides, TracedStep, tensors_of
 from parity.weights.layout import Layout
 from tf_impl.kinds import FUNCTIONS, arrays_of, known, of_function, of_layer
@@ -23,7 +23,7 @@ from tf_impl.kinds.geometry import sides
 layers = keras.layers
 
 # layers that may carry an activation of their own
-PRODUCTS = (
+WITH_ACTIVATION = (
     layers.Conv1D,
     layers.Conv2D,
     layers.DepthwiseConv2D,
@@ -32,35 +32,33 @@ PRODUCTS = (
     layers.Dense,
 )
 
-Step = TracedStep  # of tensors and layers of TensorFlow
-
 
 class Trace(trace.Trace):
     """What one run of a Keras model reached, in order."""
 
-    reading = Reading(tf.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
+    readers = Readers(tf.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
 
     def __init__(self, model: keras.Model, x: tf.Tensor, *, training: bool) -> None:
         super().__init__(model, x, training=training)
 
     def _named_layers(self) -> dict[int, str]:
         """Keras names layers within their model only."""
-        found: dict[int, str] = {}
+        paths: dict[int, str] = {}
 
         def visit(layer: keras.layers.Layer, prefix: str) -> None:
             for child in layer._layers:
-                if id(child) not in found:
-                    found[id(child)] = f"{prefix}{child.name}"
+                if id(child) not in paths:
+                    paths[id(child)] = f"{prefix}{child.name}"
                     visit(child, f"{prefix}{child.name}/")
 
         visit(self._top, "")
-        return found
+        return paths
 
     def _layers(self) -> Sequence[keras.layers.Layer]:
         layers: list[keras.layers.Layer] = self._top._flatten_layers()
         return layers
 
-    def _calls(self) -> dict[type, Call]:
+    def _calls(self) -> dict[type, LayerCall]:
         operation_call = keras.Operation.__call__
 
         def spy_operation(operation: keras.Operation, *args: Any, **kwargs: Any) -> Any:
@@ -79,7 +77,7 @@ class Trace(trace.Trace):
     def _scope(self, layer: keras.layers.Layer, path: str) -> str:
         return "" if layer is self._top else path
 
-    def _layer(self, call: Call, layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _layer(self, call: LayerCall, layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(layer, keras.layers.InputLayer):
             return call(layer, *args, **kwargs)
         return super()._layer(call, layer, args, kwargs)
@@ -88,10 +86,10 @@ class Trace(trace.Trace):
         return known(layer) and len(args) == 1 and layer is not self._top
 
     def _known(
-        self, call: Call, layer: keras.layers.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, call: LayerCall, layer: keras.layers.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        with self._unheard():
-            if isinstance(layer, PRODUCTS):
+        with self._unrecorded():
+            if isinstance(layer, WITH_ACTIVATION):
                 return self._product(call, layer, path, args[0], kwargs)
             result = call(layer, *args, **kwargs)
         several = isinstance(args[0], (list, tuple))
@@ -100,9 +98,9 @@ class Trace(trace.Trace):
         return result
 
     def _product(
-        self, call: Call, layer: keras.layers.Layer, path: str, x: tf.Tensor, kwargs: dict[str, Any]
+        self, call: LayerCall, layer: keras.layers.Layer, path: str, x: tf.Tensor, kwargs: dict[str, Any]
     ) -> tf.Tensor:
-        """A convolution or fully connected layer, and apart from it the activation that Keras lets it carry."""
+        """A convolution or fully connected layer, and as a step of its own the activation that Keras lets it have."""
         seen: list[tf.Tensor] = []
         activation = layer.activation
 
@@ -130,7 +128,7 @@ class Trace(trace.Trace):
         return result
 
     def _first_half(self, layer: keras.layers.Layer, path: str, x: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
-        """The depthwise half of a separable convolution, which Keras keeps to itself."""
+        """The depthwise part of a separable convolution, of which Keras has no tensor."""
 
         def run(x: tf.Tensor) -> tf.Tensor:
             options = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}
@@ -141,7 +139,7 @@ class Trace(trace.Trace):
         self.steps[-1].arrays = {"kernel": (layer.depthwise_kernel, Layout("depthwise"))}
         return y
 
-    def _attending(self, call: Call, layer: keras.layers.Layer) -> Callable[..., tf.Tensor]:
+    def _attending(self, call: LayerCall, layer: keras.layers.Layer) -> Callable[..., tf.Tensor]:
         def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
             return call(layer, query, value, key=key)
 
@@ -150,7 +148,7 @@ class Trace(trace.Trace):
     def _of_function(self, name: str, given: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
         return of_function(name, given, x, y) if name in FUNCTIONS else ("other", {"type": name})
 
-    def _sides(self, step: Step, padder: Step) -> Sides:
+    def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides
 
 

@@ -1,4 +1,4 @@
-"""Models that somebody else wrote: built, traced, and run under the canonical names that a match gave their layers."""
+"""A user's models: built, traced, and run under the canonical names that the alignment gave their layers."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 import tensorflow as tf
 
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import rows_of_cells
+from parity.numerics.geometry import flattened_1x1
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_host import Host
 from parity.runtime.model_state import Slot
 from parity.runtime.targets import TargetError
 from parity.weights.layout import Layout
 from tf_impl import weights
-from tf_impl.user_models.building import build, counts, set_weights
+from tf_impl.user_models.building import build_model, counts, set_weights
 from tf_impl.user_models.exact import dropout_off
-from tf_impl.user_models.tracing import Step, Trace
+from tf_impl.user_models.tracing import Trace, TracedStep
 
 
 class UserModel(HostedModel):
     """A Keras model."""
 
     def built(self) -> keras.Model:
-        return build(self.wanted, self.dtype)
+        return build_model(self.spec, self.dtype)
 
     def prepare(self) -> None:
-        """Nothing: `build` has rounded the constants, and the mode goes with every call."""
+        """Nothing: `build_model` has rounded the constants, and the mode is an argument of every call."""
 
     def reached(self, x: tf.Tensor, *, training: bool) -> Trace:
         return Trace(self.model, x, training=training)
@@ -38,8 +38,8 @@ class UserModel(HostedModel):
         return {variable.path: variable for variable in self.model.weights if counts(variable)}
 
     def arrays_within(self, layer: keras.layers.Layer) -> Collection[keras.Variable]:
-        found: list[keras.Variable] = layer.weights
-        return found
+        variables: list[keras.Variable] = layer.weights
+        return variables
 
     def trainable(self, tensor: keras.Variable) -> bool:
         return bool(tensor.trainable)
@@ -47,8 +47,8 @@ class UserModel(HostedModel):
     def trained(self, kind: str, tensor: keras.Variable) -> bool:
         return kind not in ("mean", "variance")
 
-    def layout(self, step: Step, kind: str, *, cell: bool) -> Layout:
-        return Layout("HWIO cell") if cell else step.arrays[kind][1]
+    def layout(self, step: TracedStep, kind: str, *, as_dense: bool) -> Layout:
+        return Layout("HWIO 1x1") if as_dense else step.arrays[kind][1]
 
     def read(self, slot: Slot) -> np.ndarray:
         return weights.read(slot)
@@ -56,10 +56,10 @@ class UserModel(HostedModel):
     def write(self, slot: Slot, array: np.ndarray) -> None:
         weights.write(slot, array)
 
-    def canonical_shape(self, step: Step) -> tuple[int, ...]:
-        return rows_of_cells(step.made[1:])
+    def canonical_shape(self, step: TracedStep) -> tuple[int, ...]:
+        return flattened_1x1(step.made[1:])
 
-    def canonical_order(self, array: np.ndarray, step: Step) -> np.ndarray:
+    def canonical_order(self, array: np.ndarray, step: TracedStep) -> np.ndarray:
         return array
 
     def own_order(self, array: np.ndarray, source: int) -> np.ndarray:
@@ -71,19 +71,19 @@ class UserModel(HostedModel):
 
     def training_pass(self, inputs: np.ndarray, end: str, cotangent: np.ndarray) -> tuple[np.ndarray, Arrays]:
         trained = [slot for slot in self.slots() if slot.entry.trainable]
-        place = self.names[end].step
+        index = self.names[end].step
         with dropout_off(self.model), tf.GradientTape(watch_accessed_variables=False) as tape:
             for slot in trained:
                 tape.watch(slot.tensor.value)
-            step = self.traced(inputs, training=True)[place]
-            total = tf.reduce_sum(step.output * self.own(cotangent, step.made, place))
+            step = self.traced(inputs, training=True)[index]
+            total = tf.reduce_sum(step.output * self.own(cotangent, step.made, index))
         gradients = tape.gradient(total, [slot.tensor.value for slot in trained])
-        found = {
+        by_name = {
             slot.entry.name: slot.layout.read(tf.convert_to_tensor(gradient).numpy())
             for slot, gradient in zip(trained, gradients, strict=True)
             if gradient is not None
         }
-        return self.canonical(step.output, step), found
+        return self.canonical(step.output, step), by_name
 
     def read_file(self, path: Path) -> None:
         types = set_weights(self.model, path)
@@ -92,7 +92,7 @@ class UserModel(HostedModel):
 
     def write_file(self, path: Path) -> None:
         if path.suffix == ".keras":  # the whole model, so one whose constants are as its owner wrote them
-            whole = build(self.wanted, "float32", rounded=False)
+            whole = build_model(self.spec, "float32", rounded=False)
             whole.set_weights(self.model.get_weights())
             whole.save(str(path))
         else:

@@ -1,4 +1,4 @@
-"""All that a worker can be asked for, each as a method with typed parameters and a typed result.
+"""All requests to a worker, each a method with typed parameters and a typed result.
 
 A worker's verbs are the functions that `paddle_impl/verbs.py` and `tf_impl/verbs.py` list; a method is named as its
 verb, and so are its parameters. `tests/workers/test_client.py` holds both to that.
@@ -18,10 +18,10 @@ from parity.workers.client.user_models import UserModelRequests
 class Client(
     DeviceRequests, ModelRequests, TrainingRequests, TimingRequests, UserModelRequests, KindRequests, FaultRequests
 ):
-    """The methods of every topic. Who inherits from it says how a request is sent: `Worker`, to its process.
+    """The methods of every topic. A subclass defines how a request is sent: `Worker` sends it to its process.
 
     Every method raises WorkerError when the worker cannot be started, dies, hangs or raises. The error names the
-    network, which is why methods take it whose verb does not.
+    network; therefore methods take it even where the verb does not.
 
     Example::
 

@@ -25,9 +25,12 @@ class DeviceSettings:
 
 @dataclass(frozen=True)
 class Precision:
-    """What float32 turned out to be: the largest error of a matrix product and of a convolution, of the largest number.
+    """The precision of float32 on the device, as measured.
 
-    `verdict` is "float32" or "reduced precision".
+    Attributes:
+        matmul_error: the largest error of a matrix product, relative to its largest number.
+        conv_error: the same of a convolution.
+        verdict: "float32" or "reduced precision".
     """
 
     matmul_error: float
@@ -37,15 +40,15 @@ class Precision:
 
 @dataclass(frozen=True)
 class FrameworkFacts:
-    """What the environment record says of a framework, in the record's order.
+    """The entry of a framework in the environment record, in its order.
 
     Attributes:
         version: the framework's.
         device: "cpu" or "gpu".
         device_name: the processor's or the GPU's.
-        gpus: how many it sees.
+        gpus: the number of GPUs that it sees.
         threads: CPU threads in use.
-        precision: what float32 turned out to be.
+        precision: of float32, as measured.
         lacks: full names of the layers and functions that the suite knows and this version does not have.
         python: the version of the worker's Python.
         packages: versions of the packages that matter beside the framework.
@@ -63,21 +66,24 @@ class FrameworkFacts:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FrameworkFacts:
-        """From plain JSON values."""
+        """Make the facts from plain JSON values."""
         return cls(**(values | {"precision": Precision(**values["precision"])}))
 
 
 class DeviceRequests(Requests):
-    """What can be asked about the device; no network takes part."""
+    """Requests about the device; they need no network."""
 
     def setup(self, device: str, threads: int) -> None:
-        """Choose the device ("cpu" or "gpu") and the number of CPU threads: a worker's first request, which its start
-        makes. Fails where the framework does not see the device.
+        """Choose the device and the number of CPU threads: the first request to a worker, which its start makes.
+
+        Args:
+            device: "cpu" or "gpu". Fails where the framework does not see it.
+            threads: CPU threads, 1 or more.
         """
         self.call("setup", device=device, threads=threads)
 
     def environment(self) -> FrameworkFacts:
-        """Versions, device, threads and the precision that is found by computing."""
+        """Versions, device, threads and the measured precision."""
         return FrameworkFacts.from_dict(self.call("environment").result)
 
     def settings(self) -> DeviceSettings:

@@ -9,7 +9,7 @@ class FaultRequests(Requests):
     """For `parity.faults` alone."""
 
     def inject(self, network: str, fault: str, stage: str = "") -> None:
-        """Put a fault into a layer of the network, or into its training, until `heal`.
+        """Put a fault into a layer of the network, or into its training, until `restore`.
 
         Args:
             network: its name.
@@ -18,6 +18,6 @@ class FaultRequests(Requests):
         """
         self.call("inject", network=network, fault=fault, stage=stage)
 
-    def heal(self) -> None:
+    def restore(self) -> None:
         """Take the fault out, and forget the training, which may be compiled with it."""
-        self.call("heal")
+        self.call("restore")

@@ -16,10 +16,10 @@ class Described(TypedDict):
 
 
 class KindRequests(Requests):
-    """What can be asked about kinds of layers and functions."""
+    """Requests about kinds of layers and functions."""
 
     def write_script(self, kind: str, numbers: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> str:
-        """Lines of a script for one layer, with places for facts; empty where the framework has no code for it.
+        """Lines of a script for one layer, with placeholders; empty where the framework has no code for it.
 
         Args:
             kind: of `parity.kinds.KINDS`.
@@ -29,7 +29,7 @@ class KindRequests(Requests):
         reply = self.call("write_script", kind=kind, numbers=dict(numbers), shapes=dict(shapes))
         return str(reply.result["lines"])
 
-    def write_repair(self, wanted: Described, found: Described, row: bool) -> dict[str, str]:
+    def write_repair(self, expected: Described, actual: Described, row: bool) -> dict[str, str]:
         """Statements on a layer that make it compute what another one does, empty where none is known.
 
         Args:
@@ -40,4 +40,4 @@ class KindRequests(Requests):
         Returns:
             By "inference" and "training", the statement for what is computed there.
         """
-        return self.call("write_repair", wanted=wanted, found=found, row=row).result
+        return self.call("write_repair", expected=expected, actual=actual, row=row).result

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 
 class ModelRequests(Requests):
-    """What can be asked about a network of the catalogue, by its name; `dtype` is "float32" or "float64"."""
+    """Requests about a network of the catalogue, by its name; `dtype` is "float32" or "float64"."""
 
     def describe(self, network: str) -> Description:
         """Entries, layers and dropout of the network as this framework's twin was built."""
@@ -31,11 +31,16 @@ class ModelRequests(Requests):
         return Description.from_dict(self.call("describe", network=network).result)
 
     def round_trip(self, network: str, arrays: State) -> State:
-        """Load a float32 state into the model and read it back. Fails for one that does not fit, with all reasons."""
+        """Load a float32 state into the model and read it back.
+
+        Args:
+            network: its name.
+            arrays: the state. Fails, with all reasons, for one that does not fit.
+        """
         return self.call("round_trip", network=network, arrays=arrays).arrays
 
     def probe_layers(self, network: str, arrays: Arrays, dtype: str = "float64") -> Arrays:
-        """Single layers in inference: what each makes of its input.
+        """The outputs of single layers in inference.
 
         Args:
             network: its name.
@@ -56,7 +61,7 @@ class ModelRequests(Requests):
             arrays: the groups `state`, all of it, and `input`, by layer, in `dtype`.
 
         Returns:
-            Of every layer `<name>/output` and the moved `<name>/mean` and `<name>/variance`.
+            Of every layer `<name>/output` and the updated running `<name>/mean` and `<name>/variance`.
         """
         return self.call("probe_batch_norms", network=network, dtype=dtype, arrays=arrays).arrays
 
@@ -87,7 +92,16 @@ class ModelRequests(Requests):
         return self.call("stages", network=network, dtype=dtype, arrays=arrays).arrays
 
     def layer_inputs(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
-        """As `stages`, but what goes into every layer that has one input."""
+        """The forward pass in inference: the input of every layer that has exactly one.
+
+        Args:
+            network: its name.
+            dtype: of the model.
+            arrays: as for `stages`.
+
+        Returns:
+            The inputs by layer, in `dtype`.
+        """
         return self.call("layer_inputs", network=network, dtype=dtype, arrays=arrays).arrays
 
     def predict(
@@ -100,7 +114,7 @@ class ModelRequests(Requests):
             dtype: of the model.
             arrays: the groups `state` and `data`: `images`, uint8 [n, h, w, c], and where one is subtracted from them
                 `mean`, float32 [h, w, c].
-            on_progress: told how many images are done.
+            on_progress: called with the number of images that are done.
         """
         listener = counted(on_progress, "images")
         return self.call("predict", network=network, dtype=dtype, arrays=arrays, on_progress=listener).arrays["logits"]
@@ -114,15 +128,15 @@ class ModelRequests(Requests):
         arrays: Arrays,
         on_progress: Callable[[int], None] | None = None,
     ) -> np.ndarray:
-        """An optimizer alone, fed one gradient over and over: what some of its steps take off the weights.
+        """An optimizer alone, with the same gradient in every step: what some of its steps subtract from the weights.
 
         Args:
-            network: what the updates are asked for, for errors; it takes no part.
+            network: only for errors: the network whose optimizer it is.
             rule: the update rule.
             rate: the learning rate of every step.
-            checkpoints: the steps that are looked at, counted from 1, in order.
+            checkpoints: the steps whose updates are returned, counted from 1, in ascending order.
             arrays: `gradient` [n], in the precision of the optimizer.
-            on_progress: told how many steps are done.
+            on_progress: called with the number of steps that are done.
 
         Returns:
             The updates [checkpoints, n].

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 
 class Requests(ABC):
-    """What has a worker to ask.
+    """The base of all requests to a worker.
 
     Attributes:
         framework: its name in `parity.workers.frameworks.FRAMEWORKS`.
@@ -42,7 +42,7 @@ class Requests(ABC):
             verb: the function's name.
             network: what the request is about.
             arrays: named arrays, for verbs that take some; None for others.
-            on_progress: told of each message on the way, for verbs that send some; None for others.
+            on_progress: called with each message on the way, for verbs that send some; None for others.
             arguments: all else, as plain JSON values.
 
         Raises:
@@ -51,12 +51,22 @@ class Requests(ABC):
 
 
 def counted(on_progress: Callable[[int], None] | None, what: str) -> Callable[[dict[str, Any]], None]:
-    """A listener for messages that hold one count under `what`; those of a listener that is None are dropped."""
+    """A callback for messages that hold one count.
+
+    Args:
+        on_progress: called with the count; None ignores the messages.
+        what: the key of the count in a message.
+    """
     return lambda message: on_progress(int(message[what])) if on_progress is not None else None
 
 
 def group(arrays: Arrays, name: str) -> Arrays:
-    """One group of a reply's arrays, see `parity.numerics.arrays.unpack`."""
+    """One group of packed arrays.
+
+    Args:
+        arrays: of a reply, packed by `parity.numerics.arrays.pack`.
+        name: of the group.
+    """
     from parity.numerics.arrays import unpack
 
     return unpack(arrays, name)

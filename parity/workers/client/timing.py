@@ -14,11 +14,11 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 @dataclass(frozen=True)
 class StartedTiming:
-    """A subject that is ready to be timed.
+    """A step that is ready to be timed.
 
     Attributes:
-        first_seconds: of its first step, with what it compiles.
-        mode: how its steps run: "eager", "to_static", "tf.function", "Model.fit".
+        first_seconds: of the first step, including compilation.
+        mode: how steps run: "eager", "to_static", "tf.function", "Model.fit".
         step_seconds: of one further step, for choosing how many to time.
     """
 
@@ -29,11 +29,12 @@ class StartedTiming:
 
 @dataclass(frozen=True)
 class TransferTimes:
-    """How long the hops of the transfer layer take with one state.
+    """The seconds of the transfers of one state between numpy, the framework and a file.
 
     Attributes:
         bytes: of the state.
-        seconds: by hop ("export", "load", "save file", "load file") and round: of the hop, and of a plain copy.
+        seconds: by transfer ("export", "load", "save file", "load file") and round: of the transfer, and of a plain
+            copy.
     """
 
     bytes: int
@@ -41,12 +42,12 @@ class TransferTimes:
 
 
 class TimingRequests(Requests):
-    """What can be timed."""
+    """Requests for timings."""
 
     def start_timing(
         self, network: str, what: str, arrays: Arrays, seed: int, settings: TrainerSettings, beside: bool = False
     ) -> StartedTiming:
-        """Prepare one subject and run its first step.
+        """Prepare one kind of step and run the first one.
 
         Args:
             network: its name.
@@ -54,18 +55,32 @@ class TimingRequests(Requests):
             arrays: the groups `state`, `data` and `plan` of a training.
             seed: as in `start_training`, and `settings` too.
             settings: those of the training.
-            beside: whether subjects that were started before stay; else they are dropped.
+            beside: whether steps that were prepared before stay; else they are dropped.
         """
         given = {"seed": seed, **settings.as_arguments()}
         reply = self.call("start_timing", network=network, what=what, arrays=arrays, beside=beside, **given)
         return StartedTiming(**reply.result)
 
     def time_steps(self, network: str, what: str, steps: int) -> float:
-        """Seconds of so many further steps of a subject. Fails for one that was not started."""
+        """The seconds of further steps.
+
+        Args:
+            network: its name.
+            what: as in `start_timing`. Fails for one that was not started.
+            steps: how many.
+        """
         return float(self.call("time_steps", network=network, what=what, steps=steps).result["seconds"])
 
     def time_transfer(self, network: str, rounds: int) -> TransferTimes:
-        """Every hop of the transfer layer with the network's state, so many times."""
+        """Time every transfer of a state.
+
+        Args:
+            network: whose state it is.
+            rounds: how often.
+        """
         result = self.call("time_transfer", network=network, rounds=rounds).result
-        pairs = {hop: [(moved, copied) for moved, copied in each] for hop, each in result["seconds"].items()}
+        pairs = {
+            transfer: [(moved, copied) for moved, copied in rounds_seconds]
+            for transfer, rounds_seconds in result["seconds"].items()
+        }
         return TransferTimes(result["bytes"], pairs)

@@ -1,6 +1,6 @@
-"""The training that a worker has at hand: one at a time, which `start_training` sets up and which dies with the worker.
+"""The training in a worker: one at a time, which `start_training` sets up and which ends with the worker.
 
-A plan is what `parity.data.batches.plan_arrays` makes of an epoch: `order`, `dy`, `dx`, `flip` [steps, batch],
+A plan is the result of `parity.data.batches.plan_arrays` for an epoch: `order`, `dy`, `dx`, `flip` [steps, batch],
 `dropout` [steps, sites] and the learning rates `rate` [steps].
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Seconds of the first step, with what it compiles, and of the second."""
+    """Seconds of the first step, including compilation, and of the second."""
 
     first_seconds: float
     second_seconds: float
@@ -39,21 +39,21 @@ class EpochProgress:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Mean loss, and the share of images right, 0 to 1."""
+class LossAndAccuracy:
+    """Mean loss, and the fraction of images that are classified correctly, 0 to 1."""
 
     loss: float
     accuracy: float
 
 
 @dataclass(frozen=True)
-class TrainedEpoch(Figures):
-    """Steps of training that were taken; loss and accuracy are those during training.
+class TrainedEpoch(LossAndAccuracy):
+    """Steps of training; loss and accuracy are those during training.
 
     Attributes:
         seconds: of all steps together.
         images: how many were trained on.
-        losses: float64 [steps]; [0] where they were not asked for.
+        losses: float64 [steps]; [0] where they were not requested.
     """
 
     seconds: float
@@ -62,7 +62,7 @@ class TrainedEpoch(Figures):
 
 
 @dataclass(frozen=True)
-class Evaluation(Figures):
+class Evaluation(LossAndAccuracy):
     """An evaluation of all test images.
 
     Attributes:
@@ -109,19 +109,19 @@ class TrainingExport:
 
     @cached_property
     def optimizer(self) -> Arrays:
-        """What the optimizer remembers, by slot and canonical name; empty unless it was asked for."""
+        """The state of the optimizer, by slot and canonical name; empty unless it was requested."""
         return group(self.arrays, "optimizer")
 
 
 class TrainingRequests(Requests):
-    """What can be asked of a training; all but `start_training` fail where none was started."""
+    """Requests to a training; all but `start_training` fail where none was started."""
 
     def start_training(self, network: str, seed: int, arrays: Arrays, settings: TrainerSettings) -> str:
-        """Put weights and data on the device and build the trainer; an equal one of before is taken again.
+        """Put weights and data on the device and build the trainer; an equal earlier trainer is used again.
 
         Args:
             network: its name.
-            seed: of the noise that dropout masks are cut from.
+            seed: of the noise from which dropout masks are taken.
             arrays: the groups `state`, the first weights, or none where `load_training` is to bring them, and `data`
                 as `parity.data.batches.prepared` makes it.
             settings: batch, update rule, weight decay, mode and precision.
@@ -134,7 +134,12 @@ class TrainingRequests(Requests):
         return mode
 
     def warm_up(self, network: str, arrays: Arrays) -> WarmUp:
-        """Run the first step of a plan twice, for its time with and without compiling, and undo it."""
+        """Run the first step of a plan twice, for its time with and without compilation, and restore the state.
+
+        Args:
+            network: its name.
+            arrays: the plan.
+        """
         return WarmUp(**self.call("warm_up", network=network, arrays=arrays).result)
 
     def train_epoch(
@@ -151,8 +156,8 @@ class TrainingRequests(Requests):
         Args:
             network: its name.
             arrays: the plan.
-            on_progress: told of the steps so far, twice a second.
-            losses: whether to wait for the loss of every step.
+            on_progress: called with the progress, twice a second.
+            losses: whether to return the loss of every step.
             begin: the first row, counted from 0.
             end: the row after the last one; None for all.
         """
@@ -169,14 +174,23 @@ class TrainingRequests(Requests):
         return TrainedEpoch(**reply.result, losses=reply.arrays["losses"] if losses else np.zeros(0))
 
     def training_stages(self, network: str, arrays: Arrays) -> TrainingStages:
-        """Forward passes in training mode through all rows of a plan, without an update; running statistics move."""
+        """Forward passes in training mode of all rows of a plan, without updates; running statistics change.
+
+        Args:
+            network: its name.
+            arrays: the plan.
+        """
         reply = self.call("training_stages", network=network, arrays=arrays)
         return TrainingStages(group(reply.arrays, "stages"), group(reply.arrays, "state"))
 
     def gradients(self, network: str, arrays: Arrays) -> Gradients:
         """The loss of a plan's first row, and its gradient of every trainable array that it depends on.
 
-        The weights stay as they are; running statistics move.
+        The weights do not change; running statistics do.
+
+        Args:
+            network: its name.
+            arrays: the plan.
         """
         reply = self.call("gradients", network=network, arrays=arrays)
         return Gradients(reply.result["loss"], reply.arrays)
@@ -184,16 +198,24 @@ class TrainingRequests(Requests):
     def evaluate(
         self, network: str, on_progress: Callable[[int], None] | None = None, batch: int | None = None
     ) -> Evaluation:
-        """Loss, accuracy and logits of all test images, `batch` at a time (None: as many as a training takes).
+        """Loss, accuracy and logits of all test images. Fails where there are none.
 
-        `on_progress` is told how many images are done. Fails where there are none.
+        Args:
+            network: its name.
+            on_progress: called with the number of images that are done.
+            batch: images at a time; None: as many as in a step of the training.
         """
         given: dict[str, Any] = {} if batch is None else {"batch": batch}
         reply = self.call("evaluate", network=network, on_progress=counted(on_progress, "images"), **given)
         return Evaluation(**reply.result, logits=reply.arrays["logits"])
 
     def digest_batches(self, network: str, arrays: Arrays) -> str:
-        """sha256 of every batch of a plan as the device makes it, as `parity.data.epoch_plan.batch_digest` has it."""
+        """The digest of all batches of a plan as the device makes them, see `parity.data.epoch_plan.batch_digest`.
+
+        Args:
+            network: its name.
+            arrays: the plan.
+        """
         digest: str = self.call("digest_batches", network=network, arrays=arrays).result["digest"]
         return digest
 
@@ -202,21 +224,26 @@ class TrainingRequests(Requests):
 
         Args:
             network: its name.
-            optimizer: whether with what the optimizer remembers.
-            weights: whether with all of the state, else with running statistics alone.
+            optimizer: whether to include the state of the optimizer.
+            weights: whether to include the whole state; else only the running statistics.
         """
         reply = self.call("export_training", network=network, optimizer=optimizer, weights=weights)
         return TrainingExport(reply.arrays, reply.result["peak_memory"])
 
     def digest_training(self, network: str) -> dict[str, str]:
-        """sha256 of every array that `export_training` gives, by name, the optimizer's with it."""
+        """sha256 (hex) of every array of `export_training`, by name, including those of the optimizer."""
         digests: dict[str, str] = self.call("digest_training", network=network).result["digests"]
         return digests
 
     def load_training(self, network: str, arrays: Arrays) -> None:
-        """Go on from the groups `state` and `optimizer`, as `export_training` gives them."""
+        """Continue from an exported training.
+
+        Args:
+            network: its name.
+            arrays: the groups `state` and `optimizer`, as `export_training` gives them.
+        """
         self.call("load_training", network=network, arrays=arrays)
 
     def forget_training(self, network: str) -> None:
-        """Drop the training, if there is one, and give its memory back."""
+        """Drop the training, if there is one, and free its memory."""
         self.call("forget_training", network=network)

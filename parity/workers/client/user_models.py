@@ -1,4 +1,4 @@
-"""Models that somebody else wrote: built, traced, given the names of a match, and run under these.
+"""Models of a user: built, traced, given canonical names, and run under these.
 
 `network` is the name of the pair under which a model is loaded. Names of layers and arrays are those that `adopt` gave;
 arrays are canonical, without the batch's order or layout of either framework. Targets that do not build or run, and
@@ -57,29 +57,57 @@ class TrainingPass:
 
 
 class UserModelRequests(Requests):
-    """What can be asked about a user's model; `dtype` is "float32" or "float64"."""
+    """Requests about a user's model; `dtype` is "float32" or "float64"."""
 
-    def load_model(self, network: str, wanted: ModelSpec) -> TracedModel:
-        """Build and trace the model; one of that name that was loaded before is forgotten."""
-        return cast(TracedModel, self.call("load_model", network=network, wanted=asdict(wanted)).result)
+    def load_model(self, network: str, spec: ModelSpec) -> TracedModel:
+        """Build and trace the model; an earlier one of the same name is dropped.
+
+        Args:
+            network: the pair's name.
+            spec: what to build.
+        """
+        return cast(TracedModel, self.call("load_model", network=network, spec=asdict(spec)).result)
 
     def adopt(self, network: str, names: Mapping[str, Adoption]) -> list[Entry]:
-        """Give steps their canonical names; the entries of their state, in float32."""
+        """Give steps their canonical names.
+
+        Args:
+            network: the pair's name.
+            names: the step and its arrays by canonical name.
+
+        Returns:
+            The entries of their state, in float32.
+        """
         from parity.weights.state import entry_of
 
         given = {name: asdict(adoption) for name, adoption in names.items()}
         return list(map(entry_of, self.call("adopt", network=network, names=given).result["entries"]))
 
     def fix_model(self, network: str, code: str) -> TracedModel:
-        """Build the model anew and let code of the form `def fix(model): ...` change it. Names are forgotten."""
+        """Build the model again and change it by code. Canonical names are dropped.
+
+        Args:
+            network: the pair's name.
+            code: Python source of the form `def fix(model): ...`.
+        """
         return cast(TracedModel, self.call("fix_model", network=network, code=code).result)
 
     def draw_state(self, network: str, seed: int) -> DrawnState:
-        """Draw a state of random float32 numbers, keep it for the runs to come, load it and read it back."""
+        """Draw a random float32 state, keep it for later runs, load it and read it back.
+
+        Args:
+            network: the pair's name.
+            seed: of the numbers.
+        """
         return DrawnState(**self.call("draw_state", network=network, seed=seed).result)
 
     def keep_state(self, network: str, arrays: State) -> None:
-        """Keep a float32 state for the runs to come."""
+        """Keep a state for later runs.
+
+        Args:
+            network: the pair's name.
+            arrays: float32, by canonical name.
+        """
         self.call("keep_state", network=network, arrays=arrays)
 
     def own_state(self, network: str) -> State:
@@ -99,16 +127,42 @@ class UserModelRequests(Requests):
         return reply.arrays
 
     def model_inputs(self, network: str, arrays: Arrays, names: Sequence[str]) -> Arrays:
-        """What reaches the adopted steps `names` of the model's `inputs`: `name/0` for the first input, and so on."""
+        """The inputs of adopted steps in a forward pass.
+
+        Args:
+            network: the pair's name.
+            arrays: `inputs` [n, *input] of the model.
+            names: of the steps.
+
+        Returns:
+            Arrays `name/0` for the first input of a step, `name/1` for the second, and so on.
+        """
         return self.call("model_inputs", network=network, arrays=arrays, names=list(names)).arrays
 
     def model_layers(self, network: str, arrays: Arrays) -> Arrays:
-        """Adopted steps alone, fed `name/0`, `name/1`, ...: their outputs by name."""
+        """The outputs of single adopted steps, by name.
+
+        Args:
+            network: the pair's name.
+            arrays: the inputs `name/0`, `name/1`, ... of each step, as `model_inputs` gives them.
+        """
         return self.call("model_layers", network=network, arrays=arrays).arrays
 
-    def model_ends(self, network: str, dtype: str, end: str, arrays: Arrays) -> np.ndarray:
-        """What the adopted step `end` makes of the model's `inputs`, with the kept state."""
-        return self.call("model_ends", network=network, dtype=dtype, end=end, arrays=arrays).arrays["output"]
+    def model_ends(self, network: str, dtype: str, end: str, batch: int, arrays: Arrays) -> np.ndarray:
+        """The output of an adopted step in forward passes with the kept state.
+
+        Args:
+            network: the pair's name.
+            dtype: of the model.
+            end: the step.
+            batch: inputs a forward pass.
+            arrays: `inputs` [n, *input] of the model.
+
+        Returns:
+            [n, ...], of all inputs.
+        """
+        reply = self.call("model_ends", network=network, dtype=dtype, end=end, batch=batch, arrays=arrays)
+        return reply.arrays["output"]
 
     def training_pass(self, network: str, end: str, arrays: Arrays, roundings: Roundings | None = None) -> TrainingPass:
         """One pass in training mode with the kept state, dropout switched off.
@@ -119,16 +173,29 @@ class UserModelRequests(Requests):
             arrays: `inputs` [n, *input], and `cotangent`, of the shape of that step's output.
             roundings: move the state and the inputs by these before the pass.
         """
-        found = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
-        output = group(found, "output")["output"]
-        return TrainingPass(output, group(found, "gradients"), group(found, "statistics"))
+        passed = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
+        output = group(passed, "output")["output"]
+        return TrainingPass(output, group(passed, "gradients"), group(passed, "statistics"))
 
     def read_weights(self, network: str, path: str) -> State:
-        """The adopted arrays of a file of the model's weights. Fails for what is not float32, or does not fit."""
+        """The adopted arrays of a file of the model's weights.
+
+        Args:
+            network: the pair's name.
+            path: of the file. Fails for one whose arrays are not float32 or do not fit.
+        """
         return self.call("read_weights", network=network, path=path).arrays
 
     def write_weights(self, network: str, path: str) -> int:
-        """Write the kept state as a file of the model's weights; its size in bytes."""
+        """Write the kept state as a file of the model's weights.
+
+        Args:
+            network: the pair's name.
+            path: of the file.
+
+        Returns:
+            Its size in bytes.
+        """
         return int(self.call("write_weights", network=network, path=path).result["bytes"])
 
 
