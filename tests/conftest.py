@@ -20,8 +20,8 @@ FaultyPair = Callable[[str, Mapping[str, str]], Workers]
 def pytest_configure() -> None:
     """What a test starts is none of pytest-xdist's processes: in those, pytest-benchmark measures nothing.
 
-    Threads of Paddle's without work sleep at once. By default they first keep a core busy for 0.2 s, which other workers
-    need: Paddle's with two threads then take twice the processor time.
+    Threads of Paddle's without work sleep at once. By default they first keep a core busy for 0.2 s, which other
+    workers need: a worker of Paddle with two threads then takes twice the processor time.
     """
     os.environ.pop("PYTEST_XDIST_WORKER", None)
     os.environ.setdefault("KMP_BLOCKTIME", "0")
