@@ -33,10 +33,10 @@ def start_training(network, seed, arrays, **settings):
     _seeds.append(seed)
     return _start_training(network, seed, arrays, **settings)
 
-def train_epoch(arrays, progress):
+def train_epoch(arrays, progress, **options):
     if _seeds[-1] == 1:
         raise RuntimeError("this training has a fault")
-    return _train_epoch(arrays, progress)
+    return _train_epoch(arrays, progress, **options)
 
 VERBS["start_training"], VERBS["train_epoch"] = start_training, train_epoch
 """

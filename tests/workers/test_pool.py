@@ -74,7 +74,7 @@ def test_a_worker_killed_during_a_call_is_named_and_replaced(expendable: Workers
         worker.describe("resnet18")
     error = caught.value
     assert (error.cause, error.framework, error.network, error.step) == ("killed", framework, "resnet18", "describe")
-    for part in (FRAMEWORKS[framework].title, "resnet18", "'describe'", "SIGKILL", "short of memory"):
+    for part in (FRAMEWORKS[framework].title, "resnet18", "'describe'", "SIGKILL", "memory is short"):
         assert part in str(error)
     assert worker.pid is None
     assert describes(worker)
