@@ -149,7 +149,7 @@ def test_correct_twins_pass_every_level(workers: Workers, dataset: Dataset, name
         assert 1e-9 < numbers.gap <= numbers.limit < 1e-3  # it is float32 on both sides, and it was measured
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
 def test_correct_twins_are_not_accused_with_other_weights_and_images(
     workers: Workers, dataset: Dataset, seed: int
 ) -> None:
