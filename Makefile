@@ -1,6 +1,6 @@
 # make parity | test | test-all | lint: each sets up .venv by itself, with uv where it is installed, else with venv and pip.
-# make test leaves out the tests marked slow: rare cases in full, of which it has one each. TEST_PROCESSES pytests run at
-# a time, each with workers of its own, which take up to XX GB; 0 for one that can be looked into.
+# make test leaves out the tests that are marked slow: rare cases in full, of each of which it has an example. It runs
+# TEST_PROCESSES processes of pytest, each with its own workers, which take about 3 GB. 0: one process, without xdist.
 # make oldest: an environment with the oldest Paddle that is supported, for PARITY_PADDLE_PYTHON.
 PYTHON ?= python3
 VENV := .venv

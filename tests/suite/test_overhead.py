@@ -9,12 +9,10 @@ import pytest
 from parity.catalogue.networks import NETWORKS
 from parity.data.dataset import Dataset
 from parity.suite.speed import LOOP_COMPARISONS, Baseline, LoopComparison, overhead
-from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ["paddle", pytest.param("tensorflow", marks=pytest.mark.slow)])
 def test_every_baseline_of_a_network_with_dropout_is_measured_in_pairs(
     framework: str, workers: Workers, dataset: Dataset
 ) -> None:

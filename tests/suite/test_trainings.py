@@ -107,6 +107,19 @@ def test_the_matrix_goes_on_after_a_failure_and_a_later_run_does_what_is_missing
     assert (store / "lenet5-paddle-seed0.checkpoint.safetensors").read_bytes() == b"damaged"
 
 
+def test_a_damaged_checkpoint_costs_no_other_training(tmp_path: Path) -> None:
+    """The first of two trainings has one: it is not begun and its file stays; the second is trained and saved."""
+    checkpoint = tmp_path / ".parity" / "lenet5-paddle-seed0.checkpoint.safetensors"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"damaged")
+    run = matrix(tmp_path, "--seeds", "1", "-k", "test_training", code=1)
+    broken, other = (record for record in run if isinstance(record, Training))
+    assert "expected a checkpoint, found" in broken.problems[0]
+    assert (broken.framework, broken.epochs) == ("paddle", [])
+    assert (other.framework, other.finished) == ("tensorflow", True)
+    assert checkpoint.read_bytes() == b"damaged"
+
+
 def images(dataset: Dataset, side: int, classes: int) -> Dataset:
     return dataclasses.replace(
         dataset,

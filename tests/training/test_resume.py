@@ -95,8 +95,7 @@ def assert_the_same_training(folder: Path, whole: Path, framework: str) -> None:
     assert set(listing(folder)) == {f"lenet5-{framework}-seed0{end}" for end in (".json", ".safetensors")}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ["paddle", pytest.param("tensorflow", marks=pytest.mark.slow)])
 def test_killed_in_an_epoch_it_goes_on_bit_for_bit(framework: str, whole: Path, tmp_path: Path) -> None:
     """At a random moment, with SIGKILL, which no process can handle; no worker survives its parent."""
     arguments = (*LONG, "--framework", framework, "--out", tmp_path)

@@ -177,7 +177,6 @@ def test_sigterm_ends_a_training_as_ctrl_c_does(temporary: Path, tmp_path: Path)
     assert folders(temporary) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_other_commands_leave_nothing_either(temporary: Path, number: signal.Signals) -> None:
     names = [f"resnet{depth}_v1" for depth in (20, 32, 44, 56, 110)]
@@ -194,7 +193,6 @@ def test_other_commands_leave_nothing_either(temporary: Path, number: signal.Sig
     assert folders(temporary) == []
 
 
-@pytest.mark.slow
 def test_what_sigkill_left_the_next_start_removes(temporary: Path) -> None:
     with running(*TRAIN, "--epochs", "5000", "--framework", "paddle") as process:
         wait_for(lambda: folders(temporary), process)
