@@ -40,7 +40,7 @@ def test_different_models_end_with_1_and_a_patch_that_fixes_them(tmp_path: Path)
 
 def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:
     path = tmp_path / "map.toml"
-    parity("compare", FIRST, SECOND, *SHAPE, "--write-map", path, "--no-impact")
+    parity("compare", FIRST, SECOND, *SHAPE, "--write-map", path)
     layers = tomllib.loads(path.read_text())["layers"]
     assert layers == {"first": "conv", "norm": "bn", "hidden": "fc.0", "logits": "fc.3"}
     parity("compare", FIRST, SECOND, *SHAPE, "--map", path, "--no-impact")

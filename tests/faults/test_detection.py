@@ -29,6 +29,7 @@ from parity.proofs.optimizer import OPTIMIZERS, rule_recipe
 from parity.records.detection_rates import margin, rates_of
 from parity.records.levels import LEVELS
 from parity.records.records import ControlRun, Detection
+from parity.runtime.training_loop import EVALUATION_BATCH
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -187,8 +188,17 @@ def test_every_fault_is_caught_placed_and_named(
         assert proof.passed, proof.problems
 
 
-@pytest.mark.parametrize("name", ["lenet5", pytest.param("mini_inception", marks=pytest.mark.slow)])
-def test_a_correct_pair_gives_no_false_alarm(workers: Workers, dataset: Dataset, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [
+        ("lenet5", FEW),
+        *(pytest.param(name, EVALUATION_BATCH, marks=pytest.mark.slow) for name in ("lenet5", "mini_inception")),
+    ],
+)
+def test_a_correct_pair_gives_no_false_alarm(
+    workers: Workers, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, name: str, batch: int
+) -> None:
+    monkeypatch.setattr(context_module, "EVALUATION_BATCH", batch)
     control = control_run(workers, name, dataset, seeds=(5, 6))
     assert control.false_alarms == []
     assert control.seeds == [5, 6]

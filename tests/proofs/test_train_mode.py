@@ -235,6 +235,7 @@ def test_where_the_limit_is_exceeded_rounding_itself_is_measured(
     assert not wrong.passed
 
 
+@pytest.mark.slow
 def test_the_larger_limits_under_adam_hide_no_decay_of_biases(
     faulty_pair: FaultyPair, workers: Workers, dataset: Dataset
 ) -> None:

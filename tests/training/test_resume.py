@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import shutil
@@ -95,7 +96,28 @@ def assert_the_same_training(folder: Path, whole: Path, framework: str) -> None:
     assert set(listing(folder)) == {f"lenet5-{framework}-seed0{end}" for end in (".json", ".safetensors")}
 
 
-@pytest.mark.parametrize("framework", ["paddle", pytest.param("tensorflow", marks=pytest.mark.slow)])
+def test_a_training_whose_worker_was_killed_goes_on_bit_for_bit(
+    expendable: Workers, dataset: Dataset, tmp_path: Path
+) -> None:
+    worker, few, settings = expendable["paddle"], dataset.limited(200), Settings(epochs=3)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+
+    def kill(progress: Progress) -> None:
+        if progress.epoch == 2 and worker.pid:
+            os.kill(worker.pid, signal.SIGKILL)
+
+    killed = train(worker, "lenet5", few, settings, checkpoint=checkpoint, on_progress=kill)
+    assert epochs_in(checkpoint) == 1  # the second was not written yet
+    assert not killed.record.finished
+    resumed = train(worker, "lenet5", few, settings, checkpoint=checkpoint)
+    whole = train(worker, "lenet5", few, settings)
+    assert [session.after_epochs for session in resumed.record.sessions] == [0, 1]
+    assert len(whole.record.weights_digest) == 64
+    assert resumed.record.weights_digest == whole.record.weights_digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_killed_in_an_epoch_it_goes_on_bit_for_bit(framework: str, whole: Path, tmp_path: Path) -> None:
     """At a random moment, with SIGKILL, which no process can handle; no worker survives its parent."""
     arguments = (*LONG, "--framework", framework, "--out", tmp_path)

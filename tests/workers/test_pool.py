@@ -165,10 +165,10 @@ def test_progress_is_a_sign_of_life(expendable: Workers) -> None:
 @BOTH
 @pytest.mark.parametrize("verb", ["burn", "burn_in_a_child"])
 def test_work_is_a_sign_of_life_without_any_message(expendable: Workers, framework: str, verb: str) -> None:
-    """Three seconds of a processor under a timeout of one: as an evaluation on a crowded machine."""
+    """Two seconds of a processor under a timeout of one: as an evaluation on a crowded machine."""
     assert describes(expendable[framework])
     before = expendable[framework].pid
-    assert expendable[framework].call(verb, seconds=3, timeout=1).result is None
+    assert expendable[framework].call(verb, seconds=2, timeout=1).result is None
     assert expendable[framework].pid == before
 
 
