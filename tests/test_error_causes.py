@@ -145,7 +145,12 @@ def failing(altered_python: MakePython, tmp_path_factory: pytest.TempPathFactory
         ("tensorflow", "product", "Matrix size-incompatible: In[0]: [2,7], In[1]: [9,3]"),
         ("tensorflow", "graph", "InvalidArgumentError: indices[0,0] = 9 is not in [0, 4)"),
         ("tensorflow", "traced", "Cannot reshape a tensor with 14 elements to shape [3,4]"),
-        ("tensorflow", "memory", "ResourceExhaustedError: OOM when allocating tensor with shape[16777216,16777216]"),
+        pytest.param(  # TensorFlow waits for memory for ten seconds
+            "tensorflow",
+            "memory",
+            "ResourceExhaustedError: OOM when allocating tensor with shape[16777216,16777216]",
+            marks=pytest.mark.slow,
+        ),
         ("tensorflow", "weights", "variable.shape=(5, 3), Received: value.shape=(4, 3)"),
         ("tensorflow", "class", "Could not locate class 'Own'"),
         ("tensorflow", "silent", "raised by line 6 of own_tensorflow.py: assert x.shape == (1,)"),

@@ -355,12 +355,12 @@ def test_a_trap_that_is_not_known_is_refused_with_those_that_are() -> None:
     assert "eval-dropped" in done.stderr
 
 
-@pytest.mark.parametrize("seeds", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_control_runs_alone_are_checked_and_reported(seeds: int, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_control_runs_alone_are_checked_and_reported(tmp_path: Path) -> None:
     saved = tmp_path / "correct.json"
-    arguments = ("--network", "lenet5", "--dataset", "generated", "--no-faults", "--seeds", str(seeds), "--save", saved)
+    arguments = ("--network", "lenet5", "--dataset", "generated", "--no-faults", "--seeds", "2", "--save", saved)
     lines = parity("traps", *arguments).stdout.splitlines()
-    assert lines[1:] == [f"control runs: {seeds}, false alarms: 0"]
+    assert lines[1:] == ["control runs: 2, false alarms: 0"]
     parity("report", saved, "-o", tmp_path / "report.md")
     assert "## Detection power" in (tmp_path / "report.md").read_text()
 

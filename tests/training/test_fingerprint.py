@@ -140,7 +140,7 @@ DECISIVE: list[tuple[str, str, type[OneNumber | OneOperator]]] = [
 ]
 
 
-@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("twin", [TWINS[0], *(pytest.param(twin, marks=pytest.mark.slow) for twin in TWINS[1:])])
 def test_the_code_of_updates_and_layers_counts(twin: str, copied: Path) -> None:
     seen = {version(twin, copied)}
     for number, (file, name, how) in enumerate(DECISIVE, 2):
