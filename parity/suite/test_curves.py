@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from parity.data.dataset import Dataset
 from parity.proofs.loss_curves import curves_proof, loss_curves
@@ -38,7 +38,7 @@ def curves_of(provers: Workers, dataset: Dataset, seed: int) -> CurvesOf:
 def test_loss_curve(trained: str, curves_of: CurvesOf, provers: Workers, keep: Keep) -> None:
     """In float64 the curves of both frameworks are equal within the limit."""
     curves, seconds = curves_of(trained)
-    proof = dataclasses.replace(curves_proof(curves, list(provers)), seconds=seconds)
+    proof = replace(curves_proof(curves, list(provers)), seconds=seconds)
     keep(proof)
     assert proof.passed, "\n".join([f"{trained}: {proof.title}", *proof.problems])
 
