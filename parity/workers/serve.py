@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, BinaryIO
 
 from parity.catalogue.versions import REFUSED, python_problem, version_problem
@@ -80,6 +80,17 @@ def quick_imports(extras: Sequence[str]) -> Iterator[None]:
         gc.freeze()
         gc.enable()
         sys.meta_path.remove(hider)
+
+
+def with_large_frame(function: Callable[[], None]) -> Callable[[], None]:
+    """The function, with a frame so large that all frames of the calls below it fit in one piece of memory.
+
+    CPython keeps frames in pieces of 16 KiB, and gives a piece back at each return from its first frame: a loop that
+    calls at such a place maps and unmaps memory at each call. Importing TensorFlow did so 32,000 times, for a tenth of
+    the time that it took. A piece is as large as its first frame needs, rounded up to a power of two: here 1 MiB.
+    """
+    code = function.__code__.replace(co_stacksize=2**16 + 1)  # in words of 8 bytes
+    return FunctionType(code, function.__globals__, function.__name__)
 
 
 def main() -> None:
@@ -160,4 +171,4 @@ def explained(error: Exception) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    with_large_frame(main)()

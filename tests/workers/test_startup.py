@@ -86,6 +86,33 @@ except ImportError:
     assert output_of(code) == ["False"] * 3 + ["True"] * 8
 
 
+def test_calls_cost_no_memory_map_wherever_they_are_made() -> None:
+    """CPython's own stack maps a page at each call from the end of a piece; this looks for such a place in 400 frames."""
+    code = """
+import resource
+from parity.workers.serve import with_large_frame
+
+def page_faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def call():
+    pass
+
+def most_faults(frames):
+    before = page_faults()
+    for _ in range(1000):
+        call()
+    faults = page_faults() - before
+    return max(faults, most_faults(frames - 1)) if frames else faults
+
+def main():
+    print(most_faults(400) < 100)
+
+with_large_frame(main)()
+"""
+    assert output_of(code) == ["True"]
+
+
 @BOTH
 def test_the_process_that_was_begun_is_the_one_that_answers(framework: str) -> None:
     worker = Worker(framework, threads=1)
