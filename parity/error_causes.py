@@ -42,6 +42,9 @@ def cause(error: BaseException, deepest: int = DEEPEST) -> str:
         error: of a framework, a user's model or the suite.
         deepest: how many errors of the chain to name at most.
 
+    Returns:
+        Printable text, of each error's message at most about `LONGEST` characters.
+
     >>> cause(ValueError("first\\nsecond"))
     'ValueError: first second'
     """

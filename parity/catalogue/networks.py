@@ -48,6 +48,10 @@ def network(name: str) -> Network:
     Args:
         name: such as "lenet5", "resnet26_v1" or "resnet20_v1-nobn-100c-64px".
 
+    Returns:
+        What it consists of, with its own counts of parameters and operations; published results only of an entry of the
+        catalogue.
+
     Raises:
         UnknownNetworkError: there is none, or the network has another name.
 
@@ -103,6 +107,9 @@ def variant(name: str, *, batch_norm: bool = True, classes: int | None = None, s
 
 def default_networks() -> list[str]:
     """The names of the networks that are checked when none is named.
+
+    Returns:
+        Those of the catalogue that are `in_profile`, in its order; no variant is among them.
 
     Example:
         >>> "lenet5" in default_networks()
