@@ -49,8 +49,7 @@ def network(name: str) -> Network:
         name: such as "lenet5", "resnet26_v1" or "resnet20_v1-nobn-100c-64px".
 
     Returns:
-        What it consists of, with its own counts of parameters and operations; published results only of an entry of the
-        catalogue.
+        What it consists of, with its own counts of parameters and operations; a variant has no published results.
 
     Raises:
         UnknownNetworkError: there is none, or the network has another name.

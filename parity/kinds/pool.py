@@ -67,8 +67,8 @@ class AveragePool(Kind):
             Maps, of rows and sequences too.
 
         Raises:
-            ValueError: padding where `count_padding` is not given, because the frameworks differ in it; or a window that is
-                larger than the padded maps.
+            ValueError: padding where `count_padding` is not given, because the frameworks differ in it; or a window
+                that is larger than the padded maps.
         """
         x = as_maps(inputs[0])
         if self.count_padding is None and self.padding != "valid":

@@ -120,8 +120,8 @@ class Registry:
         """The functions, by the modules and names through which they are called.
 
         Returns:
-            By the suite's name of a function: pairs (module or class, attribute), those that this version lacks included;
-            see `parity.runtime.tracing.present`.
+            By the suite's name of a function: pairs (module or class, attribute), those that this version lacks
+            included; see `parity.runtime.tracing.present`.
         """
         return {name: function.called for name, function in self.functions.items()}
 
@@ -132,8 +132,8 @@ class Registry:
             layer: the framework's.
 
         Returns:
-            By kind ("kernel", "bias", "gamma", ...), the framework's own array and its layout. Empty for a class that no
-            family has; a subclass is another class.
+            By kind ("kernel", "bias", "gamma", ...), the framework's own array and its layout. Empty for a class that
+            no family has; a subclass is another class.
         """
         arrays = {}
         known = self.layers.get(type(layer))

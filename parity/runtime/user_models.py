@@ -27,8 +27,8 @@ class BuildSpec(ModelSpec):
         """Two inputs, drawn; the same ones in every call.
 
         Args:
-            opposite: the numbers negated, or whole numbers counted down from tokens - 1: they may reach other layers of a
-                model that has branches.
+            opposite: the numbers negated, or whole numbers counted down from tokens - 1: they may reach other layers of
+                a model that has branches.
 
         Returns:
             [2, *input]: float32 in -2..2, or with `tokens` int64, 0 to tokens - 1.
@@ -92,8 +92,8 @@ class BuildSpec(ModelSpec):
         """Refuse half precision and NaN in a model's own weights, by name.
 
         Args:
-            state: by the framework's name, an array's dtype ("float32", "bfloat16", ...) and the function that copies it
-                out, which is called for float32 and float64 only.
+            state: by the framework's name, an array's dtype ("float32", "bfloat16", ...) and the function that copies
+                it out, which is called for float32 and float64 only.
 
         Raises:
             TargetError: the first array in half precision, or with NaN or infinity.

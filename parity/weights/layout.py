@@ -32,8 +32,8 @@ class Layout:
         """Two views of one shape whose elements correspond.
 
         Args:
-            stored: an array in the framework's layout; contiguous where the layout splits or joins axes, else its "view" is
-                a copy.
+            stored: an array in the framework's layout; contiguous where the layout splits or joins axes, else its
+                "view" is a copy.
             canonical: C-contiguous, in the canonical layout.
 
         Returns:
