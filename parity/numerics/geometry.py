@@ -140,7 +140,14 @@ def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def as_maps(x: np.ndarray) -> np.ndarray:
-    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps as they are."""
+    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps as they are.
+
+    Args:
+        x: of rank 2, 3 or 4.
+
+    Returns:
+        [n, h, w, c], a view of x.
+    """
     return x[:, None, None, :] if x.ndim == 2 else x[:, None] if x.ndim == 3 else x
 
 
