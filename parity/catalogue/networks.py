@@ -85,6 +85,9 @@ def variant(name: str, *, batch_norm: bool = True, classes: int | None = None, s
         classes: how many.
         size: height and width of the images in pixels.
 
+    Returns:
+        The one name of the variant, as `network` takes it; `name` itself where nothing is changed.
+
     Raises:
         UnknownNetworkError: there is no such network.
 

@@ -179,6 +179,12 @@ def augment(
 def batch_digest(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
     """SHA-256 (hex) over dtype, shape and bytes of every array in order: equal only for bit-identical batches.
 
+    Args:
+        batches: images and labels of each step, of any dtype and shape.
+
+    Returns:
+        64 hexadecimal digits.
+
     Raises:
         ValueError: there are no batches; a digest of nothing would be equal to any other digest of nothing.
     """

@@ -145,6 +145,12 @@ class Other(Kind):
 def shown(value: Any) -> str:
     """A number as text for a message; the four sides of a padding by name.
 
+    Args:
+        value: a number of a kind, as `Kind.numbers` gives it.
+
+    Returns:
+        "none" for None; floats with six digits.
+
     Example:
         >>> shown([[0, 1], [0, 1]]), shown(0.001)
         ('0 above, 1 below, 0 left, 1 right', '0.001')
