@@ -43,7 +43,7 @@ def is_short() -> bool:
     """Whether less than half of the machine's memory is available.
 
     Returns:
-        False on a machine with half of its memory or more available.
+        By what the system can give without swapping, caches included.
     """
     memory = psutil.virtual_memory()
     return bool(memory.available < memory.total / 2)

@@ -50,7 +50,7 @@ class BatchNorm(Kind):
             around: not used.
 
         Yields:
-            As `Kind.hypotheses`; outputs [..., c], with NaN where means stand for variances.
+            As `Kind.hypotheses`; outputs [..., c], with NaN where a mean below zero stands for a variance.
         """
         for other in in_both_precisions(EPSILONS):
             if not np.isclose(other, self.epsilon, rtol=1e-6):

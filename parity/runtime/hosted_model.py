@@ -192,7 +192,7 @@ class HostedModel(ABC):
 
     @abstractmethod
     def own_order(self, array: np.ndarray, source: int) -> np.ndarray:
-        """The inverse, for the output of a step or the model's input.
+        """The inverse of `canonical_order`, for the output of a step or the model's input.
 
         Args:
             array: [n, ...] in canonical order, of the tensor's own rank.
@@ -446,7 +446,7 @@ class HostedModel(ABC):
         return array.reshape(len(array), *flattened_1x1(array.shape[1:]))
 
     def own(self, array: np.ndarray, shape: Sequence[int], source: int) -> Any:
-        """The inverse, for a tensor that a step made, or for the model's input.
+        """The inverse of `canonical`, for a tensor that a step made, or for the model's input.
 
         Args:
             array: canonical, [n, ...].
