@@ -42,6 +42,9 @@ def cause(error: BaseException, deepest: int = DEEPEST) -> str:
         error: of a framework, a user's model or the suite.
         deepest: how many errors of the chain to name at most.
 
+    Returns:
+        Printable text, of each error's message at most about `LONGEST` characters.
+
     >>> cause(ValueError("first\\nsecond"))
     'ValueError: first second'
     """
@@ -54,6 +57,12 @@ def cause(error: BaseException, deepest: int = DEEPEST) -> str:
 
 def message(error: BaseException) -> str:
     """As `cause`, without the type of the error; empty where it has no message.
+
+    Args:
+        error: of a framework, a user's model or the suite; an own class whose `str` fails is no obstacle.
+
+    Returns:
+        One printable line of at most about `LONGEST` characters, shortened in the middle.
 
     >>> message(ValueError("first\\nsecond"))
     'first second'
@@ -138,6 +147,9 @@ def frames(error: BaseException, most: int = 3) -> list[str]:
     Args:
         error: that was raised.
         most: how many frames.
+
+    Returns:
+        Lines that print, with file, line number and code of each frame; empty for an error that was never raised.
     """
     lines = "".join(traceback.format_tb(error.__traceback__)[-most:]).splitlines()
     return [printable(line) for line in lines if set(line.strip()) - set("~^")]

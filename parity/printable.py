@@ -20,7 +20,12 @@ _LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 def printable(text: object) -> str:
     r"""A message: characters that do not print are escaped, long words and lines shortened in the middle.
 
-    Line feeds and tabs stay.
+    Args:
+        text: anything that `str` takes.
+
+    Returns:
+        Text that UTF-8 can encode. Line feeds and tabs stay; a word over `LONGEST_WORD` or a line over `LONGEST_LINE`
+        characters keeps its beginning, its end, and the number of characters left out.
 
     >>> printable("\x1b[2Jgone\a")
     '\\x1b[2Jgone\\x07'
@@ -31,6 +36,12 @@ def printable(text: object) -> str:
 
 def quoted(name: object) -> str:
     r"""A name in quotes, on one line, shortened in the middle.
+
+    Args:
+        name: anything that `str` takes.
+
+    Returns:
+        The name as Python writes a string; over `LONGEST_NAME` characters its beginning, its end and its length.
 
     >>> quoted("fc\n.weight")
     "'fc\\n.weight'"

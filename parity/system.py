@@ -19,12 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent  # the folder that holds the packa
 
 
 def high_water(pid: int | None = None) -> int:
-    """The peak memory of a process in bytes; where the system does not record it, the memory that it uses now.
+    """The peak memory of a process; where the system does not record it, the memory that it uses now.
 
     Args:
         pid: of the process; None: this one.
 
-    It does not use `ru_maxrss`: on Linux a new process inherits there the memory of its parent.
+    Returns:
+        Bytes; 0 for a process that is not there.
     """
     try:
         for line in Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii").splitlines():
@@ -39,7 +40,11 @@ def high_water(pid: int | None = None) -> int:
 
 
 def is_short() -> bool:
-    """Whether less than half of the machine's memory is available."""
+    """Whether less than half of the machine's memory is available.
+
+    Returns:
+        By what the system can give without swapping, caches included.
+    """
     memory = psutil.virtual_memory()
     return bool(memory.available < memory.total / 2)
 
@@ -68,12 +73,20 @@ def _facts() -> dict[str, str]:
 
 
 def cpu_model() -> str | None:
-    """The processor's model name; its architecture where the system does not give the name."""
+    """The processor's model name.
+
+    Returns:
+        Its architecture where the system does not give the name; None where it gives neither.
+    """
     return _facts().get("model name") or platform.processor() or platform.machine() or None
 
 
 def is_amd_with_avx2() -> bool:
-    """Whether this is an AMD processor with AVX2; False where the system does not say."""
+    """Whether this is an AMD processor with AVX2.
+
+    Returns:
+        False also where the system does not say, as outside of Linux.
+    """
     return _facts().get("vendor_id") == "AuthenticAMD" and "avx2" in _facts().get("flags", "").split()
 
 
@@ -127,6 +140,9 @@ def replacing(path: Path, size: int) -> Iterator[Path]:
         path: of the file or folder.
         size: the bytes that it will need, for the message of an error.
 
+    Yields:
+        The temporary path, at which nothing is yet; the caller makes the file or folder. It is removed after an error.
+
     Raises:
         OSError: as `write_together`.
     """
@@ -163,6 +179,9 @@ def temporary_name(path: Path, suffix: str = "") -> Path:
     Args:
         path: the final one.
         suffix: of `path`, to keep at the end of the temporary name.
+
+    Returns:
+        A hidden name with this process's number, which `remove_leftovers` knows.
     """
     before, after = _around_the_process(path, suffix)
     return path.with_name(f"{before}{os.getpid()}{after}")
@@ -196,6 +215,9 @@ def unwritten(error: OSError, path: Path, size: int) -> OSError:
         error: of the system.
         path: the file.
         size: the bytes that it needs.
+
+    Returns:
+        A new error of the same class and `errno`, for the caller to raise.
     """
     reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
     parts = [f"{path}: could not be written: {reason}."]
@@ -220,6 +242,9 @@ def _remove(temporary: Path) -> None:
 
 def require_writable(path: Path) -> None:
     """Refuse a path to which no file can be written, before the work whose result it is for. Makes nothing.
+
+    Args:
+        path: of a file, which may exist, in a folder that need not.
 
     Raises:
         ValueError: the path is a directory, a device, or in a folder that cannot be written to.

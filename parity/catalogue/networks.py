@@ -48,6 +48,9 @@ def network(name: str) -> Network:
     Args:
         name: such as "lenet5", "resnet26_v1" or "resnet20_v1-nobn-100c-64px".
 
+    Returns:
+        What it consists of, with its own counts of parameters and operations; a variant has no published results.
+
     Raises:
         UnknownNetworkError: there is none, or the network has another name.
 
@@ -82,6 +85,9 @@ def variant(name: str, *, batch_norm: bool = True, classes: int | None = None, s
         classes: how many.
         size: height and width of the images in pixels.
 
+    Returns:
+        The one name of the variant, as `network` takes it; `name` itself where nothing is changed.
+
     Raises:
         UnknownNetworkError: there is no such network.
 
@@ -103,6 +109,9 @@ def variant(name: str, *, batch_norm: bool = True, classes: int | None = None, s
 
 def default_networks() -> list[str]:
     """The names of the networks that are checked when none is named.
+
+    Returns:
+        Those of the catalogue that are `in_profile`, in its order; no variant is among them.
 
     Example:
         >>> "lenet5" in default_networks()

@@ -194,6 +194,9 @@ def recipe_of(name: str, *, augmentation: bool = True) -> Recipe:
         name: a key of `RECIPES`, such as "mini"; with the suffix "-noaug" without augmentation.
         augmentation: False for the recipe without augmentation.
 
+    Returns:
+        The recipe, named with the suffix where its augmentation was taken away.
+
     Raises:
         ValueError: there is none; the message lists the names.
 
@@ -213,12 +216,15 @@ def recipe_of(name: str, *, augmentation: bool = True) -> Recipe:
 
 
 def learning_rates(schedule: Schedule, epoch: int, steps: int) -> np.ndarray:
-    """The learning rate of each step of an epoch: float32 [steps].
+    """The learning rate of each step of an epoch.
 
     Args:
         schedule: the recipe's.
         epoch: counted from 0.
         steps: of each epoch.
+
+    Returns:
+        float32 [steps], computed in float64 and rounded once.
 
     Example:
         >>> learning_rates(Schedule(0.5, drops=((10, 0.5),)), epoch=10, steps=2).tolist()
@@ -241,6 +247,9 @@ def decayed(entry_name: str, layer_kind: str, scope: str) -> bool:
         entry_name: the array's canonical name, such as "group1/conv/kernel".
         layer_kind: kind of its layer, such as "conv".
         scope: "all", "kernels" or "conv kernels".
+
+    Returns:
+        Biases, gammas and betas are decayed in the scope "all" only.
 
     Raises:
         ValueError: an unknown scope.
@@ -278,7 +287,11 @@ class TrainerSettings:
     precision: str = "float32"
 
     def as_arguments(self) -> dict[str, Any]:
-        """As plain JSON values, by the names of the trainer's arguments."""
+        """As plain JSON values, by the names of the trainer's arguments.
+
+        Returns:
+            The optimizer as a dictionary of its fields.
+        """
         return asdict(self)
 
 
@@ -292,6 +305,9 @@ def trainer_settings(
         batch: images a step, in place of the recipe's.
         mode: as in `TrainerSettings`.
         precision: "float32", "float64" or "bfloat16".
+
+    Returns:
+        With the recipe's update rule and weight decay; learning rates are not among them.
 
     Example:
         >>> trainer_settings(recipe_of("mini"), batch=8).batch

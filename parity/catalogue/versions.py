@@ -46,7 +46,14 @@ def needs(framework: str) -> tuple[str, ...]:
 
 
 def python_problem(framework: str) -> str:
-    """Why this Python cannot be a worker of the framework, in one line; empty if it can."""
+    """Why this Python cannot be a worker of the framework, in one line; empty if it can.
+
+    Args:
+        framework: "paddle" or "tensorflow".
+
+    Returns:
+        One line that says what to install; packages are looked for, not imported.
+    """
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         return f"{sys.executable} is Python {platform.python_version()}; expected {oldest} or later"
@@ -61,6 +68,9 @@ def too_old(interpreter: str) -> str:
 
     Args:
         interpreter: path of its executable.
+
+    Returns:
+        One line with the version that was found and the oldest one.
     """
     command = [interpreter, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
     try:
@@ -75,6 +85,15 @@ def version_problem(framework: str) -> str:
     """Which of the framework's modules is older than the oldest that the suite was tried with; empty if none.
 
     Imports the framework.
+
+    Args:
+        framework: "paddle" or "tensorflow".
+
+    Returns:
+        One line for the first such module, with the command that installs a newer one.
+
+    Raises:
+        ImportError: a module of the framework is missing.
     """
     for name, oldest in OLDEST[framework].items():
         version = str(importlib.import_module(name).__version__)
@@ -109,6 +128,9 @@ def version_limits(framework: str, version: str, numpy: str, lacks: Sequence[str
         version: the framework's.
         numpy: numpy's version.
         lacks: functions that this version does not have.
+
+    Returns:
+        One line for each limit; empty where there is none.
     """
     limits = []
     if lacks:
@@ -123,6 +145,12 @@ def version_limits(framework: str, version: str, numpy: str, lacks: Sequence[str
 
 def in_this_process(*modules: str) -> dict[str, Any]:
     """This Python's version and those of imported modules, for the environment record.
+
+    Args:
+        modules: names to import; each has a `__version__`.
+
+    Returns:
+        `python`, and `packages` by name.
 
     Example:
         >>> sorted(in_this_process("numpy"))

@@ -70,7 +70,14 @@ def prepared(dataset: Dataset, recipe: Recipe) -> Arrays:
 
 
 def mean_image(dataset: Dataset) -> np.ndarray:
-    """The mean of the training images, float32 [h, w, c], in 0..1: of every pixel, after division by 255."""
+    """The mean of the training images, of every pixel and channel.
+
+    Args:
+        dataset: of which the test images are not used.
+
+    Returns:
+        float32 [h, w, c] in 0..1: after division by 255.
+    """
     return (dataset.train_images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
 
 
@@ -83,6 +90,12 @@ def reference_digest(dataset: Dataset, recipe: Recipe, batch: int, seed: int) ->
         recipe: its augmentation and mean image.
         batch: images a step.
         seed: of the plan.
+
+    Returns:
+        64 digits, as the verb `digest_batches` gives them; the four last ones are kept.
+
+    Raises:
+        ValueError: the batch is larger than the number of training images.
     """
     images = len(dataset.train_images)
     plan = epoch_plan(seed, 0, images=images, batch=batch, augmentation=recipe.augmentation)

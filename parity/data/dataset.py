@@ -42,6 +42,9 @@ class Dataset:
         Args:
             limit: how many training images to keep, and at most how many test images; None keeps all.
 
+        Returns:
+            The first images; the data set itself where nothing is left out.
+
         Raises:
             DataError: limit is below 1.
 

@@ -106,6 +106,16 @@ def dropout_scale(rate: float) -> float:
     """The factor by which dropout scales the activations that it keeps: a float32 number even in a float64 model.
 
     Paddle multiplies by a float32 constant, so the other twin has to be given the same rounded value.
+
+    Args:
+        rate: the share that is zeroed, 0 to less than 1.
+
+    Returns:
+        1 / (1 - rate), rounded to float32.
+
+    Example:
+        >>> dropout_scale(0.5), dropout_scale(0.1)
+        (2.0, 1.1111111640930176)
     """
     return float(np.float32(1.0 / (1.0 - rate)))
 
@@ -168,6 +178,12 @@ def augment(
 
 def batch_digest(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
     """SHA-256 (hex) over dtype, shape and bytes of every array in order: equal only for bit-identical batches.
+
+    Args:
+        batches: images and labels of each step, of any dtype and shape.
+
+    Returns:
+        64 hexadecimal digits.
 
     Raises:
         ValueError: there are no batches; a digest of nothing would be equal to any other digest of nothing.

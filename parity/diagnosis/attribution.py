@@ -74,7 +74,14 @@ def diagnosis_of(
 
 
 def cause_lines(proof: Proof) -> list[str]:
-    """The causes of a failed proof as lines for the user, each followed by what to do about it."""
+    """The causes of a failed proof as lines for the user, each followed by what to do about it.
+
+    Args:
+        proof: with its causes.
+
+    Returns:
+        Empty for a proof without causes; a cause that fits no known trap has no advice.
+    """
     return [
         line
         for cause in proof.causes

@@ -81,7 +81,17 @@ def diagnose(context: ProofContext, level: int, recipe: Recipe | None = None) ->
 
 
 def diagnose_all(context: ProofContext) -> list[Diagnosis]:
-    """The causes that the searches of all levels find, whether the levels failed or not. Raises WorkerError."""
+    """The causes that the searches of all levels find, whether the levels failed or not.
+
+    Args:
+        context: the network, its workers and its data.
+
+    Returns:
+        In the order of the levels; none where the two states do not correspond, which level 1 reports.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     if not _correspond(context):
         return []
     searches = dict.fromkeys(search for of_level in _searches(None).values() for search in of_level)  # each once

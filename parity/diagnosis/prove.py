@@ -65,6 +65,9 @@ def prove_level(context: ProofContext, level: int) -> Proof:
     Args:
         context: the network, its workers and its data; all levels of a network share it.
         level: number of `parity.records.levels.LEVELS`.
+
+    Returns:
+        The proof, with `seconds` of proof and diagnosis together.
     """
     start = time.perf_counter()
     if level > LAST_OF_STAGES:
@@ -87,6 +90,9 @@ def prove_rule(context: ProofContext, kind: str) -> RuleProof:
     Args:
         context: the network, its workers and its data.
         kind: one of `parity.proofs.optimizer.OPTIMIZERS`.
+
+    Returns:
+        The proof, without causes; a WorkerError becomes a failed one.
     """
     start = time.perf_counter()
     recipe, level = rule_recipe(kind), next(level for level, check in CHECKS.items() if check is optimizer_steps)

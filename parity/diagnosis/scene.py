@@ -12,7 +12,17 @@ from parity.proofs.train_mode import recipe_for
 
 
 def scene_of(context: ProofContext) -> Scene:
-    """The scene of the context's network. Raises WorkerError."""
+    """The scene of the context's network.
+
+    Args:
+        context: the network, its workers and its data; runs the float64 stages unless they are kept.
+
+    Returns:
+        As the first twin describes it.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     outputs = next(iter(context.stages("float64").values()))
     return Scene(
         layers=context.layers(),
@@ -48,15 +58,40 @@ class Scene:
     evaluation_batch: int
 
     def layers_of_kind(self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda layer: True) -> list[str]:
-        """The names of the layers of a kind that meet a condition on their spec."""
+        """The names of the layers of a kind that meet a condition on their spec.
+
+        Args:
+            kind: as the spec names it, such as "conv".
+            condition: of a layer's `name` and spec; all layers meet the default.
+
+        Returns:
+            In the order of the forward pass.
+        """
         return [layer["name"] for layer in self.layers if layer["kind"] == kind and condition(layer)]
 
     def kernel(self, name: str) -> tuple[int, ...]:
-        """The shape of a layer's kernel; () where it has none."""
+        """The shape of a layer's kernel.
+
+        Args:
+            name: of the layer.
+
+        Returns:
+            (h, w, in, out) or (in, out); () where the layer has none.
+        """
         return self.shapes.get(f"{name}/kernel", ())
 
     def flattened(self, name: str) -> tuple[int, int, int] | None:
-        """(height, width, channels) of the maps that a fully connected layer's rows are of; None for other rows."""
+        """The maps that a fully connected layer's rows are of.
+
+        Args:
+            name: of the layer.
+
+        Returns:
+            (height, width, channels); None for other rows.
+
+        Raises:
+            ValueError: there is no layer of this name.
+        """
         names = [layer["name"] for layer in self.layers]
         index = names.index(name)
         if index < 2 or self.layers[index - 1]["kind"] != "flatten":

@@ -130,6 +130,10 @@ def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[i
         dataset: where the images of the proofs are drawn from.
         seeds: one run of all levels for each.
 
+    Returns:
+        The record: every problem of a proof and every cause that a search names, and the largest gap in units of its
+        limit.
+
     Raises:
         WorkerError: a worker failed, with what it said.
     """

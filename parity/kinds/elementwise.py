@@ -21,7 +21,15 @@ class Add(Kind):
     several_inputs = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The reference."""
+        """The reference.
+
+        Args:
+            inputs: at least one; rows [n, c] among maps or sequences are added to every pixel or step.
+            arrays: not used.
+
+        Returns:
+            The sum, of the shape that the inputs broadcast to.
+        """
         return functools.reduce(np.add, _alike(inputs))
 
 

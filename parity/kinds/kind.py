@@ -60,6 +60,10 @@ class Kind:
             inputs: float64 maps [n, h, w, c], sequences [n, t, c] or rows [n, c].
             arrays: the layer's own by kind ("kernel", "bias", "gamma", ...), in canonical layout.
 
+        Returns:
+            float64. What works on maps gives maps, of sequences [n, 1, t', c] and of rows [n, 1, 1, c];
+            `parity.kinds.compute` makes sequences and rows of these.
+
         Raises:
             ValueError: arrays that do not fit, or no reference is known.
         """
@@ -99,11 +103,19 @@ class Kind:
         return self.missing
 
     def numbers(self) -> dict[str, Any]:
-        """Its numbers as plain JSON values; optional ones where they are not what they are by default."""
+        """Its numbers as plain JSON values; optional ones where they are not what they are by default.
+
+        Returns:
+            By field, in the order of the fields; `parity.kinds.of` makes the kind of them and its `name`.
+        """
         return {attribute.name: value for attribute in fields(self) if (value := self._given(attribute)) is not MISSING}
 
     def described(self) -> Any:
-        """Its name and numbers, as `parity.kinds.of` takes them: {"kind": ..., "numbers": ...}."""
+        """Its name and numbers, as `parity.kinds.of` takes them.
+
+        Returns:
+            Plain JSON values: {"kind": `name`, "numbers": those of `numbers`}.
+        """
         return {"kind": self.name, "numbers": self.numbers()}
 
     def _given(self, attribute: Any) -> Any:
@@ -111,7 +123,14 @@ class Kind:
         return MISSING if attribute.metadata.get("optional") and value == attribute.default else value
 
     def label(self, number: str) -> str:
-        """The name of a number in a message about a difference, such as "batch norm epsilon"."""
+        """The name of a number in a message about a difference, such as "batch norm epsilon".
+
+        Args:
+            number: a field, as `numbers` names it.
+
+        Returns:
+            The kind's name in words, then the field's; an activation's `function` is "activation".
+        """
         return f"{self.name.replace('_', ' ')} {number}"
 
 
@@ -125,6 +144,12 @@ class Other(Kind):
 
 def shown(value: Any) -> str:
     """A number as text for a message; the four sides of a padding by name.
+
+    Args:
+        value: a number of a kind, as `Kind.numbers` gives it.
+
+    Returns:
+        "none" for None; floats with six digits.
 
     Example:
         >>> shown([[0, 1], [0, 1]]), shown(0.001)

@@ -30,11 +30,28 @@ class BatchNorm(Kind):
     per_channel = keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The reference."""
+        """The reference.
+
+        Args:
+            inputs: one float64 array [..., c].
+            arrays: `mean` and `variance` [c]; `gamma` and `beta` [c] where there are any.
+
+        Returns:
+            [..., c], normalised by the running statistics.
+        """
         return normalised(inputs[0], arrays, self.epsilon)
 
     def hypotheses(self, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
-        """Another epsilon, arrays exchanged, statistics of the batch."""
+        """Another epsilon, arrays exchanged, statistics of the batch.
+
+        Args:
+            x: [..., c], float64.
+            own: `gamma`, `beta`, `mean` and `variance` [c], all four.
+            around: not used.
+
+        Yields:
+            As `Kind.hypotheses`; outputs [..., c], with NaN where a mean below zero stands for a variance.
+        """
         for other in in_both_precisions(EPSILONS):
             if not np.isclose(other, self.epsilon, rtol=1e-6):
                 text = f"epsilon {other:g}, where the network says {self.epsilon:.3g}"

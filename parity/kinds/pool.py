@@ -59,7 +59,16 @@ class AveragePool(Kind):
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: [n, h, w, c] -> [n, h', w', c].
 
-        Raises ValueError for padding where `count_padding` is not given: the frameworks differ in it.
+        Args:
+            inputs: one float64 array; a row is a 1x1 map, a sequence a map of one row.
+            arrays: not used.
+
+        Returns:
+            Maps, of rows and sequences too.
+
+        Raises:
+            ValueError: padding where `count_padding` is not given, because the frameworks differ in it; or a window
+                that is larger than the padded maps.
         """
         x = as_maps(inputs[0])
         if self.count_padding is None and self.padding != "valid":
@@ -130,6 +139,14 @@ def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, co
         numbers: `window` and `stride` [h, w], and `padding` [[top, bottom], [left, right]].
         into: [h, w] of the maps.
         counted: whether an average counts the padding.
+
+    Returns:
+        `MaxPool` or `AveragePool`, whose `count_padding` is False without padding; or, where the window is the whole
+        map and nothing is padded, `GlobalMaxPool` or `GlobalAveragePool`.
+
+    Example:
+        >>> of_windows("average", {"window": [7, 7], "stride": [7, 7], "padding": [[0, 0], [0, 0]]}, into=[7, 7])
+        GlobalAveragePool()
     """
     padded = any(map(any, numbers["padding"]))
     whole = numbers["window"] == list(into) and not padded

@@ -47,7 +47,15 @@ class FunctionCall:
     channels_second: bool = False  # the second axis of x holds its channels
 
     def get(self, name: str, default: Any) -> Any:
-        """An argument of the call, or `default` where none was given."""
+        """An argument of the call, or `default` where none was given.
+
+        Args:
+            name: of the function's parameter; arguments given by position are found under it, too.
+            default: the framework's own.
+
+        Returns:
+            The value as the model passed it: a number, a list or a string.
+        """
         return self.arguments.get(name, default)
 
 
@@ -73,13 +81,27 @@ class Repair:
         return self.expected.name == self.actual.name
 
     def only_in(self, *numbers: str) -> bool:
-        """Whether both are of one kind and all other numbers agree."""
+        """Whether both are of one kind and all other numbers agree.
+
+        Args:
+            numbers: the names of those that may differ.
+
+        Returns:
+            False for layers of two kinds; optional numbers that `expected` leaves at their defaults are not compared.
+        """
         ours, theirs = self.expected.numbers(), self.actual.numbers()
         return self.alike and all(ours[name] == theirs.get(name) for name in ours if name not in numbers)
 
 
 def plain(kind: type[Kind]) -> Callable[..., Kind]:
-    """A reader, as `Layer.read` and `Function.read`, of layers or functions of a kind without numbers."""
+    """A reader, as `Layer.read` and `Function.read`, of layers or functions of a kind without numbers.
+
+    Args:
+        kind: the class.
+
+    Returns:
+        A function that ignores its arguments and makes the kind.
+    """
     return lambda *_: kind()
 
 
@@ -95,11 +117,24 @@ class Registry:
         self.training: dict[str, Callable[[Repair], str]] = _joined(modules, "TRAINING")
 
     def called(self) -> dict[str, tuple[tuple[Any, str], ...]]:
-        """The functions, by the modules and names through which they are called."""
+        """The functions, by the modules and names through which they are called.
+
+        Returns:
+            By the suite's name of a function: pairs (module or class, attribute), those that this version lacks
+            included; see `parity.runtime.tracing.present`.
+        """
         return {name: function.called for name, function in self.functions.items()}
 
     def arrays_of(self, layer: Any) -> dict[str, tuple[Any, Layout]]:
-        """The layer's arrays by canonical kind, those that it has."""
+        """The layer's arrays by canonical kind, those that it has.
+
+        Args:
+            layer: the framework's.
+
+        Returns:
+            By kind ("kernel", "bias", "gamma", ...), the framework's own array and its layout. Empty for a class that
+            no family has; a subclass is another class.
+        """
         arrays = {}
         known = self.layers.get(type(layer))
         for own_name, kind, layout in known.arrays if known else ():
@@ -109,11 +144,30 @@ class Registry:
         return arrays
 
     def of_layer(self, layer: Any, x: Any, y: Any) -> Kind:
-        """The kind of a layer of the framework that made y of x. Raises KeyError for a class that no family has."""
+        """The kind of a layer of the framework that made y of x.
+
+        Args:
+            layer: the framework's.
+            x: the tensor that it took, or a list of several.
+            y: the tensor that it made.
+
+        Returns:
+            The kind with all its numbers; `Other` where the family knows no kind for how the layer is set up.
+
+        Raises:
+            KeyError: a class that no family has, a subclass included.
+        """
         return self.layers[type(layer)].read(layer, x, y)
 
     def of_function(self, call: FunctionCall) -> Kind:
-        """The kind of a call of a known function; another one is of no family."""
+        """The kind of a call of a known function; another one is of no family.
+
+        Args:
+            call: with x and y as the framework's tensors.
+
+        Returns:
+            The kind with all its numbers; `Other`, with the function's name, where no family has it.
+        """
         known = self.functions.get(call.name)
         return Other(call.name) if known is None else known.read(call)
 
@@ -126,6 +180,12 @@ class Registry:
             kind: as in `parity.kinds.of`.
             numbers: as there.
             shapes: of the layer's canonical arrays, by kind ("kernel", "bias", ...).
+
+        Returns:
+            `lines`: statements that compute `y` of `x`; `parity.migration.repro_scripts` puts the facts in.
+
+        Raises:
+            ValueError: an unknown kind, or numbers that are not the kind's.
         """
         known = of(kind, numbers)
         lines = self.scripts.get(known.key, "")
@@ -143,6 +203,9 @@ class Registry:
 
         Returns:
             The statement `inference` for what is computed there, and `training` for what matters in training only.
+
+        Raises:
+            ValueError: an unknown kind, or numbers that are not the kind's.
         """
         repair = Repair(of(**expected), of(**actual), row)
         name = repair.expected.name

@@ -19,7 +19,15 @@ class Concat(Kind):
     several_inputs = ordered = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The reference."""
+        """The reference.
+
+        Args:
+            inputs: at least one, [..., c_i], alike in all other extents.
+            arrays: not used.
+
+        Returns:
+            [..., sum of c_i].
+        """
         return np.concatenate(inputs, axis=-1)
 
 

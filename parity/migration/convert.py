@@ -169,7 +169,14 @@ def convert_weights(
 
 
 def conversion_lines(conversion: Conversion) -> list[str]:
-    """What the terminal shows of a conversion, line by line."""
+    """What the terminal shows of a conversion, line by line.
+
+    Args:
+        conversion: that succeeded or was refused.
+
+    Returns:
+        Of a refused one the problems; else counts, the proof, and code that the model needs.
+    """
     files, proof = conversion.files, conversion.proof
     notes = [f"note: {note}" for note in conversion.notes]
     if conversion.problems:

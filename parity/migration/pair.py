@@ -95,6 +95,9 @@ class ModelPair:
     def match(self) -> Matching:
         """Match the two models and give the matched layers their shared names, which are the TensorFlow model's.
 
+        Returns:
+            The matching, which `matching` keeps; `entries` then has the arrays of the matched layers.
+
         Raises:
             MatchError: nothing corresponds, or `fixed` does not fit.
             WorkerError: a worker fails.
@@ -125,7 +128,17 @@ class ModelPair:
         return {full.rpartition("/")[2]: array.astype("float64") for full, array in drawn.items()}
 
     def own_state(self, framework: str) -> State:
-        """The weights with which one of the models was built: float32, by shared name, in canonical layout."""
+        """The weights with which one of the models was built.
+
+        Args:
+            framework: of the model.
+
+        Returns:
+            float32 arrays of the matched layers by shared name, in canonical layout.
+
+        Raises:
+            WorkerError: the worker fails.
+        """
         return self.run_on(framework, lambda worker: worker.own_state(self.name))
 
     def inputs(self, count: int | None = None) -> np.ndarray:
@@ -215,7 +228,14 @@ class ModelPair:
         return self.run_on_both(outputs)
 
     def keep_state(self, state: State) -> None:
-        """Have both models use a float32 state, by shared name, in all runs to come. Raises WorkerError."""
+        """Have both models use a state in all runs to come.
+
+        Args:
+            state: float32 arrays of the matched layers by shared name; what does not fit fails in the next run.
+
+        Raises:
+            WorkerError: a worker fails.
+        """
         self.run_on_both(lambda worker: worker.keep_state(self.name, state))
 
     def run_on_both(self, job: Callable[[Worker], Result]) -> dict[str, Result]:
@@ -235,12 +255,34 @@ class ModelPair:
             return self.workers.map(job)
 
     def run_on(self, framework: str, job: Callable[[Worker], Result]) -> Result:
-        """Run a job on one framework's worker; as `run_on_both`."""
+        """Run a job on one framework's worker.
+
+        Args:
+            framework: its name.
+            job: is called with the worker.
+
+        Returns:
+            What the job returned.
+
+        Raises:
+            TargetError: the user's model is at fault; the message names it.
+            WorkerError: the worker fails.
+        """
         with _user_errors():
             return job(self.workers[framework])
 
     def steps(self, name: str) -> tuple[Step, Step]:
-        """The TensorFlow step and the Paddle step of a shared name. Raises KeyError for any other name."""
+        """The TensorFlow step and the Paddle step of a shared name.
+
+        Args:
+            name: of a matched layer.
+
+        Returns:
+            Of the two graphs, each with its own name, numbers and shapes.
+
+        Raises:
+            KeyError: a name that no matched layer has.
+        """
         matches = {self.graphs[FIRST].steps[match.first].name: match for match in self.matching.matches}
         match = matches[name]
         return self.graphs[FIRST].steps[match.first], self.graphs[SECOND].steps[match.second]

@@ -80,7 +80,14 @@ def find_differing_layer(
 
 
 def require_free(folder: Path) -> None:
-    """Raise ValueError unless `folder` is new or an empty directory."""
+    """Refuse a folder that is neither new nor empty.
+
+    Args:
+        folder: of the `-o` option.
+
+    Raises:
+        ValueError: it holds files, or is a file.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"-o {folder}: expected a new or empty directory, found one with files in it, or a file")
 

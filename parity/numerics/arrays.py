@@ -12,6 +12,12 @@ Arrays = dict[str, np.ndarray]
 def pack(**groups: Mapping[str, np.ndarray]) -> Arrays:
     """Several named groups of arrays as one: pack(state=...) puts `name` under `state:name`.
 
+    Args:
+        groups: arrays by name, each group under its keyword.
+
+    Returns:
+        One dictionary of the same arrays, not copied.
+
     Example:
         >>> list(pack(state={"conv/kernel": np.zeros(2)}, data={"labels": np.zeros(3)}))
         ['state:conv/kernel', 'data:labels']
@@ -22,6 +28,13 @@ def pack(**groups: Mapping[str, np.ndarray]) -> Arrays:
 def unpack(arrays: Mapping[str, np.ndarray], group: str) -> Arrays:
     """One group of a packed set, under its own names; empty where the set has no such group.
 
+    Args:
+        arrays: as `pack` gives them.
+        group: its keyword.
+
+    Returns:
+        A new dictionary of the same arrays, not copied.
+
     Example:
         >>> list(unpack(pack(state={"conv/kernel": np.zeros(2)}, data={"labels": np.zeros(3)}), "state"))
         ['conv/kernel']
@@ -31,7 +44,15 @@ def unpack(arrays: Mapping[str, np.ndarray], group: str) -> Arrays:
 
 
 def take(arrays: Arrays, group: str) -> Arrays:
-    """As `unpack`, and removes the group from `arrays`: a large state need not stay in memory once it is loaded."""
+    """As `unpack`, and removes the group from `arrays`: a large state need not stay in memory once it is loaded.
+
+    Args:
+        arrays: as `pack` gives them; changed in place.
+        group: its keyword.
+
+    Returns:
+        The group's arrays under their own names.
+    """
     taken = unpack(arrays, group)
     for name in taken:
         del arrays[f"{group}:{name}"]

@@ -67,7 +67,11 @@ class Comparison:
         return next((gap for gap in self.gaps if not gap.passed), None)
 
     def explain(self) -> list[str]:
-        """One line for every problem, and one for the first gap over its limit."""
+        """One line for every problem, and one for the first gap over its limit.
+
+        Returns:
+            Empty where nothing is wrong.
+        """
         lines = list(self.problems)
         if (first := self.first_failure) is not None:
             failures = sum(not gap.passed for gap in self.gaps)
@@ -96,6 +100,9 @@ def compare(
         candidate: arrays of the same names and shapes.
         limits: the largest gap that passes: one for all arrays, or by name. A name without a limit fails.
         scales: by name, what the differences are divided by.
+
+    Returns:
+        A gap for each array that both have in one shape, in the reference's order, and the problems.
 
     Example:
         >>> comparison = compare({"logits": np.array([4.0, -1.0])}, {"logits": np.array([4.0, -1.5])}, 1e-12)
@@ -127,6 +134,12 @@ def compare(
 def largest(array: np.ndarray) -> float:
     """The largest absolute value, 0.0 of an empty array, NaN where there is one; without a temporary array.
 
+    Args:
+        array: of any shape and real dtype.
+
+    Returns:
+        A Python float; infinite where a number is.
+
     Example:
         >>> largest(np.array([[1.0, -3.0]]))
         3.0
@@ -138,6 +151,10 @@ def farthest(one: np.ndarray, other: np.ndarray) -> float:
     """The largest absolute difference of two arrays of one shape, computed in float64.
 
     Block by block, each in the processor's cache: an array of differences would cost more than the comparison.
+
+    Args:
+        one: of any shape and real dtype.
+        other: of the same shape.
 
     Returns:
         The difference; 0.0 of empty arrays, NaN where either array has one.
@@ -156,7 +173,14 @@ def farthest(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def joined(parts: Sequence[Comparison]) -> Comparison:
-    """Comparisons of some arrays and of others as one."""
+    """Comparisons of some arrays and of others as one.
+
+    Args:
+        parts: of different arrays; none at all gives a comparison that fails.
+
+    Returns:
+        Their gaps and problems, in order.
+    """
     gaps = [gap for part in parts for gap in part.gaps]
     return Comparison(tuple(gaps), tuple(problem for part in parts for problem in part.problems))
 
@@ -180,6 +204,10 @@ def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scal
 def gap(expected: np.ndarray, actual: np.ndarray) -> float:
     """Largest absolute difference, divided by max |expected|, of the finite numbers.
 
+    Args:
+        expected: of any shape and floating-point dtype.
+        actual: what is held against it.
+
     Returns:
         The gap; infinite for another shape, where no number is finite, and where numbers that are not finite are at
         other indices.
@@ -200,6 +228,13 @@ def gap(expected: np.ndarray, actual: np.ndarray) -> float:
 def distance(expected: np.ndarray, actual: np.ndarray) -> float:
     """Largest absolute difference, divided by max |expected|; infinite for another shape, NaN or infinity.
 
+    Args:
+        expected: of any shape and floating-point dtype.
+        actual: what is held against it.
+
+    Returns:
+        0.0 for equal arrays; infinite also for empty ones.
+
     Example:
         >>> distance(np.array([4.0, 2.0]), np.array([5.0, 2.0]))
         0.25
@@ -211,6 +246,12 @@ def distance(expected: np.ndarray, actual: np.ndarray) -> float:
 
 def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
     """For every array, by name, the largest absolute value in all arrays of its layer.
+
+    Args:
+        arrays: by full name, `<layer>/<kind>`.
+
+    Returns:
+        By the same names; an array that holds NaN is passed over.
 
     Example:
         >>> layer_scales({"conv/kernel": np.array([-3.0]), "conv/bias": np.array([0.5])})

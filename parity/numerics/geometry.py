@@ -23,6 +23,9 @@ def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, b
         dilation: between the taps of a window.
         before: the padding before the axis; what a layer pads behind it may be more than its windows reach.
 
+    Returns:
+        Pixels: `before` as it is, and behind the axis what the last window covers, 0 where it ends inside.
+
     Example:
         >>> used_padding(extent=32, out=16, size=3, stride=2, dilation=1, before=0)
         [0, 1]
@@ -32,13 +35,16 @@ def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, b
 
 
 def same_padding(extent: int, size: int, stride: int, dilation: int = 1) -> int:
-    """The padding before an axis under TensorFlow's SAME, in pixels; of an odd sum the larger part goes behind.
+    """The padding before an axis under TensorFlow's SAME; of an odd sum the larger part goes behind.
 
     Args:
         extent: of the input along the axis, in pixels.
         size: of the window.
         stride: between windows.
         dilation: between the taps of a window.
+
+    Returns:
+        Pixels, 0 or more.
 
     Example:
         >>> same_padding(32, 3, 1), same_padding(32, 3, 2)
@@ -49,7 +55,7 @@ def same_padding(extent: int, size: int, stride: int, dilation: int = 1) -> int:
 
 
 def cropped(into: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
-    """[before, after] along one axis: what a transposed convolution cuts off its full output to give `out` pixels.
+    """What a transposed convolution cuts off its full output, along one axis, to give `out` pixels.
 
     Args:
         into: extent of the input.
@@ -58,6 +64,9 @@ def cropped(into: int, out: int, size: int, stride: int, dilation: int, before: 
         stride: of the output between two pixels of the input.
         dilation: between the taps of the kernel.
         before: pixels that are cut off before the axis.
+
+    Returns:
+        [before, after] in pixels; a negative number behind the axis are pixels that are added.
 
     Example:
         >>> cropped(into=4, out=8, size=3, stride=2, dilation=1, before=0)
@@ -69,6 +78,12 @@ def cropped(into: int, out: int, size: int, stride: int, dilation: int, before: 
 def single(constant: float) -> float:
     """The float32 number that Paddle makes of a layer's constant, in float64 too.
 
+    Args:
+        constant: such as an epsilon, as the layer was given it.
+
+    Returns:
+        The nearest float32 number, as Python's float64.
+
     Example:
         >>> single(0.1)
         0.10000000149011612
@@ -78,6 +93,12 @@ def single(constant: float) -> float:
 
 def pair(value: Any) -> list[int]:
     """[h, w] of a number for both axes, or of one for each.
+
+    Args:
+        value: an int, or a sequence of two.
+
+    Returns:
+        Two Python ints. A sequence of another length keeps its length.
 
     Example:
         >>> pair(3), pair((3, 5))
@@ -89,6 +110,12 @@ def pair(value: Any) -> list[int]:
 def over_row(value: Any) -> list[int]:
     """A number for the only axis of a sequence, or a list of one, as [h, w] of maps of one row.
 
+    Args:
+        value: an int, or a list of one.
+
+    Returns:
+        [1, w].
+
     Example:
         >>> over_row(3), over_row([3])
         ([1, 3], [1, 3])
@@ -99,6 +126,12 @@ def over_row(value: Any) -> list[int]:
 def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
     """Shape (h, w, c) or (t, c) as it is compared: a 1x1 map, or a sequence of one step, is a row (c,).
 
+    Args:
+        shape: without the batch; any other rank stays as it is.
+
+    Returns:
+        (c,) where all other extents are 1; else the shape.
+
     Example:
         >>> flattened_1x1((1, 1, 64)), flattened_1x1((8, 8, 64))
         ((64,), (8, 8, 64))
@@ -107,7 +140,14 @@ def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def as_maps(x: np.ndarray) -> np.ndarray:
-    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps as they are."""
+    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps as they are.
+
+    Args:
+        x: of rank 2, 3 or 4.
+
+    Returns:
+        [n, h, w, c], a view of x.
+    """
     return x[:, None, None, :] if x.ndim == 2 else x[:, None] if x.ndim == 3 else x
 
 

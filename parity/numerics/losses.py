@@ -26,5 +26,13 @@ def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The mean of `cross_entropies`."""
+    """The mean of `cross_entropies`.
+
+    Args:
+        logits: [n, classes], of any floating-point dtype.
+        labels: whole numbers [n], each below `classes`.
+
+    Returns:
+        In nats, computed in float64.
+    """
     return float(cross_entropies(logits, labels).mean())

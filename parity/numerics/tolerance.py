@@ -47,6 +47,10 @@ def compare_with_derived_limits(
             number of a run (0, 1, ...); it is called only where the fixed limits do not hold.
         scales: as in `compare`.
         most: the largest gap, relative to an array's scale, that can be explained by rounding.
+
+    Returns:
+        The comparison of the second side with the first. Its limits are the fixed ones where these hold, or where
+        rounding cannot explain what fails; else for each array the larger of the fixed and the derived one.
     """
     first, second = sides.values()
     comparison = compare(first, second, limits, scales=scales)
@@ -72,7 +76,19 @@ def _may_be_rounding(comparison: Comparison, severest: float, most: float) -> bo
 
 
 def alarm_factor(elements: int, false_alarm: float = FALSE_ALARM) -> float:
-    """How many standard deviations one of so many near enough normal errors exceeds with the chance `false_alarm`."""
+    """How many standard deviations one of so many near enough normal errors exceeds with the chance `false_alarm`.
+
+    Args:
+        elements: at least 1.
+        false_alarm: above 0, below 1.
+
+    Returns:
+        The factor for a standard deviation.
+
+    Example:
+        >>> round(alarm_factor(1_000_000), 1)
+        7.5
+    """
     return math.sqrt(2 * math.log(2 * elements / false_alarm))
 
 
@@ -133,6 +149,9 @@ def perturb(
         draw: where the errors come from.
         rounding: the largest relative error of one rounding.
         dtype: of the result.
+
+    Returns:
+        New arrays by the same names, of the same shapes.
     """
 
     def perturbed_array(name: str, array: np.ndarray, own: np.random.Generator) -> np.ndarray:
@@ -154,7 +173,16 @@ class Roundings:
     size: float = FLOAT32_ROUNDING  # of one, relative to the number
 
     def of(self, name: str, array: np.ndarray, *index: int) -> np.ndarray:
-        """The array, moved, as float64; `index` gives arrays of the same name different errors."""
+        """The array, moved, as float64.
+
+        Args:
+            name: a kernel is known by it, see `perturb`.
+            array: of any floating-point dtype.
+            index: further numbers for the seed: arrays that are to get different errors need different ones.
+
+        Returns:
+            float64, of the same shape; the same in every call and in both workers.
+        """
         draw = np.random.default_rng([*self.seed, *index])
         return perturb({name: array.astype("float64")}, draw, self.size)[name]
 
@@ -164,6 +192,12 @@ def sum_roundings(terms: int) -> float:
 
     Such a sum in `LANES` rows side by side makes a random walk of sqrt(terms / LANES) roundings; `perturb` moves what
     is no kernel by four, which are a walk of two.
+
+    Args:
+        terms: of one sum, such as the pixels of a batch.
+
+    Returns:
+        A factor for `rounding`, 1 or more.
     """
     return max(1.0, math.sqrt(terms / LANES) / 2)
 
@@ -171,7 +205,17 @@ def sum_roundings(terms: int) -> float:
 def perturb_like_terms(
     array: np.ndarray, draw: np.random.Generator, rounding: float = FLOAT32_ROUNDING, dtype: str = "float64"
 ) -> np.ndarray:
-    """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum."""
+    """Each number moved as a term of a float32 sum over all axes but the last, by a random walk along the sum.
+
+    Args:
+        array: [..., outputs], the terms of each output's sum in order.
+        draw: where the errors come from.
+        rounding: the largest relative error of one rounding.
+        dtype: of the result.
+
+    Returns:
+        A new array of the same shape.
+    """
     perturbed = np.empty(array.shape, dtype)
     outputs = array.shape[-1]
     old, new = array.reshape(-1, outputs), perturbed.reshape(-1, outputs)

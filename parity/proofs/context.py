@@ -49,7 +49,14 @@ class ProofContext:
         self.parts: dict[int, Dataset] = {}  # of the data set, by the number of training images
 
     def describe(self) -> dict[str, Description]:
-        """Both twins' entries, layers and dropout sites, by framework. Raises WorkerError."""
+        """Both twins' entries, layers and dropout sites, by framework.
+
+        Returns:
+            The same dictionary in every call: the workers are asked once.
+
+        Raises:
+            WorkerError: a worker failed, with what it said.
+        """
         if not self.descriptions:
             self.descriptions = self.workers.map(lambda worker: worker.describe(self.network.name))
         return self.descriptions
@@ -61,21 +68,45 @@ class ProofContext:
 
         Args:
             dtype: "float32" or "float64".
+
+        Returns:
+            Arrays by canonical name, those of `proof_state`; the float32 ones are not copied.
+
+        Raises:
+            WorkerError: a worker failed, with what it said.
         """
         if not self.drawn:
             self.drawn = proof_state(self.entries(), self.seed)
         return {name: array.astype(dtype, copy=False) for name, array in self.drawn.items()}
 
     def entries(self) -> list[Entry]:
-        """The state's entries, as the first twin lists them. The certificate proves that the other's are equal."""
+        """The state's entries, as the first twin lists them. The certificate proves that the other's are equal.
+
+        Returns:
+            In the order of the forward pass.
+
+        Raises:
+            WorkerError: a worker failed, with what it said.
+        """
         return next(iter(self.describe().values())).entries
 
     def layers(self) -> list[dict[str, Any]]:
-        """The layers' specs in the order of the network, as the first twin lists them."""
+        """The layers' specs in the order of the network, as the first twin lists them.
+
+        Returns:
+            A new list of `name`, `kind` and the kind's numbers.
+
+        Raises:
+            WorkerError: a worker failed, with what it said.
+        """
         return list(next(iter(self.describe().values())).layers)
 
     def images(self) -> np.ndarray:
-        """Images of the data set: float32 [batch, h, w, 3] in -2..2, enlarged where the network takes larger ones."""
+        """Images of the data set, enlarged or cut to the network's size; the same ones in every call.
+
+        Returns:
+            float32 [batch, h, w, 3] in -2..2.
+        """
         picks = np.random.default_rng(self.seed).choice(len(self.dataset.train_images), self.batch, replace=False)
         pixels = self._resized(self.dataset.train_images[np.sort(picks)])
         return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
@@ -98,6 +129,9 @@ class ProofContext:
 
         Args:
             count: how many training images. Of test images there are two batches of an evaluation and a half.
+
+        Returns:
+            Images uint8 [n, h, w, 3] and labels uint8 [n]; some images twice where the data set has too few.
         """
         if count not in self.parts:
             self.parts[count] = self._part(count)
@@ -132,6 +166,9 @@ class ProofContext:
 
         Args:
             dtype: "float32" or "float64".
+
+        Returns:
+            By framework and stage, canonical outputs in `dtype`.
 
         Raises:
             WorkerError: a worker failed, with what it said.

@@ -41,6 +41,12 @@ ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
 def evaluation(context: ProofContext) -> Proof:
     """Level 7. Logits, loss, accuracy and count of the evaluation in both precisions, and its side effects.
 
+    Args:
+        context: the network, its workers and its data.
+
+    Returns:
+        The proof; its gap is the worst of all comparisons, with the float32 gaps of each framework beside it.
+
     Raises:
         WorkerError: a worker failed, with what it said.
     """
@@ -96,6 +102,15 @@ def evaluation_probe(context: ProofContext) -> EvaluationProbe:
     These faults would then stay unseen: classes that are not counted, a loss or logits that are cut, counts that
     overflow, a comparison of rounded logits. The last layer is linear: another kernel and bias make its logits vary
     from image to image.
+
+    Args:
+        context: the network, its workers and its data; the first worker evaluates once.
+
+    Returns:
+        A float32 state, and the data of the proven trainings with other test labels.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     framework = next(iter(context.workers))  # one of them is enough to see how large logits are
     start(context, recipe_for(context), only=framework)
@@ -145,6 +160,12 @@ def predictions(context: ProofContext, precision: str, state: State | None = Non
         precision: of the model: "float32" or "float64".
         state: float32 weights and statistics; those of the proofs if None.
         changed: arrays in place of the proof's: `images` uint8 [n, h, w, 3], `mean` float32 [h, w, 3].
+
+    Returns:
+        By framework, in `precision`.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     arrays = prepared(training_part(context), recipe_for(context))
     data = {"images": arrays["test_images"]} | ({"mean": arrays["test_mean"]} if "test_mean" in arrays else {})

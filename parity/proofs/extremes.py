@@ -74,7 +74,13 @@ def extreme_state(state: State, layers: Sequence[Mapping[str, Any]], extreme: Ex
 
 
 def scaled_up(arrays: Mapping[str, np.ndarray]) -> Arrays:
-    """Each array scaled so that its largest number is `LARGEST_INPUT`; zeros stay zeros.
+    """Each array scaled so that its largest number is `LARGEST_INPUT`.
+
+    Args:
+        arrays: of any shape and floating-point dtype, none of them empty.
+
+    Returns:
+        New arrays by the same names; an array of zeros stays as it is.
 
     Example:
         >>> scaled_up({"a": np.array([0.5, -2.0])})["a"].tolist()
@@ -90,6 +96,9 @@ def extreme_plan(plan: Arrays, labels: np.ndarray, extreme: Extreme) -> Arrays:
         plan: arrays of an epoch, as `parity.data.batches.plan_arrays` makes them.
         labels: [n], of the images that `plan["order"]` counts.
         extreme: which of the two.
+
+    Returns:
+        A new plan that shares all arrays but `order`; images that are too few stand in the row several times.
     """
     chosen = np.flatnonzero((labels == CLASS) == extreme.right)
     if not extreme.right:

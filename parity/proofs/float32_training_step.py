@@ -81,6 +81,12 @@ def float32_step(context: ProofContext) -> Proof:
 
     Then the optimizer alone, for as many steps as a training has.
 
+    Args:
+        context: the network, its workers and its data.
+
+    Returns:
+        The proof, with the gaps of each framework; one that failed at once where the machine has too little memory.
+
     Raises:
         WorkerError: a worker failed, with what it said.
     """

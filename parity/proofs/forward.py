@@ -26,6 +26,12 @@ def certificate(context: ProofContext) -> Proof:
     The last part runs every layer that has parameters on random maps, alone, in both frameworks and in numpy. A
     transposed square kernel, or two exchanged arrays of one shape, survive a round trip; they do not survive that.
 
+    Args:
+        context: the network and its workers.
+
+    Returns:
+        The proof; failed before any transfer where the two states do not correspond.
+
     Raises:
         WorkerError: a worker failed, with what it said.
     """
@@ -64,7 +70,17 @@ def certificate(context: ProofContext) -> Proof:
 
 
 def float64_forward(context: ProofContext) -> Proof:
-    """Level 2. Every named stage of the twins agrees in float64: the algorithms are the same. Raises WorkerError."""
+    """Level 2. Every named stage of the twins agrees in float64: the algorithms are the same.
+
+    Args:
+        context: the network, its workers and its data.
+
+    Returns:
+        The proof; its first failure is the first stage, in the order of the network, that differs.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     first, second = context.stages("float64").values()
     comparison = compare(first, second, FLOAT64_LIMIT)
     return make_proof(context, 2, compared_counts({"": comparison}), comparison.explain(), comparison)
@@ -72,6 +88,12 @@ def float64_forward(context: ProofContext) -> Proof:
 
 def float32_forward(context: ProofContext) -> Proof:
     """Level 3. Each framework's float32 stages against the float64 reference, within the limit derived for each stage.
+
+    Args:
+        context: the network, its workers and its data.
+
+    Returns:
+        The proof, with the gap of each framework.
 
     Raises:
         WorkerError: a worker failed, with what it said.
@@ -107,6 +129,9 @@ def against_exact(
         moved: the same with weights and inputs perturbed by float32 rounding.
         rounded: its float32 stages.
         oracles: the float64 stages that these are compared with.
+
+    Returns:
+        By framework, with the same limits; a stage that a perturbed run lacks has the limit NaN, which fails.
     """
     derived = [derive_limits(exact[name], [moved[name]]) for name in exact]
     stages = next(iter(exact.values()))
@@ -115,12 +140,26 @@ def against_exact(
 
 
 def labelled(comparisons: Mapping[str, Comparison]) -> list[str]:
-    """The problems of several comparisons, one line each, with the comparison's name in front."""
+    """The problems of several comparisons, one line each, with the comparison's name in front.
+
+    Args:
+        comparisons: by name.
+
+    Returns:
+        Empty where nothing is wrong.
+    """
     return [f"{name}: {line}" for name, comparison in comparisons.items() for line in comparison.explain()]
 
 
 def compared_counts(comparisons: Mapping[str, Comparison]) -> dict[str, int]:
-    """How many stages and elements several comparisons compared, as a proof records it."""
+    """How many stages and elements several comparisons compared, as a proof records it.
+
+    Args:
+        comparisons: by name.
+
+    Returns:
+        `stages` and `elements`, sums over all comparisons.
+    """
     return {
         "stages": sum(len(comparison.gaps) for comparison in comparisons.values()),
         "elements": sum(comparison.elements for comparison in comparisons.values()),
@@ -155,6 +194,12 @@ def probe_layers(context: ProofContext, arrays: Arrays, dtype: str = "float64") 
         context: the network and its workers.
         arrays: the groups `state` and `input`, packed; inputs by the layer's name.
         dtype: "float32" or "float64", of the model.
+
+    Returns:
+        Outputs in `dtype`, maps NHWC.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     return context.workers.map(lambda worker: worker.probe_layers(context.network.name, arrays, dtype))
 

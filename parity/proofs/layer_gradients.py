@@ -54,6 +54,9 @@ def gradients_alone(context: ProofContext) -> dict[str, Comparison]:
 
     Limits are derived from float64 runs with inputs, gradients and weights that are perturbed by float32 rounding.
 
+    Args:
+        context: the network, its workers and its data.
+
     Returns:
         By framework: a comparison of arrays named `<layer>/input`, `<layer>/kernel` and so on.
 
@@ -120,13 +123,27 @@ def of_layers(state: State, layers: Iterable[str]) -> State:
     Args:
         state: canonical names and arrays.
         layers: names of layers; those without arrays add nothing.
+
+    Returns:
+        In the order of `layers`, not copied.
     """
     own = by_layer(state)
     return {name: array for layer in layers for name, array in own.get(layer, {}).items()}
 
 
 def probes_of(context: ProofContext) -> Probes:
-    """Probes for every layer that has one input and a numpy reference, and that both twins have."""
+    """Probes for every layer that has one input and a numpy reference, and that both twins have.
+
+    Args:
+        context: the network and its workers.
+
+    Returns:
+        Inputs [4, h, w, c] or [4, features] and gradients of the outputs, evenly spaced in -2..2; of layers without
+        weights the last input is `LARGE_FACTOR` times as large.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
+    """
     states = by_layer(context.state("float64"))
     draw = np.random.default_rng(context.seed)
     inputs: Arrays = {}

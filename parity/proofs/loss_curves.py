@@ -118,6 +118,12 @@ def curves_proof(curves: Curves, frameworks: Sequence[str]) -> Proof:
     Args:
         curves: of one network.
         frameworks: the two names, as in the names of the runs.
+
+    Returns:
+        The proof; its gap is the largest difference of a step, relative to the larger loss.
+
+    Raises:
+        KeyError: the curves have no float64 run of a framework.
     """
     one, other = (np.array(curves.losses[f"{framework} float64"]) for framework in frameworks)
     gaps = relative_gaps(one, other)

@@ -61,6 +61,9 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
         context: the network and its workers.
         recipe: in place of the network's own.
 
+    Returns:
+        The proof, with the update rule in its title.
+
     Raises:
         WorkerError: a worker failed, with what it said.
     """
@@ -138,6 +141,9 @@ def steps_titled(proof: Proof, recipe: Recipe) -> Proof:
     Args:
         proof: of level 6.
         recipe: whose update rule was proven.
+
+    Returns:
+        A new proof.
     """
     return replace(proof, title=f"{proof.title}: {recipe.optimizer.kind}")
 
@@ -147,6 +153,9 @@ def rule_recipe(kind: str) -> Recipe:
 
     Args:
         kind: one of `OPTIMIZERS`.
+
+    Returns:
+        A recipe of two epochs; the learning rate is divided by ten after the first.
 
     Example:
         >>> rule_recipe("adam").schedule.base
@@ -167,9 +176,13 @@ def rule_recipe(kind: str) -> Recipe:
 
 
 def boundary_rates(schedule: Schedule) -> np.ndarray:
-    """Learning rates of the proof's steps, float32 [10]: five from before the schedule's first change, five from after.
+    """Learning rates of the proof's steps: five from before the schedule's first change, five from after.
 
-    A schedule without a drop (constant, or decaying with every step) is given one, to a tenth.
+    Args:
+        schedule: of a recipe. One without a drop (constant, or decaying with every step) is given one, to a tenth.
+
+    Returns:
+        float32 [10].
 
     Example:
         >>> [f"{rate:g}" for rate in boundary_rates(Schedule(0.1))[4:6]]

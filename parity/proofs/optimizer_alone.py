@@ -66,6 +66,9 @@ def steps_of(context: ProofContext, recipe: Recipe) -> int:
     Args:
         context: with the data set.
         recipe: with the batch and the number of epochs.
+
+    Returns:
+        Of all epochs, without incomplete batches; an epoch counts as one step at least.
     """
     return recipe.epochs * max(1, len(context.dataset.train_images) // recipe.batch)
 
@@ -101,6 +104,12 @@ def repeated_updates(
         recipe: with the update rule and the base learning rate.
         steps: how many are run; in float64 no more than `FLOAT64_STEPS`.
         precision: "float32" or "float64".
+
+    Returns:
+        Updates [26] in `precision`, by framework and then by the numbers of `checkpoints_of`, counted from 1.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     checkpoints = checkpoints_of(min(steps, FLOAT64_STEPS) if precision == "float64" else steps)
     given = {"gradient": GRADIENTS.astype(precision)}
@@ -113,11 +122,14 @@ def repeated_updates(
 
 
 def apparent_epsilon(recipe: Recipe, update: np.ndarray) -> float | None:
-    """The epsilon with which Adam makes a given first update; None where no epsilon explains it.
+    """The epsilon with which Adam makes a given first update.
 
     Args:
         recipe: with the update rule and the base learning rate.
         update: [26], what the first step subtracted from the weights for `GRADIENTS`.
+
+    Returns:
+        The epsilon, near 0 where none is in effect; None where no epsilon explains the update.
     """
     ratio = np.abs(update / _rate(recipe))
     if not np.all((ratio > 0) & (ratio < 1 + 1e-3)):

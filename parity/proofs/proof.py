@@ -30,6 +30,9 @@ def make_proof(
         problems: what is wrong, one line each, for the user.
         worst: the comparison with the largest gap for its limit; its gap is the proof's.
         frameworks: the worst gap of each framework's own comparison, where the level has these.
+
+    Returns:
+        As `proof_of`; failed also where `worst` is None or has no gap.
     """
     proof = proof_of(
         context.network.name, context.dataset.title, level, compared, problems, worst, frameworks=frameworks
@@ -57,6 +60,9 @@ def proof_of(
         problems: what is wrong, one line each, for the user.
         worst: the comparison with the largest gap for its limit.
         frameworks: the worst gap of each framework's own comparison.
+
+    Returns:
+        The record, without causes and with 0 seconds.
     """
     gap = worst.worst if worst else None
     first = worst.first_failure if worst else None
@@ -77,7 +83,14 @@ def proof_of(
 
 
 def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, OwnGap]:
-    """The worst gap of each framework's own comparison, for a proof's record; none of one that compared nothing."""
+    """The worst gap of each framework's own comparison, for a proof's record.
+
+    Args:
+        comparisons: by framework.
+
+    Returns:
+        By framework; one that compared nothing is left out.
+    """
     return {
         name: OwnGap(comparison.worst.gap, comparison.worst.limit, comparison.worst.name)
         for name, comparison in comparisons.items()
@@ -86,5 +99,12 @@ def by_framework(comparisons: Mapping[str, Comparison]) -> dict[str, OwnGap]:
 
 
 def worst_of(comparisons: Iterable[Comparison]) -> Comparison:
-    """The comparison with the largest gap in units of its limit. One that compared nothing is worse than any."""
+    """The comparison with the largest gap in units of its limit. One that compared nothing is worse than any.
+
+    Args:
+        comparisons: at least one.
+
+    Returns:
+        The first of the worst.
+    """
     return max(comparisons, key=lambda comparison: comparison.worst.severity if comparison.worst else math.inf)

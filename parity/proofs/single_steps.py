@@ -127,7 +127,14 @@ def _run(
 
 
 def remembers(recipe: Recipe) -> bool:
-    """Whether gradients can be read from the optimizer's memory; plain SGD has none, and shows them in the weights."""
+    """Whether gradients can be read from the optimizer's memory.
+
+    Args:
+        recipe: with the update rule.
+
+    Returns:
+        False for plain SGD, which has no memory and shows its gradients in the weights.
+    """
     return recipe.optimizer.kind != "sgd"
 
 
@@ -152,6 +159,9 @@ def from_row(plan: Arrays, index: int) -> Arrays:
         plan: arrays of an epoch, one row for each step.
         index: the row that becomes the first.
 
+    Returns:
+        A new plan of the same dtypes.
+
     Example:
         >>> from_row({"rate": np.array([0.1, 0.2, 0.3])}, 1)["rate"].tolist()
         [0.2, 0.3, 0.1]
@@ -166,6 +176,12 @@ def current_state(context: ProofContext, worker: Worker, *, weights: bool = True
         context: the network.
         worker: with a started training.
         weights: whether with all weights; else running statistics and the optimizer's memory only.
+
+    Returns:
+        Copies in the training's precision.
+
+    Raises:
+        WorkerError: the worker failed, with what it said.
     """
     exported = worker.export_training(context.network.name, optimizer=True, weights=weights)
     return TrainerState(exported.state, exported.optimizer)

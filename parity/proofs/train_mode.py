@@ -48,6 +48,13 @@ ALONE = "batch norms alone"
 def train_mode_forward(context: ProofContext) -> Proof:
     """Level 4. Batch statistics, shared dropout masks, running statistics after 5 passes; each batch norm alone.
 
+    Args:
+        context: the network, its workers and its data.
+
+    Returns:
+        The proof; its gap is the worst of the float64 comparisons, with the float32 gaps of each framework's batch
+        norms beside it.
+
     Raises:
         WorkerError: a worker failed, with what it said.
     """
@@ -91,6 +98,12 @@ def gradients(context: ProofContext) -> Proof:
 
     Gaps are relative to the largest gradient of the layer. A bias before a batch norm has a gradient of zero, so that
     its own scale would be rounding alone.
+
+    Args:
+        context: the network, its workers and its data.
+
+    Returns:
+        The proof; a trainable array without a gradient is a problem.
 
     Raises:
         WorkerError: a worker failed, with what it said.
@@ -151,7 +164,14 @@ def recounted(loss: float, logits: np.ndarray, labels: np.ndarray, limit: float)
 
 
 def recipe_for(context: ProofContext) -> Recipe:
-    """The recipe of the context's network."""
+    """The recipe of the context's network.
+
+    Args:
+        context: of a network of the catalogue.
+
+    Returns:
+        With the batch and the epochs of a real training; the proofs take smaller batches, see `training_batch`.
+    """
     return recipe_of(context.network.recipe)
 
 
@@ -207,6 +227,12 @@ def train_rows(context: ProofContext, worker: Worker, plan: Arrays, first: int, 
         plan: arrays of an epoch.
         first: the first row, from 0.
         count: how many rows.
+
+    Returns:
+        Mean loss and accuracy of these steps.
+
+    Raises:
+        WorkerError: the worker failed, or has no training.
     """
     return worker.train_epoch(context.network.name, plan, begin=first, end=first + count)
 
@@ -217,7 +243,14 @@ def training_batch(context: ProofContext) -> int:
 
 
 def training_part(context: ProofContext) -> Dataset:
-    """The images and labels of the proven trainings."""
+    """The images and labels of the proven trainings.
+
+    Args:
+        context: the network and its data.
+
+    Returns:
+        As many training images as the steps of level 6 take; see `ProofContext.part`.
+    """
     return context.part(training_batch(context) * STEPS)
 
 
@@ -318,12 +351,25 @@ def probe_batch_norms(context: ProofContext, dtype: str, arrays: Arrays) -> dict
         context: the network and its workers.
         dtype: "float32" or "float64".
         arrays: the groups `state` and `input`, packed, of this dtype; inputs by the layer's name.
+
+    Returns:
+        By framework: `<name>/output`, and the running `<name>/mean` and `<name>/variance` after the step, in `dtype`.
+
+    Raises:
+        WorkerError: a worker failed, with what it said.
     """
     return context.workers.map(lambda worker: worker.probe_batch_norms(context.network.name, dtype, arrays))
 
 
 def probe_inputs_of_batch_norms(context: ProofContext) -> Arrays:
-    """Drawn float32 numbers for every batch norm alone, as float64: [n, h, w, c] or [n, features], by layer name."""
+    """Drawn inputs for every batch norm alone.
+
+    Args:
+        context: the network and its workers.
+
+    Returns:
+        By layer name, standard normal float32 numbers as float64: [4, 6, 6, c] or [16, features].
+    """
     layers = context.layers()
     state = context.state("float64")
     draw = np.random.default_rng(context.seed)

@@ -26,6 +26,9 @@ def rates_of(detections: Sequence[Detection]) -> Rates:
     Args:
         detections: at least one, of any networks and traps.
 
+    Returns:
+        Counts, not shares: each at most `injected`.
+
     Raises:
         ValueError: nothing was injected, so that there is no rate.
     """

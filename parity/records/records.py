@@ -52,12 +52,26 @@ class Record(Part, frozen=True, tag_field="kind"):
         return str(self.__struct_config__.tag)
 
     def as_dict(self) -> dict[str, Any]:
-        """This record as plain JSON values, `kind` included."""
+        """This record as plain JSON values, `kind` included.
+
+        Returns:
+            What `from_dict` reads. A float may be NaN or infinite, which strict JSON does not have.
+        """
         return dict(msgspec.to_builtins(self, enc_hook=_plain))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `as_dict` wrote, now or in an earlier version. Raises RecordError for what does not fit."""
+        """The record that `as_dict` wrote, now or in an earlier version.
+
+        Args:
+            values: plain JSON values, which are not changed; without `kind` they are taken for one of this class.
+
+        Returns:
+            A record of this class.
+
+        Raises:
+            RecordError: a field that is missing, unknown, or of another type or range; the message has its path.
+        """
         return validated(of_today(values), cls)
 
 

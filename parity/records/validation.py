@@ -43,6 +43,9 @@ def validated(values: Any, kind: type[T], where: str = "") -> T:
         kind: the type that they should be of.
         where: the path of the values in their file, for messages.
 
+    Returns:
+        A new value of type `kind`; `values` are not changed.
+
     Raises:
         RecordError: the path of the first field that does not fit, what was expected there, and what was found.
     """

@@ -25,31 +25,71 @@ class WorkerDevice(ABC):
 
     @abstractmethod
     def use(self, device: str, threads: int) -> None:
-        """Choose "cpu" or "gpu" and the number of CPU threads. Raises RuntimeError when the device is not there."""
+        """Choose the device and the number of CPU threads.
+
+        Args:
+            device: "cpu" or "gpu".
+            threads: 1 or more.
+
+        Raises:
+            RuntimeError: the framework does not see the device; the message names the package to install.
+        """
 
     @abstractmethod
     def gpus(self) -> int:
-        """How many GPUs the framework sees."""
+        """How many GPUs the framework sees.
+
+        Returns:
+            0 also where it was built without them.
+        """
 
     @abstractmethod
     def gpu_name(self) -> str:
-        """What the GPU is called."""
+        """What the GPU is called.
+
+        Returns:
+            The name of the first one, as its driver gives it; called only where `use` chose it.
+        """
 
     @abstractmethod
     def gpu_peak_memory(self) -> int:
-        """Bytes: the high-water mark of the GPU's memory."""
+        """The high-water mark of the GPU's memory.
+
+        Returns:
+            Bytes that this process had allocated at most.
+        """
 
     @abstractmethod
     def lacks(self) -> list[str]:
-        """The functions that the suite knows and this version does not have, as users write them."""
+        """The functions that the suite knows and this version does not have.
+
+        Returns:
+            Full names, as users write them ("keras.ops.relu").
+        """
 
     @abstractmethod
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """The product of two float32 matrices, as the device computes it."""
+        """The product of two float32 matrices, as the device computes it.
+
+        Args:
+            a: [m, k].
+            b: [k, n].
+
+        Returns:
+            float32 [m, n].
+        """
 
     @abstractmethod
     def conv2d(self, maps: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """The float32 convolution of maps NHWC with a kernel HWIO, not padded."""
+        """A float32 convolution, not padded, with stride 1, as the device computes it.
+
+        Args:
+            maps: [n, h, w, in].
+            kernel: [kh, kw, in, out].
+
+        Returns:
+            float32 [n, h - kh + 1, w - kw + 1, out].
+        """
 
     @abstractmethod
     def train_in_bfloat16(self) -> None:
@@ -65,7 +105,11 @@ class WorkerDevice(ABC):
         return self.setup, self.environment, self.settings, self.supports
 
     def setup(self, device: str, threads: int) -> dict[str, Any]:
-        """Choose the device ("cpu" or "gpu") and the number of CPU threads; before anything is computed.
+        """Choose the device and the number of CPU threads; before anything is computed.
+
+        Args:
+            device: "cpu" or "gpu".
+            threads: 1 or more.
 
         Returns:
             Both, as they were set.
@@ -78,7 +122,11 @@ class WorkerDevice(ABC):
         return dict(self._settings)
 
     def environment(self) -> dict[str, Any]:
-        """What the report says of this framework: versions, device, threads, probed precision."""
+        """What the report says of this framework; runs the probe of precision on the device.
+
+        Returns:
+            The fields of `parity.workers.client.device.FrameworkFacts`: versions, device, threads, probed precision.
+        """
         gpu = self._settings["device"] == "gpu"
         return {
             "version": self.version,
@@ -91,12 +139,23 @@ class WorkerDevice(ABC):
         } | in_this_process(*self.packages)
 
     def probe_precision(self) -> dict[str, Any]:
-        """Relative errors of a float32 matrix product and convolution against float64: flags lie, numbers do not."""
+        """Relative errors of a float32 matrix product and convolution against float64: flags lie, numbers do not.
+
+        Returns:
+            `matmul_error`, `conv_error` and `verdict`, see `parity.runtime.precision.verdict`.
+        """
         a, b, product, maps, kernel, convolved = reference_problem()
         return verdict(self.matmul(a, b), product, self.conv2d(maps, kernel), convolved)
 
     def supports(self, precision: str) -> dict[str, str]:
-        """Why the device cannot train in this precision, found by trying; empty if it can."""
+        """Whether the device can train in this precision, found by trying.
+
+        Args:
+            precision: "float32", "float64" or "bfloat16"; only the last one is in question.
+
+        Returns:
+            `problem`: why it cannot; empty if it can.
+        """
         if precision != "bfloat16":
             return {"problem": ""}
         try:
@@ -107,9 +166,17 @@ class WorkerDevice(ABC):
         return {"problem": ""}
 
     def peak_memory(self) -> int:
-        """Bytes: the high-water mark of the device's memory, on the CPU of the process."""
+        """The high-water mark of the device's memory, on the CPU of the process.
+
+        Returns:
+            Bytes.
+        """
         return self.gpu_peak_memory() if self._settings["device"] == "gpu" else high_water()
 
     def settings(self) -> dict[str, Any]:
-        """Device and threads as set up, and the framework's version."""
+        """Device and threads as set up, and the framework's version.
+
+        Returns:
+            `device`, `threads` (0 before `setup`) and `version`.
+        """
         return self._settings | {"version": self.version}

@@ -21,7 +21,14 @@ class Faults(dict[str, Callable[..., Patches]]):
     """Faults by name: of layers, which are given the layer, or of trainings, which are given nothing."""
 
     def named(self, name: FaultName) -> Callable[[FaultFunction], FaultFunction]:
-        """Decorates the fault of that name."""
+        """Decorates the fault of that name.
+
+        Args:
+            name: under which `FaultSession.inject` finds it; a fault that had it before is replaced.
+
+        Returns:
+            A decorator that keeps the function and leaves it as it is.
+        """
 
         def decorate(fault: FaultFunction) -> FaultFunction:
             self[name] = fault
@@ -52,15 +59,19 @@ class FaultSession:
     def inject(self, network: str, fault: str, stage: str = "") -> dict[str, Any]:
         """Put a fault into a layer of the network's models, those that trainings build included, or into the training.
 
-        It stays until `restore`.
+        It stays until `restore`, which is called first: one fault at a time.
 
         Args:
-            network: its name.
-            fault: its name.
+            network: as the catalogue names it; the training's faults do not use it.
+            fault: a `parity.catalogue.traps.FaultName`.
             stage: the layer's canonical name; the training's faults do not use it.
+
+        Returns:
+            Nothing: {}, the reply of a verb.
 
         Raises:
             KeyError: an unknown fault or layer.
+            UnknownNetworkError: there is no such network.
         """
         self.restore()
         if fault in self._training_faults:
@@ -72,7 +83,11 @@ class FaultSession:
         return {}
 
     def restore(self) -> dict[str, Any]:
-        """Remove what was injected, and forget the training, which may be compiled with it."""
+        """Remove what was injected, and forget the training, which may be compiled with it.
+
+        Returns:
+            Nothing: {}, also where no fault was in.
+        """
         self._injected.close()
         self._loop.forget_training()  # it may be compiled with the fault in it
         return {}

@@ -38,12 +38,23 @@ class Step:
         return of(self.kind, self.numbers)
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """As plain JSON values.
+
+        Returns:
+            By field; tuples become lists in JSON, which `from_dict` undoes.
+        """
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Step:
-        """What `as_dict` gave, after a way through JSON."""
+        """What `as_dict` gave, after a way through JSON.
+
+        Args:
+            values: by field; lists or tuples.
+
+        Returns:
+            The step, with tuples.
+        """
         shapes = {kind: tuple(shape) for kind, shape in values["shapes"].items()}
         tuples = {name: tuple(values[name]) for name in ("inputs", "output")}
         return cls(values["name"], values["kind"], dict(values["numbers"]), shapes, **tuples, layer=values["layer"])
@@ -68,7 +79,14 @@ class Graph:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Graph:
-        """From a worker's description."""
+        """From a worker's description.
+
+        Args:
+            values: by field, as the verb `load_model` gives them.
+
+        Returns:
+            The graph, with tuples in its steps.
+        """
         steps = [Step.from_dict(step) for step in values["steps"]]
         return cls(
             steps,
@@ -82,6 +100,13 @@ class Graph:
 
 def few(names: Iterable[str], shown: int = 3) -> str:
     """The first names of many, and how many more there are.
+
+    Args:
+        names: in order.
+        shown: how many are named at most.
+
+    Returns:
+        One line; empty for no names.
 
     Example:
         >>> few(["a", "b", "c", "d", "e"])

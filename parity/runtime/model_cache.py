@@ -17,7 +17,18 @@ class ModelCache:
         self._kept: dict[tuple[str, str], Any] = {}
 
     def get(self, name: str, dtype: str) -> Any:
-        """The model of that network and dtype, built if it is not kept."""
+        """The model of that network and dtype, built if it is not kept.
+
+        Args:
+            name: of the network, see `parity.catalogue.networks.network`.
+            dtype: "float32" or "float64".
+
+        Returns:
+            The framework's model, with the weights of its last use: every caller loads its own.
+
+        Raises:
+            UnknownNetworkError: there is no such network.
+        """
         key = name, dtype
         model = self._kept.pop(key, None)
         room = 0 if network(name).params > LARGE else 1  # models beside this one

@@ -58,7 +58,20 @@ class Host:
         )
 
     def model(self, network: str, dtype: str = "") -> HostedModel:
-        """The model in `dtype`, or in the precision that the comparison is made in."""
+        """The model in one precision, built where the last one that was built is not in it.
+
+        Args:
+            network: the name of a loaded model.
+            dtype: "float32" or "float64"; empty for the precision that the comparison is made in.
+
+        Returns:
+            The model under its canonical names, with the weights that it had last.
+
+        Raises:
+            KeyError: no model of this name is loaded.
+            TargetError: it cannot be built in this precision, or does not run.
+            WeightsError: a file of weights that cannot be read.
+        """
         loaded = self.loaded[network]
         dtype = dtype or loaded.spec.dtype
         if loaded.built is None or loaded.built.dtype != dtype:
@@ -68,7 +81,19 @@ class Host:
         return loaded.built
 
     def with_state(self, network: str, dtype: str = "", roundings: Roundings | None = None) -> HostedModel:
-        """As `model`, with the kept state loaded, moved by `roundings`."""
+        """As `model`, with the kept state loaded.
+
+        Args:
+            network: the name of a loaded model.
+            dtype: as in `model`.
+            roundings: by which the state is moved; None for not at all.
+
+        Returns:
+            The model.
+
+        Raises:
+            StateError: the kept state does not fit, or none is kept.
+        """
         model = self.model(network, dtype)
         model.load(self.loaded[network].kept, roundings)
         return model
@@ -83,6 +108,12 @@ class Host:
             inputs: [n, *input].
             dtype: as in `model`.
             roundings: the fields of `Roundings`, by which the state and the inputs are moved; None for neither.
+
+        Returns:
+            The model, and the inputs in its dtype; whole numbers as they are.
+
+        Raises:
+            StateError: the kept state does not fit, or none is kept.
         """
         moved_by = Roundings(**roundings) if roundings else None
         model = self.with_state(network, dtype, moved_by)
@@ -120,13 +151,30 @@ class Host:
         return {"entries": [dataclasses.asdict(replace(slot.entry, dtype="float32")) for slot in slots]}
 
     def fix_model(self, network: str, code: str) -> dict[str, Any]:
-        """Build the model anew and let code of the form `def fix(model): ...` change it; its graph."""
+        """Build the model anew and let code change it.
+
+        Canonical names and code that changed it before are dropped, the kept state stays.
+
+        Args:
+            network: the name of a loaded model.
+            code: Python source of the form `def fix(model): ...`, which changes the framework's model in place.
+
+        Returns:
+            The changed model's graph, as `load_model` gives it.
+
+        Raises:
+            TargetError: the changed model does not run. What the code itself raises comes as it is.
+        """
         loaded = self.loaded[network]
         loaded.fixes, loaded.names, loaded.built = [code], {}, None
         return dataclasses.asdict(self.model(network).graph())
 
     def draw_state(self, network: str, seed: int) -> dict[str, Any]:
         """Draw a state of random float32 numbers, keep it for the runs that follow, load it and read it back.
+
+        Args:
+            network: the name of a loaded model whose steps were adopted.
+            seed: both workers draw the same numbers from one seed, see `proof_state`.
 
         Returns:
             By name, the sha256 of every array as it was `drawn` and as it was `read`.
@@ -137,29 +185,71 @@ class Host:
         return {"drawn": digests(loaded.kept.state), "read": digests(model.export())}
 
     def keep_state(self, network: str, arrays: Arrays) -> dict[str, Any]:
-        """Keep a canonical float32 state; the runs that follow use it."""
+        """Keep a canonical state; the runs that follow use it.
+
+        Args:
+            network: the name of a loaded model.
+            arrays: float32, by canonical name; whether they fit is checked when they are loaded.
+
+        Returns:
+            Nothing: {}, the reply of a verb.
+        """
         self.loaded[network].kept = KeptState(arrays)
         return {}
 
     def own_state(self, network: str) -> tuple[dict[str, Any], Arrays]:
-        """The weights that the user's model was built with: canonical, in float32, of the adopted steps only."""
+        """The weights that the user's model was built with; the model is built anew for them.
+
+        Args:
+            network: the name of a loaded model whose steps were adopted.
+
+        Returns:
+            Arrays by canonical name, in float32, of the adopted steps only.
+        """
         self.loaded[network].built = None
         return {}, self.model(network, "float32").export()
 
     def model_stages(
         self, network: str, dtype: str, arrays: Arrays, roundings: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], Arrays]:
-        """Every adopted step's output; `roundings` as in `ready`."""
+        """Every adopted step's output.
+
+        Args:
+            network: the name of a loaded model.
+            dtype: as in `model`.
+            arrays: `inputs` [n, *input].
+            roundings: as in `ready`.
+
+        Returns:
+            Canonical outputs [n, ...] by name, in `dtype`.
+        """
         model, inputs = self.ready(network, arrays["inputs"], dtype, roundings)
         return {}, model.outputs(inputs)
 
     def model_inputs(self, network: str, arrays: Arrays, names: list[str]) -> tuple[dict[str, Any], Arrays]:
-        """What reaches these steps."""
+        """What reaches these steps, in the precision of the comparison.
+
+        Args:
+            network: the name of a loaded model.
+            arrays: `inputs` [n, *input] of the model.
+            names: of adopted steps.
+
+        Returns:
+            `name/0`, `name/1`, ...: canonical inputs, see `HostedModel.inputs`.
+        """
         model, inputs = self.ready(network, arrays["inputs"])
         return {}, model.inputs(inputs, names)
 
     def model_layers(self, network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Adopted steps alone on the arrays `name/0`, `name/1`, ..."""
+        """Adopted steps alone, in the precision of the comparison.
+
+        Args:
+            network: the name of a loaded model.
+            arrays: `name/0`, `name/1`, ...: the inputs of each step, in this order, as `model_inputs` gives them.
+
+        Returns:
+            Canonical outputs by name.
+        """
         model = self.with_state(network)
         given: dict[str, list[np.ndarray]] = {}
         for key, array in arrays.items():
@@ -169,7 +259,18 @@ class Host:
     def model_ends(
         self, network: str, dtype: str, end: str, batch: int, arrays: Arrays
     ) -> tuple[dict[str, Any], Arrays]:
-        """The `output` of the adopted step at which the models end, from runs of `batch` inputs each."""
+        """The output of the adopted step at which the models end.
+
+        Args:
+            network: the name of a loaded model.
+            dtype: as in `model`.
+            end: the step.
+            batch: how many inputs a run takes; the last run may take fewer.
+            arrays: `inputs` [n, *input], n at least 1.
+
+        Returns:
+            `output` [n, ...], canonical, in `dtype`.
+        """
         model, inputs = self.ready(network, arrays["inputs"], dtype)
         parts = [model.outputs(inputs[i : i + batch], [end])[end] for i in range(0, len(inputs), batch)]
         return {}, {"output": np.concatenate(parts)}
@@ -196,7 +297,14 @@ class Host:
         return {}, pack(output={"output": output}, gradients=gradients, statistics=statistics)
 
     def read_weights(self, network: str, path: str) -> tuple[dict[str, Any], Arrays]:
-        """The adopted arrays of a file of the model's weights, canonical.
+        """The adopted arrays of a file of the model's weights.
+
+        Args:
+            network: the name of a loaded model whose steps were adopted.
+            path: see `HostedModel.read_file`.
+
+        Returns:
+            Arrays by canonical name, in float32.
 
         Raises:
             TargetError: a file that does not fit the model or is not in float32.
@@ -208,6 +316,17 @@ class Host:
         return {}, model.export()
 
     def write_weights(self, network: str, path: str) -> dict[str, Any]:
-        """Write the kept state as a file of the model's weights, in the format of the file's suffix; its `bytes`."""
+        """Write the kept state as a file of the model's weights, in the format of the file's suffix.
+
+        Args:
+            network: the name of a loaded model.
+            path: see `HostedModel.read_file`; arrays that were not adopted are written as the model holds them.
+
+        Returns:
+            `bytes`: the file's size.
+
+        Raises:
+            StateError: the kept state does not fit, or none is kept.
+        """
         self.with_state(network, "float32").write_file(Path(path))
         return {"bytes": Path(path).stat().st_size}

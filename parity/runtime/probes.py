@@ -38,11 +38,23 @@ class ProofProbes(ABC):
         Args:
             array: maps NHWC or rows in canonical order.
             layer: that takes the tensor; None for a model, which takes images.
+
+        Returns:
+            A tensor of the array's dtype, in the framework's own order.
         """
 
     @abstractmethod
     def alone(self, layer: Any, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """Run one layer on its canonical input x; the output, canonical."""
+        """Run one layer.
+
+        Args:
+            layer: the framework's.
+            x: its canonical input, in the layer's dtype.
+            training: training mode, in which the running statistics of a batch norm move; else inference mode.
+
+        Returns:
+            The output, canonical.
+        """
 
     @abstractmethod
     def backward(self, layer: Any, x: np.ndarray, gradient: np.ndarray, slots: Sequence[Slot]) -> Gradients:
@@ -60,15 +72,43 @@ class ProofProbes(ABC):
 
     @abstractmethod
     def watched_outputs(self, model: Any, images: Any, layers: Mapping[str, Any], *, training: bool) -> Arrays:
-        """The outputs of these layers, by their names and canonical, when the model runs on a tensor of images."""
+        """The outputs of layers when the model runs.
+
+        Args:
+            model: the framework's.
+            images: a tensor, as `tensor` gives it.
+            layers: of the model, by the names that the outputs get.
+            training: as in `alone`.
+
+        Returns:
+            Canonical outputs by name, maps NHWC.
+        """
 
     @abstractmethod
     def watched_inputs(self, model: Any, images: Any, layers: Mapping[str, Any]) -> Arrays:
-        """The inputs of these layers, which take one input each, when the model runs in inference."""
+        """The inputs of layers when the model runs in inference.
+
+        Args:
+            model: the framework's.
+            images: a tensor, as `tensor` gives it.
+            layers: of the model, which take one input each, by the names that the inputs get.
+
+        Returns:
+            Canonical inputs by name, maps NHWC, rows in canonical order.
+        """
 
     @abstractmethod
     def inference(self, model: Any, dtype: str, count: int) -> Callable[[np.ndarray], np.ndarray]:
-        """A function from images NHWC in `dtype` to logits [n, classes]; it will be given `count` images in all."""
+        """The model's forward pass, compiled where that is worth its time.
+
+        Args:
+            model: the framework's.
+            dtype: of the images.
+            count: how many images the function will be given in all.
+
+        Returns:
+            A function from images [n, h, w, c] in `dtype` to logits [n, classes]; n may differ from call to call.
+        """
 
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
@@ -85,7 +125,19 @@ class ProofProbes(ABC):
         )
 
     def describe(self, network: str) -> dict[str, Any]:
-        """The state's entries, every layer's spec, and the dropout layers; in the order of the forward pass."""
+        """The state's entries, every layer's spec, and the dropout layers; in the order of the forward pass.
+
+        Args:
+            network: its name.
+
+        Returns:
+            `entries`: the fields of each `Entry`, in float32; `layers`: each layer's `name` and spec; `dropout`: the
+            number of `sites`, and `largest`, the elements of one image's largest dropout input. `Description.from_dict`
+            reads them.
+
+        Raises:
+            UnknownNetworkError: there is no such network.
+        """
         twin, image = self.twin, networks.network(network).image
         model = twin.cached(network, "float32")
         return {
@@ -95,7 +147,18 @@ class ProofProbes(ABC):
         }
 
     def round_trip(self, network: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Load a float32 state into the model and read it back. Raises StateError where it does not fit."""
+        """Load a state into the model and read it back.
+
+        Args:
+            network: its name.
+            arrays: float32, by canonical name.
+
+        Returns:
+            The state as the model then holds it, by the same names.
+
+        Raises:
+            StateError: a state that does not fit; nothing is written then.
+        """
         model = self.twin.cached(network, "float32")
         self.twin.load_state(model, arrays, network)
         return {}, self.twin.export_state(model)
@@ -175,13 +238,31 @@ class ProofProbes(ABC):
         return {}, self.stage_outputs(model, images, training=False)
 
     def stage_outputs(self, model: Any, images: Any, *, training: bool) -> Arrays:
-        """Every named stage's output, NHWC, of a tensor of images."""
+        """Every named stage's output: of all layers but those that only change the shape.
+
+        Args:
+            model: the framework's.
+            images: a tensor, as `tensor` gives it.
+            training: as in `alone`.
+
+        Returns:
+            Canonical outputs by the layers' names, maps NHWC.
+        """
         layers = self.twin.layers_of(model).items()
         stages = {name: layer for name, layer in layers if layer.spec["kind"] not in NOT_STAGES}
         return self.watched_outputs(model, images, stages, training=training)
 
     def layer_inputs(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """As `stages`, but the input of every layer that has a single one; rows in canonical order."""
+        """As `stages`, but the input of every layer that has a single one.
+
+        Args:
+            network: its name.
+            dtype: "float32" or "float64".
+            arrays: as in `stages`.
+
+        Returns:
+            The inputs by the layers' names, maps NHWC, rows in canonical order.
+        """
         model = self._loaded(network, dtype, arrays)
         layers = self.twin.layers_of(model).items()
         single = {name: layer for name, layer in layers if layer.spec["kind"] not in SEVERAL_INPUTS}

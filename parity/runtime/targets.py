@@ -43,6 +43,12 @@ def parse(text: str) -> Target:
 
     Arguments are Python literals.
 
+    Args:
+        text: of the form above; a path has a suffix of `SAVED`.
+
+    Returns:
+        The target; of a path without a module. Nothing is imported, and the file need not exist.
+
     Raises:
         TargetError: text of another form.
 

@@ -121,7 +121,18 @@ class TimedModels:
         return {"first_seconds": first, "mode": mode, "step_seconds": self.time_steps(what, 2)["seconds"] / 2}
 
     def time_steps(self, what: str, steps: int) -> dict[str, float]:
-        """Seconds of so many further steps of a model that was started. Raises RuntimeError for another one."""
+        """Seconds of so many further steps of a model that was started.
+
+        Args:
+            what: as in `start_timing`.
+            steps: how many.
+
+        Returns:
+            `seconds` of all steps together, until the device has finished.
+
+        Raises:
+            RuntimeError: no timing of that name was started in this worker.
+        """
         if what not in self._started:
             raise RuntimeError(f"no timing of {what!r} was started in this worker (one that died forgets it)")
         self._twin.device.synchronize()
@@ -131,7 +142,19 @@ class TimedModels:
         return {"seconds": time.perf_counter() - start}
 
     def time_transfer(self, network: str, rounds: int) -> dict[str, Any]:
-        """Bytes of the network's state, and the seconds of every transfer."""
+        """Bytes of the network's state, and the seconds of every transfer.
+
+        Args:
+            network: as the catalogue names it; a new float32 model of it is built.
+            rounds: how many times each transfer is measured.
+
+        Returns:
+            `bytes` and `seconds`, see `timed_transfers`.
+
+        Raises:
+            UnknownNetworkError: there is no such network.
+            OSError: no room for the file.
+        """
         twin, model = self._twin, self._twin.build(network, "float32")
         return timed_transfers(
             lambda: twin.export_state(model), lambda state: twin.load_state(model, state, network), rounds

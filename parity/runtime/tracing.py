@@ -48,7 +48,14 @@ S = TypeVar("S", bound=TracedStep)
 
 
 def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[tuple[Any, str], ...]]:
-    """The table of functions, by the module and the name they are called by, without those that this version lacks."""
+    """The table of functions, by the module and the name they are called by, without those that this version lacks.
+
+    Args:
+        table: by the suite's name of a function, pairs (module or class, attribute).
+
+    Returns:
+        The pairs that exist; a function of which none does is left out.
+    """
     available = {
         kind: tuple(location for location in locations if hasattr(*location)) for kind, locations in table.items()
     }
@@ -56,7 +63,14 @@ def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[t
 
 
 def absent(table: Mapping[str, Sequence[tuple[Any, str]]]) -> list[str]:
-    """The full names of what `present` leaves out."""
+    """The full names of what `present` leaves out.
+
+    Args:
+        table: as there.
+
+    Returns:
+        Module or class and attribute, such as "paddle.nn.functional.relu", in the order of the table.
+    """
     return [
         f"{owner.__name__}.{name}"
         for locations in table.values()
@@ -68,7 +82,16 @@ def absent(table: Mapping[str, Sequence[tuple[Any, str]]]) -> list[str]:
 def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorates what reads a layer or function, its first argument, of this framework and version.
 
-    What fails there is neither the user's model nor the input: the TargetError says so.
+    What fails there is neither the user's model nor the input, and the message says so.
+
+    Args:
+        framework: name and version, for the message ("Keras 3.5.0").
+
+    Returns:
+        The decorator.
+
+    Raises:
+        TargetError: by the decorated function, for any exception in it; that one is its cause.
     """
 
     def decorate(read: Callable[P, R]) -> Callable[P, R]:
@@ -91,6 +114,13 @@ def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
     """The tensors of this type among arguments, those in lists and tuples too.
 
+    Args:
+        args: of a call; lists within lists are not looked into.
+        kind: the framework's type of tensors.
+
+    Returns:
+        In the order of the arguments; a tensor that is given twice stands there twice.
+
     Example:
         >>> tensors_of([1.5, [2.5, "same"]], float)
         [1.5, 2.5]
@@ -100,7 +130,20 @@ def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
 
 
 def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call by name; only the keywords of a function in C, which has no signature."""
+    """The arguments of a call by name; only the keywords of a function in C, which has no signature.
+
+    Args:
+        function: what was called.
+        args: by position.
+        kwargs: by keyword.
+
+    Returns:
+        What was given, without defaults; the keywords alone also where the arguments do not fit the signature.
+
+    Example:
+        >>> arguments(lambda x, axis=0: x, ("a tensor",), {"axis": 1})
+        {'x': 'a tensor', 'axis': 1}
+    """
     try:
         return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
     except (TypeError, ValueError):

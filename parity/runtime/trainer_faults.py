@@ -18,7 +18,14 @@ TRAINER_FAULTS = Faults()  # each is given a framework's `Trainer`
 
 
 def faults_of(trainer: type[Any]) -> Faults:
-    """The faults of a framework's trainings, to which the framework adds those of its own calls."""
+    """The faults of a framework's trainings, to which the framework adds those of its own calls.
+
+    Args:
+        trainer: the framework's `parity.runtime.trainer.Trainer`; its methods are replaced while a fault is in.
+
+    Returns:
+        By name, functions without arguments that yield the replacements, as `FaultSession` enters them.
+    """
     return Faults({name: partial(fault, trainer) for name, fault in TRAINER_FAULTS.items()})
 
 

@@ -96,14 +96,30 @@ class Loop:
         return {"mode": self._trainer.mode}
 
     def forget_training(self) -> dict[str, Any]:
-        """Drop what was built: it has changed, or is no longer needed."""
+        """Drop what was built: it has changed, or is no longer needed.
+
+        Returns:
+            Nothing: {}, the reply of a verb, also where no training was started.
+        """
         self._trainer, self._kept, self._made_for = None, {}, ""
         gc.collect()  # models hold themselves in circles
         return_freed()
         return {}
 
     def warm_up(self, arrays: Arrays) -> dict[str, Any]:
-        """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it."""
+        """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it.
+
+        Args:
+            arrays: the plan, as in `train_epoch`.
+
+        Returns:
+            `first_seconds` and `second_seconds`. The training has its initial weights afterwards, and no optimizer
+            state.
+
+        Raises:
+            RuntimeError: no training was started in this worker.
+            StateError: the training was started without a `state`.
+        """
         trainer = self._current()
         plan = trainer.to_device(arrays)
         seconds = []
@@ -173,7 +189,17 @@ class Loop:
         return {}, pack(stages=stages, state=trainer.export())
 
     def gradients(self, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """The `loss` of a plan's first row, and its gradients by canonical name; the weights do not change."""
+        """The loss of a plan's first row, and its gradients; the weights do not change.
+
+        Args:
+            arrays: the plan, as in `train_epoch`.
+
+        Returns:
+            `loss`, the mean of the batch; by canonical name the gradients of the trainable arrays that it depends on.
+
+        Raises:
+            RuntimeError: no training was started in this worker.
+        """
         trainer = self._current()
         loss, gradients = trainer.gradients(trainer.to_device(arrays), 0)
         return {"loss": loss}, gradients
@@ -204,7 +230,18 @@ class Loop:
         return {"loss": loss / count, "accuracy": hits / count, "images": count}, {"logits": np.concatenate(logits)}
 
     def digest_batches(self, arrays: Arrays) -> dict[str, Any]:
-        """sha256 of every batch of a plan, as the device makes it: float32 images NHWC and int32 labels."""
+        """Digest every batch of a plan, as the device makes it: images NHWC in the training's dtype and int32 labels.
+
+        Args:
+            arrays: the plan, as in `train_epoch`.
+
+        Returns:
+            `digest`: one sha256 in hexadecimal over all batches, see `batch_digest`.
+
+        Raises:
+            RuntimeError: no training was started in this worker.
+            ValueError: a plan without a row.
+        """
         trainer = self._current()
         plan = trainer.to_device(arrays)
 
@@ -230,19 +267,48 @@ class Loop:
         return {"peak_memory": trainer.peak_memory()}, pack(state=state, optimizer=remembered)
 
     def digest_training(self) -> dict[str, Any]:
-        """`digests`: sha256 of every array that `export_training` would give, by name, to compare without sending."""
+        """Digest what `export_training` would give, to compare it without sending it.
+
+        Returns:
+            `digests`: sha256 of every array of the state and of the optimizer's memory, by name.
+
+        Raises:
+            RuntimeError: no training was started in this worker.
+        """
         trainer = self._current()
         return {"digests": digests(trainer.export() | trainer.export_optimizer())}
 
     def load_training(self, arrays: Arrays) -> dict[str, Any]:
-        """Continue from the groups `state` and `optimizer` of `export_training`. Raises StateError, ValueError."""
+        """Continue from what `export_training` gave.
+
+        Args:
+            arrays: the groups `state`, with the weights, and `optimizer`; without the latter the optimizer begins anew.
+
+        Returns:
+            Nothing: {}, the reply of a verb.
+
+        Raises:
+            RuntimeError: no training was started in this worker.
+            StateError: weights that do not fit; nothing is written then.
+            ValueError: a memory of the optimizer that is not of this update rule; the weights are written by then.
+        """
         trainer = self._current()
         trainer.load(unpack(arrays, "state"))
         trainer.load_optimizer(unpack(arrays, "optimizer"))
         return {}
 
     def repeated_steps(self, arrays: Arrays) -> Callable[[int], None]:
-        """For timing: a function that trains so many steps, over and over through one epoch's plan."""
+        """For timing: steps of the training, over and over through one epoch's plan.
+
+        Args:
+            arrays: the plan, as in `train_epoch`; it is put on the device once.
+
+        Returns:
+            A function that trains so many steps, from the plan's first row on; it does not wait for the device.
+
+        Raises:
+            RuntimeError: no training was started in this worker.
+        """
         trainer = self._current()
         plan, rows = trainer.to_device(arrays), len(arrays["order"])
 

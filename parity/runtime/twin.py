@@ -31,9 +31,25 @@ class Twin:
     attach_noise: Callable[[Any, np.ndarray], Any]  # gives every dropout layer its site in a pool of uniform numbers
 
     def export_state(self, model: Any) -> State:
-        """A copy of the model's state in canonical form."""
+        """A copy of the model's state in canonical form.
+
+        Args:
+            model: that `build` or `cached` gave.
+
+        Returns:
+            Arrays in the model's dtype by canonical name, in the order of the layers.
+        """
         return export_slots(self.slots(model), self.read)
 
     def load_state(self, model: Any, state: Mapping[str, np.ndarray], network: str) -> None:
-        """Overwrite the model's whole state. Raises StateError, before anything is written, when it does not fit."""
+        """Overwrite the model's whole state.
+
+        Args:
+            model: that `build` or `cached` gave.
+            state: canonical arrays by name, in the model's dtype; a float64 model takes float32 arrays, too.
+            network: its name, for the message.
+
+        Raises:
+            StateError: a state that does not fit, before anything is written.
+        """
         load_slots(self.slots(model), state, self.write, receiver=f"the {self.framework} model of {network}")

@@ -24,7 +24,15 @@ class BuildSpec(ModelSpec):
     """The spec of a model that a worker builds, with the example that it is run on and the checks that it must pass."""
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
-        """Two inputs, drawn: float32 [2, *input] in -2..2, or int64 below `tokens`; or what is opposite to these."""
+        """Two inputs, drawn; the same ones in every call.
+
+        Args:
+            opposite: the numbers negated, or whole numbers counted down from tokens - 1: they may reach other layers of
+                a model that has branches.
+
+        Returns:
+            [2, *input]: float32 in -2..2, or with `tokens` int64, 0 to tokens - 1.
+        """
         draw = np.random.default_rng(0)
         shape = (2, *self.input)
         if self.tokens:
@@ -34,7 +42,14 @@ class BuildSpec(ModelSpec):
         return -drawn if opposite else drawn
 
     def does_not_run(self, error: Exception) -> str:
-        """The message for a model that cannot be run on the example."""
+        """The message for a model that cannot be run on the example.
+
+        Args:
+            error: what the framework or the model raised.
+
+        Returns:
+            For a `TargetError`: the target, the input's shape, the cause, and the options that give another input.
+        """
         shape = ",".join(map(str, self.input))
         return (
             f"{self.target!r} does not run on --input {shape}: {cause(error)}. Expected a model of "
@@ -46,9 +61,12 @@ class BuildSpec(ModelSpec):
         """The index of the step that made the model's output.
 
         Args:
-            result: what the model returned.
+            result: what the model returned; a list or tuple of one tensor stands for the tensor.
             steps: of the trace.
             tensor: the framework's type of tensors.
+
+        Returns:
+            The index in `steps` of the last one whose output it is.
 
         Raises:
             TargetError: an output that is not one tensor, or that no known step made.
@@ -71,7 +89,15 @@ class BuildSpec(ModelSpec):
         )
 
     def require_numbers(self, state: Mapping[str, tuple[str, Callable[[], np.ndarray]]]) -> None:
-        """Refuse half precision and NaN in a model's own weights, by name. Raises TargetError."""
+        """Refuse half precision and NaN in a model's own weights, by name.
+
+        Args:
+            state: by the framework's name, an array's dtype ("float32", "bfloat16", ...) and the function that copies
+                it out, which is called for float32 and float64 only.
+
+        Raises:
+            TargetError: the first array in half precision, or with NaN or infinity.
+        """
         for name, (dtype, read) in state.items():
             if dtype in HALF:
                 raise TargetError(f"{self.target!r}: {name} is {dtype}; expected float32 or float64: convert it first")

@@ -46,6 +46,9 @@ class Job:
     def status(self) -> TrainingStatus:
         """How far the training has come already.
 
+        Returns:
+            Nothing finished and 0 epochs where the training has no files.
+
         Raises:
             CheckpointError: the checkpoint is damaged, or another training's.
             WorkerError: the worker cannot describe its environment.
@@ -67,7 +70,14 @@ class Job:
         return training_status(self.files, configured, self.epochs)
 
     def explain(self, status: TrainingStatus) -> str:
-        """What follows from the status, in one line; empty where the training begins anew and replaces nothing."""
+        """What follows from the status, in one line; empty where the training begins anew and replaces nothing.
+
+        Args:
+            status: of this job.
+
+        Returns:
+            The line for the user, which begins with the training's title.
+        """
         if status.finished is not None and self.files is not None:
             return f"{self.title}: already finished ({self.files.record.name})"
         if status.epochs and self.files is not None:
@@ -78,7 +88,18 @@ class Job:
         return ""
 
     def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
-        """Train, or continue from the checkpoint. The caller has stopped the other workers."""
+        """Train, or continue from the checkpoint. The caller has stopped the other workers.
+
+        Args:
+            on_progress: called with the progress of the training.
+
+        Returns:
+            The outcome, not saved yet; the worker is stopped. A worker that fails makes it a partial one, with the
+            error among its problems.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, or another training's.
+        """
         checkpoint = self.files.checkpoint if self.files else None
         outcome = train(
             self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
@@ -116,11 +137,14 @@ class TrainingPlan:
         return self.settings.batch or recipe_for(self.network, self.settings).batch
 
     def jobs(self, workers: Workers, store: Store | None) -> Iterator[Job]:
-        """All trainings, seed by seed.
+        """All trainings, seed by seed and within a seed framework by framework.
 
         Args:
             workers: those of the frameworks.
             store: where they are kept; None: nowhere.
+
+        Yields:
+            The jobs in the order in which they are to run.
         """
         for seed in self.seeds:
             settings = replace(self.settings, seed=seed)
@@ -317,6 +341,9 @@ def compared(records: Sequence[Training], frameworks: Sequence[str]) -> Equivale
     Args:
         records: their trainings, in any order.
         frameworks: the two names.
+
+    Returns:
+        The record of the test, see `parity.records.equivalence.equivalence`; "undecided" with fewer than two seeds.
     """
     return equivalence({name: [record for record in records if record.framework == name] for name in frameworks})
 

@@ -294,6 +294,9 @@ def not_begun(worker: Worker, name: str, dataset: Dataset, settings: Settings, p
         dataset: of the training.
         settings: of the training.
         problem: why it could not begin, for the record.
+
+    Returns:
+        A partial outcome: a record without epochs, and no weights.
     """
     run = _Run(worker, name, dataset, settings, None, lambda progress: None)
     run.problems.append(problem)

@@ -91,6 +91,9 @@ class Store:
             name: of the network.
             framework: its name.
             settings: the seed, and a recipe or precision that is not the default, are part of the file names.
+
+        Returns:
+            The paths; none need exist.
         """
         return TrainingFiles(
             self.folder, "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)])
@@ -102,6 +105,9 @@ class Store:
         Args:
             name: of the network.
             settings: as for `files`; the seed is ignored.
+
+        Returns:
+            Of a file that need not exist.
         """
         return self.folder / ("-".join([name, *_unusual(name, settings)]) + "-outcome.json")
 
@@ -117,6 +123,12 @@ def locked(files: TrainingFiles) -> Iterator[None]:
     """Lock the files of a training, and remove partly written files of a process that was killed.
 
     The system releases the lock of a killed process.
+
+    Args:
+        files: of the training.
+
+    Yields:
+        Nothing: the lock is held within the context.
 
     Raises:
         StoreError: another process holds the lock.

@@ -33,5 +33,12 @@ class Description:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Description:
-        """From plain JSON values: `entries`, `layers`, `dropout`."""
+        """From plain JSON values, as the verb `describe` gives them.
+
+        Args:
+            values: `entries`, `layers` and `dropout`.
+
+        Returns:
+            The description, its shapes as tuples again.
+        """
         return cls(list(map(entry_of, values["entries"])), list(values["layers"]), DropoutSites(**values["dropout"]))

@@ -51,6 +51,12 @@ def _system_error(error: Exception) -> OSError:
 def load_state(path: Path) -> State:
     """Read a canonical state from a safetensors file.
 
+    Args:
+        path: of the file.
+
+    Returns:
+        Arrays by name, in the order of the file's header; float32 or float64, each in memory of its own.
+
     Raises:
         StateError: no such file, a file that is cut off or not a safetensors file, an array that is neither float32 nor
             float64, or a name that occurs twice. The message names the file.
@@ -70,7 +76,17 @@ def load_state(path: Path) -> State:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The texts that a safetensors file carries beside its arrays. Raises StateError that names the file."""
+    """The texts that a safetensors file carries beside its arrays.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Texts by name; empty where the file has none.
+
+    Raises:
+        StateError: no such file, or not a safetensors file; the message names it.
+    """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             return file.metadata() or {}

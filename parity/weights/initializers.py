@@ -23,6 +23,9 @@ def training_state(entries: Sequence[Entry], scheme: str, seed: int) -> State:
             "torch" (PyTorch's default: kernels and biases U(+-1 / sqrt(fan_in))).
         seed: an array depends on this and on its name only.
 
+    Returns:
+        Arrays by name in the order of the entries, float32 whatever their dtypes.
+
     Raises:
         ValueError: another scheme.
 
@@ -63,6 +66,10 @@ def proof_state(entries: Sequence[Entry], seed: int) -> State:
     Args:
         entries: the arrays of the state.
         seed: an array depends on this and on its name only.
+
+    Returns:
+        Arrays by name in the order of the entries: kernels normal with variance 2 / fan_in, gammas and variances
+        uniform in 0.5..1.5, all else normal with standard deviation 0.1.
     """
     state: State = {}
     last = {block: name for name in (entry.name for entry in entries) for block in _BRANCH.findall(name)}
@@ -101,6 +108,9 @@ def initial_state(entries: Sequence[Entry], init: str, seed: int, precision: str
         init: a scheme of `training_state`.
         seed: as there.
         precision: "float64" for float64 arrays; another one for float32 arrays.
+
+    Returns:
+        Arrays by name, float64 or float32.
 
     Raises:
         ValueError: another scheme.

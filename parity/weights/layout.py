@@ -32,11 +32,16 @@ class Layout:
         """Two views of one shape whose elements correspond.
 
         Args:
-            stored: an array in the framework's layout.
+            stored: an array in the framework's layout; contiguous where the layout splits or joins axes, else its
+                "view" is a copy.
             canonical: C-contiguous, in the canonical layout.
+
+        Returns:
+            The view of `stored`, then that of `canonical`.
 
         Raises:
             StateError: the two shapes do not correspond under this layout.
+            ValueError: an array of another rank, or rows that do not divide into `maps`.
         """
         if self.kind == "OIHW":
             pair = stored.transpose(2, 3, 1, 0), canonical
@@ -57,6 +62,15 @@ class Layout:
 
     def canonical_shape(self, stored: Sequence[int]) -> tuple[int, ...]:
         """The canonical shape of an array that is stored with this shape.
+
+        Args:
+            stored: extents of the axes in the framework's order.
+
+        Returns:
+            Of kernels (h, w, in, out) or (in, out); of as many elements.
+
+        Raises:
+            ValueError: a kernel of another rank.
 
         Example:
             >>> Layout("OIHW").canonical_shape((64, 3, 7, 7))
@@ -87,6 +101,15 @@ class Layout:
     def read(self, stored: np.ndarray) -> np.ndarray:
         """A new canonical array from the framework's memory: one copy.
 
+        Args:
+            stored: of any dtype, in the framework's layout.
+
+        Returns:
+            C-contiguous, of the same dtype.
+
+        Raises:
+            ValueError: an array of another rank, or rows that do not divide into `maps`.
+
         Example:
             >>> Layout("OIHW").read(np.zeros((64, 3, 7, 7), np.float32)).shape
             (7, 7, 3, 64)
@@ -97,7 +120,15 @@ class Layout:
         return canonical
 
     def write(self, canonical: np.ndarray, stored: np.ndarray) -> None:
-        """Copy a canonical array into the framework's own memory `stored`. Raises StateError where it does not fit."""
+        """Copy a canonical array into the framework's own memory.
+
+        Args:
+            canonical: of a dtype that numpy casts to that of `stored` without changing its kind.
+            stored: is overwritten; see `views`.
+
+        Raises:
+            StateError: the two shapes do not correspond under this layout.
+        """
         target, source = self.views(stored, np.ascontiguousarray(canonical))
         np.copyto(target, source)
 

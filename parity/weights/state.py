@@ -40,6 +40,12 @@ class Entry:
 def entry_of(values: Mapping[str, Any]) -> Entry:
     """An entry from its plain JSON values.
 
+    Args:
+        values: the fields of `Entry`, the shape as a list.
+
+    Returns:
+        The entry, its shape as a tuple.
+
     Example:
         >>> entry_of({"name": "fc/bias", "shape": [10], "dtype": "float32", "trainable": True})
         Entry(name='fc/bias', shape=(10,), dtype='float32', trainable=True)
@@ -92,6 +98,13 @@ def _fitting(dtype: str) -> tuple[str, ...]:
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays agree in shape, dtype and every bit; a NaN equals a NaN of the same bits.
 
+    Args:
+        a: of any dtype, contiguous or not.
+        b: the other one.
+
+    Returns:
+        False for zeros of different signs, and for numbers that are equal in two dtypes.
+
     Example:
         >>> same_bits(np.array([0.0]), np.array([-0.0]))
         False
@@ -105,6 +118,12 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
 def all_finite(array: np.ndarray) -> bool:
     """Whether no element is NaN or infinite, without a temporary array of the same size in the usual case.
 
+    Args:
+        array: of a floating-point dtype.
+
+    Returns:
+        True of an empty array, too.
+
     Example:
         >>> all_finite(np.array([1.0, 2.0])), all_finite(np.array([1.0, np.nan]))
         (True, False)
@@ -116,6 +135,12 @@ def all_finite(array: np.ndarray) -> bool:
 
 def digest(state: Mapping[str, np.ndarray]) -> str:
     """sha256, in hexadecimal, over every name, dtype, shape and byte, in the order of the names.
+
+    Args:
+        state: arrays of any dtype by name.
+
+    Returns:
+        64 digits.
 
     Example:
         >>> digest({"a": np.zeros(2), "b": np.ones(1)}) == digest({"b": np.ones(1), "a": np.zeros(2)})
@@ -130,12 +155,25 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
 
 
 def digests(state: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """sha256 of every array with its name, dtype and shape, by name."""
+    """sha256 of every array with its name, dtype and shape, by name.
+
+    Args:
+        state: arrays of any dtype by name.
+
+    Returns:
+        64 hexadecimal digits for each, in the order of the state.
+    """
     return {name: digest({name: array}) for name, array in state.items()}
 
 
 def parameter_counts(entries: Sequence[Entry]) -> tuple[int, int]:
     """Numbers of elements: of all arrays, and of the trainable ones.
+
+    Args:
+        entries: of a state.
+
+    Returns:
+        (all, trainable); running statistics are among the former only.
 
     Example:
         >>> parameter_counts([Entry("bn/gamma", (8,), "float32", True), Entry("bn/mean", (8,), "float32", False)])

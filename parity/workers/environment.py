@@ -61,7 +61,15 @@ def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, see
 
 
 def worker_facts(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
-    """The environment of each worker, as plain JSON values by framework; and the errors of those that cannot start."""
+    """The environment of each worker, as plain JSON values by framework; and the errors of those that cannot start.
+
+    Args:
+        workers: which are started if they are not.
+
+    Returns:
+        Two dictionaries by framework, in one of which each is: the fields of `FrameworkFacts` with the `variables` that
+        the worker was started with; and the errors.
+    """
     errors: dict[str, WorkerError] = {}
 
     def facts(worker: Worker) -> dict[str, Any] | None:
@@ -81,6 +89,9 @@ def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str,
         frameworks: their names.
         device: see `await_workers`.
         threads: CPU threads of each; None: all cores.
+
+    Returns:
+        The workers, which the caller stops. Where "auto" has chosen the GPU, they start again with their next call.
 
     Raises:
         WorkerError: a worker could not be started; no process is left.
@@ -153,6 +164,13 @@ def code_version() -> str | None:
 
 
 def without_frames(message: str) -> str:
-    """A worker's message without the frames of its traceback, which do not help with a broken installation."""
+    """A worker's message without the frames of its traceback, which do not help with a broken installation.
+
+    Args:
+        message: of a `WorkerError`.
+
+    Returns:
+        Its lines but those of frames, which are indented by six spaces or more, and their title.
+    """
     lines = (line for line in message.splitlines() if not line.startswith(6 * " "))
     return "\n".join(line for line in lines if not line.strip().startswith("Traceback"))

@@ -83,6 +83,12 @@ def interpreter_of(framework: str) -> str:
 
     The one that the framework's environment variable names; else that of its own environment inside this one (made by
     `make setup EXTRA=gpu`); else the Python of this process.
+
+    Args:
+        framework: of `parity.workers.frameworks.FRAMEWORKS`.
+
+    Returns:
+        The path, which need not exist where the variable names it.
     """
     if named := os.environ.get(FRAMEWORKS[framework].interpreter_variable):
         return named
@@ -102,6 +108,9 @@ def shared_threads(pairs: int = 1) -> int:
 
     Args:
         pairs: how many pairs of both frameworks.
+
+    Returns:
+        1 or more.
     """
     return max(1, default_threads() // (len(FRAMEWORKS) * pairs))
 
@@ -404,7 +413,11 @@ class Workers:
         return iter(self._workers)
 
     def begin(self) -> None:
-        """Start every process without waiting, see `Worker.begin`."""
+        """Start every process without waiting, see `Worker.begin`.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; no process is left then. A worker that cannot start raises with its next call.
+        """
         try:
             for worker in self._workers.values():
                 worker.begin()
