@@ -87,7 +87,7 @@ except ImportError:
 
 
 def test_calls_cost_no_memory_map_wherever_they_are_made() -> None:
-    """Each call from the end of a piece of the interpreter's stack maps memory; one of 400 frames is at such a place."""
+    """A call from the end of a piece of the stack of frames maps memory; one of 400 frames is at such an end."""
     code = """
 import resource
 from parity.workers.serve import with_large_frame
