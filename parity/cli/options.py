@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from parity.data.names import CHOICES
+
 if TYPE_CHECKING:  # a command imports what it needs, so that `parity --help` and the like answer at once
     from parity.data.dataset import Dataset
     from parity.records.records import Record
@@ -63,7 +65,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 DatasetOption = Annotated[
     str | None,
-    typer.Option(help="cifar10, generated or a path. Without it: cifar10 if it is on this machine.", metavar="DATA"),
+    typer.Option(help=f"{CHOICES}. Without it: cifar10 if it is on this machine.", metavar="DATA"),
 ]
 
 
@@ -92,7 +94,7 @@ def start_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
 
     Args:
         frameworks: names.
-        threads: CPU threads of each; None leaves that to the framework.
+        threads: CPU threads of each; None: all cores.
     """
     from parity.workers.pool import Workers
 
