@@ -11,8 +11,9 @@ import numpy as np
 
 from parity.migration.diagnosis import diagnose_pair, training_differences
 from parity.migration.fixes import fix_code
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
 from parity.migration.proofs import prove_pair
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import distance
 from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
 from parity.runtime.graph import few

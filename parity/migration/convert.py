@@ -20,8 +20,9 @@ from parity.kinds import NEUTRAL
 from parity.migration.diagnosis import diagnose_pair
 from parity.migration.fixes import fix_code
 from parity.migration.matching import MatchError
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
 from parity.migration.proofs import certificate, float64_forward
+from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Proof
 from parity.runtime.graph import few
 from parity.system import remove_leftovers, temporary_name, unwritten

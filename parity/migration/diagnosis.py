@@ -16,7 +16,8 @@ import numpy as np
 from parity.kinds import compute
 from parity.kinds.activation import Softmax
 from parity.kinds.kind import shown
-from parity.migration.pair import FIRST, SECOND, ModelPair, arrays_by_stage
+from parity.migration.pair import ModelPair, arrays_by_stage
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, distance
 from parity.records.records import Diagnosis

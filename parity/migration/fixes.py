@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Identity, Scale
 from parity.kinds.kind import Kind
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step
 

@@ -14,6 +14,7 @@ from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
 from parity.kinds.activation import Softmax
 from parity.migration.matching import Matching, match
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
 from parity.numerics.tolerance import Roundings
@@ -24,8 +25,6 @@ from parity.weights.state import Entry, State
 from parity.workers.environment import without_frames
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Worker, WorkerError, Workers, WorkersError
-
-FIRST, SECOND = "tensorflow", "paddle"
 
 Result = TypeVar("Result")
 
@@ -171,8 +170,7 @@ class ModelPair:
     @property
     def images(self) -> bool:
         """Whether the inputs are real images."""
-        shape = self.specs[FIRST].input
-        return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.specs[FIRST].tokens
+        return self.dataset is not None and self.specs[FIRST].takes_images
 
     @property
     def dtype(self) -> str:

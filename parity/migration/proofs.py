@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 from msgspec.structs import replace
 
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.tolerance import (

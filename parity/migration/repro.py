@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from parity.migration.diagnosis import diagnose_pair, inputs_of, layers_alone
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
 from parity.migration.proofs import certificate, float64_forward
 from parity.migration.repro_scripts import DifferingLayer, body_of, file_name, own_layout, script
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, distance
 from parity.printable import printable

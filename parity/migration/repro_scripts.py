@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.kinds import NEUTRAL, compute
-from parity.migration.pair import FIRST, SECOND
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, distance
 from parity.runtime.graph import Step

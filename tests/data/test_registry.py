@@ -94,7 +94,7 @@ def _nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_help_names_every_data_set() -> None:
-    assert HELP_NAMES == (*registry.KNOWN, "generated")
+    assert (*registry.KNOWN, "generated") == HELP_NAMES
 
 
 def test_a_path_says_itself_which_data_set_it_is(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from parity.catalogue.networks import NETWORKS
+from parity.catalogue.networks import NETWORKS, network
 from parity.catalogue.recipes import RECIPES
 from parity.catalogue.traps import FAULTS, TRAPS, Fault, FaultName
 from parity.data.dataset import Dataset
@@ -184,7 +184,7 @@ def test_every_fault_is_caught_placed_and_named(
     monkeypatch.setitem(NETWORKS, name, replace(NETWORKS[name], recipe=recipe))
     monkeypatch.setattr(context_module, "EVALUATION_BATCH", FEW)
     last = max(injection.fault.level for injection in own)  # by then, one that was left in would show
-    for proof in prove(workers, name, dataset, levels=[level for level in LEVELS if level <= last]):
+    for proof in prove(ProofContext(workers, network(name), dataset), [level for level in LEVELS if level <= last]):
         assert proof.passed, proof.problems
 
 
@@ -337,7 +337,7 @@ def test_a_worker_that_dies_over_the_diagnosis_does_not_cost_the_failed_proof(
     faulty_pair: FaultyPair, dataset: Dataset
 ) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.steps": MUTE, "tf_impl.layers": EPSILON})
-    (proof,) = prove(pair, "mini_inception", dataset, levels=(2,))
+    (proof,) = prove(ProofContext(pair, network("mini_inception"), dataset), (2,))
     assert not proof.passed
     assert proof.gap is not None
     assert proof.gap > 1e-3
