@@ -12,6 +12,7 @@ import numpy as np
 
 from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
+from parity.data.proof_inputs import affordable, resized, scaled
 from parity.kinds.activation import Softmax
 from parity.migration.matching import Matching, match
 from parity.migration.specs import FIRST, SECOND
@@ -28,7 +29,7 @@ from parity.workers.pool import Worker, WorkerError, Workers, WorkersError
 
 Result = TypeVar("Result")
 
-MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
+MOST_INPUTS = 4  # of a proof's forward pass
 
 MESSAGE_BYTES = 2**24  # of inputs that are sent at a time
 
@@ -151,7 +152,7 @@ class ModelPair:
             random numbers in -2..2; for tokens, random int64 numbers below `tokens`.
         """
         spec = self.specs[FIRST]
-        count = count or max(1, min(MOST_INPUTS, int(MOST_FLOPS // max(self.flops, 1))))
+        count = count or affordable(MOST_INPUTS, self.flops)
         draw = np.random.default_rng(self.seed)
         if spec.tokens:
             return draw.integers(0, spec.tokens, (count, *spec.input))
@@ -160,12 +161,10 @@ class ModelPair:
         assert self.dataset is not None
         height, width, channels = spec.input
         picks = np.sort(draw.choice(len(self.dataset.test_images), count, replace=False))
-        pixels = self.dataset.test_images[picks]
-        scale = -(-max(height, width) // pixels.shape[1])
-        pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
+        pixels = resized(self.dataset.test_images[picks], height, width)
         if channels == 1:
             pixels = pixels.mean(axis=3, keepdims=True)
-        return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
+        return scaled(pixels)
 
     @property
     def images(self) -> bool:
