@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
-from parity.catalogue.user_models import Adoption
 from parity.kinds import NEUTRAL
 from parity.migration.diagnosis import diagnose_pair
 from parity.migration.fixes import fix_code
@@ -203,10 +202,9 @@ def _framework_of(path: Path) -> str:
 def _require_counterparts(pair: ModelPair) -> None:
     """Raise MatchError that lists every layer with weights that only one model has."""
     problems = []
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        steps = [pair.graphs[framework].steps[index] for index in unmatched]
-        problems += [f"{step.name} ({step}) exists in {TITLES[framework]} only" for step in steps if step.shapes]
+    for framework, unmatched in pair.unmatched().items():
         opaque, title = pair.graphs[framework].opaque, TITLES[framework]
+        problems += [f"{step.name} ({step}) exists in {title} only" for step in unmatched.values() if step.shapes]
         problems += [f"{name} of {title} is in a layer that the suite cannot look into" for name in opaque]
     first_shapes, second_shapes = (
         {entry.name: entry.shape for entry in pair.entries[framework]} for framework in (FIRST, SECOND)
@@ -333,12 +331,9 @@ def _reload(pair: ModelPair, framework: str, path: Path, code: str) -> None:
 
 def _adopt(pair: ModelPair, framework: str, *, whole: bool = False) -> None:
     """Give one model's matched layers their names again; `whole`: with the arrays that the other model lacks, too."""
-    side = (FIRST, SECOND).index(framework)
-    names = {}
-    for match in pair.matching.matches:
-        index = (match.first, match.second)[side]
-        adoption = Adoption(index, match.as_dense, [] if whole else list(match.neutral[side]))
-        names[pair.graphs[FIRST].steps[match.first].name] = adoption
+    names = pair.adoptions(framework)
+    if whole:
+        names = {name: replace(adoption, neutral=[]) for name, adoption in names.items()}
     pair.run_on(framework, lambda worker: worker.adopt(pair.name, names))
 
 
@@ -346,10 +341,8 @@ def _neutral_names(pair: ModelPair, framework: str) -> Mapping[str, float]:
     """The arrays that only this model has, and the value with which each changes nothing."""
     if not framework:
         return {}
-    side = (FIRST, SECOND).index(framework)
-    steps = pair.graphs[FIRST].steps
-    matches = pair.matching.matches
-    return {f"{steps[match.first].name}/{kind}": NEUTRAL[kind] for match in matches for kind in match.neutral[side]}
+    names = pair.adoptions(framework)
+    return {f"{name}/{kind}": NEUTRAL[kind] for name, adoption in names.items() for kind in adoption.neutral}
 
 
 def _notes(pair: ModelPair, files: ConversionFiles, code: str) -> list[str]:

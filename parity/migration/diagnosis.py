@@ -98,16 +98,14 @@ def layers_alone(pair: ModelPair, arrays: Arrays) -> dict[str, Arrays]:
 def training_differences(pair: ModelPair) -> list[str]:
     """What differs in training only, one line each: dropout and the momentum of batch norms."""
     lines: dict[str, list[str]] = {}
-    for match in pair.matching.matches:
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+    for _, first_step, second_step in pair.matched():
         for number in first_step.what.training_only if first_step.kind == second_step.kind else ():
             first_value, second_value = first_step.numbers.get(number), second_step.numbers.get(number)
             if first_value != second_value:
                 text = f"{first_step.what.label(number)}: TensorFlow has {first_value:.6g}, Paddle {second_value:.6g}"
                 lines.setdefault(text, []).append(first_step.name)
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        for index in unmatched:
-            step = pair.graphs[framework].steps[index]
+    for framework, unmatched in pair.unmatched().items():
+        for step in unmatched.values():
             if step.kind == "dropout" and step.numbers["rate"]:
                 text = f"dropout {step.numbers['rate']:g} in {FRAMEWORKS[framework].title} only"
                 lines.setdefault(text, []).append(step.name)
@@ -197,8 +195,7 @@ def _hidden_differences(pair: ModelPair, explained: set[str]) -> list[Diagnosis]
     """Differences of matched layers that these inputs did not show."""
     causes = []
     gaps = {gap.name: gap for gap in pair.comparison.gaps}
-    for match in pair.matching.matches:
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+    for _, first_step, second_step in pair.matched():
         if first_step.name not in explained and first_step.kind != "other":
             for key, a, b in _changes(first_step, second_step):
                 gap = gaps.get(first_step.name)
@@ -217,12 +214,11 @@ def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
     """Layers that only one model has: those with arrays, and functions that change their input."""
     end, _ = pair.ends()
     causes = []
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        graph = pair.graphs[framework]
+    for framework, unmatched in pair.unmatched().items():
         title = FRAMEWORKS[framework].title
-        for index in unmatched:
-            step = graph.steps[index]
-            if step.what.identity_in_inference or (end and _after_end(pair, framework, index)):
+        for index, step in unmatched.items():
+            ends_model = index == pair.graphs[framework].output and isinstance(step.what, Softmax)
+            if step.what.identity_in_inference or (end and ends_model):
                 continue
             if not step.shapes and pair.comparison.passed:
                 continue  # it changes no output, such as a padding that the other model's pool does itself
@@ -232,12 +228,6 @@ def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
                 Diagnosis(framework, step.name, step.what.missing_trap, text, unbounded, unbounded, change=change)
             )
     return causes
-
-
-def _after_end(pair: ModelPair, framework: str, index: int) -> bool:
-    """Whether a step is a softmax at the end of the model, which only one of them has."""
-    step = pair.graphs[framework].steps[index]
-    return index == pair.graphs[framework].output and isinstance(step.what, Softmax)
 
 
 def _feedable(pair: ModelPair, name: str, layer_inputs: Sequence[np.ndarray]) -> bool:

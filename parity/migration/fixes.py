@@ -11,7 +11,7 @@ from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Identity, Scale
 from parity.kinds.kind import Kind
 from parity.migration.pair import ModelPair
-from parity.migration.specs import FIRST, SECOND
+from parity.migration.specs import SECOND
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step
 
@@ -49,8 +49,7 @@ def fix_code(pair: ModelPair, causes: Sequence[Diagnosis]) -> tuple[str, list[st
         changes.setdefault(statement, [])
         if step.name not in changes[statement]:
             changes[statement].append(step.name)
-    for match in pair.matching.matches:
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+    for _, first_step, second_step in pair.matched():
         if (
             first_step.kind == second_step.kind
             and first_step.what.training_only

@@ -14,7 +14,7 @@ from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
 from parity.data.proof_inputs import affordable, resized, scaled
 from parity.kinds.activation import Softmax
-from parity.migration.matching import Matching, match
+from parity.migration.matching import Match, Matching, match
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
@@ -103,15 +103,44 @@ class ModelPair:
             WorkerError: a worker fails.
         """
         self.matching = match(self.graphs[FIRST], self.graphs[SECOND], self.fixed)
-        names: dict[str, dict[str, Adoption]] = {FIRST: {}, SECOND: {}}
-        for layer_match in self.matching.matches:
-            name = self.graphs[FIRST].steps[layer_match.first].name
-            for framework, step, neutral in zip(
-                names, (layer_match.first, layer_match.second), layer_match.neutral or ((), ()), strict=True
-            ):
-                names[framework][name] = Adoption(step, layer_match.as_dense, list(neutral))
-        self.entries = self.workers.map(lambda worker: worker.adopt(self.name, names[worker.framework]))
+        self.entries = self.workers.map(lambda worker: worker.adopt(self.name, self.adoptions(worker.framework)))
         return self.matching
+
+    def adoptions(self, framework: str) -> dict[str, Adoption]:
+        """How the matched steps of one model take part in the comparison.
+
+        Args:
+            framework: of the model.
+
+        Returns:
+            By shared name.
+        """
+        side = (FIRST, SECOND).index(framework)
+        return {
+            step.name: Adoption((layers.first, layers.second)[side], layers.as_dense, list(layers.neutral[side]))
+            for layers, step, _ in self.matched()
+        }
+
+    def matched(self) -> Iterator[tuple[Match, Step, Step]]:
+        """The matched layers and functions.
+
+        Yields:
+            Each match with its TensorFlow step and its Paddle step, in the order of the TensorFlow model.
+        """
+        for layers in self.matching.matches:
+            yield layers, self.graphs[FIRST].steps[layers.first], self.graphs[SECOND].steps[layers.second]
+
+    def unmatched(self) -> dict[str, dict[int, Step]]:
+        """The steps that only one model has.
+
+        Returns:
+            By framework, the steps by their index in its graph.
+        """
+        indices = {FIRST: self.matching.only_first, SECOND: self.matching.only_second}
+        return {
+            framework: {index: self.graphs[framework].steps[index] for index in only}
+            for framework, only in indices.items()
+        }
 
     def arrays(self, name: str) -> Arrays:
         """One matched layer's arrays of the random state that the proofs use, in float64.
@@ -280,9 +309,7 @@ class ModelPair:
         Raises:
             KeyError: a name that no matched layer has.
         """
-        matches = {self.graphs[FIRST].steps[match.first].name: match for match in self.matching.matches}
-        match = matches[name]
-        return self.graphs[FIRST].steps[match.first], self.graphs[SECOND].steps[match.second]
+        return {first_step.name: (first_step, second_step) for _, first_step, second_step in self.matched()}[name]
 
     def ends(self) -> tuple[str, list[str]]:
         """Where the two models end.
@@ -292,7 +319,7 @@ class ModelPair:
             line for each step that only one model has after it, such as a softmax.
         """
         partners = {match.first: match.second for match in self.matching.matches}
-        unmatched = {FIRST: set(self.matching.only_first), SECOND: set(self.matching.only_second)}
+        unmatched = self.unmatched()
         end_indices, notes = {}, []
         for framework, graph in self.graphs.items():
             index = graph.output

@@ -74,9 +74,8 @@ def certificate(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
         for n in first_entries
         if n in second_entries and first_entries[n].shape != second_entries[n].shape
     ]
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        steps = [pair.graphs[framework].steps[index] for index in unmatched]
-        problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in steps if step.shapes]
+    for framework, unmatched in pair.unmatched().items():
+        problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in unmatched.values() if step.shapes]
         problems += [
             f"{name!r} of {framework} belongs to a layer that the suite cannot look into: it is not transferred"
             for name in pair.graphs[framework].opaque
