@@ -24,7 +24,7 @@ from parity.migration.proofs import certificate, float64_forward
 from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Proof
 from parity.runtime.graph import few
-from parity.system import remove_leftovers, temporary_name, unwritten
+from parity.system import remove_leftovers, require_writable, temporary_name, unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State, StateError, check_state, digests
 from parity.workers.frameworks import FRAMEWORKS
@@ -62,9 +62,9 @@ class ConversionFiles:
             )
         if not self.source.is_file():
             raise ValueError(f"{self.source}: no such file; expected a file of weights")
-        folder = self.destination.parent
-        if self.destination.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise ValueError(f"{self.destination}: expected a file's name in a directory that can be written to")
+        require_writable(self.destination)
+        if not self.destination.parent.is_dir():  # the frameworks make none
+            raise ValueError(f"{self.destination}: expected a file's name in a directory that exists")
 
     @property
     def source_framework(self) -> str:
