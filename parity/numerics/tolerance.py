@@ -19,6 +19,8 @@ FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers
 
 FLOAT64_ROUNDING = 2.0**-53
 
+ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}  # by precision
+
 LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
 
 # What amplifies rounding errors moves all of its numbers together, so that one run may stay near by chance.

@@ -18,7 +18,7 @@ from parity.data.batches import prepared
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, gap
-from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, derive_limits, perturb
+from parity.numerics.tolerance import FLOAT32_ROUNDING, ROUNDINGS, derive_limits, perturb
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
 from parity.proofs.optimizer import UPDATE_LIMIT
@@ -34,8 +34,6 @@ MARGIN = 50.0  # factor between the logits and their standard deviation over the
 LEAST_SPREAD = 1e-3  # of the largest logit: a smaller deviation is not scaled up further, as it may be rounding
 
 NEAR_TIE = 1e-3  # of the deviation: the difference between two classes of a pair, which half precision cannot show
-
-ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
 
 
 def evaluation(context: ProofContext) -> Proof:
