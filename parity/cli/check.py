@@ -47,7 +47,7 @@ def check(
     if save is not None:
         require_writable(save)
     proofs_by_network: dict[str, list[Proof]] = {}
-    unsaved = ""
+    unsaved = False
     updates: dict[str, Any] = {}  # results of optimizers alone, which all networks share
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
@@ -75,7 +75,7 @@ def check(
             if not environment and (save is not None or as_json):  # while there are results to describe
                 environment = collect(workers, dataset=images, profile="check", seed=seed, command=command_line())
             if save is not None:  # after every network, so that an interruption loses none
-                unsaved = try_to_save(
+                unsaved = not try_to_save(
                     save,
                     [proof for network_proofs in proofs_by_network.values() for proof in network_proofs],
                     environment,

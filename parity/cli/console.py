@@ -181,7 +181,6 @@ def print_detection(console: Console, detection: Detection) -> None:
 
     Further lines follow where something went wrong.
     """
-    as_expected = detection.caught and detection.located and detection.named and not detection.false_alarms
     level = f"level {detection.level}" if detection.level else "NOT SEEN"
     words = [
         word if right else f"NOT {word}" for word, right in (("located", detection.located), ("named", detection.named))
@@ -189,9 +188,9 @@ def print_detection(console: Console, detection: Detection) -> None:
     line = Text(
         f"{detection.trap:<17}{detection.change:<29}{FRAMEWORKS[detection.framework].title:<13}{detection.stage:<24}"
     )
-    line.append(", ".join([level, *words]), "green" if as_expected else "bold red")
+    line.append(", ".join([level, *words]), "green" if detection.as_expected else "bold red")
     console.print(line, soft_wrap=True)
-    if not as_expected:
+    if not detection.as_expected:
         print_message(console, detection.diagnosis or "no diagnosis", indent=3)
         for stage in detection.false_alarms:
             print_message(console, f"false alarm: {stage}", "bold red", indent=3)

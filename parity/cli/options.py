@@ -114,7 +114,7 @@ def await_ready(workers: Workers, device: Device | ProofDevice) -> None:
         await_workers(workers, device.value)
 
 
-def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
+def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> bool:
     """Save the records so far; where that fails, print why and continue.
 
     A full disk must not lose the results of an hour: after the next network all records are saved again.
@@ -125,7 +125,7 @@ def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str,
         environment: what `parity.workers.environment.collect` returned.
 
     Returns:
-        Why they could not be saved; empty where they were.
+        Whether they were saved.
     """
     from parity.cli import console
     from parity.records.saved_run import save_records
@@ -136,8 +136,8 @@ def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str,
         console.print_message(
             console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red"
         )
-        return str(error)
-    return ""
+        return False
+    return True
 
 
 def command_line() -> str:

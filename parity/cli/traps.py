@@ -60,7 +60,7 @@ def traps(
         require_writable(save)
     detections: list[Detection] = []
     control_runs: list[ControlRun] = []
-    unsaved = ""
+    unsaved = False
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
         from parity.faults.detection import control_run, detect
@@ -79,7 +79,7 @@ def traps(
                 console.print_detection(out, detection)
                 detections.append(detection)
             if save is not None:  # after every network, so that an interruption loses none
-                unsaved = try_to_save(save, [*detections, *control_runs], environment)
+                unsaved = not try_to_save(save, [*detections, *control_runs], environment)
     if as_json:
         listed = {
             "detections": [record.as_dict() for record in detections],
@@ -93,8 +93,5 @@ def traps(
             console.print_message(out, f"not put in: {trap.id}, {trap.elsewhere}")
     if unsaved:
         raise typer.Exit(UNUSABLE)
-    as_expected = all(
-        record.caught and record.located and record.named and not record.false_alarms for record in detections
-    )
-    if not as_expected or any(record.false_alarms for record in control_runs):
+    if not all(record.as_expected for record in detections) or any(record.false_alarms for record in control_runs):
         raise typer.Exit(DIFFERENT)
