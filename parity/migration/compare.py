@@ -14,7 +14,7 @@ from parity.migration.fixes import fix_code
 from parity.migration.pair import ModelPair
 from parity.migration.proofs import prove_pair
 from parity.migration.specs import FIRST, SECOND
-from parity.numerics.comparison import distance
+from parity.numerics.comparison import relative_gap
 from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
 from parity.runtime.graph import few
 from parity.system import high_water
@@ -200,7 +200,7 @@ def _impact(pair: ModelPair, on_event: Callable[[str, Any], None]) -> Impact:
         inputs=count,
         title=pair.title,
         changed=len(changed),
-        largest_gap=_finite_or_none(distance(first_outputs, second_outputs)),
+        largest_gap=_finite_or_none(relative_gap(first_outputs, second_outputs)),
         margins=[float(margins[index]) for index in changed],
     )
 

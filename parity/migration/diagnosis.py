@@ -19,7 +19,7 @@ from parity.kinds.kind import shown
 from parity.migration.pair import ModelPair, arrays_by_stage
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, distance
+from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step, few
 from parity.workers.frameworks import FRAMEWORKS
@@ -60,7 +60,7 @@ def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
         }
         alone = layers_alone(pair, arrays)
         for name, own_inputs in feedable.items():
-            before = distance(alone[FIRST][name], alone[SECOND][name])
+            before = relative_gap(alone[FIRST][name], alone[SECOND][name])
             if not before <= FLOAT64_LIMIT:
                 causes += _causes(pair, name, own_inputs, alone[FIRST][name], alone[SECOND][name], before)
     causes += _hidden_differences(pair, {cause.stage for cause in causes})
@@ -146,8 +146,8 @@ def _causes(
     changes = (
         [("kind", first_step.kind, second_step.kind)] if kinds[0] != kinds[1] else _changes(first_step, second_step)
     )
-    after = distance(computed(kinds[0], first_step.numbers), expected)
-    paddle_gap = distance(computed(kinds[1], second_step.numbers), actual)
+    after = relative_gap(computed(kinds[0], first_step.numbers), expected)
+    paddle_gap = relative_gap(computed(kinds[1], second_step.numbers), actual)
     if not changes or max(after, paddle_gap) > FLOAT64_LIMIT:
         text = (
             f"{where} ({first_step.kind}): alone on the same input the two differ by {before:.1e}, and no number in "
@@ -159,7 +159,7 @@ def _causes(
         if key in ("kind", "function"):
             effect = before
         else:  # of this number alone
-            effect = distance(computed(kinds[1], dict(second_step.numbers) | {key: a}), actual)
+            effect = relative_gap(computed(kinds[1], dict(second_step.numbers) | {key: a}), actual)
         if effect <= FLOAT64_LIMIT:
             continue
         change = _difference(first_step, key, a, b)

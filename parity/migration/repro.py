@@ -13,7 +13,7 @@ from parity.migration.proofs import certificate, float64_forward
 from parity.migration.repro_scripts import DifferingLayer, body_of, file_name, own_layout, script
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, distance
+from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.printable import printable
 from parity.records.records import Diagnosis
 from parity.runtime.graph import INPUT, UNKNOWN
@@ -174,7 +174,7 @@ def _differing_layer(pair: ModelPair, name: str, inputs: np.ndarray, cause: str)
 
 def _readme(layer: DifferingLayer, versions: dict[str, str], arrays: Arrays) -> str:
     shown = {
-        framework: f"{distance(layer.outputs[other], layer.outputs[framework]):.3e}"
+        framework: f"{relative_gap(layer.outputs[other], layer.outputs[framework]):.3e}"
         for framework, other in ((FIRST, SECOND), (SECOND, FIRST))
     }
     table = [f"| `{name}` | {' x '.join(map(str, array.shape))} | {array.dtype} |" for name, array in arrays.items()]

@@ -11,7 +11,7 @@ import numpy as np
 from parity.kinds import NEUTRAL, compute
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, distance
+from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.runtime.graph import Step
 from parity.runtime.targets import TargetError
 from parity.workers.frameworks import FRAMEWORKS
@@ -224,4 +224,4 @@ def _channels_first(layer: DifferingLayer, step: Step, framework: str) -> bool:
         return step.what.on_maps or step.what.per_channel
     arrays = {kind: array.astype("float64") for kind, array in layer.arrays.items()}
     channels_last = compute(step.kind, step.numbers, layer.inputs, arrays)
-    return distance(channels_last, layer.outputs[framework]) > FLOAT64_LIMIT
+    return relative_gap(channels_last, layer.outputs[framework]) > FLOAT64_LIMIT

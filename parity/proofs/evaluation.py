@@ -17,7 +17,8 @@ import numpy as np
 from parity.data.batches import prepared
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
-from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, gap
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, finite_gap
+from parity.numerics.losses import correct
 from parity.numerics.tolerance import FLOAT32_ROUNDING, ROUNDINGS, derive_limits, perturb
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
@@ -194,7 +195,7 @@ def _miscounted(result: Evaluation, labels: np.ndarray) -> list[str]:
     logits = result.logits
     if (len(logits), result.images) != (len(labels), len(labels)):
         return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result.images}"]
-    hits = int((logits.argmax(axis=1) == labels).sum())
+    hits = int(correct(logits, labels).sum())
     if result.accuracy == hits / len(labels):
         return []
     return [f"expected {hits} of {len(labels)} right, found {result.accuracy * len(labels):g}"]
@@ -308,12 +309,12 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
         else:
             other = [gap.name for gap in compare(expected, ends.end, UPDATE_LIMIT).gaps if not gap.passed]
         now, sent = ends.logits
-        same = same_bits(now, sent) if exact else gap(sent, now) <= UPDATE_LIMIT
+        same = same_bits(now, sent) if exact else finite_gap(sent, now) <= UPDATE_LIMIT
         effects[framework] = SideEffects(
             changed=[name for name in ends.before if ends.before[name] != ends.after.get(name)],
             lost=[name for name in ends.after if ends.after[name] != ends.back.get(name)],
             other=other,
-            stale=0.0 if same else gap(sent, now),
+            stale=0.0 if same else finite_gap(sent, now),
             misreported=[
                 f"two steps in one call report a {name} of {reported[name]:g}, both alone {mean:g} on average"
                 for name, mean in ends.reported.items()
