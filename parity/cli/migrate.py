@@ -176,7 +176,7 @@ def convert(
     threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
-    from parity.migration.convert import ConversionFiles, conversion_lines, convert_weights
+    from parity.migration.convert import ConversionFiles, convert_weights
     from parity.migration.specs import model_specs
 
     files = ConversionFiles(source, destination)
@@ -186,7 +186,7 @@ def convert(
 
         pair = _pair(workers, specs, mapping, dataset, seed)
         conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
-    for line in conversion_lines(conversion):
+    for line in console.conversion_lines(conversion):
         console.print_message(console.stdout(), line)
     if conversion.problems:
         raise typer.Exit(DIFFERENT)

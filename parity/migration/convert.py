@@ -168,33 +168,6 @@ def convert_weights(
         files.temporary.unlink(missing_ok=True)
 
 
-def conversion_lines(conversion: Conversion) -> list[str]:
-    """What the terminal shows of a conversion, line by line.
-
-    Args:
-        conversion: that succeeded or was refused.
-
-    Returns:
-        Of a refused one the problems; else counts, the proof, and code that the model needs.
-    """
-    files, proof = conversion.files, conversion.proof
-    notes = [f"note: {note}" for note in conversion.notes]
-    if conversion.problems:
-        lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
-        advice = "`parity compare` with the same models shows the causes and how to fix them."
-        return [*lines, *([advice] if proof else []), *notes]
-    assert proof is not None
-    source, destination = TITLES[files.source_framework], TITLES[files.destination_framework]
-    lines = [
-        f"converted: {files.source} ({source}) -> {files.destination} ({destination})",
-        f"{conversion.arrays} arrays of {conversion.elements:,} elements, read back from the new file bit for bit",
-        f"float64 forward on {proof.dataset}: {proof.compared['stages']} layers and functions agree, largest gap "
-        f"{proof.gap:.1e} at {proof.worst!r}, limit {proof.limit:.1e}",
-        *notes,
-    ]
-    return [*lines, "", *conversion.fix.rstrip().splitlines()] if conversion.fix else lines
-
-
 def _framework_of(path: Path) -> str:
     return next(framework for suffix, framework in FILE_SUFFIXES.items() if path.name.endswith(suffix))
 
