@@ -12,7 +12,7 @@ import pytest
 
 from parity.catalogue.user_models import ModelSpec
 from parity.catalogue.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
-from parity.cli.trial import try_out
+from parity.cli.doctor import try_out
 from parity.data.dataset import Dataset
 from parity.migration.pair import ModelPair
 from parity.migration.specs import FIRST, SECOND
