@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,9 @@ from parity.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from parity.proofs.context import ProofContext
     from parity.records.records import Proof
 
 
@@ -51,26 +55,17 @@ def check(
     updates: dict[str, Any] = {}  # results of optimizers alone, which all networks share
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
-        from parity.diagnosis.prove import prove
         from parity.proofs.context import ProofContext
-        from parity.records.levels import LEVELS
         from parity.workers.environment import collect
 
         images = dataset_or_default(dataset, seed)
         out = console.stderr() if as_json else console.stdout()
         await_ready(workers, device)
-
-        def spinner(level: int) -> AbstractContextManager[object]:
-            return console.busy(console.stderr(), f"level {level}, {LEVELS[level]}")
-
         environment: dict[str, Any] = {}
         for name in networks:
             out.print(f"{name} on {images.title}", soft_wrap=True)
             context = ProofContext(workers, network(name), images, seed, updates)
-            proofs_by_network[name] = []
-            for proof in prove(context, during=spinner):
-                console.print_proof(out, proof)
-                proofs_by_network[name].append(proof)
+            proofs_by_network[name] = list(_shown(context, out))
             console.print_verdict(out, name, proofs_by_network[name])
             if not environment and (save is not None or as_json):  # while there are results to describe
                 environment = collect(workers, dataset=images, profile="check", seed=seed, command=command_line())
@@ -91,3 +86,17 @@ def check(
         raise typer.Exit(UNUSABLE)
     if not all(proof.passed for proof in proofs):
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
+
+
+def _shown(context: ProofContext, out: Console) -> Iterator[Proof]:
+    """The proofs of a network, each printed as soon as it is there."""
+    from parity.cli import console
+    from parity.diagnosis.prove import prove
+    from parity.records.levels import LEVELS
+
+    def spinner(level: int) -> AbstractContextManager[object]:
+        return console.busy(console.stderr(), f"level {level}, {LEVELS[level]}")
+
+    for proof in prove(context, during=spinner):
+        console.print_proof(out, proof)
+        yield proof

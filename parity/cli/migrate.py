@@ -20,8 +20,11 @@ from parity.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from parity.catalogue.user_models import ModelSpec
     from parity.migration.pair import ModelPair
+    from parity.records.records import Migration
     from parity.workers.pool import Workers
 
 
@@ -123,7 +126,7 @@ def compare(
             if kind == "proof":
                 console.print_proof(out, event)
             else:
-                console.print_message(console.stderr(), f"{event} ...", "dim")
+                _show_step(event)
 
         pair = _pair(workers, specs, mapping, dataset, seed)
         if write_map is not None:
@@ -133,15 +136,7 @@ def compare(
         if as_json or output is not None:  # only these show the environment
             facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command_line())
             migration = replace(migration, environment=facts)
-    if as_json:
-        console.print_json(migration.as_dict())
-    else:
-        for line in console.migration_lines(migration):
-            console.print_message(out, line)
-    if output is not None:
-        from reports import write_migration_report
-
-        console.print_message(out, f"report: {write_migration_report(migration, output)}")
+    _show(migration, out, as_json, output)
     if not migration.equal:
         raise typer.Exit(DIFFERENT if migration.verdict == "different" else UNUSABLE)
 
@@ -228,6 +223,21 @@ def repro(
         versions = {name: settings.version for name, settings in workers.map(lambda worker: worker.settings()).items()}
         write_repro(differing, output, versions)
     console.print_message(console.stdout(), f"{differing.cause}\nwritten: {output}, see README.md there")
+
+
+def _show(migration: Migration, out: Console, as_json: bool, output: Path | None) -> None:
+    """Print the outcome of a comparison, and write the report that was asked for."""
+    from parity.cli import console
+
+    if as_json:
+        console.print_json(migration.as_dict())
+    else:
+        for line in console.migration_lines(migration):
+            console.print_message(out, line)
+    if output is not None:
+        from reports import write_migration_report
+
+        console.print_message(out, f"report: {write_migration_report(migration, output)}")
 
 
 def _show_step(what: str) -> None:
