@@ -69,7 +69,7 @@ class Settings:
         Example:
             >>> settings = Settings(epochs=3).resolved("lenet5")
             >>> settings.recipe.name, settings.epochs, settings.batch
-            ('lenet', 3, 128)
+            ('mini', 3, 100)
         """
         recipe = self.recipe or recipe_of(network(name).recipe)
         epochs, batch = self.epochs or recipe.epochs, self.batch or recipe.batch
