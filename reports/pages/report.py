@@ -269,6 +269,12 @@ def _reproduce(merged: MergedRuns, report: str) -> str:
     lines = [command.replace("```", "") for command in dict.fromkeys(commands) if command]
     lines.append(f"parity report {' '.join(shlex.quote(name) for name in names)} --output {shlex.quote(report)}")
     parts = ["## Reproduce it", "```sh\n" + "\n".join(lines) + "\n```"]
+    environments = [run.environment for run in merged.runs if run.environment.command]
+    if versions := list(dict.fromkeys(facts.code_version for facts in environments if facts.code_version)):
+        parts.append(
+            f"Commands as recorded by code version{'s' if len(versions) > 1 else ''} "
+            f"{listed([code(version) for version in versions])}; other versions may name files and options differently."
+        )
     if "" in commands:
         unknown = [code(name) for name, command in zip(names, commands, strict=True) if not command]
         parts.append(f"The command was not recorded for {listed(unknown)}.")
