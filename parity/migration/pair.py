@@ -117,8 +117,10 @@ class ModelPair:
         """
         side = (FIRST, SECOND).index(framework)
         return {
-            step.name: Adoption((layers.first, layers.second)[side], layers.as_dense, list(layers.neutral[side]))
-            for layers, step, _ in self.matched()
+            step.name: Adoption(
+                (layer_match.first, layer_match.second)[side], layer_match.as_dense, list(layer_match.neutral[side])
+            )
+            for layer_match, step, _ in self.matched()
         }
 
     def matched(self) -> Iterator[tuple[Match, Step, Step]]:
@@ -127,8 +129,9 @@ class ModelPair:
         Yields:
             Each match with its TensorFlow step and its Paddle step, in the order of the TensorFlow model.
         """
-        for layers in self.matching.matches:
-            yield layers, self.graphs[FIRST].steps[layers.first], self.graphs[SECOND].steps[layers.second]
+        first_steps, second_steps = self.graphs[FIRST].steps, self.graphs[SECOND].steps
+        for layer_match in self.matching.matches:
+            yield layer_match, first_steps[layer_match.first], second_steps[layer_match.second]
 
     def unmatched(self) -> dict[str, dict[int, Step]]:
         """The steps that only one model has.
