@@ -125,7 +125,8 @@ def test_no_directory_of_the_machine_is_in_the_text(tmp_path: Path) -> None:
 
 def test_commands_are_those_of_the_code_that_recorded_them(tmp_path: Path) -> None:
     part = section(report(tmp_path, [CERTIFICATE], environment=ENVIRONMENT | {"code_version": "abc1234"}), "Reproduce")
-    assert "Commands as recorded by code version `abc1234`;" in part
+    assert "pytest parity/ --benchmark-save=lenet  # code version abc1234\n" in part
+    assert "as the code version beside them recorded them" in part
     unknown = section(report(tmp_path, [CERTIFICATE], environment=ENVIRONMENT), "Reproduce")
     assert "code version" not in unknown
 
