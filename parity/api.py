@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from parity.catalogue.networks import default_networks, network
-from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.data.registry import load
-from parity.diagnosis.prove import prove_level
+from parity.diagnosis.prove import prove
 from parity.migration.compare import compare_pair
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import model_specs, require_float64
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
@@ -56,11 +56,10 @@ def check(
     updates: dict[str, Any] = {}  # of optimizers alone, which networks share
     with Workers(threads=threads or shared_threads()) as workers:
         for name in names:
-            context = ProofContext(workers, network(name), images, seed, updates)
             proofs[name] = []
-            for level in levels:
-                proofs[name].append(prove_level(context, level))
-                on_proof(proofs[name][-1])
+            for proof in prove(ProofContext(workers, network(name), images, seed, updates), levels):
+                proofs[name].append(proof)
+                on_proof(proof)
     return proofs
 
 
@@ -102,7 +101,7 @@ def compare(
         code that makes the Paddle model compute what the TensorFlow model does.
 
     Raises:
-        ValueError: a shape or combination that has no meaning.
+        ValueError: a shape or combination that has no meaning, or a file of weights that does not exist.
         TargetError: a target that cannot be imported, or is no model, or does not run on inputs of this shape.
         MatchError: no layer of one model corresponds to a layer of the other.
         WorkerError: a framework crashed or raised.
@@ -114,15 +113,8 @@ def compare(
         >>> result.verdict, result.causes
         ('equal', [])
     """
-    if training and dtype == "float32":
-        raise ValueError("training: expected dtype 'float64', for which levels 4 and 5 have limits; found 'float32'")
-    if not shape or min(shape) < 1:
-        raise ValueError(f"shape: expected whole numbers above 0, found {tuple(shape)}")
-    files = {name: str(Path(path).resolve()) for name, path in (weights or {}).items()}
-    specs = {
-        framework: ModelSpec(target, list(shape), classes, tokens, files.get(framework, ""), dtype)
-        for framework, target in ((FIRST, tensorflow), (SECOND, paddle))
-    }
+    require_float64(training, dtype)
+    specs = model_specs(tensorflow, paddle, shape, classes=classes, tokens=tokens, weights=weights, dtype=dtype)
     with Workers(threads=threads or shared_threads()) as workers:
         pair = ModelPair(workers, specs, dataset, seed, layers or {})
         return compare_pair(pair, apply_fixes=apply_fixes, training=training)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -30,6 +32,30 @@ def exit_code() -> int:
 def terminated() -> bool:
     """Whether SIGTERM was received."""
     return _received == signal.SIGTERM
+
+
+@contextlib.contextmanager
+def without_interruption() -> Iterator[None]:
+    """A context that nothing interrupts: Ctrl-C, and SIGTERM where it ends a run likewise, take effect at its end.
+
+    Yields:
+        Nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
+        yield
+        return
+    came: list[int] = []
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = {number: handler for number, handler in usual.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+    if came:
+        handled[signal.Signals(came[0])](came[0], None)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -114,6 +114,11 @@ def gap_text(value: Any) -> str:
     return "0" if value == 0 else f"{value:.1e}".replace("1.0e", "1e")
 
 
+def within(gap: Any, limit: Any) -> bool:
+    """Whether a gap is a number within its limit; one that was not measured, or has no limit, is not."""
+    return is_number(gap) and is_number(limit) and gap <= limit
+
+
 def percent(fraction: Any) -> str:
     """An accuracy in 0..1 as percent with two decimals."""
     return f"{100 * fraction:.2f}" if is_number(fraction) else NOTHING
@@ -157,6 +162,15 @@ def signed(value: Any) -> str:
     return f"{round(value, 2) + 0.0:+.2f}" if is_number(value) else "**NaN**"
 
 
+def interval_text(bounds: Sequence[float]) -> str:
+    """A confidence interval of a difference, from its two bounds; one that is no number is bold."""
+    if any(math.isnan(bound) for bound in bounds):
+        return "**NaN**"
+    if any(math.isinf(bound) for bound in bounds):
+        return "unbounded"
+    return f"{signed(bounds[0])} to {signed(bounds[1])}"
+
+
 def percents(fractions: Sequence[float]) -> str:
     """Accuracies in 0..1 as percent: mean ± standard deviation over the seeds, or the one value."""
     if not fractions:
@@ -179,6 +193,15 @@ def numbers(values: Sequence[int]) -> str:
     if len(values) > 2 and list(values) == list(range(values[0], values[0] + len(values))):
         return f"{values[0]} to {values[-1]}"
     return listed([str(value) for value in values])
+
+
+def levels_text(levels: Sequence[int]) -> str:
+    """Levels of evidence, by number.
+
+    >>> levels_text([2]), levels_text([1, 2, 3])
+    ('level 2', 'levels 1, 2 and 3')
+    """
+    return f"level{'s' if len(levels) > 1 else ''} {listed([str(level) for level in levels])}"
 
 
 def scaled(value: Any, unit: str) -> str:

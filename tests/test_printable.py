@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from parity.catalogue.user_models import ModelSpec
 from parity.migration.map_file import read_map, write_map
 from parity.migration.matching import Match, MatchError, Matching
-from parity.migration.pair import FIRST, SECOND
+from parity.migration.specs import FIRST, SECOND
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
 from parity.records.records import Equivalence, Migration, RecordError
 from parity.records.saved_run import load_run

@@ -25,6 +25,11 @@ class ModelSpec:
     weights: str = ""
     dtype: str = "float64"
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether images can be its inputs."""
+        return len(self.input) == 3 and self.input[2] in (1, 3) and not self.tokens
+
 
 @dataclass(frozen=True)
 class Adoption:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,11 +51,10 @@ def check(
     if save is not None:
         require_writable(save)
     proofs_by_network: dict[str, list[Proof]] = {}
-    unsaved = ""
+    unsaved = False
     updates: dict[str, Any] = {}  # results of optimizers alone, which all networks share
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
-        from parity.diagnosis.prove import prove_level
         from parity.proofs.context import ProofContext
         from parity.workers.environment import collect
 
@@ -65,12 +65,12 @@ def check(
         for name in networks:
             out.print(f"{name} on {images.title}", soft_wrap=True)
             context = ProofContext(workers, network(name), images, seed, updates)
-            proofs_by_network[name] = list(_proofs(prove_level, context, out))
+            proofs_by_network[name] = list(_shown(context, out))
             console.print_verdict(out, name, proofs_by_network[name])
             if not environment and (save is not None or as_json):  # while there are results to describe
                 environment = collect(workers, dataset=images, profile="check", seed=seed, command=command_line())
             if save is not None:  # after every network, so that an interruption loses none
-                unsaved = try_to_save(
+                unsaved = not try_to_save(
                     save,
                     [proof for network_proofs in proofs_by_network.values() for proof in network_proofs],
                     environment,
@@ -88,13 +88,15 @@ def check(
         raise typer.Exit(DIFFERENT if all(proof.compared for proof in proofs) else UNUSABLE)
 
 
-def _proofs(prove_level: Callable[[ProofContext, int], Proof], context: ProofContext, out: Console) -> Iterator[Proof]:
-    """Prove level by level, with what the proofs of one network share; print each proof as soon as it is there."""
+def _shown(context: ProofContext, out: Console) -> Iterator[Proof]:
+    """The proofs of a network, each printed as soon as it is there."""
     from parity.cli import console
+    from parity.diagnosis.prove import prove
     from parity.records.levels import LEVELS
 
-    for level, title in LEVELS.items():
-        with console.busy(console.stderr(), f"level {level}, {title}"):
-            proof = prove_level(context, level)
+    def spinner(level: int) -> AbstractContextManager[object]:
+        return console.busy(console.stderr(), f"level {level}, {LEVELS[level]}")
+
+    for proof in prove(context, during=spinner):
         console.print_proof(out, proof)
         yield proof

@@ -22,6 +22,7 @@ from parity.workers.frameworks import FRAMEWORKS
 if TYPE_CHECKING:  # each command has imported what it prints; the others need not wait for it
     from parity.catalogue.designs import Network
     from parity.cli.doctor import Finding
+    from parity.migration.convert import Conversion
     from parity.records.records import (
         ControlRun,
         CrossEvaluation,
@@ -181,7 +182,6 @@ def print_detection(console: Console, detection: Detection) -> None:
 
     Further lines follow where something went wrong.
     """
-    as_expected = detection.caught and detection.located and detection.named and not detection.false_alarms
     level = f"level {detection.level}" if detection.level else "NOT SEEN"
     words = [
         word if right else f"NOT {word}" for word, right in (("located", detection.located), ("named", detection.named))
@@ -189,9 +189,9 @@ def print_detection(console: Console, detection: Detection) -> None:
     line = Text(
         f"{detection.trap:<17}{detection.change:<29}{FRAMEWORKS[detection.framework].title:<13}{detection.stage:<24}"
     )
-    line.append(", ".join([level, *words]), "green" if as_expected else "bold red")
+    line.append(", ".join([level, *words]), "green" if detection.as_expected else "bold red")
     console.print(line, soft_wrap=True)
-    if not as_expected:
+    if not detection.as_expected:
         print_message(console, detection.diagnosis or "no diagnosis", indent=3)
         for stage in detection.false_alarms:
             print_message(console, f"false alarm: {stage}", "bold red", indent=3)
@@ -398,3 +398,32 @@ def migration_lines(migration: Migration) -> list[str]:
 
 def _occurrences(count: int) -> str:
     return "1 place" if count == 1 else f"{count} places"
+
+
+def conversion_lines(conversion: Conversion) -> list[str]:
+    """What the terminal shows of a conversion, line by line.
+
+    Args:
+        conversion: that succeeded or was refused.
+
+    Returns:
+        Of a refused one the problems; else counts, the proof, and code that the model needs.
+    """
+    from parity.migration.convert import TITLES
+
+    files, proof = conversion.files, conversion.proof
+    notes = [f"note: {note}" for note in conversion.notes]
+    if conversion.problems:
+        lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
+        advice = "`parity compare` with the same models shows the causes and how to fix them."
+        return [*lines, *([advice] if proof else []), *notes]
+    assert proof is not None
+    source, destination = TITLES[files.source_framework], TITLES[files.destination_framework]
+    lines = [
+        f"converted: {files.source} ({source}) -> {files.destination} ({destination})",
+        f"{conversion.arrays} arrays of {conversion.elements:,} elements, read back from the new file bit for bit",
+        f"float64 forward on {proof.dataset}: {proof.compared['stages']} layers and functions agree, largest gap "
+        f"{proof.gap:.1e} at {proof.worst!r}, limit {proof.limit:.1e}",
+        *notes,
+    ]
+    return [*lines, "", *conversion.fix.rstrip().splitlines()] if conversion.fix else lines

@@ -10,20 +10,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import psutil
 
+from parity.catalogue.networks import network
+from parity.catalogue.recipes import RECIPES, trainer_settings
 from parity.catalogue.versions import OLDEST_PYTHON, version_limits
 from parity.data import registry
+from parity.data.batches import timing_arrays
 from parity.data.dataset import DataError
+from parity.numerics.arrays import unpack
 from parity.workers.environment import without_frames, worker_facts
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError, Workers, interpreter_of
+from parity.workers.pool import Worker, WorkerError, Workers, interpreter_of
 
 GIB = 1 << 30
 
 MEMORY_NEEDED = 4 * GIB  # both frameworks loaded and the larger networks' activations in one of them
 
 DISK_NEEDED = 1 * GIB  # the archives of all data sets are 560 MiB; the weights of a network are up to 550 MiB
+
+TRIED_NETWORK, TRIED_BATCH = "lenet5", 8
 
 FLAGS = {
     "TF_ENABLE_ONEDNN_OPTS": "TensorFlow's oneDNN kernels; its default on x86 is 1 (on)",
@@ -69,6 +76,51 @@ def examine_machine(workers: Workers) -> list[Finding]:
     if not errors:
         findings += [*_gpus(facts), _same_precision(facts)]
     return [*findings, *_interpreters(), _data(), *_other_data(), _memory(), _disk(), *_flags()]
+
+
+def try_out(workers: Workers) -> list[Finding]:
+    """Try both frameworks: weights to each and back, and one training step.
+
+    Args:
+        workers: of both frameworks.
+
+    Returns:
+        One finding for each framework that starts; `examine_machine` reports those that do not.
+    """
+    findings = []
+    for name in workers:
+        what = f"{FRAMEWORKS[name].title}, trial"
+        try:
+            failed = _trial_failure(workers[name])
+        except WorkerError as error:
+            if error.step in ("start", "setup"):
+                continue
+            failed = f"step {error.step!r}: {without_frames(error.detail)}"
+        if failed:
+            advice = "install versions from the README's table; if you use these already, please report it"
+            findings.append(Finding(what, "problem", failed, advice))
+        else:
+            findings.append(Finding(what, "ok", "weights there and back bit for bit, a step of training"))
+    return findings
+
+
+def _trial_failure(worker: Worker) -> str:
+    """What failed in the trial of one framework; empty where nothing did. Raises WorkerError."""
+    recipe = RECIPES[network(TRIED_NETWORK).recipe]
+    arrays = timing_arrays(
+        TRIED_NETWORK, worker.describe(TRIED_NETWORK), registry.load("generated"), TRIED_BATCH, seed=0, steps=1
+    )
+    state = unpack(arrays, "state")
+    returned = worker.round_trip(TRIED_NETWORK, state)
+    changed = [name for name in state if name not in returned or returned[name].tobytes() != state[name].tobytes()]
+    if changed or len(returned) != len(state):
+        return f"the weights of {TRIED_NETWORK} came back changed: {', '.join(changed) or 'other names'}"
+    worker.start_training(TRIED_NETWORK, 0, arrays, trainer_settings(recipe, batch=TRIED_BATCH))
+    loss = worker.train_epoch(TRIED_NETWORK, unpack(arrays, "plan")).loss
+    moved = worker.export_training(TRIED_NETWORK).state
+    if not np.isfinite(loss) or not any((moved[name] != state[name]).any() for name in state):
+        return f"a step of training gave the loss {loss}, or moved no weight"
+    return ""
 
 
 def _python() -> Finding:

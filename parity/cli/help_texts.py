@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from parity.error_causes import DEBUG
+
 WIDTH = 76  # of a line of text; with the indentation of the help 80 columns
 
 SUMMARIES = {  # for the list of commands, which otherwise shortens the first line of each command's help
@@ -25,11 +27,11 @@ INTERPRETERS = {
     "PARITY_TENSORFLOW_PYTHON": "the same for TensorFlow",
 }
 
-DEBUG = {"PARITY_DEBUG": "set: errors come with their traceback"}
+ERRORS = {DEBUG: "set: errors come with their traceback"}
 
 DATA = {"PARITY_DATA": "a data set, or a directory that holds several"}
 
-WORKERS = INTERPRETERS | DEBUG
+WORKERS = INTERPRETERS | ERRORS
 
 ALL = DATA | WORKERS
 
@@ -93,7 +95,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "doctor": {0: "everything needed is there", 2: "there are problems to solve"},
 }
 
-VARIABLES: dict[str, Mapping[str, str]] = {"networks": {}, "report": DEBUG}  # of all others ALL
+VARIABLES: dict[str, Mapping[str, str]] = {"networks": {}, "report": ERRORS}  # of all others ALL
 
 
 def help_of(command: str) -> dict[str, Any]:

@@ -154,8 +154,7 @@ def _newest_run() -> Path:
 def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, threads: ThreadsOption = None) -> None:
     """Test the installation: both frameworks, data, memory, settings; say what to do about problems."""
     from parity.cli import console
-    from parity.cli.doctor import examine_machine
-    from parity.cli.trial import try_out
+    from parity.cli.doctor import examine_machine, try_out
     from parity.workers.environment import prefer_gpu, worker_facts
     from parity.workers.pool import Workers
 

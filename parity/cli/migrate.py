@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +20,11 @@ from parity.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from parity.catalogue.user_models import ModelSpec
     from parity.migration.pair import ModelPair
+    from parity.records.records import Migration
     from parity.workers.pool import Workers
 
 
@@ -95,15 +98,21 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to fix it."""
+    from parity.migration.specs import FIRST, SECOND, model_specs, require_float64
     from parity.system import require_writable
 
     if output is not None:
         require_writable(output)
-    if training and dtype is Dtype.float32:
-        raise ValueError(
-            "--training: expected --dtype float64, in which the limits of levels 4 and 5 hold; found float32"
-        )
-    require_usable(first, second, shape, (first_weights, second_weights))
+    require_float64(training, dtype.value)
+    specs = model_specs(
+        first,
+        second,
+        parse_shape(shape),
+        classes=classes,
+        tokens=tokens,
+        weights={FIRST: first_weights, SECOND: second_weights},
+        dtype=dtype.value,
+    )
     with _workers(threads) as workers:
         from msgspec.structs import replace
 
@@ -117,21 +126,9 @@ def compare(
             if kind == "proof":
                 console.print_proof(out, event)
             else:
-                console.print_message(console.stderr(), f"{event} ...", "dim")
+                _show_step(event)
 
-        pair = make_pair(
-            workers,
-            first,
-            second,
-            shape,
-            classes=classes,
-            tokens=tokens,
-            mapping=mapping,
-            dataset=dataset,
-            seed=seed,
-            weights=(first_weights, second_weights),
-            dtype=dtype.value,
-        )
+        pair = _pair(workers, specs, mapping, dataset, seed)
         if write_map is not None:
             _write_map(pair, write_map)
             return
@@ -139,15 +136,7 @@ def compare(
         if as_json or output is not None:  # only these show the environment
             facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command_line())
             migration = replace(migration, environment=facts)
-    if as_json:
-        console.print_json(migration.as_dict())
-    else:
-        for line in console.migration_lines(migration):
-            console.print_message(out, line)
-    if output is not None:
-        from reports import write_migration_report
-
-        console.print_message(out, f"report: {write_migration_report(migration, output)}")
+    _show(migration, out, as_json, output)
     if not migration.equal:
         raise typer.Exit(DIFFERENT if migration.verdict == "different" else UNUSABLE)
 
@@ -182,18 +171,17 @@ def convert(
     threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
-    from parity.migration.convert import ConversionFiles, conversion_lines, convert_weights
+    from parity.migration.convert import ConversionFiles, convert_weights
+    from parity.migration.specs import model_specs
 
     files = ConversionFiles(source, destination)
-    require_usable(first, second, shape)
+    specs = model_specs(first, second, parse_shape(shape), classes=classes, tokens=tokens)
     with _workers(threads) as workers:
         from parity.cli import console
 
-        pair = make_pair(
-            workers, first, second, shape, classes=classes, tokens=tokens, mapping=mapping, dataset=dataset, seed=seed
-        )
+        pair = _pair(workers, specs, mapping, dataset, seed)
         conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
-    for line in conversion_lines(conversion):
+    for line in console.conversion_lines(conversion):
         console.print_message(console.stdout(), line)
     if conversion.problems:
         raise typer.Exit(DIFFERENT)
@@ -218,24 +206,15 @@ def repro(
 ) -> None:
     """Write the layer in which your two models differ as two scripts for a bug report, which run without this suite."""
     from parity.migration.repro import NothingToReproduceError, find_differing_layer, require_free, write_repro
+    from parity.migration.specs import FIRST, SECOND, model_specs
 
     require_free(output)
-    require_usable(first, second, shape, (first_weights, second_weights))
+    weights = {FIRST: first_weights, SECOND: second_weights}
+    specs = model_specs(first, second, parse_shape(shape), classes=classes, tokens=tokens, weights=weights)
     with _workers(threads) as workers:
         from parity.cli import console
 
-        pair = make_pair(
-            workers,
-            first,
-            second,
-            shape,
-            classes=classes,
-            tokens=tokens,
-            mapping=mapping,
-            dataset=dataset,
-            seed=seed,
-            weights=(first_weights, second_weights),
-        )
+        pair = _pair(workers, specs, mapping, dataset, seed)
         try:
             differing = find_differing_layer(pair, layer, _show_step)
         except NothingToReproduceError as error:
@@ -246,75 +225,39 @@ def repro(
     console.print_message(console.stdout(), f"{differing.cause}\nwritten: {output}, see README.md there")
 
 
+def _show(migration: Migration, out: Console, as_json: bool, output: Path | None) -> None:
+    """Print the outcome of a comparison, and write the report that was asked for."""
+    from parity.cli import console
+
+    if as_json:
+        console.print_json(migration.as_dict())
+    else:
+        for line in console.migration_lines(migration):
+            console.print_message(out, line)
+    if output is not None:
+        from reports import write_migration_report
+
+        console.print_message(out, f"report: {write_migration_report(migration, output)}")
+
+
 def _show_step(what: str) -> None:
     from parity.cli import console
 
     console.print_message(console.stderr(), f"{what} ...", "dim")
 
 
-def make_pair(
-    workers: Workers,
-    first: str,
-    second: str,
-    shape: str,
-    *,
-    classes: int | None,
-    tokens: int | None,
-    mapping: Path | None,
-    dataset: str | None,
-    seed: int,
-    weights: tuple[Path | None, Path | None] = (None, None),
-    dtype: str = "float64",
+def _pair(
+    workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
 ) -> ModelPair:
     """The pair of models that the options describe, not yet loaded.
 
-    Args:
-        workers: of both frameworks.
-        first: the TensorFlow target.
-        second: the Paddle target.
-        shape: of one input without the batch, as in `--input`.
-        classes: for callables that take a number of classes.
-        tokens: inputs are token ids below this number.
-        mapping: the file of `--map`.
-        dataset: of `--dataset`; used where the inputs are images.
-        seed: of the weights and inputs of the proofs.
-        weights: files of weights for the first and the second model.
-        dtype: "float64" or "float32".
-
-    Raises:
-        ValueError: `shape` is malformed.
-        DataError: the data set cannot be loaded.
-        MatchError: the map cannot be read.
+    Images are loaded only where the models take some. Raises DataError, or MatchError for a map that cannot be read.
     """
-    from parity.catalogue.user_models import ModelSpec
     from parity.migration.map_file import read_map
-    from parity.migration.pair import FIRST, SECOND, ModelPair
+    from parity.migration.pair import ModelPair
 
-    numbers = parse_shape(shape)
-    is_image = len(numbers) == 3 and numbers[2] in (1, 3) and not tokens
-    images = dataset_or_default(dataset, seed) if is_image else None
-    specs = {
-        framework: ModelSpec(target, numbers, classes, tokens, str(path.resolve()) if path else "", dtype)
-        for framework, target, path in ((FIRST, first, weights[0]), (SECOND, second, weights[1]))
-    }
+    images = dataset_or_default(dataset, seed) if all(spec.takes_images for spec in specs.values()) else None
     return ModelPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
-
-
-def require_usable(first: str, second: str, shape: str, weights: Sequence[Path | None] = ()) -> None:
-    """Check these options before anything is started or loaded.
-
-    Raises:
-        ValueError: `shape` is malformed, or a file of weights does not exist.
-        TargetError: a target is malformed.
-    """
-    from parity.runtime.targets import parse
-
-    parse_shape(shape)
-    for target in (first, second):
-        parse(target)
-    for path in weights:
-        if path is not None and not path.is_file():
-            raise ValueError(f"{path}: no such file; expected a file of weights")
 
 
 def parse_shape(text: str) -> list[int]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from parity.data.names import CHOICES
+
 if TYPE_CHECKING:  # a command imports what it needs, so that `parity --help` and the like answer at once
     from parity.data.dataset import Dataset
     from parity.records.records import Record
@@ -63,7 +65,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 DatasetOption = Annotated[
     str | None,
-    typer.Option(help="cifar10, generated or a path. Without it: cifar10 if it is on this machine.", metavar="DATA"),
+    typer.Option(help=f"{CHOICES}. Without it: cifar10 if it is on this machine.", metavar="DATA"),
 ]
 
 
@@ -92,7 +94,7 @@ def start_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
 
     Args:
         frameworks: names.
-        threads: CPU threads of each; None leaves that to the framework.
+        threads: CPU threads of each; None: all cores.
     """
     from parity.workers.pool import Workers
 
@@ -112,7 +114,7 @@ def await_ready(workers: Workers, device: Device | ProofDevice) -> None:
         await_workers(workers, device.value)
 
 
-def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> str:
+def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> bool:
     """Save the records so far; where that fails, print why and continue.
 
     A full disk must not lose the results of an hour: after the next network all records are saved again.
@@ -123,7 +125,7 @@ def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str,
         environment: what `parity.workers.environment.collect` returned.
 
     Returns:
-        Why they could not be saved; empty where they were.
+        Whether they were saved.
     """
     from parity.cli import console
     from parity.records.saved_run import save_records
@@ -134,8 +136,8 @@ def try_to_save(path: Path, records: Sequence[Record], environment: Mapping[str,
         console.print_message(
             console.stderr(), f"parity: {error} What comes next is still done, and saved if it can be.", "red"
         )
-        return str(error)
-    return ""
+        return False
+    return True
 
 
 def command_line() -> str:

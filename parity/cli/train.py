@@ -20,6 +20,7 @@ from parity.cli.options import (
     command_line,
     start_workers,
 )
+from parity.data.names import CHOICES
 from parity.workers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:  # the rest is imported by the command, so that the others start at once
@@ -30,9 +31,7 @@ if TYPE_CHECKING:  # the rest is imported by the command, so that the others sta
 def train(
     name: Annotated[str, typer.Argument(metavar="NETWORK")],
     framework: Annotated[str, typer.Option(help="both, or one of: " + ", ".join(FRAMEWORKS), metavar="NAME")] = "both",
-    dataset: Annotated[
-        str, typer.Option(help="cifar10, cifar100, tiny-imagenet, generated or a path.", metavar="DATA")
-    ] = "cifar10",
+    dataset: Annotated[str, typer.Option(help=f"{CHOICES}.", metavar="DATA")] = "cifar10",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images a step, instead of the recipe's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, the first ones.")] = None,

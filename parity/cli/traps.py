@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,9 +51,7 @@ def traps(
     from parity.workers.frameworks import FRAMEWORKS
     from parity.workers.pool import shared_threads
 
-    known = {trap.id for trap in TRAPS.values() if not trap.elsewhere}
-    if unknown := sorted(set(ids or []) - known):
-        raise ValueError(f"--trap: expected some of {', '.join(sorted(known))}, found {', '.join(unknown)}")
+    _require_known(ids or [])
     if not (faults or seeds):
         raise ValueError("--no-faults --seeds 0: expected faults or control runs to check, found neither")
     networks = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
@@ -60,7 +59,7 @@ def traps(
         require_writable(save)
     detections: list[Detection] = []
     control_runs: list[ControlRun] = []
-    unsaved = ""
+    unsaved = False
     with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
         from parity.faults.detection import control_run, detect
@@ -79,22 +78,28 @@ def traps(
                 console.print_detection(out, detection)
                 detections.append(detection)
             if save is not None:  # after every network, so that an interruption loses none
-                unsaved = try_to_save(save, [*detections, *control_runs], environment)
+                unsaved = not try_to_save(save, [*detections, *control_runs], environment)
     if as_json:
         listed = {
             "detections": [record.as_dict() for record in detections],
             "correct": [record.as_dict() for record in control_runs],
         }
         console.print_json(listed | {"environment": environment})
-    for line in console.detection_lines(detections, control_runs):
+    lines = console.detection_lines(detections, control_runs)
+    if faults and not ids:
+        lines += [f"not put in: {trap.id}, {trap.elsewhere}" for trap in TRAPS.values() if trap.elsewhere]
+    for line in lines:
         console.print_message(out, line)
-    for trap in TRAPS.values():
-        if faults and trap.elsewhere and not ids:
-            console.print_message(out, f"not put in: {trap.id}, {trap.elsewhere}")
     if unsaved:
         raise typer.Exit(UNUSABLE)
-    as_expected = all(
-        record.caught and record.located and record.named and not record.false_alarms for record in detections
-    )
-    if not as_expected or any(record.false_alarms for record in control_runs):
+    if not all(record.as_expected for record in detections) or any(record.false_alarms for record in control_runs):
         raise typer.Exit(DIFFERENT)
+
+
+def _require_known(ids: Sequence[str]) -> None:
+    """Raise ValueError for a trap that no fault stands for."""
+    from parity.catalogue.traps import TRAPS
+
+    known = {trap.id for trap in TRAPS.values() if not trap.elsewhere}
+    if unknown := sorted(set(ids) - known):
+        raise ValueError(f"--trap: expected some of {', '.join(sorted(known))}, found {', '.join(unknown)}")

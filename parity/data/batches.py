@@ -7,11 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from parity.catalogue.recipes import Recipe, learning_rates
+from parity.catalogue.networks import network
+from parity.catalogue.recipes import RECIPES, Recipe, learning_rates
 from parity.data.dataset import Dataset
 from parity.data.epoch_plan import EpochPlan, augment, batch_digest, epoch_plan, pad_images
-from parity.numerics.arrays import Arrays
-from parity.weights.description import DropoutSites
+from parity.numerics.arrays import Arrays, pack
+from parity.weights.description import Description, DropoutSites
+from parity.weights.initializers import training_state
 
 
 def plan_arrays(dataset: Dataset, recipe: Recipe, batch: int, seed: int, epoch: int, dropout: DropoutSites) -> Arrays:
@@ -79,6 +81,31 @@ def mean_image(dataset: Dataset) -> np.ndarray:
         float32 [h, w, c] in 0..1: after division by 255.
     """
     return (dataset.train_images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
+
+
+def timing_arrays(
+    name: str, description: Description, dataset: Dataset, batch: int, seed: int, steps: int = 16
+) -> Arrays:
+    """The arrays of a short training by a network's own recipe, as a worker's `start_timing` takes them.
+
+    Args:
+        name: of the network.
+        description: of the network, as a worker's `describe` gives it.
+        dataset: of which the first images are used.
+        batch: images a step.
+        seed: of weights and epoch plan.
+        steps: of the plan.
+
+    Returns:
+        The groups `state`, `data` and `plan` of a training, packed.
+    """
+    recipe = RECIPES[network(name).recipe]
+    few = dataset.limited(batch * steps)
+    return pack(
+        state=training_state(description.entries, recipe.init, seed),
+        data=prepared(few, recipe),
+        plan=plan_arrays(few, recipe, batch, seed, 0, description.dropout),
+    )
 
 
 @lru_cache(maxsize=4)

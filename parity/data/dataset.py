@@ -119,3 +119,16 @@ class KnownDataset(ABC):
         Raises:
             DataError: files are missing, damaged or of another structure.
         """
+
+
+def download_help(url: str, target: Path) -> str:
+    """The sentences that tell a user what to do when `url` cannot be downloaded.
+
+    Args:
+        url: of the official archive.
+        target: the path at which the suite looks for the archive.
+    """
+    return (
+        f"What to do: on a machine with a network download {url}, and either put it at {target} "
+        f"or set PARITY_DATA to where it is; or run with `--dataset generated`, which needs no files."
+    )

@@ -13,8 +13,7 @@ import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from parity.data.dataset import DataError
-from parity.data.registry import download_help
+from parity.data.dataset import DataError, download_help
 from parity.system import replacing
 
 ANSWER_SECONDS = 4.0  # for name look-up, connection and first answer together

@@ -12,7 +12,7 @@ import platformdirs
 
 from parity.data import archives, generated
 from parity.data.cifar import CIFAR10, CIFAR100
-from parity.data.dataset import DataError, Dataset, KnownDataset
+from parity.data.dataset import DataError, Dataset, KnownDataset, download_help
 from parity.data.tiny_imagenet import TINY_IMAGENET
 
 KNOWN: dict[str, KnownDataset] = {known.name: known for known in (CIFAR10, CIFAR100, TINY_IMAGENET)}
@@ -85,19 +85,6 @@ def find(name: str = "cifar10") -> Path | None:
 def cache_dir() -> Path:
     """The directory that a download is kept in; it need not exist."""
     return Path(platformdirs.user_cache_dir("parity"))
-
-
-def download_help(url: str, target: Path) -> str:
-    """The sentences that tell a user what to do when `url` cannot be downloaded.
-
-    Args:
-        url: of the official archive.
-        target: the path at which the suite looks for the archive.
-    """
-    return (
-        f"What to do: on a machine with a network download {url}, and either put it at {target} "
-        f"or set PARITY_DATA to where it is; or run with `--dataset generated`, which needs no files."
-    )
 
 
 def _load_path(given: str) -> Dataset:

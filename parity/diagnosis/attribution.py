@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.catalogue.traps import TRAPS
 from parity.diagnosis.hypotheses import Hypothesis
-from parity.numerics.comparison import FLOAT64_LIMIT, gap
+from parity.numerics.comparison import FLOAT64_LIMIT, finite_gap
 from parity.records.records import Diagnosis, Proof
 from parity.workers.frameworks import FRAMEWORKS
 
@@ -36,7 +36,7 @@ def identify_cause(mismatch: Mismatch, candidates: Iterable[Hypothesis], actual:
         The diagnosis with the hypothesis that fits to float64 rounding, and in `alike` the traps that fit as well.
         Where none fits, one without a trap; numbers that are not finite are a cause of their own, "nan".
     """
-    tried = sorted((gap(expected, actual), trap, text) for trap, text, expected in candidates)
+    tried = sorted((finite_gap(expected, actual), trap, text) for trap, text, expected in candidates)
     if tried and tried[0][0] <= FLOAT64_LIMIT:
         after, trap, text = tried[0]
         alike = {other for left, other, _ in tried if left <= FLOAT64_LIMIT} - {trap}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.kinds import of_spec
+from parity.kinds.activation import Softmax
 from parity.kinds.kind import Hypothesis, Surroundings
 from parity.numerics.arrays import Arrays
 from parity.numerics.losses import cross_entropies, cross_entropy
@@ -58,10 +59,10 @@ def of_loss(logits: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, str, 
     Yields:
         (trap, what was computed, mean loss in nats).
     """
-    yield "softmax-twice", "the cross entropy of probabilities", cross_entropy(_softmax(logits), labels)
+    yield "softmax-twice", "the cross entropy of probabilities", cross_entropy(Softmax().of(logits), labels)
     pairs = np.repeat(logits, len(labels), axis=0), np.tile(labels, len(labels))
     yield "label-shape", "every image's loss with every image's label", cross_entropy(*pairs)
-    chosen = _softmax(logits)[np.arange(len(labels)), labels]
+    chosen = Softmax().of(logits)[np.arange(len(labels)), labels]
     yield "relu-on-logits", "the cross entropy of logits after a ReLU", cross_entropy(np.maximum(logits, 0), labels)
     yield "softmax-twice", "the sum of probabilities, without a logarithm", float(-chosen.mean())
     losses = cross_entropies(logits, labels)
@@ -104,8 +105,3 @@ def rounded_to_bits(x: np.ndarray, bits: int) -> np.ndarray:
 def _last_by_reshape(images: np.ndarray) -> np.ndarray:
     n, h, w, c = images.shape
     return np.ascontiguousarray(images).reshape(n, c, h, w).transpose(0, 2, 3, 1)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -34,7 +34,7 @@ from parity.diagnosis.trained_path import (
 )
 from parity.kinds.norm import batch_norm_training, of_running_statistics
 from parity.numerics.arrays import Arrays, pack
-from parity.numerics.comparison import FLOAT64_LIMIT, gap
+from parity.numerics.comparison import FLOAT64_LIMIT, finite_gap
 from parity.numerics.losses import cross_entropy
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import scaled_up
@@ -138,7 +138,7 @@ def _unlike_numpy(context: ProofContext, inputs: Arrays, actual: Mapping[str, Ar
         x, own = inputs[name], _own(state, name)
         expected = kinds.layer(layer, x, own)
         for framework, outputs in actual.items():
-            before = gap(expected, outputs[name])
+            before = finite_gap(expected, outputs[name])
             if not before <= FLOAT64_LIMIT:
                 maps = scene.flattened(name) if layer["kind"] == "dense" else None
                 mismatch = Mismatch(framework, name, layer["kind"], before)
@@ -167,13 +167,13 @@ def reduced_precision(context: ProofContext) -> list[Diagnosis]:
         x, own = inputs[name].astype(np.float64), _own(state, name)
         exact = kinds.layer(layer, x, own)
         for framework, outputs in actual.items():
-            before = gap(exact, outputs[name])
+            before = finite_gap(exact, outputs[name])
             for title, bits in REDUCED.items():
                 lowered = {
                     kind: hypotheses.rounded_to_bits(array, bits) if kind == "kernel" else array
                     for kind, array in own.items()
                 }
-                after = gap(kinds.layer(layer, hypotheses.rounded_to_bits(x, bits), lowered), outputs[name])
+                after = finite_gap(kinds.layer(layer, hypotheses.rounded_to_bits(x, bits), lowered), outputs[name])
                 if after * CLOSES < before:
                     text = f"products of {title} numbers ({bits} significant bits)"
                     mismatch = Mismatch(framework, name, layer["kind"], before)
@@ -195,7 +195,7 @@ def running_statistics(context: ProofContext) -> list[Diagnosis]:
         _, *moved = batch_norm_training(x, own, facts.epsilon, facts.momentum)
         for framework, arrays in outputs.items():
             actual = [arrays[f"{name}/{kind}"] for kind in ("mean", "variance")]
-            before = max(map(gap, moved, actual))
+            before = max(map(finite_gap, moved, actual))
             if not before <= FLOAT64_LIMIT:
                 mismatch = Mismatch(framework, name, "running statistics", before)
                 candidates = (
@@ -267,7 +267,7 @@ def loss_value(context: ProofContext) -> list[Diagnosis]:
     diagnoses = []
     for framework, batch in batches.items():
         logits, loss = stages[framework]["head/logits"], np.array(batch.loss)
-        before = gap(np.array(cross_entropy(logits, labels)), loss)
+        before = finite_gap(np.array(cross_entropy(logits, labels)), loss)
         if not before <= FLOAT64_LIMIT:
             candidates = ((trap, text, np.array(value)) for trap, text, value in hypotheses.of_loss(logits, labels))
             diagnoses.append(identify_cause(Mismatch(framework, LOSS, "loss", before), candidates, loss))
@@ -328,7 +328,7 @@ def _first_layer(
     seen = [(trap, text, kinds.layer(layer, fed, own)) for trap, text, fed in candidates]
     diagnoses = []
     for framework, outputs in stages.items():
-        before = gap(expected, outputs[layer["name"]])
+        before = finite_gap(expected, outputs[layer["name"]])
         if not before <= FLOAT64_LIMIT:
             mismatch = Mismatch(framework, IMAGES, "images", before)
             diagnoses.append(identify_cause(mismatch, seen, outputs[layer["name"]]))

@@ -10,11 +10,12 @@ import numpy as np
 from parity.catalogue.networks import LARGE
 from parity.catalogue.recipes import Recipe, decayed
 from parity.diagnosis.attribution import Mismatch, diagnosis_of, identify_cause
-from parity.diagnosis.hypotheses import cross_entropy, of_loss
+from parity.diagnosis.hypotheses import of_loss
 from parity.diagnosis.scene import LOSS, OPTIMIZER
 from parity.diagnosis.update_rules import Rule, UpdateStep, alternatives, update_distance
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, gap, layer_scales
+from parity.numerics.comparison import FLOAT64_LIMIT, finite_gap, layer_scales
+from parity.numerics.losses import cross_entropy
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.proofs.optimizer import UPDATE_LIMIT, boundary_rates
@@ -182,7 +183,7 @@ def extreme_losses(context: ProofContext) -> list[Diagnosis]:
             def beside(value: float, size: float = size) -> np.ndarray:
                 return np.array([value, size])
 
-            before = gap(beside(cross_entropy(logits, own)), beside(loss))
+            before = finite_gap(beside(cross_entropy(logits, own)), beside(loss))
             if not before <= FLOAT64_LIMIT and framework not in causes:
                 candidates = ((trap, text, beside(value)) for trap, text, value in of_loss(logits, own))
                 mismatch = Mismatch(framework, LOSS, f"loss of {extreme.name} numbers", before)

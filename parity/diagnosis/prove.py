@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 from msgspec import structs
 
-from parity.catalogue.networks import network
 from parity.catalogue.recipes import recipe_of
-from parity.data.dataset import Dataset
 from parity.diagnosis.layers import diagnose
 from parity.proofs.context import ProofContext
 from parity.proofs.evaluation import evaluation
@@ -21,7 +20,7 @@ from parity.proofs.train_mode import gradients, train_mode_forward
 from parity.records.levels import LEVELS
 from parity.records.records import Proof, RuleProof
 from parity.system import return_freed
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.pool import WorkerError
 
 CHECKS: dict[int, Callable[[ProofContext], Proof]] = {
     1: certificate,
@@ -38,25 +37,24 @@ LAST_OF_STAGES = 3  # the last level that uses the stages of level 2
 
 
 def prove(
-    workers: Workers, name: str, dataset: Dataset, *, seed: int = 0, levels: Sequence[int] = tuple(LEVELS)
-) -> list[Proof]:
-    """The proofs of one network, in order; a failure does not end them.
+    context: ProofContext,
+    levels: Iterable[int] = LEVELS,
+    during: Callable[[int], AbstractContextManager[object]] = nullcontext,
+) -> Iterator[Proof]:
+    """The proofs of one network, level by level; a failure does not end them.
 
     Args:
-        workers: one for each framework.
-        name: of the network, see `parity.catalogue.networks.network`.
-        dataset: where images are drawn from.
-        seed: of all that is drawn.
+        context: the network, its workers and its data.
         levels: numbers of `parity.records.levels.LEVELS`.
+        during: makes of a level the context manager in which it is proven, such as a spinner.
 
-    Returns:
-        One proof for each level; where it failed, with its causes.
-
-    Raises:
-        UnknownNetworkError: no network has that name.
+    Yields:
+        One proof for each level, as soon as it is there; where it failed, with its causes.
     """
-    context = ProofContext(workers, network(name), dataset, seed)
-    return [prove_level(context, level) for level in levels]
+    for level in levels:
+        with during(level):
+            proof = prove_level(context, level)
+        yield proof
 
 
 def prove_level(context: ProofContext, level: int) -> Proof:

@@ -12,8 +12,8 @@ from parity.diagnosis.attribution import Mismatch, diagnosis_of, identify_cause
 from parity.diagnosis.hypotheses import Hypothesis
 from parity.diagnosis.scene import EVALUATION, OPTIMIZER, START, TRAINING
 from parity.numerics.arrays import Arrays, pack
-from parity.numerics.comparison import FLOAT64_LIMIT, gap
-from parity.numerics.losses import cross_entropies
+from parity.numerics.comparison import FLOAT64_LIMIT, finite_gap
+from parity.numerics.losses import correct, cross_entropies
 from parity.proofs.context import ProofContext
 from parity.proofs.evaluation import EvaluationProbe, evaluated, evaluation_probe, predictions, side_effects
 from parity.proofs.extremes import LOGITS
@@ -39,7 +39,7 @@ def first_weights(context: ProofContext) -> list[Diagnosis]:
         state = current_state(context, worker).state
         changed = {name: state[name] for name, array in sent.items() if not same_bits(array, state[name])}
         if changed:
-            before = max(gap(sent[name], array) for name, array in changed.items())
+            before = max(finite_gap(sent[name], array) for name, array in changed.items())
             if all(not array.any() for array in changed.values()):
                 text = f"with zeros for {len(changed)} arrays, first {next(iter(changed))!r}"
             else:
@@ -58,10 +58,10 @@ def evaluated_images(context: ProofContext) -> list[Diagnosis]:
     for framework, result in evaluated(context, "float64", probe).items():
         logits = result.logits
         expected = right[framework]
-        mismatch = Mismatch(framework, EVALUATION, "images", gap(expected[: len(logits)], logits))
+        mismatch = Mismatch(framework, EVALUATION, "images", finite_gap(expected[: len(logits)], logits))
         if len(logits) != len(expected):
             whole = len(expected) // batch * batch
-            if len(logits) == whole and gap(expected[:whole], logits) <= FLOAT64_LIMIT:
+            if len(logits) == whole and finite_gap(expected[:whole], logits) <= FLOAT64_LIMIT:
                 text = f"logits of {whole} of {len(expected)} images, without the incomplete last batch"
                 diagnoses.append(diagnosis_of(mismatch, "eval-dropped", text))
             else:
@@ -105,7 +105,7 @@ def counted_images(context: ProofContext) -> list[Diagnosis]:
 def _figures_off(result: Evaluation, labels: np.ndarray) -> float:
     """How far loss and accuracy of an evaluation are from those of its logits."""
     logits = result.logits
-    loss, hits = cross_entropies(logits, labels).mean(), (logits.argmax(axis=1) == labels).mean()
+    loss, hits = cross_entropies(logits, labels).mean(), correct(logits, labels).mean()
     return float(max(abs(loss - result.loss) / np.abs(logits).max(), abs(hits - result.accuracy)))
 
 
@@ -155,7 +155,7 @@ def reported_step(context: ProofContext) -> list[Diagnosis]:
     diagnoses = []
     for framework, run in passes.items():
         logits, reported = run.stages[LOGITS], reports[framework]
-        before = abs(float((logits.argmax(axis=1) == labels).mean()) - reported.accuracy)
+        before = abs(float(correct(logits, labels).mean()) - reported.accuracy)
         if before > 0:
             mismatch = Mismatch(framework, TRAINING, "accuracy", before)
             diagnoses.append(_other_figures(mismatch, logits, labels, reported, len(labels)))
@@ -186,7 +186,7 @@ def first_of_epoch(context: ProofContext) -> list[Diagnosis]:
         if other:
             mismatch = Mismatch(worker.framework, OPTIMIZER, "where an epoch begins", float("inf"))
             empty = memory_after(forgotten, 1)
-            after = max(gap(empty[name], array) for name, array in other.items())
+            after = max(finite_gap(empty[name], array) for name, array in other.items())
             if after <= EXACT:
                 text = "the step of an optimizer that has forgotten its memory"
                 causes[worker.framework] = diagnosis_of(mismatch, "optimizer-reset", text)
@@ -277,11 +277,11 @@ def _of_batch(
         less = mean.astype(np.float64) + scaled.mean(axis=0, dtype=np.float64)
         changed = {"images": images, "mean": less.astype(np.float32)}
         parts.append(predictions(context, "float64", probe.state, **changed)[framework])
-    after = gap(np.concatenate(parts), logits)
+    after = finite_gap(np.concatenate(parts), logits)
     if after <= EXACT:
         return diagnosis_of(mismatch, "eval-preprocess", "logits of images less the mean of their own batch", after)
     alone = evaluated(context, "float64", probe, batch + 1)[framework].logits
-    if not gap(logits, alone) <= FLOAT64_LIMIT:
+    if not finite_gap(logits, alone) <= FLOAT64_LIMIT:
         text = "logits that depend on which other images are in the batch: its own statistics, as in training"
         return diagnosis_of(mismatch, "eval-mode", text)
     return None
@@ -297,7 +297,7 @@ def _other_figures(
     clipped: bool = False,
 ) -> Diagnosis:
     """What loss and accuracy are that do not follow from the logits; `clipped`: the loss of small logits is right."""
-    losses, right = cross_entropies(logits, labels), logits.argmax(axis=1) == labels
+    losses, right = cross_entropies(logits, labels), correct(logits, labels)
     if figures.accuracy != float(right.mean()):
         for text, hits in _counts(logits, labels, batch):
             if abs(hits - figures.accuracy * len(labels)) < 0.5:
@@ -326,7 +326,7 @@ def _counts(logits: np.ndarray, labels: np.ndarray, batch: int) -> Iterator[tupl
         yield f"images right whose class is among the {count} likeliest", int(hits.sum())
     for name, bits in (("bfloat16", 16), ("float16", 13)):
         rounded = _rounded(logits, bits)
-        yield f"the likeliest class of logits in {name}", int((rounded.argmax(axis=1) == labels).sum())
+        yield f"the likeliest class of logits in {name}", int(correct(rounded, labels).sum())
     for label in np.unique(labels[right]):
         yield f"no image of class {label} as right", int((right & (labels != label)).sum())
     parts = [int(right[begin : begin + batch].sum()) for begin in range(0, len(right), batch)]
@@ -348,7 +348,7 @@ def _of_gradients(mismatch: Mismatch, own: list[str], exact: Arrays, rounded: Ar
         return diagnosis_of(mismatch, "gradient-missing", f"no gradient of {what} in float32")
     ratios = [float((exact[n] * rounded[n]).sum() / (exact[n] ** 2).sum()) for n in own]
     factor = ratios[0]
-    scaled = max(gap(factor * exact[name], rounded[name]) for name in own)
+    scaled = max(finite_gap(factor * exact[name], rounded[name]) for name in own)
     if scaled <= EXACT:
         return diagnosis_of(mismatch, "f32-gradient", f"{factor:.4g} times the gradient in float32", scaled)
     return diagnosis_of(mismatch, "f32-gradient", "another gradient in float32 than in float64")

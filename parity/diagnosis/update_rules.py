@@ -13,7 +13,7 @@ import numpy as np
 
 from parity.catalogue.recipes import Optimizer, decayed
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import gap
+from parity.numerics.comparison import finite_gap
 
 SCALES = (0.1, 0.5, 2.0, 10.0, 0.25, 4.0, 1 / 8, 8.0)  # factors of wrongly scaled gradients
 
@@ -86,7 +86,7 @@ def update_distance(rule: Rule, steps: Sequence[UpdateStep], rates: Sequence[flo
             if rule.decoupled:
                 expected = expected - rate * decay
             if np.isfinite(expected).any() or np.isfinite(step.after[name]).any():
-                gaps.append(gap(expected, step.after[name]))
+                gaps.append(finite_gap(expected, step.after[name]))
     return float(np.max(gaps)) if gaps else math.inf
 
 

@@ -18,7 +18,7 @@ from parity.catalogue.networks import network
 from parity.catalogue.traps import FAULTS, Fault, FaultName
 from parity.data.dataset import Dataset
 from parity.diagnosis.layers import diagnose_all
-from parity.diagnosis.prove import prove_level
+from parity.diagnosis.prove import prove
 from parity.diagnosis.scene import Scene, scene_of
 from parity.faults.sites import sites_of, twin_of
 from parity.faults.tampering import TamperedWorkers, distortion
@@ -143,12 +143,11 @@ def control_run(workers: Workers, name: str, dataset: Dataset, seeds: Sequence[i
     updates: dict[str, Any] = {}
     for seed in seeds:
         context = ProofContext(workers, network(name), dataset, seed, updates)
-        for level in LEVELS:
-            proof = prove_level(context, level)
+        for proof in prove(context):
             worst = float(np.fmax(worst, severity_of(proof) or 0.0))
-            false_alarms += [f"seed {seed}, level {level}: {problem}" for problem in proof.problems]
+            false_alarms += [f"seed {seed}, level {proof.level}: {problem}" for problem in proof.problems]
             if not proof.passed and not proof.problems:
-                false_alarms.append(f"seed {seed}, level {level}: failed without a reason")
+                false_alarms.append(f"seed {seed}, level {proof.level}: failed without a reason")
         false_alarms += [f"seed {seed}: {cause.text}" for cause in diagnose_all(context)]
     return ControlRun(name, list(seeds), false_alarms, worst, time.perf_counter() - begin)
 
@@ -167,7 +166,7 @@ def severity_of(proof: Proof) -> float | None:
 
 
 def _proofs(context: ProofContext, last: int) -> Iterator[Proof]:
-    return (prove_level(context, level) for level in LEVELS if level <= last)
+    return prove(context, (level for level in LEVELS if level <= last))
 
 
 def _inject(workers: Workers, name: str, injection: Injection, scene: Scene) -> tuple[Workers, Callable[[], object]]:

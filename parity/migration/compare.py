@@ -11,9 +11,10 @@ import numpy as np
 
 from parity.migration.diagnosis import diagnose_pair, training_differences
 from parity.migration.fixes import fix_code
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
 from parity.migration.proofs import prove_pair
-from parity.numerics.comparison import distance
+from parity.migration.specs import FIRST, SECOND
+from parity.numerics.comparison import relative_gap
 from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
 from parity.runtime.graph import few
 from parity.system import high_water
@@ -78,11 +79,8 @@ def compare_pair(
         proofs=proofs,
         stages=_stages(pair),
         unmatched={
-            framework: [
-                f"{pair.graphs[framework].steps[index].name}: {pair.graphs[framework].steps[index]}"
-                for index in indices
-            ]
-            for framework, indices in _unmatched(pair).items()
+            framework: [f"{step.name}: {step}" for step in steps.values()]
+            for framework, steps in pair.unmatched().items()
         },
         ambiguous=pair.matching.ambiguous,
         causes=causes,
@@ -128,8 +126,7 @@ def _stages(pair: ModelPair) -> list[MatchedLayer]:
         for framework, comparison in pair.float32_comparisons.items()
     }
     layers = []
-    for match in pair.matching.matches:
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+    for match, first_step, second_step in pair.matched():
         gap = gaps.get(first_step.name)
         layers.append(
             MatchedLayer(
@@ -149,10 +146,6 @@ def _stages(pair: ModelPair) -> list[MatchedLayer]:
     return layers
 
 
-def _unmatched(pair: ModelPair) -> dict[str, list[int]]:
-    return {FIRST: pair.matching.only_first, SECOND: pair.matching.only_second}
-
-
 def _remarks(pair: ModelPair) -> list[str]:
     """What does not change the verdict: an end that only one model has, arrays set to neutral values, unused arrays."""
     _, notes = pair.ends()
@@ -161,12 +154,11 @@ def _remarks(pair: ModelPair) -> list[str]:
         remarks.append("compared in float32 only: what differs by less than rounding goes unseen")
     neutral: dict[tuple[str, str], list[str]] = {}
     as_dense = []
-    for match in pair.matching.matches:
-        for framework, index, kinds in zip((FIRST, SECOND), (match.first, match.second), match.neutral, strict=True):
+    for match, *steps in pair.matched():
+        for framework, step, kinds in zip((FIRST, SECOND), steps, match.neutral, strict=True):
             if kinds:
-                name = pair.graphs[framework].steps[index].name
-                neutral.setdefault((framework, " and ".join(kinds)), []).append(name)
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+                neutral.setdefault((framework, " and ".join(kinds)), []).append(step.name)
+        first_step, second_step = steps
         if match.as_dense and first_step.kind != second_step.kind:
             as_dense.append(f"{first_step.name} / {second_step.name}")
     if as_dense:
@@ -174,9 +166,9 @@ def _remarks(pair: ModelPair) -> list[str]:
     for (framework, what), names in neutral.items():
         title = FRAMEWORKS[framework].title
         remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
-    for framework, unmatched in _unmatched(pair).items():
+    for framework, unmatched in pair.unmatched().items():
         graph, title = pair.graphs[framework], FRAMEWORKS[framework].title
-        silent = [graph.steps[index].name for index in unmatched if graph.steps[index].what.identity_in_inference]
+        silent = [step.name for step in unmatched.values() if step.what.identity_in_inference]
         if silent:
             remarks.append(f"in {title} only, without effect in inference: {few(silent)}")
         if graph.stray:
@@ -208,7 +200,7 @@ def _impact(pair: ModelPair, on_event: Callable[[str, Any], None]) -> Impact:
         inputs=count,
         title=pair.title,
         changed=len(changed),
-        largest_gap=_finite_or_none(distance(first_outputs, second_outputs)),
+        largest_gap=_finite_or_none(relative_gap(first_outputs, second_outputs)),
         margins=[float(margins[index]) for index in changed],
     )
 

@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
-from parity.catalogue.user_models import Adoption
 from parity.kinds import NEUTRAL
 from parity.migration.diagnosis import diagnose_pair
 from parity.migration.fixes import fix_code
 from parity.migration.matching import MatchError
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
 from parity.migration.proofs import certificate, float64_forward
+from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Proof
 from parity.runtime.graph import few
-from parity.system import remove_leftovers, temporary_name, unwritten
+from parity.system import remove_leftovers, require_writable, temporary_name, unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State, StateError, check_state, digests
 from parity.workers.frameworks import FRAMEWORKS
@@ -62,9 +62,9 @@ class ConversionFiles:
             )
         if not self.source.is_file():
             raise ValueError(f"{self.source}: no such file; expected a file of weights")
-        folder = self.destination.parent
-        if self.destination.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise ValueError(f"{self.destination}: expected a file's name in a directory that can be written to")
+        require_writable(self.destination)
+        if not self.destination.parent.is_dir():  # the frameworks make none
+            raise ValueError(f"{self.destination}: expected a file's name in a directory that exists")
 
     @property
     def source_framework(self) -> str:
@@ -168,33 +168,6 @@ def convert_weights(
         files.temporary.unlink(missing_ok=True)
 
 
-def conversion_lines(conversion: Conversion) -> list[str]:
-    """What the terminal shows of a conversion, line by line.
-
-    Args:
-        conversion: that succeeded or was refused.
-
-    Returns:
-        Of a refused one the problems; else counts, the proof, and code that the model needs.
-    """
-    files, proof = conversion.files, conversion.proof
-    notes = [f"note: {note}" for note in conversion.notes]
-    if conversion.problems:
-        lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
-        advice = "`parity compare` with the same models shows the causes and how to fix them."
-        return [*lines, *([advice] if proof else []), *notes]
-    assert proof is not None
-    source, destination = TITLES[files.source_framework], TITLES[files.destination_framework]
-    lines = [
-        f"converted: {files.source} ({source}) -> {files.destination} ({destination})",
-        f"{conversion.arrays} arrays of {conversion.elements:,} elements, read back from the new file bit for bit",
-        f"float64 forward on {proof.dataset}: {proof.compared['stages']} layers and functions agree, largest gap "
-        f"{proof.gap:.1e} at {proof.worst!r}, limit {proof.limit:.1e}",
-        *notes,
-    ]
-    return [*lines, "", *conversion.fix.rstrip().splitlines()] if conversion.fix else lines
-
-
 def _framework_of(path: Path) -> str:
     return next(framework for suffix, framework in FILE_SUFFIXES.items() if path.name.endswith(suffix))
 
@@ -202,10 +175,9 @@ def _framework_of(path: Path) -> str:
 def _require_counterparts(pair: ModelPair) -> None:
     """Raise MatchError that lists every layer with weights that only one model has."""
     problems = []
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        steps = [pair.graphs[framework].steps[index] for index in unmatched]
-        problems += [f"{step.name} ({step}) exists in {TITLES[framework]} only" for step in steps if step.shapes]
+    for framework, unmatched in pair.unmatched().items():
         opaque, title = pair.graphs[framework].opaque, TITLES[framework]
+        problems += [f"{step.name} ({step}) exists in {title} only" for step in unmatched.values() if step.shapes]
         problems += [f"{name} of {title} is in a layer that the suite cannot look into" for name in opaque]
     first_shapes, second_shapes = (
         {entry.name: entry.shape for entry in pair.entries[framework]} for framework in (FIRST, SECOND)
@@ -332,12 +304,9 @@ def _reload(pair: ModelPair, framework: str, path: Path, code: str) -> None:
 
 def _adopt(pair: ModelPair, framework: str, *, whole: bool = False) -> None:
     """Give one model's matched layers their names again; `whole`: with the arrays that the other model lacks, too."""
-    side = (FIRST, SECOND).index(framework)
-    names = {}
-    for match in pair.matching.matches:
-        index = (match.first, match.second)[side]
-        adoption = Adoption(index, match.as_dense, [] if whole else list(match.neutral[side]))
-        names[pair.graphs[FIRST].steps[match.first].name] = adoption
+    names = pair.adoptions(framework)
+    if whole:
+        names = {name: replace(adoption, neutral=[]) for name, adoption in names.items()}
     pair.run_on(framework, lambda worker: worker.adopt(pair.name, names))
 
 
@@ -345,10 +314,8 @@ def _neutral_names(pair: ModelPair, framework: str) -> Mapping[str, float]:
     """The arrays that only this model has, and the value with which each changes nothing."""
     if not framework:
         return {}
-    side = (FIRST, SECOND).index(framework)
-    steps = pair.graphs[FIRST].steps
-    matches = pair.matching.matches
-    return {f"{steps[match.first].name}/{kind}": NEUTRAL[kind] for match in matches for kind in match.neutral[side]}
+    names = pair.adoptions(framework)
+    return {f"{name}/{kind}": NEUTRAL[kind] for name, adoption in names.items() for kind in adoption.neutral}
 
 
 def _notes(pair: ModelPair, files: ConversionFiles, code: str) -> list[str]:

@@ -16,9 +16,10 @@ import numpy as np
 from parity.kinds import compute
 from parity.kinds.activation import Softmax
 from parity.kinds.kind import shown
-from parity.migration.pair import FIRST, SECOND, ModelPair, arrays_by_stage
+from parity.migration.pair import ModelPair, arrays_by_stage
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, distance
+from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step, few
 from parity.workers.frameworks import FRAMEWORKS
@@ -59,7 +60,7 @@ def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
         }
         alone = layers_alone(pair, arrays)
         for name, own_inputs in feedable.items():
-            before = distance(alone[FIRST][name], alone[SECOND][name])
+            before = relative_gap(alone[FIRST][name], alone[SECOND][name])
             if not before <= FLOAT64_LIMIT:
                 causes += _causes(pair, name, own_inputs, alone[FIRST][name], alone[SECOND][name], before)
     causes += _hidden_differences(pair, {cause.stage for cause in causes})
@@ -97,16 +98,14 @@ def layers_alone(pair: ModelPair, arrays: Arrays) -> dict[str, Arrays]:
 def training_differences(pair: ModelPair) -> list[str]:
     """What differs in training only, one line each: dropout and the momentum of batch norms."""
     lines: dict[str, list[str]] = {}
-    for match in pair.matching.matches:
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+    for _, first_step, second_step in pair.matched():
         for number in first_step.what.training_only if first_step.kind == second_step.kind else ():
             first_value, second_value = first_step.numbers.get(number), second_step.numbers.get(number)
             if first_value != second_value:
                 text = f"{first_step.what.label(number)}: TensorFlow has {first_value:.6g}, Paddle {second_value:.6g}"
                 lines.setdefault(text, []).append(first_step.name)
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        for index in unmatched:
-            step = pair.graphs[framework].steps[index]
+    for framework, unmatched in pair.unmatched().items():
+        for step in unmatched.values():
             if step.kind == "dropout" and step.numbers["rate"]:
                 text = f"dropout {step.numbers['rate']:g} in {FRAMEWORKS[framework].title} only"
                 lines.setdefault(text, []).append(step.name)
@@ -147,8 +146,8 @@ def _causes(
     changes = (
         [("kind", first_step.kind, second_step.kind)] if kinds[0] != kinds[1] else _changes(first_step, second_step)
     )
-    after = distance(computed(kinds[0], first_step.numbers), expected)
-    paddle_gap = distance(computed(kinds[1], second_step.numbers), actual)
+    after = relative_gap(computed(kinds[0], first_step.numbers), expected)
+    paddle_gap = relative_gap(computed(kinds[1], second_step.numbers), actual)
     if not changes or max(after, paddle_gap) > FLOAT64_LIMIT:
         text = (
             f"{where} ({first_step.kind}): alone on the same input the two differ by {before:.1e}, and no number in "
@@ -160,7 +159,7 @@ def _causes(
         if key in ("kind", "function"):
             effect = before
         else:  # of this number alone
-            effect = distance(computed(kinds[1], dict(second_step.numbers) | {key: a}), actual)
+            effect = relative_gap(computed(kinds[1], dict(second_step.numbers) | {key: a}), actual)
         if effect <= FLOAT64_LIMIT:
             continue
         change = _difference(first_step, key, a, b)
@@ -196,8 +195,7 @@ def _hidden_differences(pair: ModelPair, explained: set[str]) -> list[Diagnosis]
     """Differences of matched layers that these inputs did not show."""
     causes = []
     gaps = {gap.name: gap for gap in pair.comparison.gaps}
-    for match in pair.matching.matches:
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+    for _, first_step, second_step in pair.matched():
         if first_step.name not in explained and first_step.kind != "other":
             for key, a, b in _changes(first_step, second_step):
                 gap = gaps.get(first_step.name)
@@ -216,12 +214,11 @@ def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
     """Layers that only one model has: those with arrays, and functions that change their input."""
     end, _ = pair.ends()
     causes = []
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        graph = pair.graphs[framework]
+    for framework, unmatched in pair.unmatched().items():
         title = FRAMEWORKS[framework].title
-        for index in unmatched:
-            step = graph.steps[index]
-            if step.what.identity_in_inference or (end and _after_end(pair, framework, index)):
+        for index, step in unmatched.items():
+            ends_model = index == pair.graphs[framework].output and isinstance(step.what, Softmax)
+            if step.what.identity_in_inference or (end and ends_model):
                 continue
             if not step.shapes and pair.comparison.passed:
                 continue  # it changes no output, such as a padding that the other model's pool does itself
@@ -231,12 +228,6 @@ def _unmatched_causes(pair: ModelPair) -> list[Diagnosis]:
                 Diagnosis(framework, step.name, step.what.missing_trap, text, unbounded, unbounded, change=change)
             )
     return causes
-
-
-def _after_end(pair: ModelPair, framework: str, index: int) -> bool:
-    """Whether a step is a softmax at the end of the model, which only one of them has."""
-    step = pair.graphs[framework].steps[index]
-    return index == pair.graphs[framework].output and isinstance(step.what, Softmax)
 
 
 def _feedable(pair: ModelPair, name: str, layer_inputs: Sequence[np.ndarray]) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Identity, Scale
 from parity.kinds.kind import Kind
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import SECOND
 from parity.records.records import Diagnosis
 from parity.runtime.graph import Step
 
@@ -48,8 +49,7 @@ def fix_code(pair: ModelPair, causes: Sequence[Diagnosis]) -> tuple[str, list[st
         changes.setdefault(statement, [])
         if step.name not in changes[statement]:
             changes[statement].append(step.name)
-    for match in pair.matching.matches:
-        first_step, second_step = pair.graphs[FIRST].steps[match.first], pair.graphs[SECOND].steps[match.second]
+    for _, first_step, second_step in pair.matched():
         if (
             first_step.kind == second_step.kind
             and first_step.what.training_only

@@ -7,7 +7,8 @@ import tomllib
 from pathlib import Path
 
 from parity.migration.matching import MatchError, Matching
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import FIRST, SECOND
 from parity.printable import printable
 from parity.system import write_atomically
 

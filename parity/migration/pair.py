@@ -12,8 +12,10 @@ import numpy as np
 
 from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
+from parity.data.proof_inputs import affordable, resized, scaled
 from parity.kinds.activation import Softmax
-from parity.migration.matching import Matching, match
+from parity.migration.matching import Match, Matching, match
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
 from parity.numerics.tolerance import Roundings
@@ -25,11 +27,9 @@ from parity.workers.environment import without_frames
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Worker, WorkerError, Workers, WorkersError
 
-FIRST, SECOND = "tensorflow", "paddle"
-
 Result = TypeVar("Result")
 
-MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
+MOST_INPUTS = 4  # of a proof's forward pass
 
 MESSAGE_BYTES = 2**24  # of inputs that are sent at a time
 
@@ -103,15 +103,47 @@ class ModelPair:
             WorkerError: a worker fails.
         """
         self.matching = match(self.graphs[FIRST], self.graphs[SECOND], self.fixed)
-        names: dict[str, dict[str, Adoption]] = {FIRST: {}, SECOND: {}}
-        for layer_match in self.matching.matches:
-            name = self.graphs[FIRST].steps[layer_match.first].name
-            for framework, step, neutral in zip(
-                names, (layer_match.first, layer_match.second), layer_match.neutral or ((), ()), strict=True
-            ):
-                names[framework][name] = Adoption(step, layer_match.as_dense, list(neutral))
-        self.entries = self.workers.map(lambda worker: worker.adopt(self.name, names[worker.framework]))
+        self.entries = self.workers.map(lambda worker: worker.adopt(self.name, self.adoptions(worker.framework)))
         return self.matching
+
+    def adoptions(self, framework: str) -> dict[str, Adoption]:
+        """How the matched steps of one model take part in the comparison.
+
+        Args:
+            framework: of the model.
+
+        Returns:
+            By shared name.
+        """
+        side = (FIRST, SECOND).index(framework)
+        return {
+            step.name: Adoption(
+                (layer_match.first, layer_match.second)[side], layer_match.as_dense, list(layer_match.neutral[side])
+            )
+            for layer_match, step, _ in self.matched()
+        }
+
+    def matched(self) -> Iterator[tuple[Match, Step, Step]]:
+        """The matched layers and functions.
+
+        Yields:
+            Each match with its TensorFlow step and its Paddle step, in the order of the TensorFlow model.
+        """
+        first_steps, second_steps = self.graphs[FIRST].steps, self.graphs[SECOND].steps
+        for layer_match in self.matching.matches:
+            yield layer_match, first_steps[layer_match.first], second_steps[layer_match.second]
+
+    def unmatched(self) -> dict[str, dict[int, Step]]:
+        """The steps that only one model has.
+
+        Returns:
+            By framework, the steps by their index in its graph.
+        """
+        indices = {FIRST: self.matching.only_first, SECOND: self.matching.only_second}
+        return {
+            framework: {index: self.graphs[framework].steps[index] for index in only}
+            for framework, only in indices.items()
+        }
 
     def arrays(self, name: str) -> Arrays:
         """One matched layer's arrays of the random state that the proofs use, in float64.
@@ -152,7 +184,7 @@ class ModelPair:
             random numbers in -2..2; for tokens, random int64 numbers below `tokens`.
         """
         spec = self.specs[FIRST]
-        count = count or max(1, min(MOST_INPUTS, int(MOST_FLOPS // max(self.flops, 1))))
+        count = count or affordable(MOST_INPUTS, self.flops)
         draw = np.random.default_rng(self.seed)
         if spec.tokens:
             return draw.integers(0, spec.tokens, (count, *spec.input))
@@ -161,18 +193,15 @@ class ModelPair:
         assert self.dataset is not None
         height, width, channels = spec.input
         picks = np.sort(draw.choice(len(self.dataset.test_images), count, replace=False))
-        pixels = self.dataset.test_images[picks]
-        scale = -(-max(height, width) // pixels.shape[1])
-        pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
+        pixels = resized(self.dataset.test_images[picks], height, width)
         if channels == 1:
             pixels = pixels.mean(axis=3, keepdims=True)
-        return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
+        return scaled(pixels)
 
     @property
     def images(self) -> bool:
         """Whether the inputs are real images."""
-        shape = self.specs[FIRST].input
-        return self.dataset is not None and len(shape) == 3 and shape[2] in (1, 3) and not self.specs[FIRST].tokens
+        return self.dataset is not None and self.specs[FIRST].takes_images
 
     @property
     def dtype(self) -> str:
@@ -283,9 +312,7 @@ class ModelPair:
         Raises:
             KeyError: a name that no matched layer has.
         """
-        matches = {self.graphs[FIRST].steps[match.first].name: match for match in self.matching.matches}
-        match = matches[name]
-        return self.graphs[FIRST].steps[match.first], self.graphs[SECOND].steps[match.second]
+        return {first_step.name: (first_step, second_step) for _, first_step, second_step in self.matched()}[name]
 
     def ends(self) -> tuple[str, list[str]]:
         """Where the two models end.
@@ -295,7 +322,7 @@ class ModelPair:
             line for each step that only one model has after it, such as a softmax.
         """
         partners = {match.first: match.second for match in self.matching.matches}
-        unmatched = {FIRST: set(self.matching.only_first), SECOND: set(self.matching.only_second)}
+        unmatched = self.unmatched()
         end_indices, notes = {}, []
         for framework, graph in self.graphs.items():
             index = graph.output

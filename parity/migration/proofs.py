@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 from msgspec.structs import replace
 
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
 from parity.numerics.tolerance import (
@@ -73,9 +74,8 @@ def certificate(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
         for n in first_entries
         if n in second_entries and first_entries[n].shape != second_entries[n].shape
     ]
-    for framework, unmatched in ((FIRST, pair.matching.only_first), (SECOND, pair.matching.only_second)):
-        steps = [pair.graphs[framework].steps[index] for index in unmatched]
-        problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in steps if step.shapes]
+    for framework, unmatched in pair.unmatched().items():
+        problems += [f"{step.name!r} ({step}) exists in {framework} only" for step in unmatched.values() if step.shapes]
         problems += [
             f"{name!r} of {framework} belongs to a layer that the suite cannot look into: it is not transferred"
             for name in pair.graphs[framework].opaque

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from parity.migration.diagnosis import diagnose_pair, inputs_of, layers_alone
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
 from parity.migration.proofs import certificate, float64_forward
 from parity.migration.repro_scripts import DifferingLayer, body_of, file_name, own_layout, script
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, distance
+from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.printable import printable
 from parity.records.records import Diagnosis
 from parity.runtime.graph import INPUT, UNKNOWN
@@ -49,12 +50,8 @@ def find_differing_layer(
     on_message("building and tracing both models")
     pair.load()
     pair.match()
-    by_name = {step.name: step.name for step in (pair.graphs[FIRST].steps[m.first] for m in pair.matching.matches)}
-    by_name |= {
-        pair.steps(layer_name)[1].name: layer_name
-        for layer_name in by_name
-        if pair.steps(layer_name)[1].name not in by_name
-    }
+    by_name = {first_step.name: first_step.name for _, first_step, _ in pair.matched()}
+    by_name |= {second.name: first.name for _, first, second in pair.matched() if second.name not in by_name}
     if layer_name and layer_name not in by_name:
         some = ", ".join([*by_name][:12])
         raise TargetError(
@@ -107,7 +104,7 @@ def write_repro(layer: DifferingLayer, folder: Path, versions: dict[str, str]) -
     require_free(folder)
     folder = folder.resolve()
     arrays: Arrays = {f"input_{index}": x for index, x in enumerate(layer.inputs)}
-    for framework, step in zip((FIRST, SECOND), layer.steps, strict=True):
+    for framework, step in layer.steps.items():
         for kind, array in layer.arrays.items():
             arrays[f"{framework}_{kind}"] = own_layout(framework, step, kind, array)
         arrays[f"{framework}_output"] = layer.outputs[framework]
@@ -124,8 +121,7 @@ def _layers_differing_alone(pair: ModelPair, causes: Sequence[Diagnosis]) -> dic
     """The matched layers that differ when run alone, in order, each with a line on the cause."""
     known = {cause.stage: cause for cause in reversed(causes)}
     differing = {}
-    for match in pair.matching.matches:
-        name = pair.graphs[FIRST].steps[match.first].name
+    for name in [first_step.name for _, first_step, _ in pair.matched()]:
         cause = known.get(name)
         # the gaps of a layer that only one model has are infinite
         if cause and cause.before > FLOAT64_LIMIT and np.isfinite(min(cause.before, cause.after)):
@@ -142,7 +138,7 @@ def _layers_differing_alone(pair: ModelPair, causes: Sequence[Diagnosis]) -> dic
 
 def _layer_shapes(pair: ModelPair, name: str, framework: str) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
     """The shapes of a layer's inputs, none where one is unknown, and of its output; without the batch."""
-    step = pair.steps(name)[(FIRST, SECOND).index(framework)]
+    step = dict(zip((FIRST, SECOND), pair.steps(name), strict=True))[framework]
     steps, input_shape = pair.graphs[framework].steps, tuple(pair.specs[framework].input)
     known = all(source != UNKNOWN for source in step.inputs)
     return [
@@ -173,12 +169,12 @@ def _differing_layer(pair: ModelPair, name: str, inputs: np.ndarray, cause: str)
         step = steps[worker.framework]
         return worker.write_script(step.kind, step.numbers, step.shapes)
 
-    return DifferingLayer(name, pair.steps(name), arrays_in, arrays, outputs, cause, pair.run_on_both(lines))
+    return DifferingLayer(name, steps, arrays_in, arrays, outputs, cause, pair.run_on_both(lines))
 
 
 def _readme(layer: DifferingLayer, versions: dict[str, str], arrays: Arrays) -> str:
     shown = {
-        framework: f"{distance(layer.outputs[other], layer.outputs[framework]):.3e}"
+        framework: f"{relative_gap(layer.outputs[other], layer.outputs[framework]):.3e}"
         for framework, other in ((FIRST, SECOND), (SECOND, FIRST))
     }
     table = [f"| `{name}` | {' x '.join(map(str, array.shape))} | {array.dtype} |" for name, array in arrays.items()]
@@ -188,8 +184,8 @@ def _readme(layer: DifferingLayer, versions: dict[str, str], arrays: Arrays) -> 
             "",
             "One layer of a larger model, alone, in float64, on the input that reached it there and on drawn weights.",
             "",
-            f"- TensorFlow {versions[FIRST]}: {printable(layer.steps[0])}",
-            f"- PaddlePaddle {versions[SECOND]}: {printable(layer.steps[1])}",
+            f"- TensorFlow {versions[FIRST]}: {printable(layer.steps[FIRST])}",
+            f"- PaddlePaddle {versions[SECOND]}: {printable(layer.steps[SECOND])}",
             f"- {printable(layer.cause)}",
             "",
             "```sh",

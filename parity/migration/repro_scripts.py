@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from parity.kinds import NEUTRAL, compute
-from parity.migration.pair import FIRST, SECOND
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, distance
+from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.runtime.graph import Step
 from parity.runtime.targets import TargetError
 from parity.workers.frameworks import FRAMEWORKS
@@ -65,7 +65,7 @@ class DifferingLayer:
 
     Attributes:
         name: the shared name.
-        steps: the TensorFlow step and the Paddle step.
+        steps: by framework, the step in its own model.
         inputs: float64 maps [n, h, w, c], sequences [n, t, c] or rows [n, c]; of an embedding int64.
         arrays: by kind, float32, in canonical layout.
         outputs: by framework, float64, channels last.
@@ -74,7 +74,7 @@ class DifferingLayer:
     """
 
     name: str
-    steps: tuple[Step, Step]
+    steps: dict[str, Step]
     inputs: list[np.ndarray]
     arrays: Arrays
     outputs: dict[str, np.ndarray]
@@ -84,7 +84,7 @@ class DifferingLayer:
 
 def script(layer: DifferingLayer, framework: str) -> str:
     """The Python source that runs the layer in one framework. Raises TargetError where no code for it is known."""
-    step = layer.steps[(FIRST, SECOND).index(framework)]
+    step = layer.steps[framework]
     other_framework = SECOND if framework == FIRST else FIRST
     module, tensor, version = MODULES[framework]
     return SCRIPT.format(
@@ -146,7 +146,7 @@ def body_of(layer: DifferingLayer, framework: str) -> list[str]:
     Raises:
         TargetError: no code for the layer is known.
     """
-    step = layer.steps[(FIRST, SECOND).index(framework)]
+    step = layer.steps[framework]
     shapes, output_shape = [x.shape for x in layer.inputs], layer.outputs[framework].shape
     as_row = (step.what.on_maps or step.what.per_channel) and len(
         shapes[0]
@@ -224,4 +224,4 @@ def _channels_first(layer: DifferingLayer, step: Step, framework: str) -> bool:
         return step.what.on_maps or step.what.per_channel
     arrays = {kind: array.astype("float64") for kind, array in layer.arrays.items()}
     channels_last = compute(step.kind, step.numbers, layer.inputs, arrays)
-    return distance(channels_last, layer.outputs[framework]) > FLOAT64_LIMIT
+    return relative_gap(channels_last, layer.outputs[framework]) > FLOAT64_LIMIT

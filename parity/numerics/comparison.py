@@ -122,7 +122,7 @@ def compare(
         elif expected.size == 0:
             problems.append(f"stage {name!r} is empty, shape {expected.shape}: nothing to compare")
         else:
-            gap = _gap(name, expected, actual, limit, scales[name] if scales else None)
+            gap = _measured(name, expected, actual, limit, scales[name] if scales else None)
             if gap.scale == 0:
                 problems.append(f"stage {name!r} is zero everywhere: it proves nothing")
             gaps.append(gap)
@@ -147,7 +147,7 @@ def largest(array: np.ndarray) -> float:
     return float(np.maximum(float(array.max(initial=0)), -float(array.min(initial=0))))
 
 
-def farthest(one: np.ndarray, other: np.ndarray) -> float:
+def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
     """The largest absolute difference of two arrays of one shape, computed in float64.
 
     Block by block, each in the processor's cache: an array of differences would cost more than the comparison.
@@ -160,16 +160,16 @@ def farthest(one: np.ndarray, other: np.ndarray) -> float:
         The difference; 0.0 of empty arrays, NaN where either array has one.
 
     Example:
-        >>> farthest(np.array([1.0, 2.0]), np.array([1.0, 2.5]))
+        >>> largest_difference(np.array([1.0, 2.0]), np.array([1.0, 2.5]))
         0.5
     """
     a, b = one.reshape(-1), other.reshape(-1)
-    farthest_yet = 0.0
+    largest_yet = 0.0
     with np.errstate(invalid="ignore", over="ignore"):
         for begin in range(0, a.size, BLOCK):
             part = slice(begin, begin + BLOCK)
-            farthest_yet = float(np.maximum(farthest_yet, largest(np.subtract(a[part], b[part], dtype=np.float64))))
-    return farthest_yet
+            largest_yet = float(np.maximum(largest_yet, largest(np.subtract(a[part], b[part], dtype=np.float64))))
+    return largest_yet
 
 
 def joined(parts: Sequence[Comparison]) -> Comparison:
@@ -185,15 +185,8 @@ def joined(parts: Sequence[Comparison]) -> Comparison:
     return Comparison(tuple(gaps), tuple(problem for part in parts for problem in part.problems))
 
 
-def _distance(exact: np.ndarray, perturbed: np.ndarray | None) -> float:
-    """The largest distance; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
-    if perturbed is None or perturbed.shape != exact.shape:
-        return math.nan
-    return farthest(exact, perturbed)
-
-
-def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scale: float | None) -> Gap:
-    difference = farthest(expected, actual)
+def _measured(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scale: float | None) -> Gap:
+    difference = largest_difference(expected, actual)
     if scale is None:
         scale = largest(expected)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -201,47 +194,42 @@ def _gap(name: str, expected: np.ndarray, actual: np.ndarray, limit: float, scal
     return Gap(name, gap if np.isfinite(scale) else math.nan, limit, float(scale), expected.size)
 
 
-def gap(expected: np.ndarray, actual: np.ndarray) -> float:
-    """Largest absolute difference, divided by max |expected|, of the finite numbers.
+def relative_gap(expected: np.ndarray, actual: np.ndarray) -> float:
+    """Largest absolute difference, divided by max |expected|: as in `compare`, of two arrays.
 
     Args:
         expected: of any shape and floating-point dtype.
         actual: what is held against it.
 
     Returns:
-        The gap; infinite for another shape, where no number is finite, and where numbers that are not finite are at
-        other indices.
+        0.0 for equal arrays; infinite for another shape, for empty arrays, and for NaN or infinity in either.
 
     Example:
-        >>> gap(np.array([4.0, np.inf]), np.array([5.0, np.inf]))
+        >>> relative_gap(np.array([4.0, 2.0]), np.array([5.0, 2.0]))
         0.25
     """
-    if expected.shape != actual.shape:
-        return math.inf
+    worst = compare({"": expected}, {"": actual}, FLOAT64_LIMIT).worst
+    return worst.gap if worst and np.isfinite(worst.gap) else math.inf
+
+
+def finite_gap(expected: np.ndarray, actual: np.ndarray) -> float:
+    """The `relative_gap` of the finite numbers, for a diagnosis: what else differs where both overflow alike.
+
+    Args:
+        expected: of any shape and floating-point dtype.
+        actual: what is held against it.
+
+    Returns:
+        The gap; infinite also where no number is finite, and where those that are not finite are at other indices.
+
+    Example:
+        >>> finite_gap(np.array([4.0, np.inf]), np.array([5.0, np.inf]))
+        0.25
+    """
     odd = ~np.isfinite(expected)
-    if odd.all() or not np.array_equal(odd, ~np.isfinite(actual)):
+    if expected.shape != actual.shape or odd.all() or not np.array_equal(odd, ~np.isfinite(actual)):
         return math.inf
-    comparison = compare({"": np.where(odd, 0.0, expected)}, {"": np.where(odd, 0.0, actual)}, FLOAT64_LIMIT)
-    return comparison.gaps[0].gap
-
-
-def distance(expected: np.ndarray, actual: np.ndarray) -> float:
-    """Largest absolute difference, divided by max |expected|; infinite for another shape, NaN or infinity.
-
-    Args:
-        expected: of any shape and floating-point dtype.
-        actual: what is held against it.
-
-    Returns:
-        0.0 for equal arrays; infinite also for empty ones.
-
-    Example:
-        >>> distance(np.array([4.0, 2.0]), np.array([5.0, 2.0]))
-        0.25
-    """
-    comparison = compare({"": expected}, {"": actual}, FLOAT64_LIMIT)
-    worst = comparison.worst
-    return worst.gap if worst and np.isfinite(worst.gap) else float("inf")
+    return relative_gap(np.where(odd, 0.0, expected), np.where(odd, 0.0, actual))
 
 
 def layer_scales(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The cross entropy in plain numpy."""
+"""What a classifier is judged by, in plain numpy: the cross entropy, and which images it classifies correctly."""
 
 from __future__ import annotations
 
@@ -36,3 +36,20 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
         In nats, computed in float64.
     """
     return float(cross_entropies(logits, labels).mean())
+
+
+def correct(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the largest logit of each row is its label's; of several equal ones the first counts.
+
+    Args:
+        logits: [n, classes], of any floating-point dtype.
+        labels: whole numbers [n].
+
+    Returns:
+        bool [n]; its mean is the accuracy.
+
+    Example:
+        >>> correct(np.array([[1.0, 3.0], [2.0, 2.0]]), np.array([1, 1]))
+        array([ True, False])
+    """
+    return np.asarray(logits.argmax(axis=1) == labels)

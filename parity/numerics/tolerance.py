@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import BLOCK, Comparison, _distance, compare, largest
+from parity.numerics.comparison import BLOCK, Comparison, compare, largest, largest_difference
 
 # At most one in a million proofs of a correct twin gives a false alarm: the float32 limits are derived for these odds.
 FALSE_ALARM = 1e-6
@@ -18,6 +18,8 @@ FALSE_ALARM = 1e-6
 FLOAT32_ROUNDING = 2.0**-24  # half the distance of neighbouring float32 numbers, relative
 
 FLOAT64_ROUNDING = 2.0**-53
+
+ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}  # by precision
 
 LANES = 8  # float32 numbers that are added up side by side, at the least: one AVX2 register
 
@@ -125,10 +127,17 @@ def derive_limits(
     factor = alarm_factor(sum(array.size for array in oracle.values()), false_alarm)
     limits = {}
     for name, exact in oracle.items():
-        noise = float(np.max([_distance(exact, run.get(name)) for run in perturbed]))  # unlike max(), keeps a NaN
+        noise = float(np.max([_noise(exact, run.get(name)) for run in perturbed]))  # unlike max(), keeps a NaN
         scale = scales[name] if scales else largest(exact)
         limits[name] = factor * noise / scale if scale else math.nan
     return limits
+
+
+def _noise(exact: np.ndarray, perturbed: np.ndarray | None) -> float:
+    """The largest difference; NaN, which makes a limit that nothing passes, where a run lacks or reshapes the stage."""
+    if perturbed is None or perturbed.shape != exact.shape:
+        return math.nan
+    return largest_difference(exact, perturbed)
 
 
 def perturb(

@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.catalogue.designs import Network
 from parity.data.dataset import Dataset
+from parity.data.proof_inputs import affordable, resized, scaled
 from parity.numerics.arrays import Arrays, pack
 from parity.runtime.training_loop import EVALUATION_BATCH
 from parity.weights.description import Description
@@ -17,8 +18,6 @@ from parity.weights.state import Entry, State
 from parity.workers.pool import Workers
 
 PROOF_BATCH = 8
-
-MOST_FLOPS = 8e9  # of one forward pass of a proof; larger networks get fewer images
 
 EVALUATED_FLOPS = 2e9  # of one batch of an evaluation that is proven, unless two images take more
 
@@ -108,13 +107,12 @@ class ProofContext:
             float32 [batch, h, w, 3] in -2..2.
         """
         picks = np.random.default_rng(self.seed).choice(len(self.dataset.train_images), self.batch, replace=False)
-        pixels = self._resized(self.dataset.train_images[np.sort(picks)])
-        return ((pixels.astype(np.float32) / 255) - np.float32(0.5)) * np.float32(4)
+        return scaled(self._resized(self.dataset.train_images[np.sort(picks)]))
 
     @property
     def batch(self) -> int:
         """How many images the proofs run at once: fewer for larger networks."""
-        return max(1, min(PROOF_BATCH, int(MOST_FLOPS // self.network.flops)))
+        return affordable(PROOF_BATCH, self.network.flops)
 
     @property
     def evaluation_batch(self) -> int:
@@ -158,8 +156,7 @@ class ProofContext:
 
     def _resized(self, pixels: np.ndarray) -> np.ndarray:
         height, width, _ = self.network.image
-        scale = -(-height // pixels.shape[1])
-        return pixels.repeat(scale, axis=1).repeat(scale, axis=2)[:, :height, :width]
+        return resized(pixels, height, width)
 
     def stages(self, dtype: str) -> dict[str, Arrays]:
         """Both twins' stages in inference, by framework, with the same weights and images; float64 ones are kept.

@@ -17,8 +17,9 @@ import numpy as np
 from parity.data.batches import prepared
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
-from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, gap
-from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING, derive_limits, perturb
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, finite_gap
+from parity.numerics.losses import correct
+from parity.numerics.tolerance import FLOAT32_ROUNDING, ROUNDINGS, derive_limits, perturb
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
 from parity.proofs.optimizer import UPDATE_LIMIT
@@ -34,8 +35,6 @@ MARGIN = 50.0  # factor between the logits and their standard deviation over the
 LEAST_SPREAD = 1e-3  # of the largest logit: a smaller deviation is not scaled up further, as it may be rounding
 
 NEAR_TIE = 1e-3  # of the deviation: the difference between two classes of a pair, which half precision cannot show
-
-ROUNDINGS = {"float64": FLOAT64_ROUNDING, "float32": FLOAT32_ROUNDING}
 
 
 def evaluation(context: ProofContext) -> Proof:
@@ -196,7 +195,7 @@ def _miscounted(result: Evaluation, labels: np.ndarray) -> list[str]:
     logits = result.logits
     if (len(logits), result.images) != (len(labels), len(labels)):
         return [f"expected {len(labels)} images, found logits of {len(logits)} and a count of {result.images}"]
-    hits = int((logits.argmax(axis=1) == labels).sum())
+    hits = int(correct(logits, labels).sum())
     if result.accuracy == hits / len(labels):
         return []
     return [f"expected {hits} of {len(labels)} right, found {result.accuracy * len(labels):g}"]
@@ -266,65 +265,10 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
     Returns:
         What was changed, by framework.
     """
-    recipe = recipe_for(context)
     exact = all(context.workers[name].device == "cpu" for name in context.workers)
-    precision = "float32" if exact else "float64"
-
-    def run(interrupted: bool) -> dict[str, _TwoSteps]:
-        if fresh:
-            context.workers.map(lambda worker: worker.forget_training(context.network.name))
-        plan = start(context, recipe, precision=precision)
-        ends: dict[str, _TwoSteps] = {}
-
-        def job(worker: Worker) -> None:
-            if interrupted:
-                first = train_rows(context, worker, plan, 0)
-                before = _digests(context, worker)
-                logits = [_evaluate(context, worker).logits]
-                after = _digests(context, worker)
-                if reload:
-                    kept = worker.export_training(context.network.name, optimizer=True).arrays
-                    worker.load_training(context.network.name, kept)
-                back = _digests(context, worker)
-                logits.append(_evaluate(context, worker).logits)
-                steps = [first, train_rows(context, worker, plan, 1)]
-            else:
-                before, after, back, logits = {}, {}, {}, []
-                steps = [train_rows(context, worker, plan, 0, 2)]
-            end = _digests(context, worker) if exact else _exported(context, worker)
-            reported = {
-                "loss": float(np.mean([step.loss for step in steps])),
-                "accuracy": float(np.mean([step.accuracy for step in steps])),
-            }
-            ends[worker.framework] = _TwoSteps(before, after, back, end, logits, reported)
-
-        context.workers.map(job)
-        return {name: ends[name] for name in context.workers}
-
-    alone, effects = run(interrupted=False), {}
-    limit = {"float32": FLOAT32_ROUNDING, "float64": UPDATE_LIMIT}[precision]
-    for framework, ends in run(interrupted=True).items():
-        expected, reported = alone[framework].end, alone[framework].reported
-        if exact:
-            other = [name for name in expected if expected[name] != ends.end.get(name)]
-        else:
-            other = [gap.name for gap in compare(expected, ends.end, UPDATE_LIMIT).gaps if not gap.passed]
-        now, sent = ends.logits
-        same = same_bits(now, sent) if exact else gap(sent, now) <= UPDATE_LIMIT
-        effects[framework] = SideEffects(
-            changed=[name for name in ends.before if ends.before[name] != ends.after.get(name)],
-            lost=[name for name in ends.after if ends.after[name] != ends.back.get(name)],
-            other=other,
-            stale=0.0 if same else gap(sent, now),
-            misreported=[
-                f"two steps in one call report a {name} of {reported[name]:g}, both alone {mean:g} on average"
-                for name, mean in ends.reported.items()
-                if not abs(reported[name] - mean) <= 4 * limit * max(abs(mean), limit)
-            ],
-            untouched=len(ends.before),
-            trained_on=len(expected),
-        )
-    return effects
+    alone = _trained(context, exact, interrupted=False, fresh=fresh)
+    interrupted = _trained(context, exact, interrupted=True, fresh=fresh, reload=reload)
+    return {framework: _effects(alone[framework], steps, exact) for framework, steps in interrupted.items()}
 
 
 @dataclass(frozen=True)
@@ -337,6 +281,64 @@ class _TwoSteps:
     end: dict[str, Any]  # after the second step; arrays, where bits may differ
     logits: list[np.ndarray]  # of the evaluation, and of another one after the state was exported and loaded
     reported: dict[str, float]  # loss and accuracy
+
+
+def _trained(
+    context: ProofContext, exact: bool, *, interrupted: bool, fresh: bool, reload: bool = False
+) -> dict[str, _TwoSteps]:
+    """Both frameworks' two steps, from the start: with an evaluation between them, or in one call."""
+    if fresh:
+        context.workers.map(lambda worker: worker.forget_training(context.network.name))
+    plan = start(context, recipe_for(context), precision="float32" if exact else "float64")
+
+    def two_steps(worker: Worker) -> _TwoSteps:
+        if interrupted:
+            first = train_rows(context, worker, plan, 0)
+            before = _digests(context, worker)
+            logits = [_evaluate(context, worker).logits]
+            after = _digests(context, worker)
+            if reload:
+                kept = worker.export_training(context.network.name, optimizer=True).arrays
+                worker.load_training(context.network.name, kept)
+            back = _digests(context, worker)
+            logits.append(_evaluate(context, worker).logits)
+            steps = [first, train_rows(context, worker, plan, 1)]
+        else:
+            before, after, back, logits = {}, {}, {}, []
+            steps = [train_rows(context, worker, plan, 0, 2)]
+        end = _digests(context, worker) if exact else _exported(context, worker)
+        reported = {
+            "loss": float(np.mean([step.loss for step in steps])),
+            "accuracy": float(np.mean([step.accuracy for step in steps])),
+        }
+        return _TwoSteps(before, after, back, end, logits, reported)
+
+    return context.workers.map(two_steps)
+
+
+def _effects(alone: _TwoSteps, interrupted: _TwoSteps, exact: bool) -> SideEffects:
+    """What is different in one framework with the evaluation between the steps; `exact`: bit for bit, in float32."""
+    if exact:
+        other = [name for name, array in alone.end.items() if array != interrupted.end.get(name)]
+    else:
+        other = [gap.name for gap in compare(alone.end, interrupted.end, UPDATE_LIMIT).gaps if not gap.passed]
+    now, sent = interrupted.logits
+    same = same_bits(now, sent) if exact else finite_gap(sent, now) <= UPDATE_LIMIT
+    limit = FLOAT32_ROUNDING if exact else UPDATE_LIMIT
+    before, after, back = interrupted.before, interrupted.after, interrupted.back
+    return SideEffects(
+        changed=[name for name in before if before[name] != after.get(name)],
+        lost=[name for name in after if after[name] != back.get(name)],
+        other=other,
+        stale=0.0 if same else finite_gap(sent, now),
+        misreported=[
+            f"two steps in one call report a {name} of {alone.reported[name]:g}, both alone {mean:g} on average"
+            for name, mean in interrupted.reported.items()
+            if not abs(alone.reported[name] - mean) <= 4 * limit * max(abs(mean), limit)
+        ],
+        untouched=len(before),
+        trained_on=len(alone.end),
+    )
 
 
 def _digests(context: ProofContext, worker: Worker) -> dict[str, str]:

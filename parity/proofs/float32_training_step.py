@@ -16,7 +16,7 @@ import psutil
 from parity.catalogue.networks import LARGE
 from parity.catalogue.recipes import Recipe
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import Comparison, compare, farthest, layer_scales
+from parity.numerics.comparison import Comparison, compare, largest_difference, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, alarm_factor, perturb, sum_roundings
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import EXTREMES, extreme_plan, extreme_state
@@ -283,7 +283,7 @@ def _within_limits(
         other = observed(moved[framework], recipe)
         for name, array in oracle.items():
             scale = scales[framework][name]
-            distance = farthest(array, other[name]) / scale if scale else 0.0
+            distance = largest_difference(array, other[name]) / scale if scale else 0.0
             layer = name.rpartition("/")[0]
             distances[layer] = float(np.maximum(distances.get(layer, 0.0), distance))
     factor = alarm_factor(sum(array.size for array in next(iter(oracles.values())).values()))

@@ -14,13 +14,11 @@ import numpy as np
 
 from parity.catalogue.recipes import Optimizer, Recipe
 from parity.numerics.comparison import Comparison, compare
-from parity.numerics.tolerance import FLOAT32_ROUNDING, FLOAT64_ROUNDING
+from parity.numerics.tolerance import FLOAT32_ROUNDING, ROUNDINGS
 from parity.proofs.context import ProofContext
 from parity.workers.pool import Worker
 
 GRADIENTS = np.concatenate([sign * 10.0 ** np.arange(-8, 5) for sign in (1, -1)])  # [26]
-
-ROUNDINGS = {"float32": FLOAT32_ROUNDING, "float64": FLOAT64_ROUNDING}
 
 _TURN = threading.Lock()  # networks that are proven at the same time share an optimizer's steps
 
@@ -52,7 +50,7 @@ def count_steps(context: ProofContext, recipe: Recipe) -> CountedSteps:
         if counts is None or counts.steps < steps:
             problems = [
                 f"{framework}, optimizer alone in {precision}: {line}"
-                for precision in ROUNDINGS
+                for precision in ("float32", "float64")
                 for framework, comparison in updates_alone(context, recipe, steps, precision).items()
                 for line in comparison.explain()
             ]

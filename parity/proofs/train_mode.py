@@ -18,7 +18,7 @@ from parity.data.dataset import Dataset
 from parity.kinds.norm import batch_norm_training
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
-from parity.numerics.losses import cross_entropies
+from parity.numerics.losses import correct, cross_entropies
 from parity.numerics.tolerance import derive_limits, perturb, perturb_like_terms
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
@@ -137,7 +137,7 @@ def _reported(
         logits = stages[framework].get(LOGITS)
         if logits is None:
             continue  # which the comparison of the stages reports
-        hits = float((logits.argmax(axis=1) == labels).mean())
+        hits = float(correct(logits, labels).mean())
         what = f"{framework}, loss of a step"
         comparisons[what] = recounted(step.loss, logits, labels, FLOAT64_LIMIT)
         problems += [f"{what}: {line}" for line in comparisons[what].explain()]

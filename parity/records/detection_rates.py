@@ -17,7 +17,6 @@ class Rates:
     caught: int
     located: int
     named: int
-    with_false_alarms: int  # in which another stage was named as well
 
 
 def rates_of(detections: Sequence[Detection]) -> Rates:
@@ -39,7 +38,6 @@ def rates_of(detections: Sequence[Detection]) -> Rates:
         caught=sum(detection.caught for detection in detections),
         located=sum(detection.located for detection in detections),
         named=sum(detection.named for detection in detections),
-        with_false_alarms=sum(bool(detection.false_alarms) for detection in detections),
     )
 
 

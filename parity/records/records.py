@@ -165,6 +165,11 @@ class Detection(Record, frozen=True, tag="detection"):
         """Whether the level that must see it did, or an earlier one."""
         return 0 < self.level <= self.must_level
 
+    @property
+    def as_expected(self) -> bool:
+        """Whether it was caught, located and named, and nothing else was named with it."""
+        return self.caught and self.located and self.named and not self.false_alarms
+
 
 class ControlRun(Record, frozen=True, tag="control run"):
     """What the suite reported about a correct pair, over several seeds of weights and images."""

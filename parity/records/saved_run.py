@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +31,7 @@ from parity.records.records import (
 )
 from parity.records.validation import RecordError, validated
 from parity.system import write_atomically
+from parity.termination import without_interruption
 
 RECORDS = (
     Proof, RuleProof, Detection, ControlRun, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
@@ -199,32 +197,20 @@ def save_records(path: Path, records: Sequence[Record], environment: Mapping[str
     Raises:
         OSError: the file cannot be written; one that was there is kept.
     """
-    with _without_interruption():
-        write_atomically(path, _as_text(records, environment))
+    with without_interruption():
+        write_atomically(path, run_text(records, environment))
 
 
-@contextlib.contextmanager
-def _without_interruption() -> Iterator[None]:
-    """Ctrl-C, and SIGTERM where it ends a run likewise, meanwhile take effect at the end."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
-        yield
-        return
-    came: list[int] = []
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handled = {number: handler for number, handler in usual.items() if callable(handler)}
-    for number in handled:
-        signal.signal(number, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in handled.items():
-            signal.signal(number, handler)
-    if came:
-        handled[signal.Signals(came[0])](came[0], None)
+def run_text(records: Sequence[Record], environment: Mapping[str, Any]) -> str:
+    """A run as JSON, which `load_run` and pytest-benchmark's own tools read.
 
+    Args:
+        records: of the run.
+        environment: the environment record.
 
-def _as_text(records: Sequence[Record], environment: Mapping[str, Any]) -> str:
-    """The JSON that `parity.records.saved_run.load_run` and pytest-benchmark's own tools read."""
+    Returns:
+        The text of a file.
+    """
     run = {
         "machine_info": {"parity": dict(environment)},
         "commit_info": {},

@@ -15,6 +15,7 @@ import pytest
 
 from parity import termination
 from parity.catalogue.networks import UnknownNetworkError, network
+from parity.data.names import CHOICES
 
 DEFAULT_SAVE_NAME = "run"
 
@@ -28,7 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "parity of PaddlePaddle and TensorFlow")
     group.addoption(
         "--network", action="append", type=_network_name, metavar="NAME",
-        help="prove and benchmark this network only (repeatable; default: all; names: `parity networks`)",
+        help="prove and benchmark this network only (repeatable; default: those that `parity check` takes when none is "
+        "named; names: `parity networks`)",
     )  # fmt: skip
     group.addoption(
         "--profile", choices=("quick", "full"), default="quick",
@@ -36,14 +38,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "full: batch 128, every training at its recipe's length with several seeds, and the suite's own speed",
     )  # fmt: skip
     group.addoption(
-        "--dataset", metavar="cifar10|generated|PATH",
-        help="default: cifar10, which the quick profile does not download but replaces by generated images",
+        "--dataset", metavar="DATA",
+        help=f"{CHOICES}; default: cifar10, which the quick profile does not download but replaces by generated images",
     )  # fmt: skip
     group.addoption(
         "--device", choices=("auto", "cpu", "gpu"), default="auto",
         help="auto: the GPU when both frameworks see one, else the CPU (default)",
     )  # fmt: skip
-    group.addoption("--threads", type=int, metavar="N", help="CPU threads for each framework (default: all cores)")
+    group.addoption(
+        "--threads", type=int, metavar="N",
+        help="CPU threads for each framework (default: all cores, and where frameworks compute at the same time, as "
+        "in proofs and loss curves, its share of them)",
+    )  # fmt: skip
     group.addoption("--seed", type=int, default=0, metavar="N", help="of weights, inputs and epoch plans (default: 0)")
     group.addoption(
         "--seeds", type=int, metavar="N",

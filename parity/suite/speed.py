@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from parity.catalogue.networks import network
 from parity.catalogue.recipes import RECIPES, trainer_settings
-from parity.data.batches import plan_arrays, prepared
+from parity.data.batches import timing_arrays
 from parity.data.dataset import Dataset
-from parity.numerics.arrays import Arrays, pack
 from parity.records.records import Overhead, Speed
-from parity.weights.initializers import training_state
 from parity.workers.pool import Worker, WorkerError, Workers
 
 OWN_LOOP = "train step"  # the suite's own loop
@@ -113,7 +111,7 @@ class Stopwatch:
         }
 
     def _start(self, worker: Worker, name: str, what: str) -> Speed:
-        arrays = timing_arrays(worker, name, self.dataset, self.batch, self.seed)
+        arrays = timing_arrays(name, worker.describe(name), self.dataset, self.batch, self.seed)
         settings = trainer_settings(RECIPES[network(name).recipe], batch=self.batch)
         begun = worker.start_timing(name, what, arrays, self.seed, settings)
         return Speed(
@@ -153,7 +151,7 @@ def overhead(
     """
     workers.stop()
     worker, name = workers[framework], comparison.network
-    arrays = timing_arrays(worker, name, dataset, comparison.batch, seed)
+    arrays = timing_arrays(name, worker.describe(name), dataset, comparison.batch, seed)
     settings = trainer_settings(RECIPES[network(name).recipe], batch=comparison.batch)
 
     def start(what: str, *, beside: bool) -> float:
@@ -178,27 +176,3 @@ def overhead(
             target=baseline.target,
         )
     return records
-
-
-def timing_arrays(worker: Worker, name: str, dataset: Dataset, batch: int, seed: int, steps: int = 16) -> Arrays:
-    """The arrays for a worker's `start_timing`.
-
-    Args:
-        worker: that describes the network.
-        name: of the network.
-        dataset: of which the first images are used.
-        batch: images a step.
-        seed: of weights and epoch plan.
-        steps: of the plan.
-
-    Returns:
-        The groups `state`, `data` and `plan` of a training, packed.
-    """
-    recipe = RECIPES[network(name).recipe]
-    few = dataset.limited(batch * steps)
-    description = worker.describe(name)
-    return pack(
-        state=training_state(description.entries, recipe.init, seed),
-        data=prepared(few, recipe),
-        plan=plan_arrays(few, recipe, batch, seed, 0, description.dropout),
-    )

@@ -11,7 +11,8 @@ from parity.catalogue.recipes import recipe_of
 from parity.data.batches import mean_image
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
-from parity.numerics.comparison import distance
+from parity.numerics.comparison import relative_gap
+from parity.numerics.losses import correct
 from parity.records.records import CrossEvaluation, DifferingImage, Training
 from parity.weights.state import State
 from parity.workers.pool import WorkerError, Workers
@@ -52,7 +53,7 @@ def cross_evaluate(workers: Workers, dataset: Dataset, record: Training, weights
         images=len(labels) if logits else 0,
         accuracy_home=math.nan if problems else _accuracy(logits[home], labels),
         accuracy_abroad=math.nan if problems else _accuracy(logits[abroad], labels),
-        largest_gap=math.nan if problems else distance(logits[home], logits[abroad]),
+        largest_gap=math.nan if problems else relative_gap(logits[home], logits[abroad]),
         differing=differing,
         problems=problems,
         recipe=record.recipe,
@@ -113,4 +114,4 @@ def _differing(
 
 
 def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float((logits.argmax(axis=1) == labels).mean())
+    return float(correct(logits, labels).mean())

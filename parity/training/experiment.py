@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from parity.catalogue.networks import network, variant
-from parity.catalogue.recipes import Recipe, recipe_of
+from parity.catalogue.networks import variant
 from parity.data.dataset import Dataset
 from parity.records.equivalence import FEWEST_SEEDS, equivalence
 from parity.records.records import CrossEvaluation, Equivalence, Training
@@ -41,7 +40,7 @@ class Job:
     @property
     def epochs(self) -> int:
         """Epochs in all."""
-        return self.settings.epochs or recipe_for(self.network, self.settings).epochs
+        return self.settings.resolved(self.network).epochs
 
     def status(self) -> TrainingStatus:
         """How far the training has come already.
@@ -55,19 +54,9 @@ class Job:
         """
         if self.files is None:
             return TrainingStatus()
-        settings = self.settings
-        recipe = recipe_for(self.network, settings)
-        configured = configuration(
-            self.worker,
-            self.network,
-            recipe,
-            self.images,
-            batch=settings.batch or recipe.batch,
-            seed=settings.seed,
-            mode=settings.mode,
-            precision=settings.precision,
-        )
-        return training_status(self.files, configured, self.epochs)
+        settings = self.settings.resolved(self.network)
+        configured = configuration(self.worker, self.network, self.images, settings)
+        return training_status(self.files, configured, settings.epochs)
 
     def explain(self, status: TrainingStatus) -> str:
         """What follows from the status, in one line; empty where the training begins anew and replaces nothing.
@@ -134,7 +123,7 @@ class TrainingPlan:
     @property
     def batch(self) -> int:
         """Images a step."""
-        return self.settings.batch or recipe_for(self.network, self.settings).batch
+        return self.settings.resolved(self.network).batch
 
     def jobs(self, workers: Workers, store: Store | None) -> Iterator[Job]:
         """All trainings, seed by seed and within a seed framework by framework.
@@ -206,16 +195,6 @@ def fitting(name: str, images: Dataset) -> str:
         UnknownNetworkError: there is no network of that name, or no such variant.
     """
     return variant(name, classes=len(images.classes), size=images.train_images.shape[1])
-
-
-def recipe_for(name: str, settings: Settings) -> Recipe:
-    """The recipe of a training: that of the settings, else the network's own.
-
-    Args:
-        name: of the network.
-        settings: of the training.
-    """
-    return settings.recipe or recipe_of(network(name).recipe)
 
 
 def run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,28 @@ WITHOUT = (
 )
 
 
-def configuration(
-    worker: Worker, name: str, recipe: Recipe, dataset: Dataset, *, batch: int, seed: int, mode: str, precision: str
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ResolvedSettings:
+    """How a network is trained, all spelled out.
+
+    Attributes:
+        recipe: of the training.
+        epochs: 1 or more.
+        batch: images a step.
+        seed: of weights, epoch plans and dropout.
+        mode: of the steps: "auto", "eager", ...
+        precision: "float32", "float64" or "bfloat16".
+    """
+
+    recipe: Recipe
+    epochs: int
+    batch: int
+    seed: int
+    mode: str
+    precision: str
+
+
+def configuration(worker: Worker, name: str, dataset: Dataset, settings: ResolvedSettings) -> dict[str, Any]:
     """All that determines the trained weights: with equal values they are equal, on a CPU bit for bit.
 
     The number of epochs is not among it, so that a checkpoint of a longer training is accepted.
@@ -58,12 +77,8 @@ def configuration(
     Args:
         worker: whose environment is described.
         name: of the network.
-        recipe: of the training.
         dataset: images and labels.
-        batch: images a step.
-        seed: of weights and epoch plans.
-        mode: of the steps: "auto", "eager", ...
-        precision: "float32", "float64" or "bfloat16".
+        settings: of the training.
 
     Returns:
         Plain JSON values.
@@ -80,11 +95,13 @@ def configuration(
         "framework version": environment.version,
         "package versions": environment.packages | {"numpy of the suite": np.__version__},
         "code": code_version(FRAMEWORKS[worker.framework].package, f"{family.__module__}.{family.__qualname__}"),
-        "recipe": {key: value for key, value in _plain(recipe).items() if key not in ("source", "note", "epochs")},
-        "batch": batch,
-        "seed": seed,
-        "mode": mode,
-        "precision": precision,
+        "recipe": {
+            key: value for key, value in _plain(settings.recipe).items() if key not in ("source", "note", "epochs")
+        },
+        "batch": settings.batch,
+        "seed": settings.seed,
+        "mode": settings.mode,
+        "precision": settings.precision,
         "device": worker.device,
         "threads": worker.threads,
         "variables": worker.variables,

@@ -16,7 +16,7 @@ from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.records.records import Epoch, Training, TrainingSession
 from parity.training.checkpoint import Checkpoint
-from parity.training.fingerprint import configuration, fingerprint
+from parity.training.fingerprint import ResolvedSettings, configuration, fingerprint
 from parity.weights.description import DropoutSites
 from parity.weights.initializers import initial_state
 from parity.weights.state import State, digest
@@ -59,6 +59,21 @@ class Settings:
     seed: int = 0
     mode: str = "auto"
     precision: str = "float32"
+
+    def resolved(self, name: str) -> ResolvedSettings:
+        """These settings, and the recipe's where they say nothing.
+
+        Args:
+            name: of the network, whose own recipe counts where they name none.
+
+        Example:
+            >>> settings = Settings(epochs=3).resolved("lenet5")
+            >>> settings.recipe.name, settings.epochs, settings.batch
+            ('mini', 3, 100)
+        """
+        recipe = self.recipe or recipe_of(network(name).recipe)
+        epochs, batch = self.epochs or recipe.epochs, self.batch or recipe.batch
+        return ResolvedSettings(recipe, epochs, batch, self.seed, self.mode, self.precision)
 
 
 @dataclass(frozen=True)
@@ -105,10 +120,10 @@ def train(
             print(outcome.record.epochs[-1].test_accuracy)
     """
     interrupted = False
-    run = _Run(worker, name, dataset, settings, checkpoint, on_progress)
+    run = _Run(worker, name, dataset, settings.resolved(name), checkpoint, on_progress)
     try:
         run.prepare()
-        for epoch in range(len(run.records), run.epochs):
+        for epoch in range(len(run.records), run.settings.epochs):
             run.train_epoch(epoch)
             run.save()
         run.finish()
@@ -117,7 +132,7 @@ def train(
     except KeyboardInterrupt:
         worker.stop()
         interrupted = True
-        run.problems.append(f"interrupted in epoch {len(run.records) + 1} of {run.epochs}")
+        run.problems.append(f"interrupted in epoch {len(run.records) + 1} of {run.settings.epochs}")
     return Outcome(run.record(), run.weights, interrupted, tuple(run.warnings))
 
 
@@ -128,15 +143,11 @@ class _Run:
     worker: Worker
     name: str
     dataset: Dataset
-    settings: Settings
+    settings: ResolvedSettings
     checkpoint: Path | None
     on_progress: Callable[[Progress], None]
 
     def __post_init__(self) -> None:
-        self.recipe = self.settings.recipe or recipe_of(network(self.name).recipe)
-        self.epochs = self.settings.epochs or self.recipe.epochs
-        self.batch = self.settings.batch or self.recipe.batch
-        self.seed = self.settings.seed
         self.configuration: dict[str, Any] = {}
         self.records: list[Epoch] = []
         self.sessions: list[TrainingSession] = []
@@ -155,26 +166,17 @@ class _Run:
         """
         self._report(0, 0)
         settings = self.settings
-        self.configuration = configuration(
-            self.worker,
-            self.name,
-            self.recipe,
-            self.dataset,
-            batch=self.batch,
-            seed=self.seed,
-            mode=settings.mode,
-            precision=settings.precision,
-        )
-        saved = Checkpoint.load(self.checkpoint, self.configuration, self.epochs) if self.checkpoint else None
+        self.configuration = configuration(self.worker, self.name, self.dataset, settings)
+        saved = Checkpoint.load(self.checkpoint, self.configuration, settings.epochs) if self.checkpoint else None
         description = self.worker.describe(self.name)
-        state = initial_state(description.entries, self.recipe.init, self.seed, settings.precision)
+        state = initial_state(description.entries, settings.recipe.init, settings.seed, settings.precision)
         self.digests["initial"] = digest(state)
         self.dropout = description.dropout
         self.step_mode = self.worker.start_training(
             self.name,
-            self.seed,
-            pack(state=state, data=prepared(self.dataset, self.recipe)),
-            trainer_settings(self.recipe, batch=self.batch, mode=settings.mode, precision=settings.precision),
+            settings.seed,
+            pack(state=state, data=prepared(self.dataset, settings.recipe)),
+            trainer_settings(settings.recipe, batch=settings.batch, mode=settings.mode, precision=settings.precision),
         )
         plan = self._plan(0)
         first_seconds = self.worker.warm_up(self.name, plan).first_seconds
@@ -183,7 +185,7 @@ class _Run:
         else:
             batches_digest = self.worker.digest_batches(self.name, plan)
             self.digests["batches"] = batches_digest
-            if batches_digest != reference_digest(self.dataset, self.recipe, self.batch, self.seed):
+            if batches_digest != reference_digest(self.dataset, settings.recipe, settings.batch, settings.seed):
                 self.problems.append("the first epoch's batches are not bit-identical to the numpy reference's")
         self.sessions.append(TrainingSession(len(self.records), first_seconds))
 
@@ -247,18 +249,18 @@ class _Run:
         return Training(
             network=self.name,
             framework=self.worker.framework,
-            recipe=self.recipe.name,
+            recipe=self.settings.recipe.name,
             dataset=self.dataset.title,
             train_images=len(self.dataset.train_images),
             test_images=len(self.dataset.test_images),
-            batch=self.batch,
-            seed=self.seed,
+            batch=self.settings.batch,
+            seed=self.settings.seed,
             mode=self.step_mode,
             precision=self.settings.precision,
             device=self.worker.device,
             threads=self.worker.threads,
             epochs=list(self.records),
-            epochs_planned=self.epochs,
+            epochs_planned=self.settings.epochs,
             seconds=sum(record.seconds for record in self.records),
             first_seconds=self.sessions[0].first_seconds if self.sessions else 0.0,
             peak_memory=self.peak_memory,
@@ -273,16 +275,17 @@ class _Run:
     @property
     def steps(self) -> int:
         """Steps an epoch; the last incomplete batch is dropped."""
-        return len(self.dataset.train_images) // self.batch
+        return len(self.dataset.train_images) // self.settings.batch
 
     def _plan(self, epoch: int) -> Arrays:
-        return plan_arrays(self.dataset, self.recipe, self.batch, self.seed, epoch, self.dropout)
+        settings = self.settings
+        return plan_arrays(self.dataset, settings.recipe, settings.batch, settings.seed, epoch, self.dropout)
 
     def _report(
         self, epoch: int, step: int, loss: float = 0.0, accuracy: float = 0.0, record: Epoch | None = None
     ) -> None:
-        position = self.name, self.worker.framework, epoch, self.epochs, step, self.steps
-        self.on_progress(Progress(*position, loss, accuracy, record, self.seed))
+        position = self.name, self.worker.framework, epoch, self.settings.epochs, step, self.steps
+        self.on_progress(Progress(*position, loss, accuracy, record, self.settings.seed))
 
 
 def not_begun(worker: Worker, name: str, dataset: Dataset, settings: Settings, problem: str) -> Outcome:
@@ -298,6 +301,6 @@ def not_begun(worker: Worker, name: str, dataset: Dataset, settings: Settings, p
     Returns:
         A partial outcome: a record without epochs, and no weights.
     """
-    run = _Run(worker, name, dataset, settings, None, lambda progress: None)
+    run = _Run(worker, name, dataset, settings.resolved(name), None, lambda progress: None)
     run.problems.append(problem)
     return Outcome(run.record(), None)

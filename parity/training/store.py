@@ -17,8 +17,9 @@ from filelock import FileLock, Timeout
 
 from parity.catalogue.networks import network
 from parity.records.records import RecordError, Training
-from parity.records.saved_run import _as_text, _without_interruption, load_run
-from parity.system import write_atomically
+from parity.records.saved_run import load_run, run_text
+from parity.system import remove_leftovers, write_atomically
+from parity.termination import without_interruption
 from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import fingerprint
 from parity.training.run import Outcome, Settings
@@ -142,9 +143,8 @@ def locked(files: TrainingFiles) -> Iterator[None]:
             "write to another directory."
         ) from None
     try:
-        for pattern in (f".{files.stem}.*.part", f".{files.partial.name}.*.part"):
-            for half in files.folder.glob(pattern):
-                half.unlink()
+        for path in (files.record, files.partial, files.weights, files.checkpoint):
+            remove_leftovers(path)
         yield
     finally:
         lock.release()
@@ -202,8 +202,8 @@ def save(files: TrainingFiles, outcome: Outcome, environment: Mapping[str, Any])
     Raises:
         OSError: it could not be written.
     """
-    text = _as_text([outcome.record], environment)
-    with _without_interruption():
+    text = run_text([outcome.record], environment)
+    with without_interruption():
         if outcome.weights is None:
             write_atomically(files.partial, text)
             return files.partial

@@ -40,9 +40,9 @@ class CurveReading:
 def readings(curves: Curves) -> list[CurveReading]:
     """One for every pair of frameworks, float64 first. No pair at all gives none."""
     by_precision = []
-    for pair in _pairs(curves, "frameworks"):
-        kind = _precision(pair)
-        own = _pairs(curves, "divergence", kind)
+    for pair in pairs_meaning(curves, "frameworks"):
+        kind = precision_of(pair)
+        own = pairs_meaning(curves, "divergence", kind)
         parted = pair.parted
         divergence = _first(own)
         if not all(is_number(compared.largest) for compared in (pair, *own)) or not _steps(curves, pair):
@@ -81,7 +81,7 @@ def curve_faults(curves: Curves) -> list[str]:
 
 
 def _why(curves: Curves, reading: CurveReading) -> str:
-    pairs = [*_pairs(curves, "frameworks", reading.precision), *_pairs(curves, "divergence", reading.precision)]
+    pairs = pairs_of(curves, reading.precision)
     if not all(is_number(pair.largest) and _steps(curves, pair) for pair in pairs):
         return "and a loss is not a finite number, or absent"
     return "earlier than a rounding of float32 would have parted them"
@@ -96,20 +96,22 @@ def relative_differences(curves: Curves, pair: RunPair) -> list[float]:
 
 def precisions(curves: Curves) -> list[str]:
     """The precisions of its pairs, float64 first."""
-    return sorted(dict.fromkeys(_precision(pair) for pair in curves.pairs), key=lambda name: (name != "float64", name))
+    names = dict.fromkeys(precision_of(pair) for pair in curves.pairs)
+    return sorted(names, key=lambda name: (name != "float64", name))
 
 
 def pairs_of(curves: Curves, precision: str) -> list[RunPair]:
     """The pairs of that precision: the frameworks first, then each one's own divergence."""
-    return [*_pairs(curves, "frameworks", precision), *_pairs(curves, "divergence", precision)]
+    return [*pairs_meaning(curves, "frameworks", precision), *pairs_meaning(curves, "divergence", precision)]
 
 
-def _pairs(curves: Curves, meaning: str, precision: str | None = None) -> list[RunPair]:
+def pairs_meaning(curves: Curves, meaning: str, precision: str | None = None) -> list[RunPair]:
+    """The pairs of runs that show "frameworks", "divergence", ...; of one precision if one is given."""
     pairs = [pair for pair in curves.pairs if pair.meaning == meaning]
-    return [pair for pair in pairs if precision is None or _precision(pair) == precision]
+    return [pair for pair in pairs if precision is None or precision_of(pair) == precision]
 
 
-def _precision(pair: RunPair) -> str:
+def precision_of(pair: RunPair) -> str:
     """The precision that a pair's runs are named with: `paddle float64 perturbed` ran in float64."""
     words = [run.split()[1:2] for run in (pair.one, pair.other)]
     return words[0][0] if words[0] and words[0] == words[1] else "mixed"
@@ -122,7 +124,7 @@ def _first(own: Sequence[RunPair]) -> int | None:
 
 def _beyond_float32(curves: Curves, parted: int) -> bool:
     """Whether the step lies before any at which a float32 rounding parts a framework from itself."""
-    single = _first(_pairs(curves, "divergence", "float32"))
+    single = _first(pairs_meaning(curves, "divergence", "float32"))
     return single is not None and parted < single
 
 

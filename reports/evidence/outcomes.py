@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity.records.equivalence import FEWEST_SEEDS, equivalence
 from parity.records.records import CrossEvaluation, Equivalence
 from reports.evidence.experiments import Experiment
-from reports.formatting import TITLES, code, framework_title, gap_text, is_number, plain, signed, some
+from reports.formatting import TITLES, code, framework_title, gap_text, interval_text, is_number, plain, signed, some
 
 NOT_EQUIVALENT = "different"
 
@@ -55,7 +54,7 @@ def equivalence_faults(record: Equivalence) -> list[str]:
         return []
     return [
         f"accuracy by recipe {code(record.recipe)}, {some(len(record.seeds), 'seed')}: {signed(record.difference)} "
-        f"points, interval {_interval(record)}, margin {record.margin:g}"
+        f"points, interval {interval_text(record.interval)}, margin {record.margin:g}"
     ]
 
 
@@ -63,14 +62,6 @@ def holds(record: Equivalence) -> bool:
     """Whether a test says "equivalent", and its own figures do too."""
     inside = all(is_number(bound) and abs(bound) < record.margin for bound in record.interval)
     return record.verdict == "equivalent" and inside
-
-
-def _interval(record: Equivalence) -> str:
-    if any(math.isnan(bound) for bound in record.interval):
-        return "**NaN**"
-    if any(math.isinf(bound) for bound in record.interval):
-        return "unbounded"
-    return f"{signed(record.interval[0])} to {signed(record.interval[1])}"
 
 
 def cross_faults(record: CrossEvaluation) -> list[str]:

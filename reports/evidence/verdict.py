@@ -18,7 +18,18 @@ from parity.records.records import Proof
 from reports.evidence import loss_curves
 from reports.evidence.merged_runs import MergedRuns
 from reports.evidence.outcomes import Tested, cross_faults, equivalence_faults, holds
-from reports.formatting import code, framework_order, framework_title, gap_text, is_number, listed, network_label, plain
+from reports.formatting import (
+    code,
+    framework_order,
+    framework_title,
+    gap_text,
+    is_number,
+    levels_text,
+    listed,
+    network_label,
+    plain,
+    within,
+)
 
 OUTCOME = 10
 
@@ -82,14 +93,10 @@ def proof_status(network: str, versions: str, verdicts: Sequence[NetworkVerdict]
     if verdict is None or not verdict.proofs:
         return "**not proven**"
     if against := [level for level in verdict.failed if level in REQUIRED]:
-        return f"**not proven**: {_levels(against)} failed"
+        return f"**not proven**: {levels_text(against)} failed"
     if verdict.missing:
-        return f"**not proven**: {_levels(verdict.missing)} not run"
+        return f"**not proven**: {levels_text(verdict.missing)} not run"
     return f"levels {ALL_REQUIRED}"
-
-
-def _levels(levels: Sequence[int]) -> str:
-    return f"{'levels' if len(levels) > 1 else 'level'} {listed([str(level) for level in levels])}"
 
 
 def judge(merged: MergedRuns, tests: Sequence[Tested]) -> list[NetworkVerdict]:
@@ -220,7 +227,7 @@ def _gap_faults(proof: Proof) -> list[str]:
 def _over(value: float | None, limit: float | None, worst: str | None) -> list[str]:
     """One line when a gap is not a number within its limit."""
     where = f" at {code(worst)}" if worst else ""
-    if is_number(value) and is_number(limit) and value <= limit:
+    if within(value, limit):
         return []
     return [
         f"gap {gap_text(value)}{where}, limit {gap_text(limit)}"

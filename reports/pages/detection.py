@@ -37,17 +37,13 @@ def _section(merged: MergedRuns) -> str:
     parts = [f"## Detection power, {merged.where}" if merged.label else "## Detection power"]
     if detections:
         parts += [_headline(detections, control_runs), TERMS, _by_trap(detections)]
-        if missed := [detection for detection in detections if not _as_expected(detection)]:
+        if missed := [detection for detection in detections if not detection.as_expected]:
             parts += ["Not detected as they should be:", _missed(missed)]
         if absent := [trap for trap in TRAPS.values() if trap.elsewhere]:
             lines = [f"- {code(trap.id)} ({trap.title}): {trap.elsewhere}." for trap in absent]
             parts.append("Not put in:\n\n" + "\n".join(lines))
     parts += ["### By network", CORRECT, _by_network(detections, control_runs)]
     return "\n\n".join(parts)
-
-
-def _as_expected(detection: Detection) -> bool:
-    return detection.caught and detection.located and detection.named and not detection.false_alarms
 
 
 def _headline(detections: Sequence[Detection], control_runs: Sequence[ControlRun]) -> str:

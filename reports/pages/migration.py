@@ -16,7 +16,18 @@ from parity.records.validation import validated
 from reports import formatting as words
 from reports.album import Album
 from reports.evidence.verdict import proof_faults
-from reports.formatting import code, count_text, framework_title, is_number, listed, plain, some, table
+from reports.formatting import (
+    code,
+    count_text,
+    framework_title,
+    is_number,
+    levels_text,
+    listed,
+    plain,
+    some,
+    table,
+    within,
+)
 from reports.plots.migration import UNKNOWN, depth_section
 from reports.tables.proofs import SHORT
 
@@ -88,12 +99,12 @@ def _verdict(comparison: Migration) -> str:
 def _sentence(comparison: Migration) -> str:
     """The sentence to sign. A record that says "equal" is reported so only where its proofs show it."""
     first, second, total = code(comparison.first), code(comparison.second), f"{len(comparison.stages)} matched layers"
-    over = sum(not _within(stage.gap, stage.limit) for stage in comparison.stages)
+    over = sum(not within(stage.gap, stage.limit) for stage in comparison.stages)
     failed = [proof.level for proof in comparison.proofs if proof_faults(proof)]
     absent = [level for level in REQUIRED_OF_PAIR if level not in {proof.level for proof in comparison.proofs}]
     reasons = [f"{over} of {total} differ in float64"] if over else []
-    reasons += [f"{_levels(failed)} failed"] if failed and not over else []
-    reasons += [f"nothing is on record of {_levels(absent)}"] if absent else []
+    reasons += [f"{levels_text(failed)} failed"] if failed and not over else []
+    reasons += [f"nothing is on record of {levels_text(absent)}"] if absent else []
     if not reasons and comparison.causes:
         reasons = [
             f"they differ in {some(len(comparison.causes), 'setting')} of layers, which these inputs do not show"
@@ -112,10 +123,6 @@ def _sentence(comparison: Migration) -> str:
     start = "Different, even with the changes below:" if comparison.fixed else "Different:"
     start += f" {second} does not compute what {first} computes, given the same weights"
     return f"{start}; {listed(reasons) if reasons else 'no reason is on record'}."
-
-
-def _levels(numbers: Sequence[int]) -> str:
-    return f"level{'s' if len(numbers) > 1 else ''} {listed([str(number) for number in numbers])}"
 
 
 def _proofs(proofs: Sequence[Proof]) -> str:
@@ -255,15 +262,11 @@ def _made(comparison: Migration) -> str:
     return "## How it was made\n\n" + table(["", "value"], rows)
 
 
-def _within(value: Any, limit: Any) -> bool:
-    return is_number(value) and is_number(limit) and value <= limit
-
-
 def _gap(value: Any, limit: Any) -> str:
     """A gap, bold when it is not within its limit; a check that never got so far has no limit either."""
     if not is_number(value):
         return "**not measured**" if limit is None else _number(value)
-    return words.gap_text(value) if _within(value, limit) else f"**{words.gap_text(value)}**"
+    return words.gap_text(value) if within(value, limit) else f"**{words.gap_text(value)}**"
 
 
 def _number(value: Any) -> str:

@@ -263,12 +263,24 @@ def _speed(merged: MergedRuns, album: Album) -> str:
 
 
 def _reproduce(merged: MergedRuns, report: str) -> str:
-    """The commands as they were recorded, and the one that makes this report again."""
+    """The commands as they were recorded, each with the code that recorded it; and one that makes this report again."""
     commands = [one_line(run.environment.command or "") for run in merged.runs]
     names = [one_line(run.path.name) for run in merged.runs]
-    lines = [command.replace("```", "") for command in dict.fromkeys(commands) if command]
+    versions: dict[str, list[str]] = {command: [] for command in commands if command}
+    for run, command in zip(merged.runs, commands, strict=True):
+        version = one_line(run.environment.code_version or "")
+        if command and version and version not in versions[command]:
+            versions[command].append(version)
+    lines = [
+        (f"{command}  # code version {', '.join(known)}" if known else command).replace("```", "")
+        for command, known in versions.items()
+    ]
     lines.append(f"parity report {' '.join(shlex.quote(name) for name in names)} --output {shlex.quote(report)}")
     parts = ["## Reproduce it", "```sh\n" + "\n".join(lines) + "\n```"]
+    if any(versions.values()):
+        parts.append(
+            "Commands are as the code version beside them recorded them; others may name files and options differently."
+        )
     if "" in commands:
         unknown = [code(name) for name, command in zip(names, commands, strict=True) if not command]
         parts.append(f"The command was not recorded for {listed(unknown)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parity.records.records import Curves, RunPair
-from reports.evidence.loss_curves import CurveFinding, _pairs, _precision, readings
+from reports.evidence.loss_curves import CurveFinding, pairs_meaning, precision_of, readings
 from reports.formatting import code, count_text, framework_title, gap_text, is_number, listed, plain, table
 
 
@@ -18,7 +18,7 @@ def summary_table(labelled: Sequence[tuple[str, Curves]]) -> str:
     rows = []
     for label, curves in labelled:
         for reading in readings(curves):
-            own = bool(_pairs(curves, "divergence", reading.precision))
+            own = bool(pairs_meaning(curves, "divergence", reading.precision))
             word = f"**{reading.finding}**" if reading.finding is CurveFinding.DIFFERENT else str(reading.finding)
             rows.append(
                 [
@@ -43,7 +43,7 @@ def run_pair_table(curves: Curves) -> str:
             [
                 pair_title(pair),
                 "both frameworks" if pair.meaning == "frameworks" else "rounding",
-                plain(_precision(pair)),
+                plain(precision_of(pair)),
                 f"together for all {count_text(curves.steps)}" if pair.parted is None else count_text(pair.parted),
                 gap_text(pair.largest) if is_number(pair.largest) else f"**{gap_text(pair.largest)}**",
             ]

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parity.records.records import CrossEvaluation, DifferingImage, Equivalence
-from reports.evidence.outcomes import Tested, _interval, holds
-from reports.formatting import code, count_text, framework_title, gap_text, is_number, numbers, plain, signed, table
+from reports.evidence.outcomes import Tested, holds
+from reports.formatting import (
+    code,
+    count_text,
+    framework_title,
+    gap_text,
+    interval_text,
+    is_number,
+    numbers,
+    plain,
+    signed,
+    table,
+)
 from reports.formatting import probability as p_value
 
 
@@ -26,7 +37,7 @@ def equivalence_table(tests: Sequence[Tested]) -> str:
                 test.label,
                 str(len(record.seeds)),
                 signed(record.difference) if record.seeds else "-",
-                _interval(record) + (f" ({_level(record)})" if interval == "interval" else ""),
+                interval_text(record.interval) + (f" ({_level(record)})" if interval == "interval" else ""),
                 f"±{record.margin:g}",
                 p_value(record.p_equivalent),
                 p_value(record.p_different),

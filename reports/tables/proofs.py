@@ -15,11 +15,11 @@ from reports.formatting import (
     count_text,
     framework_title,
     gap_text,
-    is_number,
     listed,
     plain,
     scaled,
     table,
+    within,
 )
 
 # What was compared, where a column's header should be narrow.
@@ -150,5 +150,8 @@ def _counts(proof: Proof) -> dict[str, int]:
 
 def _gap(value: Any, limit: Any, worst: Any) -> list[str]:
     """Gap, bold when it is not within its limit; the limit; the place of the largest gap."""
-    within = is_number(value) and is_number(limit) and value <= limit
-    return [gap_text(value) if within else f"**{gap_text(value)}**", gap_text(limit), code(worst) if worst else NOTHING]
+    return [
+        gap_text(value) if within(value, limit) else f"**{gap_text(value)}**",
+        gap_text(limit),
+        code(worst) if worst else NOTHING,
+    ]

@@ -64,7 +64,7 @@ def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:
         ((f"{FIRST[:-2]}(epsilon=x)", SECOND, *SHAPE), "arguments that are plain values"),
         ((FIRST, SECOND, "--input", "16x16x3"), "expected whole numbers above 0 with commas"),
         ((FIRST, "model.pdparams", *SHAPE), "Paddle saves weights"),
-        ((FIRST, SECOND, *SHAPE, "--training", "--dtype", "float32"), "expected --dtype float64"),
+        ((FIRST, SECOND, *SHAPE, "--training", "--dtype", "float32"), "expected dtype float64"),
         ((FIRST, SECOND, *SHAPE, "--map", "nowhere.toml"), "nowhere.toml: expected a TOML file"),
         ((FIRST, SECOND, *SHAPE, "--paddle-weights", "nowhere.pdparams"), "nowhere.pdparams: no such file"),
         ((FIRST, "tests.migration.paddle_models:words()", *SHAPE), "does not run on --input 16,16,3"),

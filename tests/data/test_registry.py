@@ -19,6 +19,7 @@ from PIL import Image
 from parity.data import registry
 from parity.data.cifar import Cifar
 from parity.data.dataset import DataError, KnownDataset
+from parity.data.names import NAMES as HELP_NAMES
 
 NAMES = ("cifar10", "cifar100", "tiny-imagenet")
 
@@ -90,6 +91,10 @@ def _nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.delenv("PARITY_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_the_help_names_every_data_set() -> None:
+    assert (*registry.KNOWN, "generated") == HELP_NAMES
 
 
 def test_a_path_says_itself_which_data_set_it_is(

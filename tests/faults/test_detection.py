@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from msgspec import structs
 
-from parity.catalogue.networks import NETWORKS
+from parity.catalogue.networks import NETWORKS, network
 from parity.catalogue.recipes import RECIPES
 from parity.catalogue.traps import FAULTS, TRAPS, Fault, FaultName
 from parity.data.dataset import Dataset
@@ -184,7 +184,7 @@ def test_every_fault_is_caught_placed_and_named(
     monkeypatch.setitem(NETWORKS, name, replace(NETWORKS[name], recipe=recipe))
     monkeypatch.setattr(context_module, "EVALUATION_BATCH", FEW)
     last = max(injection.fault.level for injection in own)  # by then, one that was left in would show
-    for proof in prove(workers, name, dataset, levels=[level for level in LEVELS if level <= last]):
+    for proof in prove(ProofContext(workers, network(name), dataset), [level for level in LEVELS if level <= last]):
         assert proof.passed, proof.problems
 
 
@@ -300,7 +300,15 @@ def test_rates_count_what_was_detected() -> None:
     unseen = structs.replace(DETECTION, level=0, severity=None, located=False, named=False)
     late = structs.replace(DETECTION, must_level=2, level=4, false_alarms=["group1/conv"])
     rates = rates_of([DETECTION, unseen, late])
-    assert (rates.injected, rates.caught, rates.located, rates.named, rates.with_false_alarms) == (3, 1, 2, 2, 1)
+    assert (rates.injected, rates.caught, rates.located, rates.named) == (3, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "change", [{"level": 0}, {"located": False}, {"named": False}, {"false_alarms": ["group1/conv"]}]
+)
+def test_a_detection_is_as_expected_where_nothing_is_wrong_with_it(change: dict[str, Any]) -> None:
+    assert DETECTION.as_expected
+    assert not structs.replace(DETECTION, **change).as_expected
 
 
 def test_no_rate_follows_from_nothing() -> None:
@@ -337,7 +345,7 @@ def test_a_worker_that_dies_over_the_diagnosis_does_not_cost_the_failed_proof(
     faulty_pair: FaultyPair, dataset: Dataset
 ) -> None:
     pair = faulty_pair("tensorflow", {"tf_impl.steps": MUTE, "tf_impl.layers": EPSILON})
-    (proof,) = prove(pair, "mini_inception", dataset, levels=(2,))
+    (proof,) = prove(ProofContext(pair, network("mini_inception"), dataset), (2,))
     assert not proof.passed
     assert proof.gap is not None
     assert proof.gap > 1e-3

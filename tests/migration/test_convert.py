@@ -19,7 +19,8 @@ from parity.cli import migrate
 from parity.cli.main import app
 from parity.data.dataset import Dataset
 from parity.migration.convert import ConversionFiles, convert_weights
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import FIRST, SECOND
 from parity.weights.files import load_state, save_state
 from parity.workers.pool import Worker, Workers
 from tests.command_line import ROOT, parity

@@ -19,9 +19,9 @@ from typer.testing import CliRunner, Result
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.kinds import ACTIVATIONS, KINDS, compute
-from parity.migration.pair import FIRST, SECOND
 from parity.migration.repro import write_repro
 from parity.migration.repro_scripts import DifferingLayer, own_layout
+from parity.migration.specs import FIRST, SECOND
 from parity.runtime.graph import Step
 from parity.workers.pool import Workers
 
@@ -315,7 +315,7 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
         }
         step = Step(f"layer {index}", kind, numbers, own, tuple(range(len(xs))), outputs[FIRST].shape[1:])
         lines = {name: workers[name].write_script(kind, numbers, own) for name in workers}
-        layer = DifferingLayer(step.name, (step, step), xs, arrays, outputs, "a cause", lines)
+        layer = DifferingLayer(step.name, {FIRST: step, SECOND: step}, xs, arrays, outputs, "a cause", lines)
         folders.append(tmp_path / f"{index}")
         write_repro(layer, folders[-1], {FIRST: "1", SECOND: "2"})
     of_twins = {"adaptive_average_pool", "lrn"}  # layers of the suite's own networks

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, Gap, compare
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, Gap, compare, finite_gap, relative_gap
 from parity.numerics.tolerance import FLOAT32_ROUNDING, derive_limits, perturb
 
 Arrays = dict[str, np.ndarray]
@@ -358,3 +358,22 @@ def test_two_perturbations_differ_and_a_seed_repeats_one() -> None:
     one, two, again = (perturb(arrays, np.random.default_rng(seed))["x"] for seed in (0, 1, 0))
     assert (one != two).any()
     assert (one == again).all()
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_no_small_gap(odd: float) -> None:
+    finite, spoilt = np.array([4.0, 2.0, 1.0]), np.array([4.0, odd, 1.0])
+    for one, other in ((finite, spoilt), (spoilt, finite)):
+        assert relative_gap(one, other) == math.inf
+        assert finite_gap(one, other) == math.inf
+    assert relative_gap(spoilt, spoilt) == math.inf
+    assert finite_gap(spoilt, np.array([4.0, odd, 3.0])) == 0.5  # what else differs
+    assert finite_gap(spoilt, np.array([odd, 2.0, 1.0])) == math.inf
+    assert finite_gap(np.full(3, odd), np.full(3, odd)) == math.inf
+
+
+def test_arrays_that_cannot_be_compared_are_infinitely_far_apart() -> None:
+    for gap in (relative_gap, finite_gap):
+        assert gap(np.ones(3), np.ones(3)) == 0
+        assert gap(np.ones(3), np.ones((3, 1))) == math.inf
+        assert gap(np.ones(0), np.ones(0)) == math.inf

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parity.catalogue.networks import NETWORKS, UnknownNetworkError
+import parity
+from parity.catalogue.networks import NETWORKS, UnknownNetworkError, network
 from parity.data.dataset import Dataset
 from parity.diagnosis.prove import prove
 from parity.proofs.context import ProofContext
@@ -116,7 +117,7 @@ def faulty(faulty_pair: FaultyPair) -> Faulty:
 
 
 def proofs(workers: Workers, name: str, dataset: Dataset, *levels: int) -> dict[int, Proof]:
-    proven = prove(workers, name, dataset, levels=levels or (1, 2, 3))
+    proven = prove(ProofContext(workers, network(name), dataset), levels or (1, 2, 3))
     return {proof.level: proof for proof in proven}
 
 
@@ -153,7 +154,7 @@ def test_correct_twins_pass_every_level(workers: Workers, dataset: Dataset, name
 def test_correct_twins_are_not_accused_with_other_weights_and_images(
     workers: Workers, dataset: Dataset, seed: int
 ) -> None:
-    for proof in prove(workers, "lenet5", dataset, seed=seed):
+    for proof in prove(ProofContext(workers, network("lenet5"), dataset, seed)):
         assert proof.passed, proof.problems
 
 
@@ -168,9 +169,9 @@ def test_both_twins_are_given_the_same_inputs_and_another_seed_gives_others(work
     assert -2 <= one.images().min() < one.images().max() <= 2
 
 
-def test_an_unknown_network_is_no_proof_at_all(workers: Workers, dataset: Dataset) -> None:
+def test_an_unknown_network_is_no_proof_at_all() -> None:
     with pytest.raises(UnknownNetworkError, match="Did you mean 'lenet5'"):
-        prove(workers, "lenet", dataset)
+        parity.check("lenet")
 
 
 def test_a_wrong_batch_norm_epsilon_is_reported_at_the_first_batch_norm(faulty: Faulty, dataset: Dataset) -> None:

@@ -112,7 +112,8 @@ Optimizer.__init__ = __init__
 
 
 def proofs(workers: Workers, name: str, dataset: Dataset, *levels: int) -> dict[int, Proof]:
-    return {proof.level: proof for proof in prove(workers, name, dataset, levels=levels or (4, 5, 6))}
+    context = ProofContext(workers, network(name), dataset)
+    return {proof.level: proof for proof in prove(context, levels or (4, 5, 6))}
 
 
 def steps_by(workers: Workers, dataset: Dataset, recipe: Recipe) -> Proof:

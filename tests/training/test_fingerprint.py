@@ -17,6 +17,7 @@ from parity.catalogue.recipes import Recipe, Schedule, recipe_of
 from parity.data.dataset import Dataset
 from parity.system import ROOT
 from parity.training.fingerprint import code_version, configuration, differences, fingerprint
+from parity.training.run import Settings
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -177,11 +178,9 @@ def configured(request: pytest.FixtureRequest, workers: Workers, dataset: Datase
     """The configuration of a training of LeNet-5, or of one with other arguments."""
 
     def configured(**changes: Any) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
-            "name": "lenet5", "recipe": recipe_of("mini"), "dataset": dataset,
-            "batch": 100, "seed": 0, "mode": "auto", "precision": "float32",
-        }  # fmt: skip
-        return configuration(workers[request.param], **(arguments | changes))
+        name, images = changes.pop("name", "lenet5"), changes.pop("dataset", dataset)
+        settings = Settings(recipe_of("mini"), batch=100).resolved(name)
+        return configuration(workers[request.param], name, images, replace(settings, **changes))
 
     return configured
 

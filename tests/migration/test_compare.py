@@ -13,7 +13,8 @@ import pytest
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
-from parity.migration.pair import FIRST, SECOND, ModelPair
+from parity.migration.pair import ModelPair
+from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.proofs.train_mode import GRADIENT_LIMIT

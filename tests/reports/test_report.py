@@ -123,6 +123,14 @@ def test_no_directory_of_the_machine_is_in_the_text(tmp_path: Path) -> None:
     assert "cifar-10-python.tar.gz" in text
 
 
+def test_commands_are_those_of_the_code_that_recorded_them(tmp_path: Path) -> None:
+    part = section(report(tmp_path, [CERTIFICATE], environment=ENVIRONMENT | {"code_version": "abc1234"}), "Reproduce")
+    assert "pytest parity/ --benchmark-save=lenet  # code version abc1234\n" in part
+    assert "as the code version beside them recorded them" in part
+    unknown = section(report(tmp_path, [CERTIFICATE], environment=ENVIRONMENT), "Reproduce")
+    assert "code version" not in unknown
+
+
 @pytest.mark.parametrize("text", ["images/s", "group1/conv1/kernel", "https://example.org/a/b", "3 / 2", "n/a and 1/2"])
 def test_what_only_looks_like_a_path_stays(text: str) -> None:
     assert without_directories(text) == text

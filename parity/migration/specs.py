@@ -1,0 +1,71 @@
+"""What a user says of a pair of models, checked before a worker starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from parity.catalogue.user_models import ModelSpec
+from parity.runtime.targets import parse
+
+FIRST, SECOND = "tensorflow", "paddle"
+
+
+def model_specs(
+    first: str,
+    second: str,
+    shape: Sequence[int],
+    *,
+    classes: int | None = None,
+    tokens: int | None = None,
+    weights: Mapping[str, Path | None] | None = None,
+    dtype: str = "float64",
+) -> dict[str, ModelSpec]:
+    """The two models of a pair, with the form of their input.
+
+    Args:
+        first: the TensorFlow target.
+        second: the Paddle target.
+        shape: of one input without the batch.
+        classes: for callables that take a number of classes.
+        tokens: inputs are token ids below this number.
+        weights: by framework, a file of weights to load, or None.
+        dtype: "float64" or "float32".
+
+    Returns:
+        By framework, what `ModelPair` takes.
+
+    Raises:
+        ValueError: a shape that has no meaning, or a file of weights that does not exist.
+        TargetError: a target is malformed.
+
+    Example:
+        >>> specs = model_specs("my.models:net", "my.twins:net", [32, 32, 3])
+        >>> specs["paddle"].target, specs["paddle"].takes_images
+        ('my.twins:net', True)
+    """
+    if not shape or min(shape) < 1:
+        raise ValueError(f"shape: expected whole numbers above 0, found {tuple(shape)}")
+    specs = {}
+    for framework, target in ((FIRST, first), (SECOND, second)):
+        parse(target)
+        path = (weights or {}).get(framework)
+        if path is not None and not Path(path).is_file():
+            raise ValueError(f"{path}: no such file; expected a file of weights")
+        file = str(Path(path).resolve()) if path else ""
+        specs[framework] = ModelSpec(target, list(shape), classes, tokens, file, dtype)
+    return specs
+
+
+def require_float64(training: bool, dtype: str) -> None:
+    """Refuse a comparison of training in another precision than float64.
+
+    Args:
+        training: whether a pass in training mode and the gradients are to be compared.
+        dtype: in which the models are compared.
+
+    Raises:
+        ValueError: training, and not float64.
+    """
+    if training and dtype != "float64":
+        raise ValueError(f"training: expected dtype float64, for which levels 4 and 5 have limits; found {dtype}")
