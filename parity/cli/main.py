@@ -49,7 +49,7 @@ class ErrorMessages(TyperGroup):
             from parity.training.store import StoreError
             from parity.weights.pdparams import WeightsError
             from parity.weights.state import StateError
-            from parity.workers.pool import WorkerError
+            from parity.workers.errors import WorkerError
 
             usual = (DataError, OSError, RecordError, UnknownNetworkError, ValueError, WorkerError)
             known = (CheckpointError, MatchError, StateError, StoreError, TargetError, WeightsError, *usual)
@@ -156,15 +156,15 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
     from parity.cli import console
     from parity.cli.doctor import examine_machine
     from parity.cli.trial import try_out
-    from parity.workers.environment import prefer_gpu, worker_facts
     from parity.workers.pool import Workers
+    from parity.workers.start import ask_environments, prefer_gpu
 
     chosen = "gpu" if device is Device.gpu else "cpu"
     with Workers(device=chosen, threads=threads) as workers, console.busy(console.stderr(), "asking both frameworks"):
         if device is Device.auto:
-            facts, errors = worker_facts(workers)
+            environments, errors = ask_environments(workers)
             if not errors:
-                prefer_gpu(workers, facts)
+                prefer_gpu(workers, environments)
         findings = [*examine_machine(workers), *try_out(workers)]
     problems = [finding for finding in findings if finding.severity == "problem"]
     if as_json:
@@ -179,8 +179,7 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
 
 def _message(error: Exception) -> str:
     """What the user reads of an error."""
-    from parity.workers.environment import without_frames
-    from parity.workers.pool import WorkerError
+    from parity.workers.errors import WorkerError, without_frames
 
     if isinstance(error, WorkerError) and error.step in ("start", "setup"):  # the framework or device is not there
         return without_frames(str(error)) + "\n`parity doctor` shows what is missing and what to do."

@@ -15,9 +15,9 @@ from parity.cli.options import (
     DatasetOption,
     JsonOption,
     ThreadsOption,
+    begin_workers,
     command_line,
     dataset_or_default,
-    start_workers,
 )
 
 if TYPE_CHECKING:
@@ -349,6 +349,6 @@ def _write_map(pair: ModelPair, path: Path) -> None:
 
 def _workers(threads: int | None) -> Workers:
     from parity.workers.frameworks import FRAMEWORKS
-    from parity.workers.pool import shared_threads
+    from parity.workers.interpreter import shared_threads
 
-    return start_workers(tuple(FRAMEWORKS), threads or shared_threads())
+    return begin_workers(tuple(FRAMEWORKS), threads or shared_threads())

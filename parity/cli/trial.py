@@ -10,9 +10,10 @@ from parity.cli.doctor import Finding
 from parity.data.registry import load
 from parity.numerics.arrays import unpack
 from parity.suite.speed import timing_arrays
-from parity.workers.environment import without_frames
+from parity.workers.errors import WorkerError, without_frames
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 NETWORK, BATCH = "lenet5", 8
 

@@ -21,7 +21,8 @@ from parity.proofs.train_mode import gradients, train_mode_forward
 from parity.records.levels import LEVELS
 from parity.records.records import Proof, RuleProof
 from parity.system import return_freed
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
 
 CHECKS: dict[int, Callable[[ProofContext], Proof]] = {
     1: certificate,

@@ -24,7 +24,8 @@ from parity.proofs.train_mode import recipe_for, start, train_rows, training_par
 from parity.records.records import Diagnosis
 from parity.weights.state import same_bits
 from parity.workers.client.training import Evaluation, LossAndAccuracy
-from parity.workers.pool import Worker, WorkerError
+from parity.workers.errors import WorkerError
+from parity.workers.worker import Worker
 
 EXACT = 1e-4  # the largest error of a ratio of float32 gradients
 

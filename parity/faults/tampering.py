@@ -14,8 +14,9 @@ from parity.diagnosis.scene import Scene
 from parity.faults.sites import twin_of
 from parity.numerics.arrays import Arrays
 from parity.workers.client import Client
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Workers
 from parity.workers.reply import Reply
+from parity.workers.worker import Worker
 
 StateChange = Callable[[Arrays], Arrays]
 

@@ -21,9 +21,10 @@ from parity.runtime.graph import Graph, Step
 from parity.runtime.targets import TargetError
 from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State
-from parity.workers.environment import without_frames
+from parity.workers.errors import WorkerError, WorkersError, without_frames
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers, WorkersError
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 FIRST, SECOND = "tensorflow", "paddle"
 

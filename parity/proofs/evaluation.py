@@ -27,7 +27,7 @@ from parity.proofs.train_mode import recipe_for, recounted, start, train_rows, t
 from parity.records.records import Proof
 from parity.weights.state import State, same_bits
 from parity.workers.client.training import Evaluation
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 MARGIN = 50.0  # factor between the logits and their standard deviation over the images
 

@@ -26,7 +26,8 @@ from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
 from parity.weights.state import State
 from parity.workers.client.training import Gradients, TrainedEpoch, TrainingStages
-from parity.workers.pool import Worker, WorkerError
+from parity.workers.errors import WorkerError
+from parity.workers.worker import Worker
 
 TRAINING_BATCH = 4  # images a step of a large network; twice as many of others, where they cost little
 

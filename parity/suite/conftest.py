@@ -23,9 +23,12 @@ from parity.suite.trainings import Matrix
 from parity.training.experiment import require_one_precision
 from parity.training.run import Settings
 from parity.training.store import Store, StoreError
-from parity.workers.environment import collect, start_workers
+from parity.workers.environment import collect
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError, Workers, shared_threads
+from parity.workers.interpreter import shared_threads
+from parity.workers.pool import Workers
+from parity.workers.start import start_workers
 
 ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
 

@@ -12,7 +12,9 @@ from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.records.records import Overhead, Speed
 from parity.weights.initializers import training_state
-from parity.workers.pool import Worker, WorkerError, Workers
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 OWN_LOOP = "train step"  # the suite's own loop
 

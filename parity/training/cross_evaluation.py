@@ -14,7 +14,8 @@ from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import distance
 from parity.records.records import CrossEvaluation, DifferingImage, Training
 from parity.weights.state import State
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
 
 Logits = Mapping[str, np.ndarray]  # [n, classes] by framework
 

@@ -16,7 +16,7 @@ from parity.catalogue.recipes import Recipe
 from parity.data.dataset import Dataset
 from parity.training.code_digest import code_digest
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 
 def configuration(

@@ -17,8 +17,10 @@ from parity.data.dataset import Dataset
 from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.runtime.targets import TargetError
 from parity.workers.environment import collect
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError, Workers, interpreter_of
+from parity.workers.interpreter import interpreter_of
+from parity.workers.pool import Workers
 from tests.command_line import ROOT
 from tests.conftest import FaultyPair, MakePython
 

@@ -21,7 +21,8 @@ from parity.data.dataset import Dataset
 from parity.migration.convert import ConversionFiles, convert_weights
 from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.weights.files import load_state, save_state
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 from tests.command_line import ROOT, parity
 
 KERAS_NETS = """

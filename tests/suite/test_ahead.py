@@ -12,7 +12,8 @@ import pytest
 
 from parity.catalogue.recipes import Optimizer
 from parity.suite.ahead import JobQueue
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
 
 
 def pid_of(framework: str, pair: Workers) -> int:

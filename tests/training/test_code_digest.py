@@ -22,8 +22,8 @@ from tests.command_line import surroundings
 
 TWINS = [framework.package for framework in FRAMEWORKS.values()]
 
-# What a training loads, in a worker or beside it, that cannot change its outcome, by room: modules, and packages with all
-# in them. A new module is named here or in `MODULES`.
+# What a training loads, in a worker or beside it, that cannot change its outcome: modules by room, and packages with
+# all in them. A new module is named here or in `MODULES`.
 DO_NOT_COUNT = {
     "twin": "faults kinds networks steps timing training_faults user_models verbs",  # the family's file counts alone
     "parity": "error_causes kinds printable records system termination workers",  # carry and keep what others compute

@@ -8,8 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 from tests.command_line import surroundings
 
 BOTH = pytest.mark.parametrize("framework", list(FRAMEWORKS))
@@ -87,7 +89,7 @@ except ImportError:
 
 
 def test_calls_cost_no_memory_map_wherever_they_are_made() -> None:
-    """CPython's own stack maps a page at each call from the end of a piece; this looks for such a place in 400 frames."""
+    """CPython's own stack maps a page at each call from the end of a piece; this looks for one in 400 frames."""
     code = """
 import resource
 from parity.workers.serve import with_large_frame
