@@ -43,7 +43,7 @@ class ErrorMessages(TyperGroup):
             from parity.catalogue.networks import UnknownNetworkError
             from parity.data.dataset import DataError
             from parity.migration.matching import MatchError
-            from parity.records.records import RecordError
+            from parity.records.validation import RecordError
             from parity.runtime.targets import TargetError
             from parity.training.checkpoint import CheckpointError
             from parity.training.store import StoreError
@@ -139,7 +139,7 @@ def report(
 
 def _newest_run() -> Path:
     """pytest-benchmark's last saved run in the current directory. Raises RecordError."""
-    from parity.records.records import RecordError
+    from parity.records.validation import RecordError
 
     saved = sorted(BENCHMARKS.glob("*/*.json"), key=lambda path: (path.stat().st_mtime, path.name))
     if not saved:

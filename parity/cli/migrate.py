@@ -62,7 +62,7 @@ SecondWeights = Annotated[
     Path | None, typer.Option("--paddle-weights", metavar="FILE", help=".pdparams for the second model.")
 ]
 
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights and inputs of the proofs.")]
+ProofSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights and inputs of the proofs.")]
 
 
 def compare(
@@ -89,7 +89,7 @@ def compare(
     dataset: DatasetOption = None,
     first_weights: FirstWeights = None,
     second_weights: SecondWeights = None,
-    seed: SeedOption = 0,
+    seed: ProofSeedOption = 0,
     threads: ThreadsOption = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
     as_json: JsonOption = False,
@@ -178,7 +178,7 @@ def convert(
         ),
     ] = False,
     dataset: DatasetOption = None,
-    seed: SeedOption = 0,
+    seed: ProofSeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
@@ -213,7 +213,7 @@ def repro(
     dataset: DatasetOption = None,
     first_weights: FirstWeights = None,
     second_weights: SecondWeights = None,
-    seed: SeedOption = 0,
+    seed: ProofSeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
     """Write the layer in which your two models differ as two scripts for a bug report, which run without this suite."""

@@ -10,7 +10,7 @@ from msgspec import structs
 from parity.catalogue.networks import network
 from parity.catalogue.recipes import recipe_of
 from parity.data.dataset import Dataset
-from parity.diagnosis.layers import diagnose
+from parity.diagnosis.search import diagnose
 from parity.proofs.context import ProofContext
 from parity.proofs.evaluation import evaluation
 from parity.proofs.float32_training_step import float32_step

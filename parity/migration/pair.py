@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 MOST_INPUTS, MOST_FLOPS = 4, 8e9  # of a proof's forward pass
 
-MESSAGE_BYTES = 2**24  # of inputs that are sent at a time
+INPUT_BYTES = 2**24  # of inputs that are sent at a time
 
 
 @dataclass
@@ -220,7 +220,7 @@ class ModelPair:
             By framework, [n, ...].
         """
 
-        count = batch_size * max(1, MESSAGE_BYTES // (batch_size * inputs[0].nbytes))
+        count = batch_size * max(1, INPUT_BYTES // (batch_size * inputs[0].nbytes))
         messages = [{"inputs": inputs[begin : begin + count]} for begin in range(0, len(inputs), count)]
 
         def outputs(worker: Worker) -> np.ndarray:

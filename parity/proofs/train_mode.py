@@ -41,7 +41,7 @@ STEPS = 10  # of the optimizer, half of them on either side of a change of the l
 # constant in it makes 1e-8.
 GRADIENT_LIMIT = 1e-10
 
-PERTURBED_RUNS = 3
+PERTURBED_BATCH_NORMS = 3
 
 ALONE = "batch norms alone"
 
@@ -325,7 +325,7 @@ def _batch_norms_alone(context: ProofContext) -> tuple[dict[str, Comparison], li
     expected = computed(inputs, state)
     perturbed = [
         computed({name: perturb_like_terms(x, draw) for name, x in inputs.items()}, perturb(state, draw))
-        for _ in range(PERTURBED_RUNS)
+        for _ in range(PERTURBED_BATCH_NORMS)
     ]
     limits: dict[str, float | dict[str, float]] = {
         "float64": FLOAT64_LIMIT,

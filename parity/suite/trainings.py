@@ -22,7 +22,7 @@ from parity.workers.pool import Workers
 
 
 @dataclass
-class Matrix:
+class Trainings:
     """Runs each training on first use and keeps the records; weights stay in the store.
 
     Attributes:

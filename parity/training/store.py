@@ -16,8 +16,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from parity.catalogue.networks import network
-from parity.records.records import RecordError, Training
+from parity.records.records import Training
 from parity.records.saved_run import _as_text, _without_interruption, load_run
+from parity.records.validation import RecordError
 from parity.system import write_atomically
 from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import fingerprint

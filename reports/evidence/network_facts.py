@@ -6,8 +6,7 @@ import re
 
 from parity.catalogue.designs import Network, Published
 from parity.catalogue.networks import NETWORKS, UnknownNetworkError, network
-
-NO_AUGMENTATION = "-noaug"  # how a recipe without its augmentation ends
+from parity.catalogue.recipes import NO_AUGMENTATION_SUFFIX
 
 _NO_BATCH_NORM = re.compile(r"[-_]nobn(?=-|$)")  # in the name of a network without its batch norm
 
@@ -33,14 +32,14 @@ def published(name: str, recipe: str) -> list[Published]:
     A recipe that is not the network's own has none. Results without augmentation say so in their source.
     """
     entry = facts(name)
-    if entry is None or recipe.removesuffix(NO_AUGMENTATION) != entry.recipe:
+    if entry is None or recipe.removesuffix(NO_AUGMENTATION_SUFFIX) != entry.recipe:
         return []
-    plain = recipe.endswith(NO_AUGMENTATION)
+    plain = recipe.endswith(NO_AUGMENTATION_SUFFIX)
     return [result for result in entry.published if ("without data augmentation" in result.source) is plain]
 
 
 def ablation(name: str, recipe: str) -> tuple[str, str, str] | None:
     """(base network, base recipe, what was taken away), or None where nothing was."""
-    base, base_recipe = _NO_BATCH_NORM.sub("", name), recipe.removesuffix(NO_AUGMENTATION)
+    base, base_recipe = _NO_BATCH_NORM.sub("", name), recipe.removesuffix(NO_AUGMENTATION_SUFFIX)
     changes = ["without batch norm"] * (base != name) + ["without augmentation"] * (base_recipe != recipe)
     return (base, base_recipe, " and ".join(changes)) if changes else None

@@ -262,8 +262,8 @@ def test_a_tensor_s_memory_is_writeable_shared_and_kept_alive() -> None:
 
 KNOWN = """
 def known():
-    from paddle_impl.kinds import FUNCTIONS
-    return {name: len(functions) for name, functions in FUNCTIONS.items()}
+    from paddle_impl.kinds import PRESENT_FUNCTIONS
+    return {name: len(functions) for name, functions in PRESENT_FUNCTIONS.items()}
 
 VERBS["known"] = known
 """

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from parity.catalogue.recipes import Optimizer
-from parity.suite.ahead import JobQueue
+from parity.suite.job_queue import JobQueue
 from parity.workers.errors import WorkerError
 from parity.workers.pool import Workers
 
