@@ -16,7 +16,8 @@ from parity.migration.specs import model_specs, require_float64
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
-from parity.workers.pool import Workers, shared_threads
+from parity.workers.interpreter import shared_threads
+from parity.workers.pool import Workers
 
 
 def check(

@@ -10,7 +10,9 @@ import pytest
 
 from parity.data import registry
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, Workers, shared_threads
+from parity.workers.interpreter import shared_threads
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 MakePython = Callable[[Mapping[str, str]], Path]
 

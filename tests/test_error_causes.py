@@ -11,8 +11,9 @@ import pytest
 
 from parity.catalogue.user_models import ModelSpec
 from parity.error_causes import LONGEST, cause
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.pool import Workers
 from tests.conftest import FaultyWorker, MakePython
 
 KERAS = """

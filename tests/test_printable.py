@@ -23,8 +23,9 @@ from parity.migration.map_file import read_map, write_map
 from parity.migration.matching import Match, MatchError, Matching
 from parity.migration.specs import FIRST, SECOND
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
-from parity.records.records import Equivalence, Migration, RecordError
+from parity.records.records import Equivalence, Migration
 from parity.records.saved_run import load_run
+from parity.records.validation import RecordError
 from parity.runtime.graph import Graph, Step
 from parity.weights.files import load_state
 from parity.weights.state import StateError

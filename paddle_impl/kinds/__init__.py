@@ -19,7 +19,7 @@ registry = Registry("paddle_impl")
 
 KNOWN_FUNCTIONS = registry.called()  # functions, by the modules and names through which models call them
 
-FUNCTIONS = present(KNOWN_FUNCTIONS)  # older versions lack some
+PRESENT_FUNCTIONS = present(KNOWN_FUNCTIONS)  # older versions lack some
 
 
 @reads
@@ -48,6 +48,6 @@ def of_layer(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Facts:
 def of_function(
     name: str, arguments: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, *, first: bool = False
 ) -> Facts:
-    """Kind and numbers of a function of `FUNCTIONS` that made y of x; `first`: channels are x's second axis."""
+    """Kind and numbers of a function of `PRESENT_FUNCTIONS` that made y of x; `first`: channels are x's second axis."""
     kind = registry.of_function(FunctionCall(name, arguments, x, y, channels_second=first))
     return kind.name, kind.numbers()

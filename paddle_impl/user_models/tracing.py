@@ -10,7 +10,7 @@ from unittest import mock
 import paddle
 from paddle import nn
 
-from paddle_impl.kinds import FUNCTIONS, arrays_of, known, of_function, of_layer
+from paddle_impl.kinds import PRESENT_FUNCTIONS, arrays_of, known, of_function, of_layer
 from paddle_impl.kinds.attention import attended
 from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
 from parity.kinds import of
@@ -41,7 +41,7 @@ class TracedStep(tracing.TracedStep):
 class Trace(trace.Trace):
     """What one run of a Paddle layer reached, in order; `order` is that of x."""
 
-    readers = Readers(paddle.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
+    readers = Readers(paddle.Tensor, PRESENT_FUNCTIONS, known, attended, of_layer, arrays_of)
 
     def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
         self._given = order

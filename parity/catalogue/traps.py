@@ -374,7 +374,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("dense-layout", FaultName.TRANSPOSED_KERNEL, "square fully connected", 1),
     Fault("bias-swap", FaultName.GAMMA_FOR_BETA, "batch norm", 1),
     Fault("bias-swap", FaultName.MEAN_FOR_VARIANCE, "batch norm", 1),
-    Fault("bias-swap", FaultName.ANOTHER_KERNEL, "kernel with a twin", 1),
+    Fault("bias-swap", FaultName.ANOTHER_KERNEL, "kernel of the same shape as another's", 1),
     Fault("l2-half", FaultName.HALF_THE_DECAY, "decaying optimizer", 6),
     Fault("decay-scope", FaultName.ANOTHER_SCOPE_OF_DECAY, "decaying optimizer", 6),
     Fault("decay-decoupled", FaultName.DECOUPLED_DECAY, "decaying optimizer", 6),

@@ -19,9 +19,9 @@ from parity.cli.options import (
     SeedOption,
     ThreadsOption,
     await_ready,
+    begin_workers,
     command_line,
     dataset_or_default,
-    start_workers,
     try_to_save,
 )
 
@@ -45,7 +45,7 @@ def check(
     from parity.catalogue.networks import default_networks, network
     from parity.system import require_writable
     from parity.workers.frameworks import FRAMEWORKS
-    from parity.workers.pool import shared_threads
+    from parity.workers.interpreter import shared_threads
 
     networks = [network(name).name for name in dict.fromkeys(names or [])] or default_networks()
     if save is not None:
@@ -53,7 +53,7 @@ def check(
     proofs_by_network: dict[str, list[Proof]] = {}
     unsaved = False
     updates: dict[str, Any] = {}  # results of optimizers alone, which all networks share
-    with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
+    with begin_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
         from parity.proofs.context import ProofContext
         from parity.workers.environment import collect

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import psutil
@@ -20,9 +20,13 @@ from parity.data import registry
 from parity.data.batches import timing_arrays
 from parity.data.dataset import DataError
 from parity.numerics.arrays import unpack
-from parity.workers.environment import without_frames, worker_facts
+from parity.workers.client.device import WorkerEnvironment
+from parity.workers.errors import WorkerError, without_frames
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers, interpreter_of
+from parity.workers.interpreter import interpreter_of
+from parity.workers.pool import Workers
+from parity.workers.start import ask_environments
+from parity.workers.worker import Worker
 
 GIB = 1 << 30
 
@@ -66,15 +70,15 @@ def examine_machine(workers: Workers) -> list[Finding]:
     Returns:
         The findings, in the order in which they are shown.
     """
-    facts, errors = worker_facts(workers)
+    environments, errors = ask_environments(workers)
     findings = [_python()]
     for name in workers:
         if name in errors:
             findings.append(_broken(name, errors[name]))
         else:
-            findings += _framework(name, facts[name], workers[name].threads)
+            findings += _framework(workers[name], environments[name])
     if not errors:
-        findings += [*_gpus(facts), _same_precision(facts)]
+        findings += [*_gpus(environments), _same_precision(environments)]
     return [*findings, *_interpreters(), _data(), *_other_data(), _memory(), _disk(), *_flags()]
 
 
@@ -142,20 +146,21 @@ def _broken(framework: str, error: WorkerError) -> Finding:
     return Finding(known.title, "problem", message, advice)
 
 
-def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[Finding]:
+def _framework(worker: Worker, environment: WorkerEnvironment) -> list[Finding]:
     """Version and device, and whether the number of threads is the one that was asked for."""
-    title = FRAMEWORKS[framework].title
-    gpus = facts["gpus"]
-    in_force = [f"{name}={value}" for name, value in facts["variables"].items()]
+    title, threads = FRAMEWORKS[worker.framework].title, worker.threads
+    gpus = environment.gpus
+    in_force = [f"{name}={value}" for name, value in worker.variables.items()]
     seen = f"{gpus} {'GPU' if gpus == 1 else 'GPUs'} seen"
-    findings = [Finding(title, "ok", f"{facts['version']} on the {facts['device'].upper()}, {seen}")]
-    with_it = [f"Python {facts['python']}", *(f"{name} {version}" for name, version in facts["packages"].items())]
+    findings = [Finding(title, "ok", f"{environment.version} on the {environment.device.upper()}, {seen}")]
+    packages = environment.packages
+    with_it = [f"Python {environment.python}", *(f"{name} {version}" for name, version in packages.items())]
     findings.append(Finding(f"{title}, with", "ok", ", ".join(with_it)))
-    for limit in version_limits(framework, facts["version"], facts["packages"]["numpy"], facts["lacks"]):
+    for limit in version_limits(worker.framework, environment.version, packages["numpy"], environment.lacks):
         findings.append(Finding(f"{title}, limit", "ok", limit))
     if in_force:
         findings.append(Finding(f"{title}, variables", "ok", ", ".join(in_force)))
-    used = facts["threads"]
+    used = environment.threads
     if used == threads:
         findings.append(Finding(f"{title}, threads", "ok", f"{used}, as asked for"))
     else:
@@ -170,21 +175,19 @@ def _framework(framework: str, facts: Mapping[str, Any], threads: int) -> list[F
     return findings
 
 
-def _gpus(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+def _gpus(environments: Mapping[str, WorkerEnvironment]) -> list[Finding]:
     """A GPU that only one framework sees cannot be used in a comparison."""
-    blind = [name for name, framework_facts in facts.items() if not framework_facts["gpus"]]
-    if not blind or len(blind) == len(facts):
+    blind = [name for name, environment in environments.items() if not environment.gpus]
+    if not blind or len(blind) == len(environments):
         return []
     advice = "; ".join(FRAMEWORKS[name].install for name in blind)
     missing = " and ".join(FRAMEWORKS[name].title for name in blind)
     return [Finding("GPU", "warning", f"{missing} sees none, so both use the CPU", f"for the GPU: {advice}")]
 
 
-def _same_precision(facts: Mapping[str, Mapping[str, Any]]) -> Finding:
+def _same_precision(environments: Mapping[str, WorkerEnvironment]) -> Finding:
     """Whether both frameworks compute in float32: by their measured rounding, not by a flag."""
-    verdicts = {
-        FRAMEWORKS[name].title: framework_facts["precision"]["verdict"] for name, framework_facts in facts.items()
-    }
+    verdicts = {FRAMEWORKS[name].title: environment.precision.verdict for name, environment in environments.items()}
     if all(verdict == "float32" for verdict in verdicts.values()):
         return Finding("precision (probed)", "ok", f"float32 in {' and '.join(verdicts)}")
     listed = ", ".join(f"{title}: {verdict}" for title, verdict in verdicts.items())

@@ -43,13 +43,13 @@ class ErrorMessages(TyperGroup):
             from parity.catalogue.networks import UnknownNetworkError
             from parity.data.dataset import DataError
             from parity.migration.matching import MatchError
-            from parity.records.records import RecordError
+            from parity.records.validation import RecordError
             from parity.runtime.targets import TargetError
             from parity.training.checkpoint import CheckpointError
             from parity.training.store import StoreError
             from parity.weights.pdparams import WeightsError
             from parity.weights.state import StateError
-            from parity.workers.pool import WorkerError
+            from parity.workers.errors import WorkerError
 
             usual = (DataError, OSError, RecordError, UnknownNetworkError, ValueError, WorkerError)
             known = (CheckpointError, MatchError, StateError, StoreError, TargetError, WeightsError, *usual)
@@ -139,7 +139,7 @@ def report(
 
 def _newest_run() -> Path:
     """pytest-benchmark's last saved run in the current directory. Raises RecordError."""
-    from parity.records.records import RecordError
+    from parity.records.validation import RecordError
 
     saved = sorted(BENCHMARKS.glob("*/*.json"), key=lambda path: (path.stat().st_mtime, path.name))
     if not saved:
@@ -155,15 +155,15 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
     """Test the installation: both frameworks, data, memory, settings; say what to do about problems."""
     from parity.cli import console
     from parity.cli.doctor import examine_machine, try_out
-    from parity.workers.environment import prefer_gpu, worker_facts
     from parity.workers.pool import Workers
+    from parity.workers.start import ask_environments, prefer_gpu
 
     chosen = "gpu" if device is Device.gpu else "cpu"
     with Workers(device=chosen, threads=threads) as workers, console.busy(console.stderr(), "asking both frameworks"):
         if device is Device.auto:
-            facts, errors = worker_facts(workers)
+            environments, errors = ask_environments(workers)
             if not errors:
-                prefer_gpu(workers, facts)
+                prefer_gpu(workers, environments)
         findings = [*examine_machine(workers), *try_out(workers)]
     problems = [finding for finding in findings if finding.severity == "problem"]
     if as_json:
@@ -178,8 +178,7 @@ def doctor(as_json: JsonOption = False, device: DeviceOption = Device.auto, thre
 
 def _message(error: Exception) -> str:
     """What the user reads of an error."""
-    from parity.workers.environment import without_frames
-    from parity.workers.pool import WorkerError
+    from parity.workers.errors import WorkerError, without_frames
 
     if isinstance(error, WorkerError) and error.step in ("start", "setup"):  # the framework or device is not there
         return without_frames(str(error)) + "\n`parity doctor` shows what is missing and what to do."

@@ -14,9 +14,9 @@ from parity.cli.options import (
     DatasetOption,
     JsonOption,
     ThreadsOption,
+    begin_workers,
     command_line,
     dataset_or_default,
-    start_workers,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ SecondWeights = Annotated[
     Path | None, typer.Option("--paddle-weights", metavar="FILE", help=".pdparams for the second model.")
 ]
 
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights and inputs of the proofs.")]
+ProofSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights and inputs of the proofs.")]
 
 
 def compare(
@@ -92,7 +92,7 @@ def compare(
     dataset: DatasetOption = None,
     first_weights: FirstWeights = None,
     second_weights: SecondWeights = None,
-    seed: SeedOption = 0,
+    seed: ProofSeedOption = 0,
     threads: ThreadsOption = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
     as_json: JsonOption = False,
@@ -167,7 +167,7 @@ def convert(
         ),
     ] = False,
     dataset: DatasetOption = None,
-    seed: SeedOption = 0,
+    seed: ProofSeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
@@ -201,7 +201,7 @@ def repro(
     dataset: DatasetOption = None,
     first_weights: FirstWeights = None,
     second_weights: SecondWeights = None,
-    seed: SeedOption = 0,
+    seed: ProofSeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
     """Write the layer in which your two models differ as two scripts for a bug report, which run without this suite."""
@@ -292,6 +292,6 @@ def _write_map(pair: ModelPair, path: Path) -> None:
 
 def _workers(threads: int | None) -> Workers:
     from parity.workers.frameworks import FRAMEWORKS
-    from parity.workers.pool import shared_threads
+    from parity.workers.interpreter import shared_threads
 
-    return start_workers(tuple(FRAMEWORKS), threads or shared_threads())
+    return begin_workers(tuple(FRAMEWORKS), threads or shared_threads())

@@ -39,7 +39,7 @@ class ProofDevice(StrEnum):
     tensorflow_gpu = "tensorflow-gpu"
 
 
-class Precision(StrEnum):
+class TrainingPrecision(StrEnum):
     """The type in which activations and gradients are computed; weights are float32."""
 
     float32 = "float32"
@@ -89,7 +89,7 @@ def dataset_or_default(dataset: str | None, seed: int) -> Dataset:
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
 
-def start_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
+def begin_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
     """Workers that start while the command continues; `await_ready` waits for them.
 
     Args:
@@ -104,10 +104,10 @@ def start_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
 
 
 def await_ready(workers: Workers, device: Device | ProofDevice) -> None:
-    """Wait until workers of `start_workers` have answered, and set the device. Raises WorkerError."""
+    """Wait until workers of `begin_workers` have answered, and set the device. Raises WorkerError."""
     from parity.cli import console
-    from parity.workers.environment import await_workers
     from parity.workers.frameworks import FRAMEWORKS
+    from parity.workers.start import await_workers
 
     titles = " and ".join(FRAMEWORKS[name].title for name in workers)
     with console.busy(console.stderr(), f"starting {titles}"):

@@ -14,11 +14,11 @@ from parity.cli.options import (
     UNUSABLE,
     Device,
     DeviceOption,
-    Precision,
     ThreadsOption,
+    TrainingPrecision,
     await_ready,
+    begin_workers,
     command_line,
-    start_workers,
 )
 from parity.data.names import CHOICES
 from parity.workers.frameworks import FRAMEWORKS
@@ -42,7 +42,9 @@ def train(
         bool, typer.Option("--no-batch-norm", help="Train the variant without batch norm.")
     ] = False,
     no_augmentation: Annotated[bool, typer.Option("--no-augmentation", help="No crops, shifts or flips.")] = False,
-    precision: Annotated[Precision, typer.Option(help="Of activations and gradients.")] = Precision.float32,
+    precision: Annotated[
+        TrainingPrecision, typer.Option(help="Of activations and gradients.")
+    ] = TrainingPrecision.float32,
     device: DeviceOption = Device.auto,
     threads: ThreadsOption = None,
     out: Annotated[
@@ -82,7 +84,7 @@ def train(
         console.print_message(console.stderr(), note)
     settings = Settings(recipe=training_recipe, epochs=epochs, batch=batch, precision=precision.value)
     plan = TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings)
-    with start_workers(frameworks, threads) as workers:
+    with begin_workers(frameworks, threads) as workers:
         await_ready(workers, device)
         require_precision(workers, precision.value)
         environment = collect(workers, dataset=images, profile="train", seed=seed, command=command_line())

@@ -17,9 +17,9 @@ from parity.cli.options import (
     SeedOption,
     ThreadsOption,
     await_ready,
+    begin_workers,
     command_line,
     dataset_or_default,
-    start_workers,
     try_to_save,
 )
 
@@ -49,7 +49,7 @@ def traps(
     from parity.catalogue.traps import TRAPS
     from parity.system import require_writable
     from parity.workers.frameworks import FRAMEWORKS
-    from parity.workers.pool import shared_threads
+    from parity.workers.interpreter import shared_threads
 
     _require_known(ids or [])
     if not (faults or seeds):
@@ -60,7 +60,7 @@ def traps(
     detections: list[Detection] = []
     control_runs: list[ControlRun] = []
     unsaved = False
-    with start_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
+    with begin_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
         from parity.cli import console
         from parity.faults.detection import control_run, detect
         from parity.workers.environment import collect

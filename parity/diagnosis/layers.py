@@ -1,4 +1,4 @@
-"""From a level that failed to its causes: which framework, at which stage, and which trap.
+"""Causes in single layers.
 
 Every layer is run alone in both frameworks on the activations that really reach it, so that no fault hides another. A
 layer that differs from numpy's output for its spec is compared with every trap that it can fall into
@@ -7,45 +7,25 @@ layer that differs from numpy's output for its spec is compared with every trap 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from parity import kinds
-from parity.catalogue.recipes import Recipe
-from parity.data.batches import prepared, reference_batch
-from parity.data.dataset import Dataset
-from parity.data.epoch_plan import EpochPlan
 from parity.diagnosis import hypotheses
 from parity.diagnosis.attribution import Mismatch, diagnosis_of, identify_cause
-from parity.diagnosis.hypotheses import Hypothesis
-from parity.diagnosis.optimizer import extreme_losses, optimizer_alone
-from parity.diagnosis.scene import IMAGES, LOSS, scene_of
-from parity.diagnosis.trained_path import (
-    counted_images,
-    counted_steps,
-    evaluated_images,
-    first_of_epoch,
-    first_weights,
-    layers_backwards,
-    reported_step,
-    side_effects_of_evaluation,
-)
+from parity.diagnosis.scene import scene_of
 from parity.kinds.norm import batch_norm_training, of_running_statistics
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, finite_gap
-from parity.numerics.losses import cross_entropy
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import scaled_up
 from parity.proofs.forward import probe_layers
 from parity.proofs.train_mode import (
-    gradients_of,
     probe_batch_norms,
     probe_inputs_of_batch_norms,
     recipe_for,
     start,
-    training_part,
     training_stages,
 )
 from parity.records.records import Diagnosis
@@ -55,67 +35,6 @@ IMAGES_ALONE = 2  # for layers that are run alone
 REDUCED = {"TF32": 11, "bfloat16": 8}  # significant bits
 
 CLOSES = 8.0  # a hypothesis on float32 rounding must reduce the error by this factor
-
-
-def diagnose(context: ProofContext, level: int, recipe: Recipe | None = None) -> list[Diagnosis]:
-    """The causes of a level's failure.
-
-    Args:
-        context: the network, its workers and its data.
-        level: that failed, 1 to 8.
-        recipe: in place of the network's own, for level 6.
-
-    Returns:
-        A diagnosis with its stage for each cause; without a trap where none fits. Empty where the layers alone, the
-        images, the loss and the update rule are all right, and where the twins' layers do not correspond.
-
-    Raises:
-        WorkerError: a worker failed, with what it said.
-    """
-    if not _correspond(context):
-        return []
-    for search in _searches(recipe)[level]:
-        if causes := search(context):
-            return causes
-    return []
-
-
-def diagnose_all(context: ProofContext) -> list[Diagnosis]:
-    """The causes that the searches of all levels find, whether the levels failed or not.
-
-    Args:
-        context: the network, its workers and its data.
-
-    Returns:
-        In the order of the levels; none where the two states do not correspond, which level 1 reports.
-
-    Raises:
-        WorkerError: a worker failed, with what it said.
-    """
-    if not _correspond(context):
-        return []
-    searches = dict.fromkeys(search for of_level in _searches(None).values() for search in of_level)  # each once
-    return [cause for search in searches for cause in search(context)]
-
-
-def _searches(recipe: Recipe | None) -> dict[int, tuple[Callable[[ProofContext], list[Diagnosis]], ...]]:
-    """By level, in the order in which they are tried."""
-    return {
-        1: (layers_alone,),
-        2: (layers_alone, fed_images),
-        3: (reduced_precision,),
-        4: (layers_alone, running_statistics, dropout_masks, training_images, loss_value, reported_step),
-        5: (layers_alone, loss_value),
-        6: (lambda context: optimizer_alone(context, recipe), extreme_losses, layers_alone),
-        7: (first_weights, evaluated_images, counted_images, side_effects_of_evaluation, layers_alone),
-        8: (first_weights, layers_backwards, counted_steps, first_of_epoch, reduced_precision),
-    }
-
-
-def _correspond(context: ProofContext) -> bool:
-    """Whether the twins have the same layers at all, which level 1 judges."""
-    one, other = context.describe().values()
-    return one.entries == other.entries and one.layers == other.layers
 
 
 def layers_alone(context: ProofContext) -> list[Diagnosis]:
@@ -135,7 +54,7 @@ def _unlike_numpy(context: ProofContext, inputs: Arrays, actual: Mapping[str, Ar
         name = layer["name"]
         if name not in inputs:
             continue
-        x, own = inputs[name], _own(state, name)
+        x, own = inputs[name], own_arrays(state, name)
         expected = kinds.layer(layer, x, own)
         for framework, outputs in actual.items():
             before = finite_gap(expected, outputs[name])
@@ -148,13 +67,6 @@ def _unlike_numpy(context: ProofContext, inputs: Arrays, actual: Mapping[str, Ar
     return diagnoses
 
 
-def fed_images(context: ProofContext) -> list[Diagnosis]:
-    """Whether the first layer was given other images than it should have been."""
-    layer, state = context.layers()[0], context.state("float64")
-    images = context.images().astype(np.float64)
-    return _first_layer(layer, state, images, context.stages("float64"), hypotheses.of_images(images))
-
-
 def reduced_precision(context: ProofContext) -> list[Diagnosis]:
     """Every convolution or dense layer of either framework that multiplies in less than float32."""
     state = context.state("float64")
@@ -164,7 +76,7 @@ def reduced_precision(context: ProofContext) -> list[Diagnosis]:
         name = layer["name"]
         if layer["kind"] not in ("conv", "dense"):
             continue
-        x, own = inputs[name].astype(np.float64), _own(state, name)
+        x, own = inputs[name].astype(np.float64), own_arrays(state, name)
         exact = kinds.layer(layer, x, own)
         for framework, outputs in actual.items():
             before = finite_gap(exact, outputs[name])
@@ -191,7 +103,7 @@ def running_statistics(context: ProofContext) -> list[Diagnosis]:
     outputs = probe_batch_norms(context, "float64", pack(state=state, input=inputs))
     diagnoses = []
     for name, x in inputs.items():
-        own = _own(state, name)
+        own = own_arrays(state, name)
         _, *moved = batch_norm_training(x, own, facts.epsilon, facts.momentum)
         for framework, arrays in outputs.items():
             actual = [arrays[f"{name}/{kind}"] for kind in ("mean", "variance")]
@@ -209,7 +121,7 @@ def running_statistics(context: ProofContext) -> list[Diagnosis]:
 def dropout_masks(context: ProofContext) -> list[Diagnosis]:
     """Every dropout whose kept activations are not scaled by 1 / (1 - rate); from the ratio of output and input."""
     layers = context.layers()
-    stages = _training_stages(context)
+    stages = stages_of_first_row(context)
     diagnoses = []
     for index, layer in enumerate(layers):
         if layer["kind"] != "dropout":
@@ -234,49 +146,16 @@ def dropout_masks(context: ProofContext) -> list[Diagnosis]:
     return diagnoses
 
 
-def training_images(context: ProofContext) -> list[Diagnosis]:
-    """Whether the training's first batch is the recipe's preprocessing of its images."""
-    recipe, layer, state = recipe_for(context), context.layers()[0], context.state("float64")
-    stages = _training_stages(context)
-    part, plan = _first_row(context)
-    arrays = prepared(part, recipe)
-
-    def images(**changed: np.ndarray) -> np.ndarray:
-        return reference_batch(arrays | changed, plan, 0)[0].astype(np.float64)
-
-    def candidates() -> Iterator[Hypothesis]:
-        if "mean" in arrays:
-            mean = arrays["mean"]
-            channels = np.broadcast_to(mean.mean(axis=(0, 1)), mean.shape).astype(mean.dtype)
-            text = "images less the mean of each channel, where the recipe says of each pixel"
-            yield "preprocess", text, images(mean=channels)
-            yield "preprocess", "images without their mean subtracted", images(mean=np.zeros_like(mean))
-        yield from hypotheses.of_images(images())
-
-    return _first_layer(layer, state, images(), stages, candidates())
-
-
-def loss_value(context: ProofContext) -> list[Diagnosis]:
-    """Whether the loss is the cross entropy of the logits."""
-    recipe = recipe_for(context)
-    stages = _training_stages(context)
-    plan = start(context, recipe)
-    batches = gradients_of(context, plan)
-    part, first = _first_row(context)
-    labels = part.train_labels[first.order[0]].astype(int)
-    diagnoses = []
-    for framework, batch in batches.items():
-        logits, loss = stages[framework]["head/logits"], np.array(batch.loss)
-        before = finite_gap(np.array(cross_entropy(logits, labels)), loss)
-        if not before <= FLOAT64_LIMIT:
-            candidates = ((trap, text, np.array(value)) for trap, text, value in hypotheses.of_loss(logits, labels))
-            diagnoses.append(identify_cause(Mismatch(framework, LOSS, "loss", before), candidates, loss))
-    return diagnoses
-
-
-def _own(state: Arrays, name: str) -> Arrays:
+def own_arrays(state: Arrays, name: str) -> Arrays:
     """A layer's arrays by kind."""
     return {full.rpartition("/")[2]: array for full, array in state.items() if full.rpartition("/")[0] == name}
+
+
+def stages_of_first_row(context: ProofContext) -> dict[str, Arrays]:
+    """Every stage of the first row of a plan in training mode, by framework."""
+    plan = start(context, recipe_for(context))
+    row = {name: array[:1] for name, array in plan.items()}
+    return {framework: run.stages for framework, run in training_stages(context, row).items()}
 
 
 def _probed(context: ProofContext, dtype: str) -> tuple[Arrays, dict[str, Arrays]]:
@@ -300,36 +179,3 @@ def _probed_alone(context: ProofContext, inputs: Arrays, dtype: str = "float64")
     """These inputs, and each framework's outputs of the layers alone."""
     arrays = pack(state=context.state(dtype), input=inputs)
     return inputs, probe_layers(context, arrays, dtype)
-
-
-def _first_row(context: ProofContext) -> tuple[Dataset, EpochPlan]:
-    """The images of the proofs' training, and its plan's first row."""
-    plan = start(context, recipe_for(context))
-    return training_part(context), EpochPlan(*(plan[name][:1] for name in ("order", "dy", "dx", "flip", "dropout")))
-
-
-def _training_stages(context: ProofContext) -> dict[str, Arrays]:
-    """Every stage of the first row of a plan in training mode, by framework."""
-    plan = start(context, recipe_for(context))
-    row = {name: array[:1] for name, array in plan.items()}
-    return {framework: run.stages for framework, run in training_stages(context, row).items()}
-
-
-def _first_layer(
-    layer: Mapping[str, Any],
-    state: Arrays,
-    images: np.ndarray,
-    stages: Mapping[str, Arrays],
-    candidates: Iterable[Hypothesis],
-) -> list[Diagnosis]:
-    """The cause of wrong images, by the outputs of the first layer."""
-    own = _own(state, layer["name"])
-    expected = kinds.layer(layer, images, own)
-    seen = [(trap, text, kinds.layer(layer, fed, own)) for trap, text, fed in candidates]
-    diagnoses = []
-    for framework, outputs in stages.items():
-        before = finite_gap(expected, outputs[layer["name"]])
-        if not before <= FLOAT64_LIMIT:
-            mismatch = Mismatch(framework, IMAGES, "images", before)
-            diagnoses.append(identify_cause(mismatch, seen, outputs[layer["name"]]))
-    return diagnoses

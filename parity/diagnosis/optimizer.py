@@ -31,7 +31,7 @@ from parity.proofs.train_mode import (
     training_stages,
 )
 from parity.records.records import Diagnosis
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 SAMPLE = 2**12  # numbers of an array that are enough: an update rule is one formula for every number
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from msgspec import structs
 
 from parity.catalogue.recipes import recipe_of
-from parity.diagnosis.layers import diagnose
+from parity.diagnosis.search import diagnose
 from parity.proofs.context import ProofContext
 from parity.proofs.evaluation import evaluation
 from parity.proofs.float32_training_step import float32_step
@@ -20,7 +20,7 @@ from parity.proofs.train_mode import gradients, train_mode_forward
 from parity.records.levels import LEVELS
 from parity.records.records import Proof, RuleProof
 from parity.system import return_freed
-from parity.workers.pool import WorkerError
+from parity.workers.errors import WorkerError
 
 CHECKS: dict[int, Callable[[ProofContext], Proof]] = {
     1: certificate,

@@ -17,14 +17,15 @@ from parity.numerics.losses import correct, cross_entropies
 from parity.proofs.context import ProofContext
 from parity.proofs.evaluation import EvaluationProbe, evaluated, evaluation_probe, predictions, side_effects
 from parity.proofs.extremes import LOGITS
-from parity.proofs.layer_gradients import INPUT, backwards, gradients_alone, of_layers, probes_of
+from parity.proofs.layer_gradients import INPUT_GRADIENT, backwards, gradients_alone, of_layers, probes_of
 from parity.proofs.optimizer_alone import apparent_epsilon, repeated_updates, steps_of, updates_alone
 from parity.proofs.single_steps import current_state, from_row
 from parity.proofs.train_mode import recipe_for, start, train_rows, training_part, training_stages
 from parity.records.records import Diagnosis
 from parity.weights.state import same_bits
 from parity.workers.client.training import Evaluation, LossAndAccuracy
-from parity.workers.pool import Worker, WorkerError
+from parity.workers.errors import WorkerError
+from parity.workers.worker import Worker
 
 EXACT = 1e-4  # the largest error of a ratio of float32 gradients
 
@@ -204,7 +205,7 @@ def layers_backwards(context: ProofContext) -> list[Diagnosis]:
     if all(comparison.passed for comparison in comparisons.values()):
         return []
     probes, state = probes_of(context), context.state("float32")
-    expected = {f"{layer}/{INPUT}" for layer in probes.inputs}
+    expected = {f"{layer}/{INPUT_GRADIENT}" for layer in probes.inputs}
     expected |= {e.name for e in context.entries() if e.trainable and e.name.rpartition("/")[0] in probes.inputs}
     passed = [{gap.name for gap in comparison.gaps if gap.passed} for comparison in comparisons.values()]
     layers = {name.rpartition("/")[0] for names in passed for name in expected - names}
@@ -344,7 +345,9 @@ def _of_gradients(mismatch: Mismatch, own: list[str], exact: Arrays, rounded: Ar
     """What a layer's float32 gradients are of the right ones: nothing, a multiple, or other numbers."""
     gone = [n for n in own if n not in rounded or np.abs(rounded[n]).max() <= EXACT * np.abs(exact[n]).max()]
     if gone:
-        what = " and ".join("its input" if name.endswith(f"/{INPUT}") else name.rpartition("/")[2] for name in gone)
+        what = " and ".join(
+            "its input" if name.endswith(f"/{INPUT_GRADIENT}") else name.rpartition("/")[2] for name in gone
+        )
         return diagnosis_of(mismatch, "gradient-missing", f"no gradient of {what} in float32")
     ratios = [float((exact[n] * rounded[n]).sum() / (exact[n] ** 2).sum()) for n in own]
     factor = ratios[0]

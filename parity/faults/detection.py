@@ -17,10 +17,10 @@ import numpy as np
 from parity.catalogue.networks import network
 from parity.catalogue.traps import FAULTS, Fault, FaultName
 from parity.data.dataset import Dataset
-from parity.diagnosis.layers import diagnose_all
 from parity.diagnosis.prove import prove
 from parity.diagnosis.scene import Scene, scene_of
-from parity.faults.sites import sites_of, twin_of
+from parity.diagnosis.search import diagnose_all
+from parity.faults.sites import layer_of_same_kernel, sites_of
 from parity.faults.tampering import TamperedWorkers, distortion
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
@@ -102,7 +102,7 @@ def detect_one(
         causes = failed.causes if failed else []
     finally:
         restore()
-    right = {stage, twin_of(stage, scene)} if fault.change == FaultName.ANOTHER_KERNEL else {stage}
+    right = {stage, layer_of_same_kernel(stage, scene)} if fault.change == FaultName.ANOTHER_KERNEL else {stage}
     here = [cause for cause in causes if cause.stage in right and cause.framework == framework]
     return Detection(
         network=name,

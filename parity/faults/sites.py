@@ -23,7 +23,7 @@ def sites_of(kind: str, scene: Scene) -> list[str]:
     return _KINDS[kind](scene)
 
 
-def twin_of(name: str, scene: Scene) -> str | None:
+def layer_of_same_kernel(name: str, scene: Scene) -> str | None:
     """The next layer whose kernel has the same shape, the first layer being next to the last; None where there is none.
 
     Args:
@@ -62,7 +62,7 @@ _KINDS: dict[str, Callable[[Scene], list[str]]] = {
     "fully connected on maps": _maps_rows,
     "convolution of 3x3 or more": lambda s: s.layers_of_kind("conv", lambda layer: s.kernel(layer["name"])[0] > 1),
     "square fully connected": lambda s: [n for n in s.layers_of_kind("dense") if len(set(s.kernel(n))) == 1],
-    "kernel with a twin": lambda s: [n for n in _products(s) if twin_of(n, s)],
+    "kernel of the same shape as another's": lambda s: [n for n in _products(s) if layer_of_same_kernel(n, s)],
     "decaying optimizer": lambda s: _if(s.recipe.l2 > 0, OPTIMIZER),
     "optimizer with momentum": lambda s: _if(s.recipe.optimizer.kind in ("momentum", "nesterov"), OPTIMIZER),
     "Adam": lambda s: _if(s.recipe.optimizer.kind == "adam", OPTIMIZER),

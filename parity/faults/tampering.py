@@ -11,11 +11,12 @@ import numpy as np
 from parity.catalogue.recipes import Optimizer
 from parity.catalogue.traps import FaultName
 from parity.diagnosis.scene import Scene
-from parity.faults.sites import twin_of
+from parity.faults.sites import layer_of_same_kernel
 from parity.numerics.arrays import Arrays
 from parity.workers.client import Client
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Workers
 from parity.workers.reply import Reply
+from parity.workers.worker import Worker
 
 StateChange = Callable[[Arrays], Arrays]
 
@@ -153,7 +154,7 @@ def _exchanged(first: str, second: str) -> Distortion:
 
 
 def _another_layers_kernel(stage: str, scene: Scene) -> Distortion:
-    return _exchanged(f"{stage}/kernel", f"{twin_of(stage, scene)}/kernel")
+    return _exchanged(f"{stage}/kernel", f"{layer_of_same_kernel(stage, scene)}/kernel")
 
 
 def _bias_lost(stage: str, scene: Scene) -> Distortion:

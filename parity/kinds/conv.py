@@ -11,7 +11,7 @@ import numpy as np
 from parity.kinds.dense import exchanged_kernels, of_output_and_bias
 from parity.kinds.kind import Hypothesis, Kind, Surroundings
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import Padding, PerAxis, as_maps, pair, window_taps
+from parity.numerics.geometry import PerAxis, WindowPadding, as_maps, pair, window_taps
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Conv(Kind):
 
     name = "conv"
     stride: PerAxis
-    padding: Padding
+    padding: WindowPadding
     dilation: PerAxis = 1
     groups: int = 1
 
@@ -107,7 +107,7 @@ def conv2d(
     bias: np.ndarray | None,
     *,
     stride: PerAxis,
-    padding: Padding,
+    padding: WindowPadding,
     dilation: PerAxis = 1,
     groups: int = 1,
 ) -> np.ndarray:

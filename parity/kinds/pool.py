@@ -13,7 +13,7 @@ import numpy as np
 from parity.kinds.elementwise import Identity
 from parity.kinds.kind import Hypothesis, Kind, Other, Surroundings
 from parity.numerics.arrays import Arrays
-from parity.numerics.geometry import Padding, PerAxis, as_maps, pair, window_taps
+from parity.numerics.geometry import PerAxis, WindowPadding, as_maps, pair, window_taps
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MaxPool(Kind):
     name = "max_pool"
     window: PerAxis
     stride: PerAxis
-    padding: Padding
+    padding: WindowPadding
 
     traps = {"padding": "pool-pad"}
     family = "pool"
@@ -49,7 +49,7 @@ class AveragePool(Kind):
     name = "average_pool"
     window: PerAxis
     stride: PerAxis
-    padding: Padding
+    padding: WindowPadding
     count_padding: bool | None = None  # whether padding counts; None where there is none
 
     traps = {"padding": "pool-pad", "count_padding": "avg-pool-exclusive"}

@@ -27,8 +27,8 @@ from parity.runtime.graph import few
 from parity.system import remove_leftovers, require_writable, temporary_name, unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State, StateError, check_state, digests
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError
 
 CANONICAL = ""  # no framework's: a file with the names that the two models share
 

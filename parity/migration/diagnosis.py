@@ -24,7 +24,7 @@ from parity.records.records import Diagnosis
 from parity.runtime.graph import Step, few
 from parity.workers.frameworks import FRAMEWORKS
 
-MESSAGE_BYTES = 2**28  # bytes of activations that are sent to the workers at a time
+ACTIVATION_BYTES = 2**28  # bytes of activations that are sent to the workers at a time
 
 
 def diagnose_pair(pair: ModelPair, inputs: np.ndarray) -> list[Diagnosis]:
@@ -248,7 +248,7 @@ def _message_groups(pair: ModelPair, names: Sequence[str], count: int) -> list[l
     groups: list[list[str]] = []
     total = 0
     for name in names:
-        if not groups or total + sizes[name] > MESSAGE_BYTES:
+        if not groups or total + sizes[name] > ACTIVATION_BYTES:
             groups.append([])
             total = 0
         groups[-1].append(name)

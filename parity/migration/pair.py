@@ -23,15 +23,16 @@ from parity.runtime.graph import Graph, Step
 from parity.runtime.targets import TargetError
 from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State
-from parity.workers.environment import without_frames
+from parity.workers.errors import WorkerError, WorkersError, without_frames
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers, WorkersError
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 Result = TypeVar("Result")
 
 MOST_INPUTS = 4  # of a proof's forward pass
 
-MESSAGE_BYTES = 2**24  # of inputs that are sent at a time
+INPUT_BYTES = 2**24  # of inputs that are sent at a time
 
 
 @dataclass
@@ -248,7 +249,7 @@ class ModelPair:
             By framework, [n, ...].
         """
 
-        count = batch_size * max(1, MESSAGE_BYTES // (batch_size * inputs[0].nbytes))
+        count = batch_size * max(1, INPUT_BYTES // (batch_size * inputs[0].nbytes))
         messages = [{"inputs": inputs[begin : begin + count]} for begin in range(0, len(inputs), count)]
 
         def outputs(worker: Worker) -> np.ndarray:

@@ -26,7 +26,7 @@ from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import OwnGap, Proof
 from parity.workers.client.user_models import TrainingPass
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 NO_END = "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
 

@@ -19,7 +19,7 @@ from parity.records.records import Diagnosis
 from parity.runtime.graph import INPUT, UNKNOWN
 from parity.runtime.targets import TargetError
 from parity.system import replacing
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 SINGLE_IMAGE_ABOVE = 2**24  # bytes of inputs and outputs from which one image of them is kept
 

@@ -9,7 +9,7 @@ import numpy as np
 
 PerAxis = int | Sequence[int]  # for both axes, or [h, w]
 
-Padding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
+WindowPadding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
 
 
 def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
@@ -152,7 +152,7 @@ def as_maps(x: np.ndarray) -> np.ndarray:
 
 
 def window_taps(
-    x: np.ndarray, window: PerAxis, stride: PerAxis, padding: Padding, *, dilation: PerAxis = 1, fill: float
+    x: np.ndarray, window: PerAxis, stride: PerAxis, padding: WindowPadding, *, dilation: PerAxis = 1, fill: float
 ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """For every tap of a window, by row and column, the values of all windows of the padded maps there.
 
@@ -185,7 +185,7 @@ def window_taps(
 
 
 def _sides(
-    extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: Padding
+    extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: WindowPadding
 ) -> list[tuple[int, int]]:
     """Padding in pixels before and after, for both axes; SAME puts an odd one behind."""
     if padding == "valid":

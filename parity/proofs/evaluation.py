@@ -28,9 +28,9 @@ from parity.proofs.train_mode import recipe_for, recounted, start, train_rows, t
 from parity.records.records import Proof
 from parity.weights.state import State, same_bits
 from parity.workers.client.training import Evaluation
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
-MARGIN = 50.0  # factor between the logits and their standard deviation over the images
+LOGIT_MARGIN = 50.0  # factor between the logits and their standard deviation over the images
 
 LEAST_SPREAD = 1e-3  # of the largest logit: a smaller deviation is not scaled up further, as it may be rounding
 
@@ -119,7 +119,7 @@ def evaluation_probe(context: ProofContext) -> EvaluationProbe:
     pairs = np.arange(0, raw.shape[1] - 1, 2)
     mixing[pairs, pairs + 1] = 1.0
     mixing[pairs + 1, pairs + 1] = NEAR_TIE
-    change = (MARGIN / np.where(deviation > 0, deviation, 1.0))[:, None] * mixing
+    change = (LOGIT_MARGIN / np.where(deviation > 0, deviation, 1.0))[:, None] * mixing
     state = dict(context.state("float32"))
     kernel, bias = (state[f"{LOGITS}/{kind}"].astype(np.float64) for kind in ("kernel", "bias"))
     state[f"{LOGITS}/kernel"] = (kernel @ change).astype(np.float32)

@@ -43,7 +43,7 @@ from parity.proofs.train_mode import STEPS, plan_of, recipe_for, start, training
 from parity.records.records import Proof
 from parity.system import is_short
 from parity.weights.state import same_bits
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 EPOCHS = (2, 1, 1)  # steps of each epoch
 

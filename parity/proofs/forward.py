@@ -17,7 +17,7 @@ from parity.proofs.extremes import LARGEST_INPUT, scaled_up
 from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
 from parity.weights.state import Entry, parameter_counts, same_bits
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 
 def certificate(context: ProofContext) -> Proof:

@@ -26,7 +26,7 @@ IMAGES_PER_LAYER = 4  # of a layer alone
 
 SKIPPED = ("dropout",)  # its mask belongs to a training; whole steps include it
 
-INPUT = "input"  # names the gradient of a layer's input
+INPUT_GRADIENT = "input"  # names the gradient of a layer's input
 
 LARGE_FACTOR = LARGEST_INPUT / 2  # factor for one of the images, in the inputs of layers without weights
 
@@ -34,19 +34,19 @@ NUMBERS = 2**24  # in inputs, gradients and weights that are sent at once
 
 
 @dataclass(frozen=True)
-class Probes:
+class ProbeArrays:
     """Inputs of layers alone, and gradients of their outputs, by the layer's name; float32."""
 
     inputs: Arrays
     gradients: Arrays
 
-    def of(self, layers: Iterable[str]) -> Probes:
+    def of(self, layers: Iterable[str]) -> ProbeArrays:
         """The probes of some layers."""
         return self.changed(lambda arrays: {name: arrays[name] for name in layers})
 
-    def changed(self, change: Callable[[Arrays], Arrays]) -> Probes:
+    def changed(self, change: Callable[[Arrays], Arrays]) -> ProbeArrays:
         """The probes with `change` applied to inputs and to gradients."""
-        return Probes(change(self.inputs), change(self.gradients))
+        return ProbeArrays(change(self.inputs), change(self.gradients))
 
 
 def gradients_alone(context: ProofContext) -> dict[str, Comparison]:
@@ -84,7 +84,7 @@ def gradients_alone(context: ProofContext) -> dict[str, Comparison]:
     return {name: joined(comparisons) for name, comparisons in parts.items()}
 
 
-def backwards(context: ProofContext, probes: Probes, state: State, dtype: str) -> dict[str, Arrays]:
+def backwards(context: ProofContext, probes: ProbeArrays, state: State, dtype: str) -> dict[str, Arrays]:
     """Each framework's gradients of layers alone, in training mode.
 
     Args:
@@ -131,7 +131,7 @@ def of_layers(state: State, layers: Iterable[str]) -> State:
     return {name: array for layer in layers for name, array in own.get(layer, {}).items()}
 
 
-def probes_of(context: ProofContext) -> Probes:
+def probes_of(context: ProofContext) -> ProbeArrays:
     """Probes for every layer that has one input and a numpy reference, and that both twins have.
 
     Args:
@@ -159,10 +159,10 @@ def probes_of(context: ProofContext) -> Probes:
         if not own:  # sums over images of very different size would hide the smaller ones
             inputs[name][-1] *= np.float32(LARGE_FACTOR)
         gradients[name] = apart(_output_shape(layer, inputs[name], own), draw)
-    return Probes(inputs, gradients)
+    return ProbeArrays(inputs, gradients)
 
 
-def _in_parts(probes: Probes, state: State) -> Iterator[list[str]]:
+def _in_parts(probes: ProbeArrays, state: State) -> Iterator[list[str]]:
     """The layers in order, in groups of at most `NUMBERS` numbers or of one layer: all at once take much memory."""
     part: list[str] = []
     count, states = 0, by_layer(state)

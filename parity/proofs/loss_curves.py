@@ -23,7 +23,8 @@ from parity.records.records import Curves, Proof, RunPair
 from parity.weights.description import DropoutSites
 from parity.weights.initializers import initial_state
 from parity.weights.state import State
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 Meaning = Literal["frameworks", "divergence"]  # of a pair of runs, see `RunPair`
 

@@ -30,7 +30,7 @@ from parity.proofs.train_mode import (
 )
 from parity.records.records import Proof
 from parity.weights.state import State, all_finite
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 

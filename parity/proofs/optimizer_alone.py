@@ -16,7 +16,7 @@ from parity.catalogue.recipes import Optimizer, Recipe
 from parity.numerics.comparison import Comparison, compare
 from parity.numerics.tolerance import FLOAT32_ROUNDING, ROUNDINGS
 from parity.proofs.context import ProofContext
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 GRADIENTS = np.concatenate([sign * 10.0 ** np.arange(-8, 5) for sign in (1, -1)])  # [26]
 

@@ -19,7 +19,7 @@ from parity.proofs.context import ProofContext
 from parity.proofs.train_mode import start, train_rows
 from parity.system import return_freed
 from parity.weights.state import STATISTICS, State
-from parity.workers.pool import Worker
+from parity.workers.worker import Worker
 
 LOSS = "loss"
 

@@ -26,7 +26,8 @@ from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.records.records import Proof
 from parity.weights.state import State
 from parity.workers.client.training import Gradients, TrainedEpoch, TrainingStages
-from parity.workers.pool import Worker, WorkerError
+from parity.workers.errors import WorkerError
+from parity.workers.worker import Worker
 
 TRAINING_BATCH = 4  # images a step of a large network; twice as many of others, where they cost little
 
@@ -40,7 +41,7 @@ STEPS = 10  # of the optimizer, half of them on either side of a change of the l
 # constant in it makes 1e-8.
 GRADIENT_LIMIT = 1e-10
 
-PERTURBED_RUNS = 3
+PERTURBED_BATCH_NORMS = 3
 
 ALONE = "batch norms alone"
 
@@ -324,7 +325,7 @@ def _batch_norms_alone(context: ProofContext) -> tuple[dict[str, Comparison], li
     expected = computed(inputs, state)
     perturbed = [
         computed({name: perturb_like_terms(x, draw) for name, x in inputs.items()}, perturb(state, draw))
-        for _ in range(PERTURBED_RUNS)
+        for _ in range(PERTURBED_BATCH_NORMS)
     ]
     limits: dict[str, float | dict[str, float]] = {
         "float64": FLOAT64_LIMIT,

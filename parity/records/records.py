@@ -21,7 +21,6 @@ from msgspec import Meta, Struct
 from parity.printable import quoted
 from parity.records.earlier_forms import of_today
 from parity.records.levels import LOSS_CURVE
-from parity.records.validation import RecordError as RecordError
 from parity.records.validation import validated
 
 Count = Annotated[int, Meta(ge=0)]

@@ -125,7 +125,7 @@ class WorkerDevice(ABC):
         """What the report says of this framework; runs the probe of precision on the device.
 
         Returns:
-            The fields of `parity.workers.client.device.FrameworkFacts`: versions, device, threads, probed precision.
+            The fields of `parity.workers.client.device.WorkerEnvironment`: versions, device, threads, probed precision.
         """
         gpu = self._settings["device"] == "gpu"
         return {

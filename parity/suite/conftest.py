@@ -19,13 +19,16 @@ from parity.records.equivalence import FEWEST_SEEDS
 from parity.suite import recording
 from parity.suite.recording import Keep
 from parity.suite.speed import Stopwatch
-from parity.suite.trainings import Matrix
+from parity.suite.trainings import Trainings
 from parity.training.experiment import require_one_precision
 from parity.training.run import Settings
 from parity.training.store import Store, StoreError
-from parity.workers.environment import collect, start_workers
+from parity.workers.environment import collect
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError, Workers, shared_threads
+from parity.workers.interpreter import shared_threads
+from parity.workers.pool import Workers
+from parity.workers.start import start_workers
 
 ENVIRONMENT = pytest.StashKey[Mapping[str, Any]]()
 
@@ -196,20 +199,20 @@ def training_seeds(pytestconfig: pytest.Config) -> tuple[int, ...]:
 
 
 @pytest.fixture(scope="session")
-def matrix(
+def trainings(
     pytestconfig: pytest.Config,
     workers: Workers,
     training_images: Dataset,
     profile: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Matrix:
+) -> Trainings:
     """The trainings, each run on first use."""
     epochs = pytestconfig.getoption("--epochs") or (QUICK_EPOCHS if profile == "quick" else None)
     try:
         store = Store(runs_folder(pytestconfig) or tmp_path_factory.mktemp("runs"))
     except StoreError as error:
         pytest.exit(printable(error), returncode=2)
-    return Matrix(workers, training_images, store, Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT])
+    return Trainings(workers, training_images, store, Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

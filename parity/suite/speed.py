@@ -10,7 +10,9 @@ from parity.catalogue.recipes import RECIPES, trainer_settings
 from parity.data.batches import timing_arrays
 from parity.data.dataset import Dataset
 from parity.records.records import Overhead, Speed
-from parity.workers.pool import Worker, WorkerError, Workers
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 OWN_LOOP = "train step"  # the suite's own loop
 

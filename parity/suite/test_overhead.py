@@ -13,7 +13,7 @@ from parity.suite.speed import LOOP_COMPARISONS, LoopComparison, overhead
 from parity.workers.client.timing import TransferTimes
 from parity.workers.pool import Workers
 
-LARGE, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
+LARGE_NETWORK, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
 
 TRANSFERS = ("export", "load", "save file", "load file")
 
@@ -59,7 +59,7 @@ def test_overhead(
 @pytest.fixture(scope="session")
 def transfers(workers: Workers) -> dict[str, TransferTimes]:
     """Bytes and seconds of every transfer in each framework, one after the other."""
-    return {framework: workers[framework].time_transfer(LARGE, TRANSFER_ROUNDS) for framework in workers}
+    return {framework: workers[framework].time_transfer(LARGE_NETWORK, TRANSFER_ROUNDS) for framework in workers}
 
 
 @pytest.mark.full
@@ -69,7 +69,7 @@ def test_transfer(framework: str, transfer: str, transfers: dict[str, TransferTi
     """Records each transfer of a state compared with a plain copy of the same arrays."""
     ratios = [copied / moved for moved, copied in transfers[framework].seconds[transfer]]
     record = Overhead(
-        network=LARGE,
+        network=LARGE_NETWORK,
         framework=framework,
         baseline=f"plain copy, against {transfer}",
         batch=0,

@@ -17,9 +17,10 @@ from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import OPTIMIZERS
 from parity.records.levels import LEVELS
 from parity.records.records import Proof
-from parity.suite.ahead import JobQueue
+from parity.suite.job_queue import JobQueue
 from parity.suite.recording import Keep
-from parity.workers.pool import Workers, shared_threads
+from parity.workers.interpreter import shared_threads
+from parity.workers.pool import Workers
 
 SMALL = "mini_resnet"  # on which every update rule is proven
 

@@ -17,11 +17,12 @@ from parity.training.run import Settings, not_begun
 from parity.training.store import Store, StoreError, TrainingFiles, locked
 from parity.weights.files import load_state
 from parity.weights.state import State
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
 
 
 @dataclass
-class Matrix:
+class Trainings:
     """Runs each training on first use and keeps the records; weights stay in the store.
 
     Attributes:

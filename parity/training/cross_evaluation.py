@@ -15,7 +15,8 @@ from parity.numerics.comparison import relative_gap
 from parity.numerics.losses import correct
 from parity.records.records import CrossEvaluation, DifferingImage, Training
 from parity.weights.state import State
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
 
 Logits = Mapping[str, np.ndarray]  # [n, classes] by framework
 

@@ -17,7 +17,8 @@ from parity.training.fingerprint import configuration
 from parity.training.run import Outcome, Progress, Settings, train
 from parity.training.store import Store, TrainingFiles, TrainingStatus, locked, save, training_status
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 OnMessage = Callable[[str], None]
 

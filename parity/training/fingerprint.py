@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,37 +14,9 @@ import numpy as np
 from parity.catalogue.networks import network
 from parity.catalogue.recipes import Recipe
 from parity.data.dataset import Dataset
-from parity.system import ROOT
-from parity.training.reached_code import reached
+from parity.training.code_digest import code_digest
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker
-
-# The code of a training, in the suite and in the worker of a framework's twin. All code that these use takes part: when
-# it changes, finished trainings count as unfinished.
-ROOTS = (
-    "parity.training.run._Run",
-    "{twin}.device.device",
-    "{twin}.steps.probes",
-    "{twin}.training.loop",
-)
-
-# What they use and what does not determine the outcome, or is part of a configuration by value.
-WITHOUT = (
-    "parity.catalogue.networks",  # by value: the design
-    "parity.catalogue.recipes.recipe_of",  # by value: the recipe
-    "parity.error_causes",
-    "parity.kinds",
-    "parity.printable",
-    "parity.records",
-    "parity.runtime.precision",  # what a worker reports of itself, and the kinds that it knows
-    "parity.runtime.tracing",
-    "parity.system",
-    "parity.training.checkpoint",
-    "parity.training.fingerprint",
-    "parity.training.run.Progress",
-    "parity.workers",
-    "{twin}.kinds",
-)
+from parity.workers.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -87,14 +58,13 @@ def configuration(worker: Worker, name: str, dataset: Dataset, settings: Resolve
         WorkerError: the worker cannot describe its environment.
     """
     environment = worker.environment()
-    family = type(network(name).design)
     return {
         "network": name,
         "design": _design(name),
         "framework": worker.framework,
         "framework version": environment.version,
         "package versions": environment.packages | {"numpy of the suite": np.__version__},
-        "code": code_version(FRAMEWORKS[worker.framework].package, f"{family.__module__}.{family.__qualname__}"),
+        "code": code_digest(FRAMEWORKS[worker.framework].package, _family(name)),
         "recipe": {
             key: value for key, value in _plain(settings.recipe).items() if key not in ("source", "note", "epochs")
         },
@@ -112,9 +82,13 @@ def configuration(worker: Worker, name: str, dataset: Dataset, settings: Resolve
 def _design(name: str) -> dict[str, Any]:
     """What of a network's entry in the catalogue decides what is built."""
     entry = network(name)
-    return {"family": type(entry.design).__name__} | {
+    return {"family": _family(name)} | {
         key: value for key, value in _plain(entry).items() if key in ("design", "batch_norm", "image", "classes")
     }
+
+
+def _family(name: str) -> str:
+    return type(network(name).design).__name__
 
 
 def _plain(facts: Any) -> dict[str, Any]:
@@ -146,20 +120,6 @@ def differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> list[
         for key in {**expected, **actual}
         if actual.get(key) != expected.get(key)
     ]
-
-
-@lru_cache
-def code_version(twin: str, family: str, root: Path = ROOT) -> str:
-    """sha256 (hex) of the code that determines the outcome of a training.
-
-    Args:
-        twin: the framework's package.
-        family: the class of the network's design, dotted: only what builds this family takes part.
-        root: the folder that holds the packages.
-    """
-    roots, without = ([name.format(twin=twin) for name in names] for names in (ROOTS, WITHOUT))
-    texts = reached(roots, without=without, chosen=family, root=root)
-    return hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()
 
 
 @lru_cache(maxsize=4)

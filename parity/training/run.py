@@ -21,7 +21,8 @@ from parity.weights.description import DropoutSites
 from parity.weights.initializers import initial_state
 from parity.weights.state import State, digest
 from parity.workers.client.training import EpochProgress
-from parity.workers.pool import Worker, WorkerError
+from parity.workers.errors import WorkerError
+from parity.workers.worker import Worker
 
 
 @dataclass(frozen=True)

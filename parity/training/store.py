@@ -16,8 +16,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from parity.catalogue.networks import network
-from parity.records.records import RecordError, Training
+from parity.records.records import Training
 from parity.records.saved_run import load_run, run_text
+from parity.records.validation import RecordError
 from parity.system import remove_leftovers, write_atomically
 from parity.termination import without_interruption
 from parity.training.checkpoint import Checkpoint

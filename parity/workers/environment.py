@@ -1,11 +1,10 @@
-"""The environment record that every saved run has, and the start of workers on a device."""
+"""The environment record that every saved run has."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,14 +12,15 @@ from typing import Any, Protocol
 import psutil
 
 from parity.system import ROOT, cpu_model
-from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers, default_threads
+from parity.workers.interpreter import default_threads
+from parity.workers.pool import Workers
+from parity.workers.start import ask_environments
 
 # The suite's own; what computed in a framework is in that framework's record.
 PACKAGES = ("matplotlib", "numpy", "pytest", "pytest-benchmark", "safetensors", "scipy")
 
 
-class DatasetFacts(Protocol):
+class DatasetSource(Protocol):
     """What is recorded of a data set."""
 
     @property
@@ -30,7 +30,9 @@ class DatasetFacts(Protocol):
     def source(self) -> str: ...
 
 
-def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, seed: int, command: str) -> dict[str, Any]:
+def collect(
+    workers: Workers, *, dataset: DatasetSource | None, profile: str, seed: int, command: str
+) -> dict[str, Any]:
     """The environment record of a run. Never fails: what cannot be determined is None.
 
     Args:
@@ -43,7 +45,8 @@ def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, see
     Returns:
         Plain JSON values.
     """
-    facts, errors = worker_facts(workers)
+    answers, errors = ask_environments(workers)
+    facts = {name: asdict(answer) | {"variables": workers[name].variables} for name, answer in answers.items()}
     return {
         "profile": profile,
         "seed": seed,
@@ -58,87 +61,6 @@ def collect(workers: Workers, *, dataset: DatasetFacts | None, profile: str, see
         "code_version": code_version(),
         "frameworks": {name: facts.get(name) or {"error": str(errors[name])} for name in workers},
     }
-
-
-def worker_facts(workers: Workers) -> tuple[dict[str, dict[str, Any]], dict[str, WorkerError]]:
-    """The environment of each worker, as plain JSON values by framework; and the errors of those that cannot start.
-
-    Args:
-        workers: which are started if they are not.
-
-    Returns:
-        Two dictionaries by framework, in one of which each is: the fields of `FrameworkFacts` with the `variables` that
-        the worker was started with; and the errors.
-    """
-    errors: dict[str, WorkerError] = {}
-
-    def facts(worker: Worker) -> dict[str, Any] | None:
-        try:
-            return asdict(worker.environment()) | {"variables": worker.variables}
-        except WorkerError as error:
-            errors[worker.framework] = error
-            return None
-
-    return {name: values for name, values in workers.map(facts).items() if values is not None}, errors
-
-
-def start_workers(frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str, threads: int | None) -> Workers:
-    """Start workers and wait until each has answered once.
-
-    Args:
-        frameworks: their names.
-        device: see `await_workers`.
-        threads: CPU threads of each; None: all cores.
-
-    Returns:
-        The workers, which the caller stops. Where "auto" has chosen the GPU, they start again with their next call.
-
-    Raises:
-        WorkerError: a worker could not be started; no process is left.
-
-    Example::
-
-        with start_workers(device="auto", threads=None) as workers:
-            print(workers["paddle"].environment().version)
-    """
-    workers = Workers(frameworks, threads=threads)
-    try:
-        await_workers(workers, device)
-    except BaseException:
-        workers.stop()
-        raise
-    return workers
-
-
-def await_workers(workers: Workers, device: str) -> None:
-    """Choose the device of workers that are not yet set up, and wait until each has answered once.
-
-    Args:
-        workers: which are started if they are not.
-        device: "cpu" or "gpu"; "auto": the GPU where each framework sees one, else the CPU; "paddle-gpu" or
-            "tensorflow-gpu": that framework alone on the GPU.
-
-    Raises:
-        WorkerError: a worker could not be started.
-    """
-    for name in workers:
-        workers[name].device = "gpu" if device in ("gpu", f"{name}-gpu") else "cpu"
-    facts = workers.map(lambda worker: worker.environment())
-    if device == "auto":
-        prefer_gpu(workers, {name: asdict(values) for name, values in facts.items()})
-
-
-def prefer_gpu(workers: Workers, facts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Restart the workers on the GPU if every framework sees one.
-
-    Args:
-        workers: set up on the CPU.
-        facts: their environments by framework, see `worker_facts`.
-    """
-    if all(facts[name]["gpus"] for name in workers):
-        workers.stop()
-        for name in workers:
-            workers[name].device = "gpu"  # takes effect at the next call, which starts the worker
 
 
 def package_versions() -> dict[str, str]:
@@ -161,16 +83,3 @@ def code_version() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip() or None
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def without_frames(message: str) -> str:
-    """A worker's message without the frames of its traceback, which do not help with a broken installation.
-
-    Args:
-        message: of a `WorkerError`.
-
-    Returns:
-        Its lines but those of frames, which are indented by six spaces or more, and their title.
-    """
-    lines = (line for line in message.splitlines() if not line.startswith(6 * " "))
-    return "\n".join(line for line in lines if not line.strip().startswith("Traceback"))

@@ -1,4 +1,4 @@
-"""The inside of a worker process: `python -m parity.workers.serve FRAMEWORK`, called by `parity.workers.pool` only.
+"""The inside of a worker process: `python -m parity.workers.serve FRAMEWORK`, called by `parity.workers.worker` only.
 
 Reads a request from standard input, calls that verb of the framework's package, and writes the reply to standard
 output; anything else that prints is turned to standard error. Ends when its input ends, in the middle of a verb too.
@@ -137,7 +137,8 @@ def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: Binar
 
     Args:
         verbs: the functions of the framework, by name.
-        request: a header with "verb", "network", "arguments", "wants" and "progress", and arrays.
+        request: a header with "verb", "network", "arguments", "arrays" (whether the verb takes some) and "progress";
+            and the arrays.
         replies: where progress and the reply are written: {"result"} and arrays, or {"error", "frames"}.
     """
     header, arrays = request
@@ -148,7 +149,7 @@ def serve(verbs: dict[str, Callable[..., Any]], request: Request, replies: Binar
         return
     if "network" in inspect.signature(verb).parameters:
         arguments["network"] = header["network"]
-    if header["wants"] == "arrays":
+    if header["arrays"]:
         arguments["arrays"] = arrays
     if header["progress"]:
         arguments["progress"] = lambda **progress: write_message(replies, {"progress": progress})

@@ -29,12 +29,12 @@ from parity.records.records import (
     Overhead,
     Proof,
     Record,
-    RecordError,
     RuleProof,
     Speed,
     Training,
 )
 from parity.records.saved_run import SavedRun, Stats, load_run
+from parity.records.validation import RecordError
 from reports.evidence.experiments import conditions
 from reports.evidence.network_facts import network_order
 from reports.evidence.versions import Setting, Versions, by_versions, sentence, to_be_shown

@@ -28,7 +28,7 @@ from reports.formatting import (
     table,
     within,
 )
-from reports.plots.migration import UNKNOWN, depth_section
+from reports.plots.migration import NO_KNOWN_TRAP, depth_section
 from reports.tables.proofs import SHORT
 
 REQUIRED_OF_PAIR = (1, 2, 3)  # levels without which nothing is shown; 4 and 5 are run on request
@@ -85,7 +85,7 @@ def _verdict(comparison: Migration) -> str:
             f"is {_gap(proof.gap, proof.limit)}, the limit {words.gap_text(proof.limit)}."
         )
     if traps := Counter(cause.trap for cause in comparison.causes):
-        kinds = listed([f"{code(trap) if trap else UNKNOWN} ({number})" for trap, number in traps.items()])
+        kinds = listed([f"{code(trap) if trap else NO_KNOWN_TRAP} ({number})" for trap, number in traps.items()])
         parts.append(f"{some(len(comparison.causes), 'cause')} found: {kinds}.")
     unsaid = (
         "Of training, one pass without dropout was compared; not dropout, loss, optimizer or learning rates."
@@ -157,7 +157,7 @@ def _causes(comparison: Migration) -> str:
     for number, (cause, stages) in enumerate(grouped(comparison.causes), 1):
         trap = TRAPS.get(cause.trap)
         where = f"in {len(stages)} places, first at" if len(stages) > 1 else "at"
-        title = f"{code(trap.id) if trap else UNKNOWN} {where} {code(cause.stage)}"
+        title = f"{code(trap.id) if trap else NO_KNOWN_TRAP} {where} {code(cause.stage)}"
         parts += [f"### {number}. {title}", f"{plain(cause.text)}."]
         if trap:
             parts.append(f"**What to do:** {plain(trap.fix)}.")

@@ -17,7 +17,7 @@ from reports.plots.style import COLOURS, OTHER, plain_axes, png
 
 BLACK = "#000000"  # few marks in a colour of their own would lose it to the palette of the picture
 
-UNKNOWN = "no known trap"
+NO_KNOWN_TRAP = "no known trap"
 
 LABELS = 9  # names on the axis of depth: more would run into each other
 
@@ -88,7 +88,7 @@ def _indices_by_trap(comparison: Migration) -> dict[str, list[int]]:
     traps: dict[str, list[int]] = {}
     for cause in comparison.causes:
         if (index := order.get(cause.stage)) is not None:
-            traps.setdefault(cause.trap or UNKNOWN, []).append(index)
+            traps.setdefault(cause.trap or NO_KNOWN_TRAP, []).append(index)
     return dict(sorted(traps.items(), key=lambda item: min(item[1])))
 
 

@@ -252,7 +252,7 @@ FURTHER: dict[str, Shapes] = {
     "alexnet-27px": {"group1/pool": (14, 14, 64), "group2/pool": (7, 7, 64)},
 }
 
-LARGE = {"resnet110_v1", "resnet110_v2", *(name for name, entry in NETWORKS.items() if not entry.in_profile)}
+SLOW = {"resnet110_v1", "resnet110_v2", *(name for name, entry in NETWORKS.items() if not entry.in_profile)}
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ class Built:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in [*NETWORKS, *FURTHER]],
+    params=[pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in [*NETWORKS, *FURTHER]],
 )
 def built(workers: Workers, request: pytest.FixtureRequest) -> Built:
     """Each network in turn. All weights are zero, since only shapes are looked at."""

@@ -18,8 +18,10 @@ from parity.migration.pair import ModelPair
 from parity.migration.specs import FIRST, SECOND
 from parity.runtime.targets import TargetError
 from parity.workers.environment import collect
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError, Workers, interpreter_of
+from parity.workers.interpreter import interpreter_of
+from parity.workers.pool import Workers
 from tests.command_line import ROOT
 from tests.conftest import FaultyPair, MakePython
 
@@ -261,8 +263,8 @@ def test_a_tensor_s_memory_is_writeable_shared_and_kept_alive() -> None:
 
 KNOWN = """
 def known():
-    from paddle_impl.kinds import FUNCTIONS
-    return {name: len(functions) for name, functions in FUNCTIONS.items()}
+    from paddle_impl.kinds import PRESENT_FUNCTIONS
+    return {name: len(functions) for name, functions in PRESENT_FUNCTIONS.items()}
 
 VERBS["known"] = known
 """

@@ -22,7 +22,7 @@ from parity.records.records import CrossEvaluation, Equivalence, Proof
 from parity.records.saved_run import load_run
 from parity.records.validation import validated
 from parity.workers.client import Client
-from parity.workers.pool import WorkerError
+from parity.workers.errors import WorkerError
 from parity.workers.reply import Reply
 from tests.command_line import ROOT, parity, training_of
 

@@ -16,12 +16,12 @@ from parity.catalogue.recipes import RECIPES
 from parity.catalogue.traps import FAULTS, TRAPS, Fault, FaultName
 from parity.data.dataset import Dataset
 from parity.diagnosis import hypotheses
-from parity.diagnosis.layers import diagnose
 from parity.diagnosis.optimizer import update_rule
 from parity.diagnosis.prove import prove, prove_level
 from parity.diagnosis.scene import IMAGES, LOSS, OPTIMIZER, Scene, scene_of
+from parity.diagnosis.search import diagnose
 from parity.faults.detection import Injection, control_run, detect_one, injections
-from parity.faults.sites import sites_of, twin_of
+from parity.faults.sites import layer_of_same_kernel, sites_of
 from parity.faults.tampering import Distortion, TamperedWorkers, distortion
 from parity.proofs import context as context_module
 from parity.proofs.context import ProofContext
@@ -289,8 +289,8 @@ def test_every_hypothesis_differs_from_what_the_layer_computes() -> None:
 
 
 def test_a_twin_is_the_next_layer_with_a_kernel_of_that_shape(scenes: dict[str, Scene]) -> None:
-    assert twin_of("stage1/block1/conv1", scenes["mini_resnet"]) == "stage1/block1/conv2"
-    assert twin_of("head/logits", scenes["mini_resnet"]) is None
+    assert layer_of_same_kernel("stage1/block1/conv1", scenes["mini_resnet"]) == "stage1/block1/conv2"
+    assert layer_of_same_kernel("head/logits", scenes["mini_resnet"]) is None
 
 
 DETECTION = Detection("lenet5", "nan", "one nan", "paddle", "head/fc1", 1, 1, 1e9, True, True)

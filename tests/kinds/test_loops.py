@@ -13,7 +13,7 @@ from parity import kinds
 from parity.kinds.conv import conv2d
 from parity.kinds.norm import LocalResponseNorm, normalised
 from parity.kinds.pool import AdaptiveAveragePool, AveragePool, MaxPool
-from parity.numerics.geometry import Padding
+from parity.numerics.geometry import WindowPadding
 
 
 def max_pool(x: np.ndarray, **numbers: Any) -> np.ndarray:
@@ -28,10 +28,10 @@ def lrn(x: np.ndarray, **numbers: Any) -> np.ndarray:
     return LocalResponseNorm(**numbers).compute([x], {})
 
 
-PADDINGS: tuple[Padding, ...] = ("same", "valid", 1, 2)
+PADDINGS: tuple[WindowPadding, ...] = ("same", "valid", 1, 2)
 
 
-def before_and_size(extent: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:
+def before_and_size(extent: int, window: int, stride: int, padding: WindowPadding) -> tuple[int, int]:
     """Pixels of padding before the first one, and how many windows: written from the definitions, case by case."""
     if padding == "valid":
         return 0, math.floor((extent - window) / stride) + 1
@@ -46,7 +46,7 @@ def by_loops(
     x: np.ndarray,
     window: int,
     stride: int,
-    padding: Padding,
+    padding: WindowPadding,
     reduce: Callable[[list[tuple[int, int, np.ndarray]]], Any],
 ) -> np.ndarray:
     """Reduce, for every window, the taps (row and column in the window, values [n, c]) that lie inside the maps."""
@@ -73,7 +73,7 @@ def maps(height: int, width: int, channels: int = 2, *, seed: int = 0) -> np.nda
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("window", [1, 3, 5, 7])
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
-def test_convolution_against_loops(size: tuple[int, int], stride: int, window: int, padding: Padding) -> None:
+def test_convolution_against_loops(size: tuple[int, int], stride: int, window: int, padding: WindowPadding) -> None:
     x = maps(*size)
     draw = np.random.default_rng(1)
     kernel, bias = draw.normal(size=(window, window, 2, 3)), draw.normal(size=3)
@@ -161,7 +161,7 @@ def test_same_with_dilation_is_a_kernel_with_holes(dilation: int) -> None:
 
 
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
-def test_a_number_is_a_pair_of_it(padding: Padding) -> None:
+def test_a_number_is_a_pair_of_it(padding: WindowPadding) -> None:
     x, kernel = maps(9, 12), np.random.default_rng(1).normal(size=(3, 3, 2, 3))
     for stride in (1, 2):
         actual = conv2d(x, kernel, None, stride=[stride] * 2, padding=padding, dilation=[1, 1])
@@ -192,7 +192,7 @@ def test_an_unknown_padding_is_refused() -> None:
 @pytest.mark.parametrize(("window", "stride"), [(3, 2), (2, 2), (2, 1), (3, 1)], ids=str)
 @pytest.mark.parametrize("padding", ["same", "valid", 1], ids=str)
 @pytest.mark.parametrize("shift", [0.0, -100.0], ids=["any sign", "all negative"])
-def test_max_pool_against_loops(extent: int, window: int, stride: int, padding: Padding, shift: float) -> None:
+def test_max_pool_against_loops(extent: int, window: int, stride: int, padding: WindowPadding, shift: float) -> None:
     """Padding never wins, not even over negative values."""
     x = maps(extent, extent) + shift
     expected = by_loops(x, window, stride, padding, lambda taps: np.max([v for _, _, v in taps], axis=0))

@@ -22,7 +22,8 @@ from parity.migration.convert import ConversionFiles, convert_weights
 from parity.migration.pair import ModelPair
 from parity.migration.specs import FIRST, SECOND
 from parity.weights.files import load_state, save_state
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 from tests.command_line import ROOT, parity
 
 KERAS_NETS = """

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from parity.records.records import ControlRun, Equivalence, Overhead, Record, RecordError, RuleProof
+from parity.records.records import ControlRun, Equivalence, Overhead, Record, RuleProof
 from parity.records.saved_run import RECORD_TYPES, RECORDS, load_run, save_records
+from parity.records.validation import RecordError
 from tests.reports.report_records import CROSS, DOUBLE, SINGLE, SPEED, TRAINING, loss_curves, save
 from tests.reports.test_detection import CAUGHT
 from tests.reports.test_migration import different

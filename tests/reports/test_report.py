@@ -12,7 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 import reports
-from parity.records.records import Overhead, Record, RecordError
+from parity.records.records import Overhead, Record
+from parity.records.validation import RecordError
 from reports import write_report
 from reports.formatting import (
     brief,

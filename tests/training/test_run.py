@@ -20,7 +20,8 @@ from parity.numerics.tolerance import derive_limits, perturb
 from parity.training.run import Outcome, Progress, Settings, train
 from parity.weights.initializers import training_state
 from parity.weights.state import State
-from parity.workers.pool import Worker, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 if TYPE_CHECKING:
     from tests.conftest import FaultyPair

@@ -17,8 +17,9 @@ from parity.weights.files import load_state, save_state
 from parity.weights.initializers import proof_state, training_state
 from parity.weights.layout import SAME, Layout
 from parity.weights.state import Entry, State, StateError, all_finite, check_state, digest, parameter_counts
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import WorkerError, Workers
+from parity.workers.pool import Workers
 
 small = st.integers(1, 4)
 

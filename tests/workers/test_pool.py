@@ -20,8 +20,11 @@ import psutil
 import pytest
 
 from parity.catalogue.recipes import Optimizer
+from parity.workers.errors import WorkerError, WorkersError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers, WorkersError, default_threads
+from parity.workers.interpreter import default_threads
+from parity.workers.pool import Workers
+from parity.workers.worker import LONGEST_SILENCE, Worker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +53,15 @@ def frozen_during_call(worker: Worker, then: list[signal.Signals]) -> Iterator[N
     finally:
         timer.cancel()
         timer.join()
+
+
+@contextmanager
+def patience(worker: Worker, timeout: float, longest_silence: float = LONGEST_SILENCE) -> Iterator[None]:
+    """Give the calls of a worker that is ready less time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "timeout", timeout)
+        patch.setattr(worker, "longest_silence", longest_silence)
+        yield
 
 
 def exists(pid: int) -> bool:
@@ -124,8 +136,8 @@ def test_a_hang_is_stopped_and_the_next_call_works(expendable: Workers) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     start = time.monotonic()
-    with pytest.raises(WorkerError) as caught:
-        worker.call("describe", network="lenet5", timeout=0.5)
+    with patience(worker, 0.5), pytest.raises(WorkerError) as caught:
+        worker.describe("lenet5")
     assert time.monotonic() - start < 10
     assert caught.value.cause == "hang"
     reason = "no message and no use of a processor for 0.5 s; the worker was stopped"
@@ -144,8 +156,8 @@ def test_a_hang_is_noticed_while_a_large_request_is_still_being_written(expendab
     rescue = threading.Timer(20, os.kill, [pid, signal.SIGKILL])  # so that a regression fails rather than hangs
     rescue.start()
     start = time.monotonic()
-    with pytest.raises(WorkerError) as caught:
-        worker.call("round_trip", network="lenet5", arrays={"a": np.zeros(10_000_000)}, timeout=0.5)
+    with patience(worker, 0.5), pytest.raises(WorkerError) as caught:
+        worker.call("round_trip", network="lenet5", arrays={"a": np.zeros(10_000_000)})
     rescue.cancel()
     assert time.monotonic() - start < 10
     assert caught.value.cause == "hang"
@@ -157,7 +169,8 @@ def test_progress_is_a_sign_of_life(expendable: Workers) -> None:
     """One second of steps under a timeout of half a second: alive, because each step reports."""
     assert describes(expendable["paddle"])
     events: list[Any] = []
-    reply = expendable["paddle"].call("report", steps=10, seconds=0.1, timeout=0.5, on_progress=events.append)
+    with patience(expendable["paddle"], 0.5):
+        reply = expendable["paddle"].call("report", steps=10, seconds=0.1, on_progress=events.append)
     assert reply.result == {"steps": 10}
     assert events == [{"step": step} for step in range(10)]
 
@@ -168,7 +181,8 @@ def test_work_is_a_sign_of_life_without_any_message(expendable: Workers, framewo
     """Two seconds of a processor under a timeout of one: as an evaluation on a crowded machine."""
     assert describes(expendable[framework])
     before = expendable[framework].pid
-    assert expendable[framework].call(verb, seconds=2, timeout=1).result is None
+    with patience(expendable[framework], 1):
+        assert expendable[framework].call(verb, seconds=2).result is None
     assert expendable[framework].pid == before
 
 
@@ -181,10 +195,9 @@ def test_a_worker_that_waits_for_itself_hangs_though_its_other_threads_live(
     worker = expendable[framework]
     assert describes(worker)
     start = time.monotonic()
-    with pytest.raises(
-        WorkerError, match="no message and no use of a processor for 2 s; the worker was stopped"
-    ) as caught:
-        worker.call(verb, **arguments, timeout=2)
+    reason = "no message and no use of a processor for 2 s; the worker was stopped"
+    with patience(worker, 2), pytest.raises(WorkerError, match=reason) as caught:
+        worker.call(verb, **arguments)
     assert time.monotonic() - start < 60
     assert caught.value.cause == "hang"
     assert describes(worker)
@@ -193,13 +206,14 @@ def test_a_worker_that_waits_for_itself_hangs_though_its_other_threads_live(
 def test_a_loop_without_an_end_is_bounded_too(expendable: Workers) -> None:
     worker = expendable["paddle"]
     assert describes(worker)
-    with pytest.raises(
-        WorkerError, match="step 'burn': busy without a message for 2 s; the worker was stopped"
-    ) as caught:
-        worker.call("burn", seconds=600, timeout=1, longest=2)
+    reason = "step 'burn': busy without a message for 2 s; the worker was stopped"
+    with patience(worker, 1, 2), pytest.raises(WorkerError, match=reason) as caught:
+        worker.call("burn", seconds=600)
     assert caught.value.cause == "hang"
+    assert describes(worker)
     events: list[Any] = []
-    assert worker.call("report", steps=6, seconds=0.4, longest=2, on_progress=events.append).result == {"steps": 6}
+    with patience(worker, 1, 2):
+        assert worker.call("report", steps=6, seconds=0.4, on_progress=events.append).result == {"steps": 6}
 
 
 def test_a_listener_that_raises_does_not_leave_its_reply_to_the_next_call(expendable: Workers) -> None:
@@ -386,7 +400,7 @@ def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process() -> None:
 def test_paddle_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_others(
     monkeypatch: pytest.MonkeyPatch, amd: bool, own: str | None, expected: str | None
 ) -> None:
-    monkeypatch.setattr("parity.workers.pool.is_amd_with_avx2", lambda: amd)
+    monkeypatch.setattr("parity.workers.worker.is_amd_with_avx2", lambda: amd)
     monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
     if own:
         monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", own)
@@ -409,7 +423,7 @@ def test_both_frameworks_compute_in_float32(workers: Workers) -> None:
 def test_what_a_worker_prints_does_not_reach_the_protocol(expendable: Workers, framework: str) -> None:
     """print, sys.stdout, descriptor 1 and a child's output; and reading standard input gets nothing."""
     worker = expendable[framework]
-    assert worker.call("shout", timeout=30).result == {"read": ""}
+    assert worker.call("shout").result == {"read": ""}
     assert describes(worker)
 
 

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from parity.workers import scratch
-from parity.workers.pool import Worker, WorkerError
+from parity.workers.errors import WorkerError
 from parity.workers.scratch import PREFIX, Scratch, sweep
+from parity.workers.worker import Worker
 from tests.command_line import ROOT, running, surroundings, training_of
 
 HOLDER = """

@@ -8,8 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.pool import Worker, WorkerError, Workers
+from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 from tests.command_line import surroundings
 
 BOTH = pytest.mark.parametrize("framework", list(FRAMEWORKS))

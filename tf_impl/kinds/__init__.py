@@ -19,7 +19,7 @@ registry = Registry("tf_impl")
 
 KNOWN_FUNCTIONS = registry.called()  # functions, by the modules and names through which models call them
 
-FUNCTIONS = present(KNOWN_FUNCTIONS)  # older versions lack some
+PRESENT_FUNCTIONS = present(KNOWN_FUNCTIONS)  # older versions lack some
 
 
 @reads
@@ -43,6 +43,6 @@ def of_layer(layer: keras.layers.Layer, x: Any, y: tf.Tensor) -> Facts:
 
 @reads
 def of_function(name: str, arguments: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
-    """Kind and numbers of a function of `FUNCTIONS` that made y of x."""
+    """Kind and numbers of a function of `PRESENT_FUNCTIONS` that made y of x."""
     kind = registry.of_function(FunctionCall(name, arguments, x, y))
     return kind.name, kind.numbers()

@@ -14,7 +14,7 @@ from parity.runtime import trace
 from parity.runtime.trace import Facts, LayerCall, Readers
 from parity.runtime.tracing import Sides, TracedStep, tensors_of
 from parity.weights.layout import Layout
-from tf_impl.kinds import FUNCTIONS, arrays_of, known, of_function, of_layer
+from tf_impl.kinds import PRESENT_FUNCTIONS, arrays_of, known, of_function, of_layer
 from tf_impl.kinds.activation import of_activation
 from tf_impl.kinds.attention import attended
 from tf_impl.kinds.conv import convolution
@@ -36,7 +36,7 @@ WITH_ACTIVATION = (
 class Trace(trace.Trace):
     """What one run of a Keras model reached, in order."""
 
-    readers = Readers(tf.Tensor, FUNCTIONS, known, attended, of_layer, arrays_of)
+    readers = Readers(tf.Tensor, PRESENT_FUNCTIONS, known, attended, of_layer, arrays_of)
 
     def __init__(self, model: keras.Model, x: tf.Tensor, *, training: bool) -> None:
         super().__init__(model, x, training=training)
@@ -146,7 +146,7 @@ class Trace(trace.Trace):
         return attend
 
     def _of_function(self, name: str, given: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
-        return of_function(name, given, x, y) if name in FUNCTIONS else ("other", {"type": name})
+        return of_function(name, given, x, y) if name in PRESENT_FUNCTIONS else ("other", {"type": name})
 
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides

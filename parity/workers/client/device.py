@@ -24,7 +24,7 @@ class DeviceSettings:
 
 
 @dataclass(frozen=True)
-class Precision:
+class ProbedPrecision:
     """The precision of float32 on the device, as measured.
 
     Attributes:
@@ -39,8 +39,8 @@ class Precision:
 
 
 @dataclass(frozen=True)
-class FrameworkFacts:
-    """The entry of a framework in the environment record, in its order.
+class WorkerEnvironment:
+    """What a worker says of itself: the entry of its framework in the environment record, in its order.
 
     Attributes:
         version: the framework's.
@@ -59,15 +59,15 @@ class FrameworkFacts:
     device_name: str
     gpus: int
     threads: int
-    precision: Precision
+    precision: ProbedPrecision
     lacks: list[str]
     python: str
     packages: dict[str, str]
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> FrameworkFacts:
-        """Make the facts from plain JSON values."""
-        return cls(**(values | {"precision": Precision(**values["precision"])}))
+    def from_dict(cls, values: dict[str, Any]) -> WorkerEnvironment:
+        """Make it from plain JSON values."""
+        return cls(**(values | {"precision": ProbedPrecision(**values["precision"])}))
 
 
 class DeviceRequests(Requests):
@@ -82,9 +82,9 @@ class DeviceRequests(Requests):
         """
         self.call("setup", device=device, threads=threads)
 
-    def environment(self) -> FrameworkFacts:
+    def environment(self) -> WorkerEnvironment:
         """Versions, device, threads and the measured precision."""
-        return FrameworkFacts.from_dict(self.call("environment").result)
+        return WorkerEnvironment.from_dict(self.call("environment").result)
 
     def settings(self) -> DeviceSettings:
         """Device and threads as set up, and the framework's version."""

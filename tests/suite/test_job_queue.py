@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from parity.catalogue.recipes import Optimizer
-from parity.suite.ahead import JobQueue
-from parity.workers.pool import WorkerError, Workers
+from parity.suite.job_queue import JobQueue
+from parity.workers.errors import WorkerError
+from parity.workers.pool import Workers
 
 
 def pid_of(framework: str, pair: Workers) -> int:
