@@ -187,7 +187,7 @@ def print_detection(console: Console, detection: Detection) -> None:
         word if right else f"NOT {word}" for word, right in (("located", detection.located), ("named", detection.named))
     ]
     line = Text(
-        f"{detection.trap:<17}{detection.change:<29}{FRAMEWORKS[detection.framework].title:<13}{detection.stage:<24}"
+        f"{detection.trap:<20}{detection.change:<31}{FRAMEWORKS[detection.framework].title:<13}{detection.stage:<24}"
     )
     line.append(", ".join([level, *words]), "green" if detection.as_expected else "bold red")
     console.print(line, soft_wrap=True)
