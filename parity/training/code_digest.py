@@ -6,6 +6,7 @@ import ast
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from parity.system import ROOT
 
@@ -65,18 +66,14 @@ def family_files(networks: Path, family: str) -> list[Path]:
 def _statements(path: Path) -> list[str]:
     """The statements at the top of a module, without what does not count."""
     module = _Stripped().visit(ast.parse(path.read_bytes()))
-    tables = [f"{name}:" for name in TABLES]  # they are annotated
+    tables = tuple(f"{name}:" for name in TABLES)  # they are annotated
     # text and not ast.dump, which differs from one version of Python to the next
-    return [text for node in module.body if not (text := ast.unparse(node)).startswith(tuple(tables))]
+    return [text for node in module.body if not (text := ast.unparse(node)).startswith(tables)]
 
 
 class _Stripped(ast.NodeTransformer):
     """Removes docstrings and imports."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
-
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        return None
-
-    visit_ImportFrom = visit_Import  # noqa: N815
+    def visit(self, node: ast.AST) -> Any:
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        return None if docstring or isinstance(node, ast.Import | ast.ImportFrom) else self.generic_visit(node)

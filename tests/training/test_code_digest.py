@@ -102,7 +102,7 @@ def test_other_networks_recipes_and_the_rest_of_the_suite_do_not_count(twin: str
     replace(copied / "parity/catalogue/recipes.py", 'name="keras_vgg"', 'name="other"')
     replace(copied / twin / "models.py", "designs.AlexNet", "designs.Other")
     for path in copied.rglob("*.py"):
-        if path not in {copied / module.format(twin=twin) for module in (*MODULES, "{twin}/networks/lenet.py")}:
+        if path not in [copied / module.format(twin=twin) for module in (*MODULES, "{twin}/networks/lenet.py")]:
             path.write_text(path.read_text() + "\n\nNEW = 1\n")
     assert code_digest(twin, "LeNet", copied) == code_digest(twin, "LeNet")
     assert code_digest(twin, "VGG", copied) != code_digest(twin, "VGG")
