@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.catalogue.networks import LARGE
+from parity.catalogue import networks
 from parity.data.epoch_plan import batch_digest
 from parity.numerics.arrays import Arrays, pack, unpack
 from parity.runtime.trainer import Trainer
@@ -82,7 +82,7 @@ class Loop:
         facts = json.dumps({name: value for name, value in settings.items() if name != "precision"}, sort_keys=True)
         compiled_for = {name: array for name, array in data.items() if name != "test_labels"}
         made_for = f"{network} {seed} {facts} {digest(compiled_for)}"
-        large = sum(array.size for array in self._initial.values()) > LARGE
+        large = networks.network(network).params > networks.LARGE
         if made_for != self._made_for or (large and precision not in self._kept):
             self.forget_training()  # free the memory first
             self._made_for = made_for
