@@ -107,14 +107,15 @@ class Loop:
         return {}
 
     def warm_up(self, arrays: Arrays) -> dict[str, Any]:
-        """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it.
+        """Run the first step of an epoch's plan, which compiles, and undo it.
+
+        One step is enough: no other step of a training has inputs of other shapes, so none is compiled later.
 
         Args:
             arrays: the plan, as in `train_epoch`.
 
         Returns:
-            `first_seconds` and `second_seconds`. The training has its initial weights afterwards, and no optimizer
-            state.
+            `seconds` of the step. The training has its initial weights afterwards, and no optimizer state.
 
         Raises:
             RuntimeError: no training was started in this worker.
@@ -122,15 +123,13 @@ class Loop:
         """
         trainer = self._current()
         plan = trainer.to_device(arrays)
-        seconds = []
-        for _ in range(2):
-            start = time.perf_counter()
-            trainer.step(plan, 0)
-            trainer.synchronize()
-            seconds.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        trainer.step(plan, 0)
+        trainer.synchronize()
+        seconds = time.perf_counter() - start
         trainer.load(self._initial)
         trainer.load_optimizer({})
-        return {"first_seconds": seconds[0], "second_seconds": seconds[1]}
+        return {"seconds": seconds}
 
     def train_epoch(
         self,
