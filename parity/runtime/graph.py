@@ -6,7 +6,6 @@ Workers trace such a model by running it (`*_impl/tracing.py`) and send the resu
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,17 +36,9 @@ class Step:
         """What it computes."""
         return of(self.kind, self.numbers)
 
-    def as_dict(self) -> dict[str, Any]:
-        """As plain JSON values.
-
-        Returns:
-            By field; tuples become lists in JSON, which `from_dict` undoes.
-        """
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Step:
-        """What `as_dict` gave, after a way through JSON.
+        """From a worker's description, a way through JSON, which makes lists of tuples.
 
         Args:
             values: by field; lists or tuples.

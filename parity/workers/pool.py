@@ -283,7 +283,7 @@ class Worker(Client):
         assert self._scratch is not None
         root = str(ROOT)
         if interpreter != sys.executable:
-            root = _packages_folder(ROOT, self._scratch.path)
+            root = _packages_folder(self._scratch.path)
         path = os.environ.get("PYTHONPATH")
         return (
             os.environ
@@ -463,7 +463,7 @@ class Workers:
         return {name: future.result() for name, future in futures.items()}
 
 
-def _packages_folder(root: Path, scratch: Path) -> str:
+def _packages_folder(scratch: Path) -> str:
     """Make a folder with links to the packages that a worker imports, for a worker with another Python.
 
     Other packages that are installed beside the suite belong to the suite's Python, and a worker must not import them.
@@ -471,7 +471,7 @@ def _packages_folder(root: Path, scratch: Path) -> str:
     folder = scratch / "packages"
     folder.mkdir()
     for package in ("parity", *(framework.package for framework in FRAMEWORKS.values())):
-        (folder / package).symlink_to(root / package, target_is_directory=True)
+        (folder / package).symlink_to(ROOT / package, target_is_directory=True)
     return str(folder)
 
 
