@@ -184,19 +184,18 @@ def window_taps(
         yield (i, j), padded[:, top : top + last[0] + 1 : steps[0], left : left + last[1] + 1 : steps[1]]
 
 
-def _sides(
-    extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: Padding
-) -> list[tuple[int, int]]:
-    """Padding in pixels before and after, for both axes; SAME puts an odd one behind."""
+def _sides(extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: Padding) -> list[list[int]]:
+    """Padding in pixels before and after, for both axes."""
     if padding == "valid":
-        return [(0, 0), (0, 0)]
+        return [[0, 0], [0, 0]]
     if padding == "same":
-        facts = zip(extents, reach, stride, strict=True)
-        totals = [max((-(-extent // step) - 1) * step + covered - extent, 0) for extent, covered, step in facts]
-        return [(total // 2, total - total // 2) for total in totals]
+        return [
+            used_padding(extent, -(-extent // step), covered, step, 1, same_padding(extent, covered, step))
+            for extent, covered, step in zip(extents, reach, stride, strict=True)
+        ]
     if isinstance(padding, int):
-        return [(padding, padding)] * 2
+        return [[padding, padding]] * 2
     if isinstance(padding, str):
         raise ValueError(f"expected padding 'same', 'valid' or numbers, found {padding!r}")
     (top, bottom), (left, right) = padding
-    return [(top, bottom), (left, right)]
+    return [[top, bottom], [left, right]]
