@@ -9,8 +9,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.kinds.geometry import rows_from_hwc, rows_to_hwc
 from paddle_impl.twin import twin
+from paddle_impl.weights import rows_from_hwc, rows_to_hwc
 from parity.numerics.arrays import Arrays
 from parity.runtime.model_state import Slot
 from parity.runtime.probes import Gradients, ProofProbes

@@ -80,30 +80,3 @@ def four_sides(sides: Any) -> list[int]:
     """[[top, bottom], [left, right]] as Paddle takes it: above, below, left, right."""
     (top, bottom), (left, right) = sides
     return [top, bottom, left, right]
-
-
-def rows_from_hwc(rows: np.ndarray, maps: tuple[int, int, int]) -> np.ndarray:
-    """Rows that were flattened from maps [n, h, w, c] in the order of rows flattened from [n, c, h, w], Paddle's.
-
-    Args:
-        rows: [n, h * w * c].
-        maps: (c, h, w).
-
-    Returns:
-        Of the same shape and dtype; may be a view.
-    """
-    c, h, w = maps
-    return rows.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(len(rows), -1)
-
-
-def rows_to_hwc(rows: np.ndarray, maps: tuple[int, int, int]) -> np.ndarray:
-    """The inverse of `rows_from_hwc`.
-
-    Args:
-        rows: [n, c * h * w].
-        maps: (c, h, w).
-
-    Returns:
-        Of the same shape and dtype; may be a view.
-    """
-    return rows.reshape(-1, *maps).transpose(0, 2, 3, 1).reshape(len(rows), -1)

@@ -11,7 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl import weights
-from paddle_impl.kinds.geometry import channels_last, rows_from_hwc, rows_to_hwc
+from paddle_impl.kinds.geometry import channels_last
 from paddle_impl.user_models.building import build_model, round_constants, set_weights, takes_channels_first
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
 from paddle_impl.user_models.tracing import Order, Trace, TracedStep
@@ -81,7 +81,7 @@ class UserModel(HostedModel):
         if self._turned(array.ndim, step.order):
             return np.moveaxis(array, 1, -1)
         if step.order.maps is not None:
-            return rows_to_hwc(array, step.order.maps)
+            return weights.rows_to_hwc(array, step.order.maps)
         return array
 
     def own_order(self, array: np.ndarray, source: int) -> np.ndarray:
@@ -89,7 +89,7 @@ class UserModel(HostedModel):
         if self._turned(array.ndim, order):
             return np.moveaxis(array, -1, 1)
         if order.maps is not None:
-            return rows_from_hwc(array, order.maps)
+            return weights.rows_from_hwc(array, order.maps)
         return array
 
     def _turned(self, rank: int, order: Order) -> bool:
