@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from parity.catalogue.user_models import ModelSpec
+from parity.kinds.graph import Graph, Step
 from parity.migration.map_file import read_map, write_map
 from parity.migration.matching import Match, MatchError, Matching
 from parity.migration.pair import FIRST, SECOND
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
 from parity.records.records import Equivalence, Migration, RecordError
 from parity.records.saved_run import load_run
-from parity.runtime.graph import Graph, Step
 from parity.weights.files import load_state
 from parity.weights.state import StateError
 from reports import write_migration_report, write_report

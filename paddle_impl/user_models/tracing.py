@@ -14,9 +14,9 @@ from paddle_impl.kinds import FUNCTIONS, arrays_of, known, of_function, of_layer
 from paddle_impl.kinds.attention import attended
 from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
 from parity.kinds import of
+from parity.kinds.graph import INPUT, UNKNOWN
 from parity.numerics.geometry import single
 from parity.runtime import trace, tracing
-from parity.runtime.graph import INPUT, UNKNOWN
 from parity.runtime.trace import Facts, LayerCall, Readers
 from parity.runtime.tracing import Sides, arguments, tensors_of
 

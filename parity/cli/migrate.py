@@ -307,7 +307,7 @@ def require_usable(first: str, second: str, shape: str, weights: Sequence[Path |
         ValueError: `shape` is malformed, or a file of weights does not exist.
         TargetError: a target is malformed.
     """
-    from parity.runtime.targets import parse
+    from parity.catalogue.targets import parse
 
     parse_shape(shape)
     for target in (first, second):

@@ -14,8 +14,8 @@ from parity.migration.fixes import fix_code
 from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.migration.proofs import prove_pair
 from parity.numerics.comparison import distance
+from parity.printable import few
 from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
-from parity.runtime.graph import few
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
 

@@ -22,8 +22,8 @@ from parity.migration.fixes import fix_code
 from parity.migration.matching import MatchError
 from parity.migration.pair import FIRST, SECOND, ModelPair
 from parity.migration.proofs import certificate, float64_forward
+from parity.printable import few
 from parity.records.records import Proof
-from parity.runtime.graph import few
 from parity.system import remove_leftovers, temporary_name, unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State, StateError, check_state, digests

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from unittest import mock
 
-from parity.runtime.graph import INPUT, UNKNOWN
+from parity.kinds.graph import INPUT, UNKNOWN
 from parity.runtime.tracing import (
     Sides,
     TracedStep,

@@ -12,10 +12,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
 from parity.kinds import of
+from parity.kinds.graph import INPUT, UNKNOWN
 from parity.numerics.geometry import used_padding
-from parity.runtime.graph import INPUT, UNKNOWN
-from parity.runtime.targets import TargetError
 from parity.weights.layout import Layout
 
 P = ParamSpec("P")
@@ -27,7 +27,7 @@ Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to
 
 @dataclass
 class TracedStep:
-    """One layer or function as it ran: the same facts as `parity.runtime.graph.Step`, and how to run it again.
+    """One layer or function as it ran: the same facts as `parity.kinds.graph.Step`, and how to run it again.
 
     Tensors and layers are the framework's own.
     """

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue import networks
+from parity.catalogue.recipes import EVALUATION_BATCH
 from parity.data.epoch_plan import batch_digest
 from parity.numerics.arrays import Arrays, pack, unpack
 from parity.runtime.trainer import Trainer
@@ -18,8 +19,6 @@ from parity.system import return_freed
 from parity.weights.state import digest, digests
 
 PROGRESS_SECONDS = 0.5
-
-EVALUATION_BATCH = 500
 
 
 def evaluation_parts(images: int, batch: int) -> list[slice]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.catalogue.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
 from parity.cli.trial import try_out
 from parity.data.dataset import Dataset
 from parity.migration.pair import FIRST, SECOND, ModelPair
-from parity.runtime.targets import TargetError
 from parity.workers.environment import collect
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import WorkerError, Workers, interpreter_of

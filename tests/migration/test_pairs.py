@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
@@ -18,7 +19,6 @@ from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import Migration
-from parity.runtime.targets import TargetError
 from parity.workers.pool import Workers
 from tests.command_line import ROOT
 
