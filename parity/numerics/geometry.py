@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 PerAxis = int | Sequence[int]  # for both axes, or [h, w]
 
 Padding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
+
+Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to height and width
 
 
 def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:

@@ -38,7 +38,6 @@ WITHOUT = (
     "parity.printable",
     "parity.records",
     "parity.runtime.precision",  # what a worker reports of itself, and the kinds that it knows
-    "parity.runtime.tracing",
     "parity.system",
     "parity.training.checkpoint",
     "parity.training.fingerprint",

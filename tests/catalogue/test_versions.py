@@ -260,8 +260,8 @@ def test_a_tensor_s_memory_is_writeable_shared_and_kept_alive() -> None:
 
 KNOWN = """
 def known():
-    from paddle_impl.kinds import FUNCTIONS
-    return {name: len(functions) for name, functions in FUNCTIONS.items()}
+    from paddle_impl.kinds import registry
+    return {name: len(functions) for name, functions in registry.called.items()}
 
 VERBS["known"] = known
 """
