@@ -11,7 +11,7 @@ import paddle
 from paddle_impl.device import device
 from paddle_impl.layers import dropouts
 from paddle_impl.optimizers import Optimizer
-from paddle_impl.steps import probes
+from paddle_impl.probes import probes
 from paddle_impl.twin import twin
 from parity.numerics.arrays import Arrays
 from parity.runtime import trainer

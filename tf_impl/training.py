@@ -14,7 +14,7 @@ from parity.runtime.trainer import EpochArrays
 from parity.runtime.training_loop import Loop
 from tf_impl.device import device
 from tf_impl.optimizers import Optimizer
-from tf_impl.steps import probes
+from tf_impl.probes import probes
 from tf_impl.twin import twin
 
 

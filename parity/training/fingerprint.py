@@ -25,7 +25,7 @@ from parity.workers.pool import Worker
 ROOTS = (
     "parity.training.run._Run",
     "{twin}.device.device",
-    "{twin}.steps.probes",
+    "{twin}.probes.probes",
     "{twin}.training.loop",
 )
 

@@ -335,7 +335,7 @@ def batch_norm(x, name, facts):
 def test_a_worker_that_dies_over_the_diagnosis_does_not_cost_the_failed_proof(
     faulty_pair: FaultyPair, dataset: Dataset
 ) -> None:
-    pair = faulty_pair("tensorflow", {"tf_impl.steps": MUTE, "tf_impl.layers": EPSILON})
+    pair = faulty_pair("tensorflow", {"tf_impl.probes": MUTE, "tf_impl.layers": EPSILON})
     (proof,) = prove(pair, "mini_inception", dataset, levels=(2,))
     assert not proof.passed
     assert proof.gap is not None
