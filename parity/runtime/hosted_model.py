@@ -45,7 +45,7 @@ class HostedModel(ABC):
         """
         self.spec, self.dtype = spec, dtype
         self.names: dict[str, Adoption] = {}
-        self.steps: list[Any] = []  # of the framework's `tracing.Step`
+        self.steps: list[Any] = []  # of the framework's `TracedStep`
         self.result = UNKNOWN  # the index of the step that made the model's output
         self.model = self.built()
         for code in fixes:
