@@ -288,11 +288,12 @@ class Loop:
         Raises:
             RuntimeError: no training was started in this worker.
             StateError: weights that do not fit; nothing is written then.
-            ValueError: a memory of the optimizer that is not of this update rule; the weights are written by then.
+            ValueError: a memory of the optimizer that is not of this update rule; nothing is written then.
         """
-        trainer = self._current()
+        trainer, remembered = self._current(), unpack(arrays, "optimizer")
+        trainer.check_optimizer(remembered)
         trainer.load(unpack(arrays, "state"))
-        trainer.load_optimizer(unpack(arrays, "optimizer"))
+        trainer.load_optimizer(remembered)
         return {}
 
     def repeated_steps(self, arrays: Arrays) -> Callable[[int], None]:
