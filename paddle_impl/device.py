@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import paddle
 
-from paddle_impl.kinds import KNOWN_FUNCTIONS
+from paddle_impl.kinds import registry
 from parity.runtime.device import WorkerDevice
-from parity.runtime.tracing import absent
 
 
 class Device(WorkerDevice):
@@ -32,7 +31,7 @@ class Device(WorkerDevice):
         return int(paddle.device.cuda.max_memory_allocated())
 
     def lacks(self) -> list[str]:
-        return absent(KNOWN_FUNCTIONS)
+        return registry.lacks()
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(paddle.matmul(paddle.to_tensor(a), paddle.to_tensor(b)).numpy())

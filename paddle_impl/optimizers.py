@@ -103,16 +103,20 @@ class Optimizer:
             for name, own, slot in self._memory_entries()
         }
 
+    def check(self, state: Mapping[str, np.ndarray]) -> None:
+        """Raise ValueError where `load` cannot go on from a state: an array is missing or extra."""
+        if state:
+            require_memory_of(self.rule["kind"], [name for name, _, _ in self._memory_entries()], state)
+
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
+        """Go on from what `export` gave; from nothing: forget every step. Raises ValueError as `check` does."""
+        self.check(state)
         self.kernel, self.stepped = self._new_kernel(), False
         self.restored = dict(state)
         if not state:
             return
-        entries = self._memory_entries()
-        require_memory_of(self.rule["kind"], [name for name, _, _ in entries], state)
         kept = {}
-        for name, own, slot in entries:
+        for name, own, slot in self._memory_entries():
             stored = state[name]
             if stored.size != 1 or slot.tensor.shape == [1]:
                 stored = np.empty(slot.tensor.shape, state[name].dtype)

@@ -11,7 +11,7 @@ import paddle
 from paddle_impl.device import device
 from paddle_impl.layers import dropouts
 from paddle_impl.optimizers import Optimizer
-from paddle_impl.steps import probes
+from paddle_impl.probes import probes
 from paddle_impl.twin import twin
 from parity.numerics.arrays import Arrays
 from parity.runtime import trainer
@@ -33,7 +33,6 @@ class Trainer(trainer.Trainer):
         self.test_mean = paddle.to_tensor(data["test_mean"]) if "mean" in data else None
 
     def load_test_labels(self, labels: np.ndarray) -> None:
-        """Overwrite the labels of the test images, uint8 [n]."""
         self.test_labels = paddle.to_tensor(labels)
 
     def new_optimizer(self, rule: Mapping[str, Any], decays: Sequence[float]) -> Optimizer:
@@ -53,7 +52,6 @@ class Trainer(trainer.Trainer):
         return {name: paddle.to_tensor(array) for name, array in plan.items() if name not in host} | host
 
     def step(self, plan: EpochArrays, index: int) -> None:
-        """One step of training with row `index` of the plan."""
         loss, logits, labels = self.loss(plan, index)
         loss.backward()
         self.optimizer.apply(plan["rate"][index])
@@ -62,7 +60,6 @@ class Trainer(trainer.Trainer):
             self.correct = self.correct + _hits(logits, labels)
 
     def loss(self, plan: EpochArrays, index: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
-        """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
         images, labels = self.augmented(plan, index)
         self.noise.offsets = plan["dropout"][index]
         self.model.train()
@@ -70,7 +67,6 @@ class Trainer(trainer.Trainer):
         return _losses(logits, labels).mean(), logits, labels
 
     def gradients(self, plan: EpochArrays, index: int) -> tuple[float, Arrays]:
-        """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
         loss, _, _ = self.loss(plan, index)
         loss.backward()
         gradients = {
@@ -83,18 +79,15 @@ class Trainer(trainer.Trainer):
 
     @paddle.no_grad()
     def stages(self, plan: EpochArrays, index: int) -> Arrays:
-        """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
         images, _ = self.augmented(plan, index)
         self.noise.offsets = plan["dropout"][index]
         return probes.stage_outputs(self.model, images, training=True)
 
     def clear_sums(self) -> None:
-        """Start to add up losses and hits anew."""
         self.loss_sum = paddle.zeros([], self.dtype)
         self.correct = paddle.zeros([], "int64")
 
     def batch_of(self, plan: EpochArrays, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
         images, labels = self.augmented(plan, index)
         return images.numpy().transpose(0, 2, 3, 1), labels.numpy().astype(np.int32)
 
@@ -116,7 +109,6 @@ class Trainer(trainer.Trainer):
     def evaluation_step(
         self, pixels: paddle.Tensor, labels: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
-        """Sum of the losses, number of hits, and logits of one batch of test images."""
         labels = labels.astype("int64")
         logits = self.inferred(self.test_batch(pixels))
         return _losses(logits, labels).sum(), _hits(logits, labels), logits

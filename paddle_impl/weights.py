@@ -86,3 +86,30 @@ class _Exposed:
             "typestr": dtype.str,
             "version": 3,
         }
+
+
+def rows_from_hwc(rows: np.ndarray, maps: tuple[int, int, int]) -> np.ndarray:
+    """Rows that were flattened from maps [n, h, w, c] in the order of rows flattened from [n, c, h, w], Paddle's.
+
+    Args:
+        rows: [n, h * w * c].
+        maps: (c, h, w).
+
+    Returns:
+        Of the same shape and dtype; may be a view.
+    """
+    c, h, w = maps
+    return rows.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(len(rows), -1)
+
+
+def rows_to_hwc(rows: np.ndarray, maps: tuple[int, int, int]) -> np.ndarray:
+    """The inverse of `rows_from_hwc`.
+
+    Args:
+        rows: [n, c * h * w].
+        maps: (c, h, w).
+
+    Returns:
+        Of the same shape and dtype; may be a view.
+    """
+    return rows.reshape(-1, *maps).transpose(0, 2, 3, 1).reshape(len(rows), -1)

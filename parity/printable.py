@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 LONGEST_NAME, LONGEST_WORD, LONGEST_LINE = 100, 400, 4000  # characters
 
@@ -50,6 +51,24 @@ def quoted(name: object) -> str:
     if len(text) <= LONGEST_NAME:
         return _escaped(repr(text))
     return _escaped(f"{text[: LONGEST_NAME // 2]!r}...{text[-LONGEST_NAME // 4 :]!r} ({len(text):,} characters)")
+
+
+def few(names: Iterable[str], shown: int = 3) -> str:
+    """The first names of many, and how many more there are.
+
+    Args:
+        names: in order.
+        shown: how many are named at most.
+
+    Returns:
+        One line; empty for no names.
+
+    Example:
+        >>> few(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    listed = list(names)
+    return ", ".join(listed[:shown]) + (f" and {len(listed) - shown} more" if len(listed) > shown else "")
 
 
 def _escaped(text: str) -> str:

@@ -52,7 +52,7 @@ def write_migration_report(comparison: Migration, output: Path) -> Path:
     """Write the report on two models, for the engineer who signs the migration; files as those of `write_report`.
 
     Args:
-        found: what `parity compare` found; the same record gives the same bytes.
+        comparison: what `parity compare` found; the same record gives the same bytes.
         output: the Markdown file; its directory is made when it is missing.
 
     Returns:

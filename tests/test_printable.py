@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from parity.catalogue.user_models import ModelSpec
+from parity.kinds.graph import Graph, Step
 from parity.migration.map_file import read_map, write_map
 from parity.migration.matching import Match, MatchError, Matching
 from parity.migration.specs import FIRST, SECOND
@@ -26,7 +27,6 @@ from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable
 from parity.records.records import Equivalence, Migration
 from parity.records.saved_run import load_run
 from parity.records.validation import RecordError
-from parity.runtime.graph import Graph, Step
 from parity.weights.files import load_state
 from parity.weights.state import StateError
 from reports import write_migration_report, write_report

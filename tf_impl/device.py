@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from parity.runtime.device import WorkerDevice
-from parity.runtime.tracing import absent
-from tf_impl.kinds import KNOWN_FUNCTIONS
+from tf_impl.kinds import registry
 
 
 class Device(WorkerDevice):
@@ -41,7 +40,7 @@ class Device(WorkerDevice):
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
     def lacks(self) -> list[str]:
-        return [name.replace("keras.api.", "keras.") for name in absent(KNOWN_FUNCTIONS)]
+        return [name.replace("keras.api.", "keras.") for name in registry.lacks()]
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(tf.matmul(tf.constant(a), tf.constant(b)).numpy())

@@ -100,12 +100,15 @@ class Optimizer:
         """What is remembered, by slot and canonical name: `velocity/stem/conv/kernel`, and the number of `steps`."""
         return {name: variable.numpy() for name, variable in self._memory_entries().items()}
 
-    def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `export` gave; from nothing: forget every step. Raises ValueError when it does not fit."""
-        entries = self._memory_entries()
+    def check(self, state: Mapping[str, np.ndarray]) -> None:
+        """Raise ValueError where `load` cannot go on from a state: an array is missing or extra."""
         if state:
-            require_memory_of(self.rule["kind"], entries, state)
-        for name, variable in entries.items():
+            require_memory_of(self.rule["kind"], self._memory_entries(), state)
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `export` gave; from nothing: forget every step. Raises ValueError as `check` does."""
+        self.check(state)
+        for name, variable in self._memory_entries().items():
             variable.assign(state[name] if state else tf.zeros_like(variable))
 
     def _memory_entries(self) -> dict[str, tf.Variable]:

@@ -60,10 +60,7 @@ def _fit(ready: ReadyMade) -> tuple[Steps, str]:
 def _with_stock_dropout(model: keras.Model) -> keras.Model:
     """The same layers, weights and all, but Keras's own dropout in place of the suite's."""
     return keras.models.clone_model(
-        model,
-        clone_function=lambda layer: (
-            keras.layers.Dropout(layer.rate, name=layer.name) if isinstance(layer, SharedDropout) else layer
-        ),
+        model, clone_function=lambda layer: _stock(layer) if isinstance(layer, SharedDropout) else layer
     )
 
 

@@ -14,7 +14,7 @@ from parity.runtime.trainer import EpochArrays
 from parity.runtime.training_loop import Loop
 from tf_impl.device import device
 from tf_impl.optimizers import Optimizer
-from tf_impl.steps import probes
+from tf_impl.probes import probes
 from tf_impl.twin import twin
 
 
@@ -34,7 +34,6 @@ class Trainer(trainer.Trainer):
         self.test_mean = tf.constant(data["test_mean"]) if "mean" in data else None
 
     def load_test_labels(self, labels: np.ndarray) -> None:
-        """Overwrite the labels of the test images, uint8 [n]."""
         self.test_labels = tf.constant(labels, "int64")
 
     def new_optimizer(self, rule: Mapping[str, Any], decays: Sequence[float]) -> Optimizer:
@@ -52,7 +51,6 @@ class Trainer(trainer.Trainer):
         return {name: tf.constant(array, None if name in host else "int64") for name, array in plan.items()}
 
     def step(self, plan: EpochArrays, index: int) -> None:
-        """One step of training with row `index` of the plan."""
         self.compiled_step(plan, tf.constant(index))
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -65,14 +63,12 @@ class Trainer(trainer.Trainer):
         self.correct.assign_add(_hits(logits, labels))
 
     def loss(self, plan: EpochArrays, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Mean loss, logits and labels of row `index`, in training mode; the running statistics move."""
         images, labels = self.augmented(plan, index)
         self.noise.offsets.assign(plan["dropout"][index])
         logits = tf.cast(self.model(images, training=True), self.dtype)
         return tf.reduce_mean(_losses(logits, labels)), logits, labels
 
     def gradients(self, plan: EpochArrays, index: int) -> tuple[float, Arrays]:
-        """The mean loss of row `index`, and its gradient of every trainable array that it depends on, by name."""
         with tf.GradientTape() as tape:
             loss, _, _ = self.loss(plan, tf.constant(index))
         gradients = tape.gradient(loss, self.variables)
@@ -83,18 +79,15 @@ class Trainer(trainer.Trainer):
         }
 
     def stages(self, plan: EpochArrays, index: int) -> Arrays:
-        """Every named stage of row `index` in training mode, NHWC; the running statistics move."""
         images, _ = self.augmented(plan, tf.constant(index))
         self.noise.offsets.assign(plan["dropout"][index])
         return probes.stage_outputs(self.model, images, training=True)
 
     def clear_sums(self) -> None:
-        """Start to add up losses and hits anew."""
         self.loss_sum.assign(tf.zeros([], self.dtype))
         self.correct.assign(0)
 
     def batch_of(self, plan: EpochArrays, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Images [batch, h, w, c] and int32 labels [batch] of row `index`, as the step sees them."""
         images, labels = self.compiled_batch(plan, tf.constant(index))
         return images.numpy(), labels.numpy().astype(np.int32)
 
@@ -116,7 +109,7 @@ class Trainer(trainer.Trainer):
 
     @tf.function(input_signature=(tf.TensorSpec([None] * 4, "uint8"), tf.TensorSpec([None], "int64")), autograph=False)
     def evaluation_step(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Sum of the losses, number of hits, and logits of one batch of test images; traced once for all lengths."""
+        # traced once, for batches of all lengths
         pixels = tf.ensure_shape(pixels, [None, *self.test_images.shape[1:]])
         logits = self.inferred(self.test_batch(pixels))
         return tf.reduce_sum(_losses(logits, labels)), _hits(logits, labels), logits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tf_impl import device, faults, optimizers, steps, timing, training
+from tf_impl import device, faults, optimizers, probes, timing, training
 from tf_impl.kinds import registry
 from tf_impl.user_models import user_models
 
@@ -10,7 +10,7 @@ VERBS = {
     verb.__name__: verb
     for verb in (
         *device.device.verbs,
-        *steps.probes.verbs,
+        *probes.probes.verbs,
         *training.loop.verbs,
         optimizers.repeated_updates,
         *timing.timed_models.verbs,

@@ -12,20 +12,20 @@ from parity.kinds.kind import Kind
 from parity.kinds.registry import Function, Layer, Repair
 
 
-def _dropout(rate: float, mode: str) -> Kind:
+def _by_mode(rate: float, mode: str) -> Kind:
     """One that scales in inference is none there, but a product."""
     return Scale(1 - rate, 0.0, rate) if mode == "downscale_in_infer" else Dropout(rate)
 
 
-def _layer(layer: nn.Layer, *_: Any) -> Kind:
-    return _dropout(float(layer.p), getattr(layer, "mode", ""))
+def _dropout(layer: nn.Layer, *_: Any) -> Kind:
+    return _by_mode(float(layer.p), getattr(layer, "mode", ""))
 
 
-LAYERS = {nn.Dropout: Layer(_layer), nn.Dropout2D: Layer(_layer)}
+LAYERS = {nn.Dropout: Layer(_dropout), nn.Dropout2D: Layer(_dropout)}
 
 FUNCTIONS = {
     "dropout": Function(
-        ((nn.functional, "dropout"),), lambda call: _dropout(float(call.get("p", 0.5)), str(call.get("mode", "")))
+        ((nn.functional, "dropout"),), lambda call: _by_mode(float(call.get("p", 0.5)), str(call.get("mode", "")))
     ),
 }
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import paddle
 from paddle import nn
 
-from parity.numerics.geometry import over_row, pair, same_padding, used_padding
-
-Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to height and width
+from parity.numerics.geometry import Sides, over_row, pair, same_padding, used_padding
 
 
 def sides_of(layer: nn.Layer) -> Sides:

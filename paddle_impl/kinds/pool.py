@@ -8,10 +8,11 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.kinds.geometry import Sides, both, four_sides, of_row, padding_of, sides_by, sides_of
+from paddle_impl.kinds.geometry import both, four_sides, of_row, padding_of, sides_by, sides_of
 from parity.kinds.kind import Kind, Other
 from parity.kinds.pool import GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
 from parity.kinds.registry import Function, FunctionCall, Layer, Repair
+from parity.numerics.geometry import Sides
 
 F = nn.functional
 

@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl.kinds.geometry import sequences_last
+from parity.catalogue.targets import TargetError, parse
 from parity.numerics.geometry import single
 from parity.printable import quoted
 from parity.runtime import targets
@@ -37,7 +38,7 @@ def set_weights(model: nn.Layer, path: Path) -> None:
     types = {name: str(tensor.dtype).removeprefix("paddle.") for name, tensor in own.items()}
     if odd := [name for name, array in state.items() if str(array.dtype) != types[name]]:
         name, expected = odd[0], types[odd[0]]
-        raise targets.TargetError(
+        raise TargetError(
             f"{path}: {quoted(name)} is {state[name].dtype}; expected {expected}: save the model in {expected}"
         )
     model.set_state_dict(state)
@@ -54,9 +55,9 @@ def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
         TargetError: a target that gives no `paddle.nn.Layer`, or weights that do not fit it.
         WeightsError: a file of weights that cannot be read.
     """
-    target = targets.parse(spec.target)
+    target = parse(spec.target)
     if target.file is not None:
-        raise targets.TargetError(
+        raise TargetError(
             f"{spec.target}: Paddle saves weights and programs, not layers; expected package.module:callable that "
             "returns a paddle.nn.Layer, with --paddle-weights FILE.pdparams for its weights"
         )
@@ -68,7 +69,7 @@ def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
     finally:
         paddle.set_default_dtype(before)
     if not isinstance(model, nn.Layer):
-        raise targets.TargetError(
+        raise TargetError(
             f"{spec.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}"
         )
     if spec.weights:

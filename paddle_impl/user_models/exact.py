@@ -11,11 +11,10 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from parity.kinds.activation import SELU_ALPHA, SELU_SCALE
 from parity.numerics import geometry
 
 _hardsigmoid, _selu = nn.functional.hardsigmoid, nn.functional.selu
-
-SELU_CONSTANTS = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # scale, alpha
 
 
 def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
@@ -25,9 +24,7 @@ def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float
     return paddle.clip(x / paddle.full([], 6.0, x.dtype) + offset, 0.0, 1.0)
 
 
-def _exact_selu(
-    x: paddle.Tensor, scale: float = SELU_CONSTANTS[0], alpha: float = SELU_CONSTANTS[1], name: Any = None
-) -> Any:
+def _exact_selu(x: paddle.Tensor, scale: float = SELU_SCALE, alpha: float = SELU_ALPHA, name: Any = None) -> Any:
     """Paddle's own, but in float64 with constants that are not rounded to float32."""
     if x.dtype != paddle.float64:
         return _selu(x, scale, alpha, name)
@@ -48,7 +45,7 @@ def exact_average_pools() -> Iterator[None]:
 
     def average(x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, **options: Any) -> Any:
         plain = options.get("data_format", "NCHW") == "NCHW"
-        sides = _four_sides(padding)
+        sides = _given_sides(padding)
         if sides is None or not plain or options.get("ceil_mode") or options.get("divisor_override"):
             return window(x, kernel_size, stride, padding, **options)
         size, step = geometry.pair(kernel_size), geometry.pair(stride or kernel_size)
@@ -64,7 +61,7 @@ def exact_average_pools() -> Iterator[None]:
         name: Any = None,
     ) -> Any:
         flat = np.ravel(padding).tolist()
-        sides = _four_sides([0, 0, *flat] if len(flat) == 2 else [0, *flat])
+        sides = _given_sides([0, 0, *flat] if len(flat) == 2 else [0, *flat])
         if sides is None or ceil_mode:
             return row_window(x, kernel_size, stride, padding, exclusive, ceil_mode, name)
         size, step = geometry.over_row(kernel_size), geometry.over_row(stride or kernel_size)
@@ -104,7 +101,7 @@ def _average(x: paddle.Tensor, size: list[int], step: list[int], sides: list[int
     return paddle.add_n([outer[tap] for tap in taps]) / count
 
 
-def _four_sides(padding: Any) -> list[int] | None:
+def _given_sides(padding: Any) -> list[int] | None:
     """A pool's padding above, below, left and right; None for one that is not given in numbers."""
     flat = np.ravel(padding).tolist()
     if not all(isinstance(side, int) for side in flat):

@@ -10,15 +10,16 @@ from unittest import mock
 import paddle
 from paddle import nn
 
-from paddle_impl.kinds import PRESENT_FUNCTIONS, arrays_of, known, of_function, of_layer
+from paddle_impl.kinds import registry
 from paddle_impl.kinds.attention import attended
 from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
 from parity.kinds import of
+from parity.kinds.graph import INPUT, UNKNOWN
+from parity.kinds.registry import Facts, FunctionCall
 from parity.numerics.geometry import single
-from parity.runtime import trace, tracing
-from parity.runtime.graph import INPUT, UNKNOWN
-from parity.runtime.trace import Facts, LayerCall, Readers
-from parity.runtime.tracing import Sides, arguments, tensors_of
+from parity.runtime import trace, traced_steps
+from parity.runtime.trace import LayerCall, Readers
+from parity.runtime.traced_steps import Sides, arguments, tensors_of
 
 WHOLE = (nn.SimpleRNN, nn.LSTM, nn.GRU)  # which compute in one piece: nothing is known of their inside
 
@@ -32,7 +33,7 @@ class Order:
 
 
 @dataclass
-class TracedStep(tracing.TracedStep):
+class TracedStep(traced_steps.TracedStep):
     """One layer or function of Paddle as it ran."""
 
     order: Order = Order()  # of its output
@@ -41,7 +42,7 @@ class TracedStep(tracing.TracedStep):
 class Trace(trace.Trace):
     """What one run of a Paddle layer reached, in order; `order` is that of x."""
 
-    readers = Readers(paddle.Tensor, PRESENT_FUNCTIONS, known, attended, of_layer, arrays_of)
+    readers = Readers(paddle.Tensor, registry, attended)
 
     def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
         self._given = order
@@ -63,7 +64,7 @@ class Trace(trace.Trace):
 
     def _readable(self, layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         one = len(args) == 1 and not kwargs and isinstance(args[0], paddle.Tensor)
-        return isinstance(layer, WHOLE) or (known(layer) and one)
+        return isinstance(layer, WHOLE) or (registry.known(layer) and one)
 
     def _known(self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(layer, WHOLE):
@@ -78,7 +79,7 @@ class Trace(trace.Trace):
 
         with self._unrecorded():
             result = bare(args[0])
-        self._add(path, *of_layer(layer, args[0], result), args, result, bare, layer)
+        self._add(path, *registry.of_layer(layer, args[0], result), args, result, bare, layer)
         return result if activation is None else self._carried(path, activation, result)
 
     def _carried(self, path: str, name: str, y: paddle.Tensor) -> paddle.Tensor:
@@ -86,7 +87,7 @@ class Trace(trace.Trace):
         function = getattr(nn.functional, name)
         with self._unrecorded():
             result = function(y)
-        self._add(f"{path}.{name}", *of_function(name, {}, y, result), [y], result, function)
+        self._add(f"{path}.{name}", *registry.of_function(FunctionCall(name, {}, y, result)), [y], result, function)
         return result
 
     def _in_one_piece(
@@ -125,7 +126,7 @@ class Trace(trace.Trace):
 
     def _of_function(self, name: str, given: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor) -> Facts:
         first = not self._last if x.ndim == 4 else self._order_of(x).first
-        return of_function(name, given, x, y, first=first)
+        return registry.of_function(FunctionCall(name, given, x, y, channels_second=first))
 
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides_of(step.layer) if step.layer is not None else sides_of(padder.layer)

@@ -81,7 +81,7 @@ class UserModel(HostedModel):
         if self._turned(array.ndim, step.order):
             return np.moveaxis(array, 1, -1)
         if step.order.maps is not None:
-            return array.reshape(-1, *step.order.maps).transpose(0, 2, 3, 1).reshape(len(array), -1)
+            return weights.rows_to_hwc(array, step.order.maps)
         return array
 
     def own_order(self, array: np.ndarray, source: int) -> np.ndarray:
@@ -89,8 +89,7 @@ class UserModel(HostedModel):
         if self._turned(array.ndim, order):
             return np.moveaxis(array, -1, 1)
         if order.maps is not None:
-            c, h, w = order.maps
-            return array.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(len(array), -1)
+            return weights.rows_from_hwc(array, order.maps)
         return array
 
     def _turned(self, rank: int, order: Order) -> bool:

@@ -11,6 +11,8 @@ from parity.catalogue.designs import float32
 from parity.catalogue.entries import KERAS_CIFAR_POST, PADDLE_VGG_POST, SMALL_NETWORKS_POST
 from parity.catalogue.resnets import KERAS_RESNET_EXAMPLE
 
+EVALUATION_BATCH = 500  # test images, which are evaluated so many at a time
+
 
 @dataclass(frozen=True)
 class Augmentation:

@@ -10,7 +10,7 @@ class ModelSpec:
     """A model to build, and the form of its input.
 
     Attributes:
-        target: see `parity.runtime.targets`.
+        target: see `parity.catalogue.targets`.
         input: one input's shape: [h, w, c], or of any other rank.
         classes: for a target that takes them.
         tokens: inputs are whole numbers below this.

@@ -23,11 +23,9 @@ OLDEST: dict[str, dict[str, str]] = {  # by framework, of the modules that its w
 }
 
 # What the Python of a worker must have besides its framework. Paddle imports setuptools and does not ask for it.
-NEEDS = ("numpy", "pillow", "platformdirs", "psutil", "safetensors")
+NEEDS = ("numpy", "psutil", "safetensors")
 
 FRAMEWORK_NEEDS: dict[str, tuple[str, ...]] = {"paddle": ("setuptools",), "tensorflow": ()}
-
-MODULES = {"pillow": "PIL"}  # by package, where the names differ
 
 REFUSED = 78  # a worker's exit code if its Python cannot run the suite's code; EX_CONFIG of sysexits.h
 
@@ -57,7 +55,7 @@ def python_problem(framework: str) -> str:
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         return f"{sys.executable} is Python {platform.python_version()}; expected {oldest} or later"
-    missing = [name for name in needs(framework) if importlib.util.find_spec(MODULES.get(name, name)) is None]
+    missing = [name for name in needs(framework) if importlib.util.find_spec(name) is None]
     if missing:
         return f"{sys.executable} lacks {', '.join(missing)}; install there: pip install {' '.join(missing)}"
     return ""

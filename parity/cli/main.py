@@ -41,10 +41,10 @@ class ErrorMessages(TyperGroup):
             raise  # the reader of the output has ended: typer ends quietly; or the command has set its exit code
         except Exception as error:
             from parity.catalogue.networks import UnknownNetworkError
+            from parity.catalogue.targets import TargetError
             from parity.data.dataset import DataError
             from parity.migration.matching import MatchError
             from parity.records.validation import RecordError
-            from parity.runtime.targets import TargetError
             from parity.training.checkpoint import CheckpointError
             from parity.training.store import StoreError
             from parity.weights.pdparams import WeightsError

@@ -178,4 +178,4 @@ def _probed(context: ProofContext, dtype: str) -> tuple[Arrays, dict[str, Arrays
 def _probed_alone(context: ProofContext, inputs: Arrays, dtype: str = "float64") -> tuple[Arrays, dict[str, Arrays]]:
     """These inputs, and each framework's outputs of the layers alone."""
     arrays = pack(state=context.state(dtype), input=inputs)
-    return inputs, probe_layers(context, arrays, dtype)
+    return inputs, probe_layers(context, dtype, arrays)

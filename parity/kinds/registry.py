@@ -1,6 +1,6 @@
 """What one framework knows of the kinds: its layers, its functions, and code for them, collected from its families.
 
-Each framework has a file for each family, which may hold four tables:
+Each framework has a file for each family, which may hold five tables:
     LAYERS     by class: a `Layer`
     FUNCTIONS  by a name of the suite's own: a `Function`
     SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with placeholders for facts in braces, or a
@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from parity.catalogue.targets import TargetError
 from parity.kinds import FAMILIES, of
 from parity.kinds.kind import Kind, Other
 from parity.weights.layout import Layout
+
+Facts = tuple[str, dict[str, Any]]  # a kind's name and numbers, as `parity.kinds.of` takes them
 
 # Of a layer's arrays: the framework's name, the canonical kind, the layout.
 ArraySlots = tuple[tuple[str, str, Layout], ...]
@@ -106,9 +111,19 @@ def plain(kind: type[Kind]) -> Callable[..., Kind]:
 
 
 class Registry:
-    """The families of one framework, by its package."""
+    """The families of one framework.
 
-    def __init__(self, package: str) -> None:
+    Its readers of layers and functions raise TargetError where one of them fails: neither the user's model nor the
+    input is at fault then, and the message says so.
+
+    Args:
+        package: the framework's own.
+        title: the framework's name and version, for messages ("Keras 3.5.0").
+        readable: whether a layer of a class that a family has is set up in a way that the family reads.
+    """
+
+    def __init__(self, package: str, title: str, readable: Callable[[Any], bool]) -> None:
+        self.title, self.readable = title, readable
         modules = [importlib.import_module(f"{package}.kinds.{family}") for family in FAMILIES]
         self.layers: dict[type, Layer] = _joined(modules, "LAYERS")
         self.functions: dict[str, Function] = _joined(modules, "FUNCTIONS")
@@ -116,14 +131,43 @@ class Registry:
         self.repairs: dict[str, Callable[[Repair], str]] = _joined(modules, "REPAIRS")
         self.training: dict[str, Callable[[Repair], str]] = _joined(modules, "TRAINING")
 
+    @cached_property
     def called(self) -> dict[str, tuple[tuple[Any, str], ...]]:
-        """The functions, by the modules and names through which they are called.
+        """The functions that this version has, by the modules and names through which models call them.
 
         Returns:
-            By the suite's name of a function: pairs (module or class, attribute), those that this version lacks
-            included; see `parity.runtime.tracing.present`.
+            By the suite's name of a function: pairs (module or class, attribute).
         """
-        return {name: function.called for name, function in self.functions.items()}
+        present = {
+            name: tuple(location for location in function.called if hasattr(*location))
+            for name, function in self.functions.items()
+        }
+        return {name: locations for name, locations in present.items() if locations}
+
+    def lacks(self) -> list[str]:
+        """The functions that this version does not have.
+
+        Returns:
+            Module or class and attribute, such as "paddle.nn.functional.relu", in the order of the families.
+        """
+        return [
+            f"{owner.__name__}.{name}"
+            for function in self.functions.values()
+            for owner, name in function.called
+            if not hasattr(owner, name)
+        ]
+
+    def known(self, layer: Any) -> bool:
+        """Whether the layer is one of the framework's own that `of_layer` can describe.
+
+        Args:
+            layer: the framework's.
+
+        Returns:
+            False for a class that no family has, a subclass included.
+        """
+        with self._reading(type(layer).__name__):
+            return type(layer) in self.layers and self.readable(layer)
 
     def arrays_of(self, layer: Any) -> dict[str, tuple[Any, Layout]]:
         """The layer's arrays by canonical kind, those that it has.
@@ -137,14 +181,15 @@ class Registry:
         """
         arrays = {}
         known = self.layers.get(type(layer))
-        for own_name, kind, layout in known.arrays if known else ():
-            array = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
-            if array is not None:
-                arrays[kind] = array, layout
+        with self._reading(type(layer).__name__):
+            for own_name, kind, layout in known.arrays if known else ():
+                array = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
+                if array is not None:
+                    arrays[kind] = array, layout
         return arrays
 
-    def of_layer(self, layer: Any, x: Any, y: Any) -> Kind:
-        """The kind of a layer of the framework that made y of x.
+    def of_layer(self, layer: Any, x: Any, y: Any) -> Facts:
+        """Kind and numbers of a known layer of the framework that made y of x.
 
         Args:
             layer: the framework's.
@@ -152,24 +197,25 @@ class Registry:
             y: the tensor that it made.
 
         Returns:
-            The kind with all its numbers; `Other` where the family knows no kind for how the layer is set up.
-
-        Raises:
-            KeyError: a class that no family has, a subclass included.
+            All numbers of the kind; "other" where the family knows no kind for how the layer is set up.
         """
-        return self.layers[type(layer)].read(layer, x, y)
+        with self._reading(type(layer).__name__):
+            kind = self.layers[type(layer)].read(layer, x, y)
+            return kind.name, kind.numbers()
 
-    def of_function(self, call: FunctionCall) -> Kind:
-        """The kind of a call of a known function; another one is of no family.
+    def of_function(self, call: FunctionCall) -> Facts:
+        """Kind and numbers of a call of a known function; another one is of no family.
 
         Args:
             call: with x and y as the framework's tensors.
 
         Returns:
-            The kind with all its numbers; `Other`, with the function's name, where no family has it.
+            All numbers of the kind; "other", with the function's name, where no family has it.
         """
         known = self.functions.get(call.name)
-        return Other(call.name) if known is None else known.read(call)
+        with self._reading(call.name):
+            kind = Other(call.name) if known is None else known.read(call)
+            return kind.name, kind.numbers()
 
     def write_script(self, kind: str, numbers: dict[str, Any], shapes: dict[str, list[int]]) -> dict[str, str]:
         """The `lines` of a script for a layer, with placeholders for facts; empty where none are known.
@@ -213,6 +259,17 @@ class Registry:
             mode: table[name](repair) if name in table else ""
             for mode, table in (("inference", self.repairs), ("training", self.training))
         }
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Raises TargetError for any exception while `what`, a layer or function, is read."""
+        try:
+            yield
+        except Exception as error:
+            raise TargetError(
+                f"the suite does not understand {what!r} as {self.title} has it: {type(error).__name__}: {error}. "
+                "Your model and its input are not at fault: please report this message."
+            ) from error
 
 
 def _joined(modules: Sequence[Any], table: str) -> dict[Any, Any]:

@@ -15,8 +15,8 @@ from parity.migration.pair import ModelPair
 from parity.migration.proofs import prove_pair
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
+from parity.printable import few
 from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
-from parity.runtime.graph import few
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
 

@@ -22,8 +22,8 @@ from parity.migration.matching import MatchError
 from parity.migration.pair import ModelPair
 from parity.migration.proofs import certificate, float64_forward
 from parity.migration.specs import FIRST, SECOND
+from parity.printable import few
 from parity.records.records import Proof
-from parity.runtime.graph import few
 from parity.system import remove_leftovers, require_writable, temporary_name, unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import State, StateError, check_state, digests

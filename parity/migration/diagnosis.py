@@ -15,13 +15,14 @@ import numpy as np
 
 from parity.kinds import compute
 from parity.kinds.activation import Softmax
+from parity.kinds.graph import Step
 from parity.kinds.kind import shown
 from parity.migration.pair import ModelPair, arrays_by_stage
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
+from parity.printable import few
 from parity.records.records import Diagnosis
-from parity.runtime.graph import Step, few
 from parity.workers.frameworks import FRAMEWORKS
 
 ACTIVATION_BYTES = 2**28  # bytes of activations that are sent to the workers at a time

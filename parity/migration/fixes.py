@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Identity, Scale
+from parity.kinds.graph import Step
 from parity.kinds.kind import Kind
 from parity.migration.pair import ModelPair
 from parity.migration.specs import SECOND
 from parity.records.records import Diagnosis
-from parity.runtime.graph import Step
 
 REPLACE_FUNCTION = """
     def replace(name, layer):  # replace the layer that has this path

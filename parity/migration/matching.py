@@ -13,7 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from parity.runtime.graph import INPUT, Graph, Step, few
+from parity.kinds.graph import INPUT, Graph, Step
+from parity.printable import few
 
 
 class MatchError(Exception):

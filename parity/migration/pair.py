@@ -10,17 +10,17 @@ from typing import TypeVar
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
 from parity.data.proof_inputs import affordable, resized, scaled
 from parity.kinds.activation import Softmax
+from parity.kinds.graph import Graph, Step
 from parity.migration.matching import Match, Matching, match
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
 from parity.numerics.tolerance import Roundings
-from parity.runtime.graph import Graph, Step
-from parity.runtime.targets import TargetError
 from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State
 from parity.workers.errors import WorkerError, WorkersError, without_frames

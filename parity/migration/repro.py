@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
+from parity.kinds.graph import INPUT, UNKNOWN
 from parity.migration.diagnosis import diagnose_pair, inputs_of, layers_alone
 from parity.migration.pair import ModelPair
 from parity.migration.proofs import certificate, float64_forward
@@ -16,8 +18,6 @@ from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.printable import printable
 from parity.records.records import Diagnosis
-from parity.runtime.graph import INPUT, UNKNOWN
-from parity.runtime.targets import TargetError
 from parity.system import replacing
 from parity.workers.worker import Worker
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
 from parity.kinds import NEUTRAL, compute
+from parity.kinds.graph import Step
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
-from parity.runtime.graph import Step
-from parity.runtime.targets import TargetError
 from parity.workers.frameworks import FRAMEWORKS
 
 IMPORTS = {

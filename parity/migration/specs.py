@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from parity.catalogue.targets import parse
 from parity.catalogue.user_models import ModelSpec
-from parity.runtime.targets import parse
 
 FIRST, SECOND = "tensorflow", "paddle"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 PerAxis = int | Sequence[int]  # for both axes, or [h, w]
 
 WindowPadding = str | int | Sequence[Sequence[int]]  # "same", "valid", for all sides, or [[top, bottom], [left, right]]
+
+Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to height and width
 
 
 def used_padding(extent: int, out: int, size: int, stride: int, dilation: int, before: int) -> list[int]:
@@ -186,17 +188,18 @@ def window_taps(
 
 def _sides(
     extents: Sequence[int], reach: Sequence[int], stride: Sequence[int], padding: WindowPadding
-) -> list[tuple[int, int]]:
-    """Padding in pixels before and after, for both axes; SAME puts an odd one behind."""
+) -> list[list[int]]:
+    """Padding in pixels before and after, for both axes."""
     if padding == "valid":
-        return [(0, 0), (0, 0)]
+        return [[0, 0], [0, 0]]
     if padding == "same":
-        facts = zip(extents, reach, stride, strict=True)
-        totals = [max((-(-extent // step) - 1) * step + covered - extent, 0) for extent, covered, step in facts]
-        return [(total // 2, total - total // 2) for total in totals]
+        return [
+            used_padding(extent, -(-extent // step), covered, step, 1, same_padding(extent, covered, step))
+            for extent, covered, step in zip(extents, reach, stride, strict=True)
+        ]
     if isinstance(padding, int):
-        return [(padding, padding)] * 2
+        return [[padding, padding]] * 2
     if isinstance(padding, str):
         raise ValueError(f"expected padding 'same', 'valid' or numbers, found {padding!r}")
     (top, bottom), (left, right) = padding
-    return [(top, bottom), (left, right)]
+    return [[top, bottom], [left, right]]

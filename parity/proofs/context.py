@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.designs import Network
+from parity.catalogue.recipes import EVALUATION_BATCH
 from parity.data.dataset import Dataset
 from parity.data.proof_inputs import affordable, resized, scaled
 from parity.numerics.arrays import Arrays, pack
-from parity.runtime.training_loop import EVALUATION_BATCH
 from parity.weights.description import Description
 from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State

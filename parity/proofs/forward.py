@@ -182,18 +182,18 @@ def _probe_comparisons(context: ProofContext, layers: Sequence[Mapping[str, Any]
     comparisons: dict[str, dict[str, Comparison]] = {}
     for size, inputs in (("", drawn), (f", inputs up to {LARGEST_INPUT:g}", scaled_up(drawn))):
         expected = {name: kinds.layer(layer, inputs[name], own[name]) for name, layer in known.items()}
-        outputs = probe_layers(context, pack(state=state, input=inputs))
+        outputs = probe_layers(context, "float64", pack(state=state, input=inputs))
         comparisons[size] = {n: compare(expected, actual, FLOAT64_LIMIT) for n, actual in outputs.items()}
     return comparisons
 
 
-def probe_layers(context: ProofContext, arrays: Arrays, dtype: str = "float64") -> dict[str, Arrays]:
+def probe_layers(context: ProofContext, dtype: str, arrays: Arrays) -> dict[str, Arrays]:
     """Each framework's outputs of single layers in inference, by framework and layer.
 
     Args:
         context: the network and its workers.
-        arrays: the groups `state` and `input`, packed; inputs by the layer's name.
         dtype: "float32" or "float64", of the model.
+        arrays: the groups `state` and `input`, packed; inputs by the layer's name.
 
     Returns:
         Outputs in `dtype`, maps NHWC.
@@ -201,7 +201,7 @@ def probe_layers(context: ProofContext, arrays: Arrays, dtype: str = "float64") 
     Raises:
         WorkerError: a worker failed, with what it said.
     """
-    return context.workers.map(lambda worker: worker.probe_layers(context.network.name, arrays, dtype))
+    return context.workers.map(lambda worker: worker.probe_layers(context.network.name, dtype, arrays))
 
 
 _ARRAY_KINDS = ("kernel", "bias", "gamma", "beta", "mean", "variance")

@@ -1,6 +1,6 @@
 """Levels 4 and 5, in float64: the forward pass in training mode, and gradients.
 
-Both, and the optimizer steps of level 6, run the suite's own training step (`parity.runtime.training_loop.Trainer`) on
+Both, and the optimizer steps of level 6, run the suite's own training step (`parity.runtime.trainer.Trainer`) on
 real images, with the crops, masks, learning rates and update rule of the network's recipe. Only the weights are those
 of the other proofs, and the batch is small.
 """

@@ -114,7 +114,7 @@ class OwnGap(Part, frozen=True):
 
 
 class Proof(Record, frozen=True, tag="proof"):
-    """One level of evidence for one network (levels: DESIGN of the suite, 'What counts as parity').
+    """One level of evidence for one network (levels: README, 'How to read a verdict').
 
     Gaps and limits are relative to the scale of their stage, which is its largest absolute value.
     """

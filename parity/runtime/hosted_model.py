@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import Adoption
 from parity.kinds import NEUTRAL
+from parity.kinds.graph import INPUT, UNKNOWN, Graph, Step
 from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import flattened_1x1
-from parity.runtime.graph import INPUT, UNKNOWN, Graph, Step
 from parity.runtime.model_state import Slot, export_slots
-from parity.runtime.targets import TargetError
 from parity.runtime.trace import Trace
 from parity.runtime.user_models import BuildSpec, KeptState, Roundings, require_static, run_fix
 from parity.weights.layout import Layout
@@ -45,7 +45,7 @@ class HostedModel(ABC):
         """
         self.spec, self.dtype = spec, dtype
         self.names: dict[str, Adoption] = {}
-        self.steps: list[Any] = []  # of the framework's `tracing.Step`
+        self.steps: list[Any] = []  # of the framework's `TracedStep`
         self.result = UNKNOWN  # the index of the step that made the model's output
         self.model = self.built()
         for code in fixes:

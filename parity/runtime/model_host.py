@@ -127,7 +127,7 @@ class Host:
             spec: the fields of `parity.catalogue.user_models.ModelSpec`.
 
         Returns:
-            The model's `parity.runtime.graph.Graph` as plain JSON values.
+            The model's `parity.kinds.graph.Graph` as plain JSON values.
 
         Raises:
             TargetError: the target gives no model, or the model does not run.

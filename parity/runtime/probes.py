@@ -163,13 +163,13 @@ class ProofProbes(ABC):
         self.twin.load_state(model, arrays, network)
         return {}, self.twin.export_state(model)
 
-    def probe_layers(self, network: str, arrays: Arrays, dtype: str = "float64") -> tuple[dict[str, Any], Arrays]:
+    def probe_layers(self, network: str, dtype: str, arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Run single layers, in inference.
 
         Args:
             network: its name.
-            arrays: the group `state`, the network's weights, and the group `input`: by a layer's name, what it gets.
             dtype: "float32" or "float64", of all arrays.
+            arrays: the group `state`, the network's weights, and the group `input`: by a layer's name, what it gets.
 
         Returns:
             The outputs by the layers' names; maps NHWC, rows in canonical order, as the inputs.

@@ -27,9 +27,9 @@ def timed_transfers(export: Callable[[], State], load: Callable[[State], None], 
         rounds: how many times each transfer is measured.
 
     Returns:
-        `bytes` of the state, and `seconds`: for every transfer `rounds` pairs, of the transfer and of a plain copy
-        right before it. The plain copy is of the same arrays into fresh memory, as the transfers that make a copy have
-        to do it; it shows the machine's rate at that moment.
+        `seconds`: for every transfer `rounds` pairs, of the transfer and of a plain copy right before it. The plain
+        copy is of the same arrays into fresh memory, as the transfers that make a copy have to do it; it shows the
+        machine's rate at that moment.
     """
     state = export()
     seconds: dict[str, list[tuple[float, float]]] = {}
@@ -47,7 +47,7 @@ def timed_transfers(export: Callable[[], State], load: Callable[[State], None], 
             for name, transfer in transfers.items():
                 copied = _seconds(lambda: {key: array.copy() for key, array in state.items()})
                 seconds.setdefault(name, []).append((_seconds(transfer), copied))
-    return {"bytes": sum(array.nbytes for array in state.values()), "seconds": seconds}
+    return {"seconds": seconds}
 
 
 def _seconds(action: Callable[[], Any]) -> float:
@@ -142,14 +142,14 @@ class TimedModels:
         return {"seconds": time.perf_counter() - start}
 
     def time_transfer(self, network: str, rounds: int) -> dict[str, Any]:
-        """Bytes of the network's state, and the seconds of every transfer.
+        """The seconds of every transfer of the network's state.
 
         Args:
             network: as the catalogue names it; a new float32 model of it is built.
             rounds: how many times each transfer is measured.
 
         Returns:
-            `bytes` and `seconds`, see `timed_transfers`.
+            `seconds`, see `timed_transfers`.
 
         Raises:
             UnknownNetworkError: there is no such network.

@@ -6,14 +6,15 @@ The same in both frameworks but for what each framework's `Trace` says: how a ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from unittest import mock
 
-from parity.runtime.graph import INPUT, UNKNOWN
-from parity.runtime.tracing import (
+from parity.kinds.graph import INPUT, UNKNOWN
+from parity.kinds.registry import Facts, FunctionCall, Registry
+from parity.runtime.traced_steps import (
     Sides,
     TracedStep,
     again,
@@ -24,9 +25,6 @@ from parity.runtime.tracing import (
     tensors_of,
     unique,
 )
-from parity.weights.layout import Layout
-
-Facts = tuple[str, dict[str, Any]]  # kind and numbers
 
 LayerCall = Callable[..., Any]  # a layer's own `__call__`, which takes the layer first
 
@@ -36,13 +34,8 @@ class Readers:
     """How a framework's layers and functions are recognised, and how those that are known are read."""
 
     tensor: type
-    functions: Mapping[
-        str, Sequence[tuple[Any, str]]
-    ]  # by name: the modules and attributes through which a model calls them
-    known: Callable[[Any], bool]  # whether `of_layer` can describe a layer
+    registry: Registry
     attended: Callable[[Any, tuple[Any, ...], dict[str, Any]], list[Any] | None]  # query, key, value of an attention
-    of_layer: Callable[[Any, Any, Any], Facts]  # of a layer, its input and its output
-    arrays_of: Callable[[Any], dict[str, tuple[Any, Layout]]]  # a layer's arrays, by canonical kind
 
 
 class Trace(ABC):
@@ -52,7 +45,7 @@ class Trace(ABC):
 
     def __init__(self, model: Any, x: Any, **options: Any) -> None:
         """Run the model on the tensor x; `options` are those of its call."""
-        self.steps: list[Any] = []  # of the framework's `Step`
+        self.steps: list[Any] = []  # of the framework's `TracedStep`
         self._top = model
         self._paths = self._named_layers()
         self._made = {id(x): INPUT}  # by tensor: the step that made it
@@ -92,16 +85,16 @@ class Trace(ABC):
         """How an attention layer runs on query, key and value."""
 
     @abstractmethod
-    def _of_function(self, name: str, given: dict[str, Any], x: Any, y: Any) -> Facts:
-        """Kind and numbers of a function that made y of x."""
-
-    @abstractmethod
     def _sides(self, step: Any, padder: Any) -> Sides:
         """How height and width of what a step and the padding before it take and make are read."""
 
     def _step(self, tensors: Sequence[Any], result: Any, **facts: Any) -> TracedStep:
         """The step that made `result` of the tensors."""
         return TracedStep(**facts)
+
+    def _of_function(self, name: str, given: dict[str, Any], x: Any, y: Any) -> Facts:
+        """Kind and numbers of a function that made y of x."""
+        return self.readers.registry.of_function(FunctionCall(name, given, x, y))
 
     def _scope(self, layer: Any, path: str) -> str:
         """What the functions inside of a layer are named after; nothing for none."""
@@ -113,7 +106,7 @@ class Trace(ABC):
             for owner, spy in self._calls().items():
                 stack.enter_context(mock.patch.object(owner, "__call__", spy))
             spies = {}
-            for name, locations in self.readers.functions.items():
+            for name, locations in self.readers.registry.called.items():
                 for owner, attribute in locations:
                     original = getattr(owner, attribute)
                     spies[id(original)] = self._function(name, original)
@@ -136,7 +129,7 @@ class Trace(ABC):
         return [
             (layer, attribute, value)
             for layer in self._layers()
-            if not self.readers.known(layer)
+            if not self.readers.registry.known(layer)
             for attribute, value in vars(layer).items()
             if id(value) in functions
         ]
@@ -156,7 +149,7 @@ class Trace(ABC):
         if (tensors := self.readers.attended(layer, args, kwargs)) is not None:
             with self._unrecorded():
                 result = call(layer, *args, **kwargs)
-            facts = self.readers.of_layer(layer, tensors[0], result)
+            facts = self.readers.registry.of_layer(layer, tensors[0], result)
             self._add(path, *facts, tensors, result, self._attending(call, layer), layer)
             return result
         if self._readable(layer, args, kwargs):
@@ -221,7 +214,7 @@ class Trace(ABC):
             made=tuple(result.shape),
             run=run,
             shapes=tuple(tuple(operand.shape) for operand in tensors),
-            arrays=self.readers.arrays_of(layer) if layer is not None else {},
+            arrays=self.readers.registry.arrays_of(layer) if layer is not None else {},
             layer=layer,
         )
         self._made[id(result)] = len(self.steps)

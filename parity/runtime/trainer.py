@@ -141,6 +141,10 @@ class Trainer(ABC):
         slots = [slot for slot in self.twin.slots(self.model) if weights or not slot.entry.trainable]
         return export_slots(slots, self.twin.read)
 
+    def check_optimizer(self, state: Arrays) -> None:
+        """Raise ValueError where `load_optimizer` cannot take a state: an array is missing or extra."""
+        self.optimizer.check(state)
+
     def load_optimizer(self, state: Arrays) -> None:
         """Overwrite what the optimizer remembers with what `export_optimizer` gave; nothing: forget every step."""
         self.optimizer.load(state)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.catalogue.networks import LARGE
+from parity.catalogue import networks
+from parity.catalogue.recipes import EVALUATION_BATCH
 from parity.data.epoch_plan import batch_digest
 from parity.numerics.arrays import Arrays, pack, unpack
 from parity.runtime.trainer import Trainer
@@ -18,8 +19,6 @@ from parity.system import return_freed
 from parity.weights.state import digest, digests
 
 PROGRESS_SECONDS = 0.5
-
-EVALUATION_BATCH = 500
 
 
 def evaluation_parts(images: int, batch: int) -> list[slice]:
@@ -82,7 +81,7 @@ class Loop:
         facts = json.dumps({name: value for name, value in settings.items() if name != "precision"}, sort_keys=True)
         compiled_for = {name: array for name, array in data.items() if name != "test_labels"}
         made_for = f"{network} {seed} {facts} {digest(compiled_for)}"
-        large = sum(array.size for array in self._initial.values()) > LARGE
+        large = networks.network(network).params > networks.LARGE
         if made_for != self._made_for or (large and precision not in self._kept):
             self.forget_training()  # free the memory first
             self._made_for = made_for
@@ -107,14 +106,15 @@ class Loop:
         return {}
 
     def warm_up(self, arrays: Arrays) -> dict[str, Any]:
-        """Run the first step of an epoch's plan twice, for its time with and without compiling, and undo it.
+        """Run the first step of an epoch's plan, which compiles, and undo it.
+
+        One step is enough: no other step of a training has inputs of other shapes, so none is compiled later.
 
         Args:
             arrays: the plan, as in `train_epoch`.
 
         Returns:
-            `first_seconds` and `second_seconds`. The training has its initial weights afterwards, and no optimizer
-            state.
+            `seconds` of the step. The training has its initial weights afterwards, and no optimizer state.
 
         Raises:
             RuntimeError: no training was started in this worker.
@@ -122,15 +122,13 @@ class Loop:
         """
         trainer = self._current()
         plan = trainer.to_device(arrays)
-        seconds = []
-        for _ in range(2):
-            start = time.perf_counter()
-            trainer.step(plan, 0)
-            trainer.synchronize()
-            seconds.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        trainer.step(plan, 0)
+        trainer.synchronize()
+        seconds = time.perf_counter() - start
         trainer.load(self._initial)
         trainer.load_optimizer({})
-        return {"first_seconds": seconds[0], "second_seconds": seconds[1]}
+        return {"seconds": seconds}
 
     def train_epoch(
         self,
@@ -290,11 +288,12 @@ class Loop:
         Raises:
             RuntimeError: no training was started in this worker.
             StateError: weights that do not fit; nothing is written then.
-            ValueError: a memory of the optimizer that is not of this update rule; the weights are written by then.
+            ValueError: a memory of the optimizer that is not of this update rule; nothing is written then.
         """
-        trainer = self._current()
+        trainer, remembered = self._current(), unpack(arrays, "optimizer")
+        trainer.check_optimizer(remembered)
         trainer.load(unpack(arrays, "state"))
-        trainer.load_optimizer(unpack(arrays, "optimizer"))
+        trainer.load_optimizer(remembered)
         return {}
 
     def repeated_steps(self, arrays: Arrays) -> Callable[[int], None]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.error_causes import cause
 from parity.numerics.arrays import Arrays
 from parity.numerics.tolerance import Roundings
 from parity.printable import quoted
-from parity.runtime.targets import TargetError
 from parity.weights.state import all_finite
 
 HALF = ("float16", "bfloat16")

@@ -10,7 +10,7 @@ from parity.data.dataset import Dataset
 from parity.records.records import Overhead
 from parity.suite.recording import Keep
 from parity.suite.speed import LOOP_COMPARISONS, LoopComparison, overhead
-from parity.workers.client.timing import TransferTimes
+from parity.workers.client.timing import TransferSeconds
 from parity.workers.pool import Workers
 
 LARGE_NETWORK, TRANSFER_ROUNDS, TRANSFER_TARGET = "vgg16_imagenet", 15, 0.5
@@ -57,17 +57,17 @@ def test_overhead(
 
 
 @pytest.fixture(scope="session")
-def transfers(workers: Workers) -> dict[str, TransferTimes]:
-    """Bytes and seconds of every transfer in each framework, one after the other."""
+def transfers(workers: Workers) -> dict[str, TransferSeconds]:
+    """The seconds of every transfer in each framework, one after the other."""
     return {framework: workers[framework].time_transfer(LARGE_NETWORK, TRANSFER_ROUNDS) for framework in workers}
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("transfer", TRANSFERS)
 @pytest.mark.benchmark
-def test_transfer(framework: str, transfer: str, transfers: dict[str, TransferTimes], keep: Keep) -> None:
+def test_transfer(framework: str, transfer: str, transfers: dict[str, TransferSeconds], keep: Keep) -> None:
     """Records each transfer of a state compared with a plain copy of the same arrays."""
-    ratios = [copied / moved for moved, copied in transfers[framework].seconds[transfer]]
+    ratios = [copied / moved for moved, copied in transfers[framework][transfer]]
     record = Overhead(
         network=LARGE_NETWORK,
         framework=framework,

@@ -180,7 +180,7 @@ class _Run:
             trainer_settings(settings.recipe, batch=settings.batch, mode=settings.mode, precision=settings.precision),
         )
         plan = self._plan(0)
-        first_seconds = self.worker.warm_up(self.name, plan).first_seconds
+        first_seconds = self.worker.warm_up(self.name, plan)
         if saved is not None:
             self._go_on(saved)
         else:

@@ -40,25 +40,33 @@ class Layout:
             The view of `stored`, then that of `canonical`.
 
         Raises:
-            StateError: the two shapes do not correspond under this layout.
-            ValueError: an array of another rank, or rows that do not divide into `maps`.
+            StateError: the two shapes do not correspond under this layout: another rank, other extents, or rows that do
+                not divide into `maps`.
         """
-        if self.kind == "OIHW":
-            pair = stored.transpose(2, 3, 1, 0), canonical
-        elif self.kind == "OIK":
-            pair = stored.transpose(2, 1, 0)[None], canonical
-        elif self.kind == "CHW rows":
-            c, h, w = self.maps
-            pair = stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
-        elif self.kind == "OIHW 1x1":
-            pair = stored.reshape(stored.shape[:2]).T, canonical
-        elif self.kind in ("HWIO 1x1", "depthwise", "heads", "heads out", "row", "shared"):
-            pair = stored.reshape(self.canonical_shape(stored.shape)), canonical
-        else:
-            pair = stored, canonical
+        try:
+            pair = self._views(stored, canonical)
+        except ValueError as error:  # numpy's, of an array of another rank or size
+            raise self._unlike(stored.shape, canonical.shape) from error
         if pair[0].shape != pair[1].shape:
-            raise StateError(f"layout {self.kind}: stored {stored.shape} does not correspond to {canonical.shape}")
+            raise self._unlike(stored.shape, canonical.shape)
         return pair
+
+    def _views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.kind == "OIHW":
+            return stored.transpose(2, 3, 1, 0), canonical
+        if self.kind == "OIK":
+            return stored.transpose(2, 1, 0)[None], canonical
+        if self.kind == "CHW rows":
+            c, h, w = self.maps
+            return stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
+        if self.kind == "OIHW 1x1":
+            return stored.reshape(stored.shape[:2]).T, canonical
+        if self.kind in ("HWIO 1x1", "depthwise", "heads", "heads out", "row", "shared"):
+            return stored.reshape(self.canonical_shape(stored.shape)), canonical
+        return stored, canonical
+
+    def _unlike(self, stored: Sequence[int], canonical: Sequence[int]) -> StateError:
+        return StateError(f"layout {self.kind}: stored {stored} does not correspond to {canonical}")
 
     def canonical_shape(self, stored: Sequence[int]) -> tuple[int, ...]:
         """The canonical shape of an array that is stored with this shape.
@@ -70,12 +78,18 @@ class Layout:
             Of kernels (h, w, in, out) or (in, out); of as many elements.
 
         Raises:
-            ValueError: a kernel of another rank.
+            StateError: a kernel of another rank.
 
         Example:
             >>> Layout("OIHW").canonical_shape((64, 3, 7, 7))
             (7, 7, 3, 64)
         """
+        try:
+            return self._canonical_shape(stored)
+        except (ValueError, IndexError) as error:  # of a shape that has fewer or more extents
+            raise StateError(f"layout {self.kind}: stored {tuple(stored)} is of another rank") from error
+
+    def _canonical_shape(self, stored: Sequence[int]) -> tuple[int, ...]:
         if self.kind == "OIHW":
             out, into, height, width = stored
             return height, width, into, out
@@ -108,7 +122,7 @@ class Layout:
             C-contiguous, of the same dtype.
 
         Raises:
-            ValueError: an array of another rank, or rows that do not divide into `maps`.
+            StateError: an array of another rank, or rows that do not divide into `maps`.
 
         Example:
             >>> Layout("OIHW").read(np.zeros((64, 3, 7, 7), np.float32)).shape

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from parity.system import ROOT
 from parity.workers.frameworks import FRAMEWORKS
 
 OWN_ENVIRONMENTS = "frameworks"  # a folder of this environment; in it one environment for each framework that has one
@@ -48,13 +49,12 @@ def shared_threads(pairs: int = 1) -> int:
     return max(1, default_threads() // (len(FRAMEWORKS) * pairs))
 
 
-def packages_folder(root: Path, scratch: Path) -> str:
+def packages_folder(scratch: Path) -> str:
     """Make a folder with links to the packages that a worker imports, for a worker with another Python.
 
     Other packages that are installed beside the suite belong to the suite's Python, and a worker must not import them.
 
     Args:
-        root: the folder that holds the packages.
         scratch: the worker's own temporary folder, in which the new one is made.
 
     Returns:
@@ -66,5 +66,5 @@ def packages_folder(root: Path, scratch: Path) -> str:
     folder = scratch / "packages"
     folder.mkdir()
     for package in ("parity", *(framework.package for framework in FRAMEWORKS.values())):
-        (folder / package).symlink_to(root / package, target_is_directory=True)
+        (folder / package).symlink_to(ROOT / package, target_is_directory=True)
     return str(folder)

@@ -216,7 +216,7 @@ class Worker(Client):
         assert self._scratch is not None
         root = str(ROOT)
         if interpreter != sys.executable:
-            root = packages_folder(ROOT, self._scratch.path)
+            root = packages_folder(self._scratch.path)
         path = os.environ.get("PYTHONPATH")
         return (
             os.environ

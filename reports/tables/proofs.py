@@ -112,7 +112,7 @@ def level_table(verdicts: Sequence[NetworkVerdict], level: int) -> str | None:
 
 
 def proofs_table(labelled: Sequence[tuple[str, Proof]]) -> str | None:
-    """As `training_table`, of proofs with the name of what each is of."""
+    """As `level_table`, of proofs with the name of what each is of."""
     proofs = [proof for _, proof in labelled]
     if not proofs:
         return None

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.catalogue.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
 from parity.cli.doctor import try_out
 from parity.data.dataset import Dataset
 from parity.migration.pair import ModelPair
 from parity.migration.specs import FIRST, SECOND
-from parity.runtime.targets import TargetError
 from parity.workers.environment import collect
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
@@ -263,8 +263,8 @@ def test_a_tensor_s_memory_is_writeable_shared_and_kept_alive() -> None:
 
 KNOWN = """
 def known():
-    from paddle_impl.kinds import PRESENT_FUNCTIONS
-    return {name: len(functions) for name, functions in PRESENT_FUNCTIONS.items()}
+    from paddle_impl.kinds import registry
+    return {name: len(functions) for name, functions in registry.called.items()}
 
 VERBS["known"] = known
 """

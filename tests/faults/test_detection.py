@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 
 from parity.catalogue.networks import NETWORKS, network
-from parity.catalogue.recipes import RECIPES
+from parity.catalogue.recipes import EVALUATION_BATCH, RECIPES
 from parity.catalogue.traps import FAULTS, TRAPS, Fault, FaultName
 from parity.data.dataset import Dataset
 from parity.diagnosis import hypotheses
@@ -29,7 +29,6 @@ from parity.proofs.optimizer import OPTIMIZERS, rule_recipe
 from parity.records.detection_rates import margin, rates_of
 from parity.records.levels import LEVELS
 from parity.records.records import ControlRun, Detection
-from parity.runtime.training_loop import EVALUATION_BATCH
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -344,7 +343,7 @@ def batch_norm(x, name, facts):
 def test_a_worker_that_dies_over_the_diagnosis_does_not_cost_the_failed_proof(
     faulty_pair: FaultyPair, dataset: Dataset
 ) -> None:
-    pair = faulty_pair("tensorflow", {"tf_impl.steps": MUTE, "tf_impl.layers": EPSILON})
+    pair = faulty_pair("tensorflow", {"tf_impl.probes": MUTE, "tf_impl.layers": EPSILON})
     (proof,) = prove(ProofContext(pair, network("mini_inception"), dataset), (2,))
     assert not proof.passed
     assert proof.gap is not None

@@ -91,34 +91,36 @@ def padded() -> keras.Model:
 class Functions(keras.Model):
     """Calls functions where others have layers, and branches that it runs in another order than its twin."""
 
-    def __init__(self) -> None:
+    def __init__(self, hard: bool) -> None:
         super().__init__()
         self.first = layers.Conv2D(6, 3, padding="same", name="first")
         self.short = layers.Conv2D(6, 1, name="short")
         self.long = layers.Conv2D(6, 1, name="long_one")
         self.longer = layers.Conv2D(6, 3, padding="same", name="long_two")
         self.logits = layers.Dense(4, name="logits")
-        self.act = tf.nn.relu
+        self.act = keras.ops.hard_silu if hard else tf.nn.relu
+        self.hard = hard
 
     def call(self, x: Any) -> Any:
         x = self.act(self.first(x))
-        x = self.short(x) + self.longer(tf.nn.relu(self.long(x)))
+        y = self.long(x)
+        x = self.short(x) + self.longer(keras.activations.hard_sigmoid(y) if self.hard else tf.nn.relu(y))
         return self.logits(tf.reduce_mean(x, axis=[1, 2]))
 
 
-def functions() -> keras.Model:
-    return Functions()
+def functions(hard: bool = False) -> keras.Model:
+    return Functions(hard)
 
 
-def composed() -> keras.Model:
-    """Hard swish and hard sigmoid of several functions, as in Keras's MobileNetV3."""
+def composed(single: bool = False) -> keras.Model:
+    """Hard swish and hard sigmoid of several functions, as in Keras's MobileNetV3; or of one function each."""
 
     def hard_sigmoid(x: Any) -> Any:
-        return layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+        return keras.ops.hard_sigmoid(x) if single else layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
 
     x = inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, name="conv")(x)
-    x = layers.Multiply(name="swish")([x, hard_sigmoid(x)])
+    x = keras.ops.hard_swish(x) if single else layers.Multiply(name="swish")([x, hard_sigmoid(x)])
     gate = layers.Conv2D(4, 1, name="gate")(layers.GlobalAveragePooling2D(keepdims=True, name="means")(x))
     x = layers.Flatten(name="rows")(layers.Multiply(name="gated")([x, hard_sigmoid(gate)]))
     return keras.Model(inputs, layers.Dense(4, name="logits")(x))

@@ -125,20 +125,21 @@ def nested(softmax: bool = False) -> nn.Layer:
 class Functions(nn.Layer):
     """Runs its long branch first."""
 
-    def __init__(self) -> None:
+    def __init__(self, hard: bool) -> None:
         super().__init__()
+        self.hard = hard
         self.a, self.b, self.c = nn.Conv2D(3, 6, 3, padding=1), nn.Conv2D(6, 6, 1), nn.Conv2D(6, 6, 3, padding=1)
         self.d, self.e = nn.Conv2D(6, 6, 1), nn.Linear(6, 4)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        x = F.relu(self.a(x))
-        y = self.c(F.relu(self.b(x)))
+        x = (F.hardswish if self.hard else F.relu)(self.a(x))
+        y = self.c((F.hardsigmoid if self.hard else F.relu)(self.b(x)))
         y += self.d(x)
         return self.e(y.mean([2, 3]))
 
 
-def functions() -> nn.Layer:
-    return Functions()
+def functions(hard: bool = False) -> nn.Layer:
+    return Functions(hard)
 
 
 class Composed(nn.Layer):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
@@ -19,7 +20,6 @@ from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.records.records import Migration
-from parity.runtime.targets import TargetError
 from parity.workers.pool import Workers
 from tests.command_line import ROOT
 
@@ -63,7 +63,9 @@ def causes_of(migration: Migration) -> set[tuple[str, str]]:
         ("nested()", "last()", (8, 8, 3), 4, {}),
         ("padded()", "padded()", (8, 8, 3), 4, {}),
         ("functions()", "functions()", (8, 8, 3), 9, {}),
+        ("functions(hard=True)", "functions(hard=True)", (8, 8, 3), 9, {}),
         ("composed()", "composed()", (8, 8, 3), 7, {}),
+        ("composed(single=True)", "composed()", (8, 8, 3), 7, {}),
         ("shared()", "shared()", (8, 8, 3), 4, {}),
         ("twins()", "twins()", (8, 8, 3), 5, {}),
         ("unbuilt()", "nested()", (8, 8, 3), 4, {}),

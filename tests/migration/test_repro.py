@@ -19,10 +19,10 @@ from typer.testing import CliRunner, Result
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.kinds import ACTIVATIONS, KINDS, compute
+from parity.kinds.graph import Step
 from parity.migration.repro import write_repro
 from parity.migration.repro_scripts import DifferingLayer, own_layout
 from parity.migration.specs import FIRST, SECOND
-from parity.runtime.graph import Step
 from parity.workers.pool import Workers
 
 KERAS_NETS = """

@@ -100,7 +100,7 @@ def layers_of(model):  # mini_inception: a stage that is called something else
 
 FAULTS = {
     "tensorflow": ("tensorflow", {"tf_impl.layers": TENSORFLOW_LAYERS}),
-    "paddle": ("paddle", {"paddle_impl.layers": PADDLE_LAYERS, "paddle_impl.steps": PADDLE_DEATH}),
+    "paddle": ("paddle", {"paddle_impl.layers": PADDLE_LAYERS, "paddle_impl.probes": PADDLE_DEATH}),
     "transfer": (
         "paddle",
         {"parity.weights.layout": TRANSPOSED, "paddle_impl.weights": SWAPPED + RENAMED},

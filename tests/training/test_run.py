@@ -20,6 +20,7 @@ from parity.numerics.tolerance import derive_limits, perturb
 from parity.training.run import Outcome, Progress, Settings, train
 from parity.weights.initializers import training_state
 from parity.weights.state import State
+from parity.workers.errors import WorkerError
 from parity.workers.pool import Workers
 from parity.workers.worker import Worker
 
@@ -55,6 +56,23 @@ def trained_weights(
         worker.train_epoch(name, plan)
         exported.append(worker.export_training(name).arrays)
     return exported
+
+
+def test_what_a_training_cannot_go_on_from_changes_nothing(workers: Workers, dataset: Dataset) -> None:
+    """A memory of another update rule, with weights that fit; weights without an array, with a memory that fits."""
+    for worker in (workers[name] for name in workers):
+        trained_weights([worker], dataset, "lenet5", "paddle_vgg", [1e-3])
+        before, exported = worker.digest_training("lenet5"), worker.export_training("lenet5", optimizer=True)
+        state = {name: array + 1 for name, array in exported.state.items()}
+        memory = {name: array + 1 for name, array in exported.optimizer.items()}
+        of_another_rule = {name.replace("velocity/", "m/"): array for name, array in memory.items()}
+        for arrays, says in (
+            (pack(state=state, optimizer=of_another_rule), "are missing or extra"),
+            (pack(state=dict(list(state.items())[1:]), optimizer=memory), "missing: "),
+        ):
+            with pytest.raises(WorkerError, match=says):
+                worker.load_training("lenet5", arrays)
+            assert worker.digest_training("lenet5") == before
 
 
 @pytest.mark.parametrize(

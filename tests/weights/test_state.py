@@ -133,6 +133,10 @@ def test_write_takes_a_view_in_any_memory_order() -> None:
         (SAME, (6,), (2, 3)),
         (SAME, (1, 3), (3,)),  # no squeeze
         (SAME, (3, 3), (1, 3)),  # no broadcast
+        (Layout("OIHW"), (4, 3, 5), (5, 3, 4)),
+        (Layout("OIK"), (4, 3), (3, 4)),
+        (Layout("CHW rows", (3, 2, 2)), (13, 4), (13, 4)),
+        (Layout("OIHW 1x1"), (4, 3, 2, 1), (3, 4)),
     ],
     ids=str,
 )
@@ -143,6 +147,22 @@ def test_shapes_that_do_not_correspond_are_refused_not_reshaped(
     with pytest.raises(StateError, match="does not correspond"):
         layout.write(np.zeros(canonical, np.float32), memory)
     assert (memory == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("layout", "stored"),
+    [
+        (Layout("OIHW"), (4, 3, 5)),
+        (Layout("depthwise"), (3, 3, 4)),
+        (Layout("heads"), (4,)),
+        (Layout("OIK"), (4, 3)),
+        (Layout("CHW rows", (3, 2, 2)), (13, 4)),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_stored_in_a_layout_is_not_read(layout: Layout, stored: tuple[int, ...]) -> None:
+    with pytest.raises(StateError, match=f"layout {layout.kind}: stored"):
+        layout.read(np.zeros(stored, np.float32))
 
 
 ENTRIES = [

@@ -86,6 +86,10 @@ FUNCTIONS = {
     "sigmoid": Function(((tf.nn, "sigmoid"), (tf, "sigmoid"), (keras.ops, "sigmoid")), _named),
     "tanh": Function(((tf.nn, "tanh"), (tf, "tanh"), (keras.ops, "tanh")), _named),
     "silu": Function(((tf.nn, "silu"), (keras.ops, "silu")), _named),
+    "hard_silu": Function(
+        ((keras.ops, "hard_silu"), (keras.ops, "hard_swish"), (keras.activations, "hard_silu")), _named
+    ),
+    "hard_sigmoid": Function(((keras.ops, "hard_sigmoid"), (keras.activations, "hard_sigmoid")), _named),
     "softmax": Function(((tf.nn, "softmax"), (keras.ops, "softmax")), _named),
     "log_softmax": Function(((tf.nn, "log_softmax"), (keras.ops, "log_softmax")), _named),
     "softplus": Function(((tf.nn, "softplus"), (tf.math, "softplus"), (keras.ops, "softplus")), _named),

@@ -47,7 +47,7 @@ LAYERS = {
 }
 
 
-def _script(kind: Conv, shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _conv_script(kind: Conv, shapes: Mapping[str, tuple[int, ...]]) -> str:
     if kind.groups > 1 and shapes["kernel"][2] == 1 and len(set(pair(kind.stride))) == 1:
         return (
             "y = tf.nn.depthwise_conv2d(\n"
@@ -62,4 +62,4 @@ def _transposed_script(kind: ConvTranspose, _: Any) -> str:
     return 'y = tf.nn.conv2d_transpose(x, kernel, {full}, {stride}, "VALID")\ny = y[:, {rows}, {columns}]'
 
 
-SCRIPTS = {"conv": _script, "conv_transpose": _transposed_script}
+SCRIPTS = {"conv": _conv_script, "conv_transpose": _transposed_script}

@@ -16,18 +16,25 @@ from tf_impl.kinds.geometry import both, padding_of, sides
 layers = keras.layers
 
 
-def _pool(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
+def _layer_windows(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
     window, stride = both(x, layer.pool_size), both(x, layer.strides)
     padding = padding_of(layer.padding, x, y, window, stride, [1, 1])
-    what = "max" if isinstance(layer, (layers.MaxPooling1D, layers.MaxPooling2D)) else "average"
-    return of_windows(what, {"window": window, "stride": stride, "padding": padding}, sides(x.shape))
+    return {"window": window, "stride": stride, "padding": padding}
+
+
+def _max(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
+    return of_windows("max", _layer_windows(layer, x, y), sides(x.shape))
+
+
+def _average(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
+    return of_windows("average", _layer_windows(layer, x, y), sides(x.shape))
 
 
 LAYERS = {
-    layers.MaxPooling1D: Layer(_pool),
-    layers.MaxPooling2D: Layer(_pool),
-    layers.AveragePooling1D: Layer(_pool),
-    layers.AveragePooling2D: Layer(_pool),
+    layers.MaxPooling1D: Layer(_max),
+    layers.MaxPooling2D: Layer(_max),
+    layers.AveragePooling1D: Layer(_average),
+    layers.AveragePooling2D: Layer(_average),
     layers.GlobalMaxPooling1D: Layer(plain(GlobalMaxPool)),
     layers.GlobalMaxPooling2D: Layer(plain(GlobalMaxPool)),
     layers.GlobalAveragePooling1D: Layer(plain(GlobalAveragePool)),
@@ -52,7 +59,7 @@ FUNCTIONS = {
 PADDED = 'tf.pad(x, {pads}), {window}, {stride}, "VALID")'
 
 
-def _average(kind: AveragePool, _: Any) -> str:
+def _average_script(kind: AveragePool, _: Any) -> str:
     lines = f"y = tf.nn.avg_pool2d({PADDED}"
     if kind.count_padding or not np.any(kind.padding):
         return lines
@@ -62,7 +69,7 @@ def _average(kind: AveragePool, _: Any) -> str:
 
 SCRIPTS = {
     "max_pool": "y = tf.nn.max_pool2d(" + PADDED.replace("{pads}", "{pads}, constant_values=-np.inf"),
-    "average_pool": _average,
+    "average_pool": _average_script,
     "global_max_pool": "y = tf.reduce_max(x, [1, 2])",
     "global_average_pool": "y = tf.reduce_mean(x, [1, 2])",
 }

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from parity.catalogue.targets import TargetError, parse
 from parity.error_causes import cause
 from parity.printable import quoted
 from parity.runtime import targets
@@ -37,24 +38,22 @@ def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
             model.load_weights(path)
     except Exception as error:
         if advice := _unsafe(error):
-            raise targets.TargetError(
-                f"{path} {advice} Give its weights alone: model.save_weights('x.weights.h5')."
-            ) from error
-        raise targets.TargetError(
+            raise TargetError(f"{path} {advice} Give its weights alone: model.save_weights('x.weights.h5').") from error
+        raise TargetError(
             f"{path} does not fit the model: {cause(error)}. Expected the weights of this model as Keras 3 saves them "
             "(.weights.h5, or a .keras file of the same model)."
         ) from error
     # Keras casts half precision, and skips layers that the model lacks, without an error
     if half := [name for name, (dtype, _) in types.items() if dtype in HALF]:
-        raise targets.TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
+        raise TargetError(f"{path}: {half[0]!r} is {types[half[0]][0]}; expected float32: convert it first")
     floats = [variable for variable in model.weights if counts(variable) and str(variable.dtype).startswith("float")]
     own = sum(int(np.prod(variable.shape)) for variable in floats)
     held = sum(size for name, (dtype, size) in types.items() if dtype.startswith("float"))
     if held > own:
-        raise targets.TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
+        raise TargetError(f"{path} does not fit the model: it holds {held:,} numbers, the model {own:,}")
     if held < own:  # Keras converts anything to numbers, without an error
         odd = next((f": {quoted(name)} is {kind}" for name, (kind, _) in types.items() if kind[:5] != "float"), "")
-        raise targets.TargetError(
+        raise TargetError(
             f"{path}: {own - held:,} of the model's {own:,} numbers are no floating-point numbers in the file{odd}; "
             "expected float32: save the model in float32"
         )
@@ -84,7 +83,7 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
     Raises:
         TargetError: a target that gives no `keras.Model` of one input and one output, or weights that do not fit it.
     """
-    target = targets.parse(spec.target)
+    target = parse(spec.target)
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
@@ -100,13 +99,13 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
             model = targets.call(target, offered)
         if not isinstance(model, keras.Model):
             kind = f"{type(model).__module__}.{type(model).__name__}"
-            raise targets.TargetError(f"{spec.target!r}: expected a keras.Model, found {kind}")
+            raise TargetError(f"{spec.target!r}: expected a keras.Model, found {kind}")
         if not model.built:
             model(tf.constant(spec.example().astype("int32" if spec.tokens else dtype)), training=False)
-    except targets.TargetError:
+    except TargetError:
         raise
     except Exception as error:
-        raise targets.TargetError(spec.does_not_run(error)) from error
+        raise TargetError(spec.does_not_run(error)) from error
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)
@@ -116,7 +115,7 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
     _require_halfless(model, spec)
     odd = [variable.path for variable in model.weights if counts(variable) and str(variable.dtype) != dtype]
     if odd:
-        raise targets.TargetError(f"{spec.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
+        raise TargetError(f"{spec.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
     if rounded:
         round_constants(model)
     if dtype == "float64":
@@ -128,7 +127,7 @@ def _require_one(model: keras.Model, spec: BuildSpec) -> None:
     for what, tensors in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
         if tensors is not None and len(tensors) > 1:
             names = ", ".join(getattr(tensor, "name", "?") for tensor in tensors)
-            raise targets.TargetError(
+            raise TargetError(
                 f"{spec.target!r}: expected one {what}, found {len(tensors)} ({names}). Wrap it in a model with one."
             )
 
@@ -141,9 +140,9 @@ def _require_halfless(model: keras.Model, spec: BuildSpec) -> None:
 
 def _load(path: Path) -> keras.Model:
     if not path.exists():
-        raise targets.TargetError(f"{path}: no such file; expected a model that Keras saved (.keras or .h5)")
+        raise TargetError(f"{path}: no such file; expected a model that Keras saved (.keras or .h5)")
     if path.name.endswith((".weights.h5", ".pdparams", ".safetensors")):
-        raise targets.TargetError(
+        raise TargetError(
             f"{path} holds weights and no model: expected package.module:callable or a .keras file; give the weights "
             "with --tensorflow-weights"
         )
@@ -151,12 +150,12 @@ def _load(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         if advice := _unsafe(error):
-            raise targets.TargetError(
+            raise TargetError(
                 f"{path} {advice} If you trust it, write a function that loads it so, and give that as the target: "
                 f"`def net(): return keras.models.load_model({str(path)!r}, safe_mode=False)` in mine.py, then "
                 "mine:net. Or put a layer of Keras in the place of the Lambda, and save."
             ) from error
-        raise targets.TargetError(
+        raise TargetError(
             f"{path} cannot be loaded by Keras: {cause(error)}. A model with classes of your own is given as "
             "package.module:callable that imports them and returns the loaded model."
         ) from error

@@ -11,10 +11,10 @@ import keras
 import tensorflow as tf
 
 from parity.runtime import trace
-from parity.runtime.trace import Facts, LayerCall, Readers
-from parity.runtime.tracing import Sides, TracedStep, tensors_of
+from parity.runtime.trace import LayerCall, Readers
+from parity.runtime.traced_steps import Sides, TracedStep, tensors_of
 from parity.weights.layout import Layout
-from tf_impl.kinds import PRESENT_FUNCTIONS, arrays_of, known, of_function, of_layer
+from tf_impl.kinds import registry
 from tf_impl.kinds.activation import of_activation
 from tf_impl.kinds.attention import attended
 from tf_impl.kinds.conv import convolution
@@ -36,7 +36,7 @@ WITH_ACTIVATION = (
 class Trace(trace.Trace):
     """What one run of a Keras model reached, in order."""
 
-    readers = Readers(tf.Tensor, PRESENT_FUNCTIONS, known, attended, of_layer, arrays_of)
+    readers = Readers(tf.Tensor, registry, attended)
 
     def __init__(self, model: keras.Model, x: tf.Tensor, *, training: bool) -> None:
         super().__init__(model, x, training=training)
@@ -83,7 +83,7 @@ class Trace(trace.Trace):
         return super()._layer(call, layer, args, kwargs)
 
     def _readable(self, layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        return known(layer) and len(args) == 1 and layer is not self._top
+        return registry.known(layer) and len(args) == 1 and layer is not self._top
 
     def _known(
         self, call: LayerCall, layer: keras.layers.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -94,7 +94,7 @@ class Trace(trace.Trace):
             result = call(layer, *args, **kwargs)
         several = isinstance(args[0], (list, tuple))
         run = (lambda *xs: call(layer, list(xs))) if several else (lambda x: call(layer, x, **kwargs))
-        self._add(path, *of_layer(layer, args[0], result), tensors_of(args, tf.Tensor), result, run, layer)
+        self._add(path, *registry.of_layer(layer, args[0], result), tensors_of(args, tf.Tensor), result, run, layer)
         return result
 
     def _product(
@@ -121,7 +121,7 @@ class Trace(trace.Trace):
             numbers = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1], "groups": 1}
             self._add(path, "conv", numbers, [x], product, lambda x: _pointwise(layer, x), layer)
         else:
-            self._add(path, *of_layer(layer, x, product), [x], product, bare, layer)
+            self._add(path, *registry.of_layer(layer, x, product), [x], product, bare, layer)
         if activation is not None and activation is not keras.activations.linear:
             kind = of_activation(activation)
             self._add(f"{path}.activation", kind.name, kind.numbers(), [product], result, activation)
@@ -144,9 +144,6 @@ class Trace(trace.Trace):
             return call(layer, query, value, key=key)
 
         return attend
-
-    def _of_function(self, name: str, given: dict[str, Any], x: tf.Tensor, y: tf.Tensor) -> Facts:
-        return of_function(name, given, x, y) if name in PRESENT_FUNCTIONS else ("other", {"type": name})
 
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from parity.catalogue.targets import TargetError
 from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import flattened_1x1
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_host import Host
 from parity.runtime.model_state import Slot
-from parity.runtime.targets import TargetError
 from parity.weights.layout import Layout
 from tf_impl import weights
 from tf_impl.user_models.building import build_model, counts, set_weights

@@ -33,8 +33,8 @@ class KindRequests(Requests):
         """Statements on a layer that make it compute what another one does, empty where none is known.
 
         Args:
-            wanted: what it should compute.
-            found: what it computes.
+            expected: what it should compute.
+            actual: what it computes.
             row: whether both are of sequences.
 
         Returns:

@@ -39,18 +39,18 @@ class ModelRequests(Requests):
         """
         return self.call("round_trip", network=network, arrays=arrays).arrays
 
-    def probe_layers(self, network: str, arrays: Arrays, dtype: str = "float64") -> Arrays:
+    def probe_layers(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
         """The outputs of single layers in inference.
 
         Args:
             network: its name.
-            arrays: the groups `state`, all of it, and `input`, by layer, in `dtype`.
             dtype: of the model.
+            arrays: the groups `state`, all of it, and `input`, by layer, in `dtype`.
 
         Returns:
             The outputs by layer, in `dtype`.
         """
-        return self.call("probe_layers", network=network, arrays=arrays, dtype=dtype).arrays
+        return self.call("probe_layers", network=network, dtype=dtype, arrays=arrays).arrays
 
     def probe_batch_norms(self, network: str, dtype: str, arrays: Arrays) -> Arrays:
         """Single batch norms in training mode.

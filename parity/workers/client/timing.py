@@ -27,18 +27,7 @@ class StartedTiming:
     step_seconds: float
 
 
-@dataclass(frozen=True)
-class TransferTimes:
-    """The seconds of the transfers of one state between numpy, the framework and a file.
-
-    Attributes:
-        bytes: of the state.
-        seconds: by transfer ("export", "load", "save file", "load file") and round: of the transfer, and of a plain
-            copy.
-    """
-
-    bytes: int
-    seconds: dict[str, list[tuple[float, float]]]
+TransferSeconds = dict[str, list[tuple[float, float]]]  # by transfer, a pair a round
 
 
 class TimingRequests(Requests):
@@ -71,16 +60,19 @@ class TimingRequests(Requests):
         """
         return float(self.call("time_steps", network=network, what=what, steps=steps).result["seconds"])
 
-    def time_transfer(self, network: str, rounds: int) -> TransferTimes:
-        """Time every transfer of a state.
+    def time_transfer(self, network: str, rounds: int) -> TransferSeconds:
+        """Time every transfer of a state between numpy, the framework and a file.
 
         Args:
             network: whose state it is.
             rounds: how often.
+
+        Returns:
+            By transfer ("export", "load", "save file", "load file") and round, the seconds of the transfer and of a
+            plain copy.
         """
         result = self.call("time_transfer", network=network, rounds=rounds).result
-        pairs = {
+        return {
             transfer: [(moved, copied) for moved, copied in rounds_seconds]
             for transfer, rounds_seconds in result["seconds"].items()
         }
-        return TransferTimes(result["bytes"], pairs)

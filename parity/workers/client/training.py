@@ -22,14 +22,6 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 
 @dataclass(frozen=True)
-class WarmUp:
-    """Seconds of the first step, including compilation, and of the second."""
-
-    first_seconds: float
-    second_seconds: float
-
-
-@dataclass(frozen=True)
 class EpochProgress:
     """How far an epoch has come: steps done, and their mean loss and accuracy."""
 
@@ -133,14 +125,18 @@ class TrainingRequests(Requests):
         mode: str = reply.result["mode"]
         return mode
 
-    def warm_up(self, network: str, arrays: Arrays) -> WarmUp:
-        """Run the first step of a plan twice, for its time with and without compilation, and restore the state.
+    def warm_up(self, network: str, arrays: Arrays) -> float:
+        """Run the first step of a plan, which compiles, and restore the state.
 
         Args:
             network: its name.
             arrays: the plan.
+
+        Returns:
+            The seconds that the step took.
         """
-        return WarmUp(**self.call("warm_up", network=network, arrays=arrays).result)
+        seconds: float = self.call("warm_up", network=network, arrays=arrays).result["seconds"]
+        return seconds
 
     def train_epoch(
         self,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 
 class TracedModel(TypedDict):
-    """A traced model as plain JSON values; `parity.runtime.graph.Graph.from_dict` reads them."""
+    """A traced model as plain JSON values; `parity.kinds.graph.Graph.from_dict` reads them."""
 
     steps: list[dict[str, Any]]
     output: int

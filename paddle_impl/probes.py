@@ -10,6 +10,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl.twin import twin
+from paddle_impl.weights import rows_from_hwc, rows_to_hwc
 from parity.numerics.arrays import Arrays
 from parity.runtime.model_state import Slot
 from parity.runtime.probes import Gradients, ProofProbes
@@ -23,8 +24,7 @@ class Probes(ProofProbes):
         if array.ndim == 4:
             array = array.transpose(0, 3, 1, 2)
         elif layer is not None and getattr(layer, "maps", None) is not None:
-            c, h, w = layer.maps
-            array = array.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(len(array), -1)
+            array = rows_from_hwc(array, layer.maps)
         return paddle.to_tensor(np.ascontiguousarray(array))
 
     @paddle.no_grad()
@@ -99,7 +99,7 @@ def _canonical(output: paddle.Tensor, layer: nn.Layer | None = None) -> np.ndarr
     if array.ndim == 4:
         array = array.transpose(0, 2, 3, 1)
     elif layer is not None and getattr(layer, "maps", None) is not None:
-        array = array.reshape(-1, *layer.maps).transpose(0, 2, 3, 1).reshape(len(array), -1)
+        array = rows_to_hwc(array, layer.maps)
     return np.ascontiguousarray(array)
 
 

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from parity.catalogue.recipes import EVALUATION_BATCH
 from parity.numerics.arrays import Arrays
 from parity.runtime.model_state import Slot
 from parity.runtime.probes import Gradients, ProofProbes
-from parity.runtime.training_loop import EVALUATION_BATCH
 from tf_impl.twin import twin
 
 

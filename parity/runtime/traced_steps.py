@@ -1,33 +1,25 @@
-"""What tracing a model takes in either framework: calls made again, names, and paddings merged into their layers."""
+"""The steps that a trace finds in either framework: calls made again, names, and paddings merged into their layers."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import itertools
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from parity.kinds import of
-from parity.numerics.geometry import used_padding
-from parity.runtime.graph import INPUT, UNKNOWN
-from parity.runtime.targets import TargetError
+from parity.kinds.graph import INPUT, UNKNOWN
+from parity.numerics.geometry import Sides, used_padding
 from parity.weights.layout import Layout
-
-P = ParamSpec("P")
-
-R = TypeVar("R")
-
-Sides = Callable[[Sequence[int]], list[int]]  # from a shape, batch included, to height and width
 
 
 @dataclass
 class TracedStep:
-    """One layer or function as it ran: the same facts as `parity.runtime.graph.Step`, and how to run it again.
+    """One layer or function as it ran: the same facts as `parity.kinds.graph.Step`, and how to run it again.
 
     Tensors and layers are the framework's own.
     """
@@ -45,70 +37,6 @@ class TracedStep:
 
 
 S = TypeVar("S", bound=TracedStep)
-
-
-def present(table: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, tuple[tuple[Any, str], ...]]:
-    """The table of functions, by the module and the name they are called by, without those that this version lacks.
-
-    Args:
-        table: by the suite's name of a function, pairs (module or class, attribute).
-
-    Returns:
-        The pairs that exist; a function of which none does is left out.
-    """
-    available = {
-        kind: tuple(location for location in locations if hasattr(*location)) for kind, locations in table.items()
-    }
-    return {kind: locations for kind, locations in available.items() if locations}
-
-
-def absent(table: Mapping[str, Sequence[tuple[Any, str]]]) -> list[str]:
-    """The full names of what `present` leaves out.
-
-    Args:
-        table: as there.
-
-    Returns:
-        Module or class and attribute, such as "paddle.nn.functional.relu", in the order of the table.
-    """
-    return [
-        f"{owner.__name__}.{name}"
-        for locations in table.values()
-        for owner, name in locations
-        if not hasattr(owner, name)
-    ]
-
-
-def reader(framework: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates what reads a layer or function, its first argument, of this framework and version.
-
-    What fails there is neither the user's model nor the input, and the message says so.
-
-    Args:
-        framework: name and version, for the message ("Keras 3.5.0").
-
-    Returns:
-        The decorator.
-
-    Raises:
-        TargetError: by the decorated function, for any exception in it; that one is its cause.
-    """
-
-    def decorate(read: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(read)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return read(*args, **kwargs)
-            except Exception as error:
-                what = args[0] if isinstance(args[0], str) else type(args[0]).__name__
-                raise TargetError(
-                    f"the suite does not understand {what!r} as {framework} has it: {type(error).__name__}: {error}. "
-                    "Your model and its input are not at fault: please report this message."
-                ) from error
-
-        return guarded
-
-    return decorate
 
 
 def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:

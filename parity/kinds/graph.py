@@ -1,13 +1,12 @@
 """A model that the suite did not write, in neutral terms: its steps, their numbers and arrays, and how they connect.
 
-Workers trace such a model by running it (`*_impl/tracing.py`) and send the result as plain JSON;
+Workers trace such a model by running it (`*_impl/user_models/tracing.py`) and send the result as plain JSON;
 `parity.migration.matching` aligns two of these.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,17 +36,9 @@ class Step:
         """What it computes."""
         return of(self.kind, self.numbers)
 
-    def as_dict(self) -> dict[str, Any]:
-        """As plain JSON values.
-
-        Returns:
-            By field; tuples become lists in JSON, which `from_dict` undoes.
-        """
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Step:
-        """What `as_dict` gave, after a way through JSON.
+        """From a worker's description, a way through JSON, which makes lists of tuples.
 
         Args:
             values: by field; lists or tuples.
@@ -96,21 +87,3 @@ class Graph:
             list(values["stray"]),
             list(values["opaque"]),
         )
-
-
-def few(names: Iterable[str], shown: int = 3) -> str:
-    """The first names of many, and how many more there are.
-
-    Args:
-        names: in order.
-        shown: how many are named at most.
-
-    Returns:
-        One line; empty for no names.
-
-    Example:
-        >>> few(["a", "b", "c", "d", "e"])
-        'a, b, c and 2 more'
-    """
-    listed = list(names)
-    return ", ".join(listed[:shown]) + (f" and {len(listed) - shown} more" if len(listed) > shown else "")
