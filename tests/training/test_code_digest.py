@@ -27,7 +27,7 @@ TWINS = [framework.package for framework in FRAMEWORKS.values()]
 DO_NOT_COUNT = {
     "twin": "faults kinds networks probes timing training_faults user_models verbs",  # the family's file counts alone
     "parity": "error_causes kinds printable records system termination workers",  # carry and keep what others compute
-    "parity.catalogue": "counting designs entries networks resnets targets titles traps user_models versions",  # by value
+    "parity.catalogue": "counting designs entries networks resnets targets titles traps user_models versions",  # values
     "parity.data": "dataset",  # by its digest
     "parity.numerics": "comparison geometry losses tolerance",  # for proofs and users' models, as what follows
     "parity.runtime": "fault_session hosted_model model_host optimizer_alone precision probes targets timing "
