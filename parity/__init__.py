@@ -1,7 +1,8 @@
 """Parity of PaddlePaddle and TensorFlow 2 models: catalogue, transfer, comparison, proofs and benchmarks.
 
 Nothing in this package imports a framework; each framework lives in a worker process of its own. What a program calls
-is here: `check` and `compare`, and the records that they return. Everything else may change with any version.
+is here: `check` and `compare`, the records that they return and the errors that they raise. Everything else may change
+with any version.
 
 Example:
     >>> import parity
@@ -14,15 +15,26 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Diagnosis", "Migration", "Proof", "__version__", "check", "compare"]
+# by name: the module in which it is defined
+_PUBLIC = {
+    "check": "parity.api",
+    "compare": "parity.api",
+    "Diagnosis": "parity.records.records",
+    "Migration": "parity.records.records",
+    "Proof": "parity.records.records",
+    "MatchError": "parity.migration.matching",
+    "TargetError": "parity.catalogue.targets",
+    "UnknownNetworkError": "parity.catalogue.networks",
+    "WorkerError": "parity.workers.errors",
+}
+
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: a worker and `parity --help` need none of this."""
     import importlib
 
-    if name in ("check", "compare"):
-        return getattr(importlib.import_module("parity.api"), name)
-    if name in ("Diagnosis", "Migration", "Proof"):
-        return getattr(importlib.import_module("parity.records.records"), name)
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'parity' has no attribute {name!r}")

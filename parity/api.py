@@ -9,7 +9,7 @@ from typing import Any
 from parity.catalogue.networks import default_networks, network
 from parity.data.dataset import Dataset
 from parity.data.registry import load
-from parity.diagnosis.prove import prove
+from parity.diagnosis.prove import CHECKS, prove
 from parity.migration.compare import compare_pair
 from parity.migration.pair import ModelPair
 from parity.migration.specs import model_specs, require_float64
@@ -44,6 +44,7 @@ def check(
 
     Raises:
         UnknownNetworkError: the catalogue has no network of that name; the message lists those that there are.
+        ValueError: a level that does not exist, or none.
 
     Example:
         >>> import parity
@@ -51,6 +52,8 @@ def check(
         >>> proofs["lenet5"][0].passed
         True
     """
+    if not levels or set(levels) - set(CHECKS):
+        raise ValueError(f"levels: expected some of {', '.join(map(str, CHECKS))}, found {list(levels)}")
     names = [network(name).name for name in dict.fromkeys(networks)] or default_networks()
     images = dataset or load("generated", seed=seed)
     proofs: dict[str, list[Proof]] = {}

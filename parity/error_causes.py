@@ -12,6 +12,11 @@ from pathlib import Path
 
 from parity.printable import printable
 
+
+class ForeignImportError(ImportError):
+    """A worker was to import the other framework: both in one process end in a segmentation fault."""
+
+
 DEBUG = "PARITY_DEBUG"  # an environment variable; where it is set, errors have their traceback
 
 DEEPEST = 5  # levels of messages within messages

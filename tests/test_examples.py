@@ -3,9 +3,11 @@
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,26 @@ def test_the_public_functions_have_examples() -> None:
     assert "parity" in MODULES
     for function in (parity.check, parity.compare):
         assert ">>>" in (function.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"shape": 6}, "shape: expected whole numbers above 0, such as (224, 224, 3), found 6"),
+        ({"shape": (8, 0)}, "found (8, 0)"),
+        ({"dtype": "float16"}, "dtype: expected 'float64' or 'float32', found 'float16'"),
+        ({"weights": {"torch": "w.pt"}}, "weights: expected 'tensorflow' and 'paddle', found 'torch'"),
+    ],
+)
+def test_what_a_program_gives_is_checked_before_anything_starts(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        parity.compare("my.models:net", "my.twins:net", **{"shape": (8,)} | arguments)
+
+
+@pytest.mark.parametrize("levels", [[], [99], [1, 9]])
+def test_levels_that_do_not_exist_are_refused(levels: list[int]) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"expected some of 1, 2, 3, 4, 5, 6, 7, 8, found {levels}")):
+        parity.check("lenet5", levels=levels)
 
 
 def test_the_public_names_are_imported_on_first_use() -> None:

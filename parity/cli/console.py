@@ -160,7 +160,7 @@ def print_proof(console: Console, proof: Proof) -> None:
     """Print one line: level, outcome, the largest gap with its limit and stage, counts; then each problem and cause."""
     from parity.diagnosis.attribution import cause_lines
 
-    gap = "nothing measured"
+    gap = "bit for bit" if proof.level == 1 and proof.passed else "nothing measured"
     if proof.gap is not None and proof.limit is not None:
         sign = "<" if proof.gap <= proof.limit else ">" if proof.gap > proof.limit else "against"  # NaN is neither
         gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {proof.worst}"

@@ -44,7 +44,8 @@ SecondArgument = Annotated[
 ]
 
 InputOption = Annotated[
-    str, typer.Option("--input", metavar="H,W,C", help="Shape of one input without the batch, channels last.")
+    str,
+    typer.Option("--input", metavar="H,W,C", help="Shape of one input without the batch: H,W,C or T,C or N."),
 ]
 
 ClassesOption = Annotated[

@@ -74,9 +74,12 @@ def traps(
             if seeds:
                 with console.busy(console.stderr(), f"{seeds} control runs"):
                     control_runs.append(control_run(workers, name, images, range(seed, seed + seeds)))
+            before = len(detections)
             for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
                 console.print_detection(out, detection)
                 detections.append(detection)
+            if faults and len(detections) == before:
+                console.print_message(out, f"no fault of {', '.join(ids or [])} can be put into {name}", "bold red")
             if save is not None:  # after every network, so that an interruption loses none
                 unsaved = not try_to_save(save, [*detections, *control_runs], environment)
     if as_json:
@@ -90,7 +93,7 @@ def traps(
         lines += [f"not put in: {trap.id}, {trap.elsewhere}" for trap in TRAPS.values() if trap.elsewhere]
     for line in lines:
         console.print_message(out, line)
-    if unsaved:
+    if unsaved or (faults and not detections):  # nothing was put in: nothing is shown
         raise typer.Exit(UNUSABLE)
     if not all(record.as_expected for record in detections) or any(record.false_alarms for record in control_runs):
         raise typer.Exit(DIFFERENT)

@@ -10,6 +10,8 @@ from parity.catalogue.user_models import ModelSpec
 
 FIRST, SECOND = "tensorflow", "paddle"
 
+DTYPES = ("float64", "float32")  # in which models are compared
+
 
 def model_specs(
     first: str,
@@ -36,7 +38,7 @@ def model_specs(
         By framework, what `ModelPair` takes.
 
     Raises:
-        ValueError: a shape that has no meaning, or a file of weights that does not exist.
+        ValueError: a shape, framework or dtype that has no meaning, or a file of weights that does not exist.
         TargetError: a target is malformed.
 
     Example:
@@ -44,8 +46,12 @@ def model_specs(
         >>> specs["paddle"].target, specs["paddle"].takes_images
         ('my.twins:net', True)
     """
-    if not shape or min(shape) < 1:
-        raise ValueError(f"shape: expected whole numbers above 0, found {tuple(shape)}")
+    if isinstance(shape, int) or not shape or not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ValueError(f"shape: expected whole numbers above 0, such as (224, 224, 3), found {shape!r}")
+    if unknown := sorted(set(weights or {}) - {FIRST, SECOND}):
+        raise ValueError(f"weights: expected {FIRST!r} and {SECOND!r}, found {', '.join(map(repr, unknown))}")
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype: expected {' or '.join(map(repr, DTYPES))}, found {dtype!r}")
     specs = {}
     for framework, target in ((FIRST, first), (SECOND, second)):
         parse(target)

@@ -144,7 +144,7 @@ def largest(array: np.ndarray) -> float:
         >>> largest(np.array([[1.0, -3.0]]))
         3.0
     """
-    return float(np.maximum(float(array.max(initial=0)), -float(array.min(initial=0))))
+    return float(np.maximum(float(array.max(initial=0)), -float(array.min(initial=0)))) + 0.0  # no -0.0
 
 
 def largest_difference(one: np.ndarray, other: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from parity import __version__
+from parity.printable import printable, quoted
 from parity.records.earlier_forms import of_today
 from parity.records.environment import Environment
 from parity.records.records import (
@@ -180,8 +181,13 @@ def load_run(path: Path) -> SavedRun:
 def _record(benchmark: _Benchmark, where: str) -> Record | None:
     """The record of a benchmark, which is at that path; None where it is none of this suite's."""
     info = of_today(benchmark.extra_info, benchmark.name)
-    kind = RECORD_TYPES.get(str(info.get("kind")))
-    return None if kind is None else validated(info, kind, where)
+    kind = info.get("kind")
+    record_type = RECORD_TYPES.get(kind) if isinstance(kind, str) else None
+    if record_type is None and "network" in info:  # as in every record
+        known = ", ".join(repr(name) for name in RECORD_TYPES)
+        shown = quoted(kind) if isinstance(kind, str) else printable(repr(kind)) if "kind" in info else "nothing"
+        raise RecordError(f"{where}.kind: expected one of {known}, found {shown}")
+    return None if record_type is None else validated(info, record_type, where)
 
 
 def save_records(path: Path, records: Sequence[Record], environment: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.kinds.conv import conv2d
+from parity.numerics.comparison import relative_gap
 
 # An entry is a sum of 512 products: float32 errs by about sqrt(512) * 2**-24 = 1.4e-6 of the largest at most, a format
 # with a 10-bit mantissa (TF32, float16) by 2**-11 = 5e-4 a factor, bfloat16 by 2**-8. The limit lies between.
@@ -36,8 +37,8 @@ def verdict(product: np.ndarray, exact: np.ndarray, convolved: np.ndarray, exact
         `matmul_error` and `conv_error`, relative to the largest exact value; `verdict`, "float32" or "reduced
         precision".
     """
-    matmul = float(np.abs(product - exact).max() / np.abs(exact).max())
-    conv = float(np.abs(convolved - exact_maps).max() / np.abs(exact_maps).max())
+    matmul = relative_gap(exact, product.astype(np.float64))
+    conv = relative_gap(exact_maps, convolved.astype(np.float64))
     exact_enough = matmul < FLOAT32_BORDER and conv < FLOAT32_BORDER
     return {
         "matmul_error": matmul,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.catalogue.targets import EXAMPLE, Target, TargetError
-from parity.error_causes import cause
+from parity.error_causes import ForeignImportError, cause
 
 
 def call(target: Target, offered: Mapping[str, Any]) -> Any:
@@ -29,6 +29,12 @@ def call(target: Target, offered: Mapping[str, Any]) -> Any:
         sys.path.insert(0, str(Path.cwd()))
     try:
         attribute: Any = importlib.import_module(target.module)
+    except ForeignImportError as error:
+        raise TargetError(
+            f"{target.text!r} imports {error.name}, and the two frameworks cannot be imported into one process. The "
+            "TensorFlow model is the first target, the Paddle model the second: exchange them if they were given the "
+            "other way round. A module that holds both models imports each framework inside the function that needs it."
+        ) from error
     except Exception as error:
         raise TargetError(
             f"{target.text!r} cannot be imported: {cause(error)}. The module is looked for in "

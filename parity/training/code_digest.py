@@ -45,7 +45,8 @@ TABLES = ("RECIPES", "DESIGNS")
 def code_digest(twin: str, family: str, root: Path = ROOT) -> str:
     """sha256 (hex) of the set of all statements at the top of the modules that count.
 
-    Comments, docstrings, formatting and imports do not count, nor which of the files a definition stands in.
+    Comments, docstrings and formatting do not count, nor which of the files a definition stands in: an import counts
+    only where it gives another name to something.
 
     Args:
         twin: the framework's package.
@@ -72,8 +73,11 @@ def _statements(path: Path) -> list[str]:
 
 
 class _Stripped(ast.NodeTransformer):
-    """Removes docstrings and imports."""
+    """Removes docstrings and imports; of an import under another name, what that name stands for is left."""
 
     def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            renamed = [ast.alias(name.name.rpartition(".")[2], name.asname) for name in node.names if name.asname]
+            return ast.Import(renamed) if renamed else None
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        return None if docstring or isinstance(node, ast.Import | ast.ImportFrom) else self.generic_visit(node)
+        return None if docstring else self.generic_visit(node)

@@ -26,7 +26,7 @@ if __name__ == "__main__" and (problem := python_problem(sys.argv[1])):
     print(problem, file=sys.stderr)  # not even the protocol's needs may be there
     sys.exit(REFUSED)
 
-from parity.error_causes import DEBUG, cause, frames
+from parity.error_causes import DEBUG, ForeignImportError, cause, frames
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.protocol import Arrays, read_message, write_message
 
@@ -42,9 +42,9 @@ class ForeignImportBlocker(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Raise ImportError for a foreign package, leave all others to the usual finders."""
+        """Raise ForeignImportError for a foreign package, leave all others to the usual finders."""
         if fullname.partition(".")[0] in self.foreign:
-            raise ImportError(f"{fullname} must not be imported in the {self.framework} worker")
+            raise ForeignImportError(f"{fullname} must not be imported in the {self.framework} worker", name=fullname)
         return None
 
 

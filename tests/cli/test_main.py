@@ -355,6 +355,12 @@ def test_a_trap_that_is_not_known_is_refused_with_those_that_are() -> None:
     assert "eval-dropped" in done.stderr
 
 
+def test_a_trap_that_no_layer_of_the_network_has_shows_nothing() -> None:
+    arguments = ("--network", "lenet5", "--dataset", "generated", "--trap", "bn-epsilon", "--seeds", "0")
+    done = parity("traps", *arguments, code=2)
+    assert "no fault of bn-epsilon can be put into lenet5" in done.stdout
+
+
 @pytest.mark.slow
 def test_control_runs_alone_are_checked_and_reported(tmp_path: Path) -> None:
     saved = tmp_path / "correct.json"

@@ -60,6 +60,7 @@ def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (("no.such.module:model()", SECOND, *SHAPE), "'no.such.module:model()' cannot be imported"),
+        ((SECOND, FIRST, *SHAPE), "exchange them if they were given the other way round"),
         (("keras.applications", SECOND, *SHAPE), "expected package.module:callable"),
         ((f"{FIRST[:-2]}(epsilon=x)", SECOND, *SHAPE), "arguments that are plain values"),
         ((FIRST, SECOND, "--input", "16x16x3"), "expected whole numbers above 0 with commas"),

@@ -55,6 +55,13 @@ BOTH = pytest.mark.parametrize("twin", TWINS)
 
 
 @BOTH
+def test_what_another_name_stands_for_counts(twin: str, copied: Path) -> None:
+    lenet = copied / twin / "networks" / "lenet.py"
+    replace(lenet, "max_pool,", "average_pool as max_pool,")
+    assert code_digest(twin, "LeNet", copied) != code_digest(twin, "LeNet")
+
+
+@BOTH
 def test_comments_docstrings_and_formatting_do_not_count(twin: str, copied: Path) -> None:
     for path in copied.rglob("*.py"):
         tree = ast.parse(path.read_text())
