@@ -25,16 +25,24 @@ def call(target: Target, offered: Mapping[str, Any]) -> Any:
     Raises:
         TargetError: the module cannot be imported, has no such name, or the call fails.
     """
+    try:
+        return _called(target, offered)
+    except TargetError as error:
+        if not isinstance(error.__cause__, ForeignImportError):
+            raise
+        raise TargetError(
+            f"{target.text!r} imports {error.__cause__.name}, and both frameworks cannot be imported into one process. "
+            "The TensorFlow model is the first target, the Paddle model the second: exchange them if they were given "
+            "the other way round. A module that holds both models imports each framework in the function that needs it."
+        ) from error.__cause__
+
+
+def _called(target: Target, offered: Mapping[str, Any]) -> Any:
+    """As `call`; a TargetError names what failed."""
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         attribute: Any = importlib.import_module(target.module)
-    except ForeignImportError as error:
-        raise TargetError(
-            f"{target.text!r} imports {error.name}, and the two frameworks cannot be imported into one process. The "
-            "TensorFlow model is the first target, the Paddle model the second: exchange them if they were given the "
-            "other way round. A module that holds both models imports each framework inside the function that needs it."
-        ) from error
     except Exception as error:
         raise TargetError(
             f"{target.text!r} cannot be imported: {cause(error)}. The module is looked for in "
