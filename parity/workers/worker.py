@@ -89,18 +89,7 @@ class Worker(Client):
         on_progress: Callable[[dict[str, Any]], None] | None = None,
         **arguments: Any,
     ) -> Reply:
-        """Call a verb of the framework's package and wait for its reply: for the methods of `Client` alone.
-
-        Args:
-            verb: the function's name.
-            network: what the call is about: given to verbs that take it, and named in errors.
-            arrays: named arrays, for verbs that take some; None for others.
-            on_progress: called with each message on the way, for verbs that send some; None for others.
-            arguments: all else, as plain JSON values.
-
-        Raises:
-            WorkerError: the worker did not answer.
-        """
+        """As the base class says; a process that died or was never started is started first."""
         header = {
             "verb": verb,
             "network": network,
