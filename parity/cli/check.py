@@ -54,7 +54,7 @@ def check(
     unsaved = False
     updates: dict[str, Any] = {}  # results of optimizers alone, which all networks share
     with begin_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
-        from parity.cli import console
+        from parity.cli import console, proof_output
         from parity.proofs.context import ProofContext
         from parity.workers.environment import collect
 
@@ -66,7 +66,7 @@ def check(
             out.print(f"{name} on {images.title}", soft_wrap=True)
             context = ProofContext(workers, network(name), images, seed, updates)
             proofs_by_network[name] = list(_shown(context, out))
-            console.print_verdict(out, name, proofs_by_network[name])
+            proof_output.print_verdict(out, name, proofs_by_network[name])
             if not environment and (save is not None or as_json):  # while there are results to describe
                 environment = collect(workers, dataset=images, profile="check", seed=seed, command=command_line())
             if save is not None:  # after every network, so that an interruption loses none
@@ -90,7 +90,7 @@ def check(
 
 def _shown(context: ProofContext, out: Console) -> Iterator[Proof]:
     """The proofs of a network, each printed as soon as it is there."""
-    from parity.cli import console
+    from parity.cli import console, proof_output
     from parity.diagnosis.prove import prove
     from parity.records.levels import LEVELS
 
@@ -98,5 +98,5 @@ def _shown(context: ProofContext, out: Console) -> Iterator[Proof]:
         return console.busy(console.stderr(), f"level {level}, {LEVELS[level]}")
 
     for proof in prove(context, during=spinner):
-        console.print_proof(out, proof)
+        proof_output.print_proof(out, proof)
         yield proof

@@ -117,7 +117,7 @@ def compare(
     with _workers(threads) as workers:
         from msgspec.structs import replace
 
-        from parity.cli import console
+        from parity.cli import console, proof_output
         from parity.migration.compare import compare_pair
         from parity.workers.environment import collect
 
@@ -125,7 +125,7 @@ def compare(
 
         def on_event(kind: str, event: Any) -> None:
             if kind == "proof":
-                console.print_proof(out, event)
+                proof_output.print_proof(out, event)
             else:
                 _show_step(event)
 
@@ -178,11 +178,11 @@ def convert(
     files = ConversionFiles(source, destination)
     specs = model_specs(first, second, parse_shape(shape), classes=classes, tokens=tokens)
     with _workers(threads) as workers:
-        from parity.cli import console
+        from parity.cli import console, migration_output
 
         pair = _pair(workers, specs, mapping, dataset, seed)
         conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
-    for line in console.conversion_lines(conversion):
+    for line in migration_output.conversion_lines(conversion):
         console.print_message(console.stdout(), line)
     if conversion.problems:
         raise typer.Exit(DIFFERENT)
@@ -228,12 +228,12 @@ def repro(
 
 def _show(migration: Migration, out: Console, as_json: bool, output: Path | None) -> None:
     """Print the outcome of a comparison, and write the report that was asked for."""
-    from parity.cli import console
+    from parity.cli import console, migration_output
 
     if as_json:
         console.print_json(migration.as_dict())
     else:
-        for line in console.migration_lines(migration):
+        for line in migration_output.migration_lines(migration):
             console.print_message(out, line)
     if output is not None:
         from reports import write_migration_report

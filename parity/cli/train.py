@@ -96,15 +96,15 @@ def train(
 
 def _conclude(result: ExperimentResult, store: Store | None) -> int:
     """Print the comparison; the exit code."""
-    from parity.cli import console
+    from parity.cli import console, training_output
 
     out, err = console.stdout(), console.stderr()
     if result.records:
-        console.print_message(out, f"\n{console.training_title(result.records)}\n")
-        console.print_table(out, console.training_table(result.records))
-    lines = console.same_start(result.records) if len(result.plan.frameworks) > 1 and result.records else []
-    lines += console.equivalence_lines(result.equivalence) if result.equivalence else []
-    for line in [*lines, *(line for cross in result.cross_evaluations for line in console.cross_lines(cross))]:
+        console.print_message(out, f"\n{training_output.training_title(result.records)}\n")
+        console.print_table(out, training_output.training_table(result.records))
+    lines = training_output.same_start(result.records) if len(result.plan.frameworks) > 1 and result.records else []
+    lines += training_output.equivalence_lines(result.equivalence) if result.equivalence else []
+    for line in [*lines, *(line for cross in result.cross_evaluations for line in training_output.cross_lines(cross))]:
         console.print_message(out, line)
     for record in result.records:
         for problem in record.problems:

@@ -61,7 +61,7 @@ def traps(
     control_runs: list[ControlRun] = []
     unsaved = False
     with begin_workers(tuple(FRAMEWORKS), threads or shared_threads()) as workers:
-        from parity.cli import console
+        from parity.cli import console, proof_output
         from parity.faults.detection import control_run, detect
         from parity.workers.environment import collect
 
@@ -76,7 +76,7 @@ def traps(
                     control_runs.append(control_run(workers, name, images, range(seed, seed + seeds)))
             before = len(detections)
             for detection in detect(workers, name, images, seed=seed, traps=ids) if faults else ():
-                console.print_detection(out, detection)
+                proof_output.print_detection(out, detection)
                 detections.append(detection)
             if faults and len(detections) == before:
                 console.print_message(out, f"no fault of {', '.join(ids or [])} can be put into {name}", "bold red")
@@ -88,7 +88,7 @@ def traps(
             "correct": [record.as_dict() for record in control_runs],
         }
         console.print_json(listed | {"environment": environment})
-    lines = console.detection_lines(detections, control_runs)
+    lines = proof_output.detection_lines(detections, control_runs)
     if faults and not ids:
         lines += [f"not put in: {trap.id}, {trap.elsewhere}" for trap in TRAPS.values() if trap.elsewhere]
     for line in lines:

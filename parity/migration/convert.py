@@ -34,7 +34,7 @@ CANONICAL = ""  # no framework's: a file with the names that the two models shar
 
 FILE_SUFFIXES = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
 
-TITLES = {name: framework.title for name, framework in FRAMEWORKS.items()} | {CANONICAL: "canonical"}
+FILE_TITLES = {name: framework.title for name, framework in FRAMEWORKS.items()} | {CANONICAL: "canonical"}
 
 EXPECTED = "expected .weights.h5 or .keras (TensorFlow), .pdparams (Paddle) or .safetensors (canonical names)"
 
@@ -57,7 +57,7 @@ class ConversionFiles:
                 raise ValueError(f"{path}: unknown kind of file; {EXPECTED}")
         if self.source_framework == self.destination_framework:
             raise ValueError(
-                f"{self.source} and {self.destination} are both {TITLES[self.source_framework]} files: "
+                f"{self.source} and {self.destination} are both {FILE_TITLES[self.source_framework]} files: "
                 "expected two kinds; " + EXPECTED.removeprefix("expected ")
             )
         if not self.source.is_file():
@@ -176,7 +176,7 @@ def _require_counterparts(pair: ModelPair) -> None:
     """Raise MatchError that lists every layer with weights that only one model has."""
     problems = []
     for framework, unmatched in pair.unmatched().items():
-        opaque, title = pair.graphs[framework].opaque, TITLES[framework]
+        opaque, title = pair.graphs[framework].opaque, FILE_TITLES[framework]
         problems += [f"{step.name} ({step}) exists in {title} only" for step in unmatched.values() if step.shapes]
         problems += [f"{name} of {title} is in a layer that the suite cannot look into" for name in opaque]
     first_shapes, second_shapes = (
@@ -222,8 +222,8 @@ def _source_state(pair: ModelPair, files: ConversionFiles) -> State:
     for name, number in neutral.items():
         if name in arrays and not (arrays[name] == number).all():
             owner, receiver = (
-                TITLES[files.source_framework],
-                TITLES[SECOND if files.source_framework == FIRST else FIRST],
+                FILE_TITLES[files.source_framework],
+                FILE_TITLES[SECOND if files.source_framework == FIRST else FIRST],
             )
             raise StateError(
                 f"{files.source}: {name!r} exists in the {owner} model only and is not {number:g} everywhere, so the "
@@ -326,13 +326,15 @@ def _notes(pair: ModelPair, files: ConversionFiles, code: str) -> list[str]:
         (files.destination_framework, "filled so that they change nothing (bias and beta 0, gamma 1)"),
     ):
         if alone := list(_neutral_names(pair, framework)):
-            notes.append(f"arrays that only the {TITLES[framework]} model has, {fate}: {few(alone)}")
+            notes.append(f"arrays that only the {FILE_TITLES[framework]} model has, {fate}: {few(alone)}")
     for framework, fate in (
         (files.source_framework, "not converted"),
         (files.destination_framework, "written as the model was built"),
     ):
         if stray := pair.graphs[framework].stray if framework else []:
-            notes.append(f"arrays of the {TITLES[framework]} model that no matched layer uses, {fate}: {few(stray)}")
+            notes.append(
+                f"arrays of the {FILE_TITLES[framework]} model that no matched layer uses, {fate}: {few(stray)}"
+            )
     if code:
         notes.append("the proof holds for the Paddle model with the changes below: your Paddle code needs them, too")
         if files.source_framework == SECOND:

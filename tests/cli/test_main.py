@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 from parity.catalogue.networks import NETWORKS
 from parity.cli import doctor
-from parity.cli.console import print_proof, same, stdout
+from parity.cli.console import stdout
 from parity.cli.main import app
+from parity.cli.proof_output import print_proof
+from parity.cli.training_output import same
 from parity.records.environment import Environment
 from parity.records.levels import LEVELS
 from parity.records.records import CrossEvaluation, Equivalence, Proof
