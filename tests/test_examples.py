@@ -1,11 +1,13 @@
 """The examples in docstrings do what they show."""
 
+import ast
 import doctest
 import importlib
 import pkgutil
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -63,6 +65,12 @@ def test_what_a_program_gives_is_checked_before_anything_starts(arguments: dict[
 def test_levels_that_do_not_exist_are_refused(levels: list[int]) -> None:
     with pytest.raises(ValueError, match=re.escape(f"expected some of 1, 2, 3, 4, 5, 6, 7, 8, found {levels}")):
         parity.check("lenet5", levels=levels)
+
+
+def test_what_type_checkers_see_is_what_is_there() -> None:
+    stub = ast.parse((Path(parity.__file__).parent / "__init__.pyi").read_text())
+    imported = [node.names[0].asname for node in stub.body if isinstance(node, ast.ImportFrom)]
+    assert sorted([*map(str, imported), "__version__"]) == sorted(parity.__all__)
 
 
 def test_the_public_names_are_imported_on_first_use() -> None:
