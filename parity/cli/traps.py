@@ -79,7 +79,9 @@ def traps(
                 proof_output.print_detection(out, detection)
                 detections.append(detection)
             if faults and len(detections) == before:
-                console.print_message(out, f"no fault of {', '.join(ids or ['any trap'])} can be put into {name}", "bold red")
+                console.print_message(
+                    out, f"no fault of {', '.join(ids or ['any trap'])} can be put into {name}", "bold red"
+                )
             if save is not None:  # after every network, so that an interruption loses none
                 unsaved = not try_to_save(save, [*detections, *control_runs], environment)
     if as_json:

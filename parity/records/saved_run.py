@@ -166,7 +166,9 @@ def load_run(path: Path) -> SavedRun:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: cannot be read as a saved run (JSON of pytest-benchmark): {error}") from None
+        raise RecordError(
+            f"{path}: cannot be read as a saved run (JSON of pytest-benchmark): {error}. {REMEDY}"
+        ) from None
     try:
         file = validated(saved, _File)
         entries = [
