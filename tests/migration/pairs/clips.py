@@ -1,0 +1,92 @@
+"""Functions that bend where ordinary inputs do not reach: ReLU6, clips, hard sigmoid, hard tanh."""
+
+from typing import Any
+
+
+def tensorflow_bounded(function: str = "relu6") -> Any:
+    """One bounded function between two layers."""
+    import keras
+    from keras import layers, ops
+
+    functions: dict[str, Any] = {
+        "clip20": lambda x: ops.minimum(ops.relu(x), 20.0),
+        "clip": lambda x: ops.clip(x, -50.0, 50.0),
+        "identity": lambda x: x,
+        "uneven": lambda x: ops.clip(x, -2.0, 2.5),
+        "probability": lambda x: ops.clip(ops.sigmoid(x), 0.0, 1.0),
+        "hard_tanh": lambda x: ops.clip(x, -1.0, 1.0),
+        "sigmoid02": lambda x: ops.clip(0.2 * x + 0.5, 0.0, 1.0),
+    }
+    x = inputs = keras.Input((8,))
+    x = layers.Dense(6, name="hidden")(x)
+    x = functions[function](x) if function in functions else layers.Activation(function, name="bend")(x)
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
+def paddle_bounded(function: str = "relu6", **options: Any) -> Any:
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1 = nn.Linear(8, 6)
+            self.fc2 = nn.Linear(6, 3)
+
+        def bend(self, x: Any) -> Any:
+            if function == "identity":
+                return x
+            return paddle.clip(x, **options) if function == "clip" else getattr(F, function)(x, **options)
+
+        def forward(self, x: Any) -> Any:
+            return self.fc2(self.bend(self.fc1(x)))
+
+    return Net()
+
+
+def tensorflow_hard_swish() -> Any:
+    """MobileNet's functions by hand, on a map."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="conv")(x)
+    gate = layers.Rescaling(1 / 6, name="sixth")(
+        layers.ReLU(6.0, name="bounded")(layers.Rescaling(1.0, 3.0, name="plus3")(x))
+    )
+    x = layers.Multiply(name="swish")([x, gate])
+    return keras.Model(inputs, layers.Conv2D(2, 1, name="classes")(x))
+
+
+def paddle_hard_swish(activation: str = "Hardswish") -> Any:
+    from paddle import nn
+
+    return nn.Sequential(nn.Conv2D(3, 4, 3, padding=1), getattr(nn, activation)(), nn.Conv2D(4, 2, 1))
+
+
+def tensorflow_log_probability(floor: float = 1e-7) -> Any:
+    """Logarithms of probabilities with a floor, which only sure predictions reach."""
+    import keras
+    from keras import layers, ops
+
+    x = inputs = keras.Input((8,))
+    x = layers.Dense(3, activation="softmax", name="probabilities")(x)
+    return keras.Model(inputs, ops.log(ops.clip(x, floor, 1.0)))
+
+
+def paddle_log_probability(floor: float | None = 1e-7) -> Any:
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 3)
+
+        def forward(self, x: Any) -> Any:
+            x = F.softmax(self.fc(x))
+            return paddle.log(x if floor is None else paddle.clip(x, min=floor))
+
+    return Net()

@@ -1,0 +1,157 @@
+"""Several layers on one side that are one layer on the other: fused projections, gates, stacked experts."""
+
+from typing import Any
+
+
+def tensorflow_attention() -> Any:
+    """Keras's attention keeps query, key and value apart."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((6, 8))
+    y = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    x = layers.Add(name="sum")([x, layers.MultiHeadAttention(2, key_dim=4, name="attention")(y, y)])
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
+def paddle_attention(order: str = "qkv-heads", scaled: bool = True, epsilon: float = 1e-6) -> Any:
+    """One Linear for all three.
+
+    Args:
+        order: of the outputs, slowest first: "qkv-heads" as in ViT, "heads-qkv" as in Megatron, "chunks".
+        scaled: whether products are divided by the root of the key's size.
+        epsilon: of the norm.
+    """
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Attention(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.qkv = nn.Linear(8, 24)
+            self.proj = nn.Linear(8, 8)
+
+        def split(self, x: Any) -> Any:
+            n, t, _ = x.shape
+            if order == "heads-qkv":
+                parts = self.qkv(x).reshape([n, t, 2, 3, 4]).transpose([3, 0, 2, 1, 4])
+                return parts[0], parts[1], parts[2]
+            if order == "qkv-heads":
+                return self.qkv(x).reshape([n, t, 3, 2, 4]).transpose([2, 0, 3, 1, 4]).unbind(0)
+            return [part.reshape([n, t, 2, 4]).transpose([0, 2, 1, 3]) for part in self.qkv(x).chunk(3, axis=-1)]
+
+        def forward(self, x: Any) -> Any:
+            q, k, v = self.split(x)
+            scores = paddle.matmul(q, k.transpose([0, 1, 3, 2])) * (0.5 if scaled else 1.0)
+            x = paddle.matmul(F.softmax(scores, axis=-1), v).transpose([0, 2, 1, 3])
+            return self.proj(x.reshape([x.shape[0], x.shape[1], 8]))
+
+    class Block(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm1 = nn.LayerNorm(8, epsilon=epsilon)
+            self.attn = Attention()
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(x + self.attn(self.norm1(x)))
+
+    return Block()
+
+
+def tensorflow_gated(activation: str = "sigmoid") -> Any:
+    """A product of two layers, one of which is the gate."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8,))
+    value = layers.Dense(6, name="value")(x)
+    gate = layers.Dense(6, activation=activation, name="gate")(x)
+    return keras.Model(inputs, layers.Dense(3, name="out")(layers.Multiply(name="product")([value, gate])))
+
+
+def paddle_gated(fused: bool = True, activation: str = "sigmoid", both: bool = False) -> Any:
+    """both: the gate's function is applied to both halves."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Gated(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w12 = nn.Linear(8, 12)
+            self.w3 = nn.Linear(6, 3)
+
+        def forward(self, x: Any) -> Any:
+            x = self.w12(x)
+            if fused and activation == "sigmoid" and not both:
+                return self.w3(F.glu(x, axis=-1))
+            value, gate = x.chunk(2, axis=-1)
+            act = getattr(F, activation)
+            return self.w3((act(value) if both else value) * act(gate))
+
+    return Gated()
+
+
+def tensorflow_experts() -> Any:
+    """Experts whose kernels are stacked in one array, mixed by a router."""
+    import keras
+    from keras import layers, ops
+
+    class Experts(layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.kernels = self.add_weight(shape=(3, shape[-1], 5), name="kernels")
+            self.biases = self.add_weight(shape=(3, 5), initializer="zeros", name="biases")
+
+        def call(self, x: Any, weights: Any) -> Any:
+            outputs = ops.einsum("nd,edh->neh", x, self.kernels) + self.biases
+            return ops.sum(ops.expand_dims(weights, -1) * outputs, axis=1)
+
+    inputs = keras.Input((8,))
+    weights = layers.Dense(3, activation="softmax", name="router")(inputs)
+    return keras.Model(inputs, layers.Dense(2, name="out")(Experts(name="experts")(inputs, weights)))
+
+
+def paddle_experts(normalised: bool = True) -> Any:
+    """A layer an expert; not normalised: the router's softmax is missing."""
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Mixture(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate = nn.Linear(8, 3)
+            self.experts = nn.LayerList([nn.Linear(8, 5) for _ in range(3)])
+            self.out = nn.Linear(5, 2)
+
+        def forward(self, x: Any) -> Any:
+            weights = self.gate(x)
+            if normalised:
+                weights = F.softmax(weights, axis=-1)
+            outputs = paddle.stack([expert(x) for expert in self.experts], axis=1)
+            return self.out((weights.unsqueeze(-1) * outputs).sum(axis=1))
+
+    return Mixture()
+
+
+def tensorflow_separable() -> Any:
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.SeparableConv2D(6, 3, padding="same", activation="relu", name="separable")(x)
+    return keras.Model(inputs, layers.Conv2D(2, 1, name="classes")(x))
+
+
+def paddle_separable(middle: bool = False) -> Any:
+    """middle: an activation between the two convolutions."""
+    from paddle import nn
+
+    return nn.Sequential(
+        nn.Conv2D(3, 3, 3, padding=1, groups=3, bias_attr=False),
+        *([nn.ReLU()] if middle else []),
+        nn.Conv2D(3, 6, 1),
+        nn.ReLU(),
+        nn.Conv2D(6, 2, 1),
+    )

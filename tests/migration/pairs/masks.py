@@ -1,0 +1,189 @@
+"""Masks of padded sequences: Keras's travel by themselves, Paddle's are written by hand."""
+
+from typing import Any
+
+
+def tensorflow_mean(mask: bool = True, vocabulary: int = 40) -> Any:
+    """The mean of the words of a sentence."""
+    import keras
+    from keras import layers
+
+    ids = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(vocabulary, 8, mask_zero=mask, name="words")(ids)
+    x = layers.Dense(6, activation="tanh", name="mix")(x)
+    x = layers.GlobalAveragePooling1D(name="mean")(x)
+    return keras.Model(ids, layers.Dense(3, name="logits")(x))
+
+
+def paddle_mean(mask: bool = True, vocabulary: int = 40, pad: int = 0, count_all: bool = False) -> Any:
+    """count_all: divides by the padded length, pad: takes another id for the padding."""
+    import paddle
+    from paddle import nn
+
+    class MeanOfWords(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(vocabulary, 8)
+            self.fc = nn.Linear(8, 6)
+            self.out = nn.Linear(6, 3)
+
+        def forward(self, ids: Any) -> Any:
+            x = paddle.tanh(self.fc(self.embedding(ids)))
+            if not mask:
+                return self.out(x.mean(axis=1))
+            weights = (ids != pad).astype(x.dtype).unsqueeze(-1)  # [n, t, 1]
+            total = (x * weights).sum(axis=1)
+            return self.out(total / (ids.shape[1] if count_all else weights.sum(axis=1)))
+
+    return MeanOfWords()
+
+
+def tensorflow_lstm(mask: bool = True) -> Any:
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input((12,), dtype="int32"),
+            layers.Embedding(40, 8, mask_zero=mask, name="words"),
+            layers.LSTM(6, name="memory"),
+            layers.Dense(3, name="logits"),
+        ]
+    )
+
+
+def paddle_lstm(mask: bool = True, last_output: bool = False) -> Any:
+    """last_output: the output at the last step of the padded sequence, not of the sentence."""
+    from paddle import nn
+
+    class Sentence(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(40, 8)
+            self.rnn = nn.LSTM(8, 6)
+            self.fc = nn.Linear(6, 3)
+
+        def forward(self, ids: Any) -> Any:
+            lengths = (ids != 0).astype("int64").sum(axis=1) if mask else None
+            outputs, (hidden, _) = self.rnn(self.embedding(ids), sequence_length=lengths)
+            return self.fc(outputs[:, -1] if last_output else hidden[-1])
+
+    return Sentence()
+
+
+def tensorflow_gru_steps() -> Any:
+    """Masked steps of Keras's GRU repeat the state before them."""
+    import keras
+    from keras import layers
+
+    ids = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(40, 8, mask_zero=True, name="words")(ids)
+    x = layers.GRU(6, return_sequences=True, name="memory")(x)
+    return keras.Model(ids, layers.GlobalAveragePooling1D(name="mean")(x))
+
+
+def paddle_gru_steps(mask: bool = True) -> Any:
+    """mask: of the mean; the steps after the sentence do not matter then."""
+    from paddle import nn
+
+    class Steps(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(40, 8)
+            self.rnn = nn.GRU(8, 6)
+
+        def forward(self, ids: Any) -> Any:
+            lengths = (ids != 0).astype("int64").sum(axis=1)
+            x, _ = self.rnn(self.embedding(ids), sequence_length=lengths)
+            if not mask:
+                return x.mean(axis=1)
+            weights = (ids != 0).astype(x.dtype).unsqueeze(-1)
+            return (x * weights).sum(axis=1) / weights.sum(axis=1)
+
+    return Steps()
+
+
+def tensorflow_masking_layer(mask: bool = True) -> Any:
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((10, 4))
+    if mask:
+        x = layers.Masking(0.0, name="masking")(x)
+    x = layers.Dense(6, activation="relu", name="frames")(x)
+    x = layers.GlobalAveragePooling1D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(2, name="logits")(x))
+
+
+def paddle_masking_layer(mask: bool = True) -> Any:
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Frames(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 6)
+            self.out = nn.Linear(6, 2)
+
+        def forward(self, x: Any) -> Any:
+            weights = (x != 0).any(axis=-1, keepdim=True).astype(x.dtype)
+            x = F.relu(self.fc(x))
+            if mask:
+                return self.out((x * weights).sum(axis=1) / weights.sum(axis=1))
+            return self.out(x.mean(axis=1))
+
+    return Frames()
+
+
+def tensorflow_table(mask: bool = False) -> Any:
+    """An embedding whose row 0 is trained and read as any other."""
+    import keras
+    from keras import layers
+
+    ids = keras.Input((7,), dtype="int32")
+    x = layers.Embedding(500, 5, mask_zero=mask, name="words")(ids)
+    x = layers.LayerNormalization(epsilon=1e-5, name="norm")(layers.Dense(5, name="mix")(x))
+    return keras.Model(ids, layers.Dense(3, name="logits")(layers.Flatten(name="rows")(x)))
+
+
+def paddle_table(padding_idx: int | None = None) -> Any:
+    from paddle import nn
+
+    return nn.Sequential(
+        nn.Embedding(500, 5, padding_idx=padding_idx),
+        nn.Linear(5, 5),
+        nn.LayerNorm(5),
+        nn.Flatten(),
+        nn.Linear(35, 3),
+    )
+
+
+def tensorflow_maximum() -> Any:
+    """Keras's maximum over time takes no mask: padded words count, though the embedding makes one."""
+    import keras
+    from keras import layers
+
+    ids = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(40, 8, mask_zero=True, name="words")(ids)
+    x = layers.GlobalMaxPooling1D(name="maximum")(layers.Conv1D(6, 3, name="trigrams")(x))
+    return keras.Model(ids, layers.Dense(3, name="logits")(x))
+
+
+def paddle_maximum(mask: bool = False) -> Any:
+    """mask: zeros the padded words before the convolution."""
+    from paddle import nn
+
+    class Trigrams(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(40, 8)
+            self.conv = nn.Conv1D(8, 6, 3)
+            self.fc = nn.Linear(6, 3)
+
+        def forward(self, ids: Any) -> Any:
+            x = self.embedding(ids)
+            if mask:
+                x = x * (ids != 0).astype(x.dtype).unsqueeze(-1)
+            return self.fc(self.conv(x.transpose([0, 2, 1])).max(axis=2))
+
+    return Trigrams()
