@@ -17,9 +17,9 @@ Verdict = Literal["equal", "different", "undecided"]
 class Pair:
     """Two models and what is true of them.
 
-    Weights are moved as the layouts of each layer say, and each array of a layer of the user's own as it is: a difference
-    that other weights of the next layer could hide, such as another order of concatenation, is a difference. So is an
-    array that only one model has, such as a second encoder where the other model uses one twice.
+    Weights are moved as the layouts of the layers say, and arrays of a layer of the user's own as they are. So a
+    difference that other weights of the next layer could hide, such as another order of concatenation, is a difference.
+    An array that only one model has is one, too, such as a second encoder where the other model uses one twice.
 
     Attributes:
         name: family/name, unique.

@@ -1,0 +1,89 @@
+"""What `parity compare` says of two targets, in words that a test or a table can use; the workers stay for the next."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parity.catalogue.targets import TargetError
+from parity.data.dataset import Dataset
+from parity.migration.compare import compare_pair
+from parity.migration.matching import MatchError
+from parity.migration.pair import ModelPair
+from parity.migration.specs import DTYPES, model_specs
+from parity.workers.pool import Workers
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one comparison.
+
+    Attributes:
+        verdict: "equal", "different", "undecided"; "refused" with a message for the user; "crashed".
+        layers: that causes name, in their order.
+        causes: a line each; of a refusal or crash its message.
+        seconds: of wall-clock time.
+    """
+
+    verdict: str
+    layers: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def compare_words(workers: Workers, dataset: Dataset | None, words: Sequence[str]) -> Outcome:
+    """Compare a pair as the command would.
+
+    Args:
+        workers: that may have compared other pairs before.
+        dataset: for models that take images.
+        words: what stands behind `parity compare`: two targets and options.
+
+    Returns:
+        The outcome; errors are one, too.
+    """
+    start = time.perf_counter()
+    try:
+        outcome = _compare(workers, dataset, words)
+    except (TargetError, MatchError, ValueError) as error:
+        outcome = Outcome("refused", causes=(_first_line(error),))
+    except Exception as error:  # a row of a table, and no end of the table
+        outcome = Outcome("crashed", causes=(f"{type(error).__name__}: {_first_line(error)}",))
+    return Outcome(outcome.verdict, outcome.layers, outcome.causes, time.perf_counter() - start)
+
+
+def _compare(workers: Workers, dataset: Dataset | None, words: Sequence[str]) -> Outcome:
+    """Raises what the comparison raises."""
+    options = _parser().parse_args(list(words))
+    if len(options.input) != 1 or not options.input[0].replace(",", "").isdigit():
+        raise ValueError(f"expected one input and its shape, found {', '.join(options.input)}")
+    shape = [int(size) for size in options.input[0].split(",")]
+    specs = model_specs(options.tensorflow, options.paddle, shape, tokens=options.tokens, dtype=options.dtype)
+    images = dataset if all(spec.takes_images for spec in specs.values()) else None
+    migration = compare_pair(
+        ModelPair(workers, specs, images), apply_fixes=options.apply_fixes, training=options.training
+    )
+    mended = migration.fixed and migration.equal  # the models as they are on disk are not
+    layers = tuple(dict.fromkeys(cause.stage for cause in migration.causes))
+    causes = tuple(dict.fromkeys(f"{cause.trap or 'no known trap'}: {cause.text}" for cause in migration.causes))
+    training = tuple(f"in training only: {line}" for line in migration.training)
+    return Outcome("different" if mended else migration.verdict, layers, causes + training)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The options of `parity compare` that pairs of models in tables need."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("tensorflow")
+    parser.add_argument("paddle")
+    parser.add_argument("--input", action="append", required=True)
+    parser.add_argument("--tokens", type=int)
+    parser.add_argument("--dtype", default="float64", choices=DTYPES)
+    parser.add_argument("--training", action="store_true")
+    parser.add_argument("--apply-fixes", action="store_true")
+    return parser
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "without a message")
