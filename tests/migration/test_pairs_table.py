@@ -12,6 +12,8 @@ from tests.migration.pairs import PAIRS
 
 FILES = sorted(path for path in (ROOT / "tests/migration/pairs").glob("*.py") if path.stem != "__init__")
 
+OPERATORS = {"add"}  # Keras's name for what is written as +
+
 
 def test_names_and_arguments_are_unique() -> None:
     for values in ([pair.name for pair in PAIRS], [" ".join(pair.arguments) for pair in PAIRS]):
@@ -42,4 +44,6 @@ def test_layers_are_names_in_the_tensorflow_model() -> None:
         source = sources[pair.name.partition("/")[0]]
         for layer in pair.layer:
             stem = layer.rstrip("0123456789").removesuffix("_")
-            assert any(f'"{name}' in source for name in (layer, stem)), (pair.name, layer)
+            if layer in OPERATORS:
+                continue
+            assert any(f'"{name}' in source or f"ops.{name}(" in source for name in (layer, stem)), (pair.name, layer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parity.catalogue.targets import TargetError
 from parity.data.dataset import Dataset
@@ -24,12 +24,14 @@ class Outcome:
         verdict: "equal", "different", "undecided"; "refused" with a message for the user; "crashed".
         layers: that causes name, in their order.
         causes: a line each; of a refusal or crash its message.
+        training: differences that only training shows, a line each.
         seconds: of wall-clock time.
     """
 
     verdict: str
     layers: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -51,7 +53,7 @@ def compare_words(workers: Workers, dataset: Dataset | None, words: Sequence[str
         outcome = Outcome("refused", causes=(_first_line(error),))
     except Exception as error:  # a row of a table, and no end of the table
         outcome = Outcome("crashed", causes=(f"{type(error).__name__}: {_first_line(error)}",))
-    return Outcome(outcome.verdict, outcome.layers, outcome.causes, time.perf_counter() - start)
+    return replace(outcome, seconds=time.perf_counter() - start)
 
 
 def _compare(workers: Workers, dataset: Dataset | None, words: Sequence[str]) -> Outcome:
@@ -68,8 +70,7 @@ def _compare(workers: Workers, dataset: Dataset | None, words: Sequence[str]) ->
     mended = migration.fixed and migration.equal  # the models as they are on disk are not
     layers = tuple(dict.fromkeys(cause.stage for cause in migration.causes))
     causes = tuple(dict.fromkeys(f"{cause.trap or 'no known trap'}: {cause.text}" for cause in migration.causes))
-    training = tuple(f"in training only: {line}" for line in migration.training)
-    return Outcome("different" if mended else migration.verdict, layers, causes + training)
+    return Outcome("different" if mended else migration.verdict, layers, causes, tuple(migration.training))
 
 
 def _parser() -> argparse.ArgumentParser:
