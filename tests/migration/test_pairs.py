@@ -41,4 +41,4 @@ def test_the_verdict_is_right_and_says_where_and_why(workers: Workers, dataset: 
     if pair.layer:
         assert names(outcome) & set(pair.layer), outcome
     explanation = "\n".join([*outcome.causes, *outcome.training])
-    assert pair.cause.lower() in explanation.lower(), outcome
+    assert all(cause.strip().lower() in explanation.lower() for cause in pair.cause.split(";")), outcome

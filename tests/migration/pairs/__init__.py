@@ -29,7 +29,7 @@ class Pair:
         options: further ones: tokens=40 for `--tokens 40`, training=True for `--training`.
         verdict: that must be given.
         layer: of a pair that differs, the TensorFlow layers of which one must be named as where it begins; empty: any.
-        cause: of a pair that differs, what the explanation must contain, in any case of letters; empty: nothing.
+        cause: of a pair that differs, what the explanation must contain, in any case of letters; ";" between several.
     """
 
     name: str
@@ -85,7 +85,9 @@ PAIRS = (
     # Masks: random ids hardly ever hold the padding.
     _equal("masks/mean", "mean", "mean", "12", tokens=40),
     _equal("masks/mean-unmasked", "mean(mask=False)", "mean(mask=False)", "12", tokens=40),
+    # Equal with the padding at the end, which is what Paddle's sequence_length means.
     _equal("masks/lstm", "lstm", "lstm", "12", tokens=40),
+    _equal("masks/bidirectional", "bidirectional", "bidirectional", "12", tokens=40),
     _equal("masks/gru-steps", "gru_steps", "gru_steps", "12", tokens=40),
     _equal("masks/masking-layer", "masking_layer", "masking_layer", "10,4"),
     _equal("masks/table", "table(mask=True)", "table", "7", tokens=500),
@@ -105,6 +107,15 @@ PAIRS = (
     _different("masks/mean-paddle-only", "mean(mask=False)", "mean", "12", tokens=40, layer="mean", cause="mask"),
     _different("masks/lstm-missing", "lstm", "lstm(mask=False)", "12", tokens=40, layer="memory", cause="mask"),
     _different("masks/lstm-last-step", "lstm", "lstm(last_output=True)", "12", tokens=40, layer="memory logits"),
+    _different(
+        "masks/bidirectional-missing",
+        "bidirectional",
+        "bidirectional(mask=False)",
+        "12",
+        tokens=40,
+        layer="both",
+        cause="mask",
+    ),
     _different("masks/gru-steps-mean", "gru_steps", "gru_steps(mask=False)", "12", tokens=40, layer="mean memory"),
     _different(
         "masks/masking-layer-missing",
@@ -120,6 +131,7 @@ PAIRS = (
     _different(
         "masks/padding-idx-last", "table", "table(padding_idx=-1)", "7", tokens=500, layer="words", cause="padding_idx"
     ),
+    _different("masks/max-norm", "table", "table(max_norm=1.0)", "7", tokens=500, layer="words", cause="max_norm"),
     _different("masks/maximum-zeroed", "maximum", "maximum(mask=True)", "12", tokens=40, layer="words trigrams"),
     # Recurrent layers.
     _equal("recurrent/lstm", "lstm", "lstm", "8,3"),
@@ -144,6 +156,25 @@ PAIRS = (
         cause="activation",
     ),
     _different("recurrent/lstm-no-bias", "lstm(use_bias=False)", "lstm", "8,3", layer="memory", cause="bias"),
+    _different(
+        "recurrent/lstm-dropout", "lstm(dropout=0.3)", "lstm", "8,3", training=True, layer="memory", cause="dropout"
+    ),
+    _different(
+        "recurrent/stacked-dropout",
+        "stacked",
+        "stacked(dropout=0.3)",
+        "8,3",
+        training=True,
+        layer="memory0 memory1",
+        cause="dropout",
+    ),
+    _different(
+        "recurrent/lstm-two-differences",
+        "lstm(recurrent_activation='hard_sigmoid', go_backwards=True)",
+        "lstm",
+        "8,3",
+        layer="memory",
+    ),
     _different("recurrent/lstm-first-step", "lstm", "lstm(first=True)", "8,3", layer="memory head"),
     _different("recurrent/gru-reset", "gru(reset_after=False)", "gru", "8,3", layer="memory", cause="reset"),
     _different(
@@ -213,6 +244,17 @@ PAIRS = (
     _different("attention/softmax-axis", "layer", "by_hand(axis=2)", SEQUENCE, layer="attention", cause="axis"),
     _different("attention/heads", "layer", "by_hand(heads=4, key_size=2)", SEQUENCE, layer="attention", cause="heads"),
     _different("attention/epsilon", "layer(epsilon=1e-3)", "layer", SEQUENCE, layer="norm", cause="epsilon"),
+    _different(
+        "attention/dropout", "layer(dropout=0.4)", "layer", SEQUENCE, training=True, layer="attention", cause="dropout"
+    ),
+    _different(
+        "attention/two-differences",
+        "layer(causal=True, epsilon=1e-3)",
+        "layer",
+        SEQUENCE,
+        layer="attention",
+        cause="causal; epsilon",
+    ),
     _different(
         "attention/padded-missing", "padded", "padded(mask=None)", "9", tokens=30, layer="attention", cause="mask"
     ),
@@ -527,6 +569,7 @@ PAIRS = (
     _equal("fused/attention-by-heads", "attention", "attention(order='heads-qkv')", SEQUENCE),
     _equal("fused/attention-chunks", "attention", "attention(order='chunks')", SEQUENCE),
     _equal("fused/glu", "gated", "gated", "8"),
+    _equal("fused/glu-apart", "gated", "gated_apart", "8"),
     _equal("fused/swiglu", "gated(activation='silu')", "gated(activation='silu')", "8"),
     _equal("fused/experts", "experts", "experts", "8"),
     _equal("fused/separable", "separable", "separable", IMAGE),
@@ -545,6 +588,14 @@ PAIRS = (
         cause="sigmoid",
     ),
     _different("fused/gate-both", "gated", "gated(both=True)", "8", layer="value product gate"),
+    _different(
+        "fused/gate-apart-function",
+        "gated",
+        "gated_apart(activation='hardsigmoid')",
+        "8",
+        layer="gate product",
+        cause="sigmoid",
+    ),
     _different("fused/experts-router", "experts", "experts(normalised=False)", "8", layer="router", cause="softmax"),
     _different("fused/separable-middle", "separable", "separable(middle=True)", IMAGE, layer="separable", cause="relu"),
     # Shared layers.
@@ -626,11 +677,13 @@ PAIRS = (
     _different("outputs/nested-before", "nested", "nested(before=True)", "8", layer="features"),
     # Noise.
     _equal("random_layers/vae", "vae", "vae", "8"),
+    _equal("random_layers/vae-float32", "vae", "vae", "8", dtype="float32"),
     _equal("random_layers/monte-carlo", "monte_carlo", "monte_carlo", "8"),
     _equal("random_layers/noise", "noise", "noise", "8"),
     _equal("random_layers/dropout", "dropout", "dropout", IMAGE, training=True),
     _equal("random_layers/dropout-spatial", "dropout(spatial=True)", "dropout(spatial=True)", IMAGE, training=True),
     _different("random_layers/vae-half", "vae", "vae(half=False)", "8", layer="sampling"),
+    _different("random_layers/vae-half-float32", "vae", "vae(half=False)", "8", dtype="float32", layer="sampling"),
     _different("random_layers/vae-mean", "vae", "vae(sampled=False)", "8", layer="sampling"),
     _different(
         "random_layers/monte-carlo-missing",
@@ -706,6 +759,14 @@ PAIRS = (
     _different("precision/bfloat16-relu", "bfloat16", "bfloat16(relu=False)", "8", layer="hidden", cause="relu"),
     # Building.
     _equal("building/named-parameters", "rows", "named_parameters", "8"),
+    _equal("building/optional-import", "rows", "optional_import", "8"),
+    _equal("building/bias", "rows", "rows", "8"),
+    _equal("building/no-bias", "rows(bias=False)", "rows(bias=False)", "8"),
+    _different("building/bias-tensorflow-only", "rows", "rows(bias=False)", "8", layer="logits", cause="bias"),
+    _different("building/bias-paddle-only", "rows(bias=False)", "rows", "8", layer="logits", cause="bias"),
+    _different(
+        "building/optional-import-activation", "rows", "optional_import(relu=False)", "8", layer="hidden", cause="tanh"
+    ),
     _equal("building/tf-function", "function", "named_parameters", "8"),
     _equal("building/subclass", "subclass", "subclass", "8"),
     _equal("building/gather", "gather", "gather", "8"),
@@ -798,6 +859,14 @@ PAIRS = (
         cause="sigmoid",
     ),
     _different(
+        "images/squeeze-excite-two-differences",
+        "squeeze_excite",
+        "squeeze_excite(gate='hardsigmoid', squeeze='silu')",
+        IMAGE,
+        layer="reduce",
+        cause="silu; hard",
+    ),
+    _different(
         "images/squeeze-excite-inside",
         "squeeze_excite",
         "squeeze_excite(squeeze='silu')",
@@ -823,6 +892,14 @@ PAIRS = (
     ),
     _different(
         "images/inverted-epsilon", "inverted", "inverted(epsilon=1e-5)", "8,8,4", layer="expand_norm", cause="epsilon"
+    ),
+    _different(
+        "images/inverted-three-differences",
+        "inverted",
+        "inverted(activation='ReLU', epsilon=1e-5, residual=False)",
+        "8,8,4",
+        layer="expand_norm",
+        cause="epsilon; relu6",
     ),
     _different(
         "images/inverted-linear", "inverted", "inverted(linear=False)", "8,8,4", layer="project_norm sum", cause="relu6"

@@ -3,13 +3,14 @@
 from typing import Any
 
 
-def tensorflow_layer(causal: bool = False, epsilon: float = 1e-5, key_size: int = 4) -> Any:
+def tensorflow_layer(causal: bool = False, epsilon: float = 1e-5, key_size: int = 4, dropout: float = 0.0) -> Any:
     """A block of an encoder with Keras's own layer."""
     import keras
     from keras import layers
 
     x = inputs = keras.Input((6, 8))
-    y = layers.MultiHeadAttention(2, key_dim=key_size, name="attention")(x, x, use_causal_mask=causal)
+    attention = layers.MultiHeadAttention(2, key_dim=key_size, dropout=dropout, name="attention")
+    y = attention(x, x, use_causal_mask=causal)
     x = layers.LayerNormalization(epsilon=epsilon, name="norm")(layers.Add(name="sum")([x, y]))
     return keras.Model(inputs, layers.Dense(3, name="logits")(x))
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 
-def tensorflow_rows() -> Any:
+def tensorflow_rows(bias: bool = True) -> Any:
     import keras
     from keras import layers
 
-    return keras.Sequential(
-        [keras.Input((8,)), layers.Dense(6, activation="relu", name="hidden"), layers.Dense(4, name="logits")]
-    )
+    x = inputs = keras.Input((8,))
+    x = layers.Dense(6, activation="relu", name="hidden")(x)
+    return keras.Model(inputs, layers.Dense(4, use_bias=bias, name="logits")(x))
 
 
 def paddle_named_parameters(activation: str = "ReLU") -> Any:
@@ -26,6 +26,28 @@ def paddle_named_parameters(activation: str = "ReLU") -> Any:
         )
 
     return nn.Sequential(linear(8, 6, "fc1"), getattr(nn, activation)(), linear(6, 4, "fc2"))
+
+
+def paddle_optional_import(relu: bool = True) -> Any:
+    """Code that looks for the other framework, as libraries for both do, and does without."""
+    from importlib.util import find_spec
+
+    from paddle import nn
+
+    try:
+        import tensorflow
+
+        other = tensorflow.__name__
+    except ImportError:
+        other = "keras" if find_spec("keras") else ""
+    assert other in ("", "keras", "tensorflow")
+    return nn.Sequential(nn.Linear(8, 6), nn.ReLU() if relu else nn.Tanh(), nn.Linear(6, 4))
+
+
+def paddle_rows(bias: bool = True) -> Any:
+    from paddle import nn
+
+    return nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 4, bias_attr=None if bias else False))
 
 
 def tensorflow_function(activation: str = "relu") -> Any:

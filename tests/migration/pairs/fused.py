@@ -71,7 +71,7 @@ def tensorflow_gated(activation: str = "sigmoid") -> Any:
     return keras.Model(inputs, layers.Dense(3, name="out")(layers.Multiply(name="product")([value, gate])))
 
 
-def paddle_gated(fused: bool = True, activation: str = "sigmoid", both: bool = False) -> Any:
+def paddle_gated(activation: str = "sigmoid", both: bool = False) -> Any:
     """both: the gate's function is applied to both halves."""
     import paddle.nn.functional as F  # noqa: N812
     from paddle import nn
@@ -84,11 +84,29 @@ def paddle_gated(fused: bool = True, activation: str = "sigmoid", both: bool = F
 
         def forward(self, x: Any) -> Any:
             x = self.w12(x)
-            if fused and activation == "sigmoid" and not both:
+            if activation == "sigmoid" and not both:
                 return self.w3(F.glu(x, axis=-1))
             value, gate = x.chunk(2, axis=-1)
             act = getattr(F, activation)
             return self.w3((act(value) if both else value) * act(gate))
+
+    return Gated()
+
+
+def paddle_gated_apart(activation: str = "sigmoid") -> Any:
+    """Two layers alike, of which the gate is made first."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Gated(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w1 = nn.Linear(8, 6)
+            self.w2 = nn.Linear(8, 6)
+            self.w3 = nn.Linear(6, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.w3(getattr(F, activation)(self.w1(x)) * self.w2(x))
 
     return Gated()
 

@@ -71,6 +71,36 @@ def paddle_lstm(mask: bool = True, last_output: bool = False) -> Any:
     return Sentence()
 
 
+def tensorflow_bidirectional() -> Any:
+    """Both directions begin at an end of the sentence, not of the padding."""
+    import keras
+    from keras import layers
+
+    ids = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(40, 8, mask_zero=True, name="words")(ids)
+    x = layers.Bidirectional(layers.LSTM(5), name="both")(x)
+    return keras.Model(ids, layers.Dense(3, name="logits")(x))
+
+
+def paddle_bidirectional(mask: bool = True) -> Any:
+    import paddle
+    from paddle import nn
+
+    class Sentence(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(40, 8)
+            self.rnn = nn.LSTM(8, 5, direction="bidirect")
+            self.fc = nn.Linear(10, 3)
+
+        def forward(self, ids: Any) -> Any:
+            lengths = (ids != 0).astype("int64").sum(axis=1) if mask else None
+            _, (hidden, _) = self.rnn(self.embedding(ids), sequence_length=lengths)
+            return self.fc(paddle.concat([hidden[0], hidden[1]], axis=-1))
+
+    return Sentence()
+
+
 def tensorflow_gru_steps() -> Any:
     """Masked steps of Keras's GRU repeat the state before them."""
     import keras
@@ -146,11 +176,12 @@ def tensorflow_table(mask: bool = False) -> Any:
     return keras.Model(ids, layers.Dense(3, name="logits")(layers.Flatten(name="rows")(x)))
 
 
-def paddle_table(padding_idx: int | None = None) -> Any:
+def paddle_table(padding_idx: int | None = None, max_norm: float | None = None) -> Any:
+    """max_norm: longer rows are shortened when they are read."""
     from paddle import nn
 
     return nn.Sequential(
-        nn.Embedding(500, 5, padding_idx=padding_idx),
+        nn.Embedding(500, 5, padding_idx=padding_idx, max_norm=max_norm),
         nn.Linear(5, 5),
         nn.LayerNorm(5),
         nn.Flatten(),

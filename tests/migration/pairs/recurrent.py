@@ -4,7 +4,11 @@ from typing import Any
 
 
 def tensorflow_lstm(
-    activation: str = "tanh", recurrent_activation: str = "sigmoid", go_backwards: bool = False, use_bias: bool = True
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    go_backwards: bool = False,
+    use_bias: bool = True,
+    dropout: float = 0.0,
 ) -> Any:
     import keras
     from keras import layers
@@ -16,6 +20,7 @@ def tensorflow_lstm(
         recurrent_activation=recurrent_activation,
         go_backwards=go_backwards,
         use_bias=use_bias,
+        dropout=dropout,
         name="memory",
     )(x)
     return keras.Model(inputs, layers.Dense(2, name="head")(x))
