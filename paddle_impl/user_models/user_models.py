@@ -32,7 +32,7 @@ class UserModel(HostedModel):
     def prepare(self) -> None:
         round_constants(self.model)
         self.model.eval()
-        self.given = Order(first=len(self.spec.input) == 2 and takes_channels_first(self.model, self.spec))
+        self.given = Order(first=len(self.spec.input.shape) == 2 and takes_channels_first(self.model, self.spec))
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
 
     def reached(self, x: paddle.Tensor, *, training: bool) -> Trace:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.targets import TargetError
-from parity.catalogue.user_models import ModelSpec
+from parity.catalogue.user_models import InputSpec, ModelSpec, input_keys
 from parity.error_causes import cause
 from parity.numerics.arrays import Arrays
 from parity.numerics.tolerance import Roundings
@@ -24,22 +24,34 @@ class BuildSpec(ModelSpec):
     """The spec of a model that a worker builds, with the example that it is run on and the checks that it must pass."""
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
-        """Two inputs, drawn; the same ones in every call.
+        """Two inputs, drawn, of a model that has one; the same ones in every call.
+
+        Args:
+            opposite: as in `examples`.
+
+        Returns:
+            As `examples` gives them.
+
+        Raises:
+            TargetError: the model has several inputs.
+        """
+        return _example(self.input, np.random.default_rng(0), opposite)
+
+    def examples(self, *, opposite: bool = False) -> Arrays:
+        """Two inputs, drawn, of each of the model's inputs; the same ones in every call.
 
         Args:
             opposite: the numbers negated, or whole numbers counted down from tokens - 1: they may reach other layers of
                 a model that has branches.
 
         Returns:
-            [2, *input]: float32 in -2..2, or with `tokens` int64, 0 to tokens - 1.
+            By `input_keys`, [2, *shape]: float32 in -2..2; of whole numbers int64, 0 to tokens - 1, lengths from 1 on;
+            of bool all True.
         """
         draw = np.random.default_rng(0)
-        shape = (2, *self.input)
-        if self.tokens:
-            drawn = draw.integers(0, self.tokens, shape)
-            return self.tokens - 1 - drawn if opposite else drawn
-        drawn = draw.uniform(-2, 2, shape).astype(np.float32)
-        return -drawn if opposite else drawn
+        return {
+            key: _example(one, draw, opposite) for key, one in zip(input_keys(self.inputs), self.inputs, strict=True)
+        }
 
     def does_not_run(self, error: Exception) -> str:
         """The message for a model that cannot be run on the example.
@@ -50,11 +62,10 @@ class BuildSpec(ModelSpec):
         Returns:
             For a `TargetError`: the target, the input's shape, the cause, and the options that give another input.
         """
-        shape = ",".join(map(str, self.input))
         return (
-            f"{self.target!r} does not run on --input {shape}: {cause(error)}. Expected a model of "
-            "one input; give the shape of one input without the batch, channels last (224,224,3), and --tokens N where "
-            "it takes whole numbers."
+            f"{self.target!r} does not run on {self.inputs_text}: {cause(error)}. Give the shape of one input without "
+            "the batch, channels last (224,224,3), --tokens N where it takes whole numbers, and of a model of several "
+            "inputs each with its name (ids=12:int:1000)."
         )
 
     def output_of(self, result: Any, steps: Sequence[Any], tensor: type) -> int:
@@ -104,6 +115,17 @@ class BuildSpec(ModelSpec):
             if dtype in ("float32", "float64") and not all_finite(array := read()):
                 bad = np.count_nonzero(~np.isfinite(array))
                 raise TargetError(f"{self.target!r}: {name} holds {bad} NaN or infinite values; expected numbers")
+
+
+def _example(spec: InputSpec, draw: np.random.Generator, opposite: bool) -> np.ndarray:
+    shape = (2, *spec.shape)
+    if spec.dtype == "bool":
+        return np.ones(shape, bool)
+    if spec.whole:
+        drawn = draw.integers(1 if spec.is_length and spec.limit > 1 else 0, spec.limit, shape)
+        return spec.limit - 1 - drawn if opposite and not spec.is_length else drawn
+    drawn = draw.uniform(-2, 2, shape).astype(np.float32)
+    return -drawn if opposite else drawn
 
 
 def require_static(first: Sequence[str], second: Sequence[str], target: str) -> None:

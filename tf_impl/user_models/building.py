@@ -93,7 +93,7 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
             _require_halfless(model, spec)
             model = _in_dtype(model, dtype)
         else:
-            offered: dict[str, Any] = {"input_shape": tuple(spec.input)}
+            offered: dict[str, Any] = {"input_shape": tuple(spec.inputs[0].shape)}
             if spec.classes:
                 offered |= {"classes": spec.classes, "num_classes": spec.classes}
             model = targets.call(target, offered)
@@ -101,7 +101,7 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
             kind = f"{type(model).__module__}.{type(model).__name__}"
             raise TargetError(f"{spec.target!r}: expected a keras.Model, found {kind}")
         if not model.built:
-            model(tf.constant(spec.example().astype("int32" if spec.tokens else dtype)), training=False)
+            model(tf.constant(spec.example().astype("int32" if spec.input.whole else dtype)), training=False)
     except TargetError:
         raise
     except Exception as error:
