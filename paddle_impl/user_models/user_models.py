@@ -13,6 +13,7 @@ from paddle import nn
 from paddle_impl import weights
 from paddle_impl.kinds.geometry import channels_last
 from paddle_impl.user_models.building import build_model, round_constants, set_weights, takes_channels_first
+from paddle_impl.user_models.calling import running_in
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
 from paddle_impl.user_models.tracing import Order, Trace, TracedStep
 from parity.numerics.arrays import Arrays
@@ -39,7 +40,7 @@ class UserModel(HostedModel):
         if training:
             self.model.train()
         try:
-            with paddle.enable_grad() if training else paddle.no_grad():
+            with running_in(self.dtype), paddle.enable_grad() if training else paddle.no_grad():
                 return Trace(self.model, x, self.given)
         finally:
             self.model.eval()

@@ -351,7 +351,7 @@ def _user_errors() -> Iterator[None]:
 def _user_message(error: WorkerError) -> str:
     """The message of an error that concerns the user's model; empty for any other error."""
     kind, _, words = error.detail.partition(": ")
-    if error.cause != "raised" or kind not in ("TargetError", "WeightsError", "StateError"):
+    if error.cause != "raised" or kind not in ("TargetError", "PrecisionError", "WeightsError", "StateError"):
         return ""
     return without_frames(words)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.catalogue.targets import TargetError
+from parity.catalogue.targets import PrecisionError, TargetError
 from parity.catalogue.user_models import InputSpec, ModelSpec, input_keys
 from parity.error_causes import cause
 from parity.numerics.arrays import Arrays
@@ -99,19 +99,46 @@ class BuildSpec(ModelSpec):
             "the last that it knows is " + (steps[-1].name if steps else "none")
         )
 
+    def require_precision(self, dtype: str, precision: str) -> None:
+        """Refuse to build a model in another precision than it can have.
+
+        Args:
+            dtype: in which it is to be built, "float32" or "float64".
+            precision: the only one that it has; "float32" or half precision.
+
+        Raises:
+            PrecisionError: a float64 model was asked for.
+        """
+        if dtype == "float64":
+            raise PrecisionError(
+                f"{self.target!r} cannot be built in float64: it computes in {precision} only (--dtype float32)",
+                precision,
+            )
+
+    def require_full(self, state: Mapping[str, str]) -> None:
+        """Refuse half precision in a model's own weights, by name.
+
+        Args:
+            state: by the framework's name, an array's dtype ("float32", "bfloat16", ...).
+
+        Raises:
+            TargetError: the first array in half precision.
+        """
+        for name, dtype in state.items():
+            if dtype in HALF:
+                raise TargetError(f"{self.target!r}: {name} is {dtype}; expected float32 or float64: convert it first")
+
     def require_numbers(self, state: Mapping[str, tuple[str, Callable[[], np.ndarray]]]) -> None:
-        """Refuse half precision and NaN in a model's own weights, by name.
+        """Refuse NaN in a model's own weights, by name.
 
         Args:
             state: by the framework's name, an array's dtype ("float32", "bfloat16", ...) and the function that copies
                 it out, which is called for float32 and float64 only.
 
         Raises:
-            TargetError: the first array in half precision, or with NaN or infinity.
+            TargetError: the first array with NaN or infinity.
         """
         for name, (dtype, read) in state.items():
-            if dtype in HALF:
-                raise TargetError(f"{self.target!r}: {name} is {dtype}; expected float32 or float64: convert it first")
             if dtype in ("float32", "float64") and not all_finite(array := read()):
                 bad = np.count_nonzero(~np.isfinite(array))
                 raise TargetError(f"{self.target!r}: {name} holds {bad} NaN or infinite values; expected numbers")
