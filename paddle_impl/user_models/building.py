@@ -62,8 +62,8 @@ def build_model(spec: BuildSpec, dtype: str, *, half: bool = False) -> nn.Layer:
     """
     target = parse(spec.target)
     if target.file is not None:
-        spec.require_precision(dtype, "float32")
         model = _load(target.file)
+        spec.require_precision(dtype, "float32")
     else:
         offered = {"num_classes": spec.classes, "class_num": spec.classes} if spec.classes else {}
         before = paddle.get_default_dtype()
