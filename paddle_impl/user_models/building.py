@@ -12,7 +12,7 @@ from paddle import nn
 
 from paddle_impl.kinds.geometry import sequences_last
 from paddle_impl.user_models.calling import SEQUENTIAL, callings, dtype_of, parameters_of, precision_of
-from parity.catalogue.targets import TargetError, parse
+from parity.catalogue.targets import KERAS_FILES, TargetError, parse
 from parity.error_causes import cause
 from parity.numerics.geometry import single
 from parity.printable import quoted
@@ -113,6 +113,10 @@ def build_running(spec: BuildSpec, dtype: str) -> Running:
 
 def _load(path: Path) -> nn.Layer:
     """A saved program, which runs as one operation; the file of its arrays lies beside it."""
+    if path.is_dir() or path.suffix in KERAS_FILES:
+        raise TargetError(
+            f"{path} is a model of TensorFlow's: the TensorFlow model is the first target, the Paddle model the second"
+        )
     if path.suffix not in (".json", ".pdmodel", ".pdiparams"):
         raise TargetError(
             f"{path}: Paddle saves weights and programs, not layers; expected package.module:callable that returns a "

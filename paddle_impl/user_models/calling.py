@@ -8,6 +8,7 @@ from typing import Any
 
 import paddle
 from paddle import nn
+from paddle.jit.dy2static.program_translator import ProgramTranslator
 
 from paddle_impl.kinds.geometry import channels_last, sequences_last
 from parity.catalogue.user_models import InputSpec
@@ -27,16 +28,18 @@ PROGRAMS = ("TranslatedLayer", "PirTranslatedLayer")  # layers that paddle.jit.l
 
 @contextmanager
 def running_in(dtype: str) -> Iterator[None]:
-    """Let what a model makes itself, such as zeros, be of its precision.
+    """Let what a model makes itself, such as zeros, be of its precision; and run what is `to_static` as Python code.
 
     Args:
         dtype: in which the model runs.
     """
-    before = paddle.get_default_dtype()
+    before, static = paddle.get_default_dtype(), ProgramTranslator().enable_to_static
     paddle.set_default_dtype(dtype)
+    paddle.jit.enable_to_static(False)
     try:
         yield
     finally:
+        paddle.jit.enable_to_static(static)
         paddle.set_default_dtype(before)
 
 
@@ -71,7 +74,8 @@ def parameters_of(model: nn.Layer) -> Parameters:
     if signature := signature_of(model):
         names = [one.name or str(index) for index, one in enumerate(signature)]
         return Parameters(names, len(names))
-    return calling.parameters_of(model.forward, SETTINGS)
+    forward = getattr(model.forward, "dygraph_function", model.forward)  # of one that is `to_static`
+    return calling.parameters_of(forward, SETTINGS)
 
 
 def ways(model: nn.Layer, tensors: Tensors) -> list[Arguments]:

@@ -10,7 +10,8 @@ from typing import Any
 
 SAVED = (".keras", ".h5", ".weights.h5", ".pdparams", ".pdmodel", ".pdiparams", ".json", ".safetensors", ".pb")
 
-PADDLE_FILES = (".pdparams", ".pdmodel", ".pdiparams")  # of SAVED, those that no other framework reads
+# of SAVED, those that only one framework reads
+PADDLE_FILES, KERAS_FILES = (".pdparams", ".pdmodel", ".pdiparams"), (".keras", ".h5", ".pb")
 
 EXAMPLE = "keras.applications:VGG16(weights=None)"
 

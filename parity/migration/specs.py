@@ -110,6 +110,27 @@ def input_specs(
     return [replace(one, tokens=tokens) if one.whole and one.tokens is None else one for one in specs]
 
 
+def unknown_names(inputs: Sequence[InputSpec], names: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of inputs that no model of a pair has.
+
+    Args:
+        inputs: as the user gave them.
+        names: by framework, the names of its model's inputs.
+
+    Returns:
+        In order; none where a model takes several inputs in one argument, whose names nobody knows.
+
+    Example:
+        >>> inputs = input_specs(["ids=12:int:9", "mask=12:bool"])
+        >>> unknown_names(inputs, {"tensorflow": ["ids", "padding"], "paddle": ["x", "y"]})
+        ['mask']
+    """
+    if any(len(own) < len(inputs) for own in names.values()):
+        return []
+    known = {name for own in names.values() for name in own}
+    return [one.name for one in inputs if one.name and one.name not in known]
+
+
 def _of_shape(shape: Sequence[int]) -> InputSpec:
     if isinstance(shape, int) or not shape or not all(isinstance(size, int) and size > 0 for size in shape):
         raise ValueError(f"shape: expected whole numbers above 0, such as (224, 224, 3), found {shape!r}")

@@ -16,10 +16,10 @@ def listed() -> keras.Model:
 
 
 def written() -> keras.Model:
-    """The inputs in a dictionary whose order is not that of the alphabet, the outputs nested."""
+    """The inputs in a dictionary whose order is not that of the alphabet, outputs by name."""
     wide, deep = keras.Input((4,), name="wide"), keras.Input((2,), name="deep")
     y = layers.Concatenate()([wide, 10 * deep])
-    return keras.Model({"wide": wide, "deep": deep}, {"both": y, "parts": [wide + 1, deep + 1]})
+    return keras.Model({"wide": wide, "deep": deep}, {"both": y, "first": wide + 1, "second": deep + 1})
 
 
 class Several(keras.Model):
@@ -108,7 +108,7 @@ def save(folder: str) -> None:
     model = plain()
     model.save(f"{folder}/plain.keras")
     model.save(f"{folder}/plain.h5")
-    model.export(f"{folder}/plain", verbose=False)
+    model.export(f"{folder}/plain")
     np.save(f"{folder}/plain.npy", model(tf.ones((1, 6, 6, 3))).numpy())
 
     class Module(tf.Module):

@@ -134,6 +134,23 @@ def signals(first: bool) -> nn.Layer:
     return nn.Conv1D(5, 3, 3) if first else nn.Linear(5, 3)
 
 
+class Static(nn.Layer):
+    """With a function that Paddle compiles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense, self.ran_eagerly = nn.Linear(6, 3), False
+
+    @paddle.jit.to_static
+    def forward(self, wide: paddle.Tensor, deep: paddle.Tensor) -> paddle.Tensor:
+        self.ran_eagerly = paddle.in_dynamic_mode()
+        return self.dense(paddle.concat([wide, 10 * deep], axis=-1))
+
+
+def static() -> nn.Layer:
+    return Static()
+
+
 def save(folder: str) -> None:
     """A network as a program for inference, and one of two inputs; and what a batch of one was fixed in."""
     paddle.seed(1)

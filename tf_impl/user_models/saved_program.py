@@ -42,7 +42,7 @@ class SavedProgram(keras.Model):
             own = keras.Variable(
                 variable, trainable=variable.trainable, dtype=variable.dtype.name, name=variable.name.replace("/", "_")
             )
-            own._path = variable.name.partition(":")[0]
+            setattr(own, "_path" if hasattr(own, "_path") else "path", variable.name.partition(":")[0])
             self._track_variable(own)
         self.saved_signature = [
             SignatureInput(name, None if spec.shape.rank is None else spec.shape.as_list(), spec.dtype.name)
