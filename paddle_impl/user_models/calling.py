@@ -17,6 +17,8 @@ from parity.runtime import calling
 from parity.runtime.calling import Arguments, Axes, Calling, Parameters, SignatureInput, Tensors
 from parity.runtime.user_models import HALF, BuildSpec
 
+FULL = ("", "float32", "float64")  # types of inputs that a model has in the precision that it is built in
+
 SETTINGS = ("self",)  # parameters of a call that are no inputs
 
 # layers that take sequences [n, c, t], unless they say otherwise
@@ -143,7 +145,7 @@ def to_tensors(
         arrays: by `input_keys`, [n, *shape].
         specs: the inputs.
         axes: of `Calling`.
-        dtype: of floating-point inputs that name none themselves.
+        dtype: of floating-point inputs but those in half precision.
 
     Returns:
         By the same names; whole numbers are int64 where the user names no type.
@@ -205,7 +207,7 @@ def _axes(spec: InputSpec, last: bool, first: bool) -> list[Axes]:
 def _dtype(spec: InputSpec, dtype: str) -> str:
     if spec.whole and spec.dtype in ("", "int"):
         return "int64"
-    return spec.dtype or dtype
+    return dtype if spec.dtype in FULL else spec.dtype
 
 
 def _any_float64(tensors: Tensors) -> bool:

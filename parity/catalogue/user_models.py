@@ -19,8 +19,8 @@ class InputSpec:
         shape: of one input without the batch, channels last: [h, w, c], [t, c], [n], or [] for one number.
         name: the user's for it; empty where it has none.
         tokens: inputs are whole numbers below this.
-        dtype: empty for floating-point numbers in the model's precision; else "int", "int32", "int64", "bool",
-            "float32", ...
+        dtype: empty for floating-point numbers, which a model gets in the precision that it is built in, as it does of
+            "float32" and "float64"; else "int", "int32", "int64", "bool", "float16", ...
     """
 
     shape: list[int]

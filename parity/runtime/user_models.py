@@ -189,8 +189,8 @@ class KeptState:
 
 
 def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = None) -> np.ndarray:
-    """Inputs in `dtype`, moved by `roundings`; whole numbers as they are."""
-    if np.issubdtype(inputs.dtype, np.integer):
+    """Inputs in `dtype`, moved by `roundings`; whole numbers and masks as they are."""
+    if not np.issubdtype(inputs.dtype, np.floating):
         return inputs
     if roundings is not None:
         inputs = roundings.of("inputs", inputs)

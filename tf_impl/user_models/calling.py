@@ -20,6 +20,8 @@ Function = type(tf.function(lambda: None))  # what the decorator makes
 
 compiled_call = Function.__call__
 
+FULL = ("", "float32", "float64")  # types of inputs that a model has in the precision that it is built in
+
 SETTINGS = ("training", "self")  # parameters of a call that are no inputs
 
 
@@ -145,7 +147,7 @@ def to_tensors(arrays: Arrays, specs: Sequence[InputSpec], axes: Sequence[Axes],
         arrays: by `input_keys`, [n, *shape].
         specs: the inputs.
         axes: of `Calling`.
-        dtype: of floating-point inputs that name none themselves.
+        dtype: of floating-point inputs but those in half precision.
 
     Returns:
         By the same names; whole numbers are int32 where the user names no type.
@@ -190,7 +192,7 @@ def _axes(spec: InputSpec) -> list[Axes]:
 def _dtype(spec: InputSpec, dtype: str) -> str:
     if spec.whole and spec.dtype in ("", "int"):
         return "int32"
-    return spec.dtype or dtype
+    return dtype if spec.dtype in FULL else spec.dtype
 
 
 def _any_float64(tensors: Tensors) -> bool:
