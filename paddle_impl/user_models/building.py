@@ -12,8 +12,8 @@ from paddle import nn
 
 from paddle_impl.kinds.geometry import sequences_last
 from paddle_impl.user_models.calling import SEQUENTIAL, callings, dtype_of, parameters_of, precision_of
-from parity.catalogue.targets import KERAS_FILES, TargetError, parse
-from parity.error_causes import cause
+from paddle_impl.user_models.saved_program import load_program
+from parity.catalogue.targets import TargetError, parse
 from parity.numerics.geometry import single
 from parity.printable import quoted
 from parity.runtime import calling, targets
@@ -62,7 +62,7 @@ def build_model(spec: BuildSpec, dtype: str, *, half: bool = False) -> nn.Layer:
     """
     target = parse(spec.target)
     if target.file is not None:
-        model = _load(target.file)
+        model = load_program(target.file)
         spec.require_precision(dtype, "float32")
     else:
         offered = {"num_classes": spec.classes, "class_num": spec.classes} if spec.classes else {}
@@ -109,49 +109,6 @@ def build_running(spec: BuildSpec, dtype: str) -> Running:
 
     model, way = calling.build_running(spec, dtype, build, callings)
     return Running(model, way, precision_of(model), parameters_of(model).names)
-
-
-def _load(path: Path) -> nn.Layer:
-    """A saved program, which runs as one operation; the file of its arrays lies beside it."""
-    if path.is_dir() or path.suffix in KERAS_FILES:
-        raise TargetError(
-            f"{path} is a model of TensorFlow's: the TensorFlow model is the first target, the Paddle model the second"
-        )
-    if path.suffix not in (".json", ".pdmodel", ".pdiparams"):
-        raise TargetError(
-            f"{path}: Paddle saves weights and programs, not layers; expected package.module:callable that returns a "
-            "paddle.nn.Layer, with --paddle-weights FILE.pdparams for its weights; or the .json or .pdmodel file of a "
-            "program that paddle.jit.save has written"
-        )
-    prefix = path.with_suffix("")
-    programs = [prefix.with_suffix(suffix) for suffix in (".json", ".pdmodel")]
-    if path.suffix == ".pdiparams":
-        path = next((program for program in programs if program.exists()), programs[0])
-    if missing := [file for file in (path, prefix.with_suffix(".pdiparams")) if not file.is_file()]:
-        raise TargetError(f"{missing[0]}: no such file; paddle.jit.save writes a .json or .pdmodel, and a .pdiparams")
-    try:
-        with _old_programs() if path.suffix == ".pdmodel" else contextlib.nullcontext():
-            return paddle.jit.load(str(prefix))
-    except Exception as error:
-        raise TargetError(f"{path} cannot be loaded as a program of Paddle's: {cause(error)}") from error
-
-
-@contextlib.contextmanager
-def _old_programs() -> Any:
-    """Paddle 3 loads programs of Paddle 2 only while it is set to their form, which ends dynamic mode by itself."""
-    if not getattr(paddle.framework, "use_pir_api", lambda: False)():
-        yield
-        return
-    paddle.enable_static()
-    try:
-        with paddle.pir_utils.OldIrGuard():
-            paddle.disable_static()
-            try:
-                yield
-            finally:
-                paddle.enable_static()
-    finally:
-        paddle.disable_static()
 
 
 def _in_float64(model: nn.Layer) -> nn.Layer:

@@ -19,9 +19,18 @@ from parity.printable import quoted
 from parity.runtime import calling, targets
 from parity.runtime.calling import Running
 from parity.runtime.user_models import HALF, BuildSpec
-from tf_impl.user_models.calling import call_model, callings, parameters_of, precision_of, running_in, to_tensors, ways
+from tf_impl.user_models.calling import (
+    call_model,
+    callings,
+    dtype_of,
+    parameters_of,
+    precision_of,
+    running_in,
+    to_tensors,
+    ways,
+)
 from tf_impl.user_models.exact import exact_attention
-from tf_impl.user_models.saved_program import SavedProgram
+from tf_impl.user_models.saved_program import SavedProgram, load_program
 
 
 def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
@@ -203,12 +212,12 @@ def _require_numbers(model: keras.Model, spec: BuildSpec, *, half: bool) -> None
     if not half:
         spec.require_full(_types(model))
     spec.require_numbers(
-        {variable.path: (str(variable.dtype), variable.numpy) for variable in model.weights if counts(variable)}
+        {variable.path: (dtype_of(variable), variable.numpy) for variable in model.weights if counts(variable)}
     )
 
 
 def _types(model: keras.Model) -> dict[str, str]:
-    return {variable.path: str(variable.dtype) for variable in model.weights if counts(variable)}
+    return {variable.path: dtype_of(variable) for variable in model.weights if counts(variable)}
 
 
 def _load(path: Path) -> keras.Model:
@@ -216,14 +225,12 @@ def _load(path: Path) -> keras.Model:
         raise TargetError(
             f"{path} is a file of Paddle's: the TensorFlow model is the first target, the Paddle model the second"
         )
-    if path.name == "saved_model.pb":
-        path = path.parent
     if not path.exists():
         raise TargetError(
             f"{path}: no such file; expected a model that Keras saved (.keras or .h5), or a SavedModel's folder"
         )
-    if path.is_dir():
-        return SavedProgram(path)
+    if path.is_dir() or path.suffix == ".pb":
+        return load_program(path)
     if path.name.endswith((".weights.h5", ".pdparams", ".safetensors")):
         raise TargetError(
             f"{path} holds weights and no model: expected package.module:callable or a .keras file; give the weights "

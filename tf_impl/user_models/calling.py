@@ -60,7 +60,8 @@ def precision_of(model: keras.Model) -> str:
         policy = getattr(layer, "dtype_policy", None)
         if policy is not None and str(policy.compute_dtype) in HALF:
             return str(policy.name)
-    floats = [str(variable.dtype) for variable in model.weights if str(variable.dtype).startswith(("float", "bfloat"))]
+    types = [dtype_of(variable) for variable in model.weights]
+    floats = [one for one in types if "float" in one]
     return floats[0] if floats else str(model.compute_dtype)
 
 
@@ -182,6 +183,11 @@ def callings(model: keras.Model, spec: BuildSpec, dtype: str) -> Iterator[Callin
         return len(ways(model, to_tensors(examples, spec.inputs, orders[0], dtype)))
 
     return calling.running_callings(spec, orders, count_ways, run)
+
+
+def dtype_of(tensor: tf.Tensor | keras.Variable) -> str:
+    """A tensor's dtype by its name in numpy, or "bfloat16"."""
+    return str(keras.backend.standardize_dtype(tensor.dtype))
 
 
 def _axes(spec: InputSpec) -> list[Axes]:

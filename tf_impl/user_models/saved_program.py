@@ -15,15 +15,23 @@ from parity.runtime.calling import SignatureInput
 SIGNATURE = "serving_default"
 
 
+def load_program(path: Path) -> SavedProgram:
+    """A saved program as a model, which runs it as one operation.
+
+    Args:
+        path: of the SavedModel's folder, or of the file `saved_model.pb` in it.
+
+    Raises:
+        TargetError: no SavedModel, or one without a signature.
+    """
+    return SavedProgram(path.parent if path.suffix == ".pb" else path)
+
+
 class SavedProgram(keras.Model):
     """The function `serving_default` of a SavedModel; its weights are the variables that the function uses."""
 
     def __init__(self, path: Path) -> None:
-        """Load the folder.
-
-        Raises:
-            TargetError: no SavedModel, or one without a signature.
-        """
+        """Load the folder, see `load_program`."""
         super().__init__(dtype="float32")
         try:
             loaded = tf.saved_model.load(str(path))
