@@ -12,7 +12,7 @@ from parity.data.registry import load
 from parity.diagnosis.prove import CHECKS, prove
 from parity.migration.compare import compare_pair
 from parity.migration.pair import ModelPair
-from parity.migration.specs import model_specs, require_float64
+from parity.migration.specs import input_specs, model_specs, require_float64
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
@@ -70,7 +70,7 @@ def check(
 def compare(
     tensorflow: str,
     paddle: str,
-    shape: Sequence[int],
+    shape: str | Sequence[int] | Sequence[str] | Mapping[str, str | Sequence[int]],
     *,
     classes: int | None = None,
     tokens: int | None = None,
@@ -88,7 +88,8 @@ def compare(
     Args:
         tensorflow: `package.module:callable`, with arguments or without, that returns a keras.Model; or a saved model.
         paddle: the same for a paddle.nn.Layer. Each runs in a process of its own, in this one's folder.
-        shape: of one input, without the batch: (height, width, channels), (time, channels) or (features,).
+        shape: of one input, without the batch: (height, width, channels), (time, channels) or (features,). Of several
+            inputs by name, see `parity.migration.specs.input_specs`.
         classes: offered to callables that take a number of classes.
         tokens: inputs are token ids below this number.
         weights: by "tensorflow" or "paddle", a file of weights to load into that model.
@@ -118,7 +119,8 @@ def compare(
         ('equal', [])
     """
     require_float64(training, dtype)
-    specs = model_specs(tensorflow, paddle, shape, classes=classes, tokens=tokens, weights=weights, dtype=dtype)
+    inputs = input_specs(shape, tokens)
+    specs = model_specs(tensorflow, paddle, inputs, classes=classes, weights=weights, dtype=dtype)
     with Workers(threads=threads or shared_threads()) as workers:
         pair = ModelPair(workers, specs, dataset, seed, layers or {})
         return compare_pair(pair, apply_fixes=apply_fixes, training=training)

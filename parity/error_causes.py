@@ -13,8 +13,11 @@ from pathlib import Path
 from parity.printable import printable
 
 
-class ForeignImportError(ImportError):
-    """A worker was to import the other framework: both in one process end in a segmentation fault."""
+class ForeignImportError(ModuleNotFoundError):
+    """A worker was to import the other framework: both in one process end in a segmentation fault.
+
+    For a package that can do without that framework, it is not installed.
+    """
 
 
 DEBUG = "PARITY_DEBUG"  # an environment variable; where it is set, errors have their traceback

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.catalogue.user_models import ModelSpec
+from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.error_causes import LONGEST, cause
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
@@ -273,9 +273,9 @@ def test_a_lambda_is_refused_with_the_reason_and_what_to_do(workers: Workers, tm
     (tmp_path / "ran").unlink()
     path = str(tmp_path / "lambda.keras")
     for spec, advice in (
-        (ModelSpec(path, [4]), ("safe_mode=False", "put a layer of Keras in the place of the Lambda")),
+        (ModelSpec(path, [InputSpec([4])]), ("safe_mode=False", "put a layer of Keras in the place of the Lambda")),
         (
-            ModelSpec("tests.migration.keras_models:signals()", [20, 6], weights=path),
+            ModelSpec("tests.migration.keras_models:signals()", [InputSpec([20, 6])], weights=path),
             ("Give its weights alone: model.save_weights",),
         ),
     ):

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from parity.catalogue.user_models import ModelSpec
+from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.kinds.graph import Graph, Step
 from parity.migration.map_file import read_map, write_map
 from parity.migration.matching import Match, MatchError, Matching
@@ -217,7 +217,7 @@ def test_a_name_begins_no_line_of_its_own_in_a_map(tmp_path: Path) -> None:
     names = ['fc\n[layers2]\n"x', "\x1b[2J\x7f", "plain"]
     steps = [Step(name, "dense", {}, {"kernel": (2, 2)}, (-1,), (2,)) for name in names]
     graph = Graph(steps, 0, 4, 4)
-    specs = {name: ModelSpec("a:b\nc", [2]) for name in (FIRST, SECOND)}
+    specs = {name: ModelSpec("a:b\nc", [InputSpec([2])]) for name in (FIRST, SECOND)}
     pair = SimpleNamespace(graphs={FIRST: graph, SECOND: graph}, specs=specs)
     matching = Matching([Match(0, 0, "evidence\n[odd]"), Match(1, 1, "")], [2], [2], ["one\nof two"])
     write_map(tmp_path / "map.toml", pair, matching)  # type: ignore[arg-type]

@@ -11,15 +11,15 @@ import paddle
 from paddle import nn
 
 from paddle_impl.kinds.geometry import sequences_last
+from paddle_impl.user_models.calling import SEQUENTIAL, callings, dtype_of, parameters_of, precision_of
+from paddle_impl.user_models.saved_program import load_program
 from parity.catalogue.targets import TargetError, parse
 from parity.numerics.geometry import single
 from parity.printable import quoted
-from parity.runtime import targets
-from parity.runtime.user_models import BuildSpec, check_weights
+from parity.runtime import calling, targets
+from parity.runtime.calling import Running
+from parity.runtime.user_models import HALF, BuildSpec, check_weights
 from parity.weights import pdparams
-
-# layers that take sequences [n, c, t], unless they say otherwise
-SEQUENTIAL = (nn.Conv1D, nn.MaxPool1D, nn.AvgPool1D, nn.BatchNorm1D, nn.InstanceNorm1D)
 
 
 def set_weights(model: nn.Layer, path: Path) -> None:
@@ -44,54 +44,94 @@ def set_weights(model: nn.Layer, path: Path) -> None:
     model.set_state_dict(state)
 
 
-def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
+def build_model(spec: BuildSpec, dtype: str, *, half: bool = False) -> nn.Layer:
     """Build a user's model, with its weights.
 
     Args:
-        spec: which model, its file of weights and its input.
+        spec: which model, its file of weights and its inputs.
         dtype: "float32" or "float64".
+        half: whether a model in half precision is built, too, as it is, where float32 is asked for.
+
+    Returns:
+        A new model, in training mode or not as its author left it.
 
     Raises:
         TargetError: a target that gives no `paddle.nn.Layer`, or weights that do not fit it.
+        PrecisionError: a model that has only another precision than float64.
         WeightsError: a file of weights that cannot be read.
     """
     target = parse(spec.target)
     if target.file is not None:
-        raise TargetError(
-            f"{spec.target}: Paddle saves weights and programs, not layers; expected package.module:callable that "
-            "returns a paddle.nn.Layer, with --paddle-weights FILE.pdparams for its weights"
-        )
-    offered = {"num_classes": spec.classes, "class_num": spec.classes} if spec.classes else {}
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype("float32")
-    try:
-        model = targets.call(target, offered)
-    finally:
-        paddle.set_default_dtype(before)
+        model = load_program(target.file)
+        spec.require_precision(dtype, "float32")
+    else:
+        offered = {"num_classes": spec.classes, "class_num": spec.classes} if spec.classes else {}
+        before = paddle.get_default_dtype()
+        paddle.set_default_dtype("float32")
+        try:
+            with paddle.utils.unique_name.guard():  # parameters with names of their own can be built again
+                model = targets.call(target, offered)
+        finally:
+            paddle.set_default_dtype(before)
     if not isinstance(model, nn.Layer):
         raise TargetError(
-            f"{spec.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}"
+            f"{spec.target!r}: expected a paddle.nn.Layer, found {type(model).__module__}.{type(model).__name__}. The "
+            "TensorFlow model is the first target, the Paddle model the second"
         )
     if spec.weights:
         set_weights(model, Path(spec.weights))
-    state = {name: (str(t.dtype).removeprefix("paddle."), t) for name, t in model.state_dict().items()}
+    state = {name: (dtype_of(tensor), tensor) for name, tensor in model.state_dict().items()}
+    if not half:
+        spec.require_full({name: kind for name, (kind, _) in state.items()})
     spec.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
+    if (precision := precision_of(model)) in HALF:
+        spec.require_precision(dtype, precision)
+        return model
     return _in_float64(model) if dtype == "float64" else model
 
 
+def build_running(spec: BuildSpec, dtype: str) -> Running:
+    """Build a user's model in inference mode, and find out how it is called.
+
+    Args:
+        spec: which model, its file of weights and its inputs.
+        dtype: "float32" or "float64".
+
+    Raises:
+        PrecisionError: a float64 model was asked for, and it has or runs in another precision only.
+        TargetError: the model cannot be built, or does not run.
+    """
+
+    def build(spec: BuildSpec, dtype: str) -> nn.Layer:
+        model = build_model(spec, dtype, half=True)
+        model.eval()
+        return model
+
+    model, way = calling.build_running(spec, dtype, build, callings)
+    return Running(model, way, precision_of(model), parameters_of(model).names)
+
+
 def _in_float64(model: nn.Layer) -> nn.Layer:
-    """The model cast; buffers without memory, such as a recurrent layer's, are left alone: Paddle fails on them."""
+    """The model cast, whole numbers apart, and tensors that layers hold as plain attributes, too.
+
+    Buffers without memory, such as a recurrent layer's, are left alone: Paddle fails on them.
+    """
+    layers = model.sublayers(include_self=True)
     empty = [
         (layer, name, buffer)
-        for layer in model.sublayers(include_self=True)
+        for layer in layers
         for name, buffer in layer._buffers.items()
         if buffer is not None and not buffer._is_initialized()
     ]
     for layer, name, _ in empty:
         layer._buffers[name] = None
-    model = model.to(dtype="float64")
+    model = model._to_impl(dtype="float64", floating_only=True)  # `to` casts indices, too
     for layer, name, buffer in empty:
         layer._buffers[name] = buffer
+    for layer in layers:
+        for name, value in list(vars(layer).items()):
+            if isinstance(value, paddle.Tensor) and dtype_of(value) == "float32" and value._is_initialized():
+                object.__setattr__(layer, name, value.astype("float64"))
     return model
 
 

@@ -13,6 +13,7 @@ from paddle import nn
 from paddle_impl import weights
 from paddle_impl.kinds.geometry import channels_last
 from paddle_impl.user_models.building import build_model, round_constants, set_weights, takes_channels_first
+from paddle_impl.user_models.calling import running_in
 from paddle_impl.user_models.exact import dropout_off, exact_average_pools
 from paddle_impl.user_models.tracing import Order, Trace, TracedStep
 from parity.numerics.arrays import Arrays
@@ -32,14 +33,14 @@ class UserModel(HostedModel):
     def prepare(self) -> None:
         round_constants(self.model)
         self.model.eval()
-        self.given = Order(first=len(self.spec.input) == 2 and takes_channels_first(self.model, self.spec))
+        self.given = Order(first=len(self.spec.input.shape) == 2 and takes_channels_first(self.model, self.spec))
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
 
     def reached(self, x: paddle.Tensor, *, training: bool) -> Trace:
         if training:
             self.model.train()
         try:
-            with paddle.enable_grad() if training else paddle.no_grad():
+            with running_in(self.dtype), paddle.enable_grad() if training else paddle.no_grad():
                 return Trace(self.model, x, self.given)
         finally:
             self.model.eval()

@@ -8,13 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SAVED = (".keras", ".h5", ".weights.h5", ".pdparams", ".pdmodel", ".json", ".safetensors")
+SAVED = (".keras", ".h5", ".weights.h5", ".pdparams", ".pdmodel", ".pdiparams", ".json", ".safetensors", ".pb")
+
+# of SAVED, those that only one framework reads
+PADDLE_FILES, KERAS_FILES = (".pdparams", ".pdmodel", ".pdiparams"), (".keras", ".h5", ".pb")
 
 EXAMPLE = "keras.applications:VGG16(weights=None)"
 
 
 class TargetError(Exception):
     """A target that gives no model; one message: what was expected, what was found, what to try."""
+
+
+class PrecisionError(TargetError):
+    """A model that cannot be compared in this precision, and can in another one.
+
+    Attributes:
+        precision: that one: "float32", "float16", "bfloat16", "mixed_float16" or "mixed_bfloat16".
+    """
+
+    def __init__(self, message: str, precision: str) -> None:
+        super().__init__(message)
+        self.precision = precision
 
 
 @dataclass(frozen=True)
@@ -34,12 +49,12 @@ class Target:
 
 
 def parse(text: str) -> Target:
-    """Read `package.module:callable`, `package.module:callable(argument, name=value)` or a file's path.
+    """Read `package.module:callable`, `package.module:callable(argument, name=value)` or the path of a saved model.
 
     Arguments are Python literals.
 
     Args:
-        text: of the form above; a path has a suffix of `SAVED`.
+        text: of the form above; a path is that of a folder, or has a suffix of `SAVED`.
 
     Returns:
         The target; of a path without a module. Nothing is imported, and the file need not exist.
@@ -53,10 +68,12 @@ def parse(text: str) -> Target:
         ('keras.applications', 'VGG16', {'weights': None})
     """
     module, colon, expression = text.partition(":")
-    if text.endswith(SAVED):
+    if text.endswith(SAVED) or (not colon and Path(text).is_dir()):
         return Target(text)
     if not colon or not all(part.isidentifier() for part in module.split(".")):
-        raise TargetError(f"{text!r}: expected package.module:callable, such as {EXAMPLE}, or a saved model's file")
+        raise TargetError(
+            f"{text!r}: expected package.module:callable, such as {EXAMPLE}, or a saved model's file or folder"
+        )
     try:
         tree = ast.parse(expression, mode="eval").body
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])

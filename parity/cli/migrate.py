@@ -44,8 +44,12 @@ SecondArgument = Annotated[
 ]
 
 InputOption = Annotated[
-    str,
-    typer.Option("--input", metavar="H,W,C", help="Shape of one input without the batch: H,W,C or T,C or N."),
+    list[str],
+    typer.Option(
+        "--input",
+        metavar="[NAME=]SHAPE[:dtype]",
+        help="Shape of one input without the batch: H,W,C or T,C or N; N:int:1000 of ids. Once for each input.",
+    ),
 ]
 
 ClassesOption = Annotated[
@@ -99,7 +103,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to fix it."""
-    from parity.migration.specs import FIRST, SECOND, model_specs, require_float64
+    from parity.migration.specs import FIRST, SECOND, input_specs, model_specs, require_float64
     from parity.system import require_writable
 
     if output is not None:
@@ -108,9 +112,8 @@ def compare(
     specs = model_specs(
         first,
         second,
-        parse_shape(shape),
+        input_specs(shape, tokens),
         classes=classes,
-        tokens=tokens,
         weights={FIRST: first_weights, SECOND: second_weights},
         dtype=dtype.value,
     )
@@ -173,10 +176,10 @@ def convert(
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
     from parity.migration.convert import ConversionFiles, convert_weights
-    from parity.migration.specs import model_specs
+    from parity.migration.specs import input_specs, model_specs
 
     files = ConversionFiles(source, destination)
-    specs = model_specs(first, second, parse_shape(shape), classes=classes, tokens=tokens)
+    specs = model_specs(first, second, input_specs(shape, tokens), classes=classes)
     with _workers(threads) as workers:
         from parity.cli import console, migration_output
 
@@ -207,11 +210,11 @@ def repro(
 ) -> None:
     """Write the layer in which your two models differ as two scripts for a bug report, which run without this suite."""
     from parity.migration.repro import NothingToReproduceError, find_differing_layer, require_free, write_repro
-    from parity.migration.specs import FIRST, SECOND, model_specs
+    from parity.migration.specs import FIRST, SECOND, input_specs, model_specs
 
     require_free(output)
     weights = {FIRST: first_weights, SECOND: second_weights}
-    specs = model_specs(first, second, parse_shape(shape), classes=classes, tokens=tokens, weights=weights)
+    specs = model_specs(first, second, input_specs(shape, tokens), classes=classes, weights=weights)
     with _workers(threads) as workers:
         from parity.cli import console
 
@@ -259,22 +262,6 @@ def _pair(
 
     images = dataset_or_default(dataset, seed) if all(spec.takes_images for spec in specs.values()) else None
     return ModelPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
-
-
-def parse_shape(text: str) -> list[int]:
-    """The numbers of an `--input`. Raises ValueError for anything but positive whole numbers.
-
-    Example:
-        >>> parse_shape("224,224,3")
-        [224, 224, 3]
-    """
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 1:
-        raise ValueError(f"--input {text}: expected whole numbers above 0 with commas between them, such as 224,224,3")
-    return numbers
 
 
 def _write_map(pair: ModelPair, path: Path) -> None:

@@ -71,7 +71,7 @@ def compare_pair(
     return Migration(
         first=pair.specs[FIRST].target,
         second=pair.specs[SECOND].target,
-        input=list(pair.specs[FIRST].input),
+        input=list(pair.specs[FIRST].input.shape),
         inputs=pair.title,
         verdict=verdict,
         fixed=bool(applied),

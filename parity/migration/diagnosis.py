@@ -238,7 +238,8 @@ def _feedable(pair: ModelPair, name: str, layer_inputs: Sequence[np.ndarray]) ->
         return False
     graph = pair.graphs[SECOND]
     shapes = [
-        graph.steps[source].output if source >= 0 else tuple(pair.specs[SECOND].input) for source in second_step.inputs
+        graph.steps[source].output if source >= 0 else tuple(pair.specs[SECOND].input.shape)
+        for source in second_step.inputs
     ]
     return all(array.shape[1:] == shape for array, shape in zip(layer_inputs, shapes, strict=True))
 

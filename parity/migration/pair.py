@@ -13,9 +13,10 @@ import numpy as np
 from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
-from parity.data.proof_inputs import affordable, resized, scaled
+from parity.data.proof_inputs import affordable
 from parity.kinds.activation import Softmax
 from parity.kinds.graph import Graph, Step
+from parity.migration.inputs import drawn_input
 from parity.migration.matching import Match, Matching, match
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
@@ -184,20 +185,9 @@ class ModelPair:
             float32 [count, *input]: real images in -2..2, cropped or enlarged to the input's size. Without images,
             random numbers in -2..2; for tokens, random int64 numbers below `tokens`.
         """
-        spec = self.specs[FIRST]
+        images = None if self.dataset is None else self.dataset.test_images
         count = count or affordable(MOST_INPUTS, self.flops)
-        draw = np.random.default_rng(self.seed)
-        if spec.tokens:
-            return draw.integers(0, spec.tokens, (count, *spec.input))
-        if not self.images:
-            return draw.uniform(-2, 2, (count, *spec.input)).astype(np.float32)
-        assert self.dataset is not None
-        height, width, channels = spec.input
-        picks = np.sort(draw.choice(len(self.dataset.test_images), count, replace=False))
-        pixels = resized(self.dataset.test_images[picks], height, width)
-        if channels == 1:
-            pixels = pixels.mean(axis=3, keepdims=True)
-        return scaled(pixels)
+        return drawn_input(self.specs[FIRST].input, count, np.random.default_rng(self.seed), images)
 
     @property
     def images(self) -> bool:
@@ -361,7 +351,7 @@ def _user_errors() -> Iterator[None]:
 def _user_message(error: WorkerError) -> str:
     """The message of an error that concerns the user's model; empty for any other error."""
     kind, _, words = error.detail.partition(": ")
-    if error.cause != "raised" or kind not in ("TargetError", "WeightsError", "StateError"):
+    if error.cause != "raised" or kind not in ("TargetError", "PrecisionError", "WeightsError", "StateError"):
         return ""
     return without_frames(words)
 

@@ -139,7 +139,7 @@ def _layers_differing_alone(pair: ModelPair, causes: Sequence[Diagnosis]) -> dic
 def _layer_shapes(pair: ModelPair, name: str, framework: str) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
     """The shapes of a layer's inputs, none where one is unknown, and of its output; without the batch."""
     step = dict(zip((FIRST, SECOND), pair.steps(name), strict=True))[framework]
-    steps, input_shape = pair.graphs[framework].steps, tuple(pair.specs[framework].input)
+    steps, input_shape = pair.graphs[framework].steps, tuple(pair.specs[framework].input.shape)
     known = all(source != UNKNOWN for source in step.inputs)
     return [
         steps[source].output if source != INPUT else input_shape for source in step.inputs

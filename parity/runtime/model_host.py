@@ -133,7 +133,7 @@ class Host:
             TargetError: the target gives no model, or the model does not run.
             WeightsError: a file of weights that cannot be read.
         """
-        self.loaded[network] = Loaded(BuildSpec(**spec))
+        self.loaded[network] = Loaded(BuildSpec.from_dict(spec))
         return dataclasses.asdict(self.model(network).graph())
 
     def adopt(self, network: str, names: dict[str, Any]) -> dict[str, Any]:

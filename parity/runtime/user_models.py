@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.catalogue.targets import TargetError
-from parity.catalogue.user_models import ModelSpec
+from parity.catalogue.targets import PrecisionError, TargetError
+from parity.catalogue.user_models import InputSpec, ModelSpec, input_keys
 from parity.error_causes import cause
 from parity.numerics.arrays import Arrays
 from parity.numerics.tolerance import Roundings
@@ -24,22 +24,34 @@ class BuildSpec(ModelSpec):
     """The spec of a model that a worker builds, with the example that it is run on and the checks that it must pass."""
 
     def example(self, *, opposite: bool = False) -> np.ndarray:
-        """Two inputs, drawn; the same ones in every call.
+        """Two inputs, drawn, of a model that has one; the same ones in every call.
+
+        Args:
+            opposite: as in `examples`.
+
+        Returns:
+            As `examples` gives them.
+
+        Raises:
+            TargetError: the model has several inputs.
+        """
+        return _example(self.input, np.random.default_rng(0), opposite)
+
+    def examples(self, *, opposite: bool = False) -> Arrays:
+        """Two inputs, drawn, of each of the model's inputs; the same ones in every call.
 
         Args:
             opposite: the numbers negated, or whole numbers counted down from tokens - 1: they may reach other layers of
                 a model that has branches.
 
         Returns:
-            [2, *input]: float32 in -2..2, or with `tokens` int64, 0 to tokens - 1.
+            By `input_keys`, [2, *shape]: float32 in -2..2; of whole numbers int64, 0 to tokens - 1, lengths from 1 on;
+            of bool all True.
         """
         draw = np.random.default_rng(0)
-        shape = (2, *self.input)
-        if self.tokens:
-            drawn = draw.integers(0, self.tokens, shape)
-            return self.tokens - 1 - drawn if opposite else drawn
-        drawn = draw.uniform(-2, 2, shape).astype(np.float32)
-        return -drawn if opposite else drawn
+        return {
+            key: _example(one, draw, opposite) for key, one in zip(input_keys(self.inputs), self.inputs, strict=True)
+        }
 
     def does_not_run(self, error: Exception) -> str:
         """The message for a model that cannot be run on the example.
@@ -50,11 +62,10 @@ class BuildSpec(ModelSpec):
         Returns:
             For a `TargetError`: the target, the input's shape, the cause, and the options that give another input.
         """
-        shape = ",".join(map(str, self.input))
         return (
-            f"{self.target!r} does not run on --input {shape}: {cause(error)}. Expected a model of "
-            "one input; give the shape of one input without the batch, channels last (224,224,3), and --tokens N where "
-            "it takes whole numbers."
+            f"{self.target!r} does not run on {self.inputs_text}: {cause(error)}. Give the shape of one input without "
+            "the batch, channels last (224,224,3), --tokens N where it takes whole numbers, and of a model of several "
+            "inputs each with its name (ids=12:int:1000)."
         )
 
     def output_of(self, result: Any, steps: Sequence[Any], tensor: type) -> int:
@@ -88,22 +99,60 @@ class BuildSpec(ModelSpec):
             "the last that it knows is " + (steps[-1].name if steps else "none")
         )
 
+    def require_precision(self, dtype: str, precision: str) -> None:
+        """Refuse to build a model in another precision than it can have.
+
+        Args:
+            dtype: in which it is to be built, "float32" or "float64".
+            precision: the only one that it has; "float32" or half precision.
+
+        Raises:
+            PrecisionError: a float64 model was asked for.
+        """
+        if dtype == "float64":
+            raise PrecisionError(
+                f"{self.target!r} cannot be built in float64: it computes in {precision} only (--dtype float32)",
+                precision,
+            )
+
+    def require_full(self, state: Mapping[str, str]) -> None:
+        """Refuse half precision in a model's own weights, by name.
+
+        Args:
+            state: by the framework's name, an array's dtype ("float32", "bfloat16", ...).
+
+        Raises:
+            TargetError: the first array in half precision.
+        """
+        for name, dtype in state.items():
+            if dtype in HALF:
+                raise TargetError(f"{self.target!r}: {name} is {dtype}; expected float32 or float64: convert it first")
+
     def require_numbers(self, state: Mapping[str, tuple[str, Callable[[], np.ndarray]]]) -> None:
-        """Refuse half precision and NaN in a model's own weights, by name.
+        """Refuse NaN in a model's own weights, by name.
 
         Args:
             state: by the framework's name, an array's dtype ("float32", "bfloat16", ...) and the function that copies
                 it out, which is called for float32 and float64 only.
 
         Raises:
-            TargetError: the first array in half precision, or with NaN or infinity.
+            TargetError: the first array with NaN or infinity.
         """
         for name, (dtype, read) in state.items():
-            if dtype in HALF:
-                raise TargetError(f"{self.target!r}: {name} is {dtype}; expected float32 or float64: convert it first")
             if dtype in ("float32", "float64") and not all_finite(array := read()):
                 bad = np.count_nonzero(~np.isfinite(array))
                 raise TargetError(f"{self.target!r}: {name} holds {bad} NaN or infinite values; expected numbers")
+
+
+def _example(spec: InputSpec, draw: np.random.Generator, opposite: bool) -> np.ndarray:
+    shape = (2, *spec.shape)
+    if spec.dtype == "bool":
+        return np.ones(shape, bool)
+    if spec.whole:
+        drawn = draw.integers(1 if spec.is_length and spec.limit > 1 else 0, spec.limit, shape)
+        return spec.limit - 1 - drawn if opposite and not spec.is_length else drawn
+    drawn = draw.uniform(-2, 2, shape).astype(np.float32)
+    return -drawn if opposite else drawn
 
 
 def require_static(first: Sequence[str], second: Sequence[str], target: str) -> None:
@@ -140,8 +189,8 @@ class KeptState:
 
 
 def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = None) -> np.ndarray:
-    """Inputs in `dtype`, moved by `roundings`; whole numbers as they are."""
-    if np.issubdtype(inputs.dtype, np.integer):
+    """Inputs in `dtype`, moved by `roundings`; whole numbers and masks as they are."""
+    if not np.issubdtype(inputs.dtype, np.floating):
         return inputs
     if roundings is not None:
         inputs = roundings.of("inputs", inputs)

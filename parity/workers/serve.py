@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import importlib.abc
+import importlib.util
 import inspect
 import os
 import queue
@@ -34,7 +35,10 @@ Request = tuple[dict[str, Any], Arrays]
 
 
 class ForeignImportBlocker(importlib.abc.MetaPathFinder):
-    """Refuses the other framework's packages: both in one process end in a segmentation fault."""
+    """Refuses the other framework's packages: both in one process end in a segmentation fault.
+
+    A package that looks first whether the other framework is there finds that it is not installed, see `hide_foreign`.
+    """
 
     def __init__(self, framework: str, foreign: Sequence[str]) -> None:
         self.framework, self.foreign = framework, foreign
@@ -46,6 +50,27 @@ class ForeignImportBlocker(importlib.abc.MetaPathFinder):
         if fullname.partition(".")[0] in self.foreign:
             raise ForeignImportError(f"{fullname} must not be imported in the {self.framework} worker", name=fullname)
         return None
+
+
+def hide_foreign(foreign: Sequence[str]) -> None:
+    """Let the questions that a package asks before it imports a framework have the answer "not installed".
+
+    Args:
+        foreign: the other framework's packages.
+    """
+    import importlib.metadata  # which takes a while, and which the framework has imported by now
+
+    find_spec, distribution = importlib.util.find_spec, importlib.metadata.distribution
+
+    def find_other_spec(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name.partition(".")[0] in foreign else find_spec(name, package)
+
+    def other_distribution(distribution_name: str) -> importlib.metadata.Distribution:
+        if distribution_name.lower().startswith(tuple(foreign)):
+            raise importlib.metadata.PackageNotFoundError(distribution_name)
+        return distribution(distribution_name)
+
+    importlib.util.find_spec, importlib.metadata.distribution = find_other_spec, other_distribution
 
 
 class ExtrasHider(importlib.abc.MetaPathFinder):
@@ -112,6 +137,7 @@ def main() -> None:
                 write_message(replies, {"error": problem})
                 return
             verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
+        hide_foreign(foreign)
     except ImportError as error:
         write_message(replies, {"error": cause(error), "missing": error.name, "frames": frames(error)})
         return

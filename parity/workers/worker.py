@@ -217,6 +217,7 @@ class Worker(Client):
                 "NVIDIA_TF32_OVERRIDE": "0",  # float32 means float32 on both sides
                 "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
                 "PYTHONUNBUFFERED": "1",
+                "PYTHONSAFEPATH": "1",  # no file of the working directory takes the place of one of Python's own
                 "TMPDIR": str(self._scratch.path),
             }
         )
@@ -296,8 +297,8 @@ class Worker(Client):
 
     def _log_tail(self, lines: int = 8) -> str:
         """The last lines that the worker printed, indented for a message."""
-        self._log.seek(self._startup_log_bytes)
-        tail = self._log.read()[-4000:].decode(errors="replace").strip().splitlines()[-lines:]
+        self._log.seek(max(self._startup_log_bytes, self._log.seek(0, os.SEEK_END) - 4000))
+        tail = self._log.read().decode(errors="replace").strip().splitlines()[-lines:]
         return "; it last printed:\n    " + "\n    ".join(tail) if tail else ""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parity.catalogue.targets import TargetError
-from parity.catalogue.user_models import ModelSpec
+from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.catalogue.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
 from parity.cli.doctor import try_out
 from parity.data.dataset import Dataset
@@ -305,7 +305,9 @@ def test_a_layer_that_the_suite_cannot_read_is_not_blamed_on_the_input(
         FIRST: "tests.migration.keras_models:small(activation='gelu')",
         SECOND: "tests.migration.paddle_models:small(act='GELU')",
     }
-    pair = ModelPair(workers, {name: ModelSpec(text, [16, 16, 3]) for name, text in target.items()}, dataset)
+    pair = ModelPair(
+        workers, {name: ModelSpec(text, [InputSpec([16, 16, 3])]) for name, text in target.items()}, dataset
+    )
     with pytest.raises(TargetError) as caught:
         pair.load()
     assert "does not understand 'GELU' as PaddlePaddle" in str(caught.value)

@@ -64,6 +64,8 @@ def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:
         (("keras.applications", SECOND, *SHAPE), "expected package.module:callable"),
         ((f"{FIRST[:-2]}(epsilon=x)", SECOND, *SHAPE), "arguments that are plain values"),
         ((FIRST, SECOND, "--input", "16x16x3"), "expected whole numbers above 0 with commas"),
+        ((FIRST, SECOND, "--input", "a=16", "--input", "a=3"), "the name is given 2 times"),
+        ((FIRST, SECOND, "--input", "a=16:int:9", "--input", "b=3"), "expected one input, found 2 (a=16:int:9, b=3)"),
         ((FIRST, "model.pdparams", *SHAPE), "Paddle saves weights"),
         ((FIRST, SECOND, *SHAPE, "--training", "--dtype", "float32"), "expected dtype float64"),
         ((FIRST, SECOND, *SHAPE, "--map", "nowhere.toml"), "nowhere.toml: expected a TOML file"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from parity.catalogue.targets import TargetError
-from parity.catalogue.user_models import ModelSpec
+from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
 from parity.migration.pair import ModelPair
@@ -32,11 +32,13 @@ def pair_of(
     first: str,
     second: str,
     shape: tuple[int, ...] = (16, 16, 3),
+    tokens: int | None = None,
     **options: Any,
 ) -> ModelPair:
+    inputs = [InputSpec(list(shape), tokens=tokens)]
     specs = {
-        FIRST: ModelSpec(f"{KERAS}:{first}", list(shape), **options),
-        SECOND: ModelSpec(f"{PADDLE}:{second}", list(shape), **options),
+        FIRST: ModelSpec(f"{KERAS}:{first}", inputs, **options),
+        SECOND: ModelSpec(f"{PADDLE}:{second}", inputs, **options),
     }
     return ModelPair(workers, specs, dataset)
 
@@ -298,7 +300,8 @@ def test_a_saved_keras_model_is_a_target_and_a_damaged_one_is_refused(
     path = tmp_path / "model.keras"
     save = f"from tests.migration.keras_models import small; small(epsilon=1e-3).save({str(path)!r})"
     subprocess.run([sys.executable, "-c", save], check=True, capture_output=True, cwd=ROOT)
-    specs = {FIRST: ModelSpec(str(path), [16, 16, 3]), SECOND: ModelSpec(f"{PADDLE}:small(epsilon=1e-3)", [16, 16, 3])}
+    inputs = [InputSpec([16, 16, 3])]
+    specs = {FIRST: ModelSpec(str(path), inputs), SECOND: ModelSpec(f"{PADDLE}:small(epsilon=1e-3)", inputs)}
     assert compare_pair(ModelPair(workers, specs, dataset), training=True, impact=False).equal
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(TargetError, match=r"model\.keras cannot be loaded by Keras"):

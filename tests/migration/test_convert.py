@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from parity.catalogue.user_models import ModelSpec
+from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.data.dataset import Dataset
@@ -273,7 +273,7 @@ def test_kernels_of_every_layout_go_to_paddle_and_back(workers: Workers, dataset
     plain(make.format(root=str(ROOT), names=list(shapes)), tmp_path)
     for name, shape in shapes.items():
         first, second = (f"tests.migration.{module}:{name}" for module in ("keras_models", "paddle_models"))
-        specs = {FIRST: ModelSpec(first, shape), SECOND: ModelSpec(second, shape)}
+        specs = {FIRST: ModelSpec(first, [InputSpec(shape)]), SECOND: ModelSpec(second, [InputSpec(shape)])}
         there, back = tmp_path / f"{name}.pdparams", tmp_path / f"{name}.back.weights.h5"
         for source, destination in ((tmp_path / f"{name}.weights.h5", there), (there, back)):
             assert not convert_weights(

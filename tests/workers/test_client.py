@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from parity.catalogue.recipes import Optimizer, TrainerSettings
-from parity.catalogue.user_models import Adoption, ModelSpec
+from parity.catalogue.user_models import Adoption, InputSpec, ModelSpec
 from parity.numerics.tolerance import Roundings
 from parity.workers.client import Client
 from parity.workers.frameworks import FRAMEWORKS
@@ -61,7 +61,7 @@ VALUES: dict[str, Any] = {
     "seed": 5,
     "shapes": {"kernel": [3, 4]},
     "settings": TrainerSettings(8, Optimizer("adam")),
-    "spec": ModelSpec("keras.applications:VGG16()", [32, 32, 3]),
+    "spec": ModelSpec("keras.applications:VGG16()", [InputSpec([32, 32, 3])]),
     "stage": "stem/conv",
     "steps": 4,
     "threads": 3,

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import h5py
 import keras
 import numpy as np
-import tensorflow as tf
 
-from parity.catalogue.targets import TargetError, parse
+from parity.catalogue.targets import PADDLE_FILES, PrecisionError, TargetError, parse
 from parity.error_causes import cause
 from parity.printable import quoted
-from parity.runtime import targets
+from parity.runtime import calling, targets
+from parity.runtime.calling import Running
 from parity.runtime.user_models import HALF, BuildSpec
+from tf_impl.user_models.calling import (
+    call_model,
+    callings,
+    dtype_of,
+    parameters_of,
+    precision_of,
+    running_in,
+    to_tensors,
+    ways,
+)
 from tf_impl.user_models.exact import exact_attention
+from tf_impl.user_models.saved_program import SavedProgram, load_program
 
 
 def set_weights(model: keras.Model, path: Path) -> dict[str, tuple[str, int]]:
@@ -72,50 +86,64 @@ def _stored(path: Path) -> dict[str, tuple[str, int]]:
     return stored
 
 
-def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.Model:
+def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True, half: bool = False) -> keras.Model:
     """Build a user's model, with its weights.
 
     Args:
-        spec: which model, its file of weights and its input.
+        spec: which model, its file of weights and its inputs.
         dtype: "float32" or "float64".
         rounded: whether to round its constants, see `round_constants`.
+        half: whether a model in half precision is built, too, as it is, where float32 is asked for.
+
+    Returns:
+        A new model, built.
 
     Raises:
-        TargetError: a target that gives no `keras.Model` of one input and one output, or weights that do not fit it.
+        TargetError: a target that gives no `keras.Model`, or weights that do not fit it.
+        PrecisionError: a model that has only another precision than float64.
     """
     target = parse(spec.target)
-    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)
+    policy = keras.config.dtype_policy()
     try:
-        if target.file is not None:
-            model = _load(target.file)
-            _require_halfless(model, spec)
-            model = _in_dtype(model, dtype)
-        else:
-            offered: dict[str, Any] = {"input_shape": tuple(spec.input)}
-            if spec.classes:
-                offered |= {"classes": spec.classes, "num_classes": spec.classes}
-            model = targets.call(target, offered)
-        if not isinstance(model, keras.Model):
-            kind = f"{type(model).__module__}.{type(model).__name__}"
-            raise TargetError(f"{spec.target!r}: expected a keras.Model, found {kind}")
-        if not model.built:
-            model(tf.constant(spec.example().astype("int32" if spec.tokens else dtype)), training=False)
+        with running_in(dtype), _meaning(dtype):
+            keras.config.set_dtype_policy(dtype)
+            if target.file is not None:
+                model = _load(target.file)
+                if isinstance(model, SavedProgram):
+                    spec.require_precision(dtype, "float32")
+                else:
+                    _require_numbers(model, spec, half=half)
+                    model = _in_dtype(model, dtype)
+            else:
+                offered: dict[str, Any] = {"input_shape": tuple(spec.inputs[0].shape)}
+                if spec.classes:
+                    offered |= {"classes": spec.classes, "num_classes": spec.classes}
+                model = targets.call(target, offered)
+            if not isinstance(model, keras.Model):
+                kind = f"{type(model).__module__}.{type(model).__name__}"
+                raise TargetError(
+                    f"{spec.target!r}: expected a keras.Model, found {kind}. The TensorFlow model is the first target, "
+                    "the Paddle model the second"
+                )
+            if not model.built:
+                _build(model, spec, dtype)
     except TargetError:
         raise
     except Exception as error:
         raise TargetError(spec.does_not_run(error)) from error
     finally:
-        keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)
-    _require_one(model, spec)
     if spec.weights:
         set_weights(model, Path(spec.weights))
-    _require_halfless(model, spec)
-    odd = [variable.path for variable in model.weights if counts(variable) and str(variable.dtype) != dtype]
-    if odd:
-        raise TargetError(f"{spec.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own")
+    _require_numbers(model, spec, half=half)
+    if (precision := precision_of(model)).endswith(HALF):
+        if not half:
+            raise TargetError(f"{spec.target!r} computes in {precision}; expected float32 or float64: convert it first")
+        spec.require_precision(dtype, precision)
+    elif odd := [name for name, kind in _types(model).items() if kind.startswith("float") and kind != dtype]:
+        raise PrecisionError(
+            f"{spec.target!r} cannot be built in {dtype}: {odd[0]} has a precision of its own", "float32"
+        )
     if rounded:
         round_constants(model)
     if dtype == "float64":
@@ -123,7 +151,55 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
     return model
 
 
-def _require_one(model: keras.Model, spec: BuildSpec) -> None:
+def build_running(spec: BuildSpec, dtype: str) -> Running:
+    """Build a user's model in inference mode, and find out how it is called.
+
+    Args:
+        spec: which model, its file of weights and its inputs.
+        dtype: "float32" or "float64".
+
+    Raises:
+        PrecisionError: a float64 model was asked for, and it has or runs in another precision only.
+        TargetError: the model cannot be built, or does not run.
+    """
+
+    def build(spec: BuildSpec, dtype: str) -> keras.Model:
+        return build_model(spec, dtype, half=True)
+
+    model, way = calling.build_running(spec, dtype, build, callings)
+    return Running(model, way, precision_of(model), parameters_of(model).names)
+
+
+@contextlib.contextmanager
+def _meaning(dtype: str) -> Iterator[None]:
+    """Let the policy "float32" of a single layer, which keeps it out of half precision, mean `dtype`."""
+    kind = type(keras.config.dtype_policy())
+    parse_name = kind._parse_name
+
+    def parsed(policy: Any, name: str) -> tuple[str, str]:
+        compute, variables = parse_name(policy, name)
+        return (dtype, dtype) if compute == variables == "float32" else (compute, variables)
+
+    with mock.patch.object(kind, "_parse_name", parsed):
+        yield
+
+
+def _build(model: keras.Model, spec: BuildSpec, dtype: str) -> None:
+    """Run a subclassed model once, which makes its variables."""
+    tensors = to_tensors(spec.examples(), spec.inputs, [tuple(range(len(one.shape) + 1)) for one in spec.inputs], dtype)
+    count = len(ways(model, tensors))
+    for way in range(count):
+        try:
+            call_model(model, tensors, way=way)
+        except Exception:
+            if way == count - 1:
+                raise
+        else:
+            return
+
+
+def require_one(model: keras.Model, spec: BuildSpec) -> None:
+    """Refuse models of several inputs or outputs. Raises TargetError."""
     for what, tensors in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
         if tensors is not None and len(tensors) > 1:
             names = ", ".join(getattr(tensor, "name", "?") for tensor in tensors)
@@ -132,15 +208,29 @@ def _require_one(model: keras.Model, spec: BuildSpec) -> None:
             )
 
 
-def _require_halfless(model: keras.Model, spec: BuildSpec) -> None:
+def _require_numbers(model: keras.Model, spec: BuildSpec, *, half: bool) -> None:
+    if not half:
+        spec.require_full(_types(model))
     spec.require_numbers(
-        {variable.path: (str(variable.dtype), variable.numpy) for variable in model.weights if counts(variable)}
+        {variable.path: (dtype_of(variable), variable.numpy) for variable in model.weights if counts(variable)}
     )
 
 
+def _types(model: keras.Model) -> dict[str, str]:
+    return {variable.path: dtype_of(variable) for variable in model.weights if counts(variable)}
+
+
 def _load(path: Path) -> keras.Model:
+    if path.suffix in PADDLE_FILES:
+        raise TargetError(
+            f"{path} is a file of Paddle's: the TensorFlow model is the first target, the Paddle model the second"
+        )
     if not path.exists():
-        raise TargetError(f"{path}: no such file; expected a model that Keras saved (.keras or .h5)")
+        raise TargetError(
+            f"{path}: no such file; expected a model that Keras saved (.keras or .h5), or a SavedModel's folder"
+        )
+    if path.is_dir() or path.suffix == ".pb":
+        return load_program(path)
     if path.name.endswith((".weights.h5", ".pdparams", ".safetensors")):
         raise TargetError(
             f"{path} holds weights and no model: expected package.module:callable or a .keras file; give the weights "

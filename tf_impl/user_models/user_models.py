@@ -17,7 +17,8 @@ from parity.runtime.model_host import Host
 from parity.runtime.model_state import Slot
 from parity.weights.layout import Layout
 from tf_impl import weights
-from tf_impl.user_models.building import build_model, counts, set_weights
+from tf_impl.user_models.building import build_model, counts, require_one, set_weights
+from tf_impl.user_models.calling import running_in
 from tf_impl.user_models.exact import dropout_off
 from tf_impl.user_models.tracing import Trace, TracedStep
 
@@ -29,10 +30,12 @@ class UserModel(HostedModel):
         return build_model(self.spec, self.dtype)
 
     def prepare(self) -> None:
-        """Nothing: `build_model` has rounded the constants, and the mode is an argument of every call."""
+        """`build_model` has rounded the constants, and the mode is an argument of every call."""
+        require_one(self.model, self.spec)
 
     def reached(self, x: tf.Tensor, *, training: bool) -> Trace:
-        return Trace(self.model, x, training=training)
+        with running_in(self.dtype):
+            return Trace(self.model, x, training=training)
 
     def state(self) -> Mapping[str, keras.Variable]:
         return {variable.path: variable for variable in self.model.weights if counts(variable)}

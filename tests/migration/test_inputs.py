@@ -1,0 +1,189 @@
+"""The inputs on which pairs are compared: designed ones, and the user's own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.catalogue.targets import TargetError
+from parity.catalogue.user_models import InputSpec
+from parity.migration.inputs import InputSet, designed_inputs, drawn_input, user_inputs
+
+IDS, PICTURE, FEATURES = InputSpec([8], "ids", 100, "int"), InputSpec([6, 6, 3], "picture"), InputSpec([8, 5], "x")
+
+
+def sets_of(*specs: InputSpec, **options: Any) -> dict[str, InputSet]:
+    return {one.name: one for one in designed_inputs(specs, seed=3, **options)}
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        (IDS,),
+        (PICTURE,),
+        (FEATURES,),
+        (InputSpec([3], tokens=1),),
+        (InputSpec([1], tokens=2),),
+        (InputSpec([4]), InputSpec([2])),
+        (IDS, InputSpec([8], "mask", None, "bool"), InputSpec([], "length", 9, "int"), PICTURE),
+        (FEATURES, InputSpec([8], "attention_mask", None, "int")),
+        (InputSpec([6, 4, 4, 2]),),
+        (InputSpec([3, 4], tokens=7),),
+    ],
+)
+def test_every_set_has_inputs_of_every_form_and_no_set_comes_twice(specs: tuple[InputSpec, ...]) -> None:
+    sets = designed_inputs(specs, seed=0)
+    names = [one.name for one in sets]
+    assert len(set(names)) == len(names)
+    assert names[0] == "drawn"
+    assert {one.count for one in sets} >= {1, 3, 4}
+    for one in sets:
+        assert one.why
+        for spec, array in zip(specs, one.arrays.values(), strict=True):
+            assert array.shape == (one.count, *spec.shape), one.name
+            if spec.dtype == "bool":
+                assert array.dtype == bool
+            elif spec.whole:
+                assert array.dtype == np.int64
+                assert 0 <= array.min() <= array.max() < max(spec.limit, 2), one.name
+            else:
+                assert array.dtype == np.float32
+                assert np.isfinite(array).all()
+
+
+def test_inputs_are_the_same_for_one_seed_and_others_for_another() -> None:
+    first, again, other = (designed_inputs([PICTURE], seed=seed)[0].arrays["picture"] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_tokens_have_all_special_ids_and_padding_at_either_end() -> None:
+    sets = sets_of(IDS)
+    special = sets["special ids"].arrays["ids"]
+    assert all({0, 1, 99} <= set(row) for row in special.tolist())
+    assert len({tuple(row) for row in (special == 0).tolist()}) == len(special)  # each time elsewhere
+    ends = {name: (sets[f"padding at the {name}"].arrays["ids"] != 0) for name in ("end", "start")}
+    assert [row.sum() for row in ends["end"]] == [row.sum() for row in ends["start"]] == [8, 4, 2, 1]
+    assert all(row[: row.sum()].all() for row in ends["end"])
+    assert all(row[-row.sum() :].all() for row in ends["start"])
+    assert (sets["full and single"].arrays["ids"] != 0).sum(axis=1).tolist() == [8, 1]
+    assert (sets["all padding"].arrays["ids"] != 0).sum(axis=1).tolist() == [8, 0]
+    assert [set(row) for row in sets["equal tokens"].arrays["ids"].tolist()] == [{99}, {1}]
+    assert "zeros" not in sets
+
+
+def test_floats_are_zero_constant_large_and_small() -> None:
+    sets = sets_of(PICTURE)
+    assert {name: set(np.unique(sets[name].arrays["picture"])) for name in ("zeros", "ones", "minus ones")} == {
+        "zeros": {0.0},
+        "ones": {1.0},
+        "minus ones": {-1.0},
+    }
+    assert 150 < np.abs(sets["large"].arrays["picture"]).max() < 200
+    assert 1e-3 < np.abs(sets["small"].arrays["picture"]).max() < 2e-3
+    assert "padding at the end" not in sets
+
+
+def test_sequences_of_vectors_end_or_begin_with_zeros() -> None:
+    sets = sets_of(FEATURES)
+    real = (sets["padding at the end"].arrays["x"] != 0).any(axis=2)
+    assert real.sum(axis=1).tolist() == [8, 4, 2, 1]
+    assert all(row[: row.sum()].all() for row in real)
+    assert (sets["padding at the start"].arrays["x"] != 0).any(axis=2)[1].tolist() == [False] * 4 + [True] * 4
+
+
+def test_masks_and_lengths_say_what_is_padded() -> None:
+    specs = (IDS, InputSpec([8], "mask", None, "bool"), InputSpec([], "length", 9, "int"), FEATURES)
+    for name, one in sets_of(*specs).items():
+        mask = one.arrays["mask"]
+        if "padding" in name or name == "full and single":
+            assert np.array_equal(one.arrays["ids"] != 0, mask), name
+            assert np.array_equal((one.arrays["x"] != 0).any(axis=2), mask), name
+            assert one.arrays["length"].tolist() == mask.sum(axis=1).tolist()
+        elif name == "masks with holes":
+            assert mask.any(axis=1).all()
+            assert not mask.all(axis=1).all()
+        else:
+            assert mask.all()
+            assert (one.arrays["length"] == 8).all()
+
+
+def test_images_are_what_is_drawn_for_pictures() -> None:
+    images = np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3)
+    drawn = sets_of(PICTURE, images=images)["drawn"].arrays["picture"]
+    assert drawn.shape == (4, 6, 6, 3)
+    assert set(np.unique(drawn)) <= set(np.unique((images.astype(np.float32) / 255 - np.float32(0.5)) * 4))
+    grey = drawn_input(InputSpec([4, 4, 1]), 2, np.random.default_rng(0), images)
+    assert grey.shape == (2, 4, 4, 1)
+
+
+def test_the_users_own_come_from_a_file_or_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    ids, x = np.arange(16).reshape(2, 8), np.ones((2, 8, 5))
+    np.savez("own.npz", x=x, ids=ids)
+    np.save("x.npy", x)
+    Path("own_inputs.py").write_text(
+        "import numpy as np\n\nprint('loading')\n\ndef both(n=2):\n    print('drawing')\n"
+        "    return np.zeros((n, 8), 'int32'), [[[1.5] * 5] * 8] * n\n"
+    )
+    own = user_inputs("own.npz", [IDS, FEATURES])
+    assert list(own.arrays) == ["ids", "x"]
+    assert (own.arrays["ids"].dtype, own.arrays["x"].dtype) == (np.int64, np.float32)
+    assert np.array_equal(own.arrays["ids"], ids)
+    assert user_inputs("x.npy", [InputSpec([8, 5])]).arrays["0"].shape == (2, 8, 5)
+    called = user_inputs("own_inputs:both(n=3)", [IDS, FEATURES])
+    assert called.count == 3
+    assert called.name == "own_inputs:both(n=3)"
+    assert set(np.unique(called.arrays["x"])) == {1.5}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"ids": np.zeros((2, 8), int)}, "expected arrays for 2 inputs (ids=8:int:100, x=8,5), found 'ids'"),
+        ({"ids": np.zeros((2, 8), int), "y": np.zeros((2, 8, 5))}, "expected the names 'ids', 'x', found 'ids', 'y'"),
+        ({"ids": np.zeros((2, 7), int), "x": np.zeros((2, 8, 5))}, "'ids': expected the shape [n, 8]"),
+        ({"ids": np.zeros((0, 8), int), "x": np.zeros((2, 8, 5))}, "n at least 1, found [0, 8]"),
+        ({"ids": np.zeros((3, 8), int), "x": np.zeros((2, 8, 5))}, "expected as many of each input, found 3 of 'ids'"),
+        ({"ids": np.zeros((2, 8)), "x": np.zeros((2, 8, 5))}, "'ids': expected whole numbers, found an array of dtype"),
+        ({"ids": np.full((2, 8), 100), "x": np.zeros((2, 8, 5))}, "expected whole numbers from 0 to 99, found 100"),
+        ({"ids": np.zeros((2, 8), int), "x": np.full((2, 8, 5), np.nan)}, "'x': holds NaN or infinity, first at [0, 0"),
+        (
+            {"ids": np.zeros((2, 8), int), "x": np.full((2, 8, 5), "1")},
+            "'x': expected numbers, found an array of dtype",
+        ),
+    ],
+)
+def test_inputs_of_another_form_are_refused(arrays: dict[str, np.ndarray], says: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(TargetError, match=re.escape(says)):
+        user_inputs(str(tmp_path / "own.npz"), [IDS, FEATURES])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nowhere.npz", "no such file"),
+        ("no_such_module_of_inputs:draw", "ModuleNotFoundError"),
+        ("sys:exit(3)", "SystemExit: 3"),
+        ("model.keras", "expected a .npz file or package.module:callable"),
+        ("numbers", "expected package.module:callable"),
+    ],
+)
+def test_what_gives_no_inputs_is_refused(text: str, says: str) -> None:
+    with pytest.raises(TargetError, match=says):
+        user_inputs(text, [FEATURES])
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    np.savez(path, x=np.ones((2, 8, 5)))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(TargetError, match="cannot be read"):
+        user_inputs(str(path), [FEATURES])
+    np.savez(path, x=np.array([{}], object))
+    with pytest.raises(TargetError, match="cannot be read as arrays of numbers"):
+        user_inputs(str(path), [FEATURES])
