@@ -35,7 +35,11 @@ class Layer:
     """One of a framework's layers: how its numbers are read, and where it keeps its arrays."""
 
     read: Callable[[Any, Any, Any], Kind]  # of the layer, of the x that it took, and of the y that it made
-    arrays: ArraySlots = ()
+    arrays: ArraySlots | Callable[[Any], ArraySlots] = ()  # or of the layer
+
+    def arrays_of(self, layer: Any) -> ArraySlots:
+        """Where a layer keeps its arrays."""
+        return self.arrays(layer) if callable(self.arrays) else self.arrays
 
 
 Script = str | Callable[[Any, Mapping[str, tuple[int, ...]]], str]
@@ -182,7 +186,7 @@ class Registry:
         arrays = {}
         known = self.layers.get(type(layer))
         with self._reading(type(layer).__name__):
-            for own_name, kind, layout in known.arrays if known else ():
+            for own_name, kind, layout in known.arrays_of(layer) if known else ():
                 array = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
                 if array is not None:
                     arrays[kind] = array, layout

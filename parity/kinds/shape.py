@@ -1,13 +1,16 @@
-"""What changes the shape and no number: joining and flattening."""
+"""What changes the shape and no number: joining, flattening, slices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
 
 import numpy as np
 
-from parity.kinds.kind import Kind
+from parity.kinds.elementwise import Identity
+from parity.kinds.kind import Kind, Other
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,66 @@ class Reshape(Kind):
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: of maps [n, h, w, c] rows [n, h * w * c]."""
         return inputs[0].reshape(len(inputs[0]), -1)
+
+
+@dataclass(frozen=True)
+class Slice(Kind):
+    """Part of a tensor. Of each axis, batch included: None for all of it, [start, stop, step], or the number it is at.
+
+    An axis at one number goes.
+    """
+
+    name = "slice"
+    index: Sequence[int | Sequence[int] | None]
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference: of inputs [n, ...] of as many axes as the index has."""
+        parts = [
+            slice(None) if part is None else part if isinstance(part, int) else slice(*part) for part in self.index
+        ]
+        return np.asarray(inputs[0][tuple(parts)])
+
+
+def sliced(key: Any, shape: Sequence[int], *, channels_second: bool = False) -> Kind:
+    """A slice by what stands in the brackets.
+
+    Args:
+        key: numbers, slices of numbers, an ellipsis, or a tuple of these.
+        shape: of the tensor, batch included.
+        channels_second: of maps and sequences; the index has the channels last.
+
+    Returns:
+        `Slice`; `Identity` of an index that takes all; `Other` of one with new axes, or of numbers that are tensors.
+
+    Example:
+        >>> sliced((slice(None), -1), (2, 9, 4))
+        Slice(index=[None, 8, None])
+    """
+    parts = list(key) if isinstance(key, tuple) else [key]
+    if any(isinstance(part, bool) or not isinstance(part, (int, np.integer, slice, EllipsisType)) for part in parts):
+        return Other("slice with new axes or by a tensor")
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    gap = parts.index(Ellipsis)
+    parts[gap : gap + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    index: list[Any] = []
+    for part, extent in zip(parts, map(int, shape), strict=True):
+        if not isinstance(part, slice):
+            index.append(int(part) % extent)
+        elif not all(bound is None or isinstance(bound, (int, np.integer)) for bound in (part.start, part.stop)):
+            return Other("slice by a tensor")
+        else:
+            index.append(_bounds(part, extent))
+    if not any(part is not None for part in index):
+        return Identity()
+    if channels_second and len(shape) in (3, 4):
+        index.append(index.pop(1))
+    return Slice(index)
+
+
+def _bounds(part: slice, extent: int) -> list[int] | None:
+    """Start, stop and step; None for all of an axis."""
+    start, stop, step = part.indices(extent)
+    if (start, stop, step) == (0, extent, 1):
+        return None
+    return [start, stop if stop >= 0 else -extent - 1, step]  # of a slice backwards to the first element

@@ -127,7 +127,7 @@ def _causes(
     arrays = pair.arrays(name)
     # a 1x1 convolution of 1x1 maps is compared as a fully connected layer
     kinds = [
-        step.kind if "kernel" not in arrays or arrays["kernel"].ndim > 2 else "dense"
+        "dense" if step.kind == "conv" and arrays["kernel"].ndim == 2 else step.kind
         for step in (first_step, second_step)
     ]
     if "other" in kinds:

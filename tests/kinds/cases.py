@@ -42,8 +42,8 @@ def pool(padding: list[list[int]], window: list[int], stride: list[int], **more:
 class Case:
     """A step, and the same one as an expression of each framework that has it.
 
-    The expressions know x, the first input, xs, all of them, and the arrays by kind; for Paddle, maps and their kernels
-    are in its own layout.
+    The expressions know x, the first input, xs, all of them, and the arrays by kind, each and all as `arrays`; for
+    Paddle, maps and their kernels are in its own layout. Inputs of rank 1 are lengths of the first one's sequences.
     """
 
     kind: str
@@ -52,6 +52,7 @@ class Case:
     arrays: Mapping[str, Shape] = field(default_factory=dict)
     deviation: float = 4.0  # of the inputs
     tokens: int = 0  # inputs are whole numbers below this
+    passes_nan: bool = True  # from the middle of the first input to its own output
     paddle: str = ""
     tensorflow: str = ""
     rounded: dict[str, dict[str, float]] = field(default_factory=dict)  # numbers that a framework takes in float32
@@ -60,7 +61,11 @@ class Case:
         """Inputs that reach both ends of every activation function; arrays of the size of one."""
         draw = np.random.default_rng(0)
         inputs: list[np.ndarray] = [
-            draw.integers(0, self.tokens, shape) if self.tokens else draw.normal(0, self.deviation, shape)
+            draw.integers(0, self.tokens, shape)
+            if self.tokens
+            else self.inputs[0][1] - np.arange(shape[0])  # the first is whole
+            if len(shape) == 1
+            else draw.normal(0, self.deviation, shape)
             for shape in self.inputs
         ]
         return inputs, {kind: draw.uniform(0.1, 1, shape) for kind, shape in self.arrays.items()}
@@ -78,6 +83,33 @@ def activation(name: str, paddle: str = "", tensorflow: str = "", **more: Any) -
 
 def transposed(crop: list[list[int]], *, stride: int = 1, dilation: int = 1, groups: int = 1) -> dict[str, Any]:
     return {"stride": [stride] * 2, "crop": crop, "dilation": [dilation] * 2, "groups": groups}
+
+
+def recurrent_arrays(gates: int, *, into: int = 8, prefix: str = "", recurrent_bias: bool = False) -> dict[str, Shape]:
+    """Those of three units."""
+    more: dict[str, Shape] = {"recurrent_bias": (3 * gates,)} if recurrent_bias else {}
+    own = {"kernel": (into, 3 * gates), "recurrent_kernel": (3, 3 * gates), "bias": (3 * gates,), **more}
+    return {prefix + name: shape for name, shape in own.items()}
+
+
+def recurrent(
+    cell: str,
+    paddle: str = "",
+    tensorflow: str = "",
+    *,
+    inputs: tuple[Shape, ...] = SEQUENCES,
+    arrays: Mapping[str, Shape] | None = None,
+    **numbers: Any,
+) -> Case:
+    """A recurrent layer by its cell; `numbers` are those in which it is not Paddle's own."""
+    own: dict[str, dict[str, Any]] = {
+        "lstm": {"recurrent_activation": "sigmoid", "output_activation": "tanh"},
+        "gru": {"recurrent_activation": "sigmoid", "reset_after": True},
+        "rnn": {},
+    }
+    arrays = recurrent_arrays({"lstm": 4, "gru": 3, "rnn": 1}[cell]) if arrays is None else arrays
+    every = {"cell": cell, "activation": "tanh"} | own[cell] | numbers
+    return Case("recurrent", every, inputs, arrays, deviation=0.5, paddle=paddle, tensorflow=tensorflow)
 
 
 TRANSPOSED: dict[str, Shape] = {"kernel": (3, 3, 4, 3), "bias": (4,)}
@@ -535,4 +567,143 @@ CASES = {
     ),
     "identity": Case("identity", paddle="paddle.nn.Identity()(x)", tensorflow="layers.Identity()(x)"),
     "reshape": Case("reshape", paddle="x.transpose([0, 2, 3, 1]).flatten(1)", tensorflow="layers.Flatten()(x)"),
+    "slice": Case(
+        "slice",
+        {"index": [None, [0, 8, 2], [6, 1, -2], 0]},
+        paddle="x[:, 0, 0:8:2, 6:1:-2]",
+        tensorflow="x[:, 0:8:2, 6:1:-2, 0]",
+    ),
+    "slice, the last of sequences": Case(
+        "slice", {"index": [None, 5, None]}, SEQUENCES, paddle="x[:, -1]", tensorflow="x[:, -1]", passes_nan=False
+    ),
+    "slice, backwards to the first": Case(
+        "slice", {"index": [None, [5, -7, -1], None]}, SEQUENCES, paddle="x[:, ::-1]", tensorflow="x[:, ::-1]"
+    ),
+    "recurrent, LSTM": recurrent(
+        "lstm",
+        "recur(nn.LSTM(8, 3), arrays, x)[0]",
+        "recur(layers.LSTM(3, return_sequences=True), arrays, x)",
+    ),
+    "recurrent, LSTM with both biases": recurrent(
+        "lstm", "recur(nn.LSTM(8, 3), arrays, x)[0]", arrays=recurrent_arrays(4, recurrent_bias=True)
+    ),
+    "recurrent, LSTM, the last output": recurrent(
+        "lstm", "recur(nn.LSTM(8, 3), arrays, x)[1][0][-1]", "recur(layers.LSTM(3), arrays, x)", sequences=False
+    ),
+    "recurrent, LSTM with other activations": recurrent(
+        "lstm",
+        tensorflow="recur(layers.LSTM(3, 'relu', 'hard_sigmoid', return_sequences=True), arrays, x)",
+        activation="relu",
+        recurrent_activation="hard_sigmoid",
+        output_activation="relu",
+    ),
+    "recurrent, GRU, reset after the product": recurrent(
+        "gru",
+        "recur(nn.GRU(8, 3), arrays, x)[0]",
+        "recur(layers.GRU(3, return_sequences=True), arrays, x)",
+        arrays=recurrent_arrays(3, recurrent_bias=True),
+    ),
+    "recurrent, GRU, reset before the product": recurrent(
+        "gru",
+        tensorflow="recur(layers.GRU(3, reset_after=False, return_sequences=True), arrays, x)",
+        reset_after=False,
+    ),
+    "recurrent, simple": recurrent(
+        "rnn",
+        "recur(nn.SimpleRNN(8, 3), arrays, x)[0]",
+        "recur(layers.SimpleRNN(3, return_sequences=True), arrays, x)",
+    ),
+    "recurrent, simple, of ReLU": recurrent(
+        "rnn",
+        "recur(nn.SimpleRNN(8, 3, activation='relu'), arrays, x)[0]",
+        "recur(layers.SimpleRNN(3, 'relu', return_sequences=True), arrays, x)",
+        activation="relu",
+    ),
+    "recurrent, backward": recurrent(
+        "lstm",
+        tensorflow="recur(layers.LSTM(3, return_sequences=True, go_backwards=True), arrays, x)",
+        direction="backward",
+        realigned=False,
+    ),
+    "recurrent, in both directions": recurrent(
+        "lstm",
+        "recur(nn.LSTM(8, 3, direction='bidirect'), arrays, x)[0]",
+        "recur(layers.Bidirectional(layers.LSTM(3, return_sequences=True)), arrays, x)",
+        arrays=recurrent_arrays(4) | recurrent_arrays(4, prefix="backward_"),
+        direction="bidirectional",
+        merge="concat",
+    ),
+    "recurrent, in both directions, the last outputs": recurrent(
+        "gru",
+        "paddle.concat(list(recur(nn.GRU(8, 3, direction='bidirect'), arrays, x)[1]), -1)",
+        "recur(layers.Bidirectional(layers.GRU(3)), arrays, x)",
+        arrays=recurrent_arrays(3, recurrent_bias=True) | recurrent_arrays(3, prefix="backward_", recurrent_bias=True),
+        direction="bidirectional",
+        merge="concat",
+        sequences=False,
+    ),
+    "recurrent, in both directions, averaged": recurrent(
+        "rnn",
+        tensorflow="recur(layers.Bidirectional(layers.SimpleRNN(3, return_sequences=True), 'ave'), arrays, x)",
+        arrays=recurrent_arrays(1) | recurrent_arrays(1, prefix="backward_"),
+        direction="bidirectional",
+        merge="ave",
+    ),
+    "recurrent, two layers in both directions": recurrent(
+        "gru",
+        "recur(nn.GRU(8, 3, 2, 'bidirect'), arrays, x)[0]",
+        arrays={
+            name: shape
+            for layer, into in (("", 8), ("layer1_", 6))
+            for direction in ("", "backward_")
+            for name, shape in recurrent_arrays(3, into=into, prefix=layer + direction, recurrent_bias=True).items()
+        },
+        direction="bidirectional",
+        merge="concat",
+        layers=2,
+    ),
+    "recurrent, masked, repeated": recurrent(
+        "lstm",
+        tensorflow="recur(layers.LSTM(3, return_sequences=True), arrays, x, mask=tf.sequence_mask(xs[1], 6))",
+        inputs=((3, 6, 8), (3,)),
+        masked=True,
+        masked_output="repeated",
+    ),
+    "recurrent, masked, zeros": recurrent(
+        "lstm",
+        "recur(nn.LSTM(8, 3), arrays, x, None, xs[1])[0]",
+        "recur(layers.LSTM(3, return_sequences=True, zero_output_for_mask=True), arrays, x, "
+        "mask=tf.sequence_mask(xs[1], 6))",
+        inputs=((3, 6, 8), (3,)),
+        masked=True,
+        masked_output="zeros",
+    ),
+    "recurrent, masked, in both directions": recurrent(
+        "gru",
+        "recur(nn.GRU(8, 3, direction='bidirect'), arrays, x, None, xs[1])[0]",
+        "recur(layers.Bidirectional(layers.GRU(3, return_sequences=True)), arrays, x, mask=tf.sequence_mask(xs[1], 6))",
+        inputs=((3, 6, 8), (3,)),
+        arrays=recurrent_arrays(3, recurrent_bias=True) | recurrent_arrays(3, prefix="backward_", recurrent_bias=True),
+        direction="bidirectional",
+        merge="concat",
+        masked=True,
+        masked_output="zeros",
+    ),
+    "recurrent, masked, the last output": recurrent(
+        "gru",
+        "recur(nn.GRU(8, 3), arrays, x, None, xs[1])[1][-1]",
+        "recur(layers.GRU(3), arrays, x, mask=tf.sequence_mask(xs[1], 6))",
+        inputs=((3, 6, 8), (3,)),
+        arrays=recurrent_arrays(3, recurrent_bias=True),
+        masked=True,
+        masked_output="repeated",
+        sequences=False,
+    ),
+    "recurrent, from given states": recurrent(
+        "lstm",
+        "recur(nn.LSTM(8, 3), arrays, x, (xs[1][None], xs[2][None]))[0]",
+        "recur(layers.LSTM(3, return_sequences=True), arrays, x, initial_state=xs[1:])",
+        inputs=((2, 6, 8), (2, 3), (2, 3)),
+        initial_state=True,
+    ),
 }

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from parity.kinds.kind import Kind, Other
-from parity.kinds.registry import Function, Layer, plain
-from parity.kinds.shape import Concat, Reshape
+from parity.kinds.registry import Function, FunctionCall, Layer, plain
+from parity.kinds.shape import Concat, Reshape, sliced
 
 layers = keras.layers
 
@@ -25,7 +25,13 @@ LAYERS = {
     layers.Reshape: Layer(plain(Reshape)),
 }
 
+
+def _slice(call: FunctionCall) -> Kind:
+    return sliced(call.get("slice_spec", call.get("key", None)), call.x.shape)
+
+
 FUNCTIONS = {
+    "get_item": Function(((tf.Tensor, "__getitem__"),), _slice),
     "concat": Function(((tf, "concat"), (keras.ops, "concatenate")), plain(Concat)),
     "reshape": Function(
         ((tf, "reshape"), (keras.ops, "reshape"), (tf, "squeeze"), (keras.ops, "squeeze")), plain(Reshape)
