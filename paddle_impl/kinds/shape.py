@@ -32,4 +32,8 @@ FUNCTIONS = {
     ),
 }
 
-SCRIPTS = {"concat": "y = paddle.concat([{joined}], {axis})", "reshape": "y = x.reshape({made})"}
+SCRIPTS = {
+    "concat": "y = paddle.concat([{joined}], {axis})",
+    "reshape": "y = x.reshape({made})",
+    "slice": lambda kind, _: f"y = x[{kind.subscript}]",
+}

@@ -63,6 +63,14 @@ class Slice(Kind):
         ]
         return np.asarray(inputs[0][tuple(parts)])
 
+    @property
+    def subscript(self) -> str:
+        """The index as it is written in brackets: ":, 0, 1:7:2"."""
+        return ", ".join(
+            ":" if part is None else str(part) if isinstance(part, int) else ":".join(map(str, part))
+            for part in self.index
+        )
+
 
 def sliced(key: Any, shape: Sequence[int], *, channels_second: bool = False) -> Kind:
     """A slice by what stands in the brackets.

@@ -279,6 +279,8 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
     ("concat", {}, [MAPS, (2, 7, 6, 3)], {}),
     ("concat", {}, [ROWS, ROWS], {}),
     ("reshape", {}, [MAPS], {}),
+    ("slice", {"index": [None, 6, [1, 6, 2], None]}, [MAPS], {}),
+    ("slice", {"index": [None, 6, None]}, [SEQUENCES], {}),
     ("activation", {"function": "relu", "largest": 1.0, "slope": 0.25, "threshold": 0.5}, [MAPS], {}),
     ("activation", {"function": "relu", "largest": None, "slope": 0.0, "threshold": 0.5}, [MAPS], {}),
     ("activation", {"function": "leaky_relu", "slope": 0.25}, [MAPS], {}),
@@ -297,6 +299,9 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
 PLAIN = ("relu", "relu6", "sigmoid", "tanh", "silu", "hard_swish", "linear", "mish", "softsign", "log_sigmoid", "selu")
 
 CASES += [("activation", {"function": function}, [MAPS], {}) for function in PLAIN]
+
+
+UNWRITTEN = {"recurrent"}  # which would take more lines than a report of one layer should have
 
 
 def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: Workers, tmp_path: Path) -> None:
@@ -319,7 +324,7 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
         folders.append(tmp_path / f"{index}")
         write_repro(layer, folders[-1], {FIRST: "1", SECOND: "2"})
     of_twins = {"adaptive_average_pool", "lrn"}  # layers of the suite's own networks
-    assert {kind for kind, *_ in CASES} == set(KINDS) - of_twins - {"other"}
+    assert {kind for kind, *_ in CASES} == set(KINDS) - of_twins - UNWRITTEN - {"other"}
     functions = {numbers["function"] for kind, numbers, *_ in CASES if kind == "activation"}
     assert functions == set(ACTIVATIONS)
     for framework in (FIRST, SECOND):

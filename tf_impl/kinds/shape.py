@@ -38,4 +38,8 @@ FUNCTIONS = {
     ),
 }
 
-SCRIPTS = {"concat": "y = tf.concat([{joined}], {axis})", "reshape": "y = tf.reshape(x, {made})"}
+SCRIPTS = {
+    "concat": "y = tf.concat([{joined}], {axis})",
+    "reshape": "y = tf.reshape(x, {made})",
+    "slice": lambda kind, _: f"y = x[{kind.subscript}]",
+}
