@@ -14,6 +14,8 @@ from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare
 
 Shape = tuple[int, ...]
 
+FLOAT32_LIMIT = 2.0**-20  # of what is computed in float32: some units of its last digit
+
 MAPS: tuple[Shape, ...] = ((2, 8, 8, 3),)
 
 ROWS: tuple[Shape, ...] = ((5, 8),)
@@ -56,6 +58,7 @@ class Case:
     paddle: str = ""
     tensorflow: str = ""
     rounded: dict[str, dict[str, float]] = field(default_factory=dict)  # numbers that a framework takes in float32
+    float32: tuple[str, ...] = ()  # frameworks that compute it in float32 whatever they are given
 
     def drawn(self) -> tuple[list[np.ndarray], Arrays]:
         """Inputs that reach both ends of every activation function; arrays of the size of one."""
@@ -70,10 +73,10 @@ class Case:
         ]
         return inputs, {kind: draw.uniform(0.1, 1, shape) for kind, shape in self.arrays.items()}
 
-    def compared(self, actual: np.ndarray, **changed: Any) -> Comparison:
+    def compared(self, actual: np.ndarray, limit: float = FLOAT64_LIMIT, **changed: Any) -> Comparison:
         """The reference, by the step's numbers but for those changed, against what a framework found."""
         inputs, arrays = self.drawn()
-        return compare({"y": compute(self.kind, self.numbers | changed, inputs, arrays)}, {"y": actual}, FLOAT64_LIMIT)
+        return compare({"y": compute(self.kind, self.numbers | changed, inputs, arrays)}, {"y": actual}, limit)
 
 
 def activation(name: str, paddle: str = "", tensorflow: str = "", **more: Any) -> Case:
@@ -567,6 +570,98 @@ CASES = {
     ),
     "identity": Case("identity", paddle="paddle.nn.Identity()(x)", tensorflow="layers.Identity()(x)"),
     "reshape": Case("reshape", paddle="x.transpose([0, 2, 3, 1]).flatten(1)", tensorflow="layers.Flatten()(x)"),
+    "resize, the nearest": Case(
+        "resize",
+        {"size": [16, 24], "method": "nearest", "half_pixels": True},
+        paddle="nn.Upsample(scale_factor=[2, 3])(x)",
+        tensorflow="layers.UpSampling2D([2, 3])(x)",
+    ),
+    "resize, the nearest of sequences": Case(
+        "resize",
+        {"size": [1, 12], "method": "nearest", "half_pixels": True},
+        SEQUENCES,
+        tensorflow="layers.UpSampling1D(2)(x)",
+    ),
+    "resize, the nearest of volumes": Case(
+        "resize",
+        {"size": [4, 9, 8], "method": "nearest", "half_pixels": True},
+        ((2, 2, 3, 4, 3),),
+        paddle="F.interpolate(x, scale_factor=[2, 3, 2])",
+        tensorflow="layers.UpSampling3D([2, 3, 2])(x)",
+    ),
+    "resize, the nearest by half pixels": Case(
+        "resize",
+        {"size": [5, 12], "method": "nearest", "half_pixels": True},
+        tensorflow="tf.image.resize(x, [5, 12], 'nearest')",
+    ),
+    "resize, the nearest, Paddle's": Case(
+        "resize", {"size": [5, 12], "method": "nearest", "half_pixels": False}, paddle="F.interpolate(x, [5, 12])"
+    ),
+    "resize, linear": Case(
+        "resize",
+        {"size": [16, 32], "method": "linear", "half_pixels": True},
+        paddle="F.interpolate(x, [16, 32], mode='bilinear')",
+        tensorflow="layers.UpSampling2D([2, 4], interpolation='bilinear')(x)",
+        float32=("tensorflow",),
+    ),
+    "resize, linear to a smaller size": Case(
+        "resize",
+        {"size": [5, 12], "method": "linear", "half_pixels": True},
+        paddle="F.interpolate(x, [5, 12], mode='bilinear')",
+        tensorflow="keras.ops.image.resize(x, [5, 12])",
+        float32=("paddle", "tensorflow"),
+    ),
+    "resize, linear with antialias": Case(
+        "resize",
+        {"size": [3, 12], "method": "linear", "half_pixels": True, "antialias": True},
+        tensorflow="tf.image.resize(x, [3, 12], antialias=True)",
+        float32=("tensorflow",),
+    ),
+    "resize, linear with aligned corners": Case(
+        "resize",
+        {"size": [15, 29], "method": "linear", "half_pixels": False, "aligned_corners": True},
+        paddle="nn.UpsamplingBilinear2D([15, 29])(x)",
+    ),
+    "resize, linear without half pixels": Case(
+        "resize",
+        {"size": [16, 32], "method": "linear", "half_pixels": False},
+        paddle="F.interpolate(x, [16, 32], mode='bilinear', align_mode=1)",
+    ),
+    "resize, linear by a factor that does not come out": Case(
+        "resize",
+        {"size": [10, 11], "method": "linear", "half_pixels": True, "factors": [1.25, 1.375 + 2.0**-6]},
+        paddle="F.interpolate(x, scale_factor=[1.25, 1.375 + 2.0**-6], mode='bilinear')",
+        float32=("paddle",),
+    ),
+    "resize, linear of sequences": Case(
+        "resize",
+        {"size": [1, 12], "method": "linear", "half_pixels": True},
+        SEQUENCES,
+        paddle="turned(F.interpolate(turned(x), [12], mode='linear', data_format='NCW'))",
+    ),
+    "resize, linear of volumes": Case(
+        "resize",
+        {"size": [4, 6, 8], "method": "linear", "half_pixels": True},
+        ((2, 2, 3, 4, 3),),
+        paddle="F.interpolate(x, [4, 6, 8], mode='trilinear')",
+    ),
+    "resize, cubic, TensorFlow's": Case(
+        "resize",
+        {"size": [16, 24], "method": "cubic", "half_pixels": True, "cubic": -0.5, "outside": "left out"},
+        tensorflow="tf.image.resize(x, [16, 24], 'bicubic')",
+        float32=("tensorflow",),
+    ),
+    "resize, cubic, Paddle's": Case(
+        "resize",
+        {"size": [16, 32], "method": "cubic", "half_pixels": True, "cubic": -0.75, "outside": "repeated"},
+        paddle="F.interpolate(x, [16, 32], mode='bicubic')",
+    ),
+    "resize, Lanczos": Case(
+        "resize",
+        {"size": [16, 5], "method": "lanczos3", "half_pixels": True},
+        tensorflow="tf.image.resize(x, [16, 5], 'lanczos3')",
+        float32=("tensorflow",),
+    ),
     "slice": Case(
         "slice",
         {"index": [None, [0, 8, 2], [6, 1, -2], 0]},

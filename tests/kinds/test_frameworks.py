@@ -14,7 +14,7 @@ from parity.kinds import ACTIVATIONS, KINDS, compute
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.workers.frameworks import FRAMEWORKS
-from tests.kinds.cases import CASES
+from tests.kinds.cases import CASES, FLOAT32_LIMIT
 
 # Reads expressions and arrays, writes what the expressions give.
 CHILDREN = {
@@ -29,7 +29,9 @@ paddle.set_device("cpu")
 paddle.set_default_dtype("float64")
 
 def own(name, array):
-    axes = {4: (3, 2, 0, 1) if name == "kernel" else (0, 3, 1, 2)}.get(array.ndim, range(array.ndim))
+    first = {4: (0, 3, 1, 2), 5: (0, 4, 1, 2, 3)}
+    out = {4: (3, 2, 0, 1), 5: (4, 3, 0, 1, 2)}
+    axes = (out if name == "kernel" else first).get(array.ndim, range(array.ndim))
     return paddle.to_tensor(np.ascontiguousarray(array.transpose(axes)))
 
 def attend(xs, heads, *arrays):
@@ -60,7 +62,8 @@ def turned(x):
     return x.transpose([0, 2, 1])
 
 def canonical(tensor):
-    return tensor.numpy().transpose(0, 2, 3, 1) if tensor.ndim == 4 else tensor.numpy()
+    axes = {4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
+    return tensor.numpy().transpose(axes.get(tensor.ndim, range(tensor.ndim)))
 """,
     "tensorflow": """
 import json, sys
@@ -159,8 +162,9 @@ def test_both_frameworks_judge_every_kind_and_every_activation() -> None:
 @pytest.mark.parametrize(("framework", "name"), PAIRS)
 def test_a_step_against_the_framework(outputs: dict[str, Arrays], framework: str, name: str) -> None:
     case, output = CASES[name], outputs[framework][name]
-    assert output.dtype == np.float64
-    comparison = case.compared(output, **case.rounded.get(framework, {}))
+    single = framework in case.float32
+    assert output.dtype == np.float64 or single
+    comparison = case.compared(output, FLOAT32_LIMIT if single else FLOAT64_LIMIT, **case.rounded.get(framework, {}))
     assert comparison.passed, comparison.explain()
     assert comparison.elements == output.size
 
@@ -194,6 +198,8 @@ def test_numbers_that_a_framework_takes_in_float32(outputs: dict[str, Arrays], f
         ("celu", {"alpha": 0.300001}),
         ("zero_pad", {"padding": [[2, 1], [3, 4]]}),
         ("scale", {"offset": -1.000001}),
+        ("resize, linear", {"half_pixels": False}),
+        ("resize, linear", {"half_pixels": False, "aligned_corners": True}),
         ("recurrent, LSTM", {"recurrent_activation": "hard_sigmoid"}),
         ("recurrent, LSTM", {"output_activation": "linear"}),
         ("recurrent, LSTM", {"direction": "backward"}),

@@ -281,6 +281,7 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
     ("reshape", {}, [MAPS], {}),
     ("slice", {"index": [None, 6, [1, 6, 2], None]}, [MAPS], {}),
     ("slice", {"index": [None, 6, None]}, [SEQUENCES], {}),
+    ("resize", {"size": [14, 18], "method": "nearest", "half_pixels": True}, [MAPS], {}),
     ("activation", {"function": "relu", "largest": 1.0, "slope": 0.25, "threshold": 0.5}, [MAPS], {}),
     ("activation", {"function": "relu", "largest": None, "slope": 0.0, "threshold": 0.5}, [MAPS], {}),
     ("activation", {"function": "leaky_relu", "slope": 0.25}, [MAPS], {}),
