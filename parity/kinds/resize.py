@@ -13,7 +13,6 @@ from parity.kinds.kind import Kind, Other, optional
 from parity.kinds.pool import adaptive
 from parity.numerics.geometry import as_maps
 
-
 TABLE = 1024  # entries for each pixel
 
 

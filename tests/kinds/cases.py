@@ -526,7 +526,7 @@ CASES = {
     "zero_pad": Case(
         "zero_pad",
         {"padding": [[1, 2], [3, 4]]},
-        paddle="paddle.nn.ZeroPad2D([3, 4, 1, 2])(x)",
+        paddle="nn.ZeroPad2D([3, 4, 1, 2])(x)",
         tensorflow="layers.ZeroPadding2D([[1, 2], [3, 4]])(x)",
     ),
     "zero_pad, of sequences": Case(
@@ -535,6 +535,66 @@ CASES = {
         SEQUENCES,
         paddle="turned(F.pad(turned(x), [1, 2], data_format='NCL'))",
         tensorflow="layers.ZeroPadding1D([1, 2])(x)",
+    ),
+    "zero_pad, as a function": Case(
+        "zero_pad",
+        {"padding": [[1, 2], [3, 4]]},
+        paddle="F.pad(x, [3, 4, 1, 2])",
+        tensorflow="tf.pad(x, [[0, 0], [1, 2], [3, 4], [0, 0]])",
+    ),
+    "zero_pad, of all axes from the first": Case(  # how Paddle takes a list of as many pairs as there are axes
+        "zero_pad",
+        {"padding": [[1, 2], [3, 4]]},
+        paddle="F.pad(x, [0, 0, 0, 0, 1, 2, 3, 4])",
+        tensorflow="keras.ops.pad(x, [[0, 0], [1, 2], [3, 4], [0, 0]])",
+    ),
+    "pad, of all axes from the last": Case(
+        "pad",
+        {"sides": [[3, 4], [1, 2], [5, 6]], "mode": "constant"},
+        paddle="F.pad(x, [1, 2, 3, 4, 5, 6, 0, 0], pad_from_left_axis=False)",
+        tensorflow="tf.pad(x, [[0, 0], [3, 4], [1, 2], [5, 6]])",
+    ),
+    "pad, of rows": Case(
+        "pad",
+        {"sides": [[1, 2]], "mode": "constant"},
+        ROWS,
+        paddle="F.pad(x, [0, 0, 1, 2])",
+        tensorflow="tf.pad(x, [[0, 0], [1, 2]])",
+    ),
+    "pad, with a constant": Case(
+        "pad",
+        {"sides": [[1, 2], [3, 4], [0, 0]], "mode": "constant", "value": 0.5},
+        paddle="nn.Pad2D([3, 4, 1, 2], value=0.5)(x)",
+        tensorflow="tf.pad(x, [[0, 0], [1, 2], [3, 4], [0, 0]], constant_values=0.5)",
+    ),
+    "pad, by reflection": Case(
+        "pad",
+        {"sides": [[1, 2], [3, 4], [0, 0]], "mode": "reflect"},
+        paddle="F.pad(x, [3, 4, 1, 2], mode='reflect')",
+        tensorflow="tf.pad(x, [[0, 0], [1, 2], [3, 4], [0, 0]], 'REFLECT')",
+    ),
+    "pad, by reflection with the border": Case(
+        "pad",
+        {"sides": [[1, 2], [3, 4], [0, 0]], "mode": "symmetric"},
+        tensorflow="keras.ops.pad(x, [[0, 0], [1, 2], [3, 4], [0, 0]], 'symmetric')",
+    ),
+    "pad, with the border": Case(
+        "pad",
+        {"sides": [[1, 2], [3, 4], [0, 0]], "mode": "replicate"},
+        paddle="nn.Pad2D([3, 4, 1, 2], mode='replicate')(x)",
+    ),
+    "pad, in a circle": Case(
+        "pad",
+        {"sides": [[1, 2], [0, 0]], "mode": "circular"},
+        SEQUENCES,
+        paddle="nn.Pad1D([1, 2], 'circular', data_format='NLC')(x)",
+    ),
+    "pad, of volumes": Case(
+        "pad",
+        {"sides": [[1, 2], [0, 1], [3, 0], [0, 0]], "mode": "constant"},
+        ((2, 2, 3, 4, 3),),
+        paddle="F.pad(x, [3, 0, 0, 1, 1, 2])",
+        tensorflow="layers.ZeroPadding3D([[1, 2], [0, 1], [3, 0]])(x)",
     ),
     "scale": Case(
         "scale",

@@ -17,7 +17,7 @@ from tests.kinds.cases import CASES
 from tests.kinds.test_frameworks import CHILDREN
 
 # Of the kinds whose cases are written as models write them: one call of a layer or function.
-READ = ("recurrent", "resize", "slice")
+READ = ("pad", "recurrent", "resize", "slice", "zero_pad")
 
 CASES_READ = {name: case for name, case in CASES.items() if case.kind in READ}
 

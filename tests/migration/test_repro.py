@@ -281,6 +281,8 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
     ("reshape", {}, [MAPS], {}),
     ("slice", {"index": [None, 6, [1, 6, 2], None]}, [MAPS], {}),
     ("slice", {"index": [None, 6, None]}, [SEQUENCES], {}),
+    ("pad", {"sides": [[1, 2], [0, 3], [0, 0]], "mode": "reflect"}, [MAPS], {}),
+    ("pad", {"sides": [[1, 2], [0, 3], [0, 0]], "mode": "constant", "value": 0.5}, [MAPS], {}),
     ("resize", {"size": [14, 18], "method": "nearest", "half_pixels": True}, [MAPS], {}),
     ("activation", {"function": "relu", "largest": 1.0, "slope": 0.25, "threshold": 0.5}, [MAPS], {}),
     ("activation", {"function": "relu", "largest": None, "slope": 0.0, "threshold": 0.5}, [MAPS], {}),
