@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 
 from paddle_impl.kinds.geometry import both, four_sides, of_row, padding_of, sides_by, sides_of
-from parity.kinds.kind import Kind, Other
-from parity.kinds.pool import GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
+from parity.kinds.kind import Kind
+from parity.kinds.pool import adaptive, of_windows
 from parity.kinds.registry import Function, FunctionCall, Layer, Repair
 from parity.numerics.geometry import Sides
 
@@ -80,22 +79,11 @@ def _adaptive(call: FunctionCall) -> Kind:
     return adaptive(call.name.split("_")[1], sides(call.x.shape), sides(call.y.shape))
 
 
-def _reduction(call: FunctionCall) -> Kind:
-    """A mean or maximum over the whole of maps or a sequence."""
-    rank = call.x.ndim
-    axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}
-    if rank not in (3, 4) or axes != set(range(2, rank) if call.channels_second else range(1, rank - 1)):
-        return Other(call.name)
-    return GlobalAveragePool() if call.name == "mean" else GlobalMaxPool()
-
-
 FUNCTIONS = {
     "max_pool": Function(((F, "max_pool1d"), (F, "max_pool2d")), _pool),
     "average_pool": Function(((F, "avg_pool1d"), (F, "avg_pool2d")), _pool),
     "adaptive_max_pool": Function(((F, "adaptive_max_pool1d"), (F, "adaptive_max_pool2d")), _adaptive),
     "adaptive_average_pool": Function(((F, "adaptive_avg_pool1d"), (F, "adaptive_avg_pool2d")), _adaptive),
-    "mean": Function(((paddle, "mean"), (paddle.Tensor, "mean")), _reduction),
-    "max": Function(((paddle, "max"), (paddle.Tensor, "max")), _reduction),
 }
 
 SCRIPTS = {

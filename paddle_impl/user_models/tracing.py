@@ -115,9 +115,16 @@ class Trace(trace.Trace):
 
         return {"leaky_relu": rounded, "transpose": turned}.get(name, spy)
 
-    def _of_function(self, name: str, given: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor) -> Facts:
-        first = not self._last if x.ndim == 4 else self._order_of(x).first
-        return registry.of_function(FunctionCall(name, given, x, y, channels_second=first))
+    def _of_function(
+        self, name: str, given: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, values: Sequence[Any]
+    ) -> Facts:
+        first = not self._last if x.ndim > 3 else self._order_of(x).first
+        facts = registry.of_function(FunctionCall(name, given, x, y, first, values))
+        # of a sequence it only changes where the channels are, which means the same
+        return ("identity", {}) if facts == ("transpose", {"permutation": [0, 2, 1]}) else facts
+
+    def _has_arrays(self, layer: nn.Layer) -> bool:
+        return any(parameter is not None for parameter in layer._parameters.values())
 
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides_of(step.layer) if step.layer is not None else sides_of(padder.layer)
@@ -151,6 +158,8 @@ class Trace(trace.Trace):
             return not self._last and y.shape[1] == x.shape[1]
         if step.kind == "recurrent":
             return False
+        if step.kind == "reduce" and x.ndim == 4:
+            return not self._last and 3 not in step.numbers["axes"]
         if step.kind == "slice" and x.ndim == 4:
             return not self._last and not isinstance(step.numbers["index"][3], int)
         if step.kind in ("conv", "max_pool", "average_pool"):

@@ -54,6 +54,7 @@ class FunctionCall:
     x: Any
     y: Any
     channels_second: bool = False  # the second axis of x holds its channels
+    values: Sequence[Any] = ()  # all arguments in order, of functions in C, too, which do not say their names
 
     def get(self, name: str, default: Any) -> Any:
         """An argument of the call, or `default` where none was given.
@@ -112,6 +113,20 @@ def plain(kind: type[Kind]) -> Callable[..., Kind]:
         A function that ignores its arguments and makes the kind.
     """
     return lambda *_: kind()
+
+
+def existing(*locations: tuple[Any, str]) -> tuple[tuple[Any, str], ...]:
+    """Those of the places where models may call a function that there are: a framework has few names in all of them.
+
+    Args:
+        locations: modules or classes, and attributes.
+
+    Example:
+        >>> import math
+        >>> [name for _, name in existing((math, "sin"), (math, "sine"))]
+        ['sin']
+    """
+    return tuple(location for location in locations if hasattr(*location))
 
 
 class Registry:

@@ -1,4 +1,4 @@
-"""What changes the shape and no number: joining, flattening, slices."""
+"""What changes the shape and no number: joining, flattening, turning, slices, repetition."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from parity.kinds.elementwise import Identity
-from parity.kinds.kind import Kind, Other
+from parity.kinds.kind import Kind, Other, optional
+from parity.numerics.geometry import channels_last_axis
 
 
 @dataclass(frozen=True)
 class Concat(Kind):
-    """Several inputs, one after the other along the channels."""
+    """Several inputs, one after the other along the channels, or along another axis."""
 
     name = "concat"
+    axis: int | None = optional(None)  # None: the last
+
     family = "merge"
     several_inputs = ordered = True
 
@@ -29,9 +32,50 @@ class Concat(Kind):
             arrays: not used.
 
         Returns:
-            [..., sum of c_i].
+            [..., sum of c_i], or longer along the other axis.
         """
-        return np.concatenate(inputs, axis=-1)
+        return np.concatenate(inputs, axis=-1 if self.axis is None else self.axis)
+
+
+@dataclass(frozen=True)
+class Stack(Kind):
+    """Several inputs of one shape, along an axis of their own; counted in the output, channels last."""
+
+    name = "stack"
+    axis: int
+
+    family = "merge"
+    several_inputs = ordered = True
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference."""
+        return np.stack(inputs, axis=self.axis)
+
+
+@dataclass(frozen=True)
+class Transpose(Kind):
+    """Axes in another order: the i-th one of the output is that of this number in the input."""
+
+    name = "transpose"
+    permutation: Sequence[int]
+
+    identity_in_inference = True  # every number stays as it is
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference."""
+        return inputs[0].transpose(self.permutation)
+
+
+@dataclass(frozen=True)
+class Tile(Kind):
+    """The whole tensor again and again along each axis, batch included."""
+
+    name = "tile"
+    repeats: Sequence[int]
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference."""
+        return np.tile(inputs[0], self.repeats)
 
 
 @dataclass(frozen=True)
@@ -107,6 +151,52 @@ def sliced(key: Any, shape: Sequence[int], *, channels_second: bool = False) -> 
     if channels_second and len(shape) in (3, 4):
         index.append(index.pop(1))
     return Slice(index)
+
+
+def concatenated(axis: int, rank: int, *, channels_second: bool = False) -> Concat:
+    """A concatenation along an axis of tensors of this rank, in their own order.
+
+    Example:
+        >>> concatenated(1, 4, channels_second=True), concatenated(1, 4)
+        (Concat(axis=None), Concat(axis=1))
+    """
+    axis = channels_last_axis(axis, rank, channels_second=channels_second)
+    return Concat(None if axis == rank - 1 else axis)
+
+
+def stacked(axis: int, rank: int, *, channels_second: bool = False) -> Stack:
+    """A stack along a new axis of the output, of tensors of this rank in their own order.
+
+    Example:
+        >>> stacked(-1, 2), stacked(1, 4, channels_second=True)
+        (Stack(axis=2), Stack(axis=1))
+    """
+    axis %= rank + 1
+    # behind the channels, which the output then has one axis earlier
+    return Stack(axis - 1 if channels_second and rank > 2 and 1 < axis <= rank else axis)
+
+
+def turned(permutation: Sequence[int]) -> Kind:
+    """A transposition; `Identity` where it leaves every axis where it is.
+
+    Example:
+        >>> turned([0, 2, 1])
+        Transpose(permutation=[0, 2, 1])
+    """
+    axes = [int(axis) % len(permutation) for axis in permutation]
+    return Identity() if axes == list(range(len(axes))) else Transpose(axes)
+
+
+def flipped(axes: Sequence[int], shape: Sequence[int], *, channels_second: bool = False) -> Kind:
+    """The slice that takes some axes backwards.
+
+    Example:
+        >>> flipped([1], (2, 9, 4))
+        Slice(index=[None, [8, -10, -1], None])
+    """
+    backwards = {int(axis) % len(shape) for axis in axes}
+    key = tuple(slice(None, None, -1) if axis in backwards else slice(None) for axis in range(len(shape)))
+    return sliced(key, shape, channels_second=channels_second)
 
 
 def _bounds(part: slice, extent: int) -> list[int] | None:

@@ -125,6 +125,27 @@ def over_row(value: Any) -> list[int]:
     return [1, int(np.ravel(value)[0])]
 
 
+def channels_last_axis(axis: int, rank: int, *, channels_second: bool) -> int:
+    """An axis of a tensor, where the tensor's channels come last.
+
+    Args:
+        axis: counted in the tensor's own order; negative from the end.
+        rank: of the tensor.
+        channels_second: its channels come second, of maps, sequences and volumes; of rows they are last at any rate.
+
+    Returns:
+        0 or more.
+
+    Example:
+        >>> channels_last_axis(1, 4, channels_second=True), channels_last_axis(-1, 4, channels_second=True)
+        (3, 2)
+    """
+    axis %= rank
+    if not channels_second or rank < 3 or axis == 0:
+        return axis
+    return rank - 1 if axis == 1 else axis - 1
+
+
 def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
     """Shape (h, w, c) or (t, c) as it is compared: a 1x1 map, or a sequence of one step, is a row (c,).
 

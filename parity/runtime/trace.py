@@ -21,7 +21,6 @@ from parity.runtime.traced_steps import (
     arguments,
     composed,
     merged,
-    of_constant,
     results_of,
     tensors_of,
     unique,
@@ -95,9 +94,9 @@ class Trace(ABC):
         """The step that made `result` of the tensors."""
         return TracedStep(**facts)
 
-    def _of_function(self, name: str, given: dict[str, Any], x: Any, y: Any) -> Facts:
-        """Kind and numbers of a function that made y of x."""
-        return self.readers.registry.of_function(FunctionCall(name, given, x, y))
+    def _of_function(self, name: str, given: dict[str, Any], x: Any, y: Any, values: Sequence[Any]) -> Facts:
+        """Kind and numbers of a function that made y of x; `values` are all that it was given, in order."""
+        return self.readers.registry.of_function(FunctionCall(name, given, x, y, values=values))
 
     def _scope(self, layer: Any, path: str) -> str:
         """What the functions inside of a layer are named after; nothing for none."""
@@ -166,10 +165,15 @@ class Trace(ABC):
             self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
         return result
 
+    @abstractmethod
+    def _has_arrays(self, layer: Any) -> bool:
+        """Whether arrays belong to the layer itself, and not to one inside of it."""
+
     def _unexplained(self, layer: Any, before: int, result: Any) -> bool:
-        """Whether nothing known ran in a layer, or functions only that did not come to its result: these go."""
+        """Whether nothing known ran in a layer, or functions only that do not explain its result: these go."""
         inside = self.steps[before:]
-        if id(result) in self._made or layer is self._top or any(step.layer is not None for step in inside):
+        explained = id(result) in self._made and not self._has_arrays(layer)
+        if explained or layer is self._top or any(step.layer is not None for step in inside):
             return not inside
         del self.steps[before:]
         self._made = {tensor: index for tensor, index in self._made.items() if index < before}
@@ -206,9 +210,7 @@ class Trace(ABC):
             tensors = tensors_of([*args, *kwargs.values()], tensor)
             if tensors and isinstance(result, tensor) and any(id(operand) in self._made for operand in tensors):
                 given = facts if facts is not None else arguments(original, args, kwargs)
-                kind, numbers = self._of_function(name, given, tensors[0], result)
-                if kind in ("add", "multiply") and len(tensors) == 1:
-                    kind, numbers = of_constant(name, [*args, *kwargs.values()])
+                kind, numbers = self._of_function(name, given, tensors[0], result, [*args, *kwargs.values()])
                 path = ".".join([*[scope for scope in self._inside if scope][-1:], name])
                 self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, tensor))
             return result

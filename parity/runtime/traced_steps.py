@@ -177,33 +177,14 @@ def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
     return replace(step, numbers=numbers, shapes=padder.shapes, run=lambda x: own(padder.run(x)))
 
 
-def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """Kind and numbers of the sum or product of a tensor and a constant.
-
-    Args:
-        name: "add" or "multiply".
-        values: all arguments of the call; "other" is the kind where not exactly one of them is a number.
-
-    Example:
-        >>> of_constant("multiply", ["a tensor", 0.5])
-        ('scale', {'scale': 0.5, 'offset': 0.0})
-    """
-    constants = [float(value) for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    if len(constants) != 1:
-        return "other", {"type": f"{name} of a constant"}
-    return "scale", {"scale": constants[0], "offset": 0.0} if name == "multiply" else {
-        "scale": 1.0,
-        "offset": constants[0],
-    }
-
-
 def composed(steps: Sequence[S]) -> list[S]:
     """What is written in several functions, as the single step that it is.
 
-    Hard sigmoid and hard swish, which Keras's own networks compose; and the last output of a recurrent layer.
+    Hard sigmoid and hard swish, which Keras's own networks compose; the last output of a recurrent layer; scalings one
+    after the other.
     """
     remaining = list(steps)
-    for compose in (_hard_sigmoid, _hard_swish, _last_of_both, _last_output):
+    for compose in (_hard_sigmoid, _hard_swish, _last_of_both, _last_output, _scaled):
         gone: set[int] = set()
         users = Counter(source for step in remaining for source in step.inputs)
         for index in range(len(remaining)):
@@ -252,6 +233,25 @@ def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S,
 
             return _activation(last, {"function": "hard_swish"}, (x,), run), {gate}
     return None
+
+
+def _scaled(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
+    """A scaling of what a scaling made, such as x / 127.5 - 1."""
+    last = steps[index]
+    if last.kind != "scale" or (source := last.inputs[0]) < 0 or users[source] != 1:
+        return None
+    first = steps[source]
+    if first.kind != "scale" or "dropout" in first.numbers or "dropout" in last.numbers:
+        return None
+    (scale, offset), (factor, more) = (
+        (np.asarray(step.numbers["scale"]), np.asarray(step.numbers["offset"])) for step in (first, last)
+    )
+    numbers = {"scale": (scale * factor).tolist(), "offset": (offset * factor + more).tolist()}
+
+    def run(x: Any) -> Any:
+        return last.run(first.run(x))
+
+    return replace(last, numbers=numbers, inputs=first.inputs, shapes=first.shapes, run=run), {source}
 
 
 def _activation(last: S, numbers: dict[str, Any], inputs: tuple[int, ...], run: Callable[..., Any]) -> S:
@@ -313,7 +313,8 @@ def _with_last(layer: S, step: S, parts: Sequence[int], last: Callable[[Sequence
 
 def _scales(step: Any, scale: float, offset: float) -> bool:
     numbers = step.numbers.get("scale"), step.numbers.get("offset")
-    return step.kind == "scale" and np.allclose(numbers, (scale, offset), rtol=1e-7, atol=0)
+    plain = step.kind == "scale" and all(isinstance(number, float) for number in numbers)
+    return plain and np.allclose(numbers, (scale, offset), rtol=1e-7, atol=0)
 
 
 def _padding_with(step: TracedStep, padder: TracedStep, into: Sequence[int], out: Sequence[int]) -> list[list[int]]:

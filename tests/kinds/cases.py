@@ -53,6 +53,7 @@ class Case:
     inputs: tuple[Shape, ...] = MAPS
     arrays: Mapping[str, Shape] = field(default_factory=dict)
     deviation: float = 4.0  # of the inputs
+    shift: float = 0.0  # their mean
     tokens: int = 0  # inputs are whole numbers below this
     passes_nan: bool = True  # from the middle of the first input to its own output
     paddle: str = ""
@@ -68,7 +69,7 @@ class Case:
             if self.tokens
             else self.inputs[0][1] - np.arange(shape[0])  # the first is whole
             if len(shape) == 1
-            else draw.normal(0, self.deviation, shape)
+            else draw.normal(self.shift, self.deviation, shape)
             for shape in self.inputs
         ]
         return inputs, {kind: draw.uniform(0.1, 1, shape) for kind, shape in self.arrays.items()}
@@ -76,7 +77,8 @@ class Case:
     def compared(self, actual: np.ndarray, limit: float = FLOAT64_LIMIT, **changed: Any) -> Comparison:
         """The reference, by the step's numbers but for those changed, against what a framework found."""
         inputs, arrays = self.drawn()
-        return compare({"y": compute(self.kind, self.numbers | changed, inputs, arrays)}, {"y": actual}, limit)
+        expected = compute(self.kind, self.numbers | changed, inputs, arrays)
+        return compare({"y": expected.astype(float)}, {"y": actual}, limit)
 
 
 def activation(name: str, paddle: str = "", tensorflow: str = "", **more: Any) -> Case:
@@ -630,6 +632,224 @@ CASES = {
     ),
     "identity": Case("identity", paddle="paddle.nn.Identity()(x)", tensorflow="layers.Identity()(x)"),
     "reshape": Case("reshape", paddle="x.transpose([0, 2, 3, 1]).flatten(1)", tensorflow="layers.Flatten()(x)"),
+    "scale, a difference from a constant": Case(
+        "scale", {"scale": -1.0, "offset": 0.75}, paddle="0.75 - x", tensorflow="0.75 - x"
+    ),
+    "scale, over a constant less another": Case(
+        "scale", {"scale": 0.25, "offset": -1.0}, paddle="x / 4.0 - 1", tensorflow="keras.ops.subtract(x / 4.0, 1.0)"
+    ),
+    "scale, by a function": Case("scale", {"scale": 2.0, "offset": 3.0}, paddle="paddle.scale(x, 2.0, 3.0)"),
+    "subtract": Case(
+        "subtract", inputs=MAPS * 2, paddle="paddle.subtract(x, xs[1])", tensorflow="layers.Subtract()([x, xs[1]])"
+    ),
+    "divide": Case("divide", inputs=MAPS * 2, paddle="x / xs[1]", tensorflow="tf.divide(x, xs[1])"),
+    "maximum": Case(
+        "maximum", inputs=MAPS * 2, paddle="paddle.maximum(x, xs[1])", tensorflow="keras.ops.maximum(x, xs[1])"
+    ),
+    "minimum": Case("minimum", inputs=MAPS * 2, paddle="x.minimum(xs[1])", tensorflow="tf.minimum(x, xs[1])"),
+    "average": Case(
+        "average",
+        inputs=MAPS * 2,
+        paddle="paddle.stack([x, xs[1]]).mean(0)",
+        tensorflow="layers.Average()([x, xs[1]])",
+    ),
+    "clip": Case(
+        "clip",
+        {"smallest": -1.0, "largest": 2.0},
+        paddle="paddle.clip(x, -1.0, 2.0)",
+        tensorflow="tf.clip_by_value(x, -1.0, 2.0)",
+    ),
+    "clip, from below": Case(
+        "clip", {"smallest": 0.5, "largest": None}, paddle="x.clip(min=0.5)", tensorflow="tf.maximum(x, 0.5)"
+    ),
+    "power": Case("power", {"exponent": 3.0}, paddle="x**3", tensorflow="tf.pow(x, 3.0)"),
+    "power, squares": Case("power", {"exponent": 2.0}, paddle="x.square()", tensorflow="keras.ops.square(x)"),
+    "power, roots of squares": Case(
+        "power", {"exponent": -0.5}, deviation=0.25, shift=2.0, paddle="paddle.rsqrt(x)", tensorflow="tf.math.rsqrt(x)"
+    ),
+    "power, a constant over it": Case(
+        "power", {"exponent": -1.0, "factor": 3.0}, paddle="3.0 / x", tensorflow="3.0 / x"
+    ),
+    "math, exp": Case("math", {"function": "exp"}, paddle="paddle.exp(x)", tensorflow="tf.exp(x)"),
+    "math, abs": Case("math", {"function": "abs"}, paddle="x.abs()", tensorflow="keras.ops.absolute(x)"),
+    "math, log1p": Case(
+        "math",
+        {"function": "log1p"},
+        deviation=0.25,
+        shift=2.0,
+        paddle="paddle.log1p(x)",
+        tensorflow="tf.math.log1p(x)",
+    ),
+    "compare, with a constant": Case(
+        "compare",
+        {"relation": "greater", "constant": 0.5},
+        paddle="(x > 0.5).astype('float64')",
+        tensorflow="tf.cast(x > 0.5, 'float64')",
+        passes_nan=False,
+    ),
+    "compare, of tokens": Case(
+        "compare",
+        {"relation": "not_equal", "constant": 0.0},
+        ((4, 6),),
+        tokens=3,
+        paddle="(x != 0).astype('float64')",
+        tensorflow="tf.cast(tf.not_equal(x, 0), 'float64')",
+    ),
+    "where": Case(
+        "where",
+        inputs=ROWS * 3,
+        paddle="paddle.where(x.astype('bool'), xs[1], xs[2])",
+        tensorflow="tf.where(tf.cast(x, 'bool'), xs[1], xs[2])",
+        passes_nan=False,
+    ),
+    "where, with a constant": Case(
+        "where",
+        {"false": -1e9},
+        ROWS * 2,
+        paddle="paddle.where(x.astype('bool'), xs[1], -1e9)",
+        tensorflow="keras.ops.where(tf.cast(x, 'bool'), xs[1], -1e9)",
+    ),
+    "cast": Case(
+        "cast",
+        {"to": "int"},
+        paddle="x.astype('int32').astype('float64')",
+        tensorflow="tf.cast(tf.cast(x, 'int32'), 'float64')",
+        passes_nan=False,
+    ),
+    "concat, of sequences one after the other": Case(
+        "concat",
+        {"axis": 1},
+        ((2, 6, 8), (2, 3, 8)),
+        paddle="paddle.concat([x, xs[1]], axis=1)",
+        tensorflow="tf.concat([x, xs[1]], 1)",
+    ),
+    "concat, of maps above each other": Case(
+        "concat",
+        {"axis": 1},
+        ((2, 8, 8, 3), (2, 5, 8, 3)),
+        paddle="paddle.concat([x, xs[1]], axis=2)",
+        tensorflow="layers.Concatenate(1)([x, xs[1]])",
+    ),
+    "stack": Case(
+        "stack",
+        {"axis": 1},
+        ROWS * 2,
+        paddle="paddle.stack([x, xs[1]], axis=1)",
+        tensorflow="tf.stack([x, xs[1]], 1)",
+    ),
+    "transpose": Case(
+        "transpose",
+        {"permutation": [0, 2, 1, 3]},
+        paddle="x.transpose([0, 1, 3, 2])",
+        tensorflow="layers.Permute([2, 1, 3])(x)",
+    ),
+    "tile": Case(
+        "tile",
+        {"repeats": [1, 2, 1, 3]},
+        paddle="x.tile([1, 3, 2, 1])",
+        tensorflow="tf.tile(x, [1, 2, 1, 3])",
+    ),
+    "slice, of a cropping": Case(
+        "slice",
+        {"index": [None, [1, 6, 1], [0, 5, 1], None]},
+        paddle="x[:, :, 1:-2, :-3]",
+        tensorflow="layers.Cropping2D([[1, 2], [0, 3]])(x)",
+    ),
+    "slice, of an axis backwards": Case(
+        "slice",
+        {"index": [None, None, [7, -9, -1], None]},
+        paddle="paddle.flip(x, 3)",
+        tensorflow="tf.reverse(x, [2])",
+    ),
+    "reduce, a sum": Case(
+        "reduce",
+        {"function": "sum", "axes": [1, 2]},
+        paddle="x.sum([2, 3])",
+        tensorflow="tf.reduce_sum(x, [1, 2])",
+    ),
+    "reduce, a mean over channels": Case(
+        "reduce",
+        {"function": "mean", "axes": [3], "kept": True},
+        paddle="paddle.mean(x, 1, keepdim=True)",
+        tensorflow="keras.ops.mean(x, -1, keepdims=True)",
+    ),
+    "reduce, the largest of sequences and channels": Case(
+        "reduce",
+        {"function": "max", "axes": [1, 2]},
+        SEQUENCES,
+        paddle="x.max([1, 2])",
+        tensorflow="tf.reduce_max(x, [1, 2])",
+    ),
+    "reduce, a variance": Case(
+        "reduce",
+        {"function": "var", "axes": [2]},
+        SEQUENCES,
+        paddle="paddle.var(x, -1, unbiased=False)",
+        tensorflow="tf.math.reduce_variance(x, -1)",
+    ),
+    "reduce, a deviation with n - 1": Case(
+        "reduce", {"function": "std", "axes": [1], "unbiased": True}, ROWS, paddle="x.std(1)"
+    ),
+    "reduce, the log of a sum": Case(
+        "reduce",
+        {"function": "logsumexp", "axes": [1]},
+        ROWS,
+        paddle="paddle.logsumexp(x, 1)",
+        tensorflow="tf.reduce_logsumexp(x, 1)",
+    ),
+    "cumulative_sum": Case(
+        "cumulative_sum", {"axis": 1}, SEQUENCES, paddle="x.cumsum(1)", tensorflow="keras.ops.cumsum(x, 1)"
+    ),
+    "cumulative_sum, backwards without itself": Case(
+        "cumulative_sum",
+        {"axis": 1, "exclusive": True, "backwards": True},
+        SEQUENCES,
+        tensorflow="tf.cumsum(x, 1, exclusive=True, reverse=True)",
+    ),
+    "index, of the largest": Case(
+        "index",
+        {"of": "max", "axis": 1},
+        ROWS,
+        paddle="paddle.argmax(x, -1).astype('float64')",
+        tensorflow="tf.cast(tf.argmax(x, -1), 'float64')",
+        passes_nan=False,
+    ),
+    "one_hot": Case(
+        "one_hot",
+        {"depth": 10},
+        ((4, 6),),
+        tokens=10,
+        paddle="F.one_hot(x, 10).astype('float64')",
+        tensorflow="tf.one_hot(x, 10, dtype='float64')",
+    ),
+    "normalize": Case(
+        "normalize",
+        {"axes": [1], "floor": 1e-12},
+        ROWS,
+        paddle="F.normalize(x)",
+        tensorflow="layers.UnitNormalization()(x)",
+    ),
+    "normalize, of small numbers": Case(
+        "normalize",
+        {"axes": [2], "floor": 0.125},
+        SEQUENCES,
+        deviation=0.01,
+        paddle="F.normalize(x, axis=-1, epsilon=0.125)",
+        tensorflow="tf.math.l2_normalize(x, -1, 0.015625)",
+    ),
+    "softmax, over another axis": Case(
+        "activation",
+        {"function": "softmax", "axis": 1},
+        SEQUENCES,
+        paddle="F.softmax(x, axis=1)",
+        tensorflow="tf.nn.softmax(x, axis=1)",
+    ),
+    "log_softmax, over channels": Case(
+        "activation",
+        {"function": "log_softmax", "floor": None},
+        paddle="F.log_softmax(x, axis=1)",
+        tensorflow="tf.nn.log_softmax(x)",
+    ),
     "resize, the nearest": Case(
         "resize",
         {"size": [16, 24], "method": "nearest", "half_pixels": True},

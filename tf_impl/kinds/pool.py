@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.kinds.kind import Kind, Other
+from parity.kinds.kind import Kind
 from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, of_windows
-from parity.kinds.registry import Function, FunctionCall, Layer, plain
+from parity.kinds.registry import Layer, plain
 from tf_impl.kinds.geometry import both, padding_of, sides
 
 layers = keras.layers
@@ -41,20 +41,6 @@ LAYERS = {
     layers.GlobalAveragePooling2D: Layer(plain(GlobalAveragePool)),
 }
 
-
-def _reduction(call: FunctionCall) -> Kind:
-    """A mean or maximum over the whole of maps or a sequence."""
-    rank = len(call.x.shape)
-    axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}
-    if axes != {3: {1}, 4: {1, 2}}.get(rank):
-        return Other(call.name)
-    return GlobalAveragePool() if call.name == "mean" else GlobalMaxPool()
-
-
-FUNCTIONS = {
-    "mean": Function(((tf, "reduce_mean"), (keras.ops, "mean")), _reduction),
-    "max": Function(((tf, "reduce_max"), (keras.ops, "max")), _reduction),
-}
 
 PADDED = 'tf.pad(x, {pads}), {window}, {stride}, "VALID")'
 

@@ -155,6 +155,9 @@ class Trace(trace.Trace):
 
         return attend
 
+    def _has_arrays(self, layer: keras.layers.Layer) -> bool:
+        return bool(layer._trainable_variables or layer._non_trainable_variables)
+
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides
 
