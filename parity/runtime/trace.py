@@ -172,7 +172,9 @@ class Trace(ABC):
     def _unexplained(self, layer: Any, before: int, result: Any) -> bool:
         """Whether nothing known ran in a layer, or functions only that do not explain its result: these go."""
         inside = self.steps[before:]
-        explained = id(result) in self._made and not self._has_arrays(layer)
+        # functions around arrays of the layer's own are not known by what they are alone
+        partly = self._has_arrays(layer) and any(step.kind != "other" for step in inside)
+        explained = id(result) in self._made and not partly
         if explained or layer is self._top or any(step.layer is not None for step in inside):
             return not inside
         del self.steps[before:]
