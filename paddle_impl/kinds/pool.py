@@ -87,6 +87,9 @@ FUNCTIONS = {
 }
 
 SCRIPTS = {
+    "adaptive_pool": lambda kind, _: (
+        f"y = F.adaptive_{'avg' if kind.function == 'average' else 'max'}_pool2d(x, {list(kind.size)})"
+    ),
     "max_pool": "y = F.max_pool2d(x, {window}, {stride}, {sides})",
     "average_pool": "y = F.avg_pool2d(x, {window}, {stride}, {sides}, exclusive=not {count_padding})",
     "global_max_pool": "y = F.adaptive_max_pool2d(x, 1)",

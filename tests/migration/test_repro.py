@@ -264,6 +264,7 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]], dict[str, tuple[in
     ("attention", {"heads": 2, "rate": 0.0}, [(2, 5, 8), (2, 7, 6), (2, 7, 6)], ATTENTION),
     ("attention", {"heads": 3, "rate": 0.0}, [(2, 5, 6)] * 3, dict.fromkeys(("query", "key", "value", "out"), (6, 6))),
     ("embedding", {}, [(2, 7)], {"kernel": (11, 3)}),
+    ("embedding", {"padding_index": 3}, [(2, 7)], {"kernel": (11, 3)}),
     ("max_pool", POOL, [MAPS], {}),
     ("average_pool", POOL | {"count_padding": False}, [MAPS], {}),
     ("average_pool", POOL | {"count_padding": True}, [MAPS], {}),
@@ -331,7 +332,7 @@ CASES += [("activation", {"function": function}, [MAPS], {}) for function in PLA
 
 WHOLE = ("embedding", "one_hot")  # kinds that take whole numbers
 
-UNWRITTEN = {"recurrent"}  # which would take more lines than a report of one layer should have
+UNWRITTEN = {"adaptive_pool", "recurrent"}  # which would take more lines than a report of one layer should have
 
 
 def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: Workers, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from parity.kinds.kind import Kind
-from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, of_windows
+from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
 from parity.kinds.registry import Layer, plain
 from tf_impl.kinds.geometry import both, padding_of, sides
 
@@ -30,7 +30,14 @@ def _average(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
     return of_windows("average", _layer_windows(layer, x, y), sides(x.shape))
 
 
+def _adaptive(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
+    return adaptive("average" if "Average" in type(layer).__name__ else "max", sides(x.shape), sides(y.shape))
+
+
+ADAPTIVE = ("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D")
+
 LAYERS = {
+    **{getattr(layers, name): Layer(_adaptive) for name in ADAPTIVE if hasattr(layers, name)},  # from Keras 3.12 on
     layers.MaxPooling1D: Layer(_max),
     layers.MaxPooling2D: Layer(_max),
     layers.AveragePooling1D: Layer(_average),
