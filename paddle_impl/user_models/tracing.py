@@ -94,7 +94,8 @@ class Trace(trace.Trace):
     def _operating(self, call: LayerCall, layer: nn.Layer, tensors: list[paddle.Tensor]) -> Callable[..., Any]:
         if isinstance(layer, RECURRENT):
             return recurring(call, layer, tensors)
-        return lambda *xs: call(layer, *xs)
+        dtypes = [tensor.dtype for tensor in tensors[3:]]  # of a mask, which say what it means
+        return lambda *xs: call(layer, *xs[:3], *(x.astype(dtype) for x, dtype in zip(xs[3:], dtypes, strict=True)))
 
     def _function(
         self, name: str, original: Callable[..., Any], facts: dict[str, Any] | None = None

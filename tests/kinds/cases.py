@@ -59,6 +59,7 @@ class Case:
     paddle: str = ""
     tensorflow: str = ""
     rounded: dict[str, dict[str, float]] = field(default_factory=dict)  # numbers that a framework takes in float32
+    more: list[np.ndarray] = field(default_factory=list)  # inputs that the expressions have as constants
     float32: tuple[str, ...] = ()  # frameworks that compute it in float32 whatever they are given
 
     def drawn(self) -> tuple[list[np.ndarray], Arrays]:
@@ -77,7 +78,7 @@ class Case:
     def compared(self, actual: np.ndarray, limit: float = FLOAT64_LIMIT, **changed: Any) -> Comparison:
         """The reference, by the step's numbers but for those changed, against what a framework found."""
         inputs, arrays = self.drawn()
-        expected = compute(self.kind, self.numbers | changed, inputs, arrays)
+        expected = compute(self.kind, self.numbers | changed, [*inputs, *self.more], arrays)
         return compare({"y": expected.astype(float)}, {"y": actual}, limit)
 
 
@@ -116,6 +117,11 @@ def recurrent(
     every = {"cell": cell, "activation": "tanh"} | own[cell] | numbers
     return Case("recurrent", every, inputs, arrays, deviation=0.5, paddle=paddle, tensorflow=tensorflow)
 
+
+ATTENTION: dict[str, Shape] = {
+    **dict.fromkeys(("query", "key", "value", "out"), (8, 8)),
+    **{f"{part}_bias": (8,) for part in ("query", "key", "value", "out")},
+}
 
 TRANSPOSED: dict[str, Shape] = {"kernel": (3, 3, 4, 3), "bias": (4,)}
 
@@ -327,6 +333,35 @@ CASES = {
         deviation=0.5,
         paddle="attend(xs, 2, query, key, value, out, query_bias, key_bias, value_bias, out_bias)",
         tensorflow="attend(xs, 2, query, key, value, out, query_bias, key_bias, value_bias, out_bias)",
+    ),
+    "attention, causal": Case(
+        "attention",
+        {"heads": 2, "rate": 0.0, "mask": "causal"},
+        ((3, 5, 8), (3, 5, 8), (3, 5, 8)),
+        ATTENTION,
+        deviation=0.5,
+        paddle="attend(xs, 2, *arrays.values(), mask=paddle.ones([5, 5], 'bool').tril())",
+        tensorflow="attend(xs, 2, *arrays.values(), use_causal_mask=True)",
+        more=[np.tri(5)],
+    ),
+    "attention, masked": Case(
+        "attention",
+        {"heads": 2, "rate": 0.0, "mask": "given"},
+        ((3, 5, 8), (3, 4, 8), (3, 4, 8)),
+        ATTENTION,
+        deviation=0.5,
+        paddle="attend(xs, 2, *arrays.values(), mask=paddle.arange(4) < 3)",
+        tensorflow="attend(xs, 2, *arrays.values(), attention_mask=(tf.range(4) < 3)[None, None, :])",
+        more=[np.array([[1, 1, 1, 0]])],
+    ),
+    "attention, with a mask that is added": Case(
+        "attention",
+        {"heads": 2, "rate": 0.0, "mask": "given", "added": True},
+        ((3, 5, 8), (3, 4, 8), (3, 4, 8)),
+        ATTENTION,
+        deviation=0.5,
+        paddle="attend(xs, 2, *arrays.values(), mask=paddle.arange(4).astype('float64').reshape([1, 1, 1, 4]))",
+        more=[np.arange(4.0).reshape(1, 1, 1, 4)],
     ),
     "embedding": Case(
         "embedding",

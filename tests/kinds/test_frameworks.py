@@ -34,13 +34,13 @@ def own(name, array):
     axes = (out if name == "kernel" else first).get(array.ndim, range(array.ndim))
     return paddle.to_tensor(np.ascontiguousarray(array.transpose(axes)))
 
-def attend(xs, heads, *arrays):
+def attend(xs, heads, *arrays, mask=None):
     q, k, v = xs
     layer = paddle.nn.MultiHeadAttention(q.shape[-1], heads, kdim=k.shape[-1], vdim=v.shape[-1]).to(dtype="float64")
     parts = [layer.q_proj, layer.k_proj, layer.v_proj, layer.out_proj]
     for tensor, array in zip([p.weight for p in parts] + [p.bias for p in parts], arrays, strict=True):
         tensor.set_value(array)
-    return layer(q, k, v)
+    return layer(q, k, v, mask)
 
 def recur(made, arrays, *given):
     names = {"weight_ih": "kernel", "weight_hh": "recurrent_kernel", "bias_ih": "bias", "bias_hh": "recurrent_bias"}
@@ -79,13 +79,13 @@ def layer(made, x, *arrays):
     made.set_weights(arrays)
     return made(x)
 
-def attend(xs, heads, *arrays):
+def attend(xs, heads, *arrays, **given):
     q, k, v = xs
     made = layers.MultiHeadAttention(heads, arrays[0].shape[1] // heads)  # whose root is exact in float32, too
     made(q, v, key=k)
     ordered = [arrays[i] for pair in ((0, 4), (1, 5), (2, 6), (3, 7)) for i in pair]
     made.set_weights([tf.reshape(a, w.shape) for a, w in zip(ordered, made.weights, strict=True)])
-    return made(q, v, key=k)
+    return made(q, v, key=k, **given)
 
 def recur(made, arrays, x, **given):
     made(x)
@@ -200,6 +200,7 @@ def test_numbers_that_a_framework_takes_in_float32(outputs: dict[str, Arrays], f
         ("scale", {"offset": -1.000001}),
         ("resize, linear", {"half_pixels": False}),
         ("resize, linear", {"half_pixels": False, "aligned_corners": True}),
+        ("attention, causal", {"mask": None}),
         ("recurrent, LSTM", {"recurrent_activation": "hard_sigmoid"}),
         ("recurrent, LSTM", {"output_activation": "linear"}),
         ("recurrent, LSTM", {"direction": "backward"}),
@@ -222,7 +223,7 @@ def test_nan_goes_through(name: str) -> None:
     inputs, arrays = case.drawn()
     last = [x for x in inputs if x.dtype == np.float64][-1]
     last[(0, *(extent // 2 for extent in last.shape[1:-1]), 0)] = np.nan
-    y = compute(case.kind, case.numbers, inputs, arrays)
+    y = compute(case.kind, case.numbers, [*inputs, *case.more], arrays)
     assert np.isnan(y[0]).any()
     assert y[1:].size > 0
     assert np.isfinite(y[1:]).all()

@@ -20,7 +20,7 @@ from tests.kinds.test_frameworks import CHILDREN
 READ = {
     *("clip", "compare", "cumulative_sum", "divide", "index", "math", "maximum", "minimum", "normalize", "one_hot"),
     *("pad", "power", "recurrent", "reduce", "resize", "slice", "stack", "subtract", "tile", "where"),
-    *("adaptive_pool", "cast", "concat", "dropout", "zero_pad"),
+    *("adaptive_pool", "attention", "cast", "concat", "dropout", "zero_pad"),
 }
 
 CASES_READ = {name: case for name, case in CASES.items() if case.kind in READ or name.startswith(("scale,", "softmax"))}

@@ -150,8 +150,8 @@ class Trace(trace.Trace):
         if isinstance(layer, RECURRENT):
             return recurring(call, layer, tensors)
 
-        def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-            return call(layer, query, value, key=key)
+        def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+            return call(layer, query, value, key=key, attention_mask=mask)
 
         return attend
 
