@@ -75,7 +75,7 @@ class AveragePool(Kind):
             raise ValueError(
                 f"unless count_padding is given, averages are without padding only, found {self.padding!r}"
             )
-        size = math.prod(pair(self.window)) if self.count_padding else self._sums(np.ones((1, *x.shape[1:3], 1)))
+        size = math.prod(pair(self.window)) if self.count_padding else self._sums(np.ones((1, *x.shape[1:-1], 1)))
         return self._sums(x) / size
 
     def _sums(self, maps: np.ndarray) -> np.ndarray:
@@ -144,7 +144,8 @@ class GlobalMaxPool(Kind):
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
-        return as_maps(inputs[0]).max(axis=(1, 2), keepdims=True)
+        x = as_maps(inputs[0])
+        return x.max(axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,8 @@ class GlobalAveragePool(Kind):
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
-        return as_maps(inputs[0]).mean(axis=(1, 2), keepdims=True)
+        x = as_maps(inputs[0])
+        return x.mean(axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
 
 def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, counted: bool = False) -> Kind:
@@ -206,4 +208,4 @@ def adaptive(what: str, into: Sequence[int], out: Sequence[int]) -> Kind:
     if any(extent % side for extent, side in zip(into, out, strict=True)):
         return AdaptivePool(what, [int(side) for side in out])
     window = [extent // side for extent, side in zip(into, out, strict=True)]
-    return of_windows(what, {"window": window, "stride": window, "padding": [[0, 0], [0, 0]]}, into)
+    return of_windows(what, {"window": window, "stride": window, "padding": [[0, 0]] * len(window)}, into)

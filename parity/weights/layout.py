@@ -18,14 +18,14 @@ class Layout:
     the other is the whole transfer, either way, without a temporary array.
     """
 
-    # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
-    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW 1x1" and "HWIO 1x1", a 1x1
-    # kernel that works on 1x1 maps and is canonically a dense one [in, out]; "row" and "OIK", kernels of
-    # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
-    # extent 1 before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
-    # [heads, size, out], both axes of which are one canonically; "transposed", a matrix stored as [out, in]; "rzc" and
-    # "rzc transposed", three gates of which the first two are canonically exchanged, along the first axis as stored;
-    # "first row" and "second row", one of two arrays that are stored as one
+    # "same"; "OIHW", a kernel stored as [out, in, h, w], and "OIDHW", one of volumes; "CHW rows", see `maps`;
+    # "depthwise", stored as [h, w, in, m] and canonically the kernel [h, w, 1, in * m] of as many groups as inputs;
+    # "OIHW 1x1" and "HWIO 1x1", a 1x1 kernel that works on 1x1 maps and is canonically a dense one [in, out]; "row" and
+    # "OIK", kernels of sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared",
+    # stored with axes of extent 1 before those that the array has canonically; "heads", stored as [..., heads, size],
+    # and "heads out", as [heads, size, out], both axes of which are one canonically; "transposed", a matrix stored as
+    # [out, in]; "rzc" and "rzc transposed", three gates of which the first two are canonically exchanged, along the
+    # first axis as stored; "first row" and "second row", one of two arrays that are stored as one
     kind: str = "same"
     # (channels, height, width) that the rows of a dense kernel, or the numbers of a vector, were flattened from
     maps: tuple[int, int, int] = (0, 0, 0)
@@ -62,6 +62,8 @@ class Layout:
     def _views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.kind == "OIHW":
             return stored.transpose(2, 3, 1, 0), canonical
+        if self.kind == "OIDHW":
+            return stored.transpose(2, 3, 4, 1, 0), canonical
         if self.kind == "OIK":
             return stored.transpose(2, 1, 0)[None], canonical
         if self.kind == "CHW rows":
@@ -106,6 +108,9 @@ class Layout:
         if self.kind == "OIHW":
             out, into, height, width = stored
             return height, width, into, out
+        if self.kind == "OIDHW":
+            out, into, depth, height, width = stored
+            return depth, height, width, into, out
         if self.kind == "OIHW 1x1":
             return stored[1], stored[0]
         if self.kind in ("transposed", "rzc transposed"):

@@ -22,6 +22,8 @@ ROWS: tuple[Shape, ...] = ((5, 8),)
 
 SEQUENCES: tuple[Shape, ...] = ((2, 6, 8),)
 
+VOLUMES: tuple[Shape, ...] = ((2, 4, 5, 6, 3),)
+
 VECTORS: dict[str, Shape] = {"gamma": (3,), "beta": (3,), "mean": (3,), "variance": (3,)}
 
 NO_PADDING = [[0, 0], [0, 0]]
@@ -219,6 +221,29 @@ CASES = {
         {"kernel": (1, 3, 8, 4)},
         paddle="turned(F.conv1d(turned(x), kernel.squeeze(2), None, 1, [4, 0], 2))",
         tensorflow="layer(layers.Conv1D(4, 3, padding='causal', dilation_rate=2, use_bias=False), x, kernel[0])",
+    ),
+    "conv, of volumes": Case(
+        "conv",
+        {"stride": [1, 2, 1], "padding": [[1, 1], [1, 0], [0, 0]], "dilation": [1, 1, 1], "groups": 1},
+        VOLUMES,
+        {"kernel": (3, 3, 2, 3, 4), "bias": (4,)},
+        paddle="F.conv3d(x, kernel, bias, [1, 2, 1], [1, 1, 1, 0, 0, 0])",
+        tensorflow="tf.nn.conv3d(tf.pad(x, [[0, 0], [1, 1], [1, 0], [0, 0], [0, 0]]), kernel, "
+        "[1, 1, 2, 1, 1], 'VALID') + bias",
+    ),
+    "max_pool, of volumes": Case(
+        "max_pool",
+        {"window": [2, 3, 2], "stride": [1, 2, 2], "padding": [[0, 1], [1, 1], [0, 0]]},
+        VOLUMES,
+        paddle="F.max_pool3d(x, [2, 3, 2], [1, 2, 2], [0, 1, 1, 1, 0, 0])",
+        tensorflow="layers.MaxPooling3D([2, 3, 2], [1, 2, 2], 'same', dtype='float32')(x)",
+        float32=("tensorflow",),  # which has no other
+    ),
+    "global_average_pool, of volumes": Case(
+        "global_average_pool",
+        inputs=VOLUMES,
+        paddle="F.adaptive_avg_pool3d(x, 1).flatten(1)",
+        tensorflow="layers.GlobalAveragePooling3D()(x)",
     ),
     "conv_transpose, SAME with stride 2": Case(
         "conv_transpose",

@@ -23,7 +23,9 @@ READ = {
     *("adaptive_pool", "attention", "cast", "concat", "dropout", "zero_pad"),
 }
 
-CASES_READ = {name: case for name, case in CASES.items() if case.kind in READ or name.startswith(("scale,", "softmax"))}
+ALSO = ("scale,", "softmax", "max_pool, of volumes", "global_average_pool, of volumes")  # which names begin with
+
+CASES_READ = {name: case for name, case in CASES.items() if case.kind in READ or name.startswith(ALSO)}
 
 PAIRS = [(framework, name) for framework in FRAMEWORKS for name, case in CASES_READ.items() if getattr(case, framework)]
 

@@ -250,6 +250,14 @@ def recurrent(cell: str = "LSTM", *, both: bool = False, every: bool = False, **
     return keras.Model(inputs, layers.Dense(3, name="logits")(x))
 
 
+def volumes() -> keras.Model:
+    x = inputs = keras.Input((4, 6, 5, 2))
+    x = layers.Conv3D(4, 3, strides=(1, 2, 1), padding="same", activation="relu", name="conv")(x)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")(x)
+    x = layers.GlobalAveragePooling3D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
 def stacked() -> keras.Model:
     """A recurrent layer that the suite does not look into."""
     x = inputs = keras.Input((9,), dtype="int32")

@@ -336,6 +336,17 @@ def recurrent(cell: str = "LSTM", *, both: bool = False, every: bool = False, ou
     return Recurrent(cell, both=both, every=every, outputs=outputs)
 
 
+def volumes() -> nn.Layer:
+    return nn.Sequential(
+        nn.Conv3D(2, 4, 3, stride=[1, 2, 1], padding=[1, 1, 0, 1, 1, 1]),
+        nn.ReLU(),
+        nn.BatchNorm3D(4),
+        nn.AdaptiveAvgPool3D(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    )
+
+
 class Projected(nn.Layer):
     """A recurrent layer that the suite does not look into."""
 

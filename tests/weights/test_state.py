@@ -85,6 +85,7 @@ def test_write_undoes_read_and_read_undoes_write(data: st.DataObject) -> None:
         (SAME, (c, h)),
         (SAME, (c,)),
         (Layout("OIHW"), (out, c, h, w)),
+        (Layout("OIDHW"), (out, c, h, w, 2)),
         (Layout("OIK"), (out, c, w)),
         (Layout("row"), (w, c, out)),
         (Layout("depthwise"), (h, w, c, out)),

@@ -18,7 +18,7 @@ layers = keras.layers
 
 def _layer_windows(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
     window, stride = both(x, layer.pool_size), both(x, layer.strides)
-    padding = padding_of(layer.padding, x, y, window, stride, [1, 1])
+    padding = padding_of(layer.padding, x, y, window, stride, [1] * len(window))
     return {"window": window, "stride": stride, "padding": padding}
 
 
@@ -42,6 +42,10 @@ LAYERS = {
     layers.MaxPooling2D: Layer(_max),
     layers.AveragePooling1D: Layer(_average),
     layers.AveragePooling2D: Layer(_average),
+    layers.MaxPooling3D: Layer(_max),
+    layers.AveragePooling3D: Layer(_average),
+    layers.GlobalMaxPooling3D: Layer(plain(GlobalMaxPool)),
+    layers.GlobalAveragePooling3D: Layer(plain(GlobalAveragePool)),
     layers.GlobalMaxPooling1D: Layer(plain(GlobalMaxPool)),
     layers.GlobalMaxPooling2D: Layer(plain(GlobalMaxPool)),
     layers.GlobalAveragePooling1D: Layer(plain(GlobalAveragePool)),

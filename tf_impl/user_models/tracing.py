@@ -27,6 +27,7 @@ layers = keras.layers
 WITH_ACTIVATION = (
     layers.Conv1D,
     layers.Conv2D,
+    layers.Conv3D,
     layers.DepthwiseConv2D,
     layers.SeparableConv2D,
     layers.Conv2DTranspose,
