@@ -51,7 +51,7 @@ def read(slot: Slot) -> np.ndarray:
 def write(slot: Slot, array: np.ndarray) -> None:
     """Overwrite one array with a canonical one of its slot's shape."""
     if slot.layout != SAME:  # Keras's layouts are the canonical ones but for the shape
-        stored = np.empty(tuple(slot.tensor.shape), array.dtype)
+        stored = slot.tensor.numpy().astype(array.dtype)  # which another slot may hold a part of
         slot.layout.write(array, stored)
         array = stored
     slot.tensor.value.assign(array.astype(slot.entry.dtype, copy=False))

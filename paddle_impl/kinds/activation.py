@@ -9,13 +9,19 @@ import paddle
 from paddle import nn
 
 from parity.kinds import activation
-from parity.kinds.registry import Function, Layer, Repair, plain
+from parity.kinds.registry import Function, FunctionCall, Layer, Repair, plain
 from parity.numerics.geometry import single
 from parity.weights.layout import SAME
 
 F = nn.functional
 
 FLOOR = -64.0  # of Paddle's softmaxes: no number is taken for further below the largest
+
+
+def _layer_axis(layer: nn.Layer, x: paddle.Tensor) -> int | None:
+    """Maps are taken for such with their channels first."""
+    return activation.softmax_axis(layer._axis, x.ndim, channels_second=x.ndim > 3)
+
 
 LAYERS = {
     nn.ReLU: Layer(plain(activation.ReLU)),
@@ -29,8 +35,8 @@ LAYERS = {
     nn.Swish: Layer(plain(activation.SiLU)),
     nn.Hardswish: Layer(plain(activation.HardSwish)),
     nn.Hardsigmoid: Layer(plain(activation.HardSigmoid)),
-    nn.Softmax: Layer(plain(activation.Softmax)),
-    nn.LogSoftmax: Layer(lambda *_: activation.LogSoftmax(FLOOR)),
+    nn.Softmax: Layer(lambda layer, x, _: activation.Softmax(_layer_axis(layer, x))),
+    nn.LogSoftmax: Layer(lambda layer, x, _: activation.LogSoftmax(FLOOR, _layer_axis(layer, x))),
     nn.Softplus: Layer(lambda layer, *_: activation.softplus(layer._beta, layer._threshold)),
     nn.SELU: Layer(plain(activation.SELU)),
     nn.Mish: Layer(plain(activation.Mish)),
@@ -40,6 +46,12 @@ LAYERS = {
     nn.LogSigmoid: Layer(plain(activation.LogSigmoid)),
     nn.PReLU: Layer(plain(activation.PReLU), (("_weight", "slope", SAME),)),
 }
+
+
+def _axis(call: FunctionCall) -> int | None:
+    axis = call.get("axis", -1)
+    return activation.softmax_axis(axis, call.x.ndim, channels_second=call.channels_second)
+
 
 FUNCTIONS = {
     "relu": Function(((F, "relu"),), plain(activation.ReLU)),
@@ -54,8 +66,8 @@ FUNCTIONS = {
     "silu": Function(((F, "silu"), (F, "swish")), plain(activation.SiLU)),
     "hard_swish": Function(((F, "hardswish"),), plain(activation.HardSwish)),
     "hard_sigmoid": Function(((F, "hardsigmoid"),), plain(activation.HardSigmoid)),
-    "softmax": Function(((F, "softmax"),), plain(activation.Softmax)),
-    "log_softmax": Function(((F, "log_softmax"),), lambda _: activation.LogSoftmax(FLOOR)),
+    "softmax": Function(((F, "softmax"),), lambda call: activation.Softmax(_axis(call))),
+    "log_softmax": Function(((F, "log_softmax"),), lambda call: activation.LogSoftmax(FLOOR, _axis(call))),
     "softplus": Function(
         ((F, "softplus"),), lambda call: activation.softplus(call.get("beta", 1), call.get("threshold", 20))
     ),
@@ -81,8 +93,8 @@ SCRIPTS = {
     "silu": "y = F.silu(x)",
     "hard_swish": "y = F.hardswish(x)",
     "hard_sigmoid": "y = F.hardsigmoid(x, {slope}, {offset})",
-    "softmax": "y = F.softmax(x)",
-    "log_softmax": "y = F.log_softmax(x)",
+    "softmax": lambda kind, _: f"y = F.softmax(x, {-1 if kind.axis is None else kind.axis})",
+    "log_softmax": lambda kind, _: f"y = F.log_softmax(x, {-1 if kind.axis is None else kind.axis})",
     "softplus": lambda kind, _: f"y = F.softplus(x, {kind.beta}, {kind.threshold or 40.0})",
     "selu": "y = F.selu(x)",
     "mish": "y = F.mish(x)",

@@ -47,6 +47,7 @@ def _transposed(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> ConvTran
 LAYERS = {
     nn.Conv1D: Layer(convolution, (("weight", "kernel", Layout("OIK")), *BIAS)),
     nn.Conv2D: Layer(convolution, (("weight", "kernel", OIHW), *BIAS)),
+    nn.Conv3D: Layer(convolution, (("weight", "kernel", Layout("OIDHW")), *BIAS)),
     nn.Conv2DTranspose: Layer(_transposed, (("weight", "kernel", OIHW), *BIAS)),  # stored as [in, out, h, w]
 }
 
@@ -57,14 +58,16 @@ def _transposed_script(kind: ConvTranspose, _: Any) -> str:
     return "y = F.conv2d_transpose(x, kernel, {bias}, {stride}, {sides}, 0, {dilation}, {groups})"
 
 
+CONV = "y = F.conv2d(x, kernel, {bias}, {stride}, {sides}, {dilation}, {groups})"
+
 SCRIPTS = {
-    "conv": "y = F.conv2d(x, kernel, {bias}, {stride}, {sides}, {dilation}, {groups})",
+    "conv": lambda _, shapes: CONV if len(shapes["kernel"]) < 5 else "",
     "conv_transpose": _transposed_script,
 }
 
 
 def _conv_repair(repair: Repair) -> str:
-    if not repair.only_in("stride", "padding"):
+    if not repair.only_in("stride", "padding") or len(repair.expected.numbers()["stride"]) > 2:
         return ""
     expected, actual = repair.expected.numbers(), repair.actual.numbers()
     stride = expected["stride"][1:] if repair.row else expected["stride"]

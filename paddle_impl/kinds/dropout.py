@@ -4,29 +4,55 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import paddle
 from paddle import nn
 
 from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Scale
 from parity.kinds.kind import Kind
-from parity.kinds.registry import Function, Layer, Repair
+from parity.kinds.registry import Function, FunctionCall, Layer, Repair
 
 
-def _by_mode(rate: float, mode: str) -> Kind:
+def _by_mode(rate: float, mode: str, *, spatial: bool = False, alpha: bool = False) -> Kind:
     """One that scales in inference is none there, but a product."""
-    return Scale(1 - rate, 0.0, rate) if mode == "downscale_in_infer" else Dropout(rate)
+    return Scale(1 - rate, 0.0, rate) if mode == "downscale_in_infer" else Dropout(rate, spatial, alpha)
 
 
-def _dropout(layer: nn.Layer, *_: Any) -> Kind:
-    return _by_mode(float(layer.p), getattr(layer, "mode", ""))
+def _spatial(axis: Any, rank: int) -> bool:
+    """Whether what is drawn along these axes alone holds for whole channels: of images and channels."""
+    return axis is not None and rank > 2 and list(np.ravel(axis)) == [0, 1]
 
 
-LAYERS = {nn.Dropout: Layer(_dropout), nn.Dropout2D: Layer(_dropout)}
+def _dropout(layer: nn.Layer, x: paddle.Tensor, _: Any) -> Kind:
+    return _by_mode(float(layer.p), getattr(layer, "mode", ""), spatial=_spatial(getattr(layer, "axis", None), x.ndim))
+
+
+def _channels(layer: nn.Layer, *_: Any) -> Kind:
+    return _by_mode(float(layer.p), "", spatial=True)
+
+
+def _alpha(layer: nn.Layer, *_: Any) -> Kind:
+    return _by_mode(float(layer.p), "", alpha=True)
+
+
+LAYERS = {
+    nn.Dropout: Layer(_dropout),
+    nn.Dropout2D: Layer(_channels),
+    nn.Dropout3D: Layer(_channels),
+    nn.AlphaDropout: Layer(_alpha),
+}
+
+
+def _function(call: FunctionCall) -> Kind:
+    spatial = call.name.endswith("d") or _spatial(call.get("axis", None), call.x.ndim)
+    rate, mode = float(call.get("p", 0.5)), str(call.get("mode", ""))
+    return _by_mode(rate, mode, spatial=spatial, alpha=call.name == "alpha_dropout")
+
 
 FUNCTIONS = {
-    "dropout": Function(
-        ((nn.functional, "dropout"),), lambda call: _by_mode(float(call.get("p", 0.5)), str(call.get("mode", "")))
-    ),
+    name: Function(((nn.functional, name),), _function)
+    for name in ("dropout", "dropout2d", "dropout3d", "alpha_dropout")
 }
 
 SCRIPTS = {"dropout": "y = x  # in inference"}

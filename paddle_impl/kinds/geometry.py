@@ -28,8 +28,9 @@ def sides_by(*, last: bool) -> Sides:
 
 
 def channels_last(layer: nn.Layer) -> bool:
-    """Whether the layer takes maps [n, h, w, c]."""
-    return "NHWC" in (getattr(layer, "_data_format", None), getattr(layer, "data_format", None))
+    """Whether the layer takes maps [n, h, w, c], or volumes [n, d, h, w, c]."""
+    orders = getattr(layer, "_data_format", None), getattr(layer, "data_format", None)
+    return any(order in ("NHWC", "NDHWC") for order in orders)
 
 
 def sequences_last(layer: nn.Layer) -> bool:
@@ -38,7 +39,9 @@ def sequences_last(layer: nn.Layer) -> bool:
 
 
 def both(x: paddle.Tensor, value: Any) -> list[int]:
-    """A layer's number as [h, w], of maps or a sequence x."""
+    """A layer's number as [h, w], of maps or a sequence x, or as [d, h, w] of volumes."""
+    if x.ndim == 5 and isinstance(value, int):
+        return [value] * 3
     return over_row(value) if x.ndim == 3 else pair(value)
 
 
@@ -69,8 +72,9 @@ def padding_of(
         before = [0 if valid else same_padding(*facts) for facts in zip(into, window, stride, dilation, strict=True)]
     else:
         flat = np.ravel(padding).tolist()
-        # one number; one an axis; [top, bottom, left, right]; or a pair for each of the four axes
-        before = {1: flat * 2, 2: flat, 4: flat[::2], 8: flat[4::2]}[len(flat)]
+        count = len(window)
+        # one number; one an axis; [top, bottom, left, right]; or a pair for each axis, images and channels included
+        before = {1: flat * count, count: flat, 2 * count: flat[::2], 2 * count + 4: flat[4::2]}[len(flat)]
     return [used_padding(*facts) for facts in zip(into, out, window, stride, dilation, before, strict=True)]
 
 

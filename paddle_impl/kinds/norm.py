@@ -41,11 +41,13 @@ def _instance_norm(layer: nn.Layer, x: paddle.Tensor, _: paddle.Tensor) -> Kind:
 LAYERS = {
     nn.BatchNorm1D: Layer(_batch_norm, RUNNING),
     nn.BatchNorm2D: Layer(_batch_norm, RUNNING),
+    nn.BatchNorm3D: Layer(_batch_norm, RUNNING),
     nn.BatchNorm: Layer(_batch_norm, RUNNING),
     nn.LayerNorm: Layer(_layer_norm, AFFINE),
     nn.GroupNorm: Layer(_group_norm, AFFINE),
     nn.InstanceNorm1D: Layer(_instance_norm, INSTANCE),
     nn.InstanceNorm2D: Layer(_instance_norm, INSTANCE),
+    nn.InstanceNorm3D: Layer(_instance_norm, INSTANCE),
 }
 
 SCRIPTS = {

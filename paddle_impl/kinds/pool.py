@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 
 from paddle_impl.kinds.geometry import both, four_sides, of_row, padding_of, sides_by, sides_of
-from parity.kinds.kind import Kind, Other
-from parity.kinds.pool import GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
+from parity.kinds.kind import Kind
+from parity.kinds.pool import adaptive, of_windows
 from parity.kinds.registry import Function, FunctionCall, Layer, Repair
 from parity.numerics.geometry import Sides
 
@@ -23,7 +22,7 @@ def _windows(
     """Numbers of a pool that made y of x, however Paddle was given them."""
     window, stride = both(x, window), both(x, window if stride is None else stride)
     padding = of_row(padding) if x.ndim == 3 else padding
-    all_sides = padding_of(padding, sides(x.shape), sides(y.shape), window, stride, [1, 1])
+    all_sides = padding_of(padding, sides(x.shape), sides(y.shape), window, stride, [1] * len(window))
     return {"window": window, "stride": stride, "padding": all_sides}
 
 
@@ -56,6 +55,10 @@ LAYERS = {
     nn.MaxPool2D: Layer(_max),
     nn.AvgPool1D: Layer(_average),
     nn.AvgPool2D: Layer(_average),
+    nn.MaxPool3D: Layer(_max),
+    nn.AvgPool3D: Layer(_average),
+    nn.AdaptiveMaxPool3D: Layer(_adaptive_max),
+    nn.AdaptiveAvgPool3D: Layer(_adaptive_average),
     nn.AdaptiveMaxPool1D: Layer(_adaptive_max),
     nn.AdaptiveMaxPool2D: Layer(_adaptive_max),
     nn.AdaptiveAvgPool1D: Layer(_adaptive_average),
@@ -64,7 +67,7 @@ LAYERS = {
 
 
 def _sides(call: FunctionCall) -> Sides:
-    return sides_by(last=call.get("data_format", None) == "NHWC")
+    return sides_by(last=call.get("data_format", None) in ("NHWC", "NDHWC"))
 
 
 def _pool(call: FunctionCall) -> Kind:
@@ -80,25 +83,17 @@ def _adaptive(call: FunctionCall) -> Kind:
     return adaptive(call.name.split("_")[1], sides(call.x.shape), sides(call.y.shape))
 
 
-def _reduction(call: FunctionCall) -> Kind:
-    """A mean or maximum over the whole of maps or a sequence."""
-    rank = call.x.ndim
-    axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}
-    if rank not in (3, 4) or axes != set(range(2, rank) if call.channels_second else range(1, rank - 1)):
-        return Other(call.name)
-    return GlobalAveragePool() if call.name == "mean" else GlobalMaxPool()
-
-
 FUNCTIONS = {
-    "max_pool": Function(((F, "max_pool1d"), (F, "max_pool2d")), _pool),
-    "average_pool": Function(((F, "avg_pool1d"), (F, "avg_pool2d")), _pool),
-    "adaptive_max_pool": Function(((F, "adaptive_max_pool1d"), (F, "adaptive_max_pool2d")), _adaptive),
-    "adaptive_average_pool": Function(((F, "adaptive_avg_pool1d"), (F, "adaptive_avg_pool2d")), _adaptive),
-    "mean": Function(((paddle, "mean"), (paddle.Tensor, "mean")), _reduction),
-    "max": Function(((paddle, "max"), (paddle.Tensor, "max")), _reduction),
+    "max_pool": Function(((F, "max_pool1d"), (F, "max_pool2d"), (F, "max_pool3d")), _pool),
+    "average_pool": Function(((F, "avg_pool1d"), (F, "avg_pool2d"), (F, "avg_pool3d")), _pool),
+    "adaptive_max_pool": Function(tuple((F, f"adaptive_max_pool{rank}d") for rank in (1, 2, 3)), _adaptive),
+    "adaptive_average_pool": Function(tuple((F, f"adaptive_avg_pool{rank}d") for rank in (1, 2, 3)), _adaptive),
 }
 
 SCRIPTS = {
+    "adaptive_pool": lambda kind, _: (
+        f"y = F.adaptive_{'avg' if kind.function == 'average' else 'max'}_pool2d(x, {list(kind.size)})"
+    ),
     "max_pool": "y = F.max_pool2d(x, {window}, {stride}, {sides})",
     "average_pool": "y = F.avg_pool2d(x, {window}, {stride}, {sides}, exclusive=not {count_padding})",
     "global_max_pool": "y = F.adaptive_max_pool2d(x, 1)",
@@ -112,7 +107,7 @@ def _padding(repair: Repair) -> list[int]:
 
 
 def _max_repair(repair: Repair) -> str:
-    if not repair.only_in("padding"):
+    if not repair.only_in("padding") or len(repair.expected.numbers()["padding"]) > 2:
         return ""
     return f"layers[name].padding, layers[name].ceil_mode = {_padding(repair)}, False"
 
@@ -121,7 +116,7 @@ def _average_repair(repair: Repair) -> str:
     exclusive = not repair.expected.numbers()["count_padding"]
     if repair.only_in("count_padding"):
         return f"layers[name].exclusive = {exclusive}"
-    if repair.only_in("padding", "count_padding"):
+    if repair.only_in("padding", "count_padding") and len(repair.expected.numbers()["padding"]) == 2:
         return f"layers[name].padding, layers[name].exclusive = {_padding(repair)}, {exclusive}"
     return ""
 

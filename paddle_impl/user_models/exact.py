@@ -75,8 +75,16 @@ def exact_average_pools() -> Iterator[None]:
     def mean_of_row(x: paddle.Tensor, output_size: Any, name: Any = None) -> paddle.Tensor:
         return x.mean(2, keepdim=True) if np.ravel(output_size).tolist() == [1] else whole_row(x, output_size, name)
 
+    whole_volume = functions.adaptive_avg_pool3d
+
+    def mean_of_volume(x: paddle.Tensor, output_size: Any, data_format: str = "NCDHW", name: Any = None) -> Any:
+        if np.ravel(output_size).tolist() not in ([1], [1, 1, 1]):
+            return whole_volume(x, output_size, data_format, name)
+        return x.mean([1, 2, 3] if data_format == "NDHWC" else [2, 3, 4], keepdim=True)
+
     with mock.patch.multiple(
         functions,
+        adaptive_avg_pool3d=mean_of_volume,
         avg_pool2d=average,
         adaptive_avg_pool2d=mean,
         avg_pool1d=average_row,

@@ -13,15 +13,14 @@ from paddle import nn
 from paddle_impl.kinds import registry
 from paddle_impl.kinds.attention import attended
 from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
+from paddle_impl.kinds.recurrent import RECURRENT, recurred, recurring
 from parity.kinds import of
 from parity.kinds.graph import INPUT, UNKNOWN
 from parity.kinds.registry import Facts, FunctionCall
 from parity.numerics.geometry import single
 from parity.runtime import trace, traced_steps
 from parity.runtime.trace import LayerCall, Readers
-from parity.runtime.traced_steps import Sides, arguments, tensors_of
-
-WHOLE = (nn.SimpleRNN, nn.LSTM, nn.GRU)  # which compute in one piece: nothing is known of their inside
+from parity.runtime.traced_steps import Sides, arguments
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,15 @@ class TracedStep(traced_steps.TracedStep):
     order: Order = Order()  # of its output
 
 
+def operands(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[paddle.Tensor] | None:
+    """What a call of an attention or recurrent layer takes; None for any other call."""
+    return attended(layer, args, kwargs) or recurred(layer, args, kwargs)
+
+
 class Trace(trace.Trace):
     """What one run of a Paddle layer reached, in order; `order` is that of x."""
 
-    readers = Readers(paddle.Tensor, registry, attended)
+    readers = Readers(paddle.Tensor, registry, operands)
 
     def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
         self._given = order
@@ -63,12 +67,9 @@ class Trace(trace.Trace):
         return self._paths.get(id(layer)) or type(layer).__name__
 
     def _readable(self, layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        one = len(args) == 1 and not kwargs and isinstance(args[0], paddle.Tensor)
-        return isinstance(layer, WHOLE) or (registry.known(layer) and one)
+        return registry.known(layer) and len(args) == 1 and not kwargs and isinstance(args[0], paddle.Tensor)
 
     def _known(self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if isinstance(layer, WHOLE):
-            return self._in_one_piece(call, layer, path, args, kwargs)
         activation = getattr(layer, "_act", None)
 
         def bare(x: paddle.Tensor) -> paddle.Tensor:
@@ -90,20 +91,11 @@ class Trace(trace.Trace):
         self._add(f"{path}.{name}", *registry.of_function(FunctionCall(name, {}, y, result)), [y], result, function)
         return result
 
-    def _in_one_piece(
-        self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """A recurrent layer, which gives its outputs and its last state."""
-        with self._unrecorded():
-            result = call(layer, *args, **kwargs)
-        self._opaque(path, layer, args, result[0], lambda *xs: call(layer, *xs)[0])
-        for state in tensors_of(result[1:], paddle.Tensor):
-            self._made[id(state)] = len(self.steps) - 1
-            self._alive.append(state)
-        return result
-
-    def _attending(self, call: LayerCall, layer: nn.Layer) -> Callable[..., paddle.Tensor]:
-        return lambda *xs: call(layer, *xs)
+    def _operating(self, call: LayerCall, layer: nn.Layer, tensors: list[paddle.Tensor]) -> Callable[..., Any]:
+        if isinstance(layer, RECURRENT):
+            return recurring(call, layer, tensors)
+        dtypes = [tensor.dtype for tensor in tensors[3:]]  # of a mask, which say what it means
+        return lambda *xs: call(layer, *xs[:3], *(x.astype(dtype) for x, dtype in zip(xs[3:], dtypes, strict=True)))
 
     def _function(
         self, name: str, original: Callable[..., Any], facts: dict[str, Any] | None = None
@@ -124,9 +116,16 @@ class Trace(trace.Trace):
 
         return {"leaky_relu": rounded, "transpose": turned}.get(name, spy)
 
-    def _of_function(self, name: str, given: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor) -> Facts:
-        first = not self._last if x.ndim == 4 else self._order_of(x).first
-        return registry.of_function(FunctionCall(name, given, x, y, channels_second=first))
+    def _of_function(
+        self, name: str, given: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, values: Sequence[Any]
+    ) -> Facts:
+        first = not self._last if x.ndim > 3 else self._order_of(x).first
+        facts = registry.of_function(FunctionCall(name, given, x, y, first, values))
+        # of a sequence it only changes where the channels are, which means the same
+        return ("identity", {}) if facts == ("transpose", {"permutation": [0, 2, 1]}) else facts
+
+    def _has_arrays(self, layer: nn.Layer) -> bool:
+        return any(parameter is not None for parameter in layer._parameters.values())
 
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides_of(step.layer) if step.layer is not None else sides_of(padder.layer)
@@ -158,6 +157,12 @@ class Trace(trace.Trace):
         """Whether a sequence is [n, c, t]."""
         if step.kind == "reshape" and x.ndim == 4:
             return not self._last and y.shape[1] == x.shape[1]
+        if step.kind == "recurrent":
+            return False
+        if step.kind == "reduce" and x.ndim == 4:
+            return not self._last and 3 not in step.numbers["axes"]
+        if step.kind == "slice" and x.ndim == 4:
+            return not self._last and not isinstance(step.numbers["index"][3], int)
         if step.kind in ("conv", "max_pool", "average_pool"):
             return step.layer is None or not sequences_last(step.layer)
         if step.kind in ("global_max_pool", "global_average_pool"):

@@ -95,7 +95,7 @@ class UserModel(HostedModel):
 
     def _turned(self, rank: int, order: Order) -> bool:
         """Whether a tensor's channels come before its height and width, or its time steps."""
-        return (rank == 4 and not self.last) or (rank == 3 and order.first)
+        return (rank > 3 and not self.last) or (rank == 3 and order.first)
 
     def tensor(self, array: np.ndarray) -> paddle.Tensor:
         whole = np.issubdtype(array.dtype, np.integer)

@@ -11,6 +11,7 @@ import numpy as np
 
 from parity.kinds.kind import Hypothesis, Kind, Surroundings, optional
 from parity.numerics.arrays import Arrays
+from parity.numerics.geometry import channels_last_axis
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
@@ -315,15 +316,18 @@ class RowFunction(Activation):
 
 @dataclass(frozen=True)
 class Softmax(RowFunction):
-    """exp(x) over its sum along the last axis"""
+    """exp(x) over its sum along the last axis, or along another one"""
 
     function = "softmax"
+    axis: int | None = optional(None)  # counted with channels last; None: the last
+
     positive = True
 
     def of(self, x: np.ndarray) -> np.ndarray:
-        """exp(x) over its sum along the last axis"""
-        powers = np.exp(x - x.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
+        """exp(x) over its sum along the axis"""
+        axis = -1 if self.axis is None else self.axis
+        powers = np.exp(x - x.max(axis=axis, keepdims=True))
+        return powers / powers.sum(axis=axis, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -332,12 +336,14 @@ class LogSoftmax(RowFunction):
 
     function = "log_softmax"
     floor: float | None
+    axis: int | None = optional(None)  # as of `Softmax`
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """x less the log of the sum of exp(x), with a floor"""
-        below = x - x.max(axis=-1, keepdims=True)
+        axis = -1 if self.axis is None else self.axis
+        below = x - x.max(axis=axis, keepdims=True)
         below = below if self.floor is None else np.maximum(below, self.floor)
-        return below - np.log(np.exp(below).sum(axis=-1, keepdims=True))
+        return below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -355,6 +361,17 @@ class PReLU(Kind):
 def softplus(beta: float, threshold: float) -> Softplus:
     """A softplus that is the identity above a threshold; one so high that even float64 rounds to that is none."""
     return Softplus(float(beta), float(threshold) if threshold < 34 else None)
+
+
+def softmax_axis(axis: int | None, rank: int, *, channels_second: bool = False) -> int | None:
+    """An axis of a tensor of this rank as `Softmax` has it.
+
+    Example:
+        >>> softmax_axis(1, 4, channels_second=True), softmax_axis(-1, 4, channels_second=True)
+        (None, 2)
+    """
+    axis = channels_last_axis(-1 if axis is None else axis, rank, channels_second=channels_second)
+    return None if axis == rank - 1 else axis
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ class Conv(Kind):
     """Cross-correlation of maps [n, h, w, in] with a kernel [h, w, in / groups, out], and a bias [out].
 
     The numbers of a user's model are spelled out: stride and dilation [h, w], padding [[top, bottom], [left, right]] as
-    far as windows reach.
+    far as windows reach. Of volumes [n, d, h, w, in] and a kernel [d, h, w, in / groups, out] there are three of each.
     """
 
     name = "conv"
@@ -132,10 +132,10 @@ def conv2d(
         >>> conv2d(np.ones((1, 3, 3, 1)), np.ones((3, 3, 1, 1)), None, stride=1, padding="valid")
         array([[[[9.]]]])
     """
-    into, out = kernel.shape[2:]
-    if x.shape[3] != into * groups or out % groups:
-        raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit {x.shape[3]} channels")
-    parts = window_taps(x, kernel.shape[:2], stride, padding, dilation=dilation, fill=0.0)
+    into, out = kernel.shape[-2:]
+    if x.shape[-1] != into * groups or out % groups:
+        raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit {x.shape[-1]} channels")
+    parts = window_taps(x, kernel.shape[:-2], stride, padding, dilation=dilation, fill=0.0)
     y = functools.reduce(np.add, (_product(values, kernel[tap], groups) for tap, values in parts))
     return y if bias is None else y + bias
 
@@ -144,6 +144,6 @@ def _product(values: np.ndarray, matrix: np.ndarray, groups: int) -> np.ndarray:
     """[n, h, w, i] times [i / groups, o], group by group: [n, h, w, o]."""
     if groups == 1:
         return np.tensordot(values, matrix, axes=1)
-    blocks = values.reshape(*values.shape[:3], groups, -1)
-    made = np.einsum("nhwgi,igo->nhwgo", blocks, matrix.reshape(len(matrix), groups, -1))
-    return made.reshape(*values.shape[:3], -1)
+    blocks = values.reshape(*values.shape[:-1], groups, -1)
+    made = np.einsum("...gi,igo->...go", blocks, matrix.reshape(len(matrix), groups, -1))
+    return made.reshape(*values.shape[:-1], -1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.kinds.kind import Hypothesis, Kind, Surroundings
+from parity.kinds.kind import Hypothesis, Kind, Surroundings, optional
 from parity.numerics.arrays import Arrays
 
 
@@ -17,9 +17,11 @@ class Dropout(Kind):
 
     name = "dropout"
     rate: float
+    spatial: bool = optional(default=False)  # whole channels are dropped
+    alpha: bool = optional(default=False)  # a number that keeps mean and variance stands for what is dropped
 
     traps = {"rate": "dropout-mode"}
-    training_only = ("rate",)
+    training_only = ("rate", "spatial", "alpha")
     missing = "dropout-mode"
     identity_in_inference = keeps_rows = True
 
@@ -29,5 +31,7 @@ class Dropout(Kind):
 
     def hypotheses(self, x: np.ndarray, own: Arrays, around: Surroundings) -> Iterator[Hypothesis]:
         """The mode that scales in inference and not in training."""
+        if self.alpha:
+            return
         text = f"its input times {1 - self.rate:g} in inference, where dropout does nothing"
         yield "dropout-mode", text, x * (1 - self.rate)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity.kinds.elementwise import Identity
-from parity.kinds.kind import Hypothesis, Kind, Other, Surroundings
+from parity.kinds.kind import Hypothesis, Kind, Surroundings
 from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import PerAxis, WindowPadding, as_maps, pair, window_taps
 
@@ -75,7 +75,7 @@ class AveragePool(Kind):
             raise ValueError(
                 f"unless count_padding is given, averages are without padding only, found {self.padding!r}"
             )
-        size = math.prod(pair(self.window)) if self.count_padding else self._sums(np.ones((1, *x.shape[1:3], 1)))
+        size = math.prod(pair(self.window)) if self.count_padding else self._sums(np.ones((1, *x.shape[1:-1], 1)))
         return self._sums(x) / size
 
     def _sums(self, maps: np.ndarray) -> np.ndarray:
@@ -106,6 +106,35 @@ class AdaptiveAveragePool(Kind):
 
 
 @dataclass(frozen=True)
+class AdaptivePool(Kind):
+    """The mean or largest of windows that are not all of one size, which cover the maps, to a `size` [h, w].
+
+    The i-th of k windows along an axis of m pixels reaches from the pixel that holds i m / k to the one that ends
+    (i + 1) m / k.
+    """
+
+    name = "adaptive_pool"
+    function: str  # "average" or "max"
+    size: Sequence[int]
+
+    family = "pool"
+    on_maps = True
+
+    def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The reference: [n, h, w, c] -> [n, *size, c]."""
+        x, reduce = as_maps(inputs[0]), np.mean if self.function == "average" else np.max
+        y = np.empty((len(x), *self.size, x.shape[-1]), x.dtype)
+        for index in np.ndindex(*self.size):
+            window = tuple(
+                slice(i * extent // count, -(-(i + 1) * extent // count))
+                for i, count, extent in zip(index, self.size, x.shape[1:], strict=False)
+            )
+            axes = tuple(range(1, 1 + len(index)))
+            y[(slice(None), *index)] = reduce(x[(slice(None), *window)], axis=axes)
+        return y
+
+
+@dataclass(frozen=True)
 class GlobalMaxPool(Kind):
     """The largest of each whole map: [n, h, w, c] -> [n, 1, 1, c]."""
 
@@ -115,7 +144,8 @@ class GlobalMaxPool(Kind):
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
-        return as_maps(inputs[0]).max(axis=(1, 2), keepdims=True)
+        x = as_maps(inputs[0])
+        return x.max(axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -128,7 +158,8 @@ class GlobalAveragePool(Kind):
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
-        return as_maps(inputs[0]).mean(axis=(1, 2), keepdims=True)
+        x = as_maps(inputs[0])
+        return x.mean(axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
 
 def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, counted: bool = False) -> Kind:
@@ -165,8 +196,8 @@ def adaptive(what: str, into: Sequence[int], out: Sequence[int]) -> Kind:
         out: [h, w] of the output.
 
     Returns:
-        A pool over windows or a global one; `Identity` where both sizes are equal; `Other` where the windows would not
-        all have one size.
+        A pool over windows or a global one; `Identity` where both sizes are equal; `AdaptivePool` where the windows
+        would not all have one size.
 
     Example:
         >>> adaptive("average", [8, 8], [2, 2]).window
@@ -175,6 +206,6 @@ def adaptive(what: str, into: Sequence[int], out: Sequence[int]) -> Kind:
     if list(out) == list(into):
         return Identity()
     if any(extent % side for extent, side in zip(into, out, strict=True)):
-        return Other(f"adaptive {what} pool with uneven windows")
+        return AdaptivePool(what, [int(side) for side in out])
     window = [extent // side for extent, side in zip(into, out, strict=True)]
-    return of_windows(what, {"window": window, "stride": window, "padding": [[0, 0], [0, 0]]}, into)
+    return of_windows(what, {"window": window, "stride": window, "padding": [[0, 0]] * len(window)}, into)

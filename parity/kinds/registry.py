@@ -35,7 +35,11 @@ class Layer:
     """One of a framework's layers: how its numbers are read, and where it keeps its arrays."""
 
     read: Callable[[Any, Any, Any], Kind]  # of the layer, of the x that it took, and of the y that it made
-    arrays: ArraySlots = ()
+    arrays: ArraySlots | Callable[[Any], ArraySlots] = ()  # or of the layer
+
+    def arrays_of(self, layer: Any) -> ArraySlots:
+        """Where a layer keeps its arrays."""
+        return self.arrays(layer) if callable(self.arrays) else self.arrays
 
 
 Script = str | Callable[[Any, Mapping[str, tuple[int, ...]]], str]
@@ -50,6 +54,7 @@ class FunctionCall:
     x: Any
     y: Any
     channels_second: bool = False  # the second axis of x holds its channels
+    values: Sequence[Any] = ()  # all arguments in order, of functions in C, too, which do not say their names
 
     def get(self, name: str, default: Any) -> Any:
         """An argument of the call, or `default` where none was given.
@@ -108,6 +113,20 @@ def plain(kind: type[Kind]) -> Callable[..., Kind]:
         A function that ignores its arguments and makes the kind.
     """
     return lambda *_: kind()
+
+
+def existing(*locations: tuple[Any, str]) -> tuple[tuple[Any, str], ...]:
+    """Those of the places where models may call a function that there are: a framework has few names in all of them.
+
+    Args:
+        locations: modules or classes, and attributes.
+
+    Example:
+        >>> import math
+        >>> [name for _, name in existing((math, "sin"), (math, "sine"))]
+        ['sin']
+    """
+    return tuple(location for location in locations if hasattr(*location))
 
 
 class Registry:
@@ -182,7 +201,7 @@ class Registry:
         arrays = {}
         known = self.layers.get(type(layer))
         with self._reading(type(layer).__name__):
-            for own_name, kind, layout in known.arrays if known else ():
+            for own_name, kind, layout in known.arrays_of(layer) if known else ():
                 array = functools.reduce(lambda owner, part: getattr(owner, part, None), own_name.split("."), layer)
                 if array is not None:
                     arrays[kind] = array, layout

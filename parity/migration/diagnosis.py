@@ -101,9 +101,9 @@ def training_differences(pair: ModelPair) -> list[str]:
     lines: dict[str, list[str]] = {}
     for _, first_step, second_step in pair.matched():
         for number in first_step.what.training_only if first_step.kind == second_step.kind else ():
-            first_value, second_value = first_step.numbers.get(number), second_step.numbers.get(number)
+            first_value, second_value = getattr(first_step.what, number), getattr(second_step.what, number)
             if first_value != second_value:
-                text = f"{first_step.what.label(number)}: TensorFlow has {first_value:.6g}, Paddle {second_value:.6g}"
+                text = _difference(first_step, number, first_value, second_value)
                 lines.setdefault(text, []).append(first_step.name)
     for framework, unmatched in pair.unmatched().items():
         for step in unmatched.values():
@@ -127,7 +127,7 @@ def _causes(
     arrays = pair.arrays(name)
     # a 1x1 convolution of 1x1 maps is compared as a fully connected layer
     kinds = [
-        step.kind if "kernel" not in arrays or arrays["kernel"].ndim > 2 else "dense"
+        "dense" if step.kind == "conv" and arrays["kernel"].ndim == 2 else step.kind
         for step in (first_step, second_step)
     ]
     if "other" in kinds:

@@ -203,7 +203,7 @@ def _facts(
         "joined": ", ".join(names),
         "sum": " + ".join(names),
         "product": " * ".join(names),
-        "axis": _axis(shapes, output_shape) if step.kind == "concat" else None,
+        "axis": _axis(shapes, output_shape) if step.kind == "concat" else step.numbers.get("axis"),
         "made": list(output_shape),
     }
 

@@ -125,11 +125,32 @@ def over_row(value: Any) -> list[int]:
     return [1, int(np.ravel(value)[0])]
 
 
+def channels_last_axis(axis: int, rank: int, *, channels_second: bool) -> int:
+    """An axis of a tensor, where the tensor's channels come last.
+
+    Args:
+        axis: counted in the tensor's own order; negative from the end.
+        rank: of the tensor.
+        channels_second: its channels come second, of maps, sequences and volumes; of rows they are last at any rate.
+
+    Returns:
+        0 or more.
+
+    Example:
+        >>> channels_last_axis(1, 4, channels_second=True), channels_last_axis(-1, 4, channels_second=True)
+        (3, 2)
+    """
+    axis %= rank
+    if not channels_second or rank < 3 or axis == 0:
+        return axis
+    return rank - 1 if axis == 1 else axis - 1
+
+
 def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
     """Shape (h, w, c) or (t, c) as it is compared: a 1x1 map, or a sequence of one step, is a row (c,).
 
     Args:
-        shape: without the batch; any other rank stays as it is.
+        shape: without the batch, of a volume (d, h, w, c), too; any other rank stays as it is.
 
     Returns:
         (c,) where all other extents are 1; else the shape.
@@ -138,14 +159,14 @@ def flattened_1x1(shape: Sequence[int]) -> tuple[int, ...]:
         >>> flattened_1x1((1, 1, 64)), flattened_1x1((8, 8, 64))
         ((64,), (8, 8, 64))
     """
-    return tuple(shape[-1:]) if len(shape) in (2, 3) and set(shape[:-1]) == {1} else tuple(shape)
+    return tuple(shape[-1:]) if len(shape) in (2, 3, 4) and set(shape[:-1]) == {1} else tuple(shape)
 
 
 def as_maps(x: np.ndarray) -> np.ndarray:
-    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps as they are.
+    """Rows [n, c] as 1x1 maps, sequences [n, t, c] as maps of one row; maps and volumes as they are.
 
     Args:
-        x: of rank 2, 3 or 4.
+        x: of rank 2 to 5.
 
     Returns:
         [n, h, w, c], a view of x.
@@ -155,13 +176,13 @@ def as_maps(x: np.ndarray) -> np.ndarray:
 
 def window_taps(
     x: np.ndarray, window: PerAxis, stride: PerAxis, padding: WindowPadding, *, dilation: PerAxis = 1, fill: float
-) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
     """For every tap of a window, by row and column, the values of all windows of the padded maps there.
 
     One tap at a time: all windows at once would take kh * kw times the memory of the maps.
 
     Args:
-        x: maps [n, h, w, c].
+        x: maps [n, h, w, c], or volumes [n, d, h, w, c], for which all numbers are given axis by axis.
         window: its size.
         stride: between windows.
         padding: of the maps.
@@ -174,16 +195,22 @@ def window_taps(
     Raises:
         ValueError: a window that is larger than the padded maps, or a padding of another form.
     """
-    size, steps, spread = pair(window), pair(stride), pair(dilation)
+    size, steps, spread = (
+        [value] * (x.ndim - 2) if isinstance(value, int) else [int(extent) for extent in value]
+        for value in (window, stride, dilation)
+    )
     reach = [(extent - 1) * apart + 1 for extent, apart in zip(size, spread, strict=True)]
-    sides = _sides(x.shape[1:3], reach, steps, padding)
+    sides = _sides(x.shape[1:-1], reach, steps, padding)
     padded = np.pad(x, [(0, 0), *sides, (0, 0)], constant_values=fill)
-    last = [extent - covered for extent, covered in zip(padded.shape[1:3], reach, strict=True)]  # a window's last start
+    last = [
+        extent - covered for extent, covered in zip(padded.shape[1:-1], reach, strict=True)
+    ]  # a window's last start
     if min(last) < 0:
-        raise ValueError(f"a window that reaches over {reach} pixels does not fit padded maps {padded.shape[1:3]}")
-    for i, j in np.ndindex(size[0], size[1]):
-        top, left = i * spread[0], j * spread[1]
-        yield (i, j), padded[:, top : top + last[0] + 1 : steps[0], left : left + last[1] + 1 : steps[1]]
+        raise ValueError(f"a window that reaches over {reach} pixels does not fit padded maps {padded.shape[1:-1]}")
+    for tap in np.ndindex(*size):
+        starts = [index * apart for index, apart in zip(tap, spread, strict=True)]
+        within = (slice(start, start + end + 1, step) for start, end, step in zip(starts, last, steps, strict=True))
+        yield tap, padded[(slice(None), *within)]
 
 
 def _sides(
@@ -191,15 +218,14 @@ def _sides(
 ) -> list[list[int]]:
     """Padding in pixels before and after, for both axes."""
     if padding == "valid":
-        return [[0, 0], [0, 0]]
+        return [[0, 0] for _ in extents]
     if padding == "same":
         return [
             used_padding(extent, -(-extent // step), covered, step, 1, same_padding(extent, covered, step))
             for extent, covered, step in zip(extents, reach, stride, strict=True)
         ]
     if isinstance(padding, int):
-        return [[padding, padding]] * 2
+        return [[padding, padding] for _ in extents]
     if isinstance(padding, str):
         raise ValueError(f"expected padding 'same', 'valid' or numbers, found {padding!r}")
-    (top, bottom), (left, right) = padding
-    return [[top, bottom], [left, right]]
+    return [[before, after] for before, after in padding]

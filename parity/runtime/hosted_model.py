@@ -274,7 +274,8 @@ class HostedModel(ABC):
         owned = {id(tensor) for step in self.steps for tensor, _ in step.arrays.values()}
         unknown = [step.layer for step in self.steps if step.kind == "other" and step.layer is not None]
         opaque = {id(tensor) for layer in unknown for tensor in self.arrays_within(layer)} - owned
-        sizes = [(math.prod(tensor.shape), self.trainable(tensor)) for tensor in state.values()]
+        arrays = {id(tensor): tensor for tensor in state.values()}.values()  # one that has two names counts once
+        sizes = [(math.prod(tensor.shape), self.trainable(tensor)) for tensor in arrays]
         return Graph(
             steps=steps,
             output=self.result,
@@ -295,9 +296,9 @@ class HostedModel(ABC):
         for name, adoption in self.names.items():
             step = self.steps[adoption.step]
             for kind, (tensor, _) in step.arrays.items():
-                if kind in adoption.neutral or id(tensor) in seen:
+                if kind in adoption.neutral or (id(tensor), kind) in seen:
                     continue
-                seen.add(id(tensor))
+                seen.add((id(tensor), kind))
                 layout = self.layout(
                     step, kind, as_dense=adoption.as_dense and step.kind == "conv" and kind == "kernel"
                 )

@@ -21,7 +21,7 @@ from parity.runtime.traced_steps import (
     arguments,
     composed,
     merged,
-    of_constant,
+    results_of,
     tensors_of,
     unique,
 )
@@ -35,7 +35,8 @@ class Readers:
 
     tensor: type
     registry: Registry
-    attended: Callable[[Any, tuple[Any, ...], dict[str, Any]], list[Any] | None]  # query, key, value of an attention
+    # what a call of a layer with several inputs takes, attention and recurrent layers; None for any other call
+    operands: Callable[[Any, tuple[Any, ...], dict[str, Any]], list[Any] | None]
 
 
 class Trace(ABC):
@@ -49,6 +50,7 @@ class Trace(ABC):
         self._top = model
         self._paths = self._named_layers()
         self._made = {id(x): INPUT}  # by tensor: the step that made it
+        self._parts: dict[int, int] = {}  # by tensor: which of its step's results it is, where not the first
         self._alive: list[Any] = [x]  # keeps every tensor, so that no id is given twice
         self._inside: list[str] = []  # the layers that are running, by path
         self._quiet = 0  # above 0 inside a known layer, whose own functions are not recorded
@@ -81,8 +83,8 @@ class Trace(ABC):
         """Make a call and record it."""
 
     @abstractmethod
-    def _attending(self, call: LayerCall, layer: Any) -> Callable[..., Any]:
-        """How an attention layer runs on query, key and value."""
+    def _operating(self, call: LayerCall, layer: Any, tensors: list[Any]) -> Callable[..., Any]:
+        """How a layer with several inputs runs on others like these; gives all that the layer gives."""
 
     @abstractmethod
     def _sides(self, step: Any, padder: Any) -> Sides:
@@ -92,9 +94,9 @@ class Trace(ABC):
         """The step that made `result` of the tensors."""
         return TracedStep(**facts)
 
-    def _of_function(self, name: str, given: dict[str, Any], x: Any, y: Any) -> Facts:
-        """Kind and numbers of a function that made y of x."""
-        return self.readers.registry.of_function(FunctionCall(name, given, x, y))
+    def _of_function(self, name: str, given: dict[str, Any], x: Any, y: Any, values: Sequence[Any]) -> Facts:
+        """Kind and numbers of a function that made y of x; `values` are all that it was given, in order."""
+        return self.readers.registry.of_function(FunctionCall(name, given, x, y, values=values))
 
     def _scope(self, layer: Any, path: str) -> str:
         """What the functions inside of a layer are named after; nothing for none."""
@@ -146,11 +148,10 @@ class Trace(ABC):
         if self._quiet:
             return call(layer, *args, **kwargs)
         path = self._path(layer)
-        if (tensors := self.readers.attended(layer, args, kwargs)) is not None:
+        if (tensors := self.readers.operands(layer, args, kwargs)) is not None:
             with self._unrecorded():
                 result = call(layer, *args, **kwargs)
-            facts = self.readers.registry.of_layer(layer, tensors[0], result)
-            self._add(path, *facts, tensors, result, self._attending(call, layer), layer)
+            self._operated(path, self._operating(call, layer, tensors), layer, tensors, results_of(result))
             return result
         if self._readable(layer, args, kwargs):
             return self._known(call, layer, path, args, kwargs)
@@ -160,9 +161,37 @@ class Trace(ABC):
             result = call(layer, *args, **kwargs)
         finally:
             self._inside.pop()
-        if len(self.steps) == before and isinstance(result, self.readers.tensor):
+        if isinstance(result, self.readers.tensor) and self._unexplained(layer, before, result):
             self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
         return result
+
+    @abstractmethod
+    def _has_arrays(self, layer: Any) -> bool:
+        """Whether arrays belong to the layer itself, and not to one inside of it."""
+
+    def _unexplained(self, layer: Any, before: int, result: Any) -> bool:
+        """Whether nothing known ran in a layer, or functions only that do not explain its result: these go."""
+        inside = self.steps[before:]
+        # functions around arrays of the layer's own are not known by what they are alone
+        partly = self._has_arrays(layer) and any(step.kind != "other" for step in inside)
+        explained = id(result) in self._made and not partly
+        if explained or layer is self._top or any(step.layer is not None for step in inside):
+            return not inside
+        del self.steps[before:]
+        self._made = {tensor: index for tensor, index in self._made.items() if index < before}
+        return True
+
+    def _operated(
+        self, path: str, run: Callable[..., Any], layer: Any, tensors: list[Any], results: Sequence[Any]
+    ) -> None:
+        """Record a layer with several inputs, and maybe several results: the first is the step's output."""
+        output, *others = results
+        facts = self.readers.registry.of_layer(layer, tensors, output)
+        self._add(path, *facts, tensors, output, lambda *xs: results_of(run(*xs))[0], layer)
+        self.steps[-1].results = lambda *xs: results_of(run(*xs))
+        for part, other in enumerate(others, 1):
+            self._made[id(other)], self._parts[id(other)] = len(self.steps) - 1, part
+            self._alive.append(other)
 
     def _opaque(self, path: str, layer: Any, args: tuple[Any, ...], result: Any, run: Callable[..., Any]) -> None:
         """A layer in which nothing known ran: its inputs and output are all that can be said."""
@@ -183,13 +212,12 @@ class Trace(ABC):
             tensors = tensors_of([*args, *kwargs.values()], tensor)
             if tensors and isinstance(result, tensor) and any(id(operand) in self._made for operand in tensors):
                 given = facts if facts is not None else arguments(original, args, kwargs)
-                kind, numbers = self._of_function(name, given, tensors[0], result)
-                if kind in ("add", "multiply") and len(tensors) == 1:
-                    kind, numbers = of_constant(name, [*args, *kwargs.values()])
+                kind, numbers = self._of_function(name, given, tensors[0], result, [*args, *kwargs.values()])
                 path = ".".join([*[scope for scope in self._inside if scope][-1:], name])
                 self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, tensor))
             return result
 
+        spy.__name__ = getattr(original, "__name__", name)  # by which a layer that keeps it is read
         return spy
 
     def _add(
@@ -209,14 +237,20 @@ class Trace(ABC):
             name=unique(path, [step.name for step in self.steps]),
             kind=kind,
             numbers=numbers,
-            inputs=tuple(self._made.get(id(operand), UNKNOWN) for operand in tensors),
+            inputs=tuple(self._source(operand, kind) for operand in tensors),
             output=result,
             made=tuple(result.shape),
             run=run,
             shapes=tuple(tuple(operand.shape) for operand in tensors),
             arrays=self.readers.registry.arrays_of(layer) if layer is not None else {},
             layer=layer,
+            part=self._parts.get(id(tensors[0]), 0) if tensors else 0,
         )
         self._made[id(result)] = len(self.steps)
         self._alive.append(result)
         self.steps.append(step)
+
+    def _source(self, operand: Any, kind: str) -> int:
+        """The step that made a tensor; of a layer's last states only a slice knows what to make."""
+        state = self._parts.get(id(operand), 0) > 0 and kind != "slice"
+        return UNKNOWN if state else self._made.get(id(operand), UNKNOWN)

@@ -34,6 +34,8 @@ class TracedStep:
     shapes: tuple[tuple[int, ...], ...]  # of its inputs, batch included, in the framework's own layout
     arrays: dict[str, tuple[Any, Layout]] = field(default_factory=dict)  # by canonical kind
     layer: Any = None
+    part: int = 0  # which of the results of its first input's step it takes
+    results: Callable[..., list[Any]] | None = None  # of a recurrent layer: as `run`, its last states as well
 
 
 S = TypeVar("S", bound=TracedStep)
@@ -55,6 +57,21 @@ def tensors_of(args: Sequence[Any], kind: type) -> list[Any]:
     """
     flat = [value for arg in args for value in (arg if isinstance(arg, (list, tuple)) else [arg])]
     return [value for value in flat if isinstance(value, kind)]
+
+
+def results_of(result: Any) -> list[Any]:
+    """All tensors that a layer gave, its output first.
+
+    Args:
+        result: one tensor, or lists and tuples of several.
+
+    Example:
+        >>> results_of(("outputs", ("state", "cell")))
+        ['outputs', 'state', 'cell']
+    """
+    if not isinstance(result, (list, tuple)):
+        return [result]
+    return [tensor for part in result for tensor in results_of(part)]
 
 
 def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -160,39 +177,19 @@ def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
     return replace(step, numbers=numbers, shapes=padder.shapes, run=lambda x: own(padder.run(x)))
 
 
-def of_constant(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """Kind and numbers of the sum or product of a tensor and a constant.
-
-    Args:
-        name: "add" or "multiply".
-        values: all arguments of the call; "other" is the kind where not exactly one of them is a number.
-
-    Example:
-        >>> of_constant("multiply", ["a tensor", 0.5])
-        ('scale', {'scale': 0.5, 'offset': 0.0})
-    """
-    constants = [float(value) for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    if len(constants) != 1:
-        return "other", {"type": f"{name} of a constant"}
-    return "scale", {"scale": constants[0], "offset": 0.0} if name == "multiply" else {
-        "scale": 1.0,
-        "offset": constants[0],
-    }
-
-
 def composed(steps: Sequence[S]) -> list[S]:
-    """Hard sigmoid and hard swish, which Keras's own networks compose of several functions, as the single ones."""
+    """What is written in several functions, as the single step that it is.
+
+    Hard sigmoid and hard swish, which Keras's own networks compose; the last output of a recurrent layer; scalings one
+    after the other.
+    """
     remaining = list(steps)
-    for compose in (_hard_sigmoid, _hard_swish):
+    for compose in (_hard_sigmoid, _hard_swish, _last_of_both, _last_output, _scaled):
         gone: set[int] = set()
         users = Counter(source for step in remaining for source in step.inputs)
         for index in range(len(remaining)):
             if (made := compose(remaining, index, users)) is not None:
-                numbers, inputs, run, parts = made
-                shapes = remaining[index].shapes[: len(inputs)]
-                remaining[index] = replace(
-                    remaining[index], kind="activation", numbers=numbers, inputs=inputs, shapes=shapes, run=run
-                )
+                remaining[index], parts = made
                 gone |= parts
         kept = [index for index in range(len(remaining)) if index not in gone]
         new = {old: index for index, old in enumerate(kept)} | {INPUT: INPUT, UNKNOWN: UNKNOWN}
@@ -200,10 +197,11 @@ def composed(steps: Sequence[S]) -> list[S]:
             replace(step, inputs=tuple(new[source] for source in step.inputs))
             for step in (remaining[index] for index in kept)
         ]
-    return remaining
+    # what is left of slices of states is of something that no step gives
+    return [replace(step, inputs=(UNKNOWN, *step.inputs[1:])) if step.part else step for step in remaining]
 
 
-def _hard_sigmoid(steps: Sequence[TracedStep], index: int, users: Counter[int]) -> Any:
+def _hard_sigmoid(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
     """(x + 3) to 0..6, times 1/6."""
     last = steps[index]
     if not _scales(last, 1 / 6, 0.0) or (middle := last.inputs[0]) < 0:
@@ -215,10 +213,10 @@ def _hard_sigmoid(steps: Sequence[TracedStep], index: int, users: Counter[int]) 
     if not _scales(first, 1.0, 3.0) or users[start] != 1:
         return None
     numbers = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
-    return numbers, first.inputs, lambda x: last.run(clip.run(first.run(x))), {start, middle}
+    return _activation(last, numbers, first.inputs, lambda x: last.run(clip.run(first.run(x)))), {start, middle}
 
 
-def _hard_swish(steps: Sequence[TracedStep], index: int, users: Counter[int]) -> Any:
+def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
     """x times its hard sigmoid."""
     last = steps[index]
     if last.kind != "multiply" or len(last.inputs) != 2:
@@ -233,13 +231,90 @@ def _hard_swish(steps: Sequence[TracedStep], index: int, users: Counter[int]) ->
                 pair = (sigmoid.run(value), value)
                 return last.run(*(pair if order == 0 else pair[::-1]))
 
-            return {"function": "hard_swish"}, (x,), run, {gate}
+            return _activation(last, {"function": "hard_swish"}, (x,), run), {gate}
     return None
+
+
+def _scaled(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
+    """A scaling of what a scaling made, such as x / 127.5 - 1."""
+    last = steps[index]
+    if last.kind != "scale" or (source := last.inputs[0]) < 0 or users[source] != 1:
+        return None
+    first = steps[source]
+    if first.kind != "scale" or "dropout" in first.numbers or "dropout" in last.numbers:
+        return None
+    (scale, offset), (factor, more) = (
+        (np.asarray(step.numbers["scale"]), np.asarray(step.numbers["offset"])) for step in (first, last)
+    )
+    numbers = {"scale": (scale * factor).tolist(), "offset": (offset * factor + more).tolist()}
+
+    def run(x: Any) -> Any:
+        return last.run(first.run(x))
+
+    return replace(last, numbers=numbers, inputs=first.inputs, shapes=first.shapes, run=run), {source}
+
+
+def _activation(last: S, numbers: dict[str, Any], inputs: tuple[int, ...], run: Callable[..., Any]) -> S:
+    shapes = last.shapes[: len(inputs)]
+    return replace(last, kind="activation", numbers=numbers, inputs=inputs, shapes=shapes, run=run)
+
+
+def _last_output(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
+    """The last step of a recurrent layer's outputs, or its last state."""
+    step = steps[index]
+    if step.kind != "slice" or (source := step.inputs[0]) < 0 or users[source] != 1:
+        return None
+    layer, axis = steps[source], int(step.part == 0)
+    if layer.numbers.get("direction", "forward") != "forward" or step.part > 1 or not layer.numbers.get("sequences", 1):
+        return None
+    if layer.kind != "recurrent" or _taken_last(step) != axis:
+        return None
+    return _with_last(layer, step, [step.part], lambda results: step.run(results[step.part])), {source}
+
+
+def _last_of_both(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
+    """The last states of a layer in both directions, joined."""
+    step = steps[index]
+    if step.kind != "concat" or len(step.inputs) != 2 or min(step.inputs) < 0:
+        return None
+    first, second = (steps[source] for source in step.inputs)
+    if first.kind != "slice" or second.kind != "slice" or first.inputs != second.inputs:
+        return None
+    if (source := first.inputs[0]) < 0 or users[source] != 2 or {first.part, second.part} != {1}:
+        return None
+    layer, last = steps[source], first.shapes[0][0] - 1
+    both = layer.kind == "recurrent" and layer.numbers.get("direction") == "bidirectional"
+    if not both or [part.numbers["index"][0] for part in (first, second)] != [last - 1, last]:
+        return None
+
+    def join(results: Sequence[Any]) -> Any:
+        return step.run(first.run(results[1]), second.run(results[1]))
+
+    return _with_last(layer, step, [1], join), {source, *step.inputs}
+
+
+def _taken_last(step: TracedStep) -> int | None:
+    """The axis that a slice takes at its last number, if it takes nothing else."""
+    taken = [axis for axis, part in enumerate(step.numbers["index"]) if part is not None]
+    last = len(taken) == 1 and step.numbers["index"][taken[0]] == step.shapes[0][taken[0]] - 1
+    return taken[0] if last else None
+
+
+def _with_last(layer: S, step: S, parts: Sequence[int], last: Callable[[Sequence[Any]], Any]) -> S:
+    """A recurrent layer that gives `last` of its results, which `step` made."""
+    results = layer.results
+    assert results is not None
+    numbers = layer.numbers | {"sequences": False}
+    if 1 in parts and "masked_output" in numbers:  # states stay as they are over masked steps
+        numbers |= {"masked_output": "repeated"}
+    own = {"output": step.output, "made": step.made, "run": lambda *xs: last(results(*xs)), "results": None}
+    return replace(layer, numbers=numbers, **own)
 
 
 def _scales(step: Any, scale: float, offset: float) -> bool:
     numbers = step.numbers.get("scale"), step.numbers.get("offset")
-    return step.kind == "scale" and np.allclose(numbers, (scale, offset), rtol=1e-7, atol=0)
+    plain = step.kind == "scale" and all(isinstance(number, float) for number in numbers)
+    return plain and np.allclose(numbers, (scale, offset), rtol=1e-7, atol=0)
 
 
 def _padding_with(step: TracedStep, padder: TracedStep, into: Sequence[int], out: Sequence[int]) -> list[list[int]]:

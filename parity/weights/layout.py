@@ -14,22 +14,24 @@ from parity.weights.state import StateError
 class Layout:
     """How a framework stores a canonical array.
 
-    `views` gives two views of one shape, on the stored and on the canonical memory; copying one to the other is the
-    whole transfer, either way, without a temporary array.
+    `views` gives pairs of views of one shape, on the stored and on the canonical memory; copying one of each pair to
+    the other is the whole transfer, either way, without a temporary array.
     """
 
-    # "same"; "OIHW", a kernel stored as [out, in, h, w]; "CHW rows", see `maps`; "depthwise", stored as [h, w, in, m]
-    # and canonically the kernel [h, w, 1, in * m] of as many groups as inputs; "OIHW 1x1" and "HWIO 1x1", a 1x1
-    # kernel that works on 1x1 maps and is canonically a dense one [in, out]; "row" and "OIK", kernels of
-    # sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared", stored with axes of
-    # extent 1 before those that the array has canonically; "heads", stored as [..., heads, size], and "heads out", as
-    # [heads, size, out], both axes of which are one canonically
+    # "same"; "OIHW", a kernel stored as [out, in, h, w], and "OIDHW", one of volumes; "CHW rows", see `maps`;
+    # "depthwise", stored as [h, w, in, m] and canonically the kernel [h, w, 1, in * m] of as many groups as inputs;
+    # "OIHW 1x1" and "HWIO 1x1", a 1x1 kernel that works on 1x1 maps and is canonically a dense one [in, out]; "row" and
+    # "OIK", kernels of sequences, stored as [k, in, out] and [out, in, k] and canonically [1, k, in, out]; "shared",
+    # stored with axes of extent 1 before those that the array has canonically; "heads", stored as [..., heads, size],
+    # and "heads out", as [heads, size, out], both axes of which are one canonically; "transposed", a matrix stored as
+    # [out, in]; "rzc" and "rzc transposed", three gates of which the first two are canonically exchanged, along the
+    # first axis as stored; "first row" and "second row", one of two arrays that are stored as one
     kind: str = "same"
     # (channels, height, width) that the rows of a dense kernel, or the numbers of a vector, were flattened from
     maps: tuple[int, int, int] = (0, 0, 0)
 
-    def views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Two views of one shape whose elements correspond.
+    def views(self, stored: np.ndarray, canonical: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of views of one shape whose elements correspond.
 
         Args:
             stored: an array in the framework's layout; contiguous where the layout splits or joins axes, else its
@@ -37,23 +39,31 @@ class Layout:
             canonical: C-contiguous, in the canonical layout.
 
         Returns:
-            The view of `stored`, then that of `canonical`.
+            Of each pair the view of `stored`, then that of `canonical`; one pair unless the layout exchanges gates.
 
         Raises:
             StateError: the two shapes do not correspond under this layout: another rank, other extents, or rows that do
                 not divide into `maps`.
         """
         try:
-            pair = self._views(stored, canonical)
+            pairs = self._gates(stored, canonical) if "rzc" in self.kind else [self._views(stored, canonical)]
         except ValueError as error:  # numpy's, of an array of another rank or size
             raise self._unlike(stored.shape, canonical.shape) from error
-        if pair[0].shape != pair[1].shape:
+        if any(one.shape != other.shape for one, other in pairs):
             raise self._unlike(stored.shape, canonical.shape)
-        return pair
+        return pairs
+
+    def _gates(self, stored: np.ndarray, canonical: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Reset, update, candidate as stored; update, reset, candidate canonically."""
+        turned = canonical.T if "transposed" in self.kind else canonical
+        reset, update, candidate = np.split(stored, 3)
+        return list(zip((update, reset, candidate), np.split(turned, 3), strict=True))
 
     def _views(self, stored: np.ndarray, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.kind == "OIHW":
             return stored.transpose(2, 3, 1, 0), canonical
+        if self.kind == "OIDHW":
+            return stored.transpose(2, 3, 4, 1, 0), canonical
         if self.kind == "OIK":
             return stored.transpose(2, 1, 0)[None], canonical
         if self.kind == "CHW rows":
@@ -61,6 +71,11 @@ class Layout:
             return stored.reshape(c, h, w, -1).transpose(1, 2, 0, 3), canonical.reshape(h, w, c, -1)
         if self.kind == "OIHW 1x1":
             return stored.reshape(stored.shape[:2]).T, canonical
+        if self.kind == "transposed":
+            return stored.T, canonical
+        if self.kind in ("first row", "second row"):
+            first, second = stored
+            return first if self.kind == "first row" else second, canonical
         if self.kind in ("HWIO 1x1", "depthwise", "heads", "heads out", "row", "shared"):
             return stored.reshape(self.canonical_shape(stored.shape)), canonical
         return stored, canonical
@@ -93,8 +108,17 @@ class Layout:
         if self.kind == "OIHW":
             out, into, height, width = stored
             return height, width, into, out
+        if self.kind == "OIDHW":
+            out, into, depth, height, width = stored
+            return depth, height, width, into, out
         if self.kind == "OIHW 1x1":
             return stored[1], stored[0]
+        if self.kind in ("transposed", "rzc transposed"):
+            out, into = stored
+            return into, out
+        if self.kind in ("first row", "second row"):
+            _, extent = stored
+            return (extent,)
         if self.kind == "HWIO 1x1":
             return tuple(stored[-2:])
         if self.kind == "row":
@@ -129,8 +153,8 @@ class Layout:
             (7, 7, 3, 64)
         """
         canonical = np.empty(self.canonical_shape(stored.shape), stored.dtype)
-        source, target = self.views(stored, canonical)
-        np.copyto(target, source)
+        for source, target in self.views(stored, canonical):
+            np.copyto(target, source)
         return canonical
 
     def write(self, canonical: np.ndarray, stored: np.ndarray) -> None:
@@ -138,13 +162,13 @@ class Layout:
 
         Args:
             canonical: of a dtype that numpy casts to that of `stored` without changing its kind.
-            stored: is overwritten; see `views`.
+            stored: is overwritten, but for a row that is not this array's; see `views`.
 
         Raises:
             StateError: the two shapes do not correspond under this layout.
         """
-        target, source = self.views(stored, np.ascontiguousarray(canonical))
-        np.copyto(target, source)
+        for target, source in self.views(stored, np.ascontiguousarray(canonical)):
+            np.copyto(target, source)
 
 
 SAME = Layout()

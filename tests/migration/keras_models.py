@@ -241,9 +241,28 @@ def bends(names: str = "softplus mish selu softsign celu hard_tanh log_sigmoid")
     return keras.Model(inputs, layers.Dense(4, name="logits")(x))
 
 
-def recurrent() -> keras.Model:
+def recurrent(cell: str = "LSTM", *, both: bool = False, every: bool = False, **options: Any) -> keras.Model:
+    """A recurrent layer, of whose outputs the last is used or every one."""
     x = inputs = keras.Input((9,), dtype="int32")
-    x = layers.LSTM(6, name="memory")(layers.Embedding(50, 8, name="embedding")(x))
+    layer = getattr(layers, cell)(6, return_sequences=every, name="memory", **options)
+    layer = layers.Bidirectional(layer, name="memory") if both else layer
+    x = layer(layers.Embedding(50, 8, name="embedding")(x))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
+def volumes() -> keras.Model:
+    x = inputs = keras.Input((4, 6, 5, 2))
+    x = layers.Conv3D(4, 3, strides=(1, 2, 1), padding="same", activation="relu", name="conv")(x)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")(x)
+    x = layers.GlobalAveragePooling3D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
+def stacked() -> keras.Model:
+    """A recurrent layer that the suite does not look into."""
+    x = inputs = keras.Input((9,), dtype="int32")
+    cells = layers.RNN([layers.LSTMCell(6, name="cell")], name="memory")
+    x = cells(layers.Embedding(50, 8, name="embedding")(x))
     return keras.Model(inputs, layers.Dense(3, name="logits")(x))
 
 

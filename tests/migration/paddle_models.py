@@ -316,19 +316,51 @@ def floor() -> nn.Layer:
 
 
 class Recurrent(nn.Layer):
-    """A layer with several outputs, of which the last state is used."""
+    """A recurrent layer, of whose outputs the last is used or every one."""
+
+    def __init__(self, cell: str, *, both: bool, every: bool, outputs: bool) -> None:
+        super().__init__()
+        self.every, self.outputs, self.both = every, outputs, both
+        self.words, self.logits = nn.Embedding(50, 8), nn.Linear(12 if both else 6, 3)
+        self.memory = getattr(nn, cell)(8, 6, direction="bidirect" if both else "forward")
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        y, states = self.memory(self.words(x))
+        last = states[0] if isinstance(states, tuple) else states
+        if self.every or self.outputs:
+            return self.logits(y if self.every else y[:, -1])
+        return self.logits(paddle.concat([last[-2], last[-1]], axis=-1) if self.both else last[-1])
+
+
+def recurrent(cell: str = "LSTM", *, both: bool = False, every: bool = False, outputs: bool = False) -> nn.Layer:
+    return Recurrent(cell, both=both, every=every, outputs=outputs)
+
+
+def volumes() -> nn.Layer:
+    return nn.Sequential(
+        nn.Conv3D(2, 4, 3, stride=[1, 2, 1], padding=[1, 1, 0, 1, 1, 1]),
+        nn.ReLU(),
+        nn.BatchNorm3D(4),
+        nn.AdaptiveAvgPool3D(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    )
+
+
+class Projected(nn.Layer):
+    """A recurrent layer that the suite does not look into."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.words, self.memory, self.logits = nn.Embedding(50, 8), nn.LSTM(8, 6), nn.Linear(6, 3)
+        self.words, self.logits = nn.Embedding(50, 8), nn.Linear(6, 3)
+        self.memory = nn.LSTM(8, 10, proj_size=6)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        _, (last, _) = self.memory(self.words(x))
-        return self.logits(last[-1])
+        return self.logits(self.memory(self.words(x))[0][:, -1])
 
 
-def recurrent() -> nn.Layer:
-    return Recurrent()
+def projected() -> nn.Layer:
+    return Projected()
 
 
 class Transformer(nn.Layer):

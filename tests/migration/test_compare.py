@@ -60,6 +60,7 @@ def causes_of(migration: Migration) -> set[tuple[str, str]]:
         ("signals(causal=True)", "signals(padding=[2, 0])", (20, 6), 11, {}),
         ("sentences()", "sentences()", (9,), 9, {"tokens": 50}),
         ("bends()", "bends()", (6, 6, 2), 16, {}),
+        ("volumes()", "volumes()", (4, 6, 5, 2), 5, {}),
         ("transformer()", "transformer()", (16, 16, 3), 12, {}),
         ("nested()", "nested()", (8, 8, 3), 4, {}),
         ("nested()", "last()", (8, 8, 3), 4, {}),
@@ -233,13 +234,63 @@ def test_a_layer_of_a_users_own_cannot_be_matched_and_the_verdict_says_so(worker
     assert any("odd" in line for proof in migration.proofs for line in proof.problems)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("recurrent()", "recurrent()"),
+        ("recurrent('GRU')", "recurrent('GRU', outputs=True)"),
+        ("recurrent('SimpleRNN', both=True)", "recurrent('SimpleRNN', both=True)"),
+        ("recurrent(both=True, every=True)", "recurrent(both=True, every=True)"),
+    ],
+)
+def test_recurrent_layers_are_matched_and_moved(workers: Workers, first: str, second: str) -> None:
+    """Gates in another order, one bias or two; the last output by its step or as the last state."""
+    pair = pair_of(workers, None, first, second, (9,), tokens=50)
+    migration = compare_pair(pair, training=True)
+    assert migration.equal, migration
+    assert not migration.causes
+    assert len(migration.stages) == 3
+    assert [proof.level for proof in migration.proofs] == [1, 2, 3, 4, 5]
+    assert not pair.graphs[FIRST].stray
+    assert not pair.graphs[SECOND].stray
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        (
+            "recurrent(recurrent_activation='hard_sigmoid')",
+            "recurrent()",
+            "memory / memory: recurrent activation: TensorFlow has hard_sigmoid, Paddle sigmoid",
+        ),
+        (
+            "recurrent(activation='relu')",
+            "recurrent()",
+            "memory / memory: activation: TensorFlow has relu, Paddle tanh",
+        ),
+        (
+            "recurrent('GRU', reset_after=False)",
+            "recurrent('GRU')",
+            "memory / memory: reset after: TensorFlow has False, Paddle True",
+        ),
+    ],
+)
+def test_what_recurrent_layers_differ_in_is_named(workers: Workers, first: str, second: str, says: str) -> None:
+    migration = compare_pair(pair_of(workers, None, first, second, (9,), tokens=50))
+    assert migration.verdict == "different"
+    assert any(cause.text.startswith(says) for cause in migration.causes), migration.causes
+
+
 def test_weights_of_a_layer_that_is_not_looked_into_leave_the_pair_undecided(workers: Workers) -> None:
-    pair = pair_of(workers, None, "recurrent()", "recurrent()", (9,), tokens=50)
+    pair = pair_of(workers, None, "stacked()", "projected()", (9,), tokens=50)
     migration = compare_pair(pair)
     assert migration.verdict == "undecided"
     assert migration.impact is None
     assert not any(math.isfinite(cause.before) for cause in migration.causes)
-    assert all(any(name in line for line in migration.remarks) for name in ("memory/lstm_cell", "memory.weight_ih_l0"))
+    assert all(
+        any(name in line for line in migration.remarks)
+        for name in ("stacked_rnn_cells/cell/kernel", "memory.weight_ih_l0")
+    )
     assert not pair.graphs[SECOND].stray
 
 

@@ -85,6 +85,7 @@ def test_write_undoes_read_and_read_undoes_write(data: st.DataObject) -> None:
         (SAME, (c, h)),
         (SAME, (c,)),
         (Layout("OIHW"), (out, c, h, w)),
+        (Layout("OIDHW"), (out, c, h, w, 2)),
         (Layout("OIK"), (out, c, w)),
         (Layout("row"), (w, c, out)),
         (Layout("depthwise"), (h, w, c, out)),
@@ -97,6 +98,9 @@ def test_write_undoes_read_and_read_undoes_write(data: st.DataObject) -> None:
         (Layout("heads"), (h, w)),
         (Layout("heads out"), (h, w, out)),
         (Layout("CHW rows", (c, h, w)), (c * h * w,)),
+        (Layout("transposed"), (out, c)),
+        (Layout("rzc"), (3 * out,)),
+        (Layout("rzc transposed"), (3 * out, c)),
     ]
     layout, shape = data.draw(st.sampled_from([*others, rows]))
     stored = numbered(*shape)
@@ -106,6 +110,21 @@ def test_write_undoes_read_and_read_undoes_write(data: st.DataObject) -> None:
     canonical = numbered(*layout.canonical_shape(shape))
     layout.write(canonical, again)
     np.testing.assert_array_equal(layout.read(again), canonical)
+
+
+def test_gates_element_by_element() -> None:
+    """Stored reset, update, candidate; canonically update, reset, candidate."""
+    assert Layout("rzc").read(numbered(6)).tolist() == [2, 3, 0, 1, 4, 5]
+    matrix = Layout("rzc transposed").read(numbered(6, 2))
+    assert matrix.tolist() == [[4, 6, 0, 2, 8, 10], [5, 7, 1, 3, 9, 11]]
+    assert Layout("transposed").read(numbered(2, 3)).tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_two_arrays_that_are_stored_as_one_leave_each_other_alone() -> None:
+    stored = numbered(2, 3)
+    assert Layout("second row").read(stored).tolist() == [3, 4, 5]
+    Layout("first row").write(np.array([7, 8, 9], np.float32), stored)
+    assert stored.tolist() == [[7, 8, 9], [3, 4, 5]]
 
 
 def test_read_is_a_copy_that_later_training_does_not_change() -> None:
@@ -137,6 +156,9 @@ def test_write_takes_a_view_in_any_memory_order() -> None:
         (Layout("OIK"), (4, 3), (3, 4)),
         (Layout("CHW rows", (3, 2, 2)), (13, 4), (13, 4)),
         (Layout("OIHW 1x1"), (4, 3, 2, 1), (3, 4)),
+        (Layout("rzc"), (7,), (7,)),
+        (Layout("rzc transposed"), (6, 4), (6, 4)),
+        (Layout("first row"), (3, 4), (4,)),
     ],
     ids=str,
 )
@@ -157,6 +179,8 @@ def test_shapes_that_do_not_correspond_are_refused_not_reshaped(
         (Layout("heads"), (4,)),
         (Layout("OIK"), (4, 3)),
         (Layout("CHW rows", (3, 2, 2)), (13, 4)),
+        (Layout("transposed"), (4,)),
+        (Layout("second row"), (4,)),
     ],
     ids=str,
 )

@@ -58,11 +58,17 @@ def _relu(layer: Any, *_: Any) -> Kind:
     return activation.ReLU(float(slope), float(threshold), largest)
 
 
+def _softmax_layer(layer: Any, x: tf.Tensor, _: Any) -> Kind:
+    if not isinstance(layer.axis, int):
+        return activation.OtherActivation(f"softmax over axes {list(layer.axis)}")
+    return activation.Softmax(activation.softmax_axis(layer.axis, len(x.shape)))
+
+
 LAYERS = {
     layers.ReLU: Layer(_relu),
     layers.LeakyReLU: Layer(lambda layer, *_: activation.LeakyReLU(single(layer.negative_slope))),
     layers.ELU: Layer(lambda layer, *_: activation.ELU(single(layer.alpha))),
-    layers.Softmax: Layer(plain(activation.Softmax)),
+    layers.Softmax: Layer(_softmax_layer),
     layers.Activation: Layer(lambda layer, *_: of_activation(layer.activation)),
     layers.PReLU: Layer(plain(activation.PReLU), (("alpha", "slope", Layout("shared")),)),
 }
@@ -70,6 +76,11 @@ LAYERS = {
 
 def _named(call: FunctionCall) -> Kind:
     return NAMED[call.name]
+
+
+def _axis(call: FunctionCall) -> int | None:
+    axis = call.get("axis", None)
+    return activation.softmax_axis(axis if axis is None else int(axis), len(call.x.shape))
 
 
 FUNCTIONS = {
@@ -90,8 +101,10 @@ FUNCTIONS = {
         ((keras.ops, "hard_silu"), (keras.ops, "hard_swish"), (keras.activations, "hard_silu")), _named
     ),
     "hard_sigmoid": Function(((keras.ops, "hard_sigmoid"), (keras.activations, "hard_sigmoid")), _named),
-    "softmax": Function(((tf.nn, "softmax"), (keras.ops, "softmax")), _named),
-    "log_softmax": Function(((tf.nn, "log_softmax"), (keras.ops, "log_softmax")), _named),
+    "softmax": Function(((tf.nn, "softmax"), (keras.ops, "softmax")), lambda call: activation.Softmax(_axis(call))),
+    "log_softmax": Function(
+        ((tf.nn, "log_softmax"), (keras.ops, "log_softmax")), lambda call: activation.LogSoftmax(None, _axis(call))
+    ),
     "softplus": Function(((tf.nn, "softplus"), (tf.math, "softplus"), (keras.ops, "softplus")), _named),
     "selu": Function(((tf.nn, "selu"), (keras.ops, "selu")), _named),
     "mish": Function(((keras.activations, "mish"),), _named),
@@ -121,8 +134,8 @@ SCRIPTS = {
     "silu": "y = tf.nn.silu(x)",
     "hard_swish": "y = x * tf.nn.relu6(x + 3) / 6",
     "hard_sigmoid": "y = tf.clip_by_value({slope} * x + {offset}, 0, 1)",
-    "softmax": "y = tf.nn.softmax(x)",
-    "log_softmax": "y = tf.nn.log_softmax(x)",
+    "softmax": lambda kind, _: f"y = tf.nn.softmax(x, {-1 if kind.axis is None else kind.axis})",
+    "log_softmax": lambda kind, _: f"y = tf.nn.log_softmax(x, {-1 if kind.axis is None else kind.axis})",
     "softplus": "y = tf.nn.softplus({beta} * x) / {beta}",
     "selu": "y = tf.nn.selu(x)",
     "mish": "y = x * tf.tanh(tf.nn.softplus(x))",

@@ -24,7 +24,7 @@ def convolution(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Conv:
     """A convolution of either kind; of a separable one its first half."""
     stride, dilation = both(x, layer.strides), both(x, layer.dilation_rate)
     padding = padding_of(layer.padding, x, y, both(x, layer.kernel_size), stride, dilation)
-    groups = layer.groups if type(layer) in (layers.Conv1D, layers.Conv2D) else int(x.shape[-1])
+    groups = layer.groups if type(layer) in (layers.Conv1D, layers.Conv2D, layers.Conv3D) else int(x.shape[-1])
     return Conv(stride, padding, dilation, groups)
 
 
@@ -41,6 +41,7 @@ def _transposed(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> ConvTr
 LAYERS = {
     layers.Conv1D: Layer(convolution, (("kernel", "kernel", Layout("row")), *BIAS)),
     layers.Conv2D: Layer(convolution, (("kernel", "kernel", SAME), *BIAS)),
+    layers.Conv3D: Layer(convolution, (("kernel", "kernel", SAME), *BIAS)),
     layers.DepthwiseConv2D: Layer(convolution, (("kernel", "kernel", Layout("depthwise")), *BIAS)),
     layers.SeparableConv2D: Layer(convolution, (("pointwise_kernel", "kernel", SAME), *BIAS)),
     layers.Conv2DTranspose: Layer(_transposed, (("kernel", "kernel", SAME), *BIAS)),
@@ -48,6 +49,8 @@ LAYERS = {
 
 
 def _conv_script(kind: Conv, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    if len(shapes["kernel"]) > 4:  # of volumes
+        return ""
     if kind.groups > 1 and shapes["kernel"][2] == 1 and len(set(pair(kind.stride))) == 1:
         return (
             "y = tf.nn.depthwise_conv2d(\n"

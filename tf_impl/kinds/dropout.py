@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from parity.kinds.dropout import Dropout
 from parity.kinds.registry import Layer
@@ -12,14 +13,22 @@ from parity.kinds.registry import Layer
 layers = keras.layers
 
 
-def _dropout(layer: keras.layers.Layer, *_: Any) -> Dropout:
-    return Dropout(float(layer.rate))
+def _dropout(layer: keras.layers.Layer, x: tf.Tensor, _: Any) -> Dropout:
+    shape = getattr(layer, "noise_shape", None)
+    whole = shape is not None and len(shape) > 2 and set(shape[1:-1]) == {1}
+    return Dropout(float(layer.rate), spatial=whole or isinstance(layer, SPATIAL))
 
+
+def _alpha(layer: keras.layers.Layer, *_: Any) -> Dropout:
+    return Dropout(float(layer.rate), alpha=True)
+
+
+SPATIAL = (layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D)
 
 LAYERS = {
     layers.Dropout: Layer(_dropout),
-    layers.SpatialDropout1D: Layer(_dropout),
-    layers.SpatialDropout2D: Layer(_dropout),
+    layers.AlphaDropout: Layer(_alpha),
+    **{spatial: Layer(_dropout) for spatial in SPATIAL},
 }
 
 SCRIPTS = {"dropout": "y = x  # in inference"}

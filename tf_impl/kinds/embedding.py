@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from parity.kinds.embedding import Embedding
-from parity.kinds.registry import Layer, plain
+from parity.kinds.registry import Layer
 from parity.weights.layout import SAME
 
-LAYERS = {keras.layers.Embedding: Layer(plain(Embedding), (("embeddings", "kernel", SAME),))}
 
-SCRIPTS = {"embedding": "y = tf.gather(kernel, x)"}
+def _embedding(layer: keras.layers.Layer, *_: Any) -> Embedding:
+    return Embedding(mask_zero=bool(layer.mask_zero))
+
+
+LAYERS = {keras.layers.Embedding: Layer(_embedding, (("embeddings", "kernel", SAME),))}
+
+
+def _script(kind: Embedding, _: Any) -> str:
+    if kind.max_norm is not None:
+        return ""
+    zeros = f"\ny = tf.where(x[..., None] == {kind.padding_index}, 0.0 * y, y)"
+    return "y = tf.gather(kernel, x)" + ("" if kind.padding_index is None else zeros)
+
+
+SCRIPTS = {"embedding": _script}

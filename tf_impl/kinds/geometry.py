@@ -11,8 +11,8 @@ from parity.numerics.geometry import over_row, pair, same_padding, used_padding
 
 
 def sides(shape: Sequence[int]) -> list[int]:
-    """Height and width of maps; a sequence is of height 1."""
-    return [1, int(shape[1])] if len(shape) == 3 else [int(extent) for extent in shape[1:3]]
+    """Height and width of maps, of volumes the depth before these; a sequence is of height 1."""
+    return [1, int(shape[1])] if len(shape) == 3 else [int(extent) for extent in shape[1:-1]]
 
 
 def both(x: tf.Tensor, value: Any) -> list[int]:

@@ -1,25 +1,50 @@
-"""Zeros around maps in Keras."""
+"""What is put around maps and sequences in Keras and TensorFlow."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
-from parity.kinds.pad import ZeroPad
-from parity.kinds.registry import Layer
+from parity.kinds.kind import Kind, Other
+from parity.kinds.pad import Pad, padded
+from parity.kinds.registry import Function, FunctionCall, Layer
 
 layers = keras.layers
 
 
-def _row(layer: keras.layers.Layer, *_: Any) -> ZeroPad:
-    return ZeroPad([[0, 0], [int(count) for count in layer.padding]])
+def _zeros(layer: keras.layers.Layer, *_: Any) -> Kind:
+    given = [layer.padding] if isinstance(layer, layers.ZeroPadding1D) else layer.padding
+    return padded([[0, 0], *given, [0, 0]])
 
 
-def _maps(layer: keras.layers.Layer, *_: Any) -> ZeroPad:
-    return ZeroPad([[int(count) for count in sides] for sides in layer.padding])
+LAYERS = {
+    layers.ZeroPadding1D: Layer(_zeros),
+    layers.ZeroPadding2D: Layer(_zeros),
+    layers.ZeroPadding3D: Layer(_zeros),
+}
 
 
-LAYERS = {layers.ZeroPadding1D: Layer(_row), layers.ZeroPadding2D: Layer(_maps)}
+def _pad(call: FunctionCall) -> Kind:
+    given = np.asarray(call.get("paddings", call.get("pad_width", 0)))
+    sides = np.broadcast_to(given, (len(call.x.shape), 2)).tolist()  # one number, a pair, or a pair for each axis
+    value = call.get("constant_values", None)
+    if isinstance(value, (tf.Tensor, tf.Variable)):
+        value = value.numpy()
+    if np.size(value) > 1:
+        return Other("padding with several constants")
+    return padded(sides, str(call.get("mode", "constant")).lower(), 0.0 if value is None else float(np.ravel(value)[0]))
 
-SCRIPTS = {"zero_pad": "y = tf.pad(x, {pads})"}
+
+FUNCTIONS = {"pad": Function(((tf, "pad"), (keras.ops, "pad")), _pad)}
+
+
+def _script(kind: Pad, _: Any) -> str:
+    if kind.mode not in ("constant", "reflect", "symmetric"):
+        return ""
+    return f"y = tf.pad(x, {[[0, 0], *map(list, kind.sides)]}, {kind.mode!r}, {kind.value})"
+
+
+SCRIPTS = {"zero_pad": "y = tf.pad(x, {pads})", "pad": _script}

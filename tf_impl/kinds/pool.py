@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from parity.kinds.kind import Kind, Other
-from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, of_windows
-from parity.kinds.registry import Function, FunctionCall, Layer, plain
+from parity.kinds.kind import Kind
+from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
+from parity.kinds.registry import Layer, plain
 from tf_impl.kinds.geometry import both, padding_of, sides
 
 layers = keras.layers
@@ -18,7 +18,7 @@ layers = keras.layers
 
 def _layer_windows(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
     window, stride = both(x, layer.pool_size), both(x, layer.strides)
-    padding = padding_of(layer.padding, x, y, window, stride, [1, 1])
+    padding = padding_of(layer.padding, x, y, window, stride, [1] * len(window))
     return {"window": window, "stride": stride, "padding": padding}
 
 
@@ -30,31 +30,28 @@ def _average(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
     return of_windows("average", _layer_windows(layer, x, y), sides(x.shape))
 
 
+def _adaptive(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
+    return adaptive("average" if "Average" in type(layer).__name__ else "max", sides(x.shape), sides(y.shape))
+
+
+ADAPTIVE = ("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D")
+
 LAYERS = {
+    **{getattr(layers, name): Layer(_adaptive) for name in ADAPTIVE if hasattr(layers, name)},  # from Keras 3.12 on
     layers.MaxPooling1D: Layer(_max),
     layers.MaxPooling2D: Layer(_max),
     layers.AveragePooling1D: Layer(_average),
     layers.AveragePooling2D: Layer(_average),
+    layers.MaxPooling3D: Layer(_max),
+    layers.AveragePooling3D: Layer(_average),
+    layers.GlobalMaxPooling3D: Layer(plain(GlobalMaxPool)),
+    layers.GlobalAveragePooling3D: Layer(plain(GlobalAveragePool)),
     layers.GlobalMaxPooling1D: Layer(plain(GlobalMaxPool)),
     layers.GlobalMaxPooling2D: Layer(plain(GlobalMaxPool)),
     layers.GlobalAveragePooling1D: Layer(plain(GlobalAveragePool)),
     layers.GlobalAveragePooling2D: Layer(plain(GlobalAveragePool)),
 }
 
-
-def _reduction(call: FunctionCall) -> Kind:
-    """A mean or maximum over the whole of maps or a sequence."""
-    rank = len(call.x.shape)
-    axes = {axis % rank for axis in np.atleast_1d(call.get("axis", None) or ())}
-    if axes != {3: {1}, 4: {1, 2}}.get(rank):
-        return Other(call.name)
-    return GlobalAveragePool() if call.name == "mean" else GlobalMaxPool()
-
-
-FUNCTIONS = {
-    "mean": Function(((tf, "reduce_mean"), (keras.ops, "mean")), _reduction),
-    "max": Function(((tf, "reduce_max"), (keras.ops, "max")), _reduction),
-}
 
 PADDED = 'tf.pad(x, {pads}), {window}, {stride}, "VALID")'
 

@@ -12,13 +12,14 @@ import tensorflow as tf
 
 from parity.runtime import trace
 from parity.runtime.trace import LayerCall, Readers
-from parity.runtime.traced_steps import Sides, TracedStep, tensors_of
+from parity.runtime.traced_steps import Sides, TracedStep, arguments, tensors_of
 from parity.weights.layout import Layout
 from tf_impl.kinds import registry
 from tf_impl.kinds.activation import of_activation
 from tf_impl.kinds.attention import attended
 from tf_impl.kinds.conv import convolution
 from tf_impl.kinds.geometry import sides
+from tf_impl.kinds.recurrent import RECURRENT, recurred, recurring
 
 layers = keras.layers
 
@@ -26,6 +27,7 @@ layers = keras.layers
 WITH_ACTIVATION = (
     layers.Conv1D,
     layers.Conv2D,
+    layers.Conv3D,
     layers.DepthwiseConv2D,
     layers.SeparableConv2D,
     layers.Conv2DTranspose,
@@ -33,10 +35,15 @@ WITH_ACTIVATION = (
 )
 
 
+def operands(layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tf.Tensor] | None:
+    """What a call of an attention or recurrent layer takes; None for any other call."""
+    return attended(layer, args, kwargs) or recurred(layer, args, kwargs)
+
+
 class Trace(trace.Trace):
     """What one run of a Keras model reached, in order."""
 
-    readers = Readers(tf.Tensor, registry, attended)
+    readers = Readers(tf.Tensor, registry, operands)
 
     def __init__(self, model: keras.Model, x: tf.Tensor, *, training: bool) -> None:
         super().__init__(model, x, training=training)
@@ -66,7 +73,8 @@ class Trace(trace.Trace):
                 return operation_call(operation, *args, **kwargs)
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(operation).__name__).lower()
             name = {"concatenate": "concat", "flatten": "reshape", "squeeze": "reshape"}.get(name, name)
-            call = self._function(name, lambda *xs, **named: operation_call(operation, *xs, **named), vars(operation))
+            facts = vars(operation) | arguments(operation.call, args, kwargs)
+            call = self._function(name, lambda *xs, **named: operation_call(operation, *xs, **named), facts)
             return call(*args, **kwargs)
 
         return {keras.layers.Layer: self._layer_spy(keras.layers.Layer.__call__), keras.Operation: spy_operation}
@@ -139,11 +147,17 @@ class Trace(trace.Trace):
         self.steps[-1].arrays = {"kernel": (layer.depthwise_kernel, Layout("depthwise"))}
         return y
 
-    def _attending(self, call: LayerCall, layer: keras.layers.Layer) -> Callable[..., tf.Tensor]:
-        def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-            return call(layer, query, value, key=key)
+    def _operating(self, call: LayerCall, layer: keras.layers.Layer, tensors: list[tf.Tensor]) -> Callable[..., Any]:
+        if isinstance(layer, RECURRENT):
+            return recurring(call, layer, tensors)
+
+        def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+            return call(layer, query, value, key=key, attention_mask=mask)
 
         return attend
+
+    def _has_arrays(self, layer: keras.layers.Layer) -> bool:
+        return bool(layer._trainable_variables or layer._non_trainable_variables)
 
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides
