@@ -11,7 +11,7 @@ from parity.data.dataset import Dataset
 from parity.data.registry import load
 from parity.diagnosis.prove import CHECKS, prove
 from parity.migration.compare import compare_pair
-from parity.migration.pair import ModelPair
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import input_specs, model_specs, require_float64
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
@@ -122,5 +122,5 @@ def compare(
     inputs = input_specs(shape, tokens)
     specs = model_specs(tensorflow, paddle, inputs, classes=classes, weights=weights, dtype=dtype)
     with Workers(threads=threads or shared_threads()) as workers:
-        pair = ModelPair(workers, specs, dataset, seed, layers or {})
+        pair = RecordedPair(workers, specs, dataset, seed, layers or {})
         return compare_pair(pair, apply_fixes=apply_fixes, training=training)

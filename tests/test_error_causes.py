@@ -18,6 +18,8 @@ from tests.conftest import FaultyWorker, MakePython
 
 KERAS = """
 def fail(how):
+    import sys
+
     import keras, numpy as np, tensorflow as tf
     from keras import layers
 
@@ -64,6 +66,7 @@ def fail(how):
         keras.Sequential([keras.Input((4,)), Own()]).save("own.keras")
         keras.models.load_model("own.keras")
     if how == "silent":
+        sys.path.append(".")
         from own_NAME import Silent
         Silent()(x)
     if how == "import":
@@ -74,6 +77,8 @@ VERBS["fail"] = fail
 
 PADDLE = """
 def fail(how):
+    import sys
+
     import paddle
     from paddle import nn
 
@@ -89,6 +94,7 @@ def fail(how):
     if how == "memory":
         paddle.ones([1 << 24, 1 << 24])
     if how == "silent":
+        sys.path.append(".")
         from own_NAME import Silent
         Silent()(x)
     if how == "import":

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from parity.catalogue.user_models import InputSpec, ModelSpec
-from parity.kinds.graph import Graph, Step
 from parity.migration.map_file import read_map, write_map
-from parity.migration.matching import Match, MatchError, Matching
+from parity.migration.matching import MatchError
+from parity.migration.recorded_graph import Unit
 from parity.migration.specs import FIRST, SECOND
+from parity.migration.walk import Alignment, UnitPair
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
 from parity.records.records import Equivalence, Migration
 from parity.records.saved_run import load_run
@@ -215,12 +216,12 @@ def test_a_file_that_is_nested_deeply_is_refused(
 def test_a_name_begins_no_line_of_its_own_in_a_map(tmp_path: Path) -> None:
     """What is written is read again: names in full, comments as comments."""
     names = ['fc\n[layers2]\n"x', "\x1b[2J\x7f", "plain"]
-    steps = [Step(name, "dense", {}, {"kernel": (2, 2)}, (-1,), (2,)) for name in names]
-    graph = Graph(steps, 0, 4, 4)
+    graph = SimpleNamespace(units=[Unit(name, "Dense") for name in names])
     specs = {name: ModelSpec("a:b\nc", [InputSpec([2])]) for name in (FIRST, SECOND)}
-    pair = SimpleNamespace(graphs={FIRST: graph, SECOND: graph}, specs=specs)
-    matching = Matching([Match(0, 0, "evidence\n[odd]"), Match(1, 1, "")], [2], [2], ["one\nof two"])
-    write_map(tmp_path / "map.toml", pair, matching)  # type: ignore[arg-type]
+    pairs = [UnitPair((0,), 0, (), True), UnitPair((1,), 1, (), False)]
+    alignment = Alignment(pairs, alone=(["plain\n[odd]"], ["one\nof two"]))
+    pair = SimpleNamespace(graphs={FIRST: graph, SECOND: graph}, specs=specs, alignment=alignment)
+    write_map(tmp_path / "map.toml", pair)  # type: ignore[arg-type]
     assert read_map(tmp_path / "map.toml") == {name: name for name in names[:2]}
 
 

@@ -13,8 +13,9 @@ from paddle import nn
 
 from parity.kinds.activation import SELU_ALPHA, SELU_SCALE
 from parity.numerics import geometry
+from parity.numerics.geometry import single
 
-_hardsigmoid, _selu = nn.functional.hardsigmoid, nn.functional.selu
+_hardsigmoid, _selu, _leaky_relu = nn.functional.hardsigmoid, nn.functional.selu, nn.functional.leaky_relu
 
 
 def _exact_hardsigmoid(x: paddle.Tensor, slope: float = 0.1666667, offset: float = 0.5, name: Any = None) -> Any:
@@ -32,8 +33,14 @@ def _exact_selu(x: paddle.Tensor, scale: float = SELU_SCALE, alpha: float = SELU
     return scale * paddle.where(x > 0, x, alpha * paddle.expm1(paddle.minimum(x, paddle.zeros_like(x))))
 
 
+def _rounded_leaky_relu(x: paddle.Tensor, negative_slope: float = 0.01, name: Any = None) -> Any:
+    """Paddle's own, but with a slope that is a float32 number, as TensorFlow has it in float64, too."""
+    return _leaky_relu(x, single(negative_slope), name)
+
+
 # their layers call these, too
 nn.functional.hardsigmoid, nn.functional.selu = _exact_hardsigmoid, _exact_selu
+nn.functional.leaky_relu = _rounded_leaky_relu
 
 
 @contextmanager

@@ -17,10 +17,9 @@ from paddle_impl.kinds.recurrent import RECURRENT, recurred, recurring
 from parity.kinds import of
 from parity.kinds.graph import INPUT, UNKNOWN
 from parity.kinds.registry import Facts, FunctionCall
-from parity.numerics.geometry import single
 from parity.runtime import trace, traced_steps
 from parity.runtime.trace import LayerCall, Readers
-from parity.runtime.traced_steps import Sides, arguments
+from parity.runtime.traced_steps import Sides
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,14 @@ def operands(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 
 class Trace(trace.Trace):
-    """What one run of a Paddle layer reached, in order; `order` is that of x."""
+    """What one run of a Paddle layer reached, in order; `order` is that of its input."""
 
     readers = Readers(paddle.Tensor, registry, operands)
 
-    def __init__(self, model: nn.Layer, x: paddle.Tensor, order: Order) -> None:
+    def __init__(self, model: nn.Layer, inputs: Sequence[paddle.Tensor], run: Callable[[], Any], order: Order) -> None:
         self._given = order
         self._last = any(channels_last(layer) for layer in model.sublayers(include_self=True))
-        super().__init__(model, x)
+        super().__init__(model, inputs, run)
 
     def _named_layers(self) -> dict[int, str]:
         return {id(layer): path for path, layer in self._top.named_sublayers(include_self=True)}
@@ -102,11 +101,6 @@ class Trace(trace.Trace):
     ) -> Callable[..., Any]:
         spy = super()._function(name, original, facts)
 
-        def rounded(*args: Any, **kwargs: Any) -> Any:
-            """Of all such constants TensorFlow makes float32 numbers, in float64 too."""
-            given = arguments(original, args, kwargs)
-            return spy(given["x"], negative_slope=single(given.get("negative_slope", 0.01)))
-
         def turned(*args: Any, **kwargs: Any) -> Any:
             before = len(self.steps)
             result = spy(*args, **kwargs)
@@ -114,7 +108,7 @@ class Trace(trace.Trace):
                 step.order = Order(first=not self._order_at(step.inputs[0]).first)
             return result
 
-        return {"leaky_relu": rounded, "transpose": turned}.get(name, spy)
+        return turned if name == "transpose" else spy
 
     def _of_function(
         self, name: str, given: dict[str, Any], x: paddle.Tensor, y: paddle.Tensor, values: Sequence[Any]

@@ -41,7 +41,7 @@ class UserModel(HostedModel):
             self.model.train()
         try:
             with running_in(self.dtype), paddle.enable_grad() if training else paddle.no_grad():
-                return Trace(self.model, x, self.given)
+                return Trace(self.model, [x], lambda: self.model(x), self.given)
         finally:
             self.model.eval()
 

@@ -256,7 +256,7 @@ TRAPS: dict[str, Trap] = {
             "the same stride in both: Keras's ResNets have it in a bottleneck's first convolution, Paddle's in the 3x3",
             elsewhere="the stages of a twin with another stride have other shapes, which level 2 reports as such",
         ),
-        Trap("relu-missing", "an activation is left out", "put the ReLU back"),
+        Trap("relu-missing", "an activation is left out", "put the activation back"),
         Trap("relu-on-logits", "an activation that the network does not have", "take the ReLU off the logits"),
         Trap("conv-bias", "a bias is left out, or is zero in the transfer", "transfer the bias, or add the layer's"),
         Trap(

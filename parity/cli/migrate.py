@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from parity.catalogue.user_models import ModelSpec
     from parity.migration.pair import ModelPair
+    from parity.migration.recorded_pair import RecordedPair
     from parity.records.records import Migration
     from parity.workers.pool import Workers
 
@@ -132,7 +133,7 @@ def compare(
             else:
                 _show_step(event)
 
-        pair = _pair(workers, specs, mapping, dataset, seed)
+        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
         if write_map is not None:
             _write_map(pair, write_map)
             return
@@ -264,17 +265,31 @@ def _pair(
     return ModelPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
 
 
-def _write_map(pair: ModelPair, path: Path) -> None:
-    from parity.cli import console
-    from parity.migration.map_file import write_map
+def _recorded_pair(
+    workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
+) -> RecordedPair:
+    """The pair of models that the options describe, not yet open; see `_pair`."""
+    from parity.migration.map_file import read_map
+    from parity.migration.recorded_pair import RecordedPair
 
-    pair.load()
-    matching = pair.match()
-    write_map(path, pair, matching)
-    unmatched = f"{len(matching.only_first)} and {len(matching.only_second)} not"
-    counts = (
-        f"{len(matching.matches)} layers and functions matched, {unmatched}, {len(matching.ambiguous)} groups ambiguous"
-    )
+    images = dataset_or_default(dataset, seed) if all(spec.takes_images for spec in specs.values()) else None
+    return RecordedPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
+
+
+def _write_map(pair: RecordedPair, path: Path) -> None:
+    from parity.cli import console
+    from parity.migration.inputs import designed_inputs
+    from parity.migration.map_file import write_map
+    from parity.migration.specs import FIRST
+    from parity.migration.user_errors import user_errors
+
+    with user_errors():
+        pair.open()
+        found = pair.align(designed_inputs(pair.specs[FIRST].inputs, pair.seed, pair.images)[0].arrays)
+    write_map(path, pair)
+    agreeing = sum(one.certified for one in found.pairs)
+    alone = " and ".join(str(len(names)) for names in found.alone)
+    counts = f"{len(found.pairs)} layers with arrays put together, of {agreeing} values agree; {alone} arrays alone"
     console.print_message(console.stdout(), f"{path}: {counts}")
 
 

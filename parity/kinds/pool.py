@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity.kinds.elementwise import Identity
-from parity.kinds.kind import Hypothesis, Kind, Surroundings
+from parity.kinds.kind import Hypothesis, Kind, Surroundings, optional
 from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import PerAxis, WindowPadding, as_maps, pair, window_taps
 
@@ -150,14 +150,18 @@ class GlobalMaxPool(Kind):
 
 @dataclass(frozen=True)
 class GlobalAveragePool(Kind):
-    """The mean of each whole map: [n, h, w, c] -> [n, 1, 1, c]."""
+    """The mean of each whole map: [n, h, w, c] -> [n, 1, 1, c]; masked: of the steps that a mask of Keras leaves."""
 
     name = "global_average_pool"
+    masked: bool = optional(False)
+
     family = "pool"
     on_maps = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The reference."""
+        """The reference; raises ValueError for a masked one, whose mask is no input."""
+        if self.masked:
+            raise ValueError("no reference for a masked pool")
         x = as_maps(inputs[0])
         return x.mean(axis=tuple(range(1, x.ndim - 1)), keepdims=True)
 
@@ -177,7 +181,7 @@ def of_windows(what: str, numbers: Mapping[str, Any], into: Sequence[int], *, co
 
     Example:
         >>> of_windows("average", {"window": [7, 7], "stride": [7, 7], "padding": [[0, 0], [0, 0]]}, into=[7, 7])
-        GlobalAveragePool()
+        GlobalAveragePool(masked=False)
     """
     padded = any(map(any, numbers["padding"]))
     whole = numbers["window"] == list(into) and not padded

@@ -145,7 +145,7 @@ def reduced(
 
     Example:
         >>> reduced("mean", [1, 2], 4), reduced("sum", -1, 3)
-        (GlobalAveragePool(), Reduce(function='sum', axes=[2], kept=False, unbiased=False))
+        (GlobalAveragePool(masked=False), Reduce(function='sum', axes=[2], kept=False, unbiased=False))
     """
     axes = axes_of(axis, rank, channels_second=channels_second)
     if axes == {3: [1], 4: [1, 2]}.get(rank) and function in ("mean", "max"):

@@ -1,43 +1,81 @@
-"""`parity compare`: a user's TensorFlow model against their Paddle model, from two targets to a verdict."""
+"""`parity compare`: a user's TensorFlow model against their Paddle model, from two targets to a verdict.
+
+The verdict rests on what the two models themselves give. What they are made of explains it.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
-from parity.migration.diagnosis import diagnose_pair, training_differences
-from parity.migration.fixes import fix_code
-from parity.migration.pair import ModelPair
-from parity.migration.proofs import prove_pair
+from parity.kinds.kind import shown
+from parity.migration.explanation import Cause, changes_of, explain
+from parity.migration.fix_code import fix_code
+from parity.migration.float32_forward import float32_outputs
+from parity.migration.impact import decision_impact
+from parity.migration.inputs import InputSet, designed_inputs
+from parity.migration.recorded_graph import RecordedStep
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
-from parity.numerics.comparison import relative_gap
+from parity.migration.steps import all_paired
+from parity.migration.user_errors import user_errors
+from parity.migration.verdict import PairVerdict, decide
+from parity.migration.walk import Alignment, closest
+from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.printable import few
-from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, Proof, Verdict
+from parity.proofs.forward import compared_counts, labelled
+from parity.proofs.proof import by_framework, proof_of, worst_of
+from parity.records.records import Diagnosis, MatchedLayer, Migration, Proof
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
 
-BATCH_SIZE = 8  # inputs at a time
+FEW_INPUTS = 64 * 64 * 3  # numbers of one input above which sets have two of them
 
-IMPACT_FLOPS, IMPACT_INPUTS = 1e12, 200  # what the decision impact may cost, and the most inputs it takes
+
+@dataclass
+class Findings:
+    """What one comparison of a pair found.
+
+    Attributes:
+        decided: the verdict and what it rests on.
+        causes: of what differs.
+        matched: steps of both models that correspond.
+        stages: the same, for the record.
+        unmatched: by framework, what only one model has.
+        remarks: what does not change the verdict but should be known.
+        proofs: by level.
+        training: what differs in training only.
+    """
+
+    decided: PairVerdict
+    causes: list[Cause] = field(default_factory=list)
+    matched: list[tuple[RecordedStep, RecordedStep]] = field(default_factory=list)
+    stages: list[MatchedLayer] = field(default_factory=list)
+    unmatched: dict[str, list[str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    proofs: list[Proof] = field(default_factory=list)
+    training: list[str] = field(default_factory=list)
 
 
 def compare_pair(
-    pair: ModelPair,
+    pair: RecordedPair,
     *,
     apply_fixes: bool = False,
     training: bool = False,
     impact: bool = True,
     on_event: Callable[[str, Any], None] = lambda kind, event: None,
 ) -> Migration:
-    """Compare the two models of a pair: load, match, prove and diagnose them.
+    """Compare the two models of a pair.
 
     Args:
-        pair: not yet loaded.
-        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to prove again.
+        pair: not yet open.
+        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to compare again.
         training: whether to compare a pass in training mode and all gradients, too.
         impact: whether to count the inputs of which the two models predict different classes.
         on_event: is called with "stage" and a line that says what begins, and with "proof" and each Proof.
@@ -46,163 +84,241 @@ def compare_pair(
         The verdict, with the proofs, the matched layers, the causes of differences and the code that fixes them.
 
     Raises:
-        MatchError: nothing in the two models corresponds, or a map does not fit.
-        TargetError: a model cannot be built, traced or run.
+        TargetError: a model cannot be built or run.
+        MatchError: a map does not fit.
         WorkerError: a worker fails.
     """
+    with user_errors():
+        return _migration(pair, apply_fixes, training, impact, on_event)
+
+
+def _migration(
+    pair: RecordedPair, apply_fixes: bool, training: bool, impact: bool, on_event: Callable[[str, Any], None]
+) -> Migration:
     start = time.perf_counter()
     memory = _PeakMemory(pair)
-    on_event("stage", "building and tracing both models")
-    pair.load()
-    memory.update()
-    pair.match()
-    proofs, causes, suggested, by_hand = _prove_and_diagnose(pair, training, memory, on_event)
+    found = _compared(pair, training, memory, on_event)
+    suggested, by_hand = fix_code(pair, found.causes, found.matched)
+    applied = ""
     if apply_fixes and suggested:
         on_event("stage", "building the Paddle model again with the suggested changes")
-        pair.fix(suggested)
-        pair.match()
+        pair.fixes = [suggested]
         applied = suggested
-        proofs, causes, _, by_hand = _prove_and_diagnose(pair, training, memory, on_event)
-    else:
-        applied = ""
-    verdict = _verdict(pair, proofs, causes)
-    decision_impact = _impact(pair, on_event) if impact and verdict != "undecided" and pair.ends()[0] else None
+        found = _compared(pair, training, memory, on_event)
+        _, by_hand = fix_code(pair, found.causes, found.matched)
+    verdict = found.decided.verdict
+    measured = decision_impact(pair, on_event) if impact and verdict != "undecided" else None
     memory.update()
     return Migration(
         first=pair.specs[FIRST].target,
         second=pair.specs[SECOND].target,
-        input=list(pair.specs[FIRST].input.shape),
+        input=[size for one in pair.specs[FIRST].inputs for size in one.shape],
         inputs=pair.title,
-        verdict=verdict,
+        verdict=found.decided.verdict,
         fixed=bool(applied),
-        parameters={framework: graph.parameters for framework, graph in pair.graphs.items()},
-        proofs=proofs,
-        stages=_stages(pair),
-        unmatched={
-            framework: [f"{step.name}: {step}" for step in steps.values()]
-            for framework, steps in pair.unmatched().items()
+        parameters={
+            framework: sum(math.prod(fact["shape"]) for fact in model.arrays.values())
+            for framework, model in pair.opened.items()
         },
-        ambiguous=pair.matching.ambiguous,
-        causes=causes,
-        remarks=_remarks(pair),
-        training=training_differences(pair),
+        proofs=found.proofs,
+        stages=found.stages,
+        unmatched=found.unmatched,
+        ambiguous=[],
+        causes=[cause.diagnosis for cause in found.causes],
+        remarks=found.remarks,
+        training=found.training,
         fix=applied or suggested,
         by_hand=by_hand,
-        impact=decision_impact,
+        impact=measured,
         seconds=time.perf_counter() - start,
         peak_memory=memory.peak,
     )
 
 
-def _prove_and_diagnose(
-    pair: ModelPair, training: bool, memory: _PeakMemory, on_event: Callable[[str, Any], None]
-) -> tuple[list[Proof], list[Diagnosis], str, list[str]]:
-    """Proofs, causes, the code that fixes them, and the causes that it does not fix."""
-
-    def on_proof(proof: Proof) -> None:
-        memory.update()
-        on_event("proof", proof)
-
-    proofs = prove_pair(pair, training=training, on_event=on_proof)
-    if not all(proof.passed for proof in proofs):
-        on_event("stage", "looking for causes, layer by layer")
-    causes = diagnose_pair(pair, pair.inputs())
+def _compared(
+    pair: RecordedPair, training: bool, memory: _PeakMemory, on_event: Callable[[str, Any], None]
+) -> Findings:
+    """One comparison, from building the models to what differs and why."""
+    on_event("stage", "building both models, and putting them together by their values")
+    pair.open()
+    sets = designed_inputs(pair.specs[FIRST].inputs, pair.seed, pair.images, _count(pair))
+    pair.align(sets[0].arrays)
     memory.update()
-    return proofs, causes, *fix_code(pair, causes)
-
-
-def _verdict(pair: ModelPair, proofs: Sequence[Proof], causes: Sequence[Diagnosis]) -> Verdict:
-    if not causes and all(proof.passed for proof in proofs):
-        return "equal"
-    opaque = any(graph.opaque for graph in pair.graphs.values())
-    measured = any(math.isfinite(cause.before) for cause in causes)  # with the same weights on both sides
-    return "undecided" if opaque and not measured else "different"
-
-
-def _stages(pair: ModelPair) -> list[MatchedLayer]:
-    gaps = {gap.name: gap for gap in pair.comparison.gaps}
-    float32_gaps = {
-        framework: {gap.name: gap.gap for gap in comparison.gaps}
-        for framework, comparison in pair.float32_comparisons.items()
+    on_event("stage", f"both models on {len(sets)} sets of inputs")
+    found = Findings(decide(pair, sets, training=training))
+    memory.update()
+    started = time.perf_counter()
+    for proof in _proofs(pair, found.decided, sets):
+        found.proofs.append(replace(proof, seconds=time.perf_counter() - started))
+        on_event("proof", found.proofs[-1])
+        started = time.perf_counter()
+    witness = found.decided.witness
+    if witness is not None:
+        on_event("stage", "looking for causes, layer by layer")
+    further = _further_causes(pair, found.decided) if witness is not None else []
+    pair.use_weights(large=witness is not None and witness.inputs.large_weights)
+    walked = pair.walk_again((witness.inputs if witness else sets[0]).arrays, traced=True)
+    if witness is not None:
+        found.causes = explain(pair, walked, walked.partings) or [_of_outputs(pair, witness.gap.problem)]
+        stages = {cause.diagnosis.stage for cause in found.causes}
+        found.causes += [cause for cause in further if cause.diagnosis.stage not in stages]
+    pairs, ones, others = all_paired(pair)
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    found.matched = [(first.steps[one], second.steps[other]) for one, other in pairs]
+    found.stages = [_stage(pair, walked, one, other) for one, other in found.matched]
+    found.unmatched = {
+        FIRST: [f"{first.steps[one].name}: {first.steps[one]}" for one in ones],
+        SECOND: [f"{second.steps[other].name}: {second.steps[other]}" for other in others],
     }
-    layers = []
-    for match, first_step, second_step in pair.matched():
-        gap = gaps.get(first_step.name)
-        layers.append(
-            MatchedLayer(
-                first=first_step.name,
-                second=second_step.name,
-                kind=first_step.kind,
-                reason=match.reason,
-                gap=_finite_or_none(gap.gap) if gap else None,
-                limit=gap.limit if gap else None,
-                float32={
-                    framework: _finite_or_none(own_gaps[first_step.name])
-                    for framework, own_gaps in float32_gaps.items()
-                    if first_step.name in own_gaps
-                },
-            )
+    pair.use_weights(large=False)
+    found.remarks = _remarks(pair, found)
+    alone = [(FIRST, first.steps[number]) for number in ones] + [(SECOND, second.steps[number]) for number in others]
+    found.training = _training_differences(found.matched, alone)
+    if found.decided.training is not None and not found.decided.training.passed and not found.causes:
+        found.causes = [_of_training(found)]
+    memory.update()
+    return found
+
+
+def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
+    """What other inputs than the witness's show: padding and special ids, large weights."""
+    causes: dict[str, Cause] = {}
+    for one in decided.outcomes:
+        if one.equal or not one.inputs.typical or one is decided.witness or not one.inputs.apart:
+            continue
+        pair.use_weights(large=one.inputs.large_weights)
+        walked = pair.walk_again(one.inputs.arrays, traced=True)
+        for cause in explain(pair, walked, walked.partings):
+            causes.setdefault(cause.diagnosis.stage, cause)
+    return list(causes.values())
+
+
+def _count(pair: RecordedPair) -> int:
+    return 4 if sum(math.prod(one.shape) for one in pair.specs[FIRST].inputs) <= FEW_INPUTS else 2
+
+
+def _proofs(pair: RecordedPair, decided: PairVerdict, sets: Sequence[InputSet]) -> list[Proof]:
+    """Levels 1, 2 and 3, and where a pass in training mode was compared 4 and 5."""
+    alignment = pair.alignment
+    arrays = pair.opened[SECOND].arrays
+    moved = {"arrays": len(alignment.pieces), "elements": sum(math.prod(arrays[n]["shape"]) for n in alignment.pieces)}
+    alone = [
+        f"{name!r} of {FRAMEWORKS[framework].title} has no counterpart"
+        for side, framework in enumerate((FIRST, SECOND))
+        for name in alignment.alone[side]
+    ]
+    proofs = [_proof(pair, 1, moved if alignment.pieces else {}, alone)]
+    typical = [one for one in decided.outcomes if one.inputs.typical]
+    worst = max(typical, key=lambda one: (not one.equal, one.gap.gap), default=None)
+    problems = [
+        f"{one.inputs.name}: {one.gap.problem or f'outputs differ by {one.gap.gap:.1e}'}"
+        for one in typical
+        if not one.equal
+    ]
+    counts = {"sets of inputs": len(typical), "elements": sum(one.gap.elements for one in typical)}
+    gap = worst.gap if worst else None
+    exact = pair.precision == "float64"
+    proof = _proof(pair, 2 if exact else 3, counts, problems + decided.missing)
+    if gap is not None:
+        limit = max(gap.limit, gap.gap) if worst is not None and worst.equal else gap.limit
+        proof = replace(proof, gap=_finite_or_none(gap.gap), limit=limit, worst=gap.path or "output")
+    proofs.append(proof)
+    if exact and (own := float32_outputs(pair, sets[0].arrays)):
+        worst_own = worst_of(own.values())
+        counts, problems = compared_counts(own), labelled(own)
+        proofs.append(proof_of(pair.name, pair.title, 3, counts, problems, worst_own, frameworks=by_framework(own)))
+    if decided.training is not None:
+        parts = [part for part in (decided.training.outputs, decided.training.statistics) if part is not None]
+        counts = {"outputs": len(parts[0].gaps), "elements": sum(part.elements for part in parts)}
+        problems = [line for part in parts for line in part.explain()]
+        proofs.append(proof_of(pair.name, pair.title, 4, counts, problems, worst_of(parts)))
+        if (gradients := decided.training.gradients) is not None:
+            counts = {"gradients": len(gradients.gaps), "elements": gradients.elements}
+            problems = [*gradients.explain(), *decided.training.problems]
+            proofs.append(proof_of(pair.name, pair.title, 5, counts, problems, gradients))
+    return proofs
+
+
+def _proof(pair: RecordedPair, level: int, counts: dict[str, int], problems: Sequence[str]) -> Proof:
+    return proof_of(pair.name, pair.title, level, counts, problems)
+
+
+def _of_outputs(pair: RecordedPair, problem: str) -> Cause:
+    """The cause of outputs that differ in shape or number alone."""
+    graph = pair.graphs[FIRST]
+    names = [graph.path_of(graph.producer[number]) for _, number in graph.outputs if number in graph.producer]
+    stage = next((name for name in reversed(names) if name), "output")
+    text = f"the models' outputs: {problem or 'the numbers differ'}"
+    return Cause(Diagnosis(SECOND, stage, "", text, math.inf, math.inf, change=text))
+
+
+def _of_training(found: Findings) -> Cause:
+    """The cause of a difference that shows in training mode only."""
+    compared = found.decided.training
+    assert compared is not None
+    parts = [compared.outputs, compared.statistics, compared.gradients]
+    gap = next((part.worst for part in parts if part is not None and not part.passed and part.worst), None)
+    text = "in training mode only: " + ("; ".join(found.training) or "the outputs, statistics or gradients differ")
+    size = gap.gap if gap is not None else math.inf
+    return Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))
+
+
+def _stage(pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep) -> MatchedLayer:
+    """One matched step, and how far apart its outputs are on the same inputs."""
+    parted = next((one.gap for one in walked.partings if one.second == second.output), None)
+    gap = parted if parted is not None else _gap(pair, first.output, second.output)
+    why = "the same arrays" if first.shapes and second.shapes else "of one kind, in the same order"
+    finite = _finite_or_none(gap) if gap is not None else None
+    return MatchedLayer(
+        first.name, second.name, first.kind, why, finite, FLOAT64_LIMIT if finite is not None else None, {}
+    )
+
+
+def _gap(pair: RecordedPair, first: int, second: int) -> float | None:
+    if first < 0 or second < 0:
+        return None
+    one = pair.workers[FIRST].read_values(pair.name, [first])[str(first)]
+    other = pair.workers[SECOND].read_values(pair.name, [second])[str(second)].astype(np.float64)
+    made = closest(one, other)
+    return relative_gap(made, other) if made is not None and made.shape == other.shape and made.any() else None
+
+
+def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
+    remarks = [*found.decided.remarks]
+    for one in found.decided.outcomes:
+        if not one.equal and not one.inputs.typical:
+            size = one.gap.problem or f"the outputs differ by {one.gap.gap:.1e}"
+            remarks.append(f"on inputs of the kind {one.inputs.name!r} {size}: matters if your model gets such inputs")
+    if pair.alignment.kept:
+        remarks.append(
+            f"arrays of the Paddle model that are not trained keep the numbers that they were built with, which the "
+            f"TensorFlow model has in its code: {few(pair.alignment.kept)}"
         )
-    return layers
-
-
-def _remarks(pair: ModelPair) -> list[str]:
-    """What does not change the verdict: an end that only one model has, arrays set to neutral values, unused arrays."""
-    _, notes = pair.ends()
-    remarks = [f"{note}: the models are compared before it" for note in notes]
-    if pair.dtype == "float32":
-        remarks.append("compared in float32 only: what differs by less than rounding goes unseen")
-    neutral: dict[tuple[str, str], list[str]] = {}
-    as_dense = []
-    for match, *steps in pair.matched():
-        for framework, step, kinds in zip((FIRST, SECOND), steps, match.neutral, strict=True):
-            if kinds:
-                neutral.setdefault((framework, " and ".join(kinds)), []).append(step.name)
-        first_step, second_step = steps
-        if match.as_dense and first_step.kind != second_step.kind:
-            as_dense.append(f"{first_step.name} / {second_step.name}")
-    if as_dense:
-        remarks.append(f"a 1x1 convolution of a 1x1 map is compared as a fully connected layer: {few(as_dense)}")
-    for (framework, what), names in neutral.items():
-        title = FRAMEWORKS[framework].title
-        remarks.append(f"{what} in {title} only, compared as if it did nothing: {few(names)}")
-    for framework, unmatched in pair.unmatched().items():
-        graph, title = pair.graphs[framework], FRAMEWORKS[framework].title
-        silent = [step.name for step in unmatched.values() if step.what.identity_in_inference]
-        if silent:
-            remarks.append(f"in {title} only, without effect in inference: {few(silent)}")
-        if graph.stray:
-            remarks.append(f"arrays of the {title} model that no matched layer uses: {few(graph.stray)}")
-        if graph.opaque:
-            remarks.append(
-                f"arrays of the {title} model in layers that the suite cannot look into, not transferred: "
-                f"{few(graph.opaque)}. Write these layers with the usual ones, or compare what lies before and after"
-            )
+    if found.decided.verdict != "different":
+        for first, second in found.matched:
+            for key, a, b in changes_of(first, second):
+                label = first.what.label(key) if key != "kind" else "layer"
+                change = f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
+                remarks.append(f"{first.name} / {second.name}: {change}; the designed inputs do not show it")
     return remarks
 
 
-def _impact(pair: ModelPair, on_event: Callable[[str, Any], None]) -> Impact:
-    """For how many inputs the largest output is another, with the TensorFlow model's own weights in both models."""
-    count = int(min(IMPACT_INPUTS, max(8, IMPACT_FLOPS // max(pair.flops, 1))))
-    if pair.dataset is not None and pair.images:
-        count = min(count, len(pair.dataset.test_images))
-    on_event("stage", f"classes of {count} inputs with the TensorFlow model's own weights, in float32")
-    inputs = pair.inputs(count)
-    pair.keep_state(pair.own_state(FIRST))
-    end, _ = pair.ends()
-    outputs = pair.end_outputs("float32", end, inputs, BATCH_SIZE)
-    first_outputs, second_outputs = (outputs[framework].reshape(count, -1) for framework in (FIRST, SECOND))
-    changed = np.flatnonzero(first_outputs.argmax(axis=1) != second_outputs.argmax(axis=1))
-    scale = float(np.abs(first_outputs).max()) or 1.0
-    top = np.sort(first_outputs, axis=1)[:, -2:] if first_outputs.shape[1] > 1 else np.zeros((count, 2))
-    margins = (top[:, 1] - top[:, 0]) / scale
-    return Impact(
-        inputs=count,
-        title=pair.title,
-        changed=len(changed),
-        largest_gap=_finite_or_none(relative_gap(first_outputs, second_outputs)),
-        margins=[float(margins[index]) for index in changed],
-    )
+def _training_differences(
+    matched: Sequence[tuple[RecordedStep, RecordedStep]], alone: Sequence[tuple[str, RecordedStep]]
+) -> list[str]:
+    """What differs in training only, one line each: dropout and the momentum of batch norms."""
+    lines: dict[str, list[str]] = {}
+    for first, second in matched:
+        for number in first.what.training_only if first.kind == second.kind else ():
+            one, other = getattr(first.what, number), getattr(second.what, number)
+            same = math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else one == other
+            if not same:
+                text = f"{first.what.label(number)}: TensorFlow has {one}, Paddle {other}"
+                lines.setdefault(text, []).append(first.name)
+    for framework, step in alone:
+        if step.what.identity_in_inference and step.numbers.get("rate"):
+            lines.setdefault(f"{step} exists in {FRAMEWORKS[framework].title} only", []).append(step.name)
+    return [f"{text} ({few(names)})" for text, names in lines.items()]
 
 
 def _finite_or_none(value: float) -> float | None:
@@ -212,7 +328,7 @@ def _finite_or_none(value: float) -> float | None:
 class _PeakMemory:
     """Peak memory in bytes of this process and both workers together, by each one's high-water mark."""
 
-    def __init__(self, pair: ModelPair) -> None:
+    def __init__(self, pair: RecordedPair) -> None:
         self.pair = pair
         self.peak = 0
 

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,17 @@ class InputSet:
         name: of the set, such as "padding at the end".
         arrays: by `input_keys`, [n, *shape] with the same n: float32, int64 or bool.
         why: what differs between models that these inputs show.
+        typical: whether models are made for such inputs; a difference on others alone is a remark.
+        large_weights: whether the models have large weights meanwhile, see `enlarged`.
+        apart: whether causes are looked for on these inputs, even where others have shown some.
     """
 
     name: str
     arrays: Arrays
     why: str
+    typical: bool = True
+    large_weights: bool = False
+    apart: bool = False
 
     @property
     def count(self) -> int:
@@ -53,14 +59,15 @@ def drawn_input(spec: InputSpec, count: int, draw: np.random.Generator, images: 
         images: uint8 [m, size, size, 3], m at least `count`, for inputs that can be images.
 
     Returns:
-        [count, *shape]: int64 below the spec's limit, of lengths from 1 on; of bool True for nine of ten; float32 in
+        [count, *shape]: int64 from 1 to below the spec's limit; of bool True for nine of ten; float32 in
         -2..2, images cropped or enlarged to the input's size.
     """
     shape = (count, *spec.shape)
     if spec.dtype == "bool":
         return draw.random(shape) < 0.9
     if spec.whole:
-        return draw.integers(1 if spec.is_length and spec.limit > 1 else 0, spec.limit, shape)
+        # 0 is padding to many models, see `designed_inputs`
+        return draw.integers(1 if spec.limit > 1 else 0, spec.limit, shape)
     if images is None or not spec.takes_images:
         return draw.uniform(-2, 2, shape).astype(np.float32)
     height, width, channels = spec.shape
@@ -92,7 +99,7 @@ def designed_inputs(
     Example:
         >>> [one.name for one in designed_inputs([InputSpec([8], tokens=100)], seed=0)][:3]
         ['drawn', 'one input', 'three inputs']
-        >>> (designed_inputs([InputSpec([4], tokens=9)], seed=0)[4].arrays["0"][1:] > 0).tolist()
+        >>> (designed_inputs([InputSpec([4], tokens=9)], seed=0)[5].arrays["0"][1:] > 0).tolist()
         [[True, True, False, False], [True, True, False, False], [True, False, False, False]]
     """
     design = _Design(specs, seed, images)
@@ -102,15 +109,17 @@ def designed_inputs(
         design.drawn("three inputs", 3, "a batch of another, odd size: shapes that were fixed when a model was built"),
     ]
     if any(design.is_ids(one) for one in specs):
-        sets.append(design.special())
+        sets += [design.special([1, -1], "special ids"), design.special([0], "ids of 0 inside", typical=False)]
     if design.steps:
         half = max(1, design.steps // 2)
         lengths = [design.steps, half, min(2, design.steps), 1]
         sets += [
             design.padded("padding at the end", lengths, "masks, `padding_idx`, means over what is real, last states"),
-            design.padded("padding at the start", lengths, "masks that are taken for lengths", front=True),
+            design.padded(
+                "padding at the start", lengths, "masks that are taken for lengths", front=True, typical=False
+            ),
             design.padded("full and single", [design.steps, 1], "no padding at all beside one element that is real"),
-            design.padded("all padding", [design.steps, 0], "what is made of a sequence in which nothing is real"),
+            design.padded("all padding", [design.steps, 0], "what is made of a sequence of nothing", typical=False),
         ]
     if any(design.is_mask(one) for one in specs):
         sets.append(design.with_holes())
@@ -124,7 +133,8 @@ def designed_inputs(
             design.changed("large", 2, lambda x: x * np.float32(LARGE), "clips and saturations of activations"),
             design.changed("small", 1, lambda x: x * np.float32(SMALL), "epsilons; what happens close to zero"),
         ]
-    return sets
+    reached = design.drawn("large weights", count, "clips and saturations that no inputs reach: others come before")
+    return [*sets, replace(reached, large_weights=True, apart=True)]
 
 
 class _Design:
@@ -173,7 +183,9 @@ class _Design:
     def changed(self, name: str, count: int, change: Callable[[np.ndarray], np.ndarray], why: str) -> InputSet:
         return self.made(name, why, count, lambda spec, x: change(x) if self.is_float(spec) else x)
 
-    def padded(self, name: str, lengths: Sequence[int], why: str, *, front: bool = False) -> InputSet:
+    def padded(
+        self, name: str, lengths: Sequence[int], why: str, *, front: bool = False, typical: bool = True
+    ) -> InputSet:
         """Sequences of these lengths: ids from 1 on and vectors, filled up with 0."""
 
         def make(spec: InputSpec, drawn: np.ndarray) -> np.ndarray:
@@ -186,24 +198,24 @@ class _Design:
             real = _real(lengths, spec.shape[0], front=front)
             return np.where(real.reshape(*real.shape, *[1] * (drawn.ndim - 2)), drawn, drawn.dtype.type(0))
 
-        return self.made(name, why, len(lengths), make)
+        return replace(self.made(name, why, len(lengths), make), typical=typical, apart=True)
 
-    def special(self) -> InputSet:
-        """Ids with 0, 1 and the last one among the drawn ones, at the ends and inside."""
+    def special(self, special: Sequence[int], name: str, *, typical: bool = True) -> InputSet:
+        """These ids among the drawn ones, at the ends and inside; -1 is the last one."""
 
         def make(spec: InputSpec, drawn: np.ndarray) -> np.ndarray:
             if not self.is_ids(spec):
                 return drawn
             rows = drawn.reshape(len(drawn), -1)
-            ids = [id_ for id_ in dict.fromkeys((0, 1, spec.limit - 1)) if id_ < spec.limit]
+            ids = list(dict.fromkeys(id_ % spec.limit for id_ in special))
             size = rows.shape[1]
             for row in range(len(rows)):
                 for index, id_ in enumerate(ids):
                     rows[row, (row + index * max(1, size // len(ids))) % size] = id_
             return drawn
 
-        why = "ids that embeddings, masks and tables treat apart: 0, 1 and the last"
-        return self.made("special ids", why, ROWS, make)
+        made = self.made(name, "ids that embeddings, masks and tables treat apart", ROWS, make)
+        return replace(made, typical=typical, apart=True)
 
     def with_holes(self) -> InputSet:
         """Masks that no length says, with something real in every row."""
@@ -215,7 +227,8 @@ class _Design:
             real[np.arange(len(real)), self.draw.integers(0, real.shape[1], len(real))] = True
             return real.astype(drawn.dtype)
 
-        return self.made("masks with holes", "masks that are taken for lengths, and their sense", ROWS, make)
+        made = self.made("masks with holes", "masks that are taken for lengths, and their sense", ROWS, make)
+        return replace(made, apart=True)
 
     def equal_tokens(self) -> InputSet:
         def make(spec: InputSpec, drawn: np.ndarray) -> np.ndarray:

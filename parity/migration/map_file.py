@@ -6,8 +6,8 @@ import json
 import tomllib
 from pathlib import Path
 
-from parity.migration.matching import MatchError, Matching
-from parity.migration.pair import ModelPair
+from parity.migration.matching import MatchError
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.printable import printable
 from parity.system import write_atomically
@@ -45,32 +45,31 @@ def read_map(path: Path) -> dict[str, str]:
     return layers
 
 
-def write_map(path: Path, pair: ModelPair, matching: Matching) -> None:
-    """Write a map file of the matched layers with arrays; ambiguous and unmatched layers follow as comments.
+def write_map(path: Path, pair: RecordedPair) -> None:
+    """Write a map file of the layers with arrays that correspond; arrays of one model only follow as comments.
 
     Args:
         path: the file to write.
-        pair: whose layers were matched.
-        matching: what `pair.match` returned.
+        pair: aligned.
 
     Raises:
         OSError: the file cannot be written.
     """
-    first_steps, second_steps = pair.graphs[FIRST].steps, pair.graphs[SECOND].steps
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     lines = [
         f"# {_one_line(pair.specs[FIRST].target)}",
         f"# {_one_line(pair.specs[SECOND].target)}",
-        "# `parity compare ... --map` takes these as given and matches the rest by itself.",
+        "# `parity compare ... --map` takes these as given and finds the rest by itself.",
         "",
         "[layers]",
     ]
-    for match in matching.matches:
-        first, second = first_steps[match.first], second_steps[match.second]
-        if first.shapes:
-            lines.append(f"{_quoted(first.name)} = {_quoted(second.name)}  # {_one_line(match.reason)}")
-    comments = [f"ambiguous: {line}" for line in matching.ambiguous]
-    comments += [f"TensorFlow only: {first_steps[index].name}: {first_steps[index]}" for index in matching.only_first]
-    comments += [f"Paddle only: {second_steps[index].name}: {second_steps[index]}" for index in matching.only_second]
+    for unit_pair in pair.alignment.pairs:
+        if len(unit_pair.first) == 1 and first.units[unit_pair.first[0]].path and second.units[unit_pair.second].path:
+            why = "their values agree" if unit_pair.certified else "by shapes and order; their values differ"
+            names = first.units[unit_pair.first[0]].path, second.units[unit_pair.second].path
+            lines.append(f"{_quoted(names[0])} = {_quoted(names[1])}  # {why}")
+    comments = [f"TensorFlow only: {name}" for name in pair.alignment.alone[0]]
+    comments += [f"Paddle only: {name}" for name in pair.alignment.alone[1]]
     lines += ["", *(f"# {_one_line(comment)}" for comment in comments)]
     write_atomically(path, "\n".join(lines).rstrip("\n") + "\n")
 

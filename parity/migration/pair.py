@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
-from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import Adoption, ModelSpec
 from parity.data.dataset import Dataset
 from parity.data.proof_inputs import affordable
@@ -19,12 +17,12 @@ from parity.kinds.graph import Graph, Step
 from parity.migration.inputs import drawn_input
 from parity.migration.matching import Match, Matching, match
 from parity.migration.specs import FIRST, SECOND
+from parity.migration.user_errors import user_errors
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
 from parity.numerics.tolerance import Roundings
 from parity.weights.initializers import proof_state
 from parity.weights.state import Entry, State
-from parity.workers.errors import WorkerError, WorkersError, without_frames
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 from parity.workers.worker import Worker
@@ -271,7 +269,7 @@ class ModelPair:
             TargetError: the user's model is at fault; the message names it.
             WorkerError: a worker fails.
         """
-        with _user_errors():
+        with user_errors():
             return self.workers.map(job)
 
     def run_on(self, framework: str, job: Callable[[Worker], Result]) -> Result:
@@ -288,7 +286,7 @@ class ModelPair:
             TargetError: the user's model is at fault; the message names it.
             WorkerError: the worker fails.
         """
-        with _user_errors():
+        with user_errors():
             return job(self.workers[framework])
 
     def steps(self, name: str) -> tuple[Step, Step]:
@@ -329,31 +327,6 @@ class ModelPair:
         if partners.get(end_indices[FIRST]) != end_indices[SECOND]:
             return "", notes
         return self.graphs[FIRST].steps[end_indices[FIRST]].name, notes
-
-
-@contextmanager
-def _user_errors() -> Iterator[None]:
-    """Turn errors of a user's model into one TargetError without the worker's traceback."""
-    try:
-        yield
-    except WorkersError as error:
-        if any(_user_message(worker_error) for worker_error in error.errors):
-            raise TargetError(
-                "\n".join(_user_message(worker_error) or str(worker_error) for worker_error in error.errors)
-            ) from None
-        raise
-    except WorkerError as error:
-        if words := _user_message(error):
-            raise TargetError(words) from None
-        raise
-
-
-def _user_message(error: WorkerError) -> str:
-    """The message of an error that concerns the user's model; empty for any other error."""
-    kind, _, words = error.detail.partition(": ")
-    if error.cause != "raised" or kind not in ("TargetError", "PrecisionError", "WeightsError", "StateError"):
-        return ""
-    return without_frames(words)
 
 
 def _may_end(step: Step) -> bool:

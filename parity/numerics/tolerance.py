@@ -180,6 +180,7 @@ class Roundings:
 
     seed: Sequence[int]
     size: float = FLOAT32_ROUNDING  # of one, relative to the number
+    sums: bool = True  # whether a sum is rounded after every addition; half precision is added up in float32
 
     def of(self, name: str, array: np.ndarray, *index: int) -> np.ndarray:
         """The array, moved, as float64.
@@ -193,7 +194,8 @@ class Roundings:
             float64, of the same shape; the same in every call and in both workers.
         """
         draw = np.random.default_rng([*self.seed, *index])
-        return perturb({name: array.astype("float64")}, draw, self.size)[name]
+        key = name if self.sums else ""
+        return perturb({key: array.astype("float64")}, draw, self.size)[key]
 
 
 def sum_roundings(terms: int) -> float:

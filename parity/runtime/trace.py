@@ -44,18 +44,18 @@ class Trace(ABC):
 
     readers: ClassVar[Readers]
 
-    def __init__(self, model: Any, x: Any, **options: Any) -> None:
-        """Run the model on the tensor x; `options` are those of its call."""
+    def __init__(self, model: Any, inputs: Sequence[Any], run: Callable[[], Any]) -> None:
+        """Run the model on the tensors `inputs`; `run` calls it."""
         self.steps: list[Any] = []  # of the framework's `TracedStep`
         self._top = model
         self._paths = self._named_layers()
-        self._made = {id(x): INPUT}  # by tensor: the step that made it
+        self._made = {id(x): INPUT for x in inputs}  # by tensor: the step that made it
         self._parts: dict[int, int] = {}  # by tensor: which of its step's results it is, where not the first
-        self._alive: list[Any] = [x]  # keeps every tensor, so that no id is given twice
+        self._alive: list[Any] = list(inputs)  # keeps every tensor, so that no id is given twice
         self._inside: list[str] = []  # the layers that are running, by path
         self._quiet = 0  # above 0 inside a known layer, whose own functions are not recorded
         with self._recording():
-            self.result = model(x, **options)
+            self.result = run()
         self.steps = composed(merged(self.steps, self._sides))
 
     @abstractmethod

@@ -38,7 +38,7 @@ def training_state(entries: Sequence[Entry], scheme: str, seed: int) -> State:
     state: State = {}
     for entry in entries:
         layer, _, kind = entry.name.rpartition("/")
-        draw = _generator(seed, entry.name)
+        draw = generator(seed, entry.name)
         if kind in ("gamma", "variance"):
             values = np.ones(entry.shape)
         elif kind == "bias" and scheme == "torch":
@@ -74,7 +74,7 @@ def proof_state(entries: Sequence[Entry], seed: int) -> State:
     state: State = {}
     last = {block: name for name in (entry.name for entry in entries) for block in _BRANCH.findall(name)}
     for entry in entries:
-        draw = _generator(seed, entry.name)
+        draw = generator(seed, entry.name)
         match entry.name.rpartition("/")[2]:
             case "kernel":
                 values = draw.normal(size=entry.shape) * math.sqrt(2 / _fans(entry.shape)[0])
@@ -94,7 +94,7 @@ def _fans(shape: Sequence[int]) -> tuple[int, int]:
     return field * shape[-2], field * shape[-1]
 
 
-def _generator(seed: int, name: str) -> np.random.Generator:
+def generator(seed: int, name: str) -> np.random.Generator:
     """A generator of its own for every array, so that a state does not depend on the order of its entries."""
     key = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:16], "little")
     return np.random.Generator(np.random.Philox(key=key))

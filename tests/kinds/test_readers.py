@@ -38,7 +38,8 @@ class Model(nn.Layer):
         return eval(expression, globals() | known | {"x": x, "xs": [x, *xs[1:]], "arrays": given})
 
 def traced(x):
-    return Trace(Model(), x, Order())
+    model = Model()
+    return Trace(model, [x], lambda: model(x), Order())
 """,
     "tensorflow": """
 from tf_impl.user_models.tracing import Trace
@@ -48,7 +49,8 @@ class Model(keras.Model):
         return eval(expression, globals() | known | {"x": x, "xs": [x, *xs[1:]], "arrays": given})
 
 def traced(x):
-    return Trace(Model(), x, training=False)
+    model = Model()
+    return Trace(model, [x], lambda: model(x, training=False))
 """,
 }
 

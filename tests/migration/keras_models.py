@@ -16,6 +16,7 @@ def small(epsilon: float = 1e-5, activation: str = "relu", bias: bool = True, cl
     x = layers.MaxPooling2D(2, name="pool")(x)
     x = layers.Flatten(name="rows")(x)
     x = layers.Dense(12, activation="relu", name="hidden")(x)
+    x = layers.Dropout(0.4, name="drop")(x)
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x))
 
 

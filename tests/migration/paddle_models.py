@@ -291,12 +291,12 @@ class Sentences(nn.Layer):
         super().__init__()
         self.words = nn.Embedding(50, 8)
         self.narrow, self.wide = nn.Conv1D(8, 6, 3), nn.Conv1D(8, 6, 5)
-        self.logits = nn.Linear(12, 3)
+        self.drop, self.logits = nn.Dropout(0.5), nn.Linear(12, 3)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         x = paddle.transpose(self.words(x), [0, 2, 1])
         narrow = F.adaptive_max_pool1d(F.relu(self.narrow(x)), 1).squeeze(2)
-        return self.logits(paddle.concat([narrow, F.relu(self.wide(x)).mean(2)], axis=1))
+        return self.logits(self.drop(paddle.concat([narrow, F.relu(self.wide(x)).mean(2)], axis=1)))
 
 
 def sentences() -> nn.Layer:
@@ -369,7 +369,7 @@ class Transformer(nn.Layer):
     def __init__(self) -> None:
         super().__init__()
         self.patches, self.logits = nn.Conv2D(3, 12, 4, stride=4), nn.Linear(12, 4)
-        self.block = nn.TransformerEncoderLayer(12, 3, 24, dropout=0.1, activation="gelu", normalize_before=True)
+        self.block = nn.TransformerEncoderLayer(12, 3, 24, dropout=0.0, activation="gelu", normalize_before=True)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         x = self.patches(x).flatten(2).transpose([0, 2, 1])

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from parity.data import registry
-from parity.data.dataset import Dataset
 from parity.workers.interpreter import shared_threads
 from parity.workers.pool import Workers
 from tests.migration.verdicts import Outcome, compare_words
@@ -132,11 +130,6 @@ def case_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 
 
 @pytest.fixture(scope="module")
-def images() -> Dataset:
-    return registry.load("generated").limited(300)
-
-
-@pytest.fixture(scope="module")
 def rows() -> Iterator[dict[int, str]]:
     """Lines of the table by number, written when all are there."""
     lines: dict[int, str] = {}
@@ -164,9 +157,7 @@ def row(case: Case, outcome: Outcome) -> str:
 
 
 @pytest.mark.parametrize("case", read_cases(), ids=str)
-def test_the_verdict_is_the_expected_one(
-    case_workers: Workers, images: Dataset, rows: dict[int, str], case: Case
-) -> None:
-    outcome = compare_words(case_workers, images, case.words)
+def test_the_verdict_is_the_expected_one(case_workers: Workers, rows: dict[int, str], case: Case) -> None:
+    outcome = compare_words(case_workers, case.words)
     rows[case.number] = row(case, outcome)
     assert outcome.verdict == case.verdict, outcome

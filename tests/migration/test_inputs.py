@@ -61,9 +61,11 @@ def test_inputs_are_the_same_for_one_seed_and_others_for_another() -> None:
 
 def test_tokens_have_all_special_ids_and_padding_at_either_end() -> None:
     sets = sets_of(IDS)
-    special = sets["special ids"].arrays["ids"]
-    assert all({0, 1, 99} <= set(row) for row in special.tolist())
-    assert len({tuple(row) for row in (special == 0).tolist()}) == len(special)  # each time elsewhere
+    special, inside = (sets[name].arrays["ids"] for name in ("special ids", "ids of 0 inside"))
+    assert all({1, 99} <= set(row) and 0 not in row for row in special.tolist())
+    assert all(0 in row for row in inside.tolist())
+    assert len({tuple(row) for row in (inside == 0).tolist()}) == len(inside)  # each time elsewhere
+    assert not sets["ids of 0 inside"].typical
     ends = {name: (sets[f"padding at the {name}"].arrays["ids"] != 0) for name in ("end", "start")}
     assert [row.sum() for row in ends["end"]] == [row.sum() for row in ends["start"]] == [8, 4, 2, 1]
     assert all(row[: row.sum()].all() for row in ends["end"])

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from parity.catalogue.targets import TargetError
-from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
+from parity.migration.inputs import InputSet, designed_inputs
 from parity.migration.matching import MatchError
-from parity.migration.pair import ModelPair
-from parity.migration.specs import DTYPES, model_specs
+from parity.migration.recorded_pair import RecordedPair
+from parity.migration.specs import DTYPES, FIRST, input_specs, model_specs
 from parity.workers.pool import Workers
+
+SEED = 0  # of weights and inputs
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,11 @@ class Outcome:
     seconds: float = 0.0
 
 
-def compare_words(workers: Workers, dataset: Dataset | None, words: Sequence[str]) -> Outcome:
+def compare_words(workers: Workers, words: Sequence[str]) -> Outcome:
     """Compare a pair as the command would.
 
     Args:
         workers: that may have compared other pairs before.
-        dataset: for models that take images.
         words: what stands behind `parity compare`: two targets and options.
 
     Returns:
@@ -48,7 +49,7 @@ def compare_words(workers: Workers, dataset: Dataset | None, words: Sequence[str
     """
     start = time.perf_counter()
     try:
-        outcome = _compare(workers, dataset, words)
+        outcome = _compare(workers, words)
     except (TargetError, MatchError, ValueError) as error:
         outcome = Outcome("refused", causes=(_first_line(error),))
     except Exception as error:  # a row of a table, and no end of the table
@@ -56,21 +57,31 @@ def compare_words(workers: Workers, dataset: Dataset | None, words: Sequence[str
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
-def _compare(workers: Workers, dataset: Dataset | None, words: Sequence[str]) -> Outcome:
+def _compare(workers: Workers, words: Sequence[str]) -> Outcome:
     """Raises what the comparison raises."""
     options = _parser().parse_args(list(words))
-    if len(options.input) != 1 or not options.input[0].replace(",", "").isdigit():
-        raise ValueError(f"expected one input and its shape, found {', '.join(options.input)}")
-    shape = [int(size) for size in options.input[0].split(",")]
-    specs = model_specs(options.tensorflow, options.paddle, shape, tokens=options.tokens, dtype=options.dtype)
-    images = dataset if all(spec.takes_images for spec in specs.values()) else None
-    migration = compare_pair(
-        ModelPair(workers, specs, images), apply_fixes=options.apply_fixes, training=options.training
+    inputs = input_specs(options.input, options.tokens)
+    pair = RecordedPair(
+        workers, model_specs(options.tensorflow, options.paddle, inputs, dtype=options.dtype), seed=SEED
     )
+    try:
+        migration = compare_pair(pair, apply_fixes=options.apply_fixes, training=options.training, impact=False)
+    finally:
+        pair.forget()
+    if migration.verdict == "undecided":
+        return Outcome("undecided", causes=tuple(line for proof in migration.proofs for line in proof.problems))
     mended = migration.fixed and migration.equal  # the models as they are on disk are not
     layers = tuple(dict.fromkeys(cause.stage for cause in migration.causes))
     causes = tuple(dict.fromkeys(f"{cause.trap or 'no known trap'}: {cause.text}" for cause in migration.causes))
     return Outcome("different" if mended else migration.verdict, layers, causes, tuple(migration.training))
+
+
+def put_together(pair: RecordedPair) -> list[InputSet]:
+    """Open both models and align them on the first set of inputs; all sets that are designed for them."""
+    sets = designed_inputs(pair.specs[FIRST].inputs, SEED)
+    pair.open()
+    pair.align(sets[0].arrays)
+    return sets
 
 
 def _parser() -> argparse.ArgumentParser:

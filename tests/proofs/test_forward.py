@@ -84,7 +84,7 @@ _views = Layout.views
 def views(self, stored, canonical):  # lenet5: height and width of every 5x5 kernel swapped, both ways
     if stored.shape[2:] != (5, 5):
         return _views(self, stored, canonical)
-    return stored.transpose(3, 2, 1, 0), canonical
+    return [(stored.transpose(3, 2, 1, 0), canonical)]
 Layout.views = views
 """
 

@@ -29,11 +29,11 @@ DO_NOT_COUNT = {
     "parity": "error_causes kinds printable records system termination workers",  # carry and keep what others compute
     "parity.catalogue": "counting designs entries networks resnets targets titles traps user_models versions",  # values
     "parity.data": "dataset",  # by its digest
-    "parity.numerics": "comparison geometry losses tolerance",  # for proofs and users' models, as what follows
-    "parity.runtime": "fault_session hosted_model model_host optimizer_alone precision probes targets timing "
-    "trace traced_steps trainer_faults user_models",
+    "parity.numerics": "comparison geometry losses signature tolerance",  # of proofs and users' models
+    "parity.runtime": "calling fault_session hosted_model model_host noise optimizer_alone precision probes "
+    "recorded_model recorded_models recording targets timing trace traced_steps trainer_faults user_models",
     "parity.training": "checkpoint code_digest fingerprint",  # keep what was computed
-    "parity.weights": "files pdparams",
+    "parity.weights": "files parts pdparams random_arrays",
 }
 
 

@@ -15,6 +15,8 @@ import pytest
 from parity.catalogue.recipes import Optimizer, TrainerSettings
 from parity.catalogue.user_models import Adoption, InputSpec, ModelSpec
 from parity.numerics.tolerance import Roundings
+from parity.weights.parts import Part, Piece, Term
+from parity.weights.random_arrays import Law
 from parity.workers.client import Client
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
@@ -44,14 +46,18 @@ VALUES: dict[str, Any] = {
     "end": 3,
     "expected": {"kind": "dropout", "numbers": {"rate": 0.25}},
     "fault": "other epsilon",
+    "fixes": ["def fix(model): ..."],
     "kind": "dense",
+    "laws": {"w": Law("w", (2,), "normal", 0.0, 1.0)},
     "losses": True,
     "names": {"conv": Adoption(0)},
     "network": "lenet5",
     "numbers": {"rate": 0.25},
     "on_progress": lambda message: None,
+    "operations": [6],
     "optimizer": True,
     "path": "weights.pdparams",
+    "pieces": {"w": [Piece(Part.whole((2,)), (Term("w", Part.whole((2,))),))]},
     "precision": "bfloat16",
     "rate": 0.5,
     "rounds": 2,
@@ -63,8 +69,11 @@ VALUES: dict[str, Any] = {
     "settings": TrainerSettings(8, Optimizer("adam")),
     "spec": ModelSpec("keras.applications:VGG16()", [InputSpec([32, 32, 3])]),
     "stage": "stem/conv",
+    "step": 8,
     "steps": 4,
     "threads": 3,
+    "traced": True,
+    "values": [9],
     "weights": False,
     "what": "forward",
 }

@@ -32,7 +32,8 @@ def _layer_norm(layer: keras.layers.Layer, x: tf.Tensor, _: tf.Tensor) -> Kind:
 def _group_norm(layer: keras.layers.Layer, x: tf.Tensor, _: tf.Tensor) -> Kind:
     if layer.axis not in (-1, len(x.shape) - 1):
         return Other(f"GroupNormalization over axis {layer.axis}")
-    return GroupNorm(single(layer.epsilon), int(layer.groups))
+    groups = x.shape[-1] if layer.groups == -1 else layer.groups  # -1: one for each channel
+    return GroupNorm(single(layer.epsilon), int(groups))
 
 
 LAYERS = {

@@ -36,6 +36,11 @@ def _adaptive(layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor) -> Kind:
 
 ADAPTIVE = ("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D")
 
+
+def _masked_average(_: Any, x: tf.Tensor, __: tf.Tensor) -> Kind:
+    return GlobalAveragePool(masked=getattr(x, "_keras_mask", None) is not None)
+
+
 LAYERS = {
     **{getattr(layers, name): Layer(_adaptive) for name in ADAPTIVE if hasattr(layers, name)},  # from Keras 3.12 on
     layers.MaxPooling1D: Layer(_max),
@@ -48,7 +53,7 @@ LAYERS = {
     layers.GlobalAveragePooling3D: Layer(plain(GlobalAveragePool)),
     layers.GlobalMaxPooling1D: Layer(plain(GlobalMaxPool)),
     layers.GlobalMaxPooling2D: Layer(plain(GlobalMaxPool)),
-    layers.GlobalAveragePooling1D: Layer(plain(GlobalAveragePool)),
+    layers.GlobalAveragePooling1D: Layer(_masked_average),
     layers.GlobalAveragePooling2D: Layer(plain(GlobalAveragePool)),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from unittest import mock
 import h5py
 import keras
 import numpy as np
+from keras.src.backend.common import global_state
 
 from parity.catalogue.targets import PADDLE_FILES, PrecisionError, TargetError, parse
 from parity.error_causes import cause
@@ -107,6 +109,8 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True, half: bool
     try:
         with running_in(dtype), _meaning(dtype):
             keras.config.set_dtype_policy(dtype)
+            # the same names whenever it is built: "dense", not "dense_7" because of models that were built before it
+            global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
             if target.file is not None:
                 model = _load(target.file)
                 if isinstance(model, SavedProgram):

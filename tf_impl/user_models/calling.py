@@ -107,13 +107,13 @@ def ways(model: keras.Model, tensors: Tensors) -> list[Arguments]:
     return [((_filled(struct, values),), {})]
 
 
-def call_model(model: keras.Model, tensors: Tensors, training: bool = False, way: int = 0) -> Any:
+def call_model(model: keras.Model, tensors: Tensors, training: bool | None = False, way: int = 0) -> Any:
     """What a model makes of its inputs.
 
     Args:
         model: to be called.
         tensors: by name, or in order, see `to_tensors`.
-        training: training mode, else inference mode.
+        training: training mode, else inference mode; None for what each layer of the model was told to do.
         way: see `Calling`.
 
     Returns:

@@ -45,9 +45,6 @@ class Trace(trace.Trace):
 
     readers = Readers(tf.Tensor, registry, operands)
 
-    def __init__(self, model: keras.Model, x: tf.Tensor, *, training: bool) -> None:
-        super().__init__(model, x, training=training)
-
     def _named_layers(self) -> dict[int, str]:
         """Keras names layers within their model only."""
         paths: dict[int, str] = {}

@@ -35,7 +35,7 @@ class UserModel(HostedModel):
 
     def reached(self, x: tf.Tensor, *, training: bool) -> Trace:
         with running_in(self.dtype):
-            return Trace(self.model, x, training=training)
+            return Trace(self.model, [x], lambda: self.model(x, training=training))
 
     def state(self) -> Mapping[str, keras.Variable]:
         return {variable.path: variable for variable in self.model.weights if counts(variable)}

@@ -10,13 +10,21 @@ from parity.workers.client.device import DeviceRequests
 from parity.workers.client.faults import FaultRequests
 from parity.workers.client.kinds import KindRequests
 from parity.workers.client.models import ModelRequests
+from parity.workers.client.recorded_models import RecordedModelRequests
 from parity.workers.client.timing import TimingRequests
 from parity.workers.client.training import TrainingRequests
 from parity.workers.client.user_models import UserModelRequests
 
 
 class Client(
-    DeviceRequests, ModelRequests, TrainingRequests, TimingRequests, UserModelRequests, KindRequests, FaultRequests
+    DeviceRequests,
+    ModelRequests,
+    TrainingRequests,
+    TimingRequests,
+    UserModelRequests,
+    RecordedModelRequests,
+    KindRequests,
+    FaultRequests,
 ):
     """The methods of every topic. A subclass defines how a request is sent: `Worker` sends it to its process.
 

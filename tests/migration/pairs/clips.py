@@ -45,6 +45,24 @@ def paddle_bounded(function: str = "relu6", **options: Any) -> Any:
     return Net()
 
 
+def tensorflow_bounded_twice(function: str = "relu6") -> Any:
+    """No input reaches the second function's end: the first one bounds what comes there."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8,))
+    x = layers.Dense(6, activation="tanh", name="hidden")(x)
+    x = layers.Activation(function, name="bend")(layers.Dense(6, name="bounded")(x))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
+def paddle_bounded_twice(function: str = "ReLU6") -> Any:
+    from paddle import nn
+
+    bend = getattr(nn, function)()
+    return nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 6), bend, nn.Linear(6, 3))
+
+
 def tensorflow_hard_swish() -> Any:
     """MobileNet's functions by hand, on a map."""
     import keras

@@ -177,3 +177,43 @@ def paddle_bfloat16(relu: bool = True) -> Any:
             return x.astype("bfloat16").astype(self.fc2.weight.dtype)
 
     return Net()
+
+
+def tensorflow_scaled(dtype: str = "bfloat16") -> Any:
+    """Held and computed in half precision, the output, too."""
+    import keras
+    from keras import layers
+
+    class Scaled(layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.scale = self.add_weight(shape=(8,), initializer="ones", name="scale")
+            self.shift = self.add_weight(shape=(8,), initializer="zeros", name="shift")
+
+        def call(self, x: Any) -> Any:
+            return keras.ops.relu(x * self.scale + self.shift)
+
+    inputs = keras.Input((8,), dtype="float32")
+    return keras.Model(inputs, Scaled(dtype=dtype, name="scaled")(inputs))
+
+
+def paddle_scaled(relu: bool = True, dtype: str = "bfloat16") -> Any:
+    """Held in half precision; Paddle computes nothing in it on a CPU, so that numbers are rounded to it."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Scaled(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            one = nn.initializer.Constant(1.0)
+            self.scale = self.create_parameter([8], dtype=dtype, default_initializer=one)
+            self.shift = self.create_parameter([8], dtype=dtype, is_bias=True)
+
+        def forward(self, x: Any) -> Any:
+            x = self.rounded(self.rounded(x) * self.scale.astype("float32"))
+            x = x + self.shift.astype("float32")
+            return (F.relu(x) if relu else x).astype(dtype)
+
+        def rounded(self, x: Any) -> Any:
+            return x.astype(dtype).astype("float32")
+
+    return Scaled()

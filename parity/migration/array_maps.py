@@ -1,0 +1,435 @@
+"""In what ways the arrays of a Paddle layer may be made of those of a TensorFlow layer.
+
+No rule here needs to be right: of the maps that are proposed, the one under which the two models agree is taken.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from parity.weights.parts import Part, Piece, Term
+
+Pieces = dict[str, list[Piece]]  # by array of the Paddle model
+Shapes = Mapping[str, tuple[int, ...]]
+
+# What the last part of an array's name says it is, in either framework.
+ROLES = {
+    "kernel": "kernel",
+    "depthwise_kernel": "kernel",
+    "weight": "kernel",
+    "embeddings": "kernel",
+    "recurrent_kernel": "recurrent",
+    "bias": "bias",
+    "beta": "bias",
+    "gamma": "scale",
+    "moving_mean": "mean",
+    "_mean": "mean",
+    "moving_variance": "variance",
+    "_variance": "variance",
+    "alpha": "kernel",
+    "_weight": "kernel",
+}
+
+# Orders of axes in which kernels are usually turned: rank 2 as they are, HWIO to OIHW and the like.
+USUAL: dict[int, list[tuple[int, ...]]] = {
+    2: [(0, 1), (1, 0)],
+    3: [(2, 1, 0), (0, 1, 2), (1, 0, 2)],
+    4: [(3, 2, 0, 1), (2, 3, 0, 1), (0, 1, 2, 3)],
+    5: [(4, 3, 0, 1, 2), (3, 4, 0, 1, 2), (0, 1, 2, 3, 4)],
+}
+
+MOST_MAPS = 400  # that are proposed for two layers
+
+MOST_SLICES = 16  # into which an array is cut for as many layers
+
+
+@dataclass(frozen=True)
+class Flattened:
+    """How the features that reach the Paddle layer are arranged from those that reach the TensorFlow layer.
+
+    Attributes:
+        split: of the TensorFlow features into the axes that they were flattened from.
+        order: of these axes among the Paddle features.
+    """
+
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+
+
+def role(name: str) -> str:
+    """What an array is by the last part of its name; that part itself where it is not a usual one.
+
+    Args:
+        name: "dense/kernel" or "fc.weight".
+
+    Returns:
+        "kernel", "recurrent", "bias", "scale", "mean", "variance", or the last part.
+    """
+    last = name.replace(".", "/").rpartition("/")[2]
+    if last.startswith(("weight_ih", "bias_ih")):
+        return "kernel" if last.startswith("weight") else "bias"
+    if last.startswith(("weight_hh", "bias_hh")):
+        return "recurrent" if last.startswith("weight") else "recurrent_bias"
+    return ROLES.get(last, last)
+
+
+def turned(
+    source: Sequence[int], target: Sequence[int], usual: Mapping[int, Sequence[tuple[int, ...]]] = USUAL
+) -> Iterator[tuple[int, ...]]:
+    """Orders of an array's axes after which it can be reshaped to another shape, axes only merged or split.
+
+    Args:
+        source: the shape that the array has.
+        target: the shape that it is to have.
+        usual: by rank, the orders that come first; of arrays of rank 4 and more the only ones, where they fit.
+
+    Yields:
+        The orders; none where the sizes differ.
+
+    Example:
+        >>> list(turned((3, 3, 4, 8), (8, 4, 3, 3)))[0]
+        (3, 2, 0, 1)
+    """
+    if math.prod(source) != math.prod(target):
+        return
+    likely = [order for order in usual.get(len(source), []) if _fits([source[axis] for axis in order], target)]
+    yield from likely
+    if likely and len(source) > 3:
+        return
+    seen = {_moving(order, source) for order in likely}
+    for order in itertools.permutations(range(len(source))):
+        if (key := _moving(order, source)) not in seen and _fits([source[axis] for axis in order], target):
+            seen.add(key)
+            yield order
+
+
+def _moving(order: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+    """An order without axes of extent 1, which move no number."""
+    return tuple(axis for axis in order if shape[axis] > 1)
+
+
+def _fits(extents: Sequence[int], target: Sequence[int]) -> bool:
+    """Whether axes of these extents become those of the target by merging or splitting only."""
+    ends, others = (set(itertools.accumulate(shape, operator.mul, initial=1)) for shape in (extents, target))
+    return ends <= others or others <= ends
+
+
+def maps(sources: Shapes, targets: Shapes, flattened: Flattened | None = None, auxiliary: str = "") -> Iterator[Pieces]:
+    """Ways in which one layer's arrays may be made of another's.
+
+    Args:
+        sources: shapes of the TensorFlow layer's arrays by name.
+        targets: shapes of the Paddle layer's arrays by name.
+        flattened: of the features that reach the layers, where these are not in one order.
+        auxiliary: the name of a drawn array of the shape of a bias: where Paddle has two biases that are added, one
+            holds it and the other the TensorFlow bias without it. Empty where no such array may be used.
+
+    Yields:
+        Pieces for every array of `targets`, the most usual first, at most `MOST_MAPS`.
+    """
+    yield from itertools.islice(_unique(_maps(sources, targets, flattened, auxiliary)), MOST_MAPS)
+
+
+def _unique(proposed: Iterator[Pieces]) -> Iterator[Pieces]:
+    seen: set[str] = set()
+    for pieces in proposed:
+        if (key := repr(pieces)) not in seen:
+            seen.add(key)
+            yield pieces
+
+
+def _maps(sources: Shapes, targets: Shapes, flattened: Flattened | None, auxiliary: str) -> Iterator[Pieces]:
+    kernels = [name for name in sources if role(name) == "kernel"]
+    for pairs in _pairings(sources, targets):
+        choices = []
+        for target, source in pairs.items():
+            # of a norm every array has a number for each feature, of a dense layer the kernel a row
+            rows = flattened if role(source) == "kernel" or not kernels else None
+            parts = _ways(sources[source], targets[target], rows)
+            whole = Part.whole(targets[target])
+            choices.append([(target, [Piece(whole, (Term(source, part),))]) for part in parts])
+        for chosen in itertools.product(*choices):
+            yield dict(chosen)
+    yield from _gated(sources, targets, auxiliary)
+
+
+def _pairings(sources: Shapes, targets: Shapes) -> Iterator[dict[str, str]]:
+    """For each target a source of its size: by role where roles are clear, else every permutation of sizes."""
+    if len(sources) != len(targets):
+        return
+    by_role: dict[str, str] = {}
+    for target, shape in targets.items():
+        alike = [s for s, own in sources.items() if math.prod(own) == math.prod(shape) and _same_role(s, target)]
+        if len(alike) == 1:
+            by_role[target] = alike[0]
+    if len(by_role) == len(targets) == len(set(by_role.values())):
+        yield by_role
+        return
+    if len(targets) > 6:
+        return
+    for order in itertools.permutations(sources):
+        pairs = dict(zip(targets, order, strict=True))
+        if pairs != by_role and all(math.prod(sources[s]) == math.prod(targets[t]) for t, s in pairs.items()):
+            yield pairs
+
+
+def _same_role(source: str, target: str) -> bool:
+    one, other = role(source), role(target)
+    # the weight of a norm is its scale, that of all else its kernel
+    return one == other or {one, other} == {"scale", "kernel"}
+
+
+def _ways(source: tuple[int, ...], target: tuple[int, ...], flattened: Flattened | None) -> Iterator[Part]:
+    """Ways to read a whole array of one shape so that its elements are in the order of another shape."""
+    if flattened is not None and math.prod(flattened.split) in source:
+        axis = source.index(math.prod(flattened.split))
+        split = (*source[:axis], *flattened.split, *source[axis + 1 :])
+        inner = [axis + number for number in flattened.order]
+        last = len(flattened.split) - 1
+        for outer in turned(source, target):
+            groups = [[number] if number < axis else inner if number == axis else [number + last] for number in outer]
+            flat = tuple(number for group in groups for number in group)
+            yield Part(split, flat)
+    for outer in turned(source, target):
+        yield Part(tuple(source), outer)
+
+
+def _gated(sources: Shapes, targets: Shapes, auxiliary: str) -> Iterator[Pieces]:
+    """Recurrent layers: transposed kernels, gates in another order, a bias beside a second one."""
+    by_role: dict[str, list[str]] = {}
+    for name in sources:
+        by_role.setdefault(role(name), []).append(name)
+    theirs: dict[str, list[str]] = {}
+    for name in targets:
+        theirs.setdefault(role(name), []).append(name)
+    kernels, recurrents = by_role.get("kernel", []), by_role.get("recurrent", [])
+    if len(kernels) != 1 or len(recurrents) != 1:
+        return
+    if len(theirs.get("kernel", [])) != 1 or len(theirs.get("recurrent", [])) != 1:
+        return
+    source_kernel, source_recurrent = kernels[0], recurrents[0]
+    units = sources[source_recurrent][0]
+    gates = sources[source_recurrent][-1] // max(units, 1)
+    if sources[source_recurrent] != (units, gates * units):
+        return
+    orders = [tuple(range(gates))]
+    if gates == 3:
+        orders = [(1, 0, 2), (0, 1, 2)]
+    orders += [order for order in itertools.permutations(range(gates)) if order not in orders]
+    for order, rows_first in itertools.product(orders, (False, True)):
+        pieces: Pieces = {}
+        for target, source in ((theirs["kernel"][0], source_kernel), (theirs["recurrent"][0], source_recurrent)):
+            pieces[target] = _by_gates(sources[source], targets[target], source, order, (gates, units), rows_first)
+        if not all(pieces.values()):
+            continue
+        biases = [name for name in targets if role(name) in ("bias", "recurrent_bias")]
+        own = by_role.get("bias", [])
+        if len(biases) == 2 and len(own) == 1:
+            if sources[own[0]] == (2, gates * units):  # reset_after: two rows
+                for row, target in enumerate(sorted(biases, key=lambda name: role(name) != "bias")):
+                    pieces[target] = [
+                        Piece(
+                            _gate((gates, units), place),
+                            (
+                                Term(
+                                    own[0],
+                                    Part((2, gates, units), (0, 1, 2), (row, gate, 0), (row + 1, gate + 1, units)),
+                                ),
+                            ),
+                        )
+                        for place, gate in enumerate(order)
+                    ]
+            elif sources[own[0]] == (gates * units,) and auxiliary:
+                first, second = sorted(biases, key=lambda name: role(name) != "bias")
+                pieces[first] = [
+                    Piece(
+                        _gate((gates, units), place),
+                        (
+                            Term(own[0], _gate((gates, units), gate)),
+                            Term(auxiliary, _gate((gates, units), place), -1.0),
+                        ),
+                    )
+                    for place, gate in enumerate(order)
+                ]
+                pieces[second] = [Piece(Part.whole(targets[second]), (Term(auxiliary, Part.whole((gates * units,))),))]
+            else:
+                return
+        elif len(biases) == len(own) == 1:
+            pieces[biases[0]] = [
+                Piece(
+                    _gate((gates, units), place),
+                    (Term(own[0], _gate((gates, units), gate)),),
+                )
+                for place, gate in enumerate(order)
+            ]
+        elif len(biases) != len(own):
+            return
+        if set(pieces) == set(targets):
+            yield pieces
+
+
+def _gate(split: tuple[int, int], gate: int) -> Part:
+    return Part(split, (0, 1), (gate, 0), (gate + 1, split[1]))
+
+
+def _by_gates(
+    source: tuple[int, ...],
+    target: tuple[int, ...],
+    name: str,
+    order: Sequence[int],
+    widths: tuple[int, int],
+    rows_first: bool,
+) -> list[Piece]:
+    """A kernel [in, gates * u] as Paddle's [gates * u, in] or, rows first, as it is; nothing where it does not fit."""
+    into, (gates, units) = source[0], widths
+    if target != ((into, gates * units) if rows_first else (gates * units, into)):
+        return []
+    pieces = []
+    for place, gate in enumerate(order):
+        own = Part((into, gates, units), (1, 2, 0), (0, gate, 0), (into, gate + 1, units))
+        put = Part((gates, units, into), (0, 1, 2), (place, 0, 0), (place + 1, units, into))
+        if rows_first:
+            put = Part((into, gates, units), (1, 2, 0), (0, place, 0), (into, place + 1, units))
+        pieces.append(Piece(put, (Term(name, own),)))
+    return pieces
+
+
+def stacked(layers: Sequence[Shapes], targets: Shapes, auxiliary: str = "") -> Iterator[Pieces]:
+    """One Paddle layer that is several recurrent layers: directions, or one on the other.
+
+    Args:
+        layers: shapes of each TensorFlow layer's arrays by name.
+        targets: shapes of the Paddle layer's, whose names end alike in each of its parts ("_l0", "_l0_reverse").
+        auxiliary: see `maps`.
+
+    Yields:
+        Pieces for every array of `targets`.
+    """
+    parts: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in targets.items():
+        last = name.rpartition(".")[2]
+        parts.setdefault(last.partition("_l")[2], {})[name] = shape
+    if len(parts) != len(layers):
+        return
+    own = [parts[ending] for ending in sorted(parts, key=lambda ending: (ending.partition("_")[0], ending))]
+    for order in itertools.permutations(range(len(layers))):
+        ways = [
+            list(itertools.islice(maps(layers[number], part, None, auxiliary and f"{auxiliary}{place}"), 2))
+            for place, (number, part) in enumerate(zip(order, own, strict=True))
+        ]
+        for chosen in itertools.product(*ways):
+            yield {name: pieces for way in chosen for name, pieces in way.items()}
+
+
+def sliced(sources: Shapes, targets: Shapes, free: Mapping[str, Collection[int]]) -> Iterator[tuple[int, int, Pieces]]:
+    """One of several Paddle layers that one TensorFlow layer holds side by side, such as the query of a fused kernel.
+
+    Args:
+        sources: shapes of the TensorFlow layer's arrays by name.
+        targets: shapes of the Paddle layer's.
+        free: by array, the slices of it that other layers have got already.
+
+    Yields:
+        Into how many slices the arrays are cut, which of these it is, and pieces for every array of `targets`.
+    """
+    for pairs in _pairings_of_slices(sources, targets):
+        count = math.prod(sources[next(iter(pairs.values()))]) // math.prod(targets[next(iter(pairs))])
+        for index in range(count):
+            if any(index in free.get(name, ()) for name in pairs.values()):
+                continue
+            choices = [
+                [
+                    (target, [Piece(Part.whole(targets[target]), (Term(source, part),))])
+                    for part in _slices(sources[source], targets[target], count, index)
+                ]
+                for target, source in pairs.items()
+            ]
+            for chosen in itertools.product(*choices):
+                yield count, index, dict(chosen)
+
+
+def _pairings_of_slices(sources: Shapes, targets: Shapes) -> Iterator[dict[str, str]]:
+    """For each target a source that is a multiple of it, by the same factor and of the same role."""
+    if len(sources) != len(targets):
+        return
+    for order in itertools.permutations(sources):
+        pairs = dict(zip(targets, order, strict=True))
+        factors = {math.prod(sources[s]) / math.prod(targets[t]) for t, s in pairs.items()}
+        matrices = all((len(sources[s]) > 1) >= (len(targets[t]) > 1) for t, s in pairs.items())
+        if len(factors) == 1 and matrices and (factor := factors.pop()) == int(factor) and 1 < factor <= MOST_SLICES:
+            yield pairs
+
+
+def _slices(source: tuple[int, ...], target: tuple[int, ...], count: int, index: int) -> Iterator[Part]:
+    """Parts of an array that can be a target: one of `count` blocks on an axis, the last axis first."""
+    for axis in reversed(range(len(source))):
+        if source[axis] % count:
+            continue
+        split = (*source[:axis], count, source[axis] // count, *source[axis + 1 :])
+        start = tuple(index if place == axis else 0 for place in range(len(split)))
+        stop = tuple(index + 1 if place == axis else extent for place, extent in enumerate(split))
+        block = (*source[:axis], 1, source[axis] // count, *source[axis + 1 :])
+        for order in itertools.islice(turned(block, target, {}), 4):
+            yield Part(split, order, start, stop)
+
+
+def joined(layers: Sequence[Shapes], targets: Shapes, heads: Sequence[int] = ()) -> Iterator[Pieces]:
+    """One Paddle layer that computes what several TensorFlow layers do: their kernels side by side.
+
+    Args:
+        layers: shapes of each TensorFlow layer's arrays by name: a kernel [in, out] or [in, heads, size], and a bias.
+        targets: shapes of the Paddle layer's: a kernel [in, sum of out] or the reverse, and a bias.
+        heads: numbers of heads by which outputs of the layers may be interleaved.
+
+    Yields:
+        Pieces for every array of `targets`.
+    """
+    kernels = [[name for name in layer if role(name) == "kernel"] for layer in layers]
+    biases = [[n for n in layer if n not in own] for layer, own in zip(layers, kernels, strict=True)]
+    if any(len(own) != 1 for own in kernels) or len({len(own) for own in biases}) != 1 or len(biases[0]) > 1:
+        return
+    target_kernels = [name for name, shape in targets.items() if len(shape) > 1]
+    target_biases = [name for name in targets if name not in target_kernels]
+    if len(target_kernels) != 1 or len(target_biases) != len(biases[0]):
+        return
+    shapes = [layer[own[0]] for layer, own in zip(layers, kernels, strict=True)]
+    into = shapes[0][0] if len(shapes[0]) == 2 else _in_of(layers[0], kernels[0][0], biases[0])
+    if any(math.prod(shape) % into for shape in shapes):
+        return
+    outs = [math.prod(shape) // into for shape in shapes]
+    target = targets[target_kernels[0]]
+    rows_first = target == (into, sum(outs))
+    if not rows_first and target != (sum(outs), into):
+        return
+    for order in itertools.permutations(range(len(layers))):
+        for interleaved in (1, *heads):
+            if any(outs[number] % interleaved for number in order):
+                continue
+            pieces: Pieces = {name: [] for name in targets}
+            start = 0
+            width = sum(out // interleaved for out in outs)
+            for number in order:
+                size = outs[number] // interleaved
+                stop = start + size
+                own = Part((into, interleaved, size), (0, 1, 2))
+                if rows_first:
+                    put = Part((into, interleaved, width), (0, 1, 2), (0, 0, start), (into, interleaved, stop))
+                else:
+                    put = Part((interleaved, width, into), (2, 0, 1), (0, start, 0), (interleaved, stop, into))
+                pieces[target_kernels[0]].append(Piece(put, (Term(kernels[number][0], own),)))
+                if target_biases:
+                    put = Part((interleaved, width), (0, 1), (0, start), (interleaved, stop))
+                    pieces[target_biases[0]].append(
+                        Piece(put, (Term(biases[number][0], Part((interleaved, size), (0, 1))),))
+                    )
+                start = stop
+            yield pieces
+
+
+def _in_of(layer: Shapes, kernel: str, biases: Sequence[str]) -> int:
+    """The extent of a kernel's input: what its bias does not have."""
+    return math.prod(layer[kernel]) // math.prod(layer[biases[0]]) if biases else layer[kernel][0]

@@ -1,0 +1,98 @@
+"""For how many inputs two models predict another class, with the TensorFlow model's own weights in both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from parity.catalogue.user_models import input_keys
+from parity.migration.inputs import drawn_input
+from parity.migration.outputs import paired
+from parity.migration.recorded_pair import Outputs, RecordedPair
+from parity.migration.specs import FIRST, SECOND
+from parity.numerics.comparison import relative_gap
+from parity.records.records import Impact
+from parity.weights.parts import assembled
+
+MOST_INPUTS, BATCH_SIZE = 200, 8
+
+MOST_ELEMENTS = 2**24  # of all inputs: larger inputs are fewer
+
+
+def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) -> Impact | None:
+    """Count the inputs of which the two models predict different classes, in float32.
+
+    Args:
+        pair: aligned.
+        on_event: is called with "stage" and a line that says what begins.
+
+    Returns:
+        The impact; None of models whose first output gives no classes.
+
+    Raises:
+        WorkerError: a model does not build or run in float32.
+    """
+    graph = pair.graphs[FIRST]
+    shape = graph.values[graph.outputs[0][1]].shape
+    if len(shape) != 2 or shape[1] < 2 or not graph.values[graph.outputs[0][1]].floating:
+        return None
+    specs = pair.specs[FIRST].inputs
+    size = sum(math.prod(one.shape) for one in specs)
+    count = max(BATCH_SIZE, min(MOST_INPUTS, MOST_ELEMENTS // max(size, 1)))
+    images = pair.images
+    if images is not None:
+        count = min(count, len(images))
+    on_event("stage", f"classes of {count} inputs with the TensorFlow model's own weights, in float32")
+    single = replace(pair, specs={name: replace(spec, dtype="float32") for name, spec in pair.specs.items()})
+    single.title_suffix = " with own weights"
+    single.open(draw=False)
+    for _ in range(pair.calling):
+        single.workers[SECOND].try_next_calling(single.name)
+    own = single.workers[FIRST].read_arrays(single.name)
+    single.workers[SECOND].write_arrays(
+        single.name,
+        {
+            name: assembled(pair.opened[SECOND].arrays[name]["shape"], pieces, lambda source: _array(pair, own, source))
+            for name, pieces in pair.alignment.pieces.items()
+        },
+    )
+    draw = np.random.default_rng(pair.seed)
+    arrays = {key: drawn_input(spec, count, draw, images) for key, spec in zip(input_keys(specs), specs, strict=True)}
+    firsts, seconds = [], []
+    for begin in range(0, count, BATCH_SIZE):
+        batch = {name: array[begin : begin + BATCH_SIZE] for name, array in arrays.items()}
+        pairs, problem = paired(_both(single, batch), pair.sequences_turned)
+        if problem:
+            single.forget()
+            return None
+        firsts.append(pairs[0][1])
+        seconds.append(pairs[0][2])
+    single.forget()
+    one, other = np.concatenate(firsts), np.concatenate(seconds)
+    changed = np.flatnonzero(one.argmax(axis=1) != other.argmax(axis=1))
+    scale = float(np.abs(one).max()) or 1.0
+    top = np.sort(one, axis=1)[:, -2:]
+    margins = (top[:, 1] - top[:, 0]) / scale
+    gap = relative_gap(one, other)
+    return Impact(
+        inputs=count,
+        title=pair.title,
+        changed=len(changed),
+        largest_gap=gap if math.isfinite(gap) else None,
+        margins=[float(margins[index]) for index in changed],
+    )
+
+
+def _both(pair: RecordedPair, inputs: dict[str, np.ndarray]) -> dict[str, Outputs]:
+    return pair.outputs(inputs)
+
+
+def _array(pair: RecordedPair, own: dict[str, np.ndarray], source: str) -> np.ndarray:
+    """A TensorFlow array; of those that are drawn beside them, such as a second bias, zeros; of others Paddle's own."""
+    if source in own:
+        return own[source]
+    return np.zeros(pair.alignment.laws[source].shape, np.float32)
