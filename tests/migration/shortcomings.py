@@ -41,7 +41,6 @@ SHORTCOMINGS = _joined(
             "a function that only Paddle has is named as there, and not by the TensorFlow layer around it",
             "masks/maximum-zeroed",
             "recurrent/bidirectional-merge",
-            "recommenders/wide-deep-relu",
             "siamese/triplet-dot",
             "custom_layers/temperature-inverse",
             "custom_layers/class-token-last",
@@ -71,7 +70,6 @@ SHORTCOMINGS = _joined(
             "volumes/rows-order",
             "precision/float32-only-rates",
         ),
-        _of("layer", "of three layers that lack an activation the last one alone is named", "images/text-relu"),
         _of(
             "layer",
             "a difference in training mode gives the output, while the layer is in the text",
