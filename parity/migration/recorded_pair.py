@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.alignment import best_alignment
 from parity.migration.closeness import Closeness, coarsest
 from parity.migration.matching import MatchError
 from parity.migration.recorded_graph import RecordedGraph
-from parity.migration.specs import FIRST, SECOND
+from parity.migration.specs import FIRST, SECOND, unknown_names
 from parity.migration.walk import Alignment, Walk, law_for
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature
@@ -99,6 +100,7 @@ class RecordedPair:
 
         Raises:
             WorkerError: a model cannot be built.
+            TargetError: an input has a name that neither model knows.
         """
         try:
             self.opened = self._built()
@@ -108,6 +110,9 @@ class RecordedPair:
                 raise
             self.specs = {framework: replace(spec, dtype="float32") for framework, spec in self.specs.items()}
             self.opened = self._built()
+        if unknown := unknown_names(self.specs[FIRST].inputs, {name: one.inputs for name, one in self.opened.items()}):
+            has = [f"{', '.join(self.opened[name].inputs)} ({FRAMEWORKS[name].title})" for name in (FIRST, SECOND)]
+            raise TargetError(f"--input {unknown[0]}=...: expected an input's name: {', '.join(has)}")
         asked = [self.specs[framework].dtype for framework in (FIRST, SECOND)]
         own = [model.precision for model in self.opened.values()]
         # a model without arrays has no precision of its own

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from parity.catalogue.targets import TargetError
 from parity.migration.alignment import MOST_WALKS, best_alignment, disagreements
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND, input_specs, model_specs
@@ -51,6 +52,14 @@ def assert_complete(pair: RecordedPair) -> None:
     used = {source for names in sources(pair).values() for source in names}
     assert used >= set(pair.drawn(FIRST))
     assert all(unit.certified for unit in pair.alignment.pairs)
+
+
+def test_a_name_that_no_input_has_is_refused_with_those_that_they_have(workers: Workers) -> None:
+    pair = opened(workers, "keras_scaled", "paddle_scaled", "rows=4")
+    with pytest.raises(
+        TargetError, match=r"^--input rows=\.\.\.: expected an input's name: \w+ \(TensorFlow\), input "
+    ):
+        pair.open()
 
 
 def test_rows_behind_a_flatten(workers: Workers) -> None:
