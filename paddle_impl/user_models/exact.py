@@ -1,4 +1,4 @@
-"""What Paddle computes with rounded constants even in float64, written out; and dropout, switched off."""
+"""What Paddle computes with rounded constants even in float64, written out."""
 
 from __future__ import annotations
 
@@ -122,10 +122,3 @@ def _given_sides(padding: Any) -> list[int] | None:
     if not all(isinstance(side, int) for side in flat):
         return None
     return {1: flat * 4, 2: [side for side in flat for _ in range(2)], 4: flat}.get(len(flat))
-
-
-@contextmanager
-def dropout_off() -> Iterator[None]:
-    """Let dropout do nothing in training mode: the two frameworks draw different masks."""
-    with mock.patch.object(nn.functional, "dropout", lambda x, *args, **kwargs: x):
-        yield

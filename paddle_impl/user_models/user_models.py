@@ -14,9 +14,7 @@ from paddle_impl import weights
 from paddle_impl.kinds.geometry import channels_last
 from paddle_impl.user_models.building import build_model, round_constants, set_weights, takes_channels_first
 from paddle_impl.user_models.calling import running_in
-from paddle_impl.user_models.exact import dropout_off, exact_average_pools
 from paddle_impl.user_models.tracing import Order, Trace, TracedStep
-from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import flattened_1x1
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_host import Host
@@ -36,14 +34,9 @@ class UserModel(HostedModel):
         self.given = Order(first=len(self.spec.input.shape) == 2 and takes_channels_first(self.model, self.spec))
         self.last = any(channels_last(layer) for layer in self.model.sublayers(include_self=True))
 
-    def reached(self, x: paddle.Tensor, *, training: bool) -> Trace:
-        if training:
-            self.model.train()
-        try:
-            with running_in(self.dtype), paddle.enable_grad() if training else paddle.no_grad():
-                return Trace(self.model, [x], lambda: self.model(x), self.given)
-        finally:
-            self.model.eval()
+    def reached(self, x: paddle.Tensor) -> Trace:
+        with running_in(self.dtype), paddle.no_grad():
+            return Trace(self.model, [x], lambda: self.model(x), self.given)
 
     def state(self) -> Mapping[str, paddle.Tensor]:
         return self.model.state_dict()
@@ -104,21 +97,6 @@ class UserModel(HostedModel):
     @paddle.no_grad()
     def alone(self, name: str, inputs: Sequence[np.ndarray]) -> np.ndarray:
         return super().alone(name, inputs)
-
-    def training_pass(self, inputs: np.ndarray, end: str, cotangent: np.ndarray) -> tuple[np.ndarray, Arrays]:
-        trained = [slot for slot in self.slots() if slot.entry.trainable]
-        index = self.names[end].step
-        with dropout_off(), exact_average_pools():
-            step = self.traced(inputs, training=True)[index]
-        (step.output * self.own(cotangent, step.made, index)).sum().backward()
-        by_name = {
-            slot.entry.name: slot.layout.read(slot.tensor.grad.numpy())
-            for slot in trained
-            if slot.tensor.grad is not None
-        }
-        output = self.canonical(step.output.detach(), step)
-        self.model.clear_gradients()
-        return output, by_name
 
     def read_file(self, path: Path) -> None:
         set_weights(self.model, path)

@@ -21,7 +21,6 @@ from parity.migration.pair import ModelPair, arrays_by_stage
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
-from parity.printable import few
 from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
 
@@ -94,23 +93,6 @@ def layers_alone(pair: ModelPair, arrays: Arrays) -> dict[str, Arrays]:
         By framework, each layer's output by its shared name.
     """
     return pair.run_on_both(lambda worker: worker.model_layers(pair.name, arrays))
-
-
-def training_differences(pair: ModelPair) -> list[str]:
-    """What differs in training only, one line each: dropout and the momentum of batch norms."""
-    lines: dict[str, list[str]] = {}
-    for _, first_step, second_step in pair.matched():
-        for number in first_step.what.training_only if first_step.kind == second_step.kind else ():
-            first_value, second_value = getattr(first_step.what, number), getattr(second_step.what, number)
-            if first_value != second_value:
-                text = _difference(first_step, number, first_value, second_value)
-                lines.setdefault(text, []).append(first_step.name)
-    for framework, unmatched in pair.unmatched().items():
-        for step in unmatched.values():
-            if step.kind == "dropout" and step.numbers["rate"]:
-                text = f"dropout {step.numbers['rate']:g} in {FRAMEWORKS[framework].title} only"
-                lines.setdefault(text, []).append(step.name)
-    return [f"{text} ({few(names)})" for text, names in lines.items()]
 
 
 def _causes(

@@ -31,8 +31,6 @@ Result = TypeVar("Result")
 
 MOST_INPUTS = 4  # of a proof's forward pass
 
-INPUT_BYTES = 2**24  # of inputs that are sent at a time
-
 
 @dataclass
 class ModelPair:
@@ -51,7 +49,6 @@ class ModelPair:
         entries: by framework, the arrays of the matched layers, under the shared names.
         outputs: by framework, every matched layer's output in the last forward proof.
         comparison: of these outputs.
-        float32_comparisons: by framework, its float32 outputs against its own float64 ones.
     """
 
     workers: Workers
@@ -68,7 +65,6 @@ class ModelPair:
         # results of the proofs, which later proofs and the diagnosis read
         self.outputs: dict[str, Arrays] = {}
         self.comparison = Comparison((), ())
-        self.float32_comparisons: dict[str, Comparison] = {}
 
     def load(self) -> None:
         """Build and trace both models.
@@ -223,27 +219,6 @@ class ModelPair:
             WorkerError: a worker fails.
         """
         return self.run_on_both(lambda worker: worker.model_stages(self.name, dtype, {"inputs": inputs}, roundings))
-
-    def end_outputs(self, dtype: str, end: str, inputs: np.ndarray, batch_size: int) -> dict[str, np.ndarray]:
-        """The output of one matched layer for many inputs; neither framework waits for the other.
-
-        Args:
-            dtype: "float64" or "float32".
-            end: the layer's shared name.
-            inputs: [n, *input].
-            batch_size: how many inputs run at once.
-
-        Returns:
-            By framework, [n, ...].
-        """
-
-        count = batch_size * max(1, INPUT_BYTES // (batch_size * inputs[0].nbytes))
-        messages = [{"inputs": inputs[begin : begin + count]} for begin in range(0, len(inputs), count)]
-
-        def outputs(worker: Worker) -> np.ndarray:
-            return np.concatenate([worker.model_ends(self.name, dtype, end, batch_size, sent) for sent in messages])
-
-        return self.run_on_both(outputs)
 
     def keep_state(self, state: State) -> None:
         """Have both models use a state in all runs to come.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 
 import numpy as np
 from msgspec.structs import replace
@@ -13,53 +11,18 @@ from msgspec.structs import replace
 from parity.migration.pair import ModelPair
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison
 from parity.numerics.tolerance import (
     FLOAT32_ROUNDING,
     FLOAT64_ROUNDING,
     Roundings,
     compare_with_derived_limits,
-    derive_limits,
 )
-from parity.proofs.forward import against_exact, compared_counts, labelled
-from parity.proofs.proof import by_framework, proof_of, worst_of
-from parity.proofs.train_mode import GRADIENT_LIMIT
+from parity.proofs.forward import compared_counts
+from parity.proofs.proof import proof_of
 from parity.records.records import OwnGap, Proof
-from parity.workers.client.user_models import TrainingPass
-from parity.workers.worker import Worker
 
 NO_END = "the models' outputs do not correspond: they are made by layers that do not match, see the unmatched ones"
-
-
-def prove_pair(
-    pair: ModelPair, *, training: bool = False, on_event: Callable[[Proof], None] = lambda proof: None
-) -> list[Proof]:
-    """Prove a matched pair, level by level.
-
-    Args:
-        pair: loaded and matched.
-        training: whether to prove levels 4 and 5, too, which need float64.
-        on_event: is called with each proof as soon as it is there.
-
-    Returns:
-        The proofs of levels 1, 2 and 3, and on request 4 and 5; of models in float32 no level 2.
-
-    Raises:
-        TargetError: a model does not run.
-        WorkerError: a worker fails.
-    """
-    inputs = pair.inputs()
-    forward = [float64_forward, float32_forward] if pair.dtype == "float64" else [float32_alone]
-    checks = [certificate, *forward, *([training_pass] if training else [])]
-    proven: list[Proof] = []
-    for check in checks:
-        start = time.perf_counter()
-        proofs = check(pair, inputs)
-        seconds = time.perf_counter() - start
-        for proof in proofs:
-            proven.append(replace(proof, seconds=seconds / len(proofs)))
-            on_event(proven[-1])
-    return proven
 
 
 def certificate(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
@@ -108,78 +71,6 @@ def float64_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
     return [_proof(pair, 2, compared_counts({"": comparison}), problems, comparison)]
 
 
-def float32_forward(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Level 3: each model's float32 layers against its own float64 ones, with limits derived from perturbed runs."""
-    perturbed = {}
-    for framework in (FIRST, SECOND):
-        perturbed[framework] = _float32_perturbed(pair, framework, "float64", inputs)
-    pair.float32_comparisons = against_exact(pair.outputs, perturbed, pair.stages("float32", inputs), pair.outputs)
-    worst, problems = worst_of(pair.float32_comparisons.values()), labelled(pair.float32_comparisons)
-    return [
-        _proof(
-            pair, 3, compared_counts(pair.float32_comparisons), problems, worst, by_framework(pair.float32_comparisons)
-        )
-    ]
-
-
-def float32_alone(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Level 3 without a float64 run: each layer of one model in float32 against the other's.
-
-    The limits are the effect of rounding on both, from runs of each with weights and inputs that float32 rounding has
-    perturbed. A difference that is smaller, an epsilon for example, is not detected.
-    """
-    outputs = pair.outputs = pair.stages("float32", inputs)
-    own_limits = [derive_limits(outputs[name], [_float32_perturbed(pair, name, "float32", inputs)]) for name in outputs]
-    limits = {name: sum(limit.get(name, math.nan) for limit in own_limits) for name in outputs[FIRST]}
-    comparison = pair.comparison = compare(outputs[FIRST], outputs[SECOND], limits)
-    problems = comparison.explain() + ([] if pair.ends()[0] else [NO_END])
-    return [_proof(pair, 3, compared_counts({"": comparison}), problems, comparison)]
-
-
-def training_pass(pair: ModelPair, inputs: np.ndarray) -> list[Proof]:
-    """Levels 4 and 5: one pass in training mode without dropout: output, running statistics, every gradient."""
-    end, _ = pair.ends()
-    if not end:
-        return [_proof(pair, level, {}, [NO_END], None) for level in (4, 5)]
-    cotangent = np.random.default_rng(pair.seed).normal(size=pair.outputs[FIRST][end].shape)
-    given = {"inputs": inputs, "cotangent": cotangent}
-
-    def passes(roundings: Roundings | None = None) -> dict[str, TrainingPass]:
-        return pair.run_on_both(lambda worker: worker.training_pass(pair.name, end, given, roundings))
-
-    own = passes()
-
-    @cache
-    def perturbed_passes(run: int) -> dict[str, TrainingPass]:
-        return passes(_float64_roundings(pair, run))
-
-    def compared(
-        group: Callable[[TrainingPass], Arrays], limit: float, scales: Mapping[str, float] | None = None
-    ) -> Comparison:
-        def perturbed(run: int) -> dict[str, Arrays]:
-            return {framework: group(model_pass) for framework, model_pass in perturbed_passes(run).items()}
-
-        return _compare(
-            {framework: group(model_pass) for framework, model_pass in own.items()}, limit, perturbed, scales
-        )
-
-    forward = compared(lambda model_pass: {"output": model_pass.output}, FLOAT64_LIMIT)
-    problems, comparisons = forward.explain(), [forward]
-    counts = {"outputs": len(forward.gaps), "elements": forward.elements}
-    if any(model_pass.statistics for model_pass in own.values()):
-        statistics = compared(lambda model_pass: model_pass.statistics, FLOAT64_LIMIT)
-        problems += [f"running statistics: {line}" for line in statistics.explain()]
-        comparisons.append(statistics)
-        counts |= {"running statistics": len(statistics.gaps), "elements": forward.elements + statistics.elements}
-    gradients = compared(lambda model_pass: model_pass.gradients, GRADIENT_LIMIT, layer_scales(own[FIRST].gradients))
-    return [
-        _proof(pair, 4, counts, problems, worst_of(comparisons)),
-        _proof(
-            pair, 5, {"gradients": len(gradients.gaps), "elements": gradients.elements}, gradients.explain(), gradients
-        ),
-    ]
-
-
 def _compare(
     arrays: Mapping[str, Arrays],
     limit: float,
@@ -190,16 +81,6 @@ def _compare(
     return compare_with_derived_limits(
         {name: arrays[name] for name in (FIRST, SECOND)}, limit, perturbed, scales=scales, most=FLOAT32_ROUNDING
     )
-
-
-def _float32_perturbed(pair: ModelPair, framework: str, dtype: str, inputs: np.ndarray) -> Arrays:
-    """One model's stages with weights and inputs perturbed by float32 rounding, differently in each framework."""
-    roundings = Roundings([pair.seed, *framework.encode()])
-
-    def stages(worker: Worker) -> Arrays:
-        return worker.model_stages(pair.name, dtype, {"inputs": inputs}, roundings)
-
-    return pair.run_on(framework, stages)
 
 
 def _float64_roundings(pair: ModelPair, run: int) -> Roundings:

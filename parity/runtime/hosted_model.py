@@ -74,13 +74,11 @@ class HostedModel(ABC):
         """What the model needs, built and changed, before it is traced."""
 
     @abstractmethod
-    def reached(self, x: Any, *, training: bool) -> Trace:
-        """The trace of one run of the model.
+    def reached(self, x: Any) -> Trace:
+        """The trace of one run of the model, in inference mode.
 
         Args:
             x: the framework's tensor, in its own order.
-            training: training mode, so that gradients can be taken; else inference mode. Afterwards the model is in
-                inference mode.
 
         Returns:
             The steps in the order in which they ran, with their outputs, and what the model returned.
@@ -123,7 +121,7 @@ class HostedModel(ABC):
 
     @abstractmethod
     def trained(self, kind: str, tensor: Any) -> bool:
-        """Whether an adopted step's array gets a gradient in `training_pass`.
+        """Whether an adopted step's array gets a gradient in training.
 
         Args:
             kind: the canonical one ("kernel", "mean", ...).
@@ -212,23 +210,6 @@ class HostedModel(ABC):
         Returns:
             The framework's tensor in `dtype`; of whole numbers in its own type for them (int32 in TensorFlow, int64 in
             Paddle).
-        """
-
-    @abstractmethod
-    def training_pass(self, inputs: np.ndarray, end: str, cotangent: np.ndarray) -> tuple[np.ndarray, Arrays]:
-        """One forward and backward pass in training mode, without dropout.
-
-        Args:
-            inputs: canonical, [n, *input].
-            end: the adopted step at which the pass ends.
-            cotangent: of the shape of that step's output.
-
-        Returns:
-            The step's output, canonical; the gradients of sum(output * cotangent) by the arrays' canonical names, those
-            of arrays that the output does not depend on left out.
-
-        Raises:
-            TargetError: the model does not run in training mode.
         """
 
     @abstractmethod
@@ -334,14 +315,13 @@ class HostedModel(ABC):
         state = export_slots(self.slots(), self.read)
         return {name: array.astype("float32", copy=False) for name, array in state.items()}
 
-    def traced(self, inputs: np.ndarray, *, training: bool = False) -> list[Any]:
+    def traced(self, inputs: np.ndarray) -> list[Any]:
         """The steps of one run on canonical inputs, with their outputs.
 
         Sets `result` to the index of the step that made the model's output.
 
         Args:
             inputs: [n, *input], of any float dtype, or whole numbers.
-            training: as in `reached`.
 
         Returns:
             The framework's `TracedStep`s, in the order in which they ran; `forget` frees their outputs.
@@ -351,7 +331,7 @@ class HostedModel(ABC):
         """
         x = self.own(inputs, inputs.shape, INPUT)
         try:
-            trace = self.reached(x, training=training)
+            trace = self.reached(x)
         except TargetError:
             raise
         except Exception as error:
@@ -359,22 +339,20 @@ class HostedModel(ABC):
         self.result = self.spec.output_of(trace.result, trace.steps, trace.readers.tensor)
         return trace.steps
 
-    def outputs(self, inputs: np.ndarray, names: Sequence[str] | None = None) -> Arrays:
+    def outputs(self, inputs: np.ndarray) -> Arrays:
         """The outputs of the adopted steps in inference, by name.
 
         Args:
             inputs: of the model, canonical, [n, *input].
-            names: of the steps; None for all that were adopted.
 
         Returns:
             Canonical arrays [n, ...] in this model's dtype.
 
         Raises:
-            KeyError: a name that was not adopted.
             TargetError: the model does not run.
         """
         self.steps = self.traced(inputs)
-        outputs = {name: self.output(self.steps[self.names[name].step]) for name in names or self.names}
+        outputs = {name: self.output(self.steps[named.step]) for name, named in self.names.items()}
         self.forget()
         return outputs
 

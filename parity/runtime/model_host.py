@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.user_models import Adoption
-from parity.numerics.arrays import Arrays, pack
+from parity.numerics.arrays import Arrays
 from parity.numerics.tolerance import Roundings
 from parity.runtime.hosted_model import HostedModel
-from parity.runtime.model_state import export_slots
 from parity.runtime.user_models import BuildSpec, KeptState, cast_inputs
 from parity.weights.initializers import proof_state
 from parity.weights.state import digests
@@ -51,8 +50,6 @@ class Host:
             self.model_stages,
             self.model_inputs,
             self.model_layers,
-            self.model_ends,
-            self.training_pass,
             self.read_weights,
             self.write_weights,
         )
@@ -255,46 +252,6 @@ class Host:
         for key, array in arrays.items():
             given.setdefault(key.rpartition("/")[0], []).append(array)
         return {}, {name: model.alone(name, inputs) for name, inputs in given.items()}
-
-    def model_ends(
-        self, network: str, dtype: str, end: str, batch: int, arrays: Arrays
-    ) -> tuple[dict[str, Any], Arrays]:
-        """The output of the adopted step at which the models end.
-
-        Args:
-            network: the name of a loaded model.
-            dtype: as in `model`.
-            end: the step.
-            batch: how many inputs a run takes; the last run may take fewer.
-            arrays: `inputs` [n, *input], n at least 1.
-
-        Returns:
-            `output` [n, ...], canonical, in `dtype`.
-        """
-        model, inputs = self.ready(network, arrays["inputs"], dtype)
-        parts = [model.outputs(inputs[i : i + batch], [end])[end] for i in range(0, len(inputs), batch)]
-        return {}, {"output": np.concatenate(parts)}
-
-    def training_pass(
-        self, network: str, end: str, arrays: Arrays, roundings: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], Arrays]:
-        """One pass in training mode with the kept state, dropout switched off, to the step `end`.
-
-        Args:
-            network: the name of a loaded model.
-            end: the adopted step at which the models end.
-            arrays: `inputs` [n, *input], and `cotangent`, of the shape of that step's output.
-            roundings: as in `ready`.
-
-        Returns:
-            The groups `output`; `gradients` of sum(output * cotangent), by name; `statistics`, the running ones after
-            the pass.
-        """
-        model, inputs = self.ready(network, arrays["inputs"], roundings=roundings)
-        output, gradients = model.training_pass(inputs, end, arrays["cotangent"])
-        statistics = export_slots([slot for slot in model.slots() if not slot.entry.trainable], model.read)
-        model.forget()
-        return {}, pack(output={"output": output}, gradients=gradients, statistics=statistics)
 
     def read_weights(self, network: str, path: str) -> tuple[dict[str, Any], Arrays]:
         """The adopted arrays of a file of the model's weights.

@@ -1,10 +1,8 @@
-"""What TensorFlow computes with float32 constants even in float64, written out; and dropout, switched off."""
+"""What TensorFlow computes with float32 constants even in float64, written out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import keras
 import tensorflow as tf
@@ -30,16 +28,3 @@ def exact_attention(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.MultiHeadAttention):
             layer._inverse_sqrt_key_dim = tf.constant(1 / math.sqrt(layer.key_dim), tf.float64)
-
-
-@contextmanager
-def dropout_off(model: keras.Model) -> Iterator[None]:
-    """Let dropout layers do nothing in training mode: the two frameworks draw different masks."""
-    rates = {layer: layer.rate for layer in model._flatten_layers() if "Dropout" in type(layer).__name__}
-    for layer in rates:
-        layer.rate = 0.0
-    try:
-        yield
-    finally:
-        for layer, rate in rates.items():
-            layer.rate = rate

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from parity.catalogue.targets import TargetError
-from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import flattened_1x1
 from parity.runtime.hosted_model import HostedModel
 from parity.runtime.model_host import Host
@@ -19,7 +18,6 @@ from parity.weights.layout import Layout
 from tf_impl import weights
 from tf_impl.user_models.building import build_model, counts, require_one, set_weights
 from tf_impl.user_models.calling import running_in
-from tf_impl.user_models.exact import dropout_off
 from tf_impl.user_models.tracing import Trace, TracedStep
 
 
@@ -33,9 +31,9 @@ class UserModel(HostedModel):
         """`build_model` has rounded the constants, and the mode is an argument of every call."""
         require_one(self.model, self.spec)
 
-    def reached(self, x: tf.Tensor, *, training: bool) -> Trace:
+    def reached(self, x: tf.Tensor) -> Trace:
         with running_in(self.dtype):
-            return Trace(self.model, [x], lambda: self.model(x, training=training))
+            return Trace(self.model, [x], lambda: self.model(x, training=False))
 
     def state(self) -> Mapping[str, keras.Variable]:
         return {variable.path: variable for variable in self.model.weights if counts(variable)}
@@ -71,22 +69,6 @@ class UserModel(HostedModel):
     def tensor(self, array: np.ndarray) -> tf.Tensor:
         whole = np.issubdtype(array.dtype, np.integer)
         return tf.constant(array.astype("int32" if whole else self.dtype))
-
-    def training_pass(self, inputs: np.ndarray, end: str, cotangent: np.ndarray) -> tuple[np.ndarray, Arrays]:
-        trained = [slot for slot in self.slots() if slot.entry.trainable]
-        index = self.names[end].step
-        with dropout_off(self.model), tf.GradientTape(watch_accessed_variables=False) as tape:
-            for slot in trained:
-                tape.watch(slot.tensor.value)
-            step = self.traced(inputs, training=True)[index]
-            total = tf.reduce_sum(step.output * self.own(cotangent, step.made, index))
-        gradients = tape.gradient(total, [slot.tensor.value for slot in trained])
-        by_name = {
-            slot.entry.name: slot.layout.read(tf.convert_to_tensor(gradient).numpy())
-            for slot, gradient in zip(trained, gradients, strict=True)
-            if gradient is not None
-        }
-        return self.canonical(step.output, step), by_name
 
     def read_file(self, path: Path) -> None:
         types = set_weights(self.model, path)

@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from parity.workers.client.requests import Requests, group
+from parity.workers.client.requests import Requests
 
 if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and this is imported before them
-    import numpy as np
-
     from parity.catalogue.user_models import Adoption, ModelSpec
     from parity.numerics.arrays import Arrays
     from parity.numerics.tolerance import Roundings
@@ -39,21 +37,6 @@ class DrawnState:
 
     drawn: dict[str, str]
     read: dict[str, str]
-
-
-@dataclass(frozen=True)
-class TrainingPass:
-    """One pass in training mode.
-
-    Attributes:
-        output: of the step at which the models end.
-        gradients: of sum(output * cotangent), of every array that it depends on.
-        statistics: the running ones after the pass.
-    """
-
-    output: np.ndarray
-    gradients: Arrays
-    statistics: Arrays
 
 
 class UserModelRequests(Requests):
@@ -147,35 +130,6 @@ class UserModelRequests(Requests):
             arrays: the inputs `name/0`, `name/1`, ... of each step, as `model_inputs` gives them.
         """
         return self.call("model_layers", network=network, arrays=arrays).arrays
-
-    def model_ends(self, network: str, dtype: str, end: str, batch: int, arrays: Arrays) -> np.ndarray:
-        """The output of an adopted step in forward passes with the kept state.
-
-        Args:
-            network: the pair's name.
-            dtype: of the model.
-            end: the step.
-            batch: inputs a forward pass.
-            arrays: `inputs` [n, *input] of the model.
-
-        Returns:
-            [n, ...], of all inputs.
-        """
-        reply = self.call("model_ends", network=network, dtype=dtype, end=end, batch=batch, arrays=arrays)
-        return reply.arrays["output"]
-
-    def training_pass(self, network: str, end: str, arrays: Arrays, roundings: Roundings | None = None) -> TrainingPass:
-        """One pass in training mode with the kept state, dropout switched off.
-
-        Args:
-            network: the pair's name.
-            end: the adopted step at which the models end.
-            arrays: `inputs` [n, *input], and `cotangent`, of the shape of that step's output.
-            roundings: move the state and the inputs by these before the pass.
-        """
-        passed = self.call("training_pass", network=network, end=end, arrays=arrays, roundings=_sent(roundings)).arrays
-        output = group(passed, "output")["output"]
-        return TrainingPass(output, group(passed, "gradients"), group(passed, "statistics"))
 
     def read_weights(self, network: str, path: str) -> State:
         """The adopted arrays of a file of the model's weights.
