@@ -207,7 +207,7 @@ def _proofs(pair: RecordedPair, decided: PairVerdict, sets: Sequence[InputSet]) 
         for side, framework in enumerate((FIRST, SECOND))
         for name in alignment.alone[side]
     ]
-    proofs = [_proof(pair, 1, moved if alignment.pieces else {}, alone)]
+    proofs = [_proof(pair, 1, moved if alignment.pieces else {}, alone + decided.changed)]
     typical = [one for one in decided.outcomes if one.inputs.typical]
     worst = max(typical, key=lambda one: (not one.equal, one.gap.gap), default=None)
     problems = [

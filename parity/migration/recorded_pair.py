@@ -13,6 +13,7 @@ from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
 from parity.migration.alignment import best_alignment
+from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
 from parity.migration.matching import MatchError
 from parity.migration.recorded_graph import RecordedGraph
@@ -142,10 +143,7 @@ class RecordedPair:
         Args:
             roundings: move them by these.
         """
-        names = self.drawn(FIRST)
-        laws = self._sized({name: law_for(name, self.opened[FIRST].arrays[name]) for name in names})
-        pieces = {name: own_pieces(name, self.opened[FIRST].arrays[name]) for name in names}
-        self.workers[FIRST].assign_arrays(self.name, pieces, laws, self.seed, roundings)
+        self.workers[FIRST].assign_arrays(self.name, *self._weights(FIRST), self.seed, roundings)
 
     def move(self, roundings: Roundings | None = None) -> None:
         """Give the Paddle model the weights of the TensorFlow model, as the alignment says.
@@ -153,11 +151,26 @@ class RecordedPair:
         Args:
             roundings: move them by these.
         """
-        laws, pieces = self._sized(self.alignment.laws), self.alignment.pieces
-        self.workers[SECOND].assign_arrays(self.name, pieces, laws, self.seed, roundings)
+        self.workers[SECOND].assign_arrays(self.name, *self._weights(SECOND), self.seed, roundings)
 
-    def _sized(self, laws: Mapping[str, Law]) -> dict[str, Law]:
-        return {name: enlarged(law) if self.large_weights else law for name, law in laws.items()}
+    def changed(self) -> dict[str, list[str]]:
+        """By framework, the arrays that do not hold the numbers which `draw` and `move` gave them, bit for bit.
+
+        Raises:
+            WorkerError: a worker fails.
+        """
+        return self.workers.map(
+            lambda worker: worker.changed_arrays(self.name, *self._weights(worker.framework), self.seed)
+        )
+
+    def _weights(self, framework: str) -> tuple[Pieces, dict[str, Law]]:
+        """What a model's arrays are made of, and the laws of that."""
+        if framework == FIRST:
+            facts = self.opened[FIRST].arrays
+            pieces, laws = {name: own_pieces(name, facts[name]) for name in self.drawn(FIRST)}, self.laws()
+        else:
+            pieces, laws = self.alignment.pieces, self.alignment.laws
+        return pieces, {name: enlarged(law) if self.large_weights else law for name, law in laws.items()}
 
     def use_weights(self, *, large: bool) -> None:
         """Give both models their weights, unless they have them.

@@ -18,6 +18,7 @@ from parity.numerics.comparison import relative_gap
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.records.records import Verdict
 from parity.workers.errors import WorkerError
+from parity.workers.frameworks import FRAMEWORKS
 
 
 @dataclass
@@ -97,6 +98,7 @@ class PairVerdict:
         verdict: "equal", "different" or "undecided".
         outcomes: of every set that ran.
         missing: what could not be established, one line each.
+        changed: arrays that do not hold the numbers that they were given, one line each.
         training: of a pass in training mode, where that was asked for and inference agrees.
         remarks: what the verdict does not cover, one line each.
     """
@@ -104,6 +106,7 @@ class PairVerdict:
     verdict: Verdict
     outcomes: list[Outcome]
     missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     training: TrainingComparison | None = None
     remarks: list[str] = field(default_factory=list)
 
@@ -134,7 +137,7 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
         except WorkerError as error:
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
     pair.use_weights(large=False)
-    found = PairVerdict("different", outcomes, missing, remarks=_remarks(pair, outcomes))
+    found = PairVerdict("different", outcomes, missing, _changed(pair), remarks=_remarks(pair, outcomes))
     if found.witness is not None:
         return found
     if training and pair.close.derived:
@@ -143,7 +146,7 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
         found.training = compare_training(pair, sets[0].arrays)
         if not found.training.passed:
             return found
-    found.missing += _unproven(pair.alignment)
+    found.missing += [*_unproven(pair.alignment), *found.changed]
     if not any(one.gap.elements for one in outcomes if one.inputs.typical):
         found.missing.append("no output was compared")
     found.verdict = "undecided" if found.missing else "equal"
@@ -158,6 +161,14 @@ def _remarks(pair: RecordedPair, outcomes: Sequence[Outcome]) -> list[str]:
     size = f", up to {max(limits):.0e} of an output's scale," if limits else ""
     line = f"compared in {pair.precision} only: what differs by less than rounding{size} goes unseen"
     return [line, *pair.forced]
+
+
+def _changed(pair: RecordedPair) -> list[str]:
+    return [
+        f"{name!r} of {FRAMEWORKS[framework].title} holds other numbers than it was given"
+        for framework, names in pair.changed().items()
+        for name in names
+    ]
 
 
 def _unproven(alignment: Alignment) -> list[str]:

@@ -234,6 +234,37 @@ class RecordedModel(ABC):
         Raises:
             ValueError: pieces that do not cover an array.
         """
+        for _, tensor, made in self._made(arrays, laws, seed, roundings):
+            self.write_array(tensor, made)
+
+    def changed(
+        self, arrays: Mapping[str, Sequence[Mapping[str, Any]]], laws: Mapping[str, Mapping[str, Any]], seed: int
+    ) -> list[str]:
+        """The arrays that do not hold, bit for bit, what `assign` gave them.
+
+        Args:
+            arrays: as in `assign`.
+            laws: as in `assign`.
+            seed: as in `assign`.
+
+        Returns:
+            Their names.
+        """
+        return [
+            name
+            for name, tensor, made in self._made(arrays, laws, seed, None)
+            # in the array's own type: one of half precision holds rounded numbers
+            if self.read_array(tensor).tobytes() != self.read_array(self.tensor_like(made, tensor)).tobytes()
+        ]
+
+    def _made(
+        self,
+        arrays: Mapping[str, Sequence[Mapping[str, Any]]],
+        laws: Mapping[str, Mapping[str, Any]],
+        seed: int,
+        roundings: Roundings | None,
+    ) -> Iterator[tuple[str, Any, np.ndarray]]:
+        """Of each array its name, the framework's tensor, and the numbers for it."""
         state = self.state()
         known = {name: Law(**{**law, "shape": tuple(law["shape"])}) for name, law in laws.items()}
         order = {name: index for index, name in enumerate(known)}
@@ -244,8 +275,7 @@ class RecordedModel(ABC):
 
         for name, pieces in arrays.items():
             tensor = state[name]
-            made = assembled(tuple(tensor.shape), [Piece.from_dict(piece) for piece in pieces], source)
-            self.write_array(tensor, made)
+            yield name, tensor, assembled(tuple(tensor.shape), [Piece.from_dict(piece) for piece in pieces], source)
 
     def evaluate(self, operations: Sequence[int]) -> None:
         """Run operations of the recording again, on the values that they have now.

@@ -35,6 +35,7 @@ class RecordedModels:
             self.read_arrays,
             self.write_arrays,
             self.assign_arrays,
+            self.changed_arrays,
             self.evaluate_operations,
             self.value_signatures,
             self.read_values,
@@ -205,6 +206,22 @@ class RecordedModels:
         moved_by = Roundings(**roundings) if roundings else None
         self.models[network].assign(pieces, laws, seed, moved_by)
         return {}
+
+    def changed_arrays(
+        self, network: str, pieces: Mapping[str, Any], laws: Mapping[str, Any], seed: int
+    ) -> dict[str, Any]:
+        """Read arrays back, see `RecordedModel.changed`.
+
+        Args:
+            network: the name of an open model.
+            pieces: as in `assign_arrays`.
+            laws: as in `assign_arrays`.
+            seed: as in `assign_arrays`.
+
+        Returns:
+            `changed`: the names of arrays that hold other numbers.
+        """
+        return {"changed": self.models[network].changed(pieces, laws, seed)}
 
     def evaluate_operations(
         self, network: str, operations: Sequence[int], values: Sequence[int]

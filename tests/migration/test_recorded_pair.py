@@ -189,6 +189,22 @@ def test_walking_again_keeps_the_weights_and_the_alignment(workers: Workers) -> 
         np.testing.assert_array_equal(array, before[name])
 
 
+@pytest.mark.parametrize("framework", [FIRST, SECOND])
+def test_an_array_that_lost_one_bit_is_named_and_the_pair_is_undecided(workers: Workers, framework: str) -> None:
+    pair = listed(workers, "building/bias")
+    inputs = put_together(pair)
+    assert decide(pair, inputs[:1]).verdict == "equal"
+    name, array = next(iter(workers[framework].read_arrays(pair.name).items()))
+    array = array.copy()
+    array.flat[0] = np.nextafter(array.flat[0], np.inf)
+    workers[framework].write_arrays(pair.name, {name: array})
+    assert pair.changed() == {FIRST: [], SECOND: []} | {framework: [name]}
+    found = decide(pair, inputs[:1])
+    assert found.verdict == "undecided"
+    title = {FIRST: "TensorFlow", SECOND: "PaddlePaddle"}[framework]
+    assert found.missing == [f"{name!r} of {title} holds other numbers than it was given"]
+
+
 def test_a_difference_hides_no_other_and_spoils_nothing_behind_it(workers: Workers) -> None:
     pair = listed(workers, "attention/two-differences")
     sets = put_together(pair)

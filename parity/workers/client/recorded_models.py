@@ -199,10 +199,21 @@ class RecordedModelRequests(Requests):
             seed: of the numbers.
             roundings: move the drawn numbers by these.
         """
-        given = {name: [asdict(piece) for piece in own] for name, own in pieces.items()}
-        drawn = {name: asdict(law) for name, law in laws.items()}
         moved_by = asdict(roundings) if roundings else None
-        self.call("assign_arrays", network=network, pieces=given, laws=drawn, seed=seed, roundings=moved_by)
+        self.call("assign_arrays", network=network, **_sent(pieces, laws), seed=seed, roundings=moved_by)
+
+    def changed_arrays(
+        self, network: str, pieces: Mapping[str, Sequence[Piece]], laws: Mapping[str, Law], seed: int
+    ) -> list[str]:
+        """The names of arrays that do not hold, bit for bit, what `assign_arrays` gave them.
+
+        Args:
+            network: the pair's name.
+            pieces: as in `assign_arrays`.
+            laws: as in `assign_arrays`.
+            seed: as in `assign_arrays`.
+        """
+        return list(self.call("changed_arrays", network=network, **_sent(pieces, laws), seed=seed).result["changed"])
 
     def evaluate_operations(self, network: str, operations: Sequence[int], values: Sequence[int]) -> list[Signature]:
         """Run recorded operations again.
@@ -259,3 +270,9 @@ def _signatures(reply: Any) -> list[Signature]:
     from parity.numerics.signature import unpack_signatures
 
     return unpack_signatures(reply.result["shapes"], reply.arrays)
+
+
+def _sent(pieces: Mapping[str, Sequence[Piece]], laws: Mapping[str, Law]) -> dict[str, Any]:
+    """Pieces and laws as plain values."""
+    given = {name: [asdict(piece) for piece in own] for name, own in pieces.items()}
+    return {"pieces": given, "laws": {name: asdict(law) for name, law in laws.items()}}
