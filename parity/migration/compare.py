@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ from parity.migration.steps import all_paired
 from parity.migration.user_errors import user_errors
 from parity.migration.verdict import PairVerdict, decide
 from parity.migration.walk import Alignment, closest
-from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
+from parity.numerics.comparison import relative_gap
 from parity.printable import few
 from parity.proofs.forward import compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
@@ -165,7 +166,8 @@ def _compared(
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     found.matched = [(first.steps[one], second.steps[other]) for one, other in pairs]
-    found.stages = [_stage(pair, walked, one, other) for one, other in found.matched]
+    caused = {cause.diagnosis.stage for cause in found.causes}
+    found.stages = [_stage(pair, walked, one, other, caused) for one, other in found.matched]
     found.unmatched = {
         FIRST: [f"{first.steps[one].name}: {first.steps[one]}" for one in ones],
         SECOND: [f"{second.steps[other].name}: {second.steps[other]}" for other in others],
@@ -263,15 +265,28 @@ def _of_training(found: Findings) -> Cause:
     return Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))
 
 
-def _stage(pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep) -> MatchedLayer:
-    """One matched step, and how far apart its outputs are on the same inputs."""
-    parted = next((one.gap for one in walked.partings if one.second == second.output), None)
-    gap = parted if parted is not None else _gap(pair, first.output, second.output)
+def _stage(
+    pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep, caused: AbstractSet[str]
+) -> MatchedLayer:
+    """One matched step, and how far apart its outputs are on the same inputs.
+
+    What lies within a segment that agrees at its end is compared only where the other model makes these numbers, too:
+    there may be another order of channels, or halves of what is one array in the other model.
+    """
+    gap, limit = None, max(pair.close.parting, pair.close.exact)
     why = "the same arrays" if first.shapes and second.shapes else "of one kind, in the same order"
+    match = walked.matches.get(second.output)
+    if parting := next((one for one in walked.partings if one.second == second.output), None):
+        gap, limit = parting.gap, parting.most
+    elif match is not None:
+        gap, why = _gap(pair, match.first, second.output), "the same numbers"
+        if gap is None or gap > limit:  # in another order
+            gap = match.gap
+    elif first.name in caused:
+        gap = _gap(pair, first.output, second.output)
+    compared = gap is not None
     finite = _finite_or_none(gap) if gap is not None else None
-    return MatchedLayer(
-        first.name, second.name, first.kind, why, finite, FLOAT64_LIMIT if finite is not None else None, {}
-    )
+    return MatchedLayer(first.name, second.name, first.kind, why, finite, limit if compared else None)
 
 
 def _gap(pair: RecordedPair, first: int, second: int) -> float | None:

@@ -71,9 +71,14 @@ class Parting:
     limit: float = FLOAT64.parting
 
     @property
+    def most(self) -> float:
+        """How much float32 makes of a constant or an operation."""
+        return self.limit * (self.extent if self.float32 else 1)
+
+    @property
     def rounding(self) -> bool:
-        """Whether values part by no more than what float32 makes of a constant or an operation."""
-        return self.gap <= self.limit * (self.extent if self.float32 else 1)
+        """Whether values part by no more than that."""
+        return self.gap <= self.most
 
 
 @dataclass

@@ -361,15 +361,14 @@ class CrossEvaluation(Record, frozen=True, tag="cross evaluation"):
 
 
 class MatchedLayer(Part, frozen=True):
-    """A layer of the one model and its counterpart in the other; gaps are relative to the layer's largest value."""
+    """A layer of the one model and its counterpart in the other."""
 
     first: str
     second: str
     kind: str
     reason: str  # why these two were matched
-    gap: float | None  # in float64; None where they were not compared, or the gap is no number
-    limit: float | None
-    float32: dict[str, float | None]  # each framework's own gap to its float64 run
+    gap: float | None  # relative to the largest value; None where they were not compared, or the gap is no number
+    limit: float | None  # None where they were not compared
 
 
 class Impact(Part, frozen=True):
@@ -390,7 +389,7 @@ class Migration(Record, frozen=True, tag="migration"):
     second: str  # the Paddle target
     input: list[Some]
     inputs: str  # what the proofs fed: title of a data set, or "drawn inputs"
-    # "equal"; "different"; or "undecided": layers that the suite cannot look into keep weights of their own
+    # "equal"; "different"; or "undecided": not all of it could be established, as the proofs' problems say
     verdict: Verdict
     fixed: bool  # whether the suggested changes were made to the Paddle model before
     parameters: dict[str, Count]  # per framework

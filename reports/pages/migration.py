@@ -31,20 +31,25 @@ from reports.formatting import (
 from reports.plots.migration import NO_KNOWN_TRAP, depth_section
 from reports.tables.proofs import SHORT
 
-REQUIRED_OF_PAIR = (1, 2, 3)  # levels without which nothing is shown; 4 and 5 are run on request
+# Levels without which nothing is shown, of each row one: models that have no float64 have no level 2, and outputs of
+# whole numbers no level 3; 4 and 5 are run on request.
+REQUIRED_OF_PAIR = ((1,), (2, 3))
 
 MOST_LINES = 8  # of a list; a longer one is folded away
 
 LAYERS = [f"{framework_title(name)} layer" for name in ("tensorflow", "paddle")]
 
 PAIR_LEVELS = {
-    1: "every array of one model has its counterpart of the same shape in the other, and the weights that were drawn "
-    "for the proofs came back from both bit for bit.",
-    2: "in double precision rounding almost vanishes. Layers that compute the same differ by about 1e-15; a padding, "
-    "an epsilon or an activation that differs shows as a gap many orders of magnitude larger.",
-    3: "the precision that will be used. Each model's float32 layers are held against its own float64 ones, within "
-    "what rounding explains; so this level judges each model alone, and passes for two models that differ.",
-    4: "one pass in training mode without dropout: the output and the running statistics of batch norms.",
+    1: "every array of one model has its counterpart in the other, and both hold the numbers that were drawn for the "
+    "proofs, read back bit for bit.",
+    2: "the models' own outputs on inputs that are designed for them, in double precision, where rounding almost "
+    "vanishes. Models that compute the same differ by about 1e-15; a padding, an epsilon or an activation that differs "
+    "shows as a gap many orders of magnitude larger.",
+    3: "the precision that will be used. Each model's float32 outputs are held against its own float64 ones, within "
+    "what rounding explains; so this level judges each model alone, and passes for two models that differ. Of models "
+    "that have no float64 it is level 2 in the precision that they have.",
+    4: "one pass in training mode, with the same masks of dropout: the outputs and the running statistics of batch "
+    "norms.",
     5: "the gradient of every parameter in that pass, in float64.",
 }
 
@@ -62,7 +67,7 @@ def compose_migration_report(comparison: Migration, folder: str) -> tuple[str, d
     sections = [
         f"# Migration report: {code(comparison.first)} to {code(comparison.second)}",
         _verdict(comparison),
-        _proofs(comparison.proofs),
+        _proofs(comparison.proofs, exact=_exact(comparison)),
         depth_section(comparison, album),
         _causes(comparison),
         _impact(comparison),
@@ -76,19 +81,20 @@ def compose_migration_report(comparison: Migration, folder: str) -> tuple[str, d
 
 def _verdict(comparison: Migration) -> str:
     parts = ["## Verdict", f"**{_sentence(comparison)}**"]
-    if proof := next((proof for proof in comparison.proofs if proof.level == 2), None):
+    if proof := next((proof for proof in comparison.proofs if proof.level in (2, 3)), None):
         where = f"inputs of {'x'.join(map(str, comparison.input))}, {plain(comparison.inputs)}"
         elements = count_text(proof.compared.get("elements"))
         numbers = f"{count_text(len(comparison.stages))} layers and functions, {elements} elements"
         parts.append(
-            f"Compared in float64 on {where}, with the same drawn weights in both models: {numbers}. The largest gap "
+            f"Compared in {_precision(comparison)} on {where}, with the same drawn weights in both models: {numbers}. "
+            f"The largest gap "
             f"is {_gap(proof.gap, proof.limit)}, the limit {words.gap_text(proof.limit)}."
         )
     if traps := Counter(cause.trap for cause in comparison.causes):
         kinds = listed([f"{code(trap) if trap else NO_KNOWN_TRAP} ({number})" for trap, number in traps.items()])
         parts.append(f"{some(len(comparison.causes), 'cause')} found: {kinds}.")
     unsaid = (
-        "Of training, one pass without dropout was compared; not dropout, loss, optimizer or learning rates."
+        "Of training, one pass was compared, with the same masks of dropout; not loss, optimizer or learning rates."
         if any(proof.level in (4, 5) for proof in comparison.proofs)
         else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them."
     )
@@ -98,12 +104,15 @@ def _verdict(comparison: Migration) -> str:
 
 def _sentence(comparison: Migration) -> str:
     """The sentence to sign. A record that says "equal" is reported so only where its proofs show it."""
-    first, second, total = code(comparison.first), code(comparison.second), f"{len(comparison.stages)} matched layers"
-    over = sum(not within(stage.gap, stage.limit) for stage in comparison.stages)
-    failed = [proof.level for proof in comparison.proofs if proof_faults(proof)]
-    absent = [level for level in REQUIRED_OF_PAIR if level not in {proof.level for proof in comparison.proofs}]
-    reasons = [f"{over} of {total} differ in float64"] if over else []
-    reasons += [f"{levels_text(failed)} failed"] if failed and not over else []
+    first, second = code(comparison.first), code(comparison.second)
+    compared = [stage for stage in comparison.stages if stage.limit is not None]
+    over = sum(not within(stage.gap, stage.limit) for stage in compared)
+    failed = [proof.level for proof in comparison.proofs if proof_faults(proof, exact=_exact(comparison))]
+    levels = {proof.level for proof in comparison.proofs}
+    absent = [level for required in REQUIRED_OF_PAIR if not levels & set(required) for level in required]
+    precision = _precision(comparison)
+    reasons = [f"{levels_text(failed)} failed"] if failed else []
+    reasons += [f"{over} of {len(compared)} compared layers differ in {precision}"] if over else []
     reasons += [f"nothing is on record of {levels_text(absent)}"] if absent else []
     if not reasons and comparison.causes:
         reasons = [
@@ -114,18 +123,27 @@ def _sentence(comparison: Migration) -> str:
     if comparison.equal:
         start = "Equal once the changes below are made: with them" if comparison.fixed else "Equal:"
         start += f" {second} computes what {first} computes, given the same weights"
-        return f"{start}; {len(comparison.stages)} of {total} agree in float64."
+        return f"{start}; in {precision} all outputs agree, and {len(compared)} of {len(compared)} compared layers."
     if comparison.verdict == "undecided":
         return (
-            f"Undecided: whether {second} computes what {first} computes was not proven. Layers that the suite cannot "
-            "look into kept weights of their own, see *Causes*; in the rest nothing was found that differs."
+            f"Undecided: whether {second} computes what {first} computes was not proven. What could not be established "
+            "is listed under *Evidence*; in the rest nothing was found that differs."
         )
     start = "Different, even with the changes below:" if comparison.fixed else "Different:"
     start += f" {second} does not compute what {first} computes, given the same weights"
     return f"{start}; {listed(reasons) if reasons else 'no reason is on record'}."
 
 
-def _proofs(proofs: Sequence[Proof]) -> str:
+def _precision(comparison: Migration) -> str:
+    return "float64" if _exact(comparison) else "the precision that they have"
+
+
+def _exact(comparison: Migration) -> bool:
+    """Whether the models have a float64 run."""
+    return any(proof.level == 2 for proof in comparison.proofs)
+
+
+def _proofs(proofs: Sequence[Proof], *, exact: bool) -> str:
     rows, reasons = [], []
     for proof in proofs:
         exact = proof.level == 1 and proof.gap is None  # bits have no gap
@@ -133,7 +151,7 @@ def _proofs(proofs: Sequence[Proof]) -> str:
         where = code(proof.worst) if proof.worst else words.NOTHING
         kinds = {SHORT.get(kind, kind).removesuffix("s"): number for kind, number in proof.compared.items()}
         what = ", ".join(some(number, kind) for kind, number in kinds.items()) or "nothing"
-        wrong = proof_faults(proof)
+        wrong = proof_faults(proof, exact=exact)
         result = "**FAILED**" if wrong else "passed"
         rows.append([str(proof.level), plain(proof.title), result, *gaps, where, what])
         if wrong:
@@ -228,9 +246,9 @@ def _layers(comparison: Migration) -> str:
     rows = []
     for index, stage in enumerate(comparison.stages, 1):
         kind, why = plain(stage.kind.replace("_", " ")), plain(stage.reason)
-        gaps = _gap(stage.gap, stage.limit)
+        gaps = words.NOTHING if stage.limit is None else _gap(stage.gap, stage.limit)
         rows.append([str(index), code(stage.first), code(stage.second), kind, gaps, why])
-    matched = table(["", *LAYERS, "kind", "float64 gap", "why these two"], rows, ["", "float64 gap"])
+    matched = table(["", *LAYERS, "kind", "gap", "why these two"], rows, ["", "gap"])
     parts = ["## Layers", _folded(f"All {len(rows)} matched layers", matched)]
     for framework, lines in comparison.unmatched.items():
         parts.append(_lines(f"### In {framework_title(framework)} only", lines))

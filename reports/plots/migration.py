@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from parity.printable import printable
 from parity.records.records import MatchedLayer, Migration
 from reports.album import Album
-from reports.formatting import TITLES, framework_title, is_number, some
+from reports.formatting import is_number, some
 from reports.plots.style import COLOURS, OTHER, plain_axes, png
 
 BLACK = "#000000"  # few marks in a colour of their own would lose it to the palette of the picture
@@ -32,7 +32,10 @@ def depth_section(comparison: Migration, album: Album) -> str:
     """The picture and how to read it; empty where no layer was compared."""
     if (picture := gaps_along_depth(comparison)) is None:
         return ""
-    words = "A difference raises the gap from its layer on. The numbers are those of the table of matched layers."
+    words = (
+        "A difference raises the gap at its layer, and up to the next one that gets TensorFlow's numbers, so that one "
+        "difference hides no other. The numbers are those of the table of matched layers."
+    )
     drawn = sum(map(len, _indices_by_trap(comparison).values()))
     if drawn:
         words += " Under the curves, a mark shows each layer where a cause was found."
@@ -58,9 +61,6 @@ def gaps_along_depth(comparison: Migration) -> bytes | None:
     ratios = [1.0, 0.085 * len(traps)] if traps else [1.0]
     everything = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     axes, depth = everything[0], range(1, len(gaps) + 1)
-    for framework in TITLES:
-        rounded = [_positive(stage.float32.get(framework)) for stage in comparison.stages]
-        axes.plot(depth, rounded, color=COLOURS[framework], linewidth=1.0, alpha=0.45)
     style = {"marker": "o", "markersize": 3.5 if len(gaps) <= MOST_MARKED_LAYERS else 1.8}
     axes.plot(depth, [_positive(gap) for gap in gaps], color=BLACK, linewidth=1.3, **style)
     axes.plot(depth, [_positive(stage.limit) for stage in comparison.stages], **_dashed())
@@ -131,11 +131,9 @@ def _dashed() -> dict[str, Any]:
 
 
 def _handles() -> list[Line2D]:
-    lines = [Line2D([], [], color=BLACK, linewidth=1.3, label="both models, float64"), Line2D([], [], **_dashed())]
-    lines[1].set_label("limit in float64")
-    return lines + [
-        Line2D([], [], color=COLOURS[name], alpha=0.45, label=f"{framework_title(name)}, float32 to float64")
-        for name in TITLES
+    return [
+        Line2D([], [], color=BLACK, linewidth=1.3, label="gap of the two models"),
+        Line2D([], [], label="limit", **_dashed()),
     ]
 
 

@@ -28,9 +28,8 @@ UNSEEN = "activation: TensorFlow has relu6, Paddle relu; these inputs do not sho
 
 def stage(index: int, gap: float | None, **changes: Any) -> MatchedLayer:
     """One matched layer."""
-    rounded: dict[str, float | None] = {"paddle": 2e-7, "tensorflow": 3e-7}
     names = (f"conv{index}", f"features.{index}", "conv", "the only such pair")
-    return replace(MatchedLayer(*names, gap, 1e-12, rounded), **changes)
+    return replace(MatchedLayer(*names, gap, 1e-12), **changes)
 
 
 def proof(level: int, title: str, gap: float | None, limit: float | None, worst: str | None) -> Proof:
@@ -120,7 +119,8 @@ def verdict(text: str) -> str:
 def test_equal_says_what_was_compared_and_what_was_not(tmp_path: Path) -> None:
     text = written(tmp_path, record())
     same = (
-        f"`{SECOND}` computes what `{FIRST}` computes, given the same weights; 4 of 4 matched layers agree in float64."
+        f"`{SECOND}` computes what `{FIRST}` computes, given the same weights; in float64 all outputs agree, and 4 "
+        "of 4 compared layers."
     )
     assert verdict(text) == f"Equal: {same}"
     assert text.startswith(f"# Migration report: `{FIRST}` to `{SECOND}`\n")
@@ -130,6 +130,21 @@ def test_equal_says_what_was_compared_and_what_was_not(tmp_path: Path) -> None:
     assert "Nothing is said of training: levels 4 and 5 were not run." in part
     assert section(text, "Causes").endswith("None was found.\n")
     assert "There is nothing to change." in text
+
+
+def test_layers_that_were_not_compared_speak_neither_for_nor_against(tmp_path: Path) -> None:
+    stages = [stage(1, 1e-16), stage(2, None, limit=None)]
+    text = written(tmp_path, record(stages=stages))
+    assert verdict(text).startswith("Equal: ")
+    assert verdict(text).endswith("in float64 all outputs agree, and 1 of 1 compared layers.")
+    assert row(section(text, "Layers"), "2")[4] == "-"
+
+
+def test_models_without_float64_are_equal_in_what_they_have(tmp_path: Path) -> None:
+    levels = [replace(one, frameworks={}) for one in proofs(2e-15) if one.level != 2]
+    text = written(tmp_path, record(proofs=levels))
+    assert verdict(text).endswith("in the precision that they have all outputs agree, and 4 of 4 compared layers.")
+    assert "Compared in the precision that they have on inputs of 32x32x3" in text
 
 
 def test_equal_after_changes_says_so(tmp_path: Path) -> None:
@@ -142,7 +157,7 @@ def test_equal_after_changes_says_so(tmp_path: Path) -> None:
 def test_different_counts_layers_and_causes(tmp_path: Path) -> None:
     text = written(tmp_path, different())
     assert verdict(text).startswith(f"Different: `{SECOND}` does not compute what `{FIRST}` computes")
-    assert verdict(text).endswith("2 of 4 matched layers differ in float64.")
+    assert verdict(text).endswith("level 2 failed and 2 of 4 compared layers differ in float64.")
     assert "4 causes found: `bn-epsilon` (2), `act-other` (1) and no known trap (1)." in text
     assert "`--apply-fixes` makes the changes and proves again." in section(text, "The fix")
     assert verdict(written(tmp_path, different(fixed=True))).startswith("Different, even with the changes below:")
@@ -163,13 +178,14 @@ def test_weights_that_could_not_be_transferred_leave_it_undecided(tmp_path: Path
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"proofs": proofs(2e-15)[:2]}, "nothing is on record of level 3"),
+        ({"proofs": proofs(2e-15)[:1]}, "nothing is on record of levels 2 and 3"),
         ({"proofs": proofs(None)}, "level 2 failed"),
+        ({"proofs": [replace(one, frameworks={}) for one in proofs(2e-15)]}, "level 3 failed"),
         (
             {"proofs": [replace(level_proof, compared={"stages": 0}) for level_proof in proofs(2e-15)]},
             "levels 1, 2 and 3 failed",
         ),
-        ({"stages": [stage(1, None)]}, "1 of 1 matched layers differ"),
+        ({"stages": [stage(1, None)]}, "1 of 1 compared layers differ in float64"),
     ],
 )
 def test_a_record_is_not_believed_beyond_its_proofs(tmp_path: Path, broken: dict[str, Any], reason: str) -> None:
@@ -186,7 +202,7 @@ def test_every_level_has_its_row(tmp_path: Path) -> None:
     assert "- **Level 2 failed:** 2 of 4 stages differ; the first is 'conv3'." in text
     training = proof(4, "train-mode forward", 1e-13, 1e-12, "output")
     text = written(tmp_path, record(proofs=[*proofs(2e-15), training]))
-    assert "Of training, one pass without dropout was compared" in text
+    assert "Of training, one pass was compared, with the same masks of dropout" in text
     assert row(section(text, "Evidence"), "4")[2] == "passed"
 
 
@@ -251,13 +267,13 @@ def test_gaps_that_are_no_number_read_well(tmp_path: Path) -> None:
     for value in (None, math.nan, math.inf):
         failed = proof(2, "float64 forward", value, 1e-12, "conv1")
         never = proof(3, "float32 forward", None, None, None)
-        stages = [stage(1, value), stage(2, 1.0, float32={"paddle": value})]
+        stages = [stage(1, value), stage(2, 1.0)]
         comparison = different(first="net", proofs=[*proofs(0.8)[:1], failed, never], stages=stages)
         text = written(tmp_path, comparison)
         assert row(section(text, "Evidence"), "2")[3] == "**not a number**"
         assert row(section(text, "Evidence"), "3")[3] == "**not measured**"
         assert row(section(text, "Layers"), "1")[4] == "**not a number**"
-        assert verdict(text).endswith("2 of 2 matched layers differ in float64.")
+        assert verdict(text).endswith("levels 2 and 3 failed and 2 of 2 compared layers differ in float64.")
         assert not re.search(r"\b(nan|NaN|inf)\b|\bNone\b(?!\.)", text.replace("weights=None", ""))
 
 
