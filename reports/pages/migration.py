@@ -146,8 +146,8 @@ def _exact(comparison: Migration) -> bool:
 def _proofs(proofs: Sequence[Proof], *, exact: bool) -> str:
     rows, reasons = [], []
     for proof in proofs:
-        exact = proof.level == 1 and proof.gap is None  # bits have no gap
-        gaps = [words.NOTHING] * 2 if exact else [_gap(proof.gap, proof.limit), words.gap_text(proof.limit)]
+        bits = proof.level == 1 and proof.gap is None  # bits have no gap
+        gaps = [words.NOTHING] * 2 if bits else [_gap(proof.gap, proof.limit), words.gap_text(proof.limit)]
         where = code(proof.worst) if proof.worst else words.NOTHING
         kinds = {SHORT.get(kind, kind).removesuffix("s"): number for kind, number in proof.compared.items()}
         what = ", ".join(some(number, kind) for kind, number in kinds.items()) or "nothing"
