@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from parity.catalogue.networks import default_networks, network
 from parity.data.dataset import Dataset
@@ -18,6 +22,7 @@ from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
 from parity.workers.interpreter import shared_threads
 from parity.workers.pool import Workers
+from parity.workers.start import await_workers
 
 
 def check(
@@ -68,9 +73,9 @@ def check(
 
 
 def compare(
-    tensorflow: str,
+    tensorflow: str | Any,
     paddle: str,
-    shape: str | Sequence[int] | Sequence[str] | Mapping[str, str | Sequence[int]],
+    input: str | Sequence[int] | Sequence[str] | Mapping[str, str | Sequence[int]],
     *,
     classes: int | None = None,
     tokens: int | None = None,
@@ -82,14 +87,17 @@ def compare(
     dtype: str = "float64",
     seed: int = 0,
     threads: int | None = None,
+    device: str = "cpu",
+    workers: Workers | None = None,
 ) -> Migration:
     """Compare a TensorFlow model with the Paddle model that should be its twin, layer by layer.
 
     Args:
-        tensorflow: `package.module:callable`, with arguments or without, that returns a keras.Model; or a saved model.
-        paddle: the same for a paddle.nn.Layer. Each runs in a process of its own, in this one's folder.
-        shape: of one input, without the batch: (height, width, channels), (time, channels) or (features,). Of several
-            inputs by name, see `parity.migration.specs.input_specs`.
+        tensorflow: `package.module:callable`, with arguments or without, that returns a keras.Model; a saved model; or
+            a keras.Model, which is saved as a `.keras` file and read again in another process.
+        paddle: a target as above for a paddle.nn.Layer. Each runs in a process of its own, in this one's folder.
+        input: the shape of one input, without the batch: (height, width, channels), (time, channels) or (features,). Of
+            several inputs by name, see `parity.migration.specs.input_specs`.
         classes: offered to callables that take a number of classes.
         tokens: inputs are token ids below this number.
         weights: by "tensorflow" or "paddle", a file of weights to load into that model.
@@ -100,13 +108,17 @@ def compare(
         dtype: "float64"; "float32" for models that cannot be built in float64, which proves less.
         seed: of weights and inputs.
         threads: of each framework; if None, half of the machine's.
+        device: "cpu" or "gpu"; "auto": the GPU where both frameworks see one; "tensorflow-gpu" or "paddle-gpu": that
+            framework alone on the GPU.
+        workers: processes of both frameworks to use again, set up; they stay. If None, they are started and stopped.
 
     Returns:
         `verdict` is "equal", "different" or "undecided"; each of `causes` names layer, number and trap; `fix` is Python
-        code that makes the Paddle model compute what the TensorFlow model does.
+        code that makes the Paddle model compute what the TensorFlow model does; `assert_equal()` is for tests.
 
     Raises:
         ValueError: a shape or combination that has no meaning, or a file of weights that does not exist.
+        TypeError: `tensorflow` is neither a text nor a model that can be saved.
         TargetError: a target that cannot be imported, or is no model, or does not run on inputs of this shape.
         MatchError: no layer of one model corresponds to a layer of the other.
         WorkerError: a framework crashed or raised.
@@ -114,13 +126,46 @@ def compare(
     Example:
         >>> import parity
         >>> models = "tests.migration.keras_models:small()", "tests.migration.paddle_models:small()"
-        >>> result = parity.compare(*models, (16, 16, 3))
+        >>> result = parity.compare(*models, input=(16, 16, 3))
         >>> result.verdict, result.causes
         ('equal', [])
+        >>> result.assert_equal()
     """
     require_float64(training, dtype)
-    inputs = input_specs(shape, tokens)
-    specs = model_specs(tensorflow, paddle, inputs, classes=classes, weights=weights, dtype=dtype)
-    with Workers(threads=threads or shared_threads()) as workers:
+    inputs = input_specs(input, tokens)
+    with contextlib.ExitStack() as stack:
+        target, title = tensorflow, tensorflow
+        if not isinstance(tensorflow, str):
+            target = saved_keras_model(tensorflow, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            title = f"keras.Model {tensorflow.name!r}"
+        specs = model_specs(target, paddle, inputs, classes=classes, weights=weights, dtype=dtype)
+        if workers is None:
+            workers = stack.enter_context(Workers(threads=threads or shared_threads()))
+            if device != "cpu":
+                await_workers(workers, device)
         pair = RecordedPair(workers, specs, dataset, seed, layers or {})
-        return compare_pair(pair, apply_fixes=apply_fixes, training=training)
+        found = compare_pair(pair, apply_fixes=apply_fixes, training=training)
+        pair.forget()
+    return replace(found, first=title)
+
+
+def saved_keras_model(model: Any, folder: Path) -> str:
+    """Save a live Keras model for the process that compares it.
+
+    Args:
+        model: a keras.Model.
+        folder: where to.
+
+    Returns:
+        The target: the path of a `.keras` file.
+
+    Raises:
+        TypeError: no Keras model.
+    """
+    if not callable(getattr(model, "save", None)) or not hasattr(model, "layers"):
+        raise TypeError(
+            f"tensorflow: expected a target such as 'my.models:net' or a keras.Model, found {type(model).__name__}"
+        )
+    path = folder / "model.keras"
+    model.save(path)
+    return str(path)

@@ -50,15 +50,21 @@ def test_the_public_functions_have_examples() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"shape": 6}, "shape: expected whole numbers above 0, such as (224, 224, 3), found 6"),
-        ({"shape": (8, 0)}, "found (8, 0)"),
+        ({"input": 6}, "shape: expected whole numbers above 0, such as (224, 224, 3), found 6"),
+        ({"input": (8, 0)}, "found (8, 0)"),
         ({"dtype": "float16"}, "dtype: expected 'float64' or 'float32', found 'float16'"),
         ({"weights": {"torch": "w.pt"}}, "weights: expected 'tensorflow' and 'paddle', found 'torch'"),
     ],
 )
 def test_what_a_program_gives_is_checked_before_anything_starts(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
-        parity.compare("my.models:net", "my.twins:net", **{"shape": (8,)} | arguments)
+        parity.compare("my.models:net", "my.twins:net", **{"input": (8,)} | arguments)
+
+
+@pytest.mark.parametrize("first", [7, Path("model.keras")])
+def test_what_is_no_model_is_refused(first: Any) -> None:
+    with pytest.raises(TypeError, match=f"or a keras.Model, found {type(first).__name__}"):
+        parity.compare(first, "my.twins:net", input=(8,))
 
 
 @pytest.mark.parametrize("levels", [[], [99], [1, 9]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,10 @@ from parity.cli.options import (
     UNUSABLE,
     DatasetOption,
     JsonOption,
+    ProofDevice,
+    ProofDeviceOption,
     ThreadsOption,
+    await_ready,
     begin_workers,
     command_line,
     dataset_or_default,
@@ -100,7 +103,9 @@ def compare(
     second_weights: SecondWeights = None,
     seed: ProofSeedOption = 0,
     threads: ThreadsOption = None,
+    device: ProofDeviceOption = ProofDevice.cpu,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.md", help="Write a report.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every cause, remark and line of code.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to fix it."""
@@ -121,27 +126,24 @@ def compare(
     with _workers(threads) as workers:
         from msgspec.structs import replace
 
-        from parity.cli import console, proof_output
+        from parity.cli import console
+        from parity.cli.migration_events import MigrationEvents
         from parity.migration.compare import compare_pair
         from parity.workers.environment import collect
 
         out = console.stderr() if as_json else console.stdout()
-
-        def on_event(kind: str, event: Any) -> None:
-            if kind == "proof":
-                proof_output.print_proof(out, event)
-            else:
-                _show_step(event)
-
+        if device is not ProofDevice.cpu:
+            await_ready(workers, device)
         pair = _recorded_pair(workers, specs, mapping, dataset, seed)
         if write_map is not None:
             _write_map(pair, write_map)
             return
-        migration = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, on_event=on_event)
+        events = MigrationEvents(pair, out, verbose=verbose)
+        migration = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, on_event=events)
         if as_json or output is not None:  # only these show the environment
             facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command_line())
             migration = replace(migration, environment=facts)
-    _show(migration, out, as_json, output)
+    _show(migration, out, as_json, output, verbose)
     if not migration.equal:
         raise typer.Exit(DIFFERENT if migration.verdict == "different" else UNUSABLE)
 
@@ -230,14 +232,14 @@ def repro(
     console.print_message(console.stdout(), f"{differing.cause}\nwritten: {output}, see README.md there")
 
 
-def _show(migration: Migration, out: Console, as_json: bool, output: Path | None) -> None:
-    """Print the outcome of a comparison, and write the report that was asked for."""
+def _show(migration: Migration, out: Console, as_json: bool, output: Path | None, verbose: bool) -> None:
+    """Print what follows the verdict of a comparison, and write the report that was asked for."""
     from parity.cli import console, migration_output
 
     if as_json:
         console.print_json(migration.as_dict())
     else:
-        for line in migration_output.migration_lines(migration):
+        for line in migration_output.migration_lines(migration, verbose=verbose):
             console.print_message(out, line)
     if output is not None:
         from reports import write_migration_report

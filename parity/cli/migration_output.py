@@ -2,46 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from parity.migration.convert import Conversion
+    from parity.migration.verdict import PairVerdict
     from parity.records.records import Migration
 
 
-def migration_lines(migration: Migration) -> list[str]:
-    """The verdict on a user's pair of models, what differs, and how to fix it, line by line."""
-    from parity.catalogue.traps import TRAPS
-    from parity.records.records import grouped
+MOST = {
+    "problem": 2,
+    "cause": 5,
+    "note": 3,
+    "training": 2,
+    "by hand": 3,
+    "fix": 8,
+}  # lines of each kind without --verbose
 
-    first = "with the suggested changes, " if migration.fixed else ""
-    lines = [
-        f"{first}{migration.verdict}: {migration.first} / {migration.second}, "
-        f"{len(migration.stages)} layers and functions matched"
-    ]
+
+def verdict_line(decided: PairVerdict, names: str, *, fixed: bool) -> str:
+    """The verdict on a user's pair of models, as soon as it is known.
+
+    Args:
+        decided: it, and what it rests on.
+        names: of the two models.
+        fixed: whether the Paddle model was changed before.
+    """
+    first = "with the suggested changes, " if fixed else ""
+    sets = [one for one in decided.outcomes if one.inputs.typical]
+    differ = sum(not one.equal for one in sets)
+    found = f"outputs differ on {differ} of {len(sets)}" if differ else f"outputs agree on {len(sets)}"
+    return f"{first}{decided.verdict}: {names}, {found} sets of inputs"
+
+
+def migration_lines(migration: Migration, *, verbose: bool = False) -> list[str]:
+    """What differs between a user's two models and how to fix it, line by line; the verdict was printed before.
+
+    Args:
+        migration: to show.
+        verbose: whether to show all of it; else each list ends after some lines, with the number of those that follow.
+    """
+    from parity.catalogue.traps import TRAPS
+    from parity.records.records import grouped, places
+
+    causes = []
     for cause, stages in grouped(migration.causes):
         trap = TRAPS.get(cause.trap)
-        lines.append(f"cause ({cause.trap or 'no known trap'}, {_occurrences(len(stages))}): {cause.text}")
-        if trap:
-            lines.append(f"  what to do: {trap.fix}")
-    lines += [f"ambiguous: {line}" for line in migration.ambiguous]
-    lines += [f"note: {line}" for line in migration.remarks]
-    lines += [f"in training only: {line}" for line in migration.training]
+        advice = f"\n  what to do: {trap.fix}" if trap else ""
+        causes.append(f"cause ({cause.trap or 'no known trap'}, {places(len(stages))}): {cause.text}{advice}")
+    parts = {
+        "cause": causes,
+        "note": [f"note: {line}" for line in migration.ambiguous + migration.remarks],
+        "training": [f"in training only: {line}" for line in migration.training],
+        "by hand": [f"by hand: {line}" for line in migration.by_hand],
+    }
+    lines = [line for kind, listed in parts.items() for line in (listed if verbose else shortened(listed, MOST[kind]))]
     if migration.impact:
-        share = f"{migration.impact.changed} of {migration.impact.inputs}"
-        lines.append(f"decision impact: with the TensorFlow model's own weights, {share} inputs change their class")
+        lines.append(f"decision impact: with the TensorFlow model's own weights, {migration.impact.sentence}")
     if migration.fix and not migration.fixed:
-        lines += [
-            "",
-            "the changes that --apply-fixes makes to the Paddle model:",
-            "",
-            *migration.fix.rstrip().splitlines(),
-        ]
-    return [*lines, *(f"by hand: {line}" for line in migration.by_hand)]
+        code = migration.fix.rstrip().splitlines()
+        title = "the changes that --apply-fixes makes to the Paddle model:"
+        lines += ["", title, "", *(code if verbose else shortened(code, MOST["fix"]))]
+    return lines
 
 
-def _occurrences(count: int) -> str:
-    return "1 place" if count == 1 else f"{count} places"
+def shortened(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines, and how many follow.
+
+    Example:
+        >>> shortened(["a", "b", "c", "d"], 1)[1]
+        '... and 3 more: --verbose shows all, -o FILE.md writes a report'
+        >>> shortened(["a", "b"], 1)
+        ['a', 'b']
+    """
+    if len(lines) <= most + 1:
+        return list(lines)
+    return [*lines[:most], f"... and {len(lines) - most} more: --verbose shows all, -o FILE.md writes a report"]
 
 
 def conversion_lines(conversion: Conversion) -> list[str]:

@@ -5,6 +5,7 @@ The verdict rests on what the two models themselves give. What they are made of 
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -78,8 +79,9 @@ def compare_pair(
         pair: not yet open.
         apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to compare again.
         training: whether to compare a pass in training mode and all gradients, too.
-        impact: whether to count the inputs of which the two models predict different classes.
-        on_event: is called with "stage" and a line that says what begins, and with "proof" and each Proof.
+        impact: whether to count the inputs for which the models' decisions differ.
+        on_event: is called with "stage" and a line that says what begins, "progress" and one that says how far it is,
+            "proof" and each Proof, and "verdict" and the PairVerdict as soon as that is known.
 
     Returns:
         The verdict, with the proofs, the matched layers, the causes of differences and the code that fixes them.
@@ -141,6 +143,7 @@ def _compared(
 ) -> Findings:
     """One comparison, from building the models to what differs and why."""
     on_event("stage", "building both models, and putting them together by their values")
+    pair.on_progress = functools.partial(on_event, "progress")
     pair.open()
     sets = designed_inputs(pair.specs[FIRST].inputs, pair.seed, pair.images, _count(pair))
     pair.align(sets[0].arrays)
@@ -153,6 +156,7 @@ def _compared(
         found.proofs.append(replace(proof, seconds=time.perf_counter() - started))
         on_event("proof", found.proofs[-1])
         started = time.perf_counter()
+    on_event("verdict", found.decided)
     witness = found.decided.witness
     if witness is not None:
         on_event("stage", "looking for causes, layer by layer")

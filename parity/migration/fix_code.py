@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from parity.kinds.dropout import Dropout
@@ -91,5 +92,6 @@ def _loop(names: Sequence[str], statements: Sequence[str]) -> list[str]:
     lines = [line for statement in statements for line in statement.splitlines()]
     if len(names) == 1:
         return [f"    name = {names[0]!r}", *[f"    {line}" for line in lines]]
-    head = ["    for name in (", *[f"        {name!r}," for name in names], "    ):"]
+    listed = textwrap.wrap(", ".join(map(repr, names)) + ",", 108, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    head = ["    for name in (", *listed, "    ):"]
     return [*head, *[f"        {line}" for line in lines]]

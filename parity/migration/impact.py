@@ -1,4 +1,4 @@
-"""For how many inputs two models predict another class, with the TensorFlow model's own weights in both."""
+"""For how many inputs two models make another output the largest, with the TensorFlow model's own weights in both."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MOST_ELEMENTS = 2**24  # of all inputs: larger inputs are fewer
 
 
 def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) -> Impact | None:
-    """Count the inputs of which the two models predict different classes, in float32.
+    """Count the inputs for which the largest output of the two models is not the same one, in float32.
 
     Args:
         pair: aligned.
         on_event: is called with "stage" and a line that says what begins.
 
     Returns:
-        The impact; None of models whose first output gives no classes.
+        The impact; None of models whose first output is no row of numbers.
 
     Raises:
         WorkerError: a model does not build or run in float32.
@@ -46,7 +46,7 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
     images = pair.images
     if images is not None:
         count = min(count, len(images))
-    on_event("stage", f"classes of {count} inputs with the TensorFlow model's own weights, in float32")
+    on_event("stage", f"decisions on {count} inputs with the TensorFlow model's own weights, in float32")
     single = replace(pair, specs={name: replace(spec, dtype="float32") for name, spec in pair.specs.items()})
     single.title_suffix = " with own weights"
     single.open(draw=False)
@@ -64,6 +64,7 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
     arrays = {key: drawn_input(spec, count, draw, images) for key, spec in zip(input_keys(specs), specs, strict=True)}
     firsts, seconds = [], []
     for begin in range(0, count, BATCH_SIZE):
+        single.on_progress(f"{begin} of {count} inputs")
         batch = {name: array[begin : begin + BATCH_SIZE] for name, array in arrays.items()}
         pairs, problem = paired(_both(single, batch), pair.sequences_turned)
         if problem:
@@ -82,9 +83,15 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
         inputs=count,
         title=pair.title,
         changed=len(changed),
+        classes=_probabilities(one),
         largest_gap=gap if math.isfinite(gap) else None,
         margins=[float(margins[index]) for index in changed],
     )
+
+
+def _probabilities(outputs: np.ndarray) -> bool:
+    """Whether rows of outputs are those of a softmax, so that the largest is a class; of logits nobody can tell."""
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
 
 
 def _both(pair: RecordedPair, inputs: dict[str, np.ndarray]) -> dict[str, Outputs]:

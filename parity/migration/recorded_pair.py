@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -54,6 +54,7 @@ class RecordedPair:
         precision: what they are compared in: "float64", "float32", "float16" or "bfloat16".
         large_weights: whether both models have large weights now, see `use_weights`.
         forced: why not in float64, a line for each model that cannot be; empty where float32 was asked for.
+        on_progress: is called with a line that says how far a long step is.
     """
 
     workers: Workers
@@ -71,6 +72,7 @@ class RecordedPair:
     precision: str = "float64"
     large_weights: bool = False
     forced: list[str] = field(default_factory=list)
+    on_progress: Callable[[str], None] = lambda line: None
 
     @property
     def close(self) -> Closeness:

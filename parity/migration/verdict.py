@@ -130,7 +130,8 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
     """
     outcomes, missing = [], []
     different = False
-    for inputs in sets:
+    for number, inputs in enumerate(sets, 1):
+        pair.on_progress(f"inputs {number} of {len(sets)}: {inputs.name}")
         try:
             outcomes.append(outcome(pair, inputs, quick=different))
             different |= inputs.typical and not outcomes[-1].equal

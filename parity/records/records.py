@@ -372,7 +372,7 @@ class MatchedLayer(Part, frozen=True):
 
 
 class Impact(Part, frozen=True):
-    """How many inputs change their class from one model to the other, in float32."""
+    """For how many inputs the largest output of one model is not that of the other, in float32."""
 
     inputs: Some
     title: str  # of the inputs' data set, or "drawn inputs"
@@ -380,6 +380,15 @@ class Impact(Part, frozen=True):
     largest_gap: float | None  # of any output, in units of the largest output; None where it is no number
     # of the changed inputs: the TensorFlow model's largest output less its second largest, in the same units
     margins: list[float]
+    classes: bool = True  # whether the outputs are probabilities, so that the largest is a class
+
+    @property
+    def sentence(self) -> str:
+        """How many of how many inputs, without a full stop."""
+        share = f"{self.changed:,} of {self.inputs:,} inputs"
+        if self.classes:
+            return f"{share} change their class"
+        return f"for {share} another output is the largest (another class, where outputs are logits)"
 
 
 class Migration(Record, frozen=True, tag="migration"):
@@ -411,6 +420,25 @@ class Migration(Record, frozen=True, tag="migration"):
     def equal(self) -> bool:
         """Whether the verdict is "equal"."""
         return self.verdict == "equal"
+
+    def assert_equal(self) -> None:
+        """For a test: pass where the verdict is "equal".
+
+        Raises:
+            AssertionError: the models are different, with the causes; or nothing is proven, with what is missing.
+        """
+        if self.equal:
+            return
+        lines = [f"{self.verdict}: {self.first} / {self.second}"]
+        lines += [f"level {proof.level}: {problem}" for proof in self.proofs for problem in proof.problems]
+        for cause, stages in grouped(self.causes):
+            lines.append(f"cause ({places(len(stages))}): {cause.text}")
+        raise AssertionError("\n  ".join(lines))
+
+
+def places(count: int) -> str:
+    """How often a cause was found, in words."""
+    return "1 place" if count == 1 else f"{count} places"
 
 
 def grouped(causes: Sequence[Diagnosis]) -> list[tuple[Diagnosis, list[str]]]:

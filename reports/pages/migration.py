@@ -202,10 +202,10 @@ def _impact(comparison: Migration) -> str:
     impact = comparison.impact
     if impact is None:
         return "## Decision impact\n\nNot measured: switched off, or the outputs of the models do not correspond."
+    sentence = impact.sentence[0].upper() + impact.sentence[1:]
     parts = [
-        f"## Decision impact\n\n**{count_text(impact.changed)} of {count_text(impact.inputs)} inputs change their "
-        f"class**, in float32. The inputs: {plain(impact.title)}. The largest difference of an output, relative "
-        f"to the largest output, is {_number(impact.largest_gap)}."
+        f"## Decision impact\n\n**{sentence}**, in float32. The inputs: {plain(impact.title)}. The largest difference "
+        f"of an output, relative to the largest output, is {_number(impact.largest_gap)}."
     ]
     if margins := [100 * margin for margin in impact.margins if is_number(margin)]:
         low, middle, high = map(words.figures, (min(margins), statistics.median(margins), max(margins)))
@@ -216,7 +216,7 @@ def _impact(comparison: Migration) -> str:
         )
     parts.append(
         "Both models had the TensorFlow model's own weights. Where those are random, as with `weights=None`, all "
-        "classes lie close together and the numbers say little of a trained model; `--tensorflow-weights` loads others."
+        "outputs lie close together and the numbers say little of a trained model; `--tensorflow-weights` loads others."
     )
     return "\n\n".join(parts)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from parity.cli.migration_output import MOST
 from parity.records.records import Migration
 from tests.command_line import parity
 
@@ -18,7 +19,7 @@ def test_equal_models_end_with_0_and_say_what_was_compared() -> None:
     done = parity("compare", FIRST, SECOND, *SHAPE)
     assert "equal: tests.migration.keras_models:small() / tests.migration.paddle_models:small()" in done.stdout
     assert "10 arrays" in done.stdout  # two of the convolution, four of the batch norm, four of the dense layers
-    assert "0 of 200 inputs change their class" in done.stdout
+    assert "for 0 of 200 inputs another output is the largest" in done.stdout
 
 
 def test_different_models_end_with_1_and_a_patch_that_fixes_them(tmp_path: Path) -> None:
@@ -54,6 +55,31 @@ def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:
         "names 'hiden', which the first model does not have"
         in parity("compare", FIRST, SECOND, *SHAPE, "--map", path, code=2).stderr
     )
+
+
+def test_the_verdict_is_printed_before_what_follows_from_it() -> None:
+    second = "tests.migration.paddle_models:small(epsilon=1e-3, padding=1)"
+    lines = parity("compare", FIRST, second, *SHAPE, code=1).stdout.splitlines()
+    verdict = next(number for number, line in enumerate(lines) if line.startswith("different: "))
+    assert lines[verdict].endswith("sets of inputs")
+    following = "\n".join(lines[verdict:])
+    assert following.count("cause (") == 2
+    assert "decision impact: " in following
+    assert not any(line.startswith(("cause", "decision")) for line in lines[:verdict])
+
+
+def test_long_lists_are_cut_unless_all_is_asked_for() -> None:
+    names = ["mish", "selu", "softsign", "celu", "hard_tanh", "log_sigmoid", "softplus"]  # Paddle has the last first
+    first = f"tests.migration.keras_models:bends({' '.join(names)!r})"
+    second = "tests.migration.paddle_models:bends()"
+    short, whole = (
+        parity("compare", first, second, "--input", "6,6,2", "--no-impact", *more, code=1).stdout
+        for more in ((), ("--verbose",))
+    )
+    assert whole.count("cause (act-other, 1 place)") == len(names)
+    assert "more: --verbose" not in whole
+    assert short.count("cause (act-other, 1 place)") == MOST["cause"]
+    assert f"... and {len(names) - MOST['cause']} more: --verbose shows all" in short
 
 
 @pytest.mark.parametrize(
