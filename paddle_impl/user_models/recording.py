@@ -1,4 +1,4 @@
-"""Record the operations that a Paddle model runs: every function of `paddle._C_ops`, and the methods of tensors."""
+"""Record the operations that a Paddle model runs: all functions of `paddle._C_ops`, old and new, and tensors' methods."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Recorder(recording.Recorder):
 
     @contextmanager
     def intercepted(self) -> Iterator[None]:
-        operations = paddle._C_ops
         spies = {
             id(function): self._spy(name, function)
+            for operations in (paddle._C_ops, paddle._legacy_C_ops)
             for name, function in vars(operations).items()
             if callable(function) and not name.startswith("_") and not isinstance(function, type)
         }

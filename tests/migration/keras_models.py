@@ -251,6 +251,13 @@ def recurrent(cell: str = "LSTM", *, both: bool = False, every: bool = False, **
     return keras.Model(inputs, layers.Dense(3, name="logits")(x))
 
 
+def normed() -> keras.Model:
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")(layers.Conv2D(4, 3, name="conv")(x))
+    x = layers.GlobalAveragePooling2D(name="mean")(layers.ReLU(name="relu")(x))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
 def volumes() -> keras.Model:
     x = inputs = keras.Input((4, 6, 5, 2))
     x = layers.Conv3D(4, 3, strides=(1, 2, 1), padding="same", activation="relu", name="conv")(x)

@@ -311,6 +311,12 @@ def bends(softplus: float = 40.0, last: str = "LogSigmoid") -> nn.Layer:
     return nn.Sequential(*stack, nn.Linear(8, 4))
 
 
+def normed() -> nn.Layer:
+    """The batch norm of Paddle 1, whose activation is one of its old operations."""
+    norm = nn.BatchNorm(4, act="relu")
+    return nn.Sequential(nn.Conv2D(3, 4, 3), norm, nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(4, 3))
+
+
 def floor() -> nn.Layer:
     return nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.LogSoftmax(), nn.Linear(8, 4))
 

@@ -59,6 +59,7 @@ def causes_of(migration: Migration) -> set[tuple[str, str]]:
         ("sentences()", "sentences()", (9,), 9, {"tokens": 50}),
         ("bends()", "bends()", (6, 6, 2), 16, {}),
         ("volumes()", "volumes()", (4, 6, 5, 2), 5, {}),
+        ("normed()", "normed()", (8, 8, 3), 5, {}),
         ("transformer()", "transformer()", (16, 16, 3), 12, {}),
         ("nested()", "nested()", (8, 8, 3), 4, {}),
         ("nested()", "last()", (8, 8, 3), 4, {}),
