@@ -1,4 +1,4 @@
-"""Record the operations that a Paddle model runs: all functions of `paddle._C_ops`, old and new, and tensors' methods."""
+"""Record the operations that a Paddle model runs: all functions of `_C_ops`, old and new, and methods of tensors."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ import numpy as np
 from parity.data.batches import prepared
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
-from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, finite_gap
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, finite_gap, layer_scales
 from parity.numerics.losses import correct
 from parity.numerics.tolerance import FLOAT32_ROUNDING, ROUNDINGS, derive_limits, perturb
 from parity.proofs.context import ProofContext
 from parity.proofs.extremes import LOGITS
-from parity.proofs.optimizer import UPDATE_LIMIT
+from parity.proofs.optimizer import UPDATE_LIMIT, update_limits
 from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.proofs.train_mode import recipe_for, recounted, start, train_rows, training_part
 from parity.records.records import Proof
@@ -254,8 +254,8 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
     Weights, statistics and the optimizer's memory must be bit for bit what they were before the evaluation. Its logits
     must be those of the weights as they are now: the same after these were exported and loaded again, as in a training
     that was killed and goes on. The step after the evaluation must give what it gives without it: bit for bit on a CPU,
-    in float32, as it is trained; in float64 on other devices, where sums have no fixed order. Two steps in one call
-    must report the means of what both report alone.
+    in float32, as it is trained; on other devices, where sums have no fixed order, in float64 within limits like those
+    of level 6. Two steps in one call must report the means of what both report alone.
 
     Args:
         context: the network and its workers.
@@ -266,32 +266,35 @@ def side_effects(context: ProofContext, *, fresh: bool = False, reload: bool = T
         What was changed, by framework.
     """
     exact = all(context.workers[name].device == "cpu" for name in context.workers)
-    alone = _trained(context, exact, interrupted=False, fresh=fresh)
-    interrupted = _trained(context, exact, interrupted=True, fresh=fresh, reload=reload)
-    return {framework: _effects(alone[framework], steps, exact) for framework, steps in interrupted.items()}
+    alone = two_steps(context, exact, interrupted=False, fresh=fresh)
+    interrupted = two_steps(context, exact, interrupted=True, fresh=fresh, reload=reload)
+    limits = {name: {} if exact else rounding_limits(context, steps) for name, steps in alone.items()}
+    return {name: _effects(alone[name], steps, limits[name]) for name, steps in interrupted.items()}
 
 
 @dataclass(frozen=True)
-class _TwoSteps:
+class TwoSteps:
     """What two steps gave, with an evaluation between them or without."""
 
     before: dict[str, str]  # digests before the evaluation
     after: dict[str, str]  # and after it
     back: dict[str, str]  # after weights and memory were exported and loaded
     end: dict[str, Any]  # after the second step; arrays, where bits may differ
+    memory: set[str]  # names of those arrays that are the optimizer's
+    rates: float  # learning rates of the steps, added up
     logits: list[np.ndarray]  # of the evaluation, and of another one after the state was exported and loaded
     reported: dict[str, float]  # loss and accuracy
 
 
-def _trained(
-    context: ProofContext, exact: bool, *, interrupted: bool, fresh: bool, reload: bool = False
-) -> dict[str, _TwoSteps]:
+def two_steps(
+    context: ProofContext, exact: bool, *, interrupted: bool, fresh: bool = False, reload: bool = False
+) -> dict[str, TwoSteps]:
     """Both frameworks' two steps, from the start: with an evaluation between them, or in one call."""
     if fresh:
         context.workers.map(lambda worker: worker.forget_training(context.network.name))
     plan = start(context, recipe_for(context), precision="float32" if exact else "float64")
 
-    def two_steps(worker: Worker) -> _TwoSteps:
+    def taken(worker: Worker) -> TwoSteps:
         if interrupted:
             first = train_rows(context, worker, plan, 0)
             before = _digests(context, worker)
@@ -306,22 +309,33 @@ def _trained(
         else:
             before, after, back, logits = {}, {}, {}, []
             steps = [train_rows(context, worker, plan, 0, 2)]
-        end = _digests(context, worker) if exact else _exported(context, worker)
+        end, memory = (_digests(context, worker), set()) if exact else _exported(context, worker)
         reported = {
             "loss": float(np.mean([step.loss for step in steps])),
             "accuracy": float(np.mean([step.accuracy for step in steps])),
         }
-        return _TwoSteps(before, after, back, end, logits, reported)
+        return TwoSteps(before, after, back, end, memory, float(plan["rate"][:2].sum()), logits, reported)
 
-    return context.workers.map(two_steps)
+    return context.workers.map(taken)
 
 
-def _effects(alone: _TwoSteps, interrupted: _TwoSteps, exact: bool) -> SideEffects:
-    """What is different in one framework with the evaluation between the steps; `exact`: bit for bit, in float32."""
-    if exact:
-        other = [name for name, array in alone.end.items() if array != interrupted.end.get(name)]
-    else:
-        other = [gap.name for gap in compare(alone.end, interrupted.end, UPDATE_LIMIT).gaps if not gap.passed]
+def rounding_limits(context: ProofContext, steps: TwoSteps) -> dict[str, float]:
+    """Limits of the arrays after two steps in float64, relative to each one's largest value.
+
+    The optimizer's memory holds gradients, whose rounding is relative to the largest gradient of their layer.
+    """
+    weights = {name: array for name, array in steps.end.items() if name not in steps.memory}
+    memory = {name: steps.end[name] for name in steps.memory}
+    limits = update_limits(context, recipe_for(context), weights, steps.rates)
+    for name, scale in layer_scales(memory).items():
+        largest = float(np.abs(memory[name]).max())
+        limits[name] = UPDATE_LIMIT * (scale / largest if largest else 1.0)
+    return limits
+
+
+def _effects(alone: TwoSteps, interrupted: TwoSteps, limits: Mapping[str, float]) -> SideEffects:
+    """What is different in one framework with the evaluation between the steps; without limits bit for bit."""
+    exact = not limits
     now, sent = interrupted.logits
     same = same_bits(now, sent) if exact else finite_gap(sent, now) <= UPDATE_LIMIT
     limit = FLOAT32_ROUNDING if exact else UPDATE_LIMIT
@@ -329,7 +343,7 @@ def _effects(alone: _TwoSteps, interrupted: _TwoSteps, exact: bool) -> SideEffec
     return SideEffects(
         changed=[name for name in before if before[name] != after.get(name)],
         lost=[name for name in after if after[name] != back.get(name)],
-        other=other,
+        other=_others(alone.end, interrupted.end, limits),
         stale=0.0 if same else finite_gap(sent, now),
         misreported=[
             f"two steps in one call report a {name} of {alone.reported[name]:g}, both alone {mean:g} on average"
@@ -341,10 +355,18 @@ def _effects(alone: _TwoSteps, interrupted: _TwoSteps, exact: bool) -> SideEffec
     )
 
 
+def _others(alone: Mapping[str, Any], interrupted: Mapping[str, Any], limits: Mapping[str, float]) -> list[str]:
+    """Names of arrays, or of digests where there are no limits, that are not the same."""
+    if not limits:
+        return [name for name, digest in alone.items() if digest != interrupted.get(name)]
+    return [gap.name for gap in compare(alone, interrupted, limits).gaps if not gap.passed]
+
+
 def _digests(context: ProofContext, worker: Worker) -> dict[str, str]:
     return worker.digest_training(context.network.name)
 
 
-def _exported(context: ProofContext, worker: Worker) -> Arrays:
+def _exported(context: ProofContext, worker: Worker) -> tuple[Arrays, set[str]]:
+    """Weights, statistics and the optimizer's memory, and the names of the last."""
     exported = worker.export_training(context.network.name, optimizer=True)
-    return exported.state | exported.optimizer
+    return exported.state | exported.optimizer, set(exported.optimizer)

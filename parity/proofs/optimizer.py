@@ -75,11 +75,7 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
         slow *= SLOWER  # neither twin has a finite number left: rates too high for few images and drawn weights
         ends = dict(_ends(context, recipe, slow=slow))
     first = next(iter(ends.values()))
-    extra = _amplified(context, recipe) if recipe.optimizer.kind == "adam" else {}
-    limits = {
-        name: UPDATE_LIMIT + (extra[name] / float(np.abs(array).max()) if name in extra else 0.0)
-        for name, array in first.items()
-    }
+    limits = update_limits(context, recipe, first, float(boundary_rates(recipe.schedule).sum()))
     comparison = compare_with_derived_limits(
         ends, limits, lambda run: _moved_ends(context, recipe, ends, slow, run), most=LARGEST_ROUNDING
     )
@@ -99,6 +95,25 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
     worst = worst_of([comparison, *designed.values()])
     proof = steps_titled(make_proof(context, 6, compared, problems, worst), recipe)
     return proof if slow == 1 else replace(proof, title=f"{proof.title}, rates times {slow:g}")
+
+
+def update_limits(context: ProofContext, recipe: Recipe, state: Arrays, rates: float) -> dict[str, float]:
+    """The fixed limits of arrays after some steps, relative to each one's largest value.
+
+    Args:
+        context: the network and its workers.
+        recipe: the training's.
+        state: the arrays by name.
+        rates: the learning rates of the steps, added up.
+
+    Returns:
+        `UPDATE_LIMIT` by name, and more for what Adam makes of gradients that are zero but for rounding.
+    """
+    extra = _amplified(context, recipe, rates) if recipe.optimizer.kind == "adam" else {}
+    return {
+        name: UPDATE_LIMIT + (extra[name] / float(np.abs(array).max()) if name in extra else 0.0)
+        for name, array in state.items()
+    }
 
 
 def extreme_step(context: ProofContext, recipe: Recipe, extreme: Extreme) -> Comparison:
@@ -234,14 +249,14 @@ def _moved_ends(
     return dict(_ends(context, recipe, dict.fromkeys(ends, moved), slow))
 
 
-def _amplified(context: ProofContext, recipe: Recipe) -> dict[str, float]:
+def _amplified(context: ProofContext, recipe: Recipe, rates: float) -> dict[str, float]:
     """By how much rounding alone may move arrays under Adam, beyond the limit.
 
     Adam divides a gradient that is smaller than epsilon by epsilon. So a gradient that is zero but for the error that
     level 5 admits, that of a bias before a batch norm, moves the array, and the running mean behind it.
     """
     plan = start(context, recipe)
-    amplified = float(boundary_rates(recipe.schedule).sum()) / recipe.optimizer.epsilon
+    amplified = rates / recipe.optimizer.epsilon
     extra = {name: amplified * error for name, error in _zero_gradients(context, plan).items()}
     for layer, behind in pairwise(context.layers()):
         if behind["kind"] == "batch_norm" and f"{layer['name']}/bias" in extra:
