@@ -152,7 +152,9 @@ def convert(
     ],
     destination: Annotated[
         Path,
-        typer.Argument(metavar="DEST", help="The new file; its suffix says which kind, another one than SOURCE's."),
+        typer.Argument(
+            metavar="DEST", help="A new file; its suffix says which kind; .safetensors: the TensorFlow names."
+        ),
     ],
     first: Annotated[
         str, typer.Option("--tensorflow", metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
@@ -176,15 +178,16 @@ def convert(
     threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
-    from parity.migration.convert import ConversionFiles, convert_weights
+    from parity.migration.conversion_files import ConversionFiles
     from parity.migration.specs import input_specs, model_specs
 
     files = ConversionFiles(source, destination)
     specs = model_specs(first, second, input_specs(shape, tokens), classes=classes)
     with _workers(threads) as workers:
         from parity.cli import console, migration_output
+        from parity.migration.convert import convert_weights
 
-        pair = _pair(workers, specs, mapping, dataset, seed)
+        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
         conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
     for line in migration_output.conversion_lines(conversion):
         console.print_message(console.stdout(), line)

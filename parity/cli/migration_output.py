@@ -53,21 +53,24 @@ def conversion_lines(conversion: Conversion) -> list[str]:
     Returns:
         Of a refused one the problems; else counts, the proof, and code that the model needs.
     """
-    from parity.migration.convert import FILE_TITLES
+    from parity.migration.conversion_files import FILE_TITLES
 
-    files, proof = conversion.files, conversion.proof
+    files, agreement = conversion.files, conversion.agreement
     notes = [f"note: {note}" for note in conversion.notes]
     if conversion.problems:
         lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
-        advice = "`parity compare` with the same models shows the causes and how to fix them."
-        return [*lines, *([advice] if proof else []), *notes]
-    assert proof is not None
+        if not conversion.migration.equal:
+            lines += migration_lines(conversion.migration)
+            lines += [f"problem: {line}" for proof in conversion.migration.proofs for line in proof.problems]
+            lines.append("`parity compare` with the same models shows more; make them equal, then convert again.")
+        return [*lines, *notes]
+    assert agreement is not None
     source, destination = FILE_TITLES[files.source_framework], FILE_TITLES[files.destination_framework]
     lines = [
         f"converted: {files.source} ({source}) -> {files.destination} ({destination})",
         f"{conversion.arrays} arrays of {conversion.elements:,} elements, read back from the new file bit for bit",
-        f"float64 forward on {proof.dataset}: {proof.compared['stages']} layers and functions agree, largest gap "
-        f"{proof.gap:.1e} at {proof.worst!r}, limit {proof.limit:.1e}",
+        f"{agreement.precision} forward on {agreement.sets} designed sets of inputs: {agreement.elements:,} numbers of "
+        f"the outputs agree, largest gap {agreement.gap:.1e}, limit {agreement.limit:.1e}",
         *notes,
     ]
-    return [*lines, "", *conversion.fix.rstrip().splitlines()] if conversion.fix else lines
+    return [*lines, "", *conversion.migration.fix.rstrip().splitlines()] if conversion.migration.fixed else lines

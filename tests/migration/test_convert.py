@@ -18,8 +18,9 @@ from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.data.dataset import Dataset
-from parity.migration.convert import ConversionFiles, convert_weights
-from parity.migration.pair import ModelPair
+from parity.migration.conversion_files import ConversionFiles
+from parity.migration.convert import convert_weights
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.weights.files import load_state, save_state
 from parity.workers.pool import Workers
@@ -233,7 +234,7 @@ def convert(both: Workers, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Con
 def test_what_was_converted_gives_the_same_in_plain_keras_and_plain_paddle(convert: Convert, folder: Path) -> None:
     done = convert("trained.weights.h5", "from_h5.pdparams")
     assert "8 arrays of 1,162 elements, read back from the new file bit for bit" in done.output
-    assert "6 layers and functions agree, largest gap" in done.output
+    assert "8 designed sets of inputs: 140 numbers of the outputs agree, largest gap" in done.output
     convert("trained.keras", "from_keras.pdparams")
     convert("trained.weights.h5", "names.safetensors")
     convert("names.safetensors", "from_names.pdparams")
@@ -244,7 +245,7 @@ def test_what_was_converted_gives_the_same_in_plain_keras_and_plain_paddle(conve
     assert {name: array.shape for name, array in load_state(folder / "names.safetensors").items()} == {
         "conv/kernel": (3, 3, 3, 6),
         "conv/bias": (6,),
-        **{f"norm/{kind}": (6,) for kind in ("gamma", "beta", "mean", "variance")},
+        **{f"norm/{kind}": (6,) for kind in ("gamma", "beta", "moving_mean", "moving_variance")},
         "fc/kernel": (96, 10),
         "fc/bias": (10,),
     }
@@ -277,7 +278,7 @@ def test_kernels_of_every_layout_go_to_paddle_and_back(workers: Workers, dataset
         there, back = tmp_path / f"{name}.pdparams", tmp_path / f"{name}.back.weights.h5"
         for source, destination in ((tmp_path / f"{name}.weights.h5", there), (there, back)):
             assert not convert_weights(
-                ModelPair(workers, specs, dataset), ConversionFiles(source, destination)
+                RecordedPair(workers, specs, dataset), ConversionFiles(source, destination)
             ).problems
     plain(SAME_ARRAYS.format(names=list(shapes)), tmp_path)
 
