@@ -11,19 +11,12 @@ if TYPE_CHECKING:
 
 def migration_lines(migration: Migration) -> list[str]:
     """The verdict on a user's pair of models, what differs, and how to fix it, line by line."""
-    from parity.catalogue.traps import TRAPS
-    from parity.records.records import grouped
-
     first = "with the suggested changes, " if migration.fixed else ""
     lines = [
         f"{first}{migration.verdict}: {migration.first} / {migration.second}, "
         f"{len(migration.stages)} layers and functions matched"
     ]
-    for cause, stages in grouped(migration.causes):
-        trap = TRAPS.get(cause.trap)
-        lines.append(f"cause ({cause.trap or 'no known trap'}, {_occurrences(len(stages))}): {cause.text}")
-        if trap:
-            lines.append(f"  what to do: {trap.fix}")
+    lines += _cause_lines(migration)
     lines += [f"ambiguous: {line}" for line in migration.ambiguous]
     lines += [f"note: {line}" for line in migration.remarks]
     lines += [f"in training only: {line}" for line in migration.training]
@@ -38,6 +31,20 @@ def migration_lines(migration: Migration) -> list[str]:
             *migration.fix.rstrip().splitlines(),
         ]
     return [*lines, *(f"by hand: {line}" for line in migration.by_hand)]
+
+
+def _cause_lines(migration: Migration) -> list[str]:
+    """What differs, each cause once, and what to do."""
+    from parity.catalogue.traps import TRAPS
+    from parity.records.records import grouped
+
+    lines = []
+    for cause, stages in grouped(migration.causes):
+        trap = TRAPS.get(cause.trap)
+        lines.append(f"cause ({cause.trap or 'no known trap'}, {_occurrences(len(stages))}): {cause.text}")
+        if trap:
+            lines.append(f"  what to do: {trap.fix}")
+    return lines
 
 
 def _occurrences(count: int) -> str:
@@ -59,10 +66,13 @@ def conversion_lines(conversion: Conversion) -> list[str]:
     notes = [f"note: {note}" for note in conversion.notes]
     if conversion.problems:
         lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
-        if not conversion.migration.equal:
-            lines += migration_lines(conversion.migration)
-            lines += [f"problem: {line}" for proof in conversion.migration.proofs for line in proof.problems]
-            lines.append("`parity compare` with the same models shows more; make them equal, then convert again.")
+        migration = conversion.migration
+        if not migration.equal:
+            lines += _cause_lines(migration) or [f"  {line}" for proof in migration.proofs for line in proof.problems]
+            mend = ", or let --apply-fixes change the Paddle model in memory" * bool(
+                migration.fix and not migration.fixed
+            )
+            lines.append(f"Make the models equal{mend}: `parity compare` with the same models shows how.")
         return [*lines, *notes]
     assert agreement is not None
     source, destination = FILE_TITLES[files.source_framework], FILE_TITLES[files.destination_framework]

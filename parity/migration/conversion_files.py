@@ -23,7 +23,7 @@ class ConversionFiles:
     """The file that is read and the file that is made; the suffix of each says whose it is.
 
     Raises:
-        ValueError: a suffix is unknown, both files are of one kind, the new one exists, or one cannot be read or written.
+        ValueError: a suffix is unknown, both files are of one kind, the new one exists, or one is not readable.
     """
 
     source: Path
