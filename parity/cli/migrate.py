@@ -222,7 +222,7 @@ def repro(
     with _workers(threads) as workers:
         from parity.cli import console
 
-        pair = _pair(workers, specs, mapping, dataset, seed)
+        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
         try:
             differing = find_differing_layer(pair, layer, _show_step)
         except NothingToReproduceError as error:

@@ -275,8 +275,8 @@ def _notes(transfer: ArrayTransfer, files: ConversionFiles, migration: Migration
             notes.append(f"arrays of the {title} model that the other model has in its code, as it was built: {known}")
     if rounded:
         notes.append(
-            "Paddle adds two arrays for which TensorFlow has one: it holds the sum, rounded to float32; the proof was made "
-            f"with it: {few(rounded)}"
+            "Paddle adds two arrays for which TensorFlow has one: it holds the sum, rounded to float32, with which the "
+            f"proof was made: {few(rounded)}"
         )
     if files.destination_framework == SECOND and transfer.beside:
         notes.append("of two arrays that Paddle adds and TensorFlow does not have twice, the second holds zeros")
