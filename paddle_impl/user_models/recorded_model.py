@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,10 @@ class RecordedModel(recorded_model.RecordedModel):
     def read_file(self, path: Path) -> None:
         set_weights(self.model, path)
 
-    def write_file(self, path: Path) -> None:
-        paddle.save(self.model.state_dict(), str(path))
+    def write_file(self, path: Path) -> Collection[str]:
+        held = self.model.state_dict()
+        paddle.save(held, str(path))
+        return [name for name in self.state() if name in held]
 
     def trainable(self, tensor: paddle.Tensor) -> bool:
         return not tensor.stop_gradient

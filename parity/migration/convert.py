@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,7 +146,7 @@ def _converted(
         if files.destination.exists():
             raise FileExistsError(f"{files.destination} was made meanwhile by somebody else: it is as it was")
         files.temporary.replace(files.destination.resolve())
-    notes = _notes(transfer, files, migration, rounded)
+    notes = _notes(transfer, files, migration, rounded, set(expected))
     return Conversion(files, migration, problems, len(read_back), size, agreement, notes)
 
 
@@ -212,7 +213,7 @@ def _shared(transfer: ArrayTransfer, files: ConversionFiles, source: Arrays) -> 
 def _written(
     transfer: ArrayTransfer, models: FileModels, files: ConversionFiles, shared: Shared
 ) -> tuple[Arrays, Arrays]:
-    """Write the temporary file, and read it back in a new model: what every array is to hold, and what it holds."""
+    """Write the temporary file, and read it back in a new model: what each array is to hold, and what it holds."""
     framework = files.destination_framework
     arrays = transfer.second_of(shared) if framework == SECOND else shared.arrays
     try:
@@ -220,12 +221,14 @@ def _written(
             save_state(arrays, files.temporary)
             return arrays, load_state(files.temporary)
         expected = models.built(framework) | arrays
-        models.write(framework, arrays, files.temporary)
+        held = models.write(framework, arrays, files.temporary)
     except OSError as error:
         files.temporary.unlink(missing_ok=True)
         raise unwritten(error, files.destination, sum(array.nbytes for array in arrays.values())) from None
     models.built(framework)
-    return expected, models.read(framework, files.temporary)
+    read_back = models.read(framework, files.temporary)
+    compared = [name for name in expected if name in held or name in arrays]  # the model makes others by itself
+    return {name: expected[name] for name in compared}, {name: read_back[name] for name in compared}
 
 
 def _changed(expected: Mapping[str, np.ndarray], read_back: Mapping[str, np.ndarray]) -> list[str]:
@@ -258,7 +261,13 @@ def _agreement(pair: RecordedPair, shared: Shared) -> tuple[list[str], Agreement
     return problems + decided.missing, Agreement(len(typical), elements, gap, limit, pair.precision)
 
 
-def _notes(transfer: ArrayTransfer, files: ConversionFiles, migration: Migration, rounded: Sequence[str]) -> list[str]:
+def _notes(
+    transfer: ArrayTransfer,
+    files: ConversionFiles,
+    migration: Migration,
+    rounded: Sequence[str],
+    written: AbstractSet[str],
+) -> list[str]:
     """What the user should know: arrays of one model only, sums that were rounded, changes to the model."""
     notes = []
     for framework, fate in (
@@ -267,6 +276,8 @@ def _notes(transfer: ArrayTransfer, files: ConversionFiles, migration: Migration
     ):
         constant = transfer.constant(framework) if framework else set()
         unmapped = transfer.unmapped(framework) if framework else []
+        if framework == files.destination_framework:
+            unmapped = [name for name in unmapped if name in written]
         title = FILE_TITLES[framework]
         if unused := [name for name in unmapped if name not in constant]:
             notes.append(f"arrays of the {title} model that its outputs do not depend on, {fate}: {few(unused)}")

@@ -59,13 +59,16 @@ class FileModels:
         worker.load_weights(self.name, str(path.resolve()))
         return worker.read_arrays(self.name)
 
-    def write(self, framework: str, arrays: Arrays, path: Path) -> None:
-        """Give the model that was built last arrays, and write all of its own to a file.
+    def write(self, framework: str, arrays: Arrays, path: Path) -> list[str]:
+        """Give the model that was built last arrays, and write its own to a file.
 
         Args:
             framework: of the model.
             arrays: some or all, by the framework's own names.
             path: of the file; its suffix says which format.
+
+        Returns:
+            The names of the arrays that the file holds: all but those that the model makes by itself.
 
         Raises:
             OSError: the disk is full.
@@ -74,7 +77,7 @@ class FileModels:
         worker = self.pair.workers[framework]
         worker.write_arrays(self.name, arrays)
         try:
-            worker.save_weights(self.name, str(path))
+            return worker.save_weights(self.name, str(path))
         except WorkerError as error:  # a full disk, which a framework reports in its own message
             if error.cause == "raised" and os.strerror(errno.ENOSPC) in error.detail:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None

@@ -164,7 +164,8 @@ def body_of(layer: DifferingLayer, framework: str) -> list[str]:
     channels_first = framework == SECOND and rank == 4 and _channels_first(layer, step, framework)
     lines += [f'{kind} = tensor("{framework}_{kind}")' for kind in layer.arrays]
     lines += ["x = x.transpose([0, 3, 1, 2])"] if channels_first else []
-    if not (code := layer.lines[framework]):
+    volumes = any(len(step.numbers.get(sides, ())) > 2 for sides in ("padding", "crop"))
+    if volumes or not (code := layer.lines[framework]):
         raise TargetError(
             f"{step.name!r} ({step}) differs, but a layer of this kind cannot be written out; name another with --layer"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,15 @@ class RecordedModel(ABC):
         """Load a file of the model's weights. Raises TargetError or WeightsError."""
 
     @abstractmethod
-    def write_file(self, path: Path) -> None:
-        """Write the model's weights in the format of the file's suffix. Raises TargetError."""
+    def write_file(self, path: Path) -> Collection[str]:
+        """Write the model's weights in the format of the file's suffix. Raises TargetError.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            The names of those of the model's arrays that the file holds.
+        """
 
     @abstractmethod
     def trainable(self, tensor: Any) -> bool:

@@ -212,13 +212,12 @@ class RecordedModels:
             path: of the file.
 
         Returns:
-            `bytes`: the file's size.
+            `held`: the names of those of the model's arrays that the file holds.
 
         Raises:
             TargetError: the framework cannot save such a model.
         """
-        self.models[network].write_file(Path(path))
-        return {"bytes": Path(path).stat().st_size}
+        return {"held": list(self.models[network].write_file(Path(path)))}
 
     def give_arrays(self, network: str, arrays: Arrays) -> dict[str, Any]:
         """Take numbers in the place of drawn ones in `assign_arrays` and `changed_arrays`.

@@ -361,7 +361,7 @@ def test_a_file_that_does_not_hold_what_was_written_is_not_taken(
 ) -> None:
     own = Worker.save_weights
 
-    def tampered(worker: Worker, network: str, path: str) -> int:
+    def tampered(worker: Worker, network: str, path: str) -> list[str]:
         written = own(worker, network, path)
         Path(path).write_bytes((folder / "trained.pdparams").read_bytes())
         return written

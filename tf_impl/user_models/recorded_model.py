@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,11 @@ class RecordedModel(recorded_model.RecordedModel):
         if odd := [name for name, (dtype, _) in types.items() if dtype == "float64"]:
             raise TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
 
-    def write_file(self, path: Path) -> None:
+    def write_file(self, path: Path) -> Collection[str]:
+        held = [variable.path for variable in self.model.weights if counts(variable)]
         if path.suffix != ".keras":
             self.model.save_weights(str(path))
-            return
+            return held
         # the whole model, so one whose constants are as its owner wrote them
         whole = build_model(self.spec, "float32", rounded=False)
         whole.set_weights(self.model.get_weights())
@@ -64,6 +65,7 @@ class RecordedModel(recorded_model.RecordedModel):
             raise TargetError(
                 f"{self.spec.target!r} cannot be saved as a .keras file: {cause(error)}. Name a .weights.h5 file."
             ) from error
+        return held
 
     def trainable(self, tensor: keras.Variable) -> bool:
         return bool(tensor.trainable)

@@ -191,7 +191,7 @@ class RecordedModelRequests(Requests):
         """
         self.call("load_weights", network=network, path=path)
 
-    def save_weights(self, network: str, path: str) -> int:
+    def save_weights(self, network: str, path: str) -> list[str]:
         """Write the model's weights as a file, in the format of the file's suffix.
 
         Args:
@@ -199,9 +199,9 @@ class RecordedModelRequests(Requests):
             path: of the file.
 
         Returns:
-            Its size in bytes.
+            The names of those of the model's arrays that it holds.
         """
-        return int(self.call("save_weights", network=network, path=path).result["bytes"])
+        return list(self.call("save_weights", network=network, path=path).result["held"])
 
     def give_arrays(self, network: str, arrays: Arrays) -> None:
         """Let numbers take the place of drawn ones in `assign_arrays` and `changed_arrays`.
