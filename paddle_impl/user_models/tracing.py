@@ -15,11 +15,10 @@ from paddle_impl.kinds.attention import attended
 from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
 from paddle_impl.kinds.recurrent import RECURRENT, recurred, recurring
 from parity.kinds import of
-from parity.kinds.graph import INPUT, UNKNOWN
 from parity.kinds.registry import Facts, FunctionCall
 from parity.runtime import trace, traced_steps
 from parity.runtime.trace import LayerCall, Readers
-from parity.runtime.traced_steps import Sides
+from parity.runtime.traced_steps import INPUT, UNKNOWN, Sides
 
 
 @dataclass(frozen=True)

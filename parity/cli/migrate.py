@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from parity.catalogue.user_models import ModelSpec
-    from parity.migration.pair import ModelPair
     from parity.migration.recorded_pair import RecordedPair
     from parity.records.records import Migration
     from parity.workers.pool import Workers
@@ -254,24 +253,13 @@ def _show_step(what: str) -> None:
     console.print_message(console.stderr(), f"{what} ...", "dim")
 
 
-def _pair(
-    workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
-) -> ModelPair:
-    """The pair of models that the options describe, not yet loaded.
-
-    Images are loaded only where the models take some. Raises DataError, or MatchError for a map that cannot be read.
-    """
-    from parity.migration.map_file import read_map
-    from parity.migration.pair import ModelPair
-
-    images = dataset_or_default(dataset, seed) if all(spec.takes_images for spec in specs.values()) else None
-    return ModelPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
-
-
 def _recorded_pair(
     workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
 ) -> RecordedPair:
-    """The pair of models that the options describe, not yet open; see `_pair`."""
+    """The pair of models that the options describe, not yet open.
+
+    Images are loaded only where the models take some. Raises DataError, or MatchError for a map that cannot be read.
+    """
     from parity.migration.map_file import read_map
     from parity.migration.recorded_pair import RecordedPair
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from parity.kinds.graph import INPUT as SOURCE
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature, signature
 from parity.numerics.tolerance import Roundings
 from parity.runtime.calling import Calling, Running
 from parity.runtime.recording import INPUT, Recording
+from parity.runtime.traced_steps import INPUT as SOURCE
 from parity.runtime.user_models import BuildSpec, run_fix
 from parity.weights.parts import Piece, assembled
 from parity.weights.random_arrays import Law, cached

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from unittest import mock
 
-from parity.kinds.graph import INPUT, UNKNOWN
 from parity.kinds.registry import Facts, FunctionCall, Registry
 from parity.runtime.traced_steps import (
+    INPUT,
+    UNKNOWN,
     Sides,
     TracedStep,
     again,

@@ -12,14 +12,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.kinds import of
-from parity.kinds.graph import INPUT, UNKNOWN
 from parity.numerics.geometry import Sides, used_padding
 from parity.weights.layout import Layout
+
+INPUT, UNKNOWN = -1, -2  # of a step's inputs: the model's own, and what no traced step made
 
 
 @dataclass
 class TracedStep:
-    """One layer or function as it ran: the same facts as `parity.kinds.graph.Step`, and how to run it again.
+    """One layer or function as it ran, and how to run it again. Kinds and numbers are those of `parity.kinds`.
 
     Tensors and layers are the framework's own.
     """
