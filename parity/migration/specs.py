@@ -162,7 +162,7 @@ def model_specs(
         dtype: "float64" or "float32".
 
     Returns:
-        By framework, what `ModelPair` takes.
+        By framework, what `RecordedPair` takes.
 
     Raises:
         ValueError: a framework or dtype that has no meaning, or a file of weights that does not exist.
