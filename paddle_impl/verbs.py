@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddle_impl import device, faults, optimizers, probes, timing, training
 from paddle_impl.kinds import registry
-from paddle_impl.user_models import recorded_model, user_models
+from paddle_impl.user_models import recorded_model
 
 VERBS = {
     verb.__name__: verb
@@ -15,7 +15,6 @@ VERBS = {
         optimizers.repeated_updates,
         *timing.timed_models.verbs,
         *faults.session.verbs,
-        *user_models.host.verbs,
         *recorded_model.models.verbs,
         registry.write_script,
         registry.write_repair,

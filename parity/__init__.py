@@ -22,7 +22,7 @@ _PUBLIC = {
     "Diagnosis": "parity.records.records",
     "Migration": "parity.records.records",
     "Proof": "parity.records.records",
-    "MatchError": "parity.migration.matching",
+    "MatchError": "parity.migration.specs",
     "TargetError": "parity.catalogue.targets",
     "UnknownNetworkError": "parity.catalogue.networks",
     "WorkerError": "parity.workers.errors",

@@ -286,7 +286,7 @@ def test_a_lambda_is_refused_with_the_reason_and_what_to_do(workers: Workers, tm
         ),
     ):
         with pytest.raises(WorkerError) as caught:
-            workers["tensorflow"].load_model("pair", spec)
+            workers["tensorflow"].open_model("pair", spec)
         for part in ("lambda.keras holds Python code (a Lambda layer)", "safe mode", *advice):
             assert part in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1

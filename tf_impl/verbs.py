@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tf_impl import device, faults, optimizers, probes, timing, training
 from tf_impl.kinds import registry
-from tf_impl.user_models import recorded_model, user_models
+from tf_impl.user_models import recorded_model
 
 VERBS = {
     verb.__name__: verb
@@ -15,7 +15,6 @@ VERBS = {
         optimizers.repeated_updates,
         *timing.timed_models.verbs,
         *faults.session.verbs,
-        *user_models.host.verbs,
         *recorded_model.models.verbs,
         registry.write_script,
         registry.write_repair,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import paddle
@@ -87,15 +86,3 @@ def recurred(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     states = [] if states is None else list(states) if isinstance(states, (list, tuple)) else [states]
     taken = [given.get("inputs"), *([] if lengths is None else [lengths]), *states]
     return taken if all(isinstance(tensor, paddle.Tensor) for tensor in taken) else None
-
-
-def recurring(call: Callable[..., Any], layer: nn.Layer, taken: list[paddle.Tensor]) -> Callable[..., Any]:
-    """How a recurrent layer runs on other tensors of the kind that it took; gives all that the layer gives."""
-    masked = _masked(taken)
-
-    def run(sequences: paddle.Tensor, *rest: paddle.Tensor) -> Any:
-        lengths, states = (rest[0], rest[1:]) if masked else (None, rest)
-        initial = (states[0] if len(states) == 1 else tuple(states)) if states else None
-        return call(layer, sequences, initial, lengths)
-
-    return run

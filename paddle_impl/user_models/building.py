@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.kinds.geometry import sequences_last
-from paddle_impl.user_models.calling import SEQUENTIAL, callings, dtype_of, parameters_of, precision_of
+from paddle_impl.user_models.calling import callings, dtype_of, parameters_of, precision_of
 from paddle_impl.user_models.saved_program import load_program
 from parity.catalogue.targets import TargetError, parse
 from parity.numerics.geometry import single
@@ -44,13 +40,12 @@ def set_weights(model: nn.Layer, path: Path) -> None:
     model.set_state_dict(state)
 
 
-def build_model(spec: BuildSpec, dtype: str, *, half: bool = False) -> nn.Layer:
+def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
     """Build a user's model, with its weights.
 
     Args:
         spec: which model, its file of weights and its inputs.
         dtype: "float32" or "float64".
-        half: whether a model in half precision is built, too, as it is, where float32 is asked for.
 
     Returns:
         A new model, in training mode or not as its author left it.
@@ -81,8 +76,6 @@ def build_model(spec: BuildSpec, dtype: str, *, half: bool = False) -> nn.Layer:
     if spec.weights:
         set_weights(model, Path(spec.weights))
     state = {name: (dtype_of(tensor), tensor) for name, tensor in model.state_dict().items()}
-    if not half:
-        spec.require_full({name: kind for name, (kind, _) in state.items()})
     spec.require_numbers({name: (kind, tensor.numpy) for name, (kind, tensor) in state.items()})
     if (precision := precision_of(model)) in HALF:
         spec.require_precision(dtype, precision)
@@ -103,7 +96,7 @@ def build_running(spec: BuildSpec, dtype: str) -> Running:
     """
 
     def build(spec: BuildSpec, dtype: str) -> nn.Layer:
-        model = build_model(spec, dtype, half=True)
+        model = build_model(spec, dtype)
         model.eval()
         return model
 
@@ -133,27 +126,6 @@ def _in_float64(model: nn.Layer) -> nn.Layer:
             if isinstance(value, paddle.Tensor) and dtype_of(value) == "float32" and value._is_initialized():
                 object.__setattr__(layer, name, value.astype("float64"))
     return model
-
-
-def takes_channels_first(model: nn.Layer, spec: BuildSpec) -> bool:
-    """Whether a model of sequences passes its input unchanged to a layer that takes [n, c, t]."""
-    x = paddle.to_tensor(np.ascontiguousarray(np.moveaxis(spec.example(), -1, 1)))
-    x = x.astype(next((parameter.dtype for parameter in model.parameters()), "float32"))
-    direct: list[nn.Layer] = []
-
-    def note(layer: nn.Layer, inputs: tuple[Any, ...]) -> None:
-        if inputs[0] is x:
-            direct.append(layer)
-
-    first = [layer for layer in model.sublayers() if isinstance(layer, SEQUENTIAL) and not sequences_last(layer)]
-    hooks = [layer.register_forward_pre_hook(note) for layer in first]
-    try:
-        with paddle.no_grad(), contextlib.suppress(Exception):  # what is wrong, tracing will show
-            model(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return bool(direct)
 
 
 def round_constants(model: nn.Layer) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 
-from paddle_impl.user_models.building import build_running, round_constants
+from paddle_impl.user_models.building import build_running, round_constants, set_weights
 from paddle_impl.user_models.calling import call_model, callings, dtype_of, flatten_outputs, to_tensors
 from paddle_impl.user_models.exact import exact_average_pools
 from paddle_impl.user_models.noise import shared_noise
@@ -45,6 +46,14 @@ class RecordedModel(recorded_model.RecordedModel):
     def write_array(self, tensor: paddle.Tensor, array: np.ndarray) -> None:
         half = dtype_of(tensor) in HALF  # numpy has no bfloat16
         tensor.set_value(self.tensor_like(array, tensor) if half else array.astype(tensor.numpy().dtype, copy=False))
+
+    def read_file(self, path: Path) -> None:
+        set_weights(self.model, path)
+
+    def write_file(self, path: Path) -> Collection[str]:
+        held = self.model.state_dict()
+        paddle.save(held, str(path))
+        return [name for name in self.state() if name in held]
 
     def trainable(self, tensor: paddle.Tensor) -> bool:
         return not tensor.stop_gradient

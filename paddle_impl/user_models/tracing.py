@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,12 @@ from paddle import nn
 from paddle_impl.kinds import registry
 from paddle_impl.kinds.attention import attended
 from paddle_impl.kinds.geometry import channels_last, sequences_last, sides_of
-from paddle_impl.kinds.recurrent import RECURRENT, recurred, recurring
+from paddle_impl.kinds.recurrent import recurred
 from parity.kinds import of
-from parity.kinds.graph import INPUT, UNKNOWN
 from parity.kinds.registry import Facts, FunctionCall
 from parity.runtime import trace, traced_steps
 from parity.runtime.trace import LayerCall, Readers
-from parity.runtime.traced_steps import Sides
+from parity.runtime.traced_steps import INPUT, UNKNOWN, Sides
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,10 @@ class Trace(trace.Trace):
     def _known(self, call: LayerCall, layer: nn.Layer, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         activation = getattr(layer, "_act", None)
 
-        def bare(x: paddle.Tensor) -> paddle.Tensor:
-            if activation is None:
-                return call(layer, x)
-            with mock.patch.object(layer, "_act", None):
-                return call(layer, x)
-
-        with self._unrecorded():
-            result = bare(args[0])
-        self._add(path, *registry.of_layer(layer, args[0], result), args, result, bare, layer)
+        bare = contextlib.nullcontext() if activation is None else mock.patch.object(layer, "_act", None)
+        with self._unrecorded(), bare:
+            result = call(layer, args[0])
+        self._add(path, *registry.of_layer(layer, args[0], result), args, result, layer)
         return result if activation is None else self._carried(path, activation, result)
 
     def _carried(self, path: str, name: str, y: paddle.Tensor) -> paddle.Tensor:
@@ -87,14 +82,8 @@ class Trace(trace.Trace):
         function = getattr(nn.functional, name)
         with self._unrecorded():
             result = function(y)
-        self._add(f"{path}.{name}", *registry.of_function(FunctionCall(name, {}, y, result)), [y], result, function)
+        self._add(f"{path}.{name}", *registry.of_function(FunctionCall(name, {}, y, result)), [y], result)
         return result
-
-    def _operating(self, call: LayerCall, layer: nn.Layer, tensors: list[paddle.Tensor]) -> Callable[..., Any]:
-        if isinstance(layer, RECURRENT):
-            return recurring(call, layer, tensors)
-        dtypes = [tensor.dtype for tensor in tensors[3:]]  # of a mask, which say what it means
-        return lambda *xs: call(layer, *xs[:3], *(x.astype(dtype) for x, dtype in zip(xs[3:], dtypes, strict=True)))
 
     def _function(
         self, name: str, original: Callable[..., Any], facts: dict[str, Any] | None = None

@@ -1,12 +1,10 @@
-"""Of a user's models: which one is to be built, and how its steps take part in a comparison."""
+"""Of a user's models: which one is to be built, and what it is given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
-
-from parity.catalogue.targets import TargetError
 
 WHOLE = "int"  # a dtype: whole numbers in the type that a framework prefers, int32 in TensorFlow and int64 in Paddle
 
@@ -94,18 +92,6 @@ class ModelSpec:
         return cls(**{**values, "inputs": [InputSpec(**one) for one in values["inputs"]]})
 
     @property
-    def input(self) -> InputSpec:
-        """The only input.
-
-        Raises:
-            TargetError: there are several.
-        """
-        if len(self.inputs) != 1:
-            names = ", ".join(map(str, self.inputs))
-            raise TargetError(f"{self.target!r}: expected one input, found {len(self.inputs)} ({names})")
-        return self.inputs[0]
-
-    @property
     def takes_images(self) -> bool:
         """Whether images can be one of its inputs."""
         return any(one.takes_images for one in self.inputs)
@@ -114,18 +100,3 @@ class ModelSpec:
     def inputs_text(self) -> str:
         """The inputs as options of a command."""
         return " ".join(f"--input {one}" for one in self.inputs)
-
-
-@dataclass(frozen=True)
-class Adoption:
-    """How a step takes part in a comparison.
-
-    Attributes:
-        step: its index in the trace.
-        as_dense: a 1x1 convolution of 1x1 maps, compared as the fully connected layer that it is.
-        neutral: kinds of arrays that the other model does not have.
-    """
-
-    step: int
-    as_dense: bool = False
-    neutral: list[str] = field(default_factory=list)

@@ -82,7 +82,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "compare": {0: "equal", 1: "different", 2: f"they cannot be compared, or only in part; {MISSING}"},
     "convert": {
         0: "converted",
-        1: "the models do not compute the same with these weights",
+        1: "the models are not equal, or do not compute the same with these weights",
         2: f"they cannot be converted; {MISSING}",
     },
     "repro": {0: "written", 1: "no layer differs by itself", 2: f"it cannot be written; {MISSING}"},

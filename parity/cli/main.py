@@ -43,7 +43,7 @@ class ErrorMessages(TyperGroup):
             from parity.catalogue.networks import UnknownNetworkError
             from parity.catalogue.targets import TargetError
             from parity.data.dataset import DataError
-            from parity.migration.matching import MatchError
+            from parity.migration.specs import MatchError
             from parity.records.validation import RecordError
             from parity.training.checkpoint import CheckpointError
             from parity.training.store import StoreError

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from parity.catalogue.user_models import ModelSpec
-    from parity.migration.pair import ModelPair
     from parity.migration.recorded_pair import RecordedPair
     from parity.records.records import Migration
     from parity.workers.pool import Workers
@@ -154,7 +153,9 @@ def convert(
     ],
     destination: Annotated[
         Path,
-        typer.Argument(metavar="DEST", help="The new file; its suffix says which kind, another one than SOURCE's."),
+        typer.Argument(
+            metavar="DEST", help="A new file; its suffix says which kind; .safetensors: the TensorFlow names."
+        ),
     ],
     first: Annotated[
         str, typer.Option("--tensorflow", metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
@@ -178,15 +179,16 @@ def convert(
     threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
-    from parity.migration.convert import ConversionFiles, convert_weights
+    from parity.migration.conversion_files import ConversionFiles
     from parity.migration.specs import input_specs, model_specs
 
     files = ConversionFiles(source, destination)
     specs = model_specs(first, second, input_specs(shape, tokens), classes=classes)
     with _workers(threads) as workers:
         from parity.cli import console, migration_output
+        from parity.migration.convert import convert_weights
 
-        pair = _pair(workers, specs, mapping, dataset, seed)
+        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
         conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
     for line in migration_output.conversion_lines(conversion):
         console.print_message(console.stdout(), line)
@@ -221,7 +223,7 @@ def repro(
     with _workers(threads) as workers:
         from parity.cli import console
 
-        pair = _pair(workers, specs, mapping, dataset, seed)
+        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
         try:
             differing = find_differing_layer(pair, layer, _show_step)
         except NothingToReproduceError as error:
@@ -253,24 +255,13 @@ def _show_step(what: str) -> None:
     console.print_message(console.stderr(), f"{what} ...", "dim")
 
 
-def _pair(
-    workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
-) -> ModelPair:
-    """The pair of models that the options describe, not yet loaded.
-
-    Images are loaded only where the models take some. Raises DataError, or MatchError for a map that cannot be read.
-    """
-    from parity.migration.map_file import read_map
-    from parity.migration.pair import ModelPair
-
-    images = dataset_or_default(dataset, seed) if all(spec.takes_images for spec in specs.values()) else None
-    return ModelPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
-
-
 def _recorded_pair(
     workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
 ) -> RecordedPair:
-    """The pair of models that the options describe, not yet open; see `_pair`."""
+    """The pair of models that the options describe, not yet open.
+
+    Images are loaded only where the models take some. Raises DataError, or MatchError for a map that cannot be read.
+    """
     from parity.migration.map_file import read_map
     from parity.migration.recorded_pair import RecordedPair
 

@@ -43,16 +43,8 @@ def migration_lines(migration: Migration, *, verbose: bool = False) -> list[str]
         migration: to show.
         verbose: whether to show all of it; else each list ends after some lines, with the number of those that follow.
     """
-    from parity.catalogue.traps import TRAPS
-    from parity.records.records import grouped, places
-
-    causes = []
-    for cause, stages in grouped(migration.causes):
-        trap = TRAPS.get(cause.trap)
-        advice = f"\n  what to do: {trap.fix}" if trap else ""
-        causes.append(f"cause ({cause.trap or 'no known trap'}, {places(len(stages))}): {cause.text}{advice}")
     parts = {
-        "cause": causes,
+        "cause": _cause_lines(migration),
         "note": [f"note: {line}" for line in migration.ambiguous + migration.remarks],
         "training": [f"in training only: {line}" for line in migration.training],
         "by hand": [f"by hand: {line}" for line in migration.by_hand],
@@ -81,6 +73,19 @@ def shortened(lines: Sequence[str], most: int) -> list[str]:
     return [*lines[:most], f"... and {len(lines) - most} more: --verbose shows all, -o FILE.md writes a report"]
 
 
+def _cause_lines(migration: Migration) -> list[str]:
+    """What differs, each cause once, and what to do."""
+    from parity.catalogue.traps import TRAPS
+    from parity.records.records import grouped, places
+
+    lines = []
+    for cause, stages in grouped(migration.causes):
+        trap = TRAPS.get(cause.trap)
+        advice = f"\n  what to do: {trap.fix}" if trap else ""
+        lines.append(f"cause ({cause.trap or 'no known trap'}, {places(len(stages))}): {cause.text}{advice}")
+    return lines
+
+
 def conversion_lines(conversion: Conversion) -> list[str]:
     """What the terminal shows of a conversion, line by line.
 
@@ -90,21 +95,27 @@ def conversion_lines(conversion: Conversion) -> list[str]:
     Returns:
         Of a refused one the problems; else counts, the proof, and code that the model needs.
     """
-    from parity.migration.convert import FILE_TITLES
+    from parity.migration.conversion_files import FILE_TITLES
 
-    files, proof = conversion.files, conversion.proof
+    files, agreement = conversion.files, conversion.agreement
     notes = [f"note: {note}" for note in conversion.notes]
     if conversion.problems:
         lines = [f"not converted, {files.destination} was not written:", *(f"  {line}" for line in conversion.problems)]
-        advice = "`parity compare` with the same models shows the causes and how to fix them."
-        return [*lines, *([advice] if proof else []), *notes]
-    assert proof is not None
+        migration = conversion.migration
+        if not migration.equal:
+            lines += _cause_lines(migration) or [f"  {line}" for proof in migration.proofs for line in proof.problems]
+            mend = ", or let --apply-fixes change the Paddle model in memory" * bool(
+                migration.fix and not migration.fixed
+            )
+            lines.append(f"Make the models equal{mend}: `parity compare` with the same models shows how.")
+        return [*lines, *notes]
+    assert agreement is not None
     source, destination = FILE_TITLES[files.source_framework], FILE_TITLES[files.destination_framework]
     lines = [
         f"converted: {files.source} ({source}) -> {files.destination} ({destination})",
         f"{conversion.arrays} arrays of {conversion.elements:,} elements, read back from the new file bit for bit",
-        f"float64 forward on {proof.dataset}: {proof.compared['stages']} layers and functions agree, largest gap "
-        f"{proof.gap:.1e} at {proof.worst!r}, limit {proof.limit:.1e}",
+        f"{agreement.precision} forward on {agreement.sets} designed sets of inputs: {agreement.elements:,} numbers of "
+        f"the outputs agree, largest gap {agreement.gap:.1e}, limit {agreement.limit:.1e}",
         *notes,
     ]
-    return [*lines, "", *conversion.fix.rstrip().splitlines()] if conversion.fix else lines
+    return [*lines, "", *conversion.migration.fix.rstrip().splitlines()] if conversion.migration.fixed else lines

@@ -311,7 +311,6 @@ class RowFunction(Activation):
     """A function of each row of the last axis, of which a model's output is made."""
 
     last_axis = True
-    output_function = True
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ class Conv(Kind):
     groups: int = 1
 
     traps = {"padding": "same-pad", "stride": "stride"}
-    always_equal = ("groups",)
     neutral = {"bias": 0.0}
     on_maps = True
 
@@ -76,7 +75,6 @@ class ConvTranspose(Kind):
     groups: int
 
     traps = {"crop": "same-pad", "stride": "stride"}
-    always_equal = ("groups",)
     neutral = {"bias": 0.0}
     on_maps = True
 

@@ -39,7 +39,6 @@ class Kind:
     name: ClassVar[str]
     traps: ClassVar[Mapping[str, str]] = {}  # of a number, the trap that a difference in it is
     training_only: ClassVar[tuple[str, ...]] = ()  # numbers that do nothing in inference
-    always_equal: ClassVar[tuple[str, ...]] = ()  # numbers in which two layers that are aligned never differ
     missing: ClassVar[str] = ""  # the trap that one model lacks this layer where the other has it
     neutral: ClassVar[Mapping[str, float]] = {}  # of an optional array, the number with which it changes nothing
     several_inputs: ClassVar[bool] = False  # takes several inputs
@@ -90,11 +89,6 @@ class Kind:
     @property
     def positive(self) -> bool:
         """Whether it gives no negative number."""
-        return False
-
-    @property
-    def output_function(self) -> bool:
-        """Whether it only finishes a model's output, as a softmax does."""
         return False
 
     @property

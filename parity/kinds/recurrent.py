@@ -86,7 +86,6 @@ class Recurrent(Kind):
         "rate_between": "dropout-mode",
     }
     training_only = ("rate", "recurrent_rate", "rate_between")
-    always_equal = ("cell",)
     neutral = {
         f"{prefix_of(layer, backward=backward)}{array}": 0.0
         for layer in range(MOST_LAYERS)

@@ -21,7 +21,7 @@ from parity.migration.explanation import Cause, changes_of, explain
 from parity.migration.fix_code import fix_code
 from parity.migration.float32_forward import float32_outputs
 from parity.migration.impact import decision_impact
-from parity.migration.inputs import InputSet, designed_inputs
+from parity.migration.inputs import InputSet, designed_inputs, usual_count
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
@@ -36,8 +36,6 @@ from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.records.records import Diagnosis, MatchedLayer, Migration, Proof
 from parity.system import high_water
 from parity.workers.frameworks import FRAMEWORKS
-
-FEW_INPUTS = 64 * 64 * 3  # numbers of one input above which sets have two of them
 
 
 @dataclass
@@ -145,7 +143,8 @@ def _compared(
     on_event("stage", "building both models, and putting them together by their values")
     pair.on_progress = functools.partial(on_event, "progress")
     pair.open()
-    sets = designed_inputs(pair.specs[FIRST].inputs, pair.seed, pair.images, _count(pair))
+    specs = pair.specs[FIRST].inputs
+    sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
     pair.align(sets[0].arrays)
     memory.update()
     on_event("stage", f"both models on {len(sets)} sets of inputs")
@@ -197,10 +196,6 @@ def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
         for cause in explain(pair, walked, walked.partings):
             causes.setdefault(cause.diagnosis.stage, cause)
     return list(causes.values())
-
-
-def _count(pair: RecordedPair) -> int:
-    return 4 if sum(math.prod(one.shape) for one in pair.specs[FIRST].inputs) <= FEW_INPUTS else 2
 
 
 def _proofs(pair: RecordedPair, decided: PairVerdict, sets: Sequence[InputSet]) -> list[Proof]:

@@ -1,93 +1,59 @@
 """`parity convert`: trained weights from one framework's file to the other's, proven before the new file appears.
 
-What is read back from the new file is compared bit for bit with what was read from the old one, and both models compute
-the same with it in float64. Until then the new file has a temporary name.
+The two models must be equal, as `parity compare` finds it; the map between their arrays is the one that this certified.
+What is read back from the new file is compared bit for bit with what was written, and mapped back with what the old
+file holds; both models compute the same with it on the designed inputs. Until then the new file has a temporary name.
+
+A `.safetensors` file holds the TensorFlow model's arrays under that model's own names, in float32.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+import math
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import safetensors
 
-from parity.kinds import NEUTRAL
-from parity.migration.diagnosis import diagnose_pair
-from parity.migration.fixes import fix_code
-from parity.migration.matching import MatchError
-from parity.migration.pair import ModelPair
-from parity.migration.proofs import certificate, float64_forward
+from parity.migration.array_transfer import ArrayTransfer, Shared
+from parity.migration.compare import compare_pair
+from parity.migration.conversion_files import FILE_TITLES, ConversionFiles
+from parity.migration.file_models import FileModels
+from parity.migration.inputs import designed_inputs, usual_count
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
+from parity.migration.user_errors import user_errors
+from parity.migration.verdict import decide
+from parity.numerics.arrays import Arrays
 from parity.printable import few
-from parity.records.records import Proof
-from parity.system import remove_leftovers, require_writable, temporary_name, unwritten
+from parity.records.records import Migration
+from parity.system import unwritten
 from parity.weights.files import load_state, save_state
-from parity.weights.state import State, StateError, check_state, digests
-from parity.workers.errors import WorkerError
-from parity.workers.frameworks import FRAMEWORKS
+from parity.weights.state import Entry, StateError, all_finite, check_state, same_bits
 
-CANONICAL = ""  # no framework's: a file with the names that the two models share
-
-FILE_SUFFIXES = {".weights.h5": FIRST, ".keras": FIRST, ".pdparams": SECOND, ".safetensors": CANONICAL}
-
-FILE_TITLES = {name: framework.title for name, framework in FRAMEWORKS.items()} | {CANONICAL: "canonical"}
-
-EXPECTED = "expected .weights.h5 or .keras (TensorFlow), .pdparams (Paddle) or .safetensors (canonical names)"
+LISTED = 20  # problems of a source that are listed, at most
 
 
 @dataclass(frozen=True)
-class ConversionFiles:
-    """The file that is read and the file that is made; the suffix of each says whose it is.
+class Agreement:
+    """How both models agree with the converted weights.
 
-    Raises:
-        ValueError: a suffix is unknown, both files are of one kind, or one cannot be read or written.
+    Attributes:
+        sets: of designed inputs on which they ran.
+        elements: of outputs that were compared.
+        gap: the largest difference, relative to the output's scale.
+        limit: for it.
+        precision: in which they ran.
     """
 
-    source: Path
-    destination: Path
-
-    def __post_init__(self) -> None:
-        """Refuse files that cannot be converted before a model is loaded."""
-        for path in (self.source, self.destination):
-            if not path.name.endswith(tuple(FILE_SUFFIXES)):
-                raise ValueError(f"{path}: unknown kind of file; {EXPECTED}")
-        if self.source_framework == self.destination_framework:
-            raise ValueError(
-                f"{self.source} and {self.destination} are both {FILE_TITLES[self.source_framework]} files: "
-                "expected two kinds; " + EXPECTED.removeprefix("expected ")
-            )
-        if not self.source.is_file():
-            raise ValueError(f"{self.source}: no such file; expected a file of weights")
-        require_writable(self.destination)
-        if not self.destination.parent.is_dir():  # the frameworks make none
-            raise ValueError(f"{self.destination}: expected a file's name in a directory that exists")
-
-    @property
-    def source_framework(self) -> str:
-        """The framework of the file that is read; empty for canonical names."""
-        return _framework_of(self.source)
-
-    @property
-    def destination_framework(self) -> str:
-        """The framework of the file that is made; empty for canonical names."""
-        return _framework_of(self.destination)
-
-    @property
-    def temporary(self) -> Path:
-        """The new file's name until it is proven; it has the same suffix, on which both frameworks rely."""
-        return temporary_name(self.destination.resolve(), self._suffix)
-
-    @property
-    def _suffix(self) -> str:
-        return next(suffix for suffix in FILE_SUFFIXES if self.destination.name.endswith(suffix))
-
-    def remove_leftovers(self) -> None:
-        """Remove new files that killed conversions to the same destination did not finish."""
-        remove_leftovers(self.destination.resolve(), self._suffix)
+    sets: int
+    elements: int
+    gap: float
+    limit: float
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -96,246 +62,236 @@ class Conversion:
 
     Attributes:
         files: what was read and made.
-        arrays: how many arrays were read back from the new file, with the bits that the old one has.
-        elements: of these arrays.
+        migration: the comparison of the two models before.
         problems: why there is no new file, one line each; empty where it was made.
-        proof: level 2 with these weights; None where the conversion never got so far.
+        arrays: how many arrays were read back from the new file, with the bits that were to be written.
+        elements: of these arrays.
+        agreement: of both models with these weights; None where the conversion never got so far.
         notes: what the user should know, one line each.
-        fix: Python source of the changes that were made to the Paddle model.
     """
 
     files: ConversionFiles
-    arrays: int
-    elements: int
-    problems: list[str] = field(default_factory=list)
-    proof: Proof | None = None
+    migration: Migration
+    problems: list[str]
+    arrays: int = 0
+    elements: int = 0
+    agreement: Agreement | None = None
     notes: list[str] = field(default_factory=list)
-    fix: str = ""
 
 
 def convert_weights(
-    pair: ModelPair,
+    pair: RecordedPair,
     files: ConversionFiles,
     *,
     apply_fixes: bool = False,
     on_message: Callable[[str], None] = lambda line: None,
 ) -> Conversion:
-    """Convert weights: load both models, read, write under a temporary name, prove, and only then rename the file.
+    """Convert weights: compare both models, read, write under a temporary name, prove, and only then rename the file.
 
     Args:
-        pair: not yet loaded.
+        pair: not yet open.
         files: from which file to which.
         apply_fixes: whether to make the changes that `parity compare` suggests to the Paddle model first.
         on_message: is called with a line that says what begins.
 
     Returns:
-        The conversion. Where it has problems there is no new file, and an old file of that name stays as it was; so it
-        is when an error is raised.
+        The conversion. Where it has problems there is no new file; so it is when an error is raised.
 
     Raises:
-        TargetError: a model does not build or run.
-        MatchError: a layer with weights has no counterpart.
-        StateError: the source does not hold the model's weights in float32.
+        TargetError: a model does not build or run, or the source is no file of its weights.
+        MatchError: a map does not fit.
+        StateError: the source does not hold the model's weights in float32, or holds some that cannot be converted.
         WorkerError: a worker fails.
         OSError: the new file cannot be written.
     """
-    on_message("building and tracing both models")
-    pair.load()
-    pair.match()
-    _require_counterparts(pair)
-    inputs = pair.inputs()
-    code = _apply_fixes(pair, inputs, on_message) if apply_fixes else ""
-    on_message(f"reading {files.source}")
-    state = _source_state(pair, files)
-    notes = _notes(pair, files, code)
-    elements = sum(array.size for array in state.values())
+
+    def on_event(kind: str, event: Any) -> None:
+        if kind == "stage":
+            on_message(event)
+
+    migration = compare_pair(pair, apply_fixes=apply_fixes, impact=False, on_event=on_event)
+    if not migration.equal:
+        verdict = f"the verdict on the two models is {migration.verdict!r}: expected 'equal'"
+        return Conversion(files, migration, [verdict])
+    models = FileModels(pair)
     try:
-        files.remove_leftovers()
-        on_message(f"writing {files.destination} under a temporary name, and reading it back")
-        problems = _write_and_read_back(pair, files, state)
-        if problems:
-            return Conversion(files, len(state), elements, problems, None, notes, code)
-        on_message("float64 forward of both models with these weights")
-        for framework, path in ((files.source_framework, files.source), (files.destination_framework, files.temporary)):
-            if framework:
-                _reload(pair, framework, path, code)
-        pair.keep_state(state)
-        (proof,) = float64_forward(pair, inputs)
-        if proof.passed:
-            files.temporary.replace(files.destination.resolve())
-        return Conversion(files, len(state), elements, list(proof.problems), proof, notes, code)
+        with user_errors():
+            return _converted(pair, models, files, migration, on_message)
     finally:
         files.temporary.unlink(missing_ok=True)
+        models.forget()
 
 
-def _framework_of(path: Path) -> str:
-    return next(framework for suffix, framework in FILE_SUFFIXES.items() if path.name.endswith(suffix))
-
-
-def _require_counterparts(pair: ModelPair) -> None:
-    """Raise MatchError that lists every layer with weights that only one model has."""
-    problems = []
-    for framework, unmatched in pair.unmatched().items():
-        opaque, title = pair.graphs[framework].opaque, FILE_TITLES[framework]
-        problems += [f"{step.name} ({step}) exists in {title} only" for step in unmatched.values() if step.shapes]
-        problems += [f"{name} of {title} is in a layer that the suite cannot look into" for name in opaque]
-    first_shapes, second_shapes = (
-        {entry.name: entry.shape for entry in pair.entries[framework]} for framework in (FIRST, SECOND)
-    )
-    for name in first_shapes | second_shapes:  # a layer that one model uses twice has one set of arrays
-        if first_shapes.get(name) != second_shapes.get(name):
-            problems.append(
-                f"{name}: {first_shapes.get(name, 'none')} in TensorFlow, "
-                f"{second_shapes.get(name, 'none')} in PaddlePaddle"
-            )
+def _converted(
+    pair: RecordedPair,
+    models: FileModels,
+    files: ConversionFiles,
+    migration: Migration,
+    on_message: Callable[[str], None],
+) -> Conversion:
+    transfer = ArrayTransfer(pair)
+    on_message(f"reading {files.source}")
+    source = _source(transfer, models, files)
+    shared, rounded = _shared(transfer, files, source)
+    files.remove_leftovers()
+    on_message(f"writing {files.destination} under a temporary name, and reading it back")
+    expected, read_back = _written(transfer, models, files, shared)
+    problems = _changed(expected, read_back)
+    size = sum(array.size for array in read_back.values())
     if problems:
-        listed = "\n  ".join(problems)
-        raise MatchError(
-            f"weights would be lost, or left as they were drawn:\n  {listed}\n"
-            "Expected two models of one network; `--map FILE` says which layers belong together."
-        )
+        return Conversion(files, migration, problems, len(read_back), size)
+    on_message(f"both models with these weights, in {pair.precision}")
+    problems, agreement = _agreement(pair, shared)
+    if not problems:
+        if files.destination.exists():
+            raise FileExistsError(f"{files.destination} was made meanwhile by somebody else: it is as it was")
+        files.temporary.replace(files.destination.resolve())
+    notes = _notes(transfer, files, migration, rounded, set(expected))
+    return Conversion(files, migration, problems, len(read_back), size, agreement, notes)
 
 
-def _apply_fixes(pair: ModelPair, inputs: np.ndarray, on_message: Callable[[str], None]) -> str:
-    """Make the changes to the Paddle model that `parity compare` suggests; their code, empty where there are none."""
-    on_message("looking for differences of the models")
-    certificate(pair, inputs)  # draws the state that the diagnosis works with
-    float64_forward(pair, inputs)
-    code, _ = fix_code(pair, diagnose_pair(pair, inputs))
-    if code:
-        on_message("building the Paddle model again with the suggested changes")
-        pair.fix(code)
-        pair.match()
-        _require_counterparts(pair)
-    return code
-
-
-def _source_state(pair: ModelPair, files: ConversionFiles) -> State:
-    """The source's arrays by shared name. Raises StateError for arrays that are not float32, or not of the models."""
-    if files.source_framework:
-        arrays = _read(pair, files.source_framework, files.source)
-    else:
-        _require_float32(files.source)
-        arrays = load_state(files.source)
-    shared_names = {entry.name for entry in pair.entries[FIRST]}
-    neutral = _neutral_names(pair, files.source_framework)
-    for name, number in neutral.items():
-        if name in arrays and not (arrays[name] == number).all():
-            owner, receiver = (
-                FILE_TITLES[files.source_framework],
-                FILE_TITLES[SECOND if files.source_framework == FIRST else FIRST],
-            )
+def _source(transfer: ArrayTransfer, models: FileModels, files: ConversionFiles) -> Arrays:
+    """All arrays of the source, by the names of its model. Raises StateError for those that cannot be converted."""
+    if not files.source_framework:
+        return _canonical(transfer, files)
+    built = models.built(files.source_framework)
+    arrays = models.read(files.source_framework, files.source)
+    floats = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    for name, array in floats.items():
+        if not all_finite(array):
+            count = np.count_nonzero(~np.isfinite(array))
+            raise StateError(f"{files.source}: {name!r} holds {count} NaN or infinite values; expected numbers")
+    other = FILE_TITLES[SECOND if files.source_framework == FIRST else FIRST]
+    for name in sorted(transfer.constant(files.source_framework)):
+        if not same_bits(built[name], arrays[name]):
             raise StateError(
-                f"{files.source}: {name!r} exists in the {owner} model only and is not {number:g} everywhere, so the "
-                f"{receiver} model cannot compute the same. Give that layer of the {receiver} model one, too."
+                f"{files.source}: {name!r} holds other numbers than the model is built with, and the {other} model "
+                "has no array for them: the numbers of the built model are in its code"
             )
-    state = {name: array for name, array in arrays.items() if name in shared_names or name not in neutral}
+    return arrays
+
+
+def _canonical(transfer: ArrayTransfer, files: ConversionFiles) -> Arrays:
+    """The arrays of a canonical file. Raises StateError."""
     try:
-        check_state(state, pair.entries[FIRST], receiver=f"the models {pair.name}")
+        with safetensors.safe_open(files.source, framework="numpy") as file:
+            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except safetensors.SafetensorError as error:
+        raise StateError(f"{files.source}: not a whole safetensors file: {error}") from None
+    if others := [name for name, dtype in types.items() if dtype != "F32"]:
+        raise StateError(f"{files.source}: {others[0]!r} is {types[others[0]]}; expected F32: convert it first")
+    state = load_state(files.source)
+    facts = transfer.pair.opened[FIRST].arrays
+    entries = [Entry(name, tuple(facts[name]["shape"]), "float32", True) for name in transfer.first]
+    try:
+        check_state(state, entries, receiver=f"the TensorFlow model {transfer.pair.specs[FIRST].target}")
     except StateError as error:
         raise StateError(f"{files.source}: {error}") from None
     return state
 
 
-def _require_float32(path: Path) -> None:
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except safetensors.SafetensorError as error:
-        raise StateError(f"{path}: not a whole safetensors file: {error}") from None
-    if others := [name for name, dtype in types.items() if dtype != "F32"]:
-        raise StateError(f"{path}: {others[0]!r} is {types[others[0]]}; expected F32: convert it first")
+def _shared(transfer: ArrayTransfer, files: ConversionFiles, source: Arrays) -> tuple[Shared, list[str]]:
+    """What the source has of what both models hold, and the Paddle arrays that have a sum which float32 rounds.
 
-
-def _write_and_read_back(pair: ModelPair, files: ConversionFiles, state: State) -> list[str]:
-    """Write the temporary file and read it back; one line for each array that changed."""
-    if files.destination_framework:
-        pair.keep_state(state)
-        _write(files, state, lambda: _write_weights(pair, files.destination_framework, files.temporary))
-        read_back = _read(pair, files.destination_framework, files.temporary)
+    Raises:
+        StateError: numbers of the source do not come back from the other model's arrays.
+    """
+    if files.source_framework != SECOND:
+        shared = transfer.shared_of_first(source)
+        back = transfer.shared_of_second(transfer.second_of(shared)).arrays
+        lost = [f"{name!r} cannot be put into Paddle's arrays" for name in back if (back[name] != source[name]).any()]
+        rounded: list[str] = []
     else:
-        _write(files, state, lambda: save_state(state, files.temporary))
-        read_back = load_state(files.temporary)
-    filled = _neutral_names(pair, files.destination_framework)
-    expected = state | {
-        name: np.full_like(read_back[name], number) for name, number in filled.items() if name in read_back
-    }
-    before, after = digests(expected), digests(read_back)
-    changed = [name for name in before | after if before.get(name) != after.get(name)]
-    return [f"{name!r} does not come back from the written file as it was read" for name in changed]
+        shared = transfer.shared_of_second(source)
+        lost, rounded = transfer.differing(shared, source)
+    if lost:
+        listed = "\n  ".join(lost[:LISTED])
+        raise StateError(f"{files.source}: {len(lost)} arrays cannot be converted:\n  {listed}")
+    return shared, rounded
 
 
-def _write(files: ConversionFiles, state: State, write: Callable[[], object]) -> None:
-    """Call `write`, which writes the temporary file. Raises OSError that names the destination instead."""
+def _written(
+    transfer: ArrayTransfer, models: FileModels, files: ConversionFiles, shared: Shared
+) -> tuple[Arrays, Arrays]:
+    """Write the temporary file, and read it back in a new model: what each array is to hold, and what it holds."""
+    framework = files.destination_framework
+    arrays = transfer.second_of(shared) if framework == SECOND else shared.arrays
     try:
-        write()
+        if not framework:
+            save_state(arrays, files.temporary)
+            return arrays, load_state(files.temporary)
+        expected = models.built(framework) | arrays
+        held = models.write(framework, arrays, files.temporary)
     except OSError as error:
-        os_error = error
-    except WorkerError as error:  # a full disk, which a framework reports in its own message
-        os_error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if error.cause != "raised" or os.strerror(errno.ENOSPC) not in error.detail:
-            raise
-    else:
-        return
-    files.temporary.unlink(missing_ok=True)
-    raise unwritten(os_error, files.destination, sum(array.nbytes for array in state.values()))
+        files.temporary.unlink(missing_ok=True)
+        raise unwritten(error, files.destination, sum(array.nbytes for array in arrays.values())) from None
+    models.built(framework)
+    read_back = models.read(framework, files.temporary)
+    compared = [name for name in expected if name in held or name in arrays]  # the model makes others by itself
+    return {name: expected[name] for name in compared}, {name: read_back[name] for name in compared}
 
 
-def _write_weights(pair: ModelPair, framework: str, path: Path) -> int:
-    """Write the kept state as a file of the model; its size in bytes."""
-    return pair.run_on(framework, lambda worker: worker.write_weights(pair.name, str(path)))
+def _changed(expected: Mapping[str, np.ndarray], read_back: Mapping[str, np.ndarray]) -> list[str]:
+    """Arrays that do not come back from the written file, a line each."""
+    if not expected:
+        return ["no array was written"]
+    same = {name for name in expected if name in read_back and same_bits(expected[name], read_back[name])}
+    changed = [name for name in {**expected, **read_back} if name not in same]
+    return [f"{name!r} does not come back from the written file as it was written" for name in changed]
 
 
-def _read(pair: ModelPair, framework: str, path: Path) -> State:
-    """All arrays of the matched layers in a file, through the model whose file it is."""
-    if _neutral_names(pair, framework):
-        _adopt(pair, framework, whole=True)
-    return pair.run_on(framework, lambda worker: worker.read_weights(pair.name, str(path.resolve())))
+def _agreement(pair: RecordedPair, shared: Shared) -> tuple[list[str], Agreement]:
+    """Whether both models agree with these weights on all designed inputs; if not, why, one line each."""
+    pair.use_arrays(shared.arrays | shared.beside)
+    specs = pair.specs[FIRST].inputs
+    sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
+    decided = decide(pair, [one for one in sets if not one.large_weights])  # these are drawn
+    typical = [one for one in decided.outcomes if one.inputs.typical]
+    worst = max(typical, key=lambda one: one.gap.gap, default=None)
+    gap, limit = (worst.gap.gap, worst.gap.limit) if worst is not None else (math.inf, 0.0)
+    elements = sum(one.gap.elements for one in typical)
+    if decided.verdict == "equal":
+        return [], Agreement(len(typical), elements, gap, max(limit, gap), pair.precision)
+    problems = [
+        f"with these weights, on inputs of the kind {one.inputs.name!r} "
+        + (one.gap.problem or f"the outputs differ by {one.gap.gap:.1e}, limit {one.gap.limit:.1e}")
+        for one in typical
+        if not one.equal
+    ]
+    return problems + decided.missing, Agreement(len(typical), elements, gap, limit, pair.precision)
 
 
-def _reload(pair: ModelPair, framework: str, path: Path, code: str) -> None:
-    """Build a model again from its file, so that the proof uses the file's values of unmatched arrays, too."""
-    pair.specs = pair.specs | {framework: replace(pair.specs[framework], weights=str(path.resolve()))}
-    pair.run_on(framework, lambda worker: worker.load_model(pair.name, pair.specs[framework]))
-    if framework == SECOND and code:
-        pair.run_on(SECOND, lambda worker: worker.fix_model(pair.name, code))
-    _adopt(pair, framework)
-
-
-def _adopt(pair: ModelPair, framework: str, *, whole: bool = False) -> None:
-    """Give one model's matched layers their names again; `whole`: with the arrays that the other model lacks, too."""
-    names = pair.adoptions(framework)
-    if whole:
-        names = {name: replace(adoption, neutral=[]) for name, adoption in names.items()}
-    pair.run_on(framework, lambda worker: worker.adopt(pair.name, names))
-
-
-def _neutral_names(pair: ModelPair, framework: str) -> Mapping[str, float]:
-    """The arrays that only this model has, and the value with which each changes nothing."""
-    if not framework:
-        return {}
-    names = pair.adoptions(framework)
-    return {f"{name}/{kind}": NEUTRAL[kind] for name, adoption in names.items() for kind in adoption.neutral}
-
-
-def _notes(pair: ModelPair, files: ConversionFiles, code: str) -> list[str]:
-    """What the user should know: arrays that were filled, or that no matched layer uses; changes to the model."""
-    notes = pair.ends()[1]
-    for framework, fate in (
-        (files.source_framework, "left out, they change nothing"),
-        (files.destination_framework, "filled so that they change nothing (bias and beta 0, gamma 1)"),
-    ):
-        if alone := list(_neutral_names(pair, framework)):
-            notes.append(f"arrays that only the {FILE_TITLES[framework]} model has, {fate}: {few(alone)}")
+def _notes(
+    transfer: ArrayTransfer,
+    files: ConversionFiles,
+    migration: Migration,
+    rounded: Sequence[str],
+    written: AbstractSet[str],
+) -> list[str]:
+    """What the user should know: arrays of one model only, sums that were rounded, changes to the model."""
+    notes = []
     for framework, fate in (
         (files.source_framework, "not converted"),
         (files.destination_framework, "written as the model was built"),
     ):
-        if stray := pair.graphs[framework].stray if framework else []:
-            notes.append(
-                f"arrays of the {FILE_TITLES[framework]} model that no matched layer uses, {fate}: {few(stray)}"
-            )
-    if code:
+        constant = transfer.constant(framework) if framework else set()
+        unmapped = transfer.unmapped(framework) if framework else []
+        if framework == files.destination_framework:
+            unmapped = [name for name in unmapped if name in written]
+        title = FILE_TITLES[framework]
+        if unused := [name for name in unmapped if name not in constant]:
+            notes.append(f"arrays of the {title} model that its outputs do not depend on, {fate}: {few(unused)}")
+        if constant:
+            known = few(sorted(constant))
+            notes.append(f"arrays of the {title} model that the other model has in its code, as it was built: {known}")
+    if rounded:
+        notes.append(
+            "Paddle adds two arrays for which TensorFlow has one: it holds the sum, rounded to float32, with which the "
+            f"proof was made: {few(rounded)}"
+        )
+    if files.destination_framework == SECOND and transfer.beside:
+        notes.append("of two arrays that Paddle adds and TensorFlow does not have twice, the second holds zeros")
+    if migration.fixed:
         notes.append("the proof holds for the Paddle model with the changes below: your Paddle code needs them, too")
         if files.source_framework == SECOND:
             notes.append("without them these weights were trained: TensorFlow computes what the changed model does")

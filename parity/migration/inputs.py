@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from parity.numerics.arrays import Arrays
 from parity.weights.state import all_finite
 
 LARGE, SMALL = 1e2, 1e-3  # factors of inputs that reach clips and saturations, and that reach neither
+
+FEW_INPUTS = 64 * 64 * 3  # numbers of one input above which sets have two of them
 
 ROWS = 4  # of the sets of padded sequences: full, half, two and one
 
@@ -76,6 +79,15 @@ def drawn_input(spec: InputSpec, count: int, draw: np.random.Generator, images: 
     if channels == 1:
         pixels = pixels.mean(axis=3, keepdims=True)
     return scaled(pixels)
+
+
+def usual_count(specs: Sequence[InputSpec]) -> int:
+    """How many inputs the drawn sets have: fewer where they are large.
+
+    Args:
+        specs: the models' inputs.
+    """
+    return 4 if sum(math.prod(one.shape) for one in specs) <= FEW_INPUTS else 2
 
 
 def designed_inputs(

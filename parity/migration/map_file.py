@@ -6,9 +6,8 @@ import json
 import tomllib
 from pathlib import Path
 
-from parity.migration.matching import MatchError
 from parity.migration.recorded_pair import RecordedPair
-from parity.migration.specs import FIRST, SECOND
+from parity.migration.specs import FIRST, SECOND, MatchError
 from parity.printable import printable
 from parity.system import write_atomically
 

@@ -15,9 +15,8 @@ from parity.data.dataset import Dataset
 from parity.migration.alignment import best_alignment
 from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
-from parity.migration.matching import MatchError
 from parity.migration.recorded_graph import RecordedGraph
-from parity.migration.specs import FIRST, SECOND, unknown_names
+from parity.migration.specs import FIRST, SECOND, MatchError, unknown_names
 from parity.migration.walk import Alignment, Walk, law_for
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature
@@ -154,6 +153,20 @@ class RecordedPair:
             roundings: move them by these.
         """
         self.workers[SECOND].assign_arrays(self.name, *self._weights(SECOND), self.seed, roundings)
+
+    def use_arrays(self, arrays: Arrays) -> None:
+        """Give both models numbers instead of drawn ones, from now on.
+
+        Args:
+            arrays: float32, by the names that the alignment's pieces name; those that are missing stay drawn.
+
+        Raises:
+            WorkerError: a worker fails.
+        """
+        self.workers.map(lambda worker: worker.give_arrays(self.name, arrays))
+        self.large_weights = False
+        self.give(FIRST)
+        self.give(SECOND)
 
     def changed(self) -> dict[str, list[str]]:
         """By framework, the arrays that do not hold the numbers which `draw` and `move` gave them, bit for bit.

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from parity.catalogue.targets import TargetError
-from parity.kinds.graph import INPUT, UNKNOWN
-from parity.migration.diagnosis import diagnose_pair, inputs_of, layers_alone
-from parity.migration.pair import ModelPair
-from parity.migration.proofs import certificate, float64_forward
+from parity.migration.explanation import Cause, explain
+from parity.migration.inputs import designed_inputs, usual_count
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.repro_scripts import DifferingLayer, body_of, file_name, own_layout, script
 from parity.migration.specs import FIRST, SECOND
+from parity.migration.step_alone import StepAlone, run_alone
+from parity.migration.steps import all_paired
+from parity.migration.user_errors import user_errors
+from parity.migration.verdict import decide
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
-from parity.printable import printable
-from parity.records.records import Diagnosis
+from parity.printable import few, printable
 from parity.system import replacing
 from parity.workers.worker import Worker
 
@@ -29,12 +31,12 @@ class NothingToReproduceError(Exception):
 
 
 def find_differing_layer(
-    pair: ModelPair, layer_name: str = "", on_message: Callable[[str], None] = lambda line: None
+    pair: RecordedPair, layer_name: str = "", on_message: Callable[[str], None] = lambda line: None
 ) -> DifferingLayer:
-    """Load, match, prove and diagnose a pair; return a layer that differs by itself.
+    """Put a pair together, compare it and look for causes; return a layer that differs by itself.
 
     Args:
-        pair: not yet loaded.
+        pair: not yet open.
         layer_name: of the layer, in either model; without it the first that differs.
         on_message: is called with a line that says what begins.
 
@@ -43,37 +45,118 @@ def find_differing_layer(
 
     Raises:
         NothingToReproduceError: no layer differs by itself, or the named one does not.
-        MatchError: nothing in the two models corresponds, or a map does not fit.
+        MatchError: a map does not fit.
         TargetError: a model does not build or run, no layer has this name, or no code for the layer is known.
         WorkerError: a worker fails.
     """
-    on_message("building and tracing both models")
-    pair.load()
-    pair.match()
-    by_name = {first_step.name: first_step.name for _, first_step, _ in pair.matched()}
-    by_name |= {second.name: first.name for _, first, second in pair.matched() if second.name not in by_name}
-    if layer_name and layer_name not in by_name:
-        some = ", ".join([*by_name][:12])
-        raise TargetError(
-            f"--layer {layer_name}: no matched layer of that name; there are {some}{', ...' * (len(by_name) > 12)}"
-        )
-    on_message("float64 forward of both models")
-    inputs = pair.inputs()
-    certificate(pair, inputs)
-    float64_forward(pair, inputs)
-    on_message("looking for causes, layer by layer")
-    causes = diagnose_pair(pair, inputs)
-    differing = _layers_differing_alone(pair, causes)
-    chosen = by_name.get(layer_name) or next(iter(differing), "")
-    if chosen not in differing:
-        others = f"; those that do: {', '.join(differing)}" if differing else ""
-        explanations = "".join(f"\n  {cause.text}" for cause in causes)
-        what = f"layer {layer_name!r} does not differ by itself{others}" if layer_name else "no layer differs by itself"
-        raise NothingToReproduceError(f"nothing to reproduce: {what}{explanations}")
-    layer = _differing_layer(pair, chosen, inputs, differing[chosen])
-    for framework in (FIRST, SECOND):
-        body_of(layer, framework)  # raises where it cannot be written
+    with user_errors():
+        on_message("building both models, and putting them together by their values")
+        pair.open()
+        specs = pair.specs[FIRST].inputs
+        sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
+        pair.align(sets[0].arrays)
+        on_message(f"both models on {len(sets)} sets of inputs")
+        witness = decide(pair, sets).witness
+        on_message("looking for causes, layer by layer")
+        inputs = witness.inputs if witness is not None else sets[0]
+        pair.use_weights(large=inputs.large_weights)
+        walked = pair.walk_again(inputs.arrays, traced=True)
+        causes = explain(pair, walked, walked.partings) if witness is not None else []
+        layer = _chosen(pair, causes, layer_name)
+        for framework in (FIRST, SECOND):
+            body_of(layer, framework)  # raises where it cannot be written
     return layer
+
+
+def _chosen(pair: RecordedPair, causes: Sequence[Cause], name: str) -> DifferingLayer:
+    """The named layer, or the first of those that the causes are about, that differs by itself."""
+    paired, _, _ = all_paired(pair)
+    steps = {FIRST: pair.graphs[FIRST].steps, SECOND: pair.graphs[SECOND].steps}
+    of_causes = list(_pairs_of(causes, paired, pair))
+    if name:
+        named = [both for both in paired if name in (steps[FIRST][both[0]].name, steps[SECOND][both[1]].name)]
+        named.sort(key=lambda both: both not in of_causes)
+        if not named:
+            some = few([steps[FIRST][one].name for one, _ in paired], 12)
+            raise TargetError(f"--layer {name}: no matched layer of that name; there are {some}")
+        tried = named
+    else:
+        tried = of_causes
+    apart = []
+    for both in tried:
+        alone = run_alone(pair, *both)
+        if alone is None:
+            apart.append(steps[FIRST][both[0]].name)
+        elif _differ(alone):
+            texts = [cause.diagnosis.text for cause in causes if (cause.first, cause.second) == _steps(pair, both)]
+            return _layer(pair, both, alone, "; ".join(texts))
+    explanations = "".join(f"\n  {cause.diagnosis.text}" for cause in causes)
+    if apart:
+        raise TargetError(
+            f"{few(apart)}: what the layer takes is not known, or of another form in the other model, so it cannot be "
+            f"written as a script of one layer{explanations}"
+        )
+    if not name and causes and all(cause.first is cause.second is None for cause in causes):
+        raise TargetError(f"the models differ, but in nothing that can be written as a script:{explanations}")
+    others = [steps[FIRST][one].name for one, _ in of_causes if name not in (steps[FIRST][one].name, "")]
+    those = f"; those that do: {few(list(dict.fromkeys(others)), 12)}" if others else ""
+    what = f"layer {name!r} does not differ by itself{those}" if name else "no layer differs by itself"
+    raise NothingToReproduceError(f"nothing to reproduce: {what}{explanations}")
+
+
+def _steps(pair: RecordedPair, both: tuple[int, int]) -> tuple[object, object]:
+    return pair.graphs[FIRST].steps[both[0]], pair.graphs[SECOND].steps[both[1]]
+
+
+def _pairs_of(
+    causes: Sequence[Cause], paired: Sequence[tuple[int, int]], pair: RecordedPair
+) -> Iterator[tuple[int, int]]:
+    """The indices of the steps that causes are about, each pair once."""
+    seen: set[tuple[int, int]] = set()
+    for cause in causes:
+        if cause.first is None or cause.second is None:
+            continue
+        both = pair.graphs[FIRST].steps.index(cause.first), pair.graphs[SECOND].steps.index(cause.second)
+        if both not in seen:
+            seen.add(both)
+            yield both
+
+
+def _differ(alone: StepAlone) -> bool:
+    one, other = alone.outputs[FIRST], alone.outputs[SECOND]
+    return one.shape != other.shape or not relative_gap(one, other) <= FLOAT64_LIMIT
+
+
+def _layer(pair: RecordedPair, both: tuple[int, int], alone: StepAlone, cause: str) -> DifferingLayer:
+    steps = {framework: pair.graphs[framework].steps[i] for framework, i in zip((FIRST, SECOND), both, strict=True)}
+    shapes = {framework: output.shape[1:] for framework, output in alone.outputs.items()}
+    name = steps[FIRST].name
+    if shapes[FIRST] != shapes[SECOND]:
+        cause = f"{cause or name}; TensorFlow makes {shapes[FIRST]} of the same input, Paddle {shapes[SECOND]}"
+    elif not cause:
+        gap = relative_gap(alone.outputs[FIRST], alone.outputs[SECOND])
+        cause = f"{name} / {steps[SECOND].name}: on the same input the outputs differ by {gap:.1e}"
+    inputs, outputs = _single(alone)
+    drawn = pair.workers[FIRST].read_step_arrays(pair.name, both[0])
+    arrays = {kind: array.astype("float32") for kind, array in drawn.items()}  # drawn as float32 numbers
+
+    def lines(worker: Worker) -> str:
+        step = steps[worker.framework]
+        return worker.write_script(step.kind, step.numbers, step.shapes)
+
+    return DifferingLayer(name, steps, inputs, arrays, outputs, cause, pair.workers.map(lines))
+
+
+def _single(alone: StepAlone) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """Inputs and outputs; where they are large, those of the image that differs most."""
+    one, other = alone.outputs[FIRST], alone.outputs[SECOND]
+    size = sum(array.nbytes for array in [*alone.inputs, one, other])
+    counts = {len(array) for array in [*alone.inputs, one, other]}
+    if size <= SINGLE_IMAGE_ABOVE or len(counts) > 1 or counts == {1}:
+        return alone.inputs, alone.outputs
+    differs = np.abs(one - other).reshape(len(one), -1).max(axis=1) if one.shape == other.shape else np.zeros(1)
+    image = slice(int(differs.argmax()), int(differs.argmax()) + 1)
+    return [x[image] for x in alone.inputs], {framework: y[image] for framework, y in alone.outputs.items()}
 
 
 def require_free(folder: Path) -> None:
@@ -115,61 +198,6 @@ def write_repro(layer: DifferingLayer, folder: Path, versions: dict[str, str]) -
         np.savez(temporary / "repro.npz", **arrays)  # type: ignore[arg-type]
         for name, text in texts.items():
             (temporary / name).write_text(text, encoding="utf-8")
-
-
-def _layers_differing_alone(pair: ModelPair, causes: Sequence[Diagnosis]) -> dict[str, str]:
-    """The matched layers that differ when run alone, in order, each with a line on the cause."""
-    known = {cause.stage: cause for cause in reversed(causes)}
-    differing = {}
-    for name in [first_step.name for _, first_step, _ in pair.matched()]:
-        cause = known.get(name)
-        # the gaps of a layer that only one model has are infinite
-        if cause and cause.before > FLOAT64_LIMIT and np.isfinite(min(cause.before, cause.after)):
-            differing[name] = cause.text
-        elif _layer_shapes(pair, name, FIRST)[0] == _layer_shapes(pair, name, SECOND)[0] != []:
-            output_shapes = [_layer_shapes(pair, name, framework)[1] for framework in (FIRST, SECOND)]
-            if output_shapes[0] != output_shapes[1]:
-                why = cause.text.rpartition(";")[0] if cause else ""
-                differing[name] = (
-                    f"{why or name}; TensorFlow makes {output_shapes[0]} of the same input, Paddle {output_shapes[1]}"
-                )
-    return differing
-
-
-def _layer_shapes(pair: ModelPair, name: str, framework: str) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
-    """The shapes of a layer's inputs, none where one is unknown, and of its output; without the batch."""
-    step = dict(zip((FIRST, SECOND), pair.steps(name), strict=True))[framework]
-    steps, input_shape = pair.graphs[framework].steps, tuple(pair.specs[framework].input.shape)
-    known = all(source != UNKNOWN for source in step.inputs)
-    return [
-        steps[source].output if source != INPUT else input_shape for source in step.inputs
-    ] if known else [], step.output
-
-
-def _differing_layer(pair: ModelPair, name: str, inputs: np.ndarray, cause: str) -> DifferingLayer:
-    layer_inputs = inputs_of(pair, [name], inputs)
-    outputs = {framework: alone[name] for framework, alone in layers_alone(pair, layer_inputs).items()}
-    arrays_in = list(layer_inputs.values())
-    first_output, second_output = outputs[FIRST], outputs[SECOND]
-    if (
-        len(inputs) > 1
-        and sum(array.nbytes for array in [*arrays_in, first_output, second_output]) > SINGLE_IMAGE_ABOVE
-    ):
-        largest = (
-            np.abs(first_output - second_output).reshape(len(first_output), -1).max(axis=1)
-            if first_output.shape == second_output.shape
-            else np.zeros(1)
-        )
-        image = slice(int(largest.argmax()), int(largest.argmax()) + 1)
-        arrays_in, outputs = [x[image] for x in arrays_in], {framework: y[image] for framework, y in outputs.items()}
-    arrays = {kind: array.astype("float32") for kind, array in pair.arrays(name).items()}  # drawn as float32 numbers
-    steps = dict(zip((FIRST, SECOND), pair.steps(name), strict=True))
-
-    def lines(worker: Worker) -> str:
-        step = steps[worker.framework]
-        return worker.write_script(step.kind, step.numbers, step.shapes)
-
-    return DifferingLayer(name, steps, arrays_in, arrays, outputs, cause, pair.run_on_both(lines))
 
 
 def _readme(layer: DifferingLayer, versions: dict[str, str], arrays: Arrays) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.catalogue.targets import TargetError
 from parity.kinds import NEUTRAL, compute
-from parity.kinds.graph import Step
+from parity.migration.recorded_graph import RecordedStep
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
@@ -74,7 +74,7 @@ class DifferingLayer:
     """
 
     name: str
-    steps: dict[str, Step]
+    steps: dict[str, RecordedStep]
     inputs: list[np.ndarray]
     arrays: Arrays
     outputs: dict[str, np.ndarray]
@@ -113,7 +113,7 @@ def file_name(framework: str) -> str:
     return f"repro_{MODULES[framework][0]}.py"
 
 
-def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.ndarray:
+def own_layout(framework: str, step: RecordedStep, kind: str, array: np.ndarray) -> np.ndarray:
     """An array in the layout in which a framework stores it.
 
     Args:
@@ -135,7 +135,7 @@ def own_layout(framework: str, step: Step, kind: str, array: np.ndarray) -> np.n
     return array.reshape(*array.shape[:2], step.numbers["groups"], -1) if depthwise else array
 
 
-def _depthwise(step: Step) -> bool:
+def _depthwise(step: RecordedStep) -> bool:
     """Whether TensorFlow computes the convolution with its depthwise operation."""
     return step.numbers["groups"] > 1 and step.shapes["kernel"][2] == 1 and len(set(step.numbers["stride"])) == 1
 
@@ -164,7 +164,8 @@ def body_of(layer: DifferingLayer, framework: str) -> list[str]:
     channels_first = framework == SECOND and rank == 4 and _channels_first(layer, step, framework)
     lines += [f'{kind} = tensor("{framework}_{kind}")' for kind in layer.arrays]
     lines += ["x = x.transpose([0, 3, 1, 2])"] if channels_first else []
-    if not (code := layer.lines[framework]):
+    volumes = any(len(step.numbers.get(sides, ())) > 2 for sides in ("padding", "crop"))
+    if volumes or not (code := layer.lines[framework]):
         raise TargetError(
             f"{step.name!r} ({step}) differs, but a layer of this kind cannot be written out; name another with --layer"
         )
@@ -179,7 +180,11 @@ def _of_row(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _facts(
-    step: Step, names: Sequence[str], shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...], arrays: Arrays
+    step: RecordedStep,
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    output_shape: tuple[int, ...],
+    arrays: Arrays,
 ) -> dict[str, Any]:
     """The values of the placeholders in a layer's code."""
     (top, bottom), (left, right) = step.numbers.get("padding") or step.numbers.get("crop") or [[0, 0], [0, 0]]
@@ -218,7 +223,7 @@ def _axis(shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...]) -> i
     return -1
 
 
-def _channels_first(layer: DifferingLayer, step: Step, framework: str) -> bool:
+def _channels_first(layer: DifferingLayer, step: RecordedStep, framework: str) -> bool:
     """Whether the layer works on [n, c, h, w]; where the model decides that, its output shows it."""
     if not step.what.last_axis:
         return step.what.on_maps or step.what.per_channel

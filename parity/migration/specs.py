@@ -12,6 +12,11 @@ from parity.catalogue.user_models import WHOLE, InputSpec, ModelSpec
 
 FIRST, SECOND = "tensorflow", "paddle"
 
+
+class MatchError(Exception):
+    """A map of layers that cannot be read, or does not fit the two models; the message says what they have."""
+
+
 DTYPES = ("float64", "float32")  # in which models are compared
 
 WHOLE_DTYPES = (WHOLE, "int8", "int16", "int32", "int64", "uint8")
@@ -157,7 +162,7 @@ def model_specs(
         dtype: "float64" or "float32".
 
     Returns:
-        By framework, what `ModelPair` takes.
+        By framework, what `RecordedPair` takes.
 
     Raises:
         ValueError: a framework or dtype that has no meaning, or a file of weights that does not exist.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from parity.kinds.graph import INPUT as SOURCE
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature, signature
 from parity.numerics.tolerance import Roundings
 from parity.runtime.calling import Calling, Running
 from parity.runtime.recording import INPUT, Recording
+from parity.runtime.traced_steps import INPUT as SOURCE
 from parity.runtime.user_models import BuildSpec, run_fix
 from parity.weights.parts import Piece, assembled
 from parity.weights.random_arrays import Law, cached
@@ -44,6 +45,7 @@ class RecordedModel(ABC):
         self._callings: Iterator[Calling] | None = None
         self.recording = Recording()
         self.now: dict[int, Any] = {}  # tensors by number of the value
+        self.given: Arrays = {}  # by name, numbers in the place of drawn ones
         self.held: set[int] = set()  # values that `inject` gave their numbers, which no operation changes
 
     @abstractmethod
@@ -69,6 +71,21 @@ class RecordedModel(ABC):
     @abstractmethod
     def write_array(self, tensor: Any, array: np.ndarray) -> None:
         """Overwrite one of the model's arrays."""
+
+    @abstractmethod
+    def read_file(self, path: Path) -> None:
+        """Load a file of the model's weights. Raises TargetError or WeightsError."""
+
+    @abstractmethod
+    def write_file(self, path: Path) -> Collection[str]:
+        """Write the model's weights in the format of the file's suffix. Raises TargetError.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            The names of those of the model's arrays that the file holds.
+        """
 
     @abstractmethod
     def trainable(self, tensor: Any) -> bool:
@@ -270,7 +287,7 @@ class RecordedModel(ABC):
         order = {name: index for index, name in enumerate(known)}
 
         def source(name: str) -> np.ndarray:
-            drawn = cached(known[name], seed)
+            drawn = self.given[name] if name in self.given else cached(known[name], seed)
             return drawn if roundings is None else roundings.of(name, drawn, order[name])
 
         for name, pieces in arrays.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,9 @@ class RecordedModels:
             self.run_training_pass,
             self.read_arrays,
             self.write_arrays,
+            self.load_weights,
+            self.save_weights,
+            self.give_arrays,
             self.assign_arrays,
             self.changed_arrays,
             self.evaluate_operations,
@@ -181,6 +185,51 @@ class RecordedModels:
         state = self.models[network].state()
         for name, array in arrays.items():
             self.models[network].write_array(state[name], array)
+        return {}
+
+    def load_weights(self, network: str, path: str) -> dict[str, Any]:
+        """Load a file of the model's weights.
+
+        Args:
+            network: the name of an open model in float32.
+            path: of the file.
+
+        Returns:
+            Nothing: {}, the reply of a verb.
+
+        Raises:
+            TargetError: a file that does not fit the model or is not in float32.
+            WeightsError: a file that cannot be read.
+        """
+        self.models[network].read_file(Path(path))
+        return {}
+
+    def save_weights(self, network: str, path: str) -> dict[str, Any]:
+        """Write the model's weights as a file, in the format of the file's suffix.
+
+        Args:
+            network: the name of an open model in float32.
+            path: of the file.
+
+        Returns:
+            `held`: the names of those of the model's arrays that the file holds.
+
+        Raises:
+            TargetError: the framework cannot save such a model.
+        """
+        return {"held": list(self.models[network].write_file(Path(path)))}
+
+    def give_arrays(self, network: str, arrays: Arrays) -> dict[str, Any]:
+        """Take numbers in the place of drawn ones in `assign_arrays` and `changed_arrays`.
+
+        Args:
+            network: the name of an open model.
+            arrays: float32, by the names that pieces' terms have.
+
+        Returns:
+            Nothing: {}, the reply of a verb.
+        """
+        self.models[network].given = arrays
         return {}
 
     def assign_arrays(

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from unittest import mock
 
-from parity.kinds.graph import INPUT, UNKNOWN
 from parity.kinds.registry import Facts, FunctionCall, Registry
 from parity.runtime.traced_steps import (
+    INPUT,
+    UNKNOWN,
     Sides,
     TracedStep,
-    again,
     arguments,
     composed,
     merged,
@@ -81,10 +81,6 @@ class Trace(ABC):
     @abstractmethod
     def _known(self, call: LayerCall, layer: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a call and record it."""
-
-    @abstractmethod
-    def _operating(self, call: LayerCall, layer: Any, tensors: list[Any]) -> Callable[..., Any]:
-        """How a layer with several inputs runs on others like these; gives all that the layer gives."""
 
     @abstractmethod
     def _sides(self, step: Any, padder: Any) -> Sides:
@@ -151,7 +147,7 @@ class Trace(ABC):
         if (tensors := self.readers.operands(layer, args, kwargs)) is not None:
             with self._unrecorded():
                 result = call(layer, *args, **kwargs)
-            self._operated(path, self._operating(call, layer, tensors), layer, tensors, results_of(result))
+            self._operated(path, layer, tensors, results_of(result))
             return result
         if self._readable(layer, args, kwargs):
             return self._known(call, layer, path, args, kwargs)
@@ -162,7 +158,7 @@ class Trace(ABC):
         finally:
             self._inside.pop()
         if isinstance(result, self.readers.tensor) and self._unexplained(layer, before, result):
-            self._opaque(path, layer, args, result, lambda *xs: call(layer, *xs))
+            self._opaque(path, layer, args, result)
         return result
 
     @abstractmethod
@@ -181,22 +177,19 @@ class Trace(ABC):
         self._made = {tensor: index for tensor, index in self._made.items() if index < before}
         return True
 
-    def _operated(
-        self, path: str, run: Callable[..., Any], layer: Any, tensors: list[Any], results: Sequence[Any]
-    ) -> None:
+    def _operated(self, path: str, layer: Any, tensors: list[Any], results: Sequence[Any]) -> None:
         """Record a layer with several inputs, and maybe several results: the first is the step's output."""
         output, *others = results
         facts = self.readers.registry.of_layer(layer, tensors, output)
-        self._add(path, *facts, tensors, output, lambda *xs: results_of(run(*xs))[0], layer)
-        self.steps[-1].results = lambda *xs: results_of(run(*xs))
+        self._add(path, *facts, tensors, output, layer)
         for part, other in enumerate(others, 1):
             self._made[id(other)], self._parts[id(other)] = len(self.steps) - 1, part
             self._alive.append(other)
 
-    def _opaque(self, path: str, layer: Any, args: tuple[Any, ...], result: Any, run: Callable[..., Any]) -> None:
+    def _opaque(self, path: str, layer: Any, args: tuple[Any, ...], result: Any) -> None:
         """A layer in which nothing known ran: its inputs and output are all that can be said."""
         tensors = tensors_of(args, self.readers.tensor)
-        self._add(path, "other", {"type": type(layer).__name__}, tensors, result, run, layer)
+        self._add(path, "other", {"type": type(layer).__name__}, tensors, result, layer)
 
     def _function(
         self, name: str, original: Callable[..., Any], facts: dict[str, Any] | None = None
@@ -214,7 +207,7 @@ class Trace(ABC):
                 given = facts if facts is not None else arguments(original, args, kwargs)
                 kind, numbers = self._of_function(name, given, tensors[0], result, [*args, *kwargs.values()])
                 path = ".".join([*[scope for scope in self._inside if scope][-1:], name])
-                self._add(path, kind, numbers, tensors, result, again(original, args, kwargs, tensor))
+                self._add(path, kind, numbers, tensors, result)
             return result
 
         spy.__name__ = getattr(original, "__name__", name)  # by which a layer that keeps it is read
@@ -227,7 +220,6 @@ class Trace(ABC):
         numbers: dict[str, Any],
         tensors: Sequence[Any],
         result: Any,
-        run: Callable[..., Any],
         layer: Any = None,
     ) -> None:
         """Record a step that made `result` of the tensors; a function has no layer."""
@@ -240,7 +232,6 @@ class Trace(ABC):
             inputs=tuple(self._source(operand, kind) for operand in tensors),
             output=result,
             made=tuple(result.shape),
-            run=run,
             shapes=tuple(tuple(operand.shape) for operand in tensors),
             arrays=self.readers.registry.arrays_of(layer) if layer is not None else {},
             layer=layer,

@@ -1,4 +1,4 @@
-"""The steps that a trace finds in either framework: calls made again, names, and paddings merged into their layers."""
+"""The steps that a trace finds in either framework: their names, and paddings merged into their layers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.kinds import of
-from parity.kinds.graph import INPUT, UNKNOWN
 from parity.numerics.geometry import Sides, used_padding
 from parity.weights.layout import Layout
+
+INPUT, UNKNOWN = -1, -2  # of a step's inputs: the model's own, and what no traced step made
 
 
 @dataclass
 class TracedStep:
-    """One layer or function as it ran: the same facts as `parity.kinds.graph.Step`, and how to run it again.
+    """One layer or function as it ran. Kinds and numbers are those of `parity.kinds`.
 
     Tensors and layers are the framework's own.
     """
@@ -30,12 +31,10 @@ class TracedStep:
     inputs: tuple[int, ...]
     output: Any  # a tensor; None once the values are no longer needed
     made: tuple[int, ...]  # its shape, batch included
-    run: Callable[..., Any]  # on tensors like its inputs
     shapes: tuple[tuple[int, ...], ...]  # of its inputs, batch included, in the framework's own layout
     arrays: dict[str, tuple[Any, Layout]] = field(default_factory=dict)  # by canonical kind
     layer: Any = None
     part: int = 0  # which of the results of its first input's step it takes
-    results: Callable[..., list[Any]] | None = None  # of a recurrent layer: as `run`, its last states as well
 
 
 S = TypeVar("S", bound=TracedStep)
@@ -95,36 +94,6 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
         return dict(kwargs)
 
 
-def again(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type
-) -> Callable[..., Any]:
-    """The same call on other tensors.
-
-    Args:
-        function: what was called.
-        args: of the call.
-        kwargs: of the call.
-        kind: the framework's type of tensors.
-
-    Returns:
-        A function of as many tensors as there are in the arguments; they replace these in order.
-    """
-
-    def run(*tensors: Any) -> Any:
-        left = iter(tensors)
-
-        def put(value: Any) -> Any:
-            if isinstance(value, kind):
-                return next(left)
-            if isinstance(value, (list, tuple)) and any(isinstance(element, kind) for element in value):
-                return type(value)(put(element) for element in value)
-            return value
-
-        return function(*[put(value) for value in args], **{name: put(value) for name, value in kwargs.items()})
-
-    return run
-
-
 def unique(name: str, taken: Container[str]) -> str:
     """The name; where it is taken already, because a layer runs again, with a number.
 
@@ -173,8 +142,7 @@ def merged(steps: Sequence[S], sides: Callable[[S, S], Sides]) -> list[S]:
 def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
     """A step that pads for itself what `padder` padded for it."""
     padding = _padding_with(step, padder, sides(padder.shapes[0]), sides(step.made))
-    numbers, own = step.numbers | {"padding": padding}, step.run
-    return replace(step, numbers=numbers, shapes=padder.shapes, run=lambda x: own(padder.run(x)))
+    return replace(step, numbers=step.numbers | {"padding": padding}, shapes=padder.shapes)
 
 
 def composed(steps: Sequence[S]) -> list[S]:
@@ -213,7 +181,7 @@ def _hard_sigmoid(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[
     if not _scales(first, 1.0, 3.0) or users[start] != 1:
         return None
     numbers = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
-    return _activation(last, numbers, first.inputs, lambda x: last.run(clip.run(first.run(x)))), {start, middle}
+    return _activation(last, numbers, first.inputs), {start, middle}
 
 
 def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
@@ -225,13 +193,7 @@ def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S,
         x = last.inputs[1 - order]
         alone = gate >= 0 and steps[gate].inputs == (x,) and users[gate] == 1
         if alone and steps[gate].numbers.get("function") == "hard_sigmoid":
-            sigmoid = steps[gate]
-
-            def run(value: Any, order: int = order, sigmoid: Any = sigmoid) -> Any:
-                pair = (sigmoid.run(value), value)
-                return last.run(*(pair if order == 0 else pair[::-1]))
-
-            return _activation(last, {"function": "hard_swish"}, (x,), run), {gate}
+            return _activation(last, {"function": "hard_swish"}, (x,)), {gate}
     return None
 
 
@@ -247,16 +209,12 @@ def _scaled(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set
         (np.asarray(step.numbers["scale"]), np.asarray(step.numbers["offset"])) for step in (first, last)
     )
     numbers = {"scale": (scale * factor).tolist(), "offset": (offset * factor + more).tolist()}
-
-    def run(x: Any) -> Any:
-        return last.run(first.run(x))
-
-    return replace(last, numbers=numbers, inputs=first.inputs, shapes=first.shapes, run=run), {source}
+    return replace(last, numbers=numbers, inputs=first.inputs, shapes=first.shapes), {source}
 
 
-def _activation(last: S, numbers: dict[str, Any], inputs: tuple[int, ...], run: Callable[..., Any]) -> S:
+def _activation(last: S, numbers: dict[str, Any], inputs: tuple[int, ...]) -> S:
     shapes = last.shapes[: len(inputs)]
-    return replace(last, kind="activation", numbers=numbers, inputs=inputs, shapes=shapes, run=run)
+    return replace(last, kind="activation", numbers=numbers, inputs=inputs, shapes=shapes)
 
 
 def _last_output(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
@@ -269,7 +227,7 @@ def _last_output(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S
         return None
     if layer.kind != "recurrent" or _taken_last(step) != axis:
         return None
-    return _with_last(layer, step, [step.part], lambda results: step.run(results[step.part])), {source}
+    return _with_last(layer, step, [step.part]), {source}
 
 
 def _last_of_both(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
@@ -286,11 +244,7 @@ def _last_of_both(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[
     both = layer.kind == "recurrent" and layer.numbers.get("direction") == "bidirectional"
     if not both or [part.numbers["index"][0] for part in (first, second)] != [last - 1, last]:
         return None
-
-    def join(results: Sequence[Any]) -> Any:
-        return step.run(first.run(results[1]), second.run(results[1]))
-
-    return _with_last(layer, step, [1], join), {source, *step.inputs}
+    return _with_last(layer, step, [1]), {source, *step.inputs}
 
 
 def _taken_last(step: TracedStep) -> int | None:
@@ -300,15 +254,12 @@ def _taken_last(step: TracedStep) -> int | None:
     return taken[0] if last else None
 
 
-def _with_last(layer: S, step: S, parts: Sequence[int], last: Callable[[Sequence[Any]], Any]) -> S:
-    """A recurrent layer that gives `last` of its results, which `step` made."""
-    results = layer.results
-    assert results is not None
+def _with_last(layer: S, step: S, parts: Sequence[int]) -> S:
+    """A recurrent layer that gives what `step` made of its results."""
     numbers = layer.numbers | {"sequences": False}
     if 1 in parts and "masked_output" in numbers:  # states stay as they are over masked steps
         numbers |= {"masked_output": "repeated"}
-    own = {"output": step.output, "made": step.made, "run": lambda *xs: last(results(*xs)), "results": None}
-    return replace(layer, numbers=numbers, **own)
+    return replace(layer, numbers=numbers, output=step.output, made=step.made)
 
 
 def _scales(step: Any, scale: float, offset: float) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from parity.catalogue.targets import PrecisionError, TargetError
 from parity.catalogue.user_models import InputSpec, ModelSpec, input_keys
 from parity.error_causes import cause
 from parity.numerics.arrays import Arrays
-from parity.numerics.tolerance import Roundings
 from parity.printable import quoted
 from parity.weights.state import all_finite
 
@@ -22,20 +21,6 @@ HALF = ("float16", "bfloat16")
 @dataclass(frozen=True)
 class BuildSpec(ModelSpec):
     """The spec of a model that a worker builds, with the example that it is run on and the checks that it must pass."""
-
-    def example(self, *, opposite: bool = False) -> np.ndarray:
-        """Two inputs, drawn, of a model that has one; the same ones in every call.
-
-        Args:
-            opposite: as in `examples`.
-
-        Returns:
-            As `examples` gives them.
-
-        Raises:
-            TargetError: the model has several inputs.
-        """
-        return _example(self.input, np.random.default_rng(0), opposite)
 
     def examples(self, *, opposite: bool = False) -> Arrays:
         """Two inputs, drawn, of each of the model's inputs; the same ones in every call.
@@ -68,37 +53,6 @@ class BuildSpec(ModelSpec):
             "inputs each with its name (ids=12:int:1000)."
         )
 
-    def output_of(self, result: Any, steps: Sequence[Any], tensor: type) -> int:
-        """The index of the step that made the model's output.
-
-        Args:
-            result: what the model returned; a list or tuple of one tensor stands for the tensor.
-            steps: of the trace.
-            tensor: the framework's type of tensors.
-
-        Returns:
-            The index in `steps` of the last one whose output it is.
-
-        Raises:
-            TargetError: an output that is not one tensor, or that no known step made.
-        """
-        if isinstance(result, (list, tuple)) and len(result) == 1:
-            result = result[0]
-        if not isinstance(result, tensor):
-            description = (
-                f"{type(result).__name__} of {len(result)}" if hasattr(result, "__len__") else type(result).__name__
-            )
-            raise TargetError(
-                f"{self.target!r}: expected one output, a tensor; found a {description}. Wrap it in a model."
-            )
-        for index in range(len(steps) - 1, -1, -1):
-            if steps[index].output is result:
-                return index
-        raise TargetError(
-            f"{self.target!r}: its output is made by something that is neither a layer nor a function the suite knows; "
-            "the last that it knows is " + (steps[-1].name if steps else "none")
-        )
-
     def require_precision(self, dtype: str, precision: str) -> None:
         """Refuse to build a model in another precision than it can have.
 
@@ -114,19 +68,6 @@ class BuildSpec(ModelSpec):
                 f"{self.target!r} cannot be built in float64: it computes in {precision} only (--dtype float32)",
                 precision,
             )
-
-    def require_full(self, state: Mapping[str, str]) -> None:
-        """Refuse half precision in a model's own weights, by name.
-
-        Args:
-            state: by the framework's name, an array's dtype ("float32", "bfloat16", ...).
-
-        Raises:
-            TargetError: the first array in half precision.
-        """
-        for name, dtype in state.items():
-            if dtype in HALF:
-                raise TargetError(f"{self.target!r}: {name} is {dtype}; expected float32 or float64: convert it first")
 
     def require_numbers(self, state: Mapping[str, tuple[str, Callable[[], np.ndarray]]]) -> None:
         """Refuse NaN in a model's own weights, by name.
@@ -155,48 +96,6 @@ def _example(spec: InputSpec, draw: np.random.Generator, opposite: bool) -> np.n
     return -drawn if opposite else drawn
 
 
-def require_static(first: Sequence[str], second: Sequence[str], target: str) -> None:
-    """Check that two different inputs ran the same layers.
-
-    Args:
-        first: the steps of the first input, by name and in order.
-        second: those of the second one.
-        target: the model, for the message.
-
-    Raises:
-        TargetError: the steps differ.
-    """
-    if list(first) != list(second):
-        odd = next((pair for pair in zip(first, second, strict=False) if pair[0] != pair[1]), ("its end", "its end"))
-        raise TargetError(
-            f"{target!r} has dynamic control flow: one input reached {odd[0]}, another one {odd[1]} in its place; "
-            "expected the same layers for every input. Compare its branches one by one."
-        )
-
-
-@dataclass
-class KeptState:
-    """The weights that a worker keeps for a model: float32, by canonical name; cast and moved one array at a time."""
-
-    state: Arrays = field(default_factory=dict)
-
-    def cast(self, dtype: str, roundings: Roundings | None = None) -> Iterator[tuple[str, np.ndarray]]:
-        """Each name and array in `dtype`, moved by `roundings`."""
-        for index, (name, array) in enumerate(self.state.items()):
-            if roundings is not None:
-                array = roundings.of(name, array, index)
-            yield name, array.astype(dtype, copy=False)
-
-
-def cast_inputs(inputs: np.ndarray, dtype: str, roundings: Roundings | None = None) -> np.ndarray:
-    """Inputs in `dtype`, moved by `roundings`; whole numbers and masks as they are."""
-    if not np.issubdtype(inputs.dtype, np.floating):
-        return inputs
-    if roundings is not None:
-        inputs = roundings.of("inputs", inputs)
-    return inputs.astype(dtype, copy=False)
-
-
 def check_weights(own: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray], path: str) -> None:
     """Check that a file of weights has exactly the arrays of a model.
 
@@ -222,7 +121,7 @@ def check_weights(own: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.nd
 
 
 def run_fix(model: Any, code: str) -> None:
-    """Let code of the form `def fix(model): ...`, as `parity.migration.fixes` writes it, change a model."""
+    """Let code of the form `def fix(model): ...`, as `parity.migration.fix_code` writes it, change a model."""
     scope: dict[str, Any] = {}
     exec(compile(code, "<fix>", "exec"), scope)
     scope["fix"](model)

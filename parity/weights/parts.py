@@ -149,6 +149,60 @@ def assembled(shape: Sequence[int], pieces: Sequence[Piece], source: Callable[[s
     return array
 
 
+def taken_apart(
+    pieces: Mapping[str, Sequence[Piece]], arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Sequence[int]]
+) -> dict[str, np.ndarray]:
+    """The arrays that pieces name, out of those that are made of them: the inverse of `assembled`.
+
+    Where several arrays hold one number, the first is taken: whether they agree shows when they are assembled again.
+
+    Args:
+        pieces: by array of the other model.
+        arrays: these, by name; no NaN among their numbers.
+        shapes: of the arrays that terms name.
+
+    Returns:
+        float32 by name, NaN where no array says it. What follows from a sum was computed in float64, and rounded.
+
+    Raises:
+        ValueError: a sum of which more than one term is not known.
+
+    Example:
+        >>> transposed = Piece(Part.whole((2, 3)), (Term("w", Part((3, 2), (1, 0))),))
+        >>> taken_apart({"v": [transposed]}, {"v": np.arange(6.0).reshape(2, 3)}, {"w": (3, 2)})["w"].tolist()
+        [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
+    """
+    sources = {term.source for own in pieces.values() for piece in own for term in piece.terms}
+    made = {name: np.full(tuple(shapes[name]), np.nan, np.float32) for name in sorted(sources)}
+    waiting = [(name, piece) for name, own in pieces.items() for piece in own]
+    while waiting:
+        left = [(name, piece) for name, piece in waiting if not _solved(piece, arrays[name], made)]
+        if len(left) == len(waiting):
+            name, piece = left[0]
+            terms = " and ".join(repr(term.source) for term in piece.terms)
+            raise ValueError(f"{name!r} holds a sum of {terms}, and neither can be told from it")
+        waiting = left
+    return made
+
+
+def _solved(piece: Piece, array: np.ndarray, made: Mapping[str, np.ndarray]) -> bool:
+    """Whether all terms of a piece are known, after the only one that was not was computed."""
+    views = [term.part.of(made[term.source]) for term in piece.terms]
+    unknown = [index for index, view in enumerate(views) if np.isnan(view).any()]
+    if len(unknown) > 1:
+        return False
+    if unknown:
+        target, sign = views[unknown[0]], piece.terms[unknown[0]].sign
+        total = piece.part.of(np.ascontiguousarray(array)).reshape(target.shape)
+        if len(views) > 1 or sign != 1:
+            total = total.astype(np.float64)
+            for index, (view, term) in enumerate(zip(views, piece.terms, strict=True)):
+                total = total if index == unknown[0] else total - term.sign * view.reshape(target.shape)
+            total = total * sign
+        target[...] = total
+    return True
+
+
 def gathered(name: str, shape: Sequence[int], pieces: Mapping[str, Sequence[Piece]], arrays: Mapping[str, Any]) -> Any:
     """An array of the one model out of what the other model's arrays hold of it, such as its gradient.
 

@@ -168,27 +168,6 @@ def two_inputs() -> keras.Model:
     return keras.Model([one, other], layers.Add()([one, other]))
 
 
-def two_outputs() -> keras.Model:
-    x = inputs = keras.Input((8, 8, 3))
-    x = layers.Conv2D(4, 3)(x)
-    return keras.Model(inputs, [x, layers.ReLU()(x)])
-
-
-class Moody(keras.Model):
-    """Takes another way for other inputs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one, self.other = layers.Conv2D(4, 3, name="one"), layers.Conv2D(4, 3, name="other")
-
-    def call(self, x: Any) -> Any:
-        return self.one(x) if float(tf.reduce_sum(x[0])) > float(tf.reduce_sum(x[1])) else self.other(x)
-
-
-def dynamic() -> keras.Model:
-    return Moody()
-
-
 def half() -> keras.Model:
     x = inputs = keras.Input((8, 8, 3), dtype="float16")
     return keras.Model(inputs, layers.Conv2D(4, 3, name="conv", dtype="float16")(x))

@@ -207,36 +207,6 @@ def two_inputs() -> nn.Layer:
     return TwoInputs()
 
 
-class TwoOutputs(nn.Layer):
-    """Gives two tensors."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2D(3, 4, 3)
-
-    def forward(self, x: paddle.Tensor) -> Any:
-        return self.conv(x), F.relu(self.conv(x))
-
-
-def two_outputs() -> nn.Layer:
-    return TwoOutputs()
-
-
-class Moody(nn.Layer):
-    """Takes another way for other inputs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one, self.other = nn.Conv2D(3, 4, 3), nn.Conv2D(3, 4, 3)
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return self.one(x) if float(x[0].sum()) > float(x[1].sum()) else self.other(x)
-
-
-def dynamic() -> nn.Layer:
-    return Moody()
-
-
 def half() -> nn.Layer:
     return nn.Conv2D(3, 4, 3).to(dtype="float16")
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.kinds import ACTIVATIONS, KINDS, compute
-from parity.kinds.graph import Step
+from parity.migration.recorded_graph import RecordedStep
 from parity.migration.repro import write_repro
 from parity.migration.repro_scripts import DifferingLayer, own_layout
 from parity.migration.specs import FIRST, SECOND
@@ -189,7 +189,10 @@ def test_nothing_is_written_where_no_layer_differs_by_itself(repro: Repro, tmp_p
     done = repro("Net()", tmp_path / "out", "--layer", "nrom", code=2)
     assert "--layer nrom: no matched layer of that name; there are conv, norm" in done.output
     done = repro("Net(odd=True)", tmp_path / "out", first="net(odd=True)", code=2)
-    assert "'odd' (other; type Odd) differs, but a layer of this kind cannot be written out" in done.output
+    assert "the models differ, but in nothing that can be written as a script" in done.output
+    assert "odd: TensorFlow computes odd; PaddlePaddle computes odd, which differ by" in done.output
+    done = repro("Net(odd=True)", tmp_path / "out", "--layer", "odd", first="net(odd=True)", code=2)
+    assert "--layer odd: no matched layer of that name; there are conv, norm" in done.output
     assert not (tmp_path / "out").exists()
 
 
@@ -349,7 +352,7 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
             )
             for framework in (FIRST, SECOND)
         }
-        step = Step(f"layer {index}", kind, numbers, own, tuple(range(len(xs))), outputs[FIRST].shape[1:])
+        step = RecordedStep(f"layer {index}", kind, numbers, own, tuple(range(len(xs))), len(xs), True)
         lines = {name: workers[name].write_script(kind, numbers, own) for name in workers}
         layer = DifferingLayer(step.name, {FIRST: step, SECOND: step}, xs, arrays, outputs, "a cause", lines)
         folders.append(tmp_path / f"{index}")
@@ -368,7 +371,7 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
 def test_a_kernel_is_stored_as_each_framework_stores_it() -> None:
     kernel = np.arange(3 * 2 * 1 * 8, dtype=np.float32).reshape(3, 2, 1, 8)
     numbers = {"stride": [1, 1], "groups": 4}
-    step = Step("depthwise", "conv", numbers, {"kernel": kernel.shape}, (0,), (5, 5, 8))
+    step = RecordedStep("depthwise", "conv", numbers, {"kernel": kernel.shape}, (0,), 1, True)
     assert own_layout(FIRST, step, "kernel", kernel).shape == (3, 2, 4, 2)
     assert own_layout(SECOND, step, "kernel", kernel).shape == (8, 1, 3, 2)
     assert own_layout(SECOND, step, "kernel", np.zeros((5, 8), np.float32)).shape == (8, 5, 1, 1)

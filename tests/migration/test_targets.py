@@ -59,11 +59,11 @@ class Folder:
         self.workers = {name: Worker(name, threads=1) for name in FRAMEWORKS}
 
     def loads(self, framework: str, target: str, **files: str) -> int:
-        """The number of steps of the model that a target gives, with these modules in the folder."""
+        """The number of arrays of the model that a target gives, with these modules in the folder."""
         for name, source in files.items():
             (self.path / f"{name}.py").write_text(source)
         spec = ModelSpec(target, [InputSpec([4])], dtype="float32")
-        return len(self.workers[framework].load_model("user's", spec)["steps"])
+        return len(self.workers[framework].open_model("user's", spec).arrays)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
 @BOTH
 def test_files_with_names_of_pythons_own_modules_do_no_harm(folder: Folder, framework: str) -> None:
     source = f"import random, token, types, wave\n{MODELS[framework]}"
-    assert folder.loads(framework, "own_a:net", own_a=source) == 1
+    assert folder.loads(framework, "own_a:net", own_a=source) == 2
 
 
 @BOTH
@@ -100,7 +100,7 @@ def test_a_package_that_only_looks_for_the_other_framework_is_imported(folder: F
     foreign = [module for name, other in FRAMEWORKS.items() if name != framework for module in other.modules]
     source = OPTIONAL.format(modules=foreign) + MODELS[framework]
     name = f"optional_{framework}"
-    assert folder.loads(framework, f"{name}:net", **{name: source}) == 1
+    assert folder.loads(framework, f"{name}:net", **{name: source}) == 2
 
 
 @BOTH
@@ -131,7 +131,7 @@ def test_a_script_that_ends_the_process_is_refused_and_the_worker_lives(
     lines = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--data', required=True)\n"
     source = lines + ("parser.parse_args()\n" if at == "import" else "def net():\n    parser.parse_args()\n")
     name = f"script_{framework}_{at}"
-    assert folder.loads(framework, "own_c:net", own_c=MODELS[framework]) == 1
+    assert folder.loads(framework, "own_c:net", own_c=MODELS[framework]) == 2
     before = folder.workers[framework].pid
     with pytest.raises(WorkerError, match=re.escape("it ends the process (SystemExit: 2)")):
         folder.loads(framework, f"{name}:net", **{name: source})
@@ -141,7 +141,7 @@ def test_a_script_that_ends_the_process_is_refused_and_the_worker_lives(
 @BOTH
 def test_megabytes_of_output_reach_neither_the_protocol_nor_the_message(folder: Folder, framework: str) -> None:
     name = f"loud_{framework}"
-    assert folder.loads(framework, f"{name}:net", **{name: LOUD + MODELS[framework]}) == 1
+    assert folder.loads(framework, f"{name}:net", **{name: LOUD + MODELS[framework]}) == 2
     assert folder.workers[framework].call("settings").result["threads"] == 1
     broken = f"{LOUD}\nraise ValueError('z' * 10**6)\n"
     with pytest.raises(WorkerError, match="ValueError: zzz") as caught:
@@ -151,15 +151,15 @@ def test_megabytes_of_output_reach_neither_the_protocol_nor_the_message(folder: 
     with pytest.raises(WorkerError, match="the worker ended with exit code 3; it last printed") as caught:
         folder.loads(framework, f"{name}_ended:net", **{f"{name}_ended": ended})
     assert len(str(caught.value)) < 30000
-    assert folder.loads(framework, "own_d:net", own_d=MODELS[framework]) == 1
+    assert folder.loads(framework, "own_d:net", own_d=MODELS[framework]) == 2
 
 
 def test_a_target_that_takes_longer_than_a_hanging_worker_may_is_waited_for(folder: Folder) -> None:
     worker = folder.workers["paddle"]
-    assert folder.loads("paddle", "own_e:net", own_e=MODELS["paddle"]) == 1
+    assert folder.loads("paddle", "own_e:net", own_e=MODELS["paddle"]) == 2
     busy = "import time\nend = time.process_time() + 3\nwhile time.process_time() < end: pass\n" + MODELS["paddle"]
     begin = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "timeout", 1.0)
-        assert folder.loads("paddle", "busy:net", busy=busy) == 1
+        assert folder.loads("paddle", "busy:net", busy=busy) == 2
     assert time.monotonic() - begin > 3

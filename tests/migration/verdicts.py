@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from parity.catalogue.targets import TargetError
 from parity.migration.compare import compare_pair
 from parity.migration.inputs import InputSet, designed_inputs
-from parity.migration.matching import MatchError
 from parity.migration.recorded_pair import RecordedPair
-from parity.migration.specs import DTYPES, FIRST, input_specs, model_specs
+from parity.migration.specs import DTYPES, FIRST, MatchError, input_specs, model_specs
 from parity.workers.pool import Workers
 
 SEED = 0  # of weights and inputs

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.numerics.arrays import Arrays
-from parity.weights.parts import Part, Piece, Term, assembled, gathered
+from parity.weights.parts import Part, Piece, Term, assembled, gathered, taken_apart
 
 
 def numbers(*shape: int, seed: int = 0) -> np.ndarray:
@@ -165,3 +165,29 @@ def test_an_array_that_is_subtracted_is_not_gathered_from_there() -> None:
     pieces = {"first": [Piece(whole, (Term("a", whole), Term("b", whole, -1.0)))]}
     assert gathered("b", (2,), pieces, {"first": np.ones(2)}) is None
     np.testing.assert_array_equal(gathered("a", (2,), pieces, {"first": np.ones(2)}), 1)
+
+
+@given(parts())
+def test_what_is_assembled_of_a_part_is_taken_apart_again(drawn: tuple[tuple[int, ...], Part]) -> None:
+    """Bit for bit; NaN where no array holds anything."""
+    shape, part = drawn
+    array = numbers(*shape).astype(np.float32)
+    piece = Piece(Part.whole((part.size,)), (term(part, -1.0),))
+    held = made_of(array, piece, shape=(part.size,)).astype(np.float32)
+    (back,) = taken_apart({"v": [piece]}, {"v": held}, {"w": shape}).values()
+    np.testing.assert_array_equal(part.of(back), part.of(array))
+    assert np.isnan(back).sum() == array.size - part.size
+    assert back.dtype == np.float32
+
+
+def test_a_sum_is_taken_apart_where_all_but_one_term_are_known() -> None:
+    """As the bias of a recurrent layer, beside the second one that Paddle adds."""
+    whole = Part.whole((3,))
+    sums = Piece(whole, (term(whole), term(whole, -1.0, "beside")))
+    alone = Piece(whole, (term(whole, source="beside"),))
+    held = {"first": np.array([1, 2, 3], np.float32), "second": np.array([0.5, 0.25, 2**-24], np.float32)}
+    made = taken_apart({"first": [sums], "second": [alone]}, held, {"w": (3,), "beside": (3,)})
+    assert made["beside"].tolist() == held["second"].tolist()
+    assert made["w"].tolist() == [1.5, 2.25, 3.0]  # rounded to float32
+    with pytest.raises(ValueError, match="'first' holds a sum of 'w' and 'beside', and neither can be told from it"):
+        taken_apart({"first": [sums]}, held, {"w": (3,), "beside": (3,)})

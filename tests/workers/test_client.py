@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from parity.catalogue.recipes import Optimizer, TrainerSettings
-from parity.catalogue.user_models import Adoption, InputSpec, ModelSpec
+from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.numerics.tolerance import Roundings
 from parity.weights.parts import Part, Piece, Term
 from parity.weights.random_arrays import Law
@@ -50,7 +50,6 @@ VALUES: dict[str, Any] = {
     "kind": "dense",
     "laws": {"w": Law("w", (2,), "normal", 0.0, 1.0)},
     "losses": True,
-    "names": {"conv": Adoption(0)},
     "network": "lenet5",
     "numbers": {"rate": 0.25},
     "on_progress": lambda message: None,

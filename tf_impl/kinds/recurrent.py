@@ -106,14 +106,3 @@ def recurred(layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str,
     states = [] if states is None else list(states) if isinstance(states, (list, tuple)) else [states]
     taken = [sequences, *([] if mask is None else [tf.cast(mask, tf.bool)]), *states]
     return taken if all(isinstance(tensor, tf.Tensor) for tensor in taken) else None
-
-
-def recurring(call: Callable[..., Any], layer: keras.layers.Layer, taken: list[tf.Tensor]) -> Callable[..., Any]:
-    """How a recurrent layer runs on other tensors of the kind that it took; gives all that the layer gives."""
-    masked = _masked(taken)
-
-    def run(sequences: tf.Tensor, *rest: tf.Tensor) -> Any:
-        mask, states = (tf.cast(rest[0], tf.bool), rest[1:]) if masked else (None, rest)
-        return call(layer, sequences, mask=mask, initial_state=list(states) or None)
-
-    return run

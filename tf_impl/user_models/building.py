@@ -88,17 +88,16 @@ def _stored(path: Path) -> dict[str, tuple[str, int]]:
     return stored
 
 
-def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True, half: bool = False) -> keras.Model:
+def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.Model:
     """Build a user's model, with its weights.
 
     Args:
         spec: which model, its file of weights and its inputs.
         dtype: "float32" or "float64".
         rounded: whether to round its constants, see `round_constants`.
-        half: whether a model in half precision is built, too, as it is, where float32 is asked for.
 
     Returns:
-        A new model, built.
+        A new model, built; one in half precision as it is, where float32 is asked for.
 
     Raises:
         TargetError: a target that gives no `keras.Model`, or weights that do not fit it.
@@ -116,7 +115,7 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True, half: bool
                 if isinstance(model, SavedProgram):
                     spec.require_precision(dtype, "float32")
                 else:
-                    _require_numbers(model, spec, half=half)
+                    _require_numbers(model, spec)
                     model = _in_dtype(model, dtype)
             else:
                 offered: dict[str, Any] = {"input_shape": tuple(spec.inputs[0].shape)}
@@ -139,10 +138,8 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True, half: bool
         keras.config.set_dtype_policy(policy)
     if spec.weights:
         set_weights(model, Path(spec.weights))
-    _require_numbers(model, spec, half=half)
+    _require_numbers(model, spec)
     if (precision := precision_of(model)).endswith(HALF):
-        if not half:
-            raise TargetError(f"{spec.target!r} computes in {precision}; expected float32 or float64: convert it first")
         spec.require_precision(dtype, precision)
     elif odd := [name for name, kind in _types(model).items() if kind.startswith("float") and kind != dtype]:
         raise PrecisionError(
@@ -166,11 +163,7 @@ def build_running(spec: BuildSpec, dtype: str) -> Running:
         PrecisionError: a float64 model was asked for, and it has or runs in another precision only.
         TargetError: the model cannot be built, or does not run.
     """
-
-    def build(spec: BuildSpec, dtype: str) -> keras.Model:
-        return build_model(spec, dtype, half=True)
-
-    model, way = calling.build_running(spec, dtype, build, callings)
+    model, way = calling.build_running(spec, dtype, build_model, callings)
     return Running(model, way, precision_of(model), parameters_of(model).names)
 
 
@@ -202,19 +195,7 @@ def _build(model: keras.Model, spec: BuildSpec, dtype: str) -> None:
             return
 
 
-def require_one(model: keras.Model, spec: BuildSpec) -> None:
-    """Refuse models of several inputs or outputs. Raises TargetError."""
-    for what, tensors in (("input", getattr(model, "inputs", None)), ("output", getattr(model, "outputs", None))):
-        if tensors is not None and len(tensors) > 1:
-            names = ", ".join(getattr(tensor, "name", "?") for tensor in tensors)
-            raise TargetError(
-                f"{spec.target!r}: expected one {what}, found {len(tensors)} ({names}). Wrap it in a model with one."
-            )
-
-
-def _require_numbers(model: keras.Model, spec: BuildSpec, *, half: bool) -> None:
-    if not half:
-        spec.require_full(_types(model))
+def _require_numbers(model: keras.Model, spec: BuildSpec) -> None:
     spec.require_numbers(
         {variable.path: (dtype_of(variable), variable.numpy) for variable in model.weights if counts(variable)}
     )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from parity.catalogue.targets import TargetError
+from parity.error_causes import cause
 from parity.numerics.arrays import Arrays
 from parity.runtime import recorded_model
 from parity.runtime.calling import Calling, Running
 from parity.runtime.recorded_models import RecordedModels
 from parity.runtime.recording import Recording
 from parity.runtime.user_models import HALF, BuildSpec
-from tf_impl.user_models.building import build_running, counts
+from tf_impl.user_models.building import build_model, build_running, counts, set_weights
 from tf_impl.user_models.calling import call_model, callings, flatten_outputs, to_tensors
 from tf_impl.user_models.noise import shared_noise
 from tf_impl.user_models.recording import Recorder
@@ -42,6 +45,27 @@ class RecordedModel(recorded_model.RecordedModel):
 
     def write_array(self, tensor: keras.Variable, array: np.ndarray) -> None:
         tensor.assign(array)
+
+    def read_file(self, path: Path) -> None:
+        types = set_weights(self.model, path)
+        if odd := [name for name, (dtype, _) in types.items() if dtype == "float64"]:
+            raise TargetError(f"{path}: {odd[0]!r} is float64; expected float32: save the model in float32")
+
+    def write_file(self, path: Path) -> Collection[str]:
+        held = [variable.path for variable in self.model.weights if counts(variable)]
+        if path.suffix != ".keras":
+            self.model.save_weights(str(path))
+            return held
+        # the whole model, so one whose constants are as its owner wrote them
+        whole = build_model(self.spec, "float32", rounded=False)
+        whole.set_weights(self.model.get_weights())
+        try:
+            whole.save(str(path))
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise TargetError(
+                f"{self.spec.target!r} cannot be saved as a .keras file: {cause(error)}. Name a .weights.h5 file."
+            ) from error
+        return held
 
     def trainable(self, tensor: keras.Variable) -> bool:
         return bool(tensor.trainable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
@@ -19,7 +19,7 @@ from tf_impl.kinds.activation import of_activation
 from tf_impl.kinds.attention import attended
 from tf_impl.kinds.conv import convolution
 from tf_impl.kinds.geometry import sides
-from tf_impl.kinds.recurrent import RECURRENT, recurred, recurring
+from tf_impl.kinds.recurrent import recurred
 
 layers = keras.layers
 
@@ -97,9 +97,7 @@ class Trace(trace.Trace):
             if isinstance(layer, WITH_ACTIVATION):
                 return self._product(call, layer, path, args[0], kwargs)
             result = call(layer, *args, **kwargs)
-        several = isinstance(args[0], (list, tuple))
-        run = (lambda *xs: call(layer, list(xs))) if several else (lambda x: call(layer, x, **kwargs))
-        self._add(path, *registry.of_layer(layer, args[0], result), tensors_of(args, tf.Tensor), result, run, layer)
+        self._add(path, *registry.of_layer(layer, args[0], result), tensors_of(args, tf.Tensor), result, layer)
         return result
 
     def _product(
@@ -116,50 +114,28 @@ class Trace(trace.Trace):
         with mock.patch.object(layer, "activation", spy):
             result = call(layer, x, **kwargs)
 
-        def bare(x: tf.Tensor) -> tf.Tensor:
-            with mock.patch.object(layer, "activation", None):
-                return call(layer, x)
-
         product = seen[0]
         if isinstance(layer, keras.layers.SeparableConv2D):
             x = self._first_half(layer, path, x, product)
             numbers = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1], "groups": 1}
-            self._add(path, "conv", numbers, [x], product, lambda x: _pointwise(layer, x), layer)
+            self._add(path, "conv", numbers, [x], product, layer)
         else:
-            self._add(path, *registry.of_layer(layer, x, product), [x], product, bare, layer)
+            self._add(path, *registry.of_layer(layer, x, product), [x], product, layer)
         if activation is not None and activation is not keras.activations.linear:
             kind = of_activation(activation)
-            self._add(f"{path}.activation", kind.name, kind.numbers(), [product], result, activation)
+            self._add(f"{path}.activation", kind.name, kind.numbers(), [product], result)
         return result
 
     def _first_half(self, layer: keras.layers.Layer, path: str, x: tf.Tensor, product: tf.Tensor) -> tf.Tensor:
         """The depthwise part of a separable convolution, of which Keras has no tensor."""
-
-        def run(x: tf.Tensor) -> tf.Tensor:
-            options = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}
-            return keras.ops.depthwise_conv(x, layer.depthwise_kernel, **options)
-
-        y = run(x)
-        self._add(f"{path}.depthwise", "conv", convolution(layer, x, y).numbers(), [x], y, run)
+        options = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}
+        y = keras.ops.depthwise_conv(x, layer.depthwise_kernel, **options)
+        self._add(f"{path}.depthwise", "conv", convolution(layer, x, y).numbers(), [x], y)
         self.steps[-1].arrays = {"kernel": (layer.depthwise_kernel, Layout("depthwise"))}
         return y
-
-    def _operating(self, call: LayerCall, layer: keras.layers.Layer, tensors: list[tf.Tensor]) -> Callable[..., Any]:
-        if isinstance(layer, RECURRENT):
-            return recurring(call, layer, tensors)
-
-        def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-            return call(layer, query, value, key=key, attention_mask=mask)
-
-        return attend
 
     def _has_arrays(self, layer: keras.layers.Layer) -> bool:
         return bool(layer._trainable_variables or layer._non_trainable_variables)
 
     def _sides(self, step: TracedStep, padder: TracedStep) -> Sides:
         return sides
-
-
-def _pointwise(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
-    y = keras.ops.conv(x, layer.pointwise_kernel, strides=1, padding="valid")
-    return y if layer.bias is None else y + layer.bias

@@ -13,7 +13,6 @@ from parity.workers.client.models import ModelRequests
 from parity.workers.client.recorded_models import RecordedModelRequests
 from parity.workers.client.timing import TimingRequests
 from parity.workers.client.training import TrainingRequests
-from parity.workers.client.user_models import UserModelRequests
 
 
 class Client(
@@ -21,7 +20,6 @@ class Client(
     ModelRequests,
     TrainingRequests,
     TimingRequests,
-    UserModelRequests,
     RecordedModelRequests,
     KindRequests,
     FaultRequests,

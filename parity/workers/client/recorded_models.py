@@ -182,6 +182,36 @@ class RecordedModelRequests(Requests):
         """
         self.call("write_arrays", network=network, arrays=arrays)
 
+    def load_weights(self, network: str, path: str) -> None:
+        """Load a file of the model's weights.
+
+        Args:
+            network: the pair's name.
+            path: of the file. Fails for one whose arrays are not float32 or do not fit.
+        """
+        self.call("load_weights", network=network, path=path)
+
+    def save_weights(self, network: str, path: str) -> list[str]:
+        """Write the model's weights as a file, in the format of the file's suffix.
+
+        Args:
+            network: the pair's name.
+            path: of the file.
+
+        Returns:
+            The names of those of the model's arrays that it holds.
+        """
+        return list(self.call("save_weights", network=network, path=path).result["held"])
+
+    def give_arrays(self, network: str, arrays: Arrays) -> None:
+        """Let numbers take the place of drawn ones in `assign_arrays` and `changed_arrays`.
+
+        Args:
+            network: the pair's name.
+            arrays: float32, by the names that pieces' terms have.
+        """
+        self.call("give_arrays", network=network, arrays=arrays)
+
     def assign_arrays(
         self,
         network: str,
