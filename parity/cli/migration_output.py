@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+
+from parity.printable import few
 
 if TYPE_CHECKING:
     from parity.migration.convert import Conversion
-    from parity.records.records import Migration
+    from parity.records.records import Migration, OwnArray, OwnWeights
 
 
 def migration_lines(migration: Migration) -> list[str]:
@@ -16,9 +19,10 @@ def migration_lines(migration: Migration) -> list[str]:
 
     first = "with the suggested changes, " if migration.fixed else ""
     lines = [
-        f"{first}{migration.verdict}: {migration.first} / {migration.second}, "
+        f"{first}{migration.verdict}{_own_words(migration)}: {migration.first} / {migration.second}, "
         f"{len(migration.stages)} layers and functions matched"
     ]
+    lines += _own_lines(migration.own) if migration.own else []
     for cause, stages in grouped(migration.causes):
         trap = TRAPS.get(cause.trap)
         lines.append(f"cause ({cause.trap or 'no known trap'}, {_occurrences(len(stages))}): {cause.text}")
@@ -38,6 +42,43 @@ def migration_lines(migration: Migration) -> list[str]:
             *migration.fix.rstrip().splitlines(),
         ]
     return [*lines, *(f"by hand: {line}" for line in migration.by_hand)]
+
+
+def _own_words(migration: Migration) -> str:
+    """What a verdict of models with their own weights says beyond the word."""
+    if migration.own is None:
+        return ""
+    kinds = migration.own.roundings if migration.equal else {}
+    rounded = [f"{kind} rounding of {_counted(count, 'array')}" for kind, count in kinds.items()]
+    return " with own weights" + (f", up to {' and '.join(rounded)}" if rounded else "")
+
+
+def _own_lines(own: OwnWeights) -> list[str]:
+    """Both models with their own weights: arrays, outputs, why they are not equal."""
+    counts = Counter(one.state for one in own.arrays)
+    others = [one for one in own.arrays if one.state == "other"]
+    parts = [f"{_counted(counts['same bits'], 'array')} with the same bits"]
+    parts += [f"{count} rounded to {kind}" for kind, count in own.roundings.items()]
+    parts += [f"{len(others)} other: {few([_other(one) for one in others], 4)}"] if others else []
+    lines = [f"weights: {', '.join(parts)}"]
+    left = [one for one in own.alone if not one.idle]
+    lines += [f"weights: without a counterpart: {few([f'{one.name} ({one.why})' for one in left], 6)}"] if left else []
+    gap = "not a number" if own.gap is None else f"{own.gap:.1e}"
+    limit = "" if own.limit is None else f", limit {own.limit:.1e}"
+    outputs = f"outputs with own weights: {own.inputs} inputs ({own.title}), {own.sets} sets: largest gap {gap}{limit}"
+    lines.append(outputs)
+    tops = [(1, own.top1), (5, own.top5)]
+    agreeing = [f"top-{top} agreement {count} of {own.inputs}" for top, count in tops if count is not None]
+    lines += [", ".join(agreeing)] if agreeing else []
+    return [*lines, *(f"{own.verdict}: {reason}" for reason in own.reasons)]
+
+
+def _other(one: OwnArray) -> str:
+    return f"{one.name}, " + (f"gap {one.gap:.1e}" if one.gap is not None else "not a number")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _occurrences(count: int) -> str:

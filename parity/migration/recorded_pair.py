@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from parity.data.dataset import Dataset
 from parity.migration.alignment import best_alignment
 from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
+from parity.migration.inputs import InputSet
 from parity.migration.matching import MatchError
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.specs import FIRST, SECOND, unknown_names
@@ -54,6 +55,8 @@ class RecordedPair:
         precision: what they are compared in: "float64", "float32", "float16" or "bfloat16".
         large_weights: whether both models have large weights now, see `use_weights`.
         forced: why not in float64, a line for each model that cannot be; empty where float32 was asked for.
+        user_inputs: the user's own inputs, where there are some.
+        held: by framework, arrays that keep the numbers that they were built with, see `own_weights`.
     """
 
     workers: Workers
@@ -71,6 +74,8 @@ class RecordedPair:
     precision: str = "float64"
     large_weights: bool = False
     forced: list[str] = field(default_factory=list)
+    user_inputs: InputSet | None = None
+    held: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def close(self) -> Closeness:
@@ -113,7 +118,10 @@ class RecordedPair:
             self.opened = self._built()
         if unknown := unknown_names(self.specs[FIRST].inputs, {name: one.inputs for name, one in self.opened.items()}):
             has = [f"{', '.join(self.opened[name].inputs)} ({FRAMEWORKS[name].title})" for name in (FIRST, SECOND)]
-            raise TargetError(f"--input {unknown[0]}=...: expected an input's name: {', '.join(has)}")
+            option = f"--input {unknown[0]}=..."
+            if self.user_inputs is not None and unknown[0] in self.user_inputs.arrays:
+                option += f" or {unknown[0]!r} in --inputs"
+            raise TargetError(f"{option}: expected an input's name: {', '.join(has)}")
         asked = [self.specs[framework].dtype for framework in (FIRST, SECOND)]
         own = [model.precision for model in self.opened.values()]
         # a model without arrays has no precision of its own
@@ -134,8 +142,13 @@ class RecordedPair:
         return dict(self.workers.map(opened))
 
     def drawn(self, framework: str) -> list[str]:
-        """The arrays of a model that are drawn: those of floating-point numbers."""
-        return [name for name, fact in self.opened[framework].arrays.items() if "float" in fact["dtype"]]
+        """The arrays of a model that are drawn: those of floating-point numbers that are not held."""
+        held = self.held.get(framework, ())
+        return [
+            name
+            for name, fact in self.opened[framework].arrays.items()
+            if "float" in fact["dtype"] and name not in held
+        ]
 
     def draw(self, roundings: Roundings | None = None) -> None:
         """Give the TensorFlow model its random weights.

@@ -1,0 +1,273 @@
+"""`--weights own`: whether two models compute the same with the weights that each of them has.
+
+The check after a conversion by any tool. The pair is first put together with drawn weights, as always; that says which
+TensorFlow arrays make which Paddle array, and whether the models compute the same given the same weights. Then the
+arrays that both models really have are compared one by one under that map, and both models run with them on real and
+designed inputs. The verdict, from what was computed:
+
+different:
+    Outputs with own weights differ on inputs that the models are made for, by more than rounding; that holds whatever
+    the drawn weights showed. Or the models are not different with drawn weights, and an array under the map holds other
+    numbers: then it changes the function, on whatever inputs reach it, such as tokens that nobody looked up here.
+equal:
+    The models are equal with drawn weights, every array under the map holds the same bits, or numbers of which one is
+    the other one rounded, no array is left over, and the outputs agree. Where arrays were rounded outputs may differ by
+    as much as such roundings of those arrays make of them.
+undecided:
+    All else. Above all models that differ with drawn weights, and agree with their own: a batch norm was folded into a
+    convolution, or a clip lies where these weights never reach. Neither verdict would be proven: no map says that
+    the weights are right, so agreement on some inputs says nothing of others; and no input is known on which these two
+    models, with the weights that they have, differ. An array that holds other numbers is no witness there, because it
+    need not be the counterpart of what it was put together with.
+
+An array that only one model has, such as a bias, and that holds one constant throughout changes nothing if both models
+are equal with all other weights drawn and this one left as it is: then it is. That is tried whenever all arrays
+without a counterpart are such constants. Arrays with different numbers in them are never left as they are: an embedding
+of zeros but for one row could pass unseen.
+
+Layers that take the same inputs and whose results are added or multiplied may be exchanged without changing the
+function, and a tool may have put them in another order than the map. Where outputs agree, and arrays hold each
+other's numbers, the map with these layers exchanged is proven with drawn weights like the first, and holds as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from msgspec.structs import replace as with_fields
+
+from parity.migration.array_maps import Pieces
+from parity.migration.inputs import designed_inputs
+from parity.migration.own_arrays import constant, constants, exchanged, own_arrays
+from parity.migration.own_outputs import OwnOutputs, OwnRuns
+from parity.migration.recorded_pair import RecordedPair
+from parity.migration.specs import FIRST, SECOND
+from parity.migration.verdict import PairVerdict, decide
+from parity.numerics.arrays import Arrays
+from parity.printable import few
+from parity.records.records import LoneArray, OwnArray, OwnWeights, Verdict
+from parity.workers.frameworks import FRAMEWORKS
+
+MOST_REASONS = 4  # of one kind
+
+
+def read_own(pair: RecordedPair) -> dict[str, Arrays]:
+    """The arrays that both models have when they are built as for use, in float32.
+
+    Args:
+        pair: whose models can be built.
+
+    Returns:
+        By framework and the framework's names.
+
+    Raises:
+        WorkerError: a model cannot be built in float32.
+    """
+    single = replace(pair, specs={name: replace(spec, dtype="float32") for name, spec in pair.specs.items()})
+    single.title_suffix = " with own weights"
+    single.open(draw=False)
+    own = dict(single.workers.map(lambda worker: worker.read_arrays(single.name)))
+    single.forget()
+    return own
+
+
+class OwnWeightsCheck:
+    """The check of one pair.
+
+    Args:
+        pair: not yet open; its models are then built with NaN in their weights, too.
+        on_event: is called with "stage" and a line that says what begins.
+    """
+
+    def __init__(self, pair: RecordedPair, on_event: Callable[[str, Any], None]) -> None:
+        self.pair, self.on_event = pair, on_event
+        self.own: dict[str, Arrays] = {}
+        pair.specs = {name: replace(spec, nan=True) for name, spec in pair.specs.items()}
+
+    def hold_constants(self, drawn: Verdict) -> bool:
+        """Leave arrays without a counterpart as they are where all of them are constants.
+
+        Args:
+            drawn: the verdict with drawn weights.
+
+        Returns:
+            Whether the pair is to be compared again.
+
+        Raises:
+            WorkerError: a model cannot be built in float32.
+        """
+        self.on_event("stage", "reading the weights that both models have")
+        self.own = read_own(self.pair)
+        alone = dict(zip((FIRST, SECOND), self.pair.alignment.alone, strict=True))
+        held = None if drawn == "equal" else constants(alone, self.own)
+        self.pair.held = held or {}
+        return bool(held)
+
+    def compared(self, decided: PairVerdict) -> OwnWeights:
+        """Compare weights, and outputs with them.
+
+        Args:
+            decided: the verdict with drawn weights, on the pair as it is aligned now.
+
+        Returns:
+            What was found, and the verdict.
+
+        Raises:
+            WorkerError: a worker fails.
+        """
+        pair = self.pair
+        if pair.fixes:  # which may add arrays
+            self.own = read_own(pair)
+        arrays = self._arrays(pair.alignment.pieces)
+        self.on_event("stage", "both models with their own weights")
+        rounded = any(one.rounded for one in decided.outcomes)
+        outputs = OwnRuns(pair, self.own, arrays, rounded=rounded).outputs()
+        if any(one.state == "other" for one in arrays):
+            arrays = self._exchanged(arrays, proven=decided.verdict == "equal" and not outputs.differing)
+        alone = self._alone()
+        verdict, reasons = self._decided(decided, arrays, alone, outputs)
+        worst = outputs.worst
+        return OwnWeights(
+            verdict=verdict,
+            drawn=decided.verdict,
+            arrays=arrays,
+            alone=alone,
+            title=outputs.real.name,
+            inputs=outputs.real.count,
+            sets=outputs.sets,
+            elements=outputs.elements,
+            gap=worst.gap if worst is not None and math.isfinite(worst.gap) else None,
+            limit=worst.limit if worst is not None else None,
+            top1=outputs.top[0],
+            top5=outputs.top[1],
+            reasons=reasons,
+        )
+
+    def _arrays(self, pieces: Pieces) -> list[OwnArray]:
+        mapped = {name: own for name, own in pieces.items() if name not in self.pair.alignment.alone[1]}
+        return own_arrays(mapped, self.own[FIRST], self.own[SECOND])
+
+    def _exchanged(self, arrays: list[OwnArray], *, proven: bool) -> list[OwnArray]:
+        """The arrays under a map in which layers are exchanged that hold each other's, where that is proven as well.
+
+        Args:
+            arrays: under the pair's own map.
+            proven: whether that map is, and outputs agree.
+        """
+        pieces = self.pair.alignment.pieces
+        others = [one for one in arrays if one.state == "other"]
+        holds = exchanged(others, pieces, self.own[FIRST], self.own[SECOND])
+        named = [with_fields(one, holds=holds.get(one.name, "")) for one in arrays]
+        if not proven or len(holds) < len(others):
+            return named
+        other_map = self._with_layers_exchanged(holds)
+        if other_map is None:
+            return named
+        again = self._arrays(other_map)
+        if any(one.state == "other" for one in again):
+            return named
+        self.on_event("stage", "layers that hold each other's weights, exchanged")
+        self.pair.alignment.pieces = other_map
+        self.pair.move()
+        sets = designed_inputs(self.pair.specs[FIRST].inputs, self.pair.seed, self.pair.images)
+        if decide(self.pair, sets).verdict == "equal":
+            return again
+        self.pair.alignment.pieces = pieces
+        self.pair.move()
+        return named
+
+    def _with_layers_exchanged(self, holds: dict[str, str]) -> Pieces | None:
+        """The map with whole layers exchanged; None where they do not fit."""
+        units = [pair.arrays for pair in self.pair.alignment.pairs]
+        unit_of = {name: index for index, names in enumerate(units) for name in names}
+        partner: dict[int, int] = {}
+        for name, held in holds.items():
+            if partner.setdefault(unit_of[name], unit_of[held]) != unit_of[held]:
+                return None
+        if set(partner) != set(partner.values()):
+            return None
+        pieces = dict(self.pair.alignment.pieces)
+        for one, other in partner.items():
+            shapes = [[self.own[SECOND][name].shape for name in units[index]] for index in (one, other)]
+            if shapes[0] != shapes[1]:
+                return None
+            pieces |= {a: self.pair.alignment.pieces[b] for a, b in zip(units[one], units[other], strict=True)}
+        return pieces
+
+    def _alone(self) -> list[LoneArray]:
+        """All arrays that are not under the map."""
+        pair, alignment = self.pair, self.pair.alignment
+        terms = {term.source for own in alignment.pieces.values() for piece in own for term in piece.terms}
+        mapped = {FIRST: terms, SECOND: set(alignment.pieces)}
+        lone = []
+        for side, framework in enumerate((FIRST, SECOND)):
+            for name, fact in pair.opened[framework].arrays.items():
+                array = self.own[framework][name]
+                if name in alignment.alone[side]:
+                    number = constant(array)
+                    text = "numbers of its own" if number is None else f"all {number:g}"
+                    lone.append(LoneArray(framework, name, array.size, False, text))
+                elif name in pair.held.get(framework, ()):
+                    text = f"all {constant(array):g}: the models are equal with it as it is"
+                    lone.append(LoneArray(framework, name, array.size, True, text))
+                elif name in mapped[framework]:
+                    continue
+                elif "float" not in fact["dtype"]:
+                    lone.append(LoneArray(framework, name, array.size, True, "whole numbers, compared as they are"))
+                elif framework == SECOND and name in alignment.kept:
+                    text = "not trained: compared as it is, with what TensorFlow has in its code"
+                    lone.append(LoneArray(framework, name, array.size, True, text))
+                else:
+                    lone.append(LoneArray(framework, name, array.size, True, "no operation uses it"))
+        return lone
+
+    def _decided(
+        self, decided: PairVerdict, arrays: Sequence[OwnArray], alone: Sequence[LoneArray], outputs: OwnOutputs
+    ) -> tuple[Verdict, list[str]]:
+        """The verdict, and why it is not "equal"; see the module."""
+        others = [one for one in arrays if one.state == "other"]
+        reasons = [_output_line(name, gap) for name, gap in list(outputs.differing.items())[:MOST_REASONS]]
+        if reasons:
+            return "different", reasons + [_array_line(one) for one in others[:MOST_REASONS]]
+        certified = {name for pair in self.pair.alignment.pairs if pair.certified for name in pair.arrays}
+        witnesses = [one for one in others if decided.verdict == "equal" or one.name in certified]
+        if decided.verdict != "different" and witnesses:
+            return "different", [_array_line(one) for one in witnesses[:MOST_REASONS]]
+        worst = outputs.worst
+        size = f"largest gap {worst.gap:.1e}, limit {worst.limit:.1e}" if worst is not None else "nothing was compared"
+        agree = f"with their own weights the outputs agree on {outputs.real.count} inputs ({size})"
+        left = [f"{FRAMEWORKS[one.framework].title}'s {one.name}" for one in alone if not one.idle]
+        left += [f"{FRAMEWORKS[SECOND].title}'s {one.name}" for one in others]
+        if decided.verdict == "different":
+            reasons.append(
+                f"{agree}, but with drawn weights the models differ, so that these inputs prove nothing of others: "
+                "something was folded into other layers, or they differ where these weights do not reach"
+            )
+        elif decided.verdict == "undecided":
+            reasons += [f"with drawn weights: {line}" for line in decided.missing[:MOST_REASONS]]
+        if left:
+            reasons.append(f"{agree}, but these arrays could not be put together: {few(left, 8)}")
+        reasons += [f"with own weights, {line}" for line in outputs.missing[:MOST_REASONS]]
+        if not outputs.elements:
+            reasons.append("with their own weights no output was compared")
+        if not arrays:
+            reasons.append("no array was compared")
+        return ("undecided" if reasons else "equal"), reasons
+
+
+def _output_line(name: str, gap: Any) -> str:
+    where = f" of {gap.path}" if gap.path else ""
+    return f"with own weights, {name}: " + (
+        gap.problem or f"the outputs{where} differ by {gap.gap:.1e}, limit {gap.limit:.1e}"
+    )
+
+
+def _array_line(one: OwnArray) -> str:
+    sources = few(one.sources, 3)
+    if one.holds:
+        return f"{one.name} does not hold {sources}, but what belongs to {one.holds}"
+    size = "not a number" if one.gap is None else f"gap {one.gap:.1e}"
+    return f"{one.name} holds other numbers than {sources}: {size} at {one.index}"
