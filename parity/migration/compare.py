@@ -109,7 +109,7 @@ def _migration(
     memory = _PeakMemory(pair)
     own = OwnWeightsCheck(pair, on_event) if own_weights else None
     found = _compared(pair, training, memory, on_event)
-    if own is not None and own.hold_constants(found.decided.verdict):
+    while own is not None and own.puts_together_anew(found.decided.verdict):
         found = _compared(pair, training, memory, on_event)
     suggested, by_hand = fix_code(pair, found.causes, found.matched)
     applied = ""
@@ -325,7 +325,7 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
             f"arrays of the Paddle model that are not trained keep the numbers that they were built with, which the "
             f"TensorFlow model has in its code: {few(pair.alignment.kept)}"
         )
-    if found.decided.verdict != "different":
+    if found.decided.verdict != "different" and pair.own_map is None:  # a program has no layers
         for first, second in found.matched:
             for key, a, b in changes_of(first, second):
                 label = first.what.label(key) if key != "kind" else "layer"

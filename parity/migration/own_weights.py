@@ -25,6 +25,11 @@ are equal with all other weights drawn and this one left as it is: then it is. T
 without a counterpart are such constants. Arrays with different numbers in them are never left as they are: an embedding
 of zeros but for one row could pass unseen.
 
+A saved program is one operation with many arrays, which the drawn weights cannot tell apart. There, and where the pair
+is not equal otherwise, arrays are put together by the numbers that both models have. That map is proven as any other:
+the models must be equal with drawn weights under it. Arrays that are the same constant in both models, as many in one
+as in the other, are left as they are, since nothing says which of them is which.
+
 Layers that take the same inputs and whose results are added or multiplied may be exchanged without changing the
 function, and a tool may have put them in another order than the map. Where outputs agree, and arrays hold each
 other's numbers, the map with these layers exchanged is proven with drawn weights like the first, and holds as well.
@@ -33,7 +38,7 @@ other's numbers, the map with these layers exchanged is proven with drawn weight
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +46,8 @@ from msgspec.structs import replace as with_fields
 
 from parity.migration.array_maps import Pieces
 from parity.migration.inputs import designed_inputs
-from parity.migration.own_arrays import constant, constants, exchanged, own_arrays
+from parity.migration.own_arrays import constant, constants, exchanged, own_array, own_arrays
+from parity.migration.own_map import constant_partners, is_program, map_by_values
 from parity.migration.own_outputs import OwnOutputs, OwnRuns
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
@@ -49,6 +55,7 @@ from parity.migration.verdict import PairVerdict, decide
 from parity.numerics.arrays import Arrays
 from parity.printable import few
 from parity.records.records import LoneArray, OwnArray, OwnWeights, Verdict
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 
 MOST_REASONS = 4  # of one kind
@@ -84,27 +91,67 @@ class OwnWeightsCheck:
 
     def __init__(self, pair: RecordedPair, on_event: Callable[[str, Any], None]) -> None:
         self.pair, self.on_event = pair, on_event
-        self.own: dict[str, Arrays] = {}
         pair.specs = {name: replace(spec, nan=True) for name, spec in pair.specs.items()}
+        on_event("stage", "reading the weights that both models have")
+        self.own = read_own(pair)
+        self.partners: dict[str, str] = {}  # constants of the Paddle model, to the same ones of the TensorFlow model
+        if any(is_program(spec.target) for spec in pair.specs.values()):
+            pair.own_map, pair.held = self._by_values()
 
-    def hold_constants(self, drawn: Verdict) -> bool:
-        """Leave arrays without a counterpart as they are where all of them are constants.
+    def puts_together_anew(self, drawn: Verdict) -> bool:
+        """Put the pair together in another way where it is not equal with drawn weights.
+
+        First with arrays without a counterpart left as they are, where all of them are constants; then by the numbers
+        that both models have, where that map is complete and proven.
 
         Args:
-            drawn: the verdict with drawn weights.
+            drawn: the verdict with drawn weights, on the pair as it is aligned now.
 
         Returns:
             Whether the pair is to be compared again.
 
         Raises:
-            WorkerError: a model cannot be built in float32.
+            WorkerError: a worker fails.
         """
-        self.on_event("stage", "reading the weights that both models have")
-        self.own = read_own(self.pair)
-        alone = dict(zip((FIRST, SECOND), self.pair.alignment.alone, strict=True))
-        held = None if drawn == "equal" else constants(alone, self.own)
-        self.pair.held = held or {}
-        return bool(held)
+        pair = self.pair
+        if drawn == "equal" or pair.own_map is not None:
+            return False
+        alone = dict(zip((FIRST, SECOND), pair.alignment.alone, strict=True))
+        if not pair.held and (lone := constants(alone, self.own)):
+            pair.held = lone
+            return True
+        own_map, held = self._by_values()
+        if not self._proven(own_map, held):
+            return False
+        pair.own_map, pair.held = own_map, held
+        return True
+
+    def _by_values(self) -> tuple[Pieces, dict[str, Collection[str]]]:
+        """The map that the numbers of both models say, and the constants that are left as they are."""
+        first, second = (
+            {name: array for name, array in self.own[framework].items() if array.dtype.kind == "f"}
+            for framework in (FIRST, SECOND)
+        )
+        self.partners = constant_partners(first, second)
+        held = {FIRST: set(self.partners.values()), SECOND: set(self.partners)}
+        rest = (
+            {name: array for name, array in first.items() if name not in held[FIRST]},
+            {name: array for name, array in second.items() if name not in held[SECOND]},
+        )
+        return map_by_values(*rest), dict(held)
+
+    def _proven(self, own_map: Pieces, held: dict[str, Collection[str]]) -> bool:
+        """Whether both models are equal with drawn weights under a map; the pair stays as it is."""
+        trial = replace(self.pair, own_map=own_map, held=held, title_suffix=" by their own values")
+        try:
+            trial.open()
+            sets = designed_inputs(trial.specs[FIRST].inputs, trial.seed, trial.images)
+            alignment = trial.align(sets[0].arrays)
+            return not any(alignment.alone) and decide(trial, sets).verdict == "equal"
+        except WorkerError:
+            return False
+        finally:
+            trial.forget()
 
     def compared(self, decided: PairVerdict) -> OwnWeights:
         """Compare weights, and outputs with them.
@@ -147,8 +194,13 @@ class OwnWeightsCheck:
         )
 
     def _arrays(self, pieces: Pieces) -> list[OwnArray]:
+        first, second = self.own[FIRST], self.own[SECOND]
         mapped = {name: own for name, own in pieces.items() if name not in self.pair.alignment.alone[1]}
-        return own_arrays(mapped, self.own[FIRST], self.own[SECOND])
+        same = self.partners if self.pair.own_map is not None else {}
+        return own_arrays(mapped, first, second) + [
+            own_array(name, [source], first[source].reshape(second[name].shape), second[name])
+            for name, source in same.items()
+        ]
 
     def _exchanged(self, arrays: list[OwnArray], *, proven: bool) -> list[OwnArray]:
         """The arrays under a map in which layers are exchanged that hold each other's, where that is proven as well.
@@ -202,6 +254,8 @@ class OwnWeightsCheck:
         pair, alignment = self.pair, self.pair.alignment
         terms = {term.source for own in alignment.pieces.values() for piece in own for term in piece.terms}
         mapped = {FIRST: terms, SECOND: set(alignment.pieces)}
+        if pair.own_map is not None:
+            mapped = {FIRST: terms | set(self.partners.values()), SECOND: mapped[SECOND] | set(self.partners)}
         lone = []
         for side, framework in enumerate((FIRST, SECOND)):
             for name, fact in pair.opened[framework].arrays.items():
@@ -231,6 +285,11 @@ class OwnWeightsCheck:
         others = [one for one in arrays if one.state == "other"]
         reasons = [_output_line(name, gap) for name, gap in list(outputs.differing.items())[:MOST_REASONS]]
         if reasons:
+            if decided.verdict == "different" and self.pair.own_map is not None:
+                reasons.append(
+                    "arrays were put together by their numbers, under which the models differ with drawn weights, too: "
+                    "some may lie where others belong, or the models do not compute the same"
+                )
             return "different", reasons + [_array_line(one) for one in others[:MOST_REASONS]]
         certified = {name for pair in self.pair.alignment.pairs if pair.certified for name in pair.arrays}
         witnesses = [one for one in others if decided.verdict == "equal" or one.name in certified]

@@ -17,6 +17,7 @@ from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
 from parity.migration.inputs import InputSet
 from parity.migration.matching import MatchError
+from parity.migration.own_map import alignment_by
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.specs import FIRST, SECOND, unknown_names
 from parity.migration.walk import Alignment, Walk, law_for
@@ -57,6 +58,7 @@ class RecordedPair:
         forced: why not in float64, a line for each model that cannot be; empty where float32 was asked for.
         user_inputs: the user's own inputs, where there are some.
         held: by framework, arrays that keep the numbers that they were built with, see `own_weights`.
+        own_map: by Paddle array what it is made of, where that is known and not looked for, see `own_map`.
     """
 
     workers: Workers
@@ -76,6 +78,7 @@ class RecordedPair:
     forced: list[str] = field(default_factory=list)
     user_inputs: InputSet | None = None
     held: Mapping[str, Collection[str]] = field(default_factory=dict)
+    own_map: Pieces | None = None
 
     @property
     def close(self) -> Closeness:
@@ -209,6 +212,13 @@ class RecordedPair:
             WorkerError: a model does not run.
         """
         self._record_first(inputs)
+        if self.own_map is not None:
+            run = self.workers[SECOND].record_run(self.name, inputs)
+            self.graphs[SECOND] = RecordedGraph(run, set(self.drawn(SECOND)))
+            facts = self.opened[FIRST].arrays, self.opened[SECOND].arrays
+            self.alignment = alignment_by(self.own_map, (self.graphs[FIRST], self.graphs[SECOND]), facts)
+            self.move()
+            return self.alignment
         best: Alignment | None = None
         axes: tuple[tuple[int, ...], ...] | None = self.opened[SECOND].axes
         tried = 0
