@@ -28,7 +28,7 @@ def own_array(name: str, sources: Sequence[str], expected: np.ndarray, held: np.
         name: of the array.
         sources: of which arrays of the other model the expected numbers were made.
         expected: float32; sums of several arrays in float64.
-        held: float32, of the same shape.
+        held: of the same shape, in either type.
 
     Returns:
         "same bits"; "rounded" where one of both is the other one rounded to float16 or bfloat16, or where no number is
@@ -42,10 +42,10 @@ def own_array(name: str, sources: Sequence[str], expected: np.ndarray, held: np.
     if not (all_finite(expected) and all_finite(held)):
         odd = ~(np.isfinite(expected) & np.isfinite(held))
         return replace(made, state="other", index=np.argwhere(odd)[0].tolist())
-    single = expected.astype(np.float32)
-    if np.array_equal(single, expected) and single.tobytes() == held.astype(np.float32).tobytes():
+    single, own = expected.astype(np.float32), held.astype(np.float32)
+    if np.array_equal(expected, held) and single.tobytes() == own.tobytes():
         return made
-    if rounding := _rounding(single, held):
+    if rounding := _rounding(single, own):
         return replace(made, state="rounded", rounding=rounding)
     difference = np.abs(expected.astype(np.float64) - held)
     scale = max(largest(expected), largest(held))
@@ -112,7 +112,7 @@ def own_arrays(pieces: Pieces, first: Arrays, second: Arrays) -> list[OwnArray]:
             continue
         total = np.stack(expected).sum(axis=0, dtype=np.float64)
         held = np.stack([second[name] for name in names]).sum(axis=0, dtype=np.float64)
-        whole = own_array(" + ".join(names), sources, total, held.astype(np.float32))
+        whole = own_array(" + ".join(names), sources, total, held)
         made |= {name: replace(whole, name=name, elements=second[name].size) for name in names}
     return [made[name] for name in pieces]
 

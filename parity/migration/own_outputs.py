@@ -67,10 +67,18 @@ class OwnRuns:
         own: by framework, the arrays that its model has.
         arrays: how these compare.
         rounded: whether something is computed in float32 whatever the model's precision is.
+        mapped: whether every array has a counterpart under a map that is proven; else weights may have been computed
+            from those of the other model, as a batch norm is folded, and rounded to float32 then.
     """
 
     def __init__(
-        self, pair: RecordedPair, own: Mapping[str, Arrays], arrays: Sequence[OwnArray], *, rounded: bool
+        self,
+        pair: RecordedPair,
+        own: Mapping[str, Arrays],
+        arrays: Sequence[OwnArray],
+        *,
+        rounded: bool = False,
+        mapped: bool = True,
     ) -> None:
         self.pair, self.arrays = pair, arrays
         self.own = {  # in the types of the models as they were aligned
@@ -78,8 +86,9 @@ class OwnRuns:
             for framework, model in pair.opened.items()
         }
         close = Closeness("float32") if rounded and not pair.close.derived else pair.close
-        kinds = sorted({one.rounding for one in arrays if one.rounding})
-        self.close = Closeness(close.precision, coarsest(list(kinds))) if kinds else close
+        kinds = {one.rounding for one in arrays if one.rounding} | (set() if mapped else {"float32"})
+        self.close = Closeness(close.precision, coarsest(sorted(kinds))) if kinds else close
+        self.computed = not mapped
 
     def outputs(self) -> OwnOutputs:
         """Run both models and compare.
@@ -161,8 +170,9 @@ class OwnRuns:
                 made[name] = roundings.of("", held, index)
             else:
                 made[name] = expected_array(pieces, name, first, held.shape)
-            if state is not None and state.rounding:
-                further = Roundings(self._seed(name, run), UNIT_ROUNDOFF[state.rounding], sums=False)
+            kind = state.rounding if state is not None and state.rounding else "float32" if self.computed else ""
+            if kind:
+                further = Roundings(self._seed(name, run), UNIT_ROUNDOFF[kind], sums=False)
                 made[name] = further.of("", made[name], index)
         return made
 

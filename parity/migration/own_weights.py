@@ -18,7 +18,8 @@ undecided:
     convolution, or a clip lies where these weights never reach. Neither verdict would be proven: no map says that
     the weights are right, so agreement on some inputs says nothing of others; and no input is known on which these two
     models, with the weights that they have, differ. An array that holds other numbers is no witness there, because it
-    need not be the counterpart of what it was put together with.
+    need not be the counterpart of what it was put together with. Since such weights were computed, and then kept in
+    float32, outputs are here said to agree where rounding every weight of the Paddle model to that explains the gap.
 
 An array that only one model has, such as a bias, and that holds one constant throughout changes nothing if both models
 are equal with all other weights drawn and this one left as it is: then it is. That is tried whenever all arrays
@@ -171,10 +172,11 @@ class OwnWeightsCheck:
         arrays = self._arrays(pair.alignment.pieces)
         self.on_event("stage", "both models with their own weights")
         rounded = any(one.rounded for one in decided.outcomes)
-        outputs = OwnRuns(pair, self.own, arrays, rounded=rounded).outputs()
+        mapped = decided.verdict == "equal"
+        outputs = OwnRuns(pair, self.own, arrays, rounded=rounded, mapped=mapped).outputs()
         if any(one.state == "other" for one in arrays):
             arrays = self._exchanged(arrays, proven=decided.verdict == "equal" and not outputs.differing)
-        alone = self._alone()
+        alone = self._alone(proven=mapped)
         verdict, reasons = self._decided(decided, arrays, alone, outputs)
         worst = outputs.worst
         return OwnWeights(
@@ -249,8 +251,8 @@ class OwnWeightsCheck:
             pieces |= {a: self.pair.alignment.pieces[b] for a, b in zip(units[one], units[other], strict=True)}
         return pieces
 
-    def _alone(self) -> list[LoneArray]:
-        """All arrays that are not under the map."""
+    def _alone(self, *, proven: bool) -> list[LoneArray]:
+        """All arrays that are not under the map; `proven`: whether the models are equal with constants held."""
         pair, alignment = self.pair, self.pair.alignment
         terms = {term.source for own in alignment.pieces.values() for piece in own for term in piece.terms}
         mapped = {FIRST: terms, SECOND: set(alignment.pieces)}
@@ -265,8 +267,8 @@ class OwnWeightsCheck:
                     text = "numbers of its own" if number is None else f"all {number:g}"
                     lone.append(LoneArray(framework, name, array.size, False, text))
                 elif name in pair.held.get(framework, ()):
-                    text = f"all {constant(array):g}: the models are equal with it as it is"
-                    lone.append(LoneArray(framework, name, array.size, True, text))
+                    text = f"all {constant(array):g}" + (": the models are equal with it as it is" if proven else "")
+                    lone.append(LoneArray(framework, name, array.size, proven, text))
                 elif name in mapped[framework]:
                     continue
                 elif "float" not in fact["dtype"]:
@@ -308,7 +310,8 @@ class OwnWeightsCheck:
         elif decided.verdict == "undecided":
             reasons += [f"with drawn weights: {line}" for line in decided.missing[:MOST_REASONS]]
         if left:
-            reasons.append(f"{agree}, but these arrays could not be put together: {few(left, 8)}")
+            start = "" if reasons else f"{agree}, but "
+            reasons.append(f"{start}these arrays could not be put together: {few(left, 8)}")
         reasons += [f"with own weights, {line}" for line in outputs.missing[:MOST_REASONS]]
         if not outputs.elements:
             reasons.append("with their own weights no output was compared")

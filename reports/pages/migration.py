@@ -28,6 +28,7 @@ from reports.formatting import (
     table,
     within,
 )
+from reports.pages.own_weights import own_weights_faults, own_weights_section, own_weights_sentence
 from reports.plots.migration import NO_KNOWN_TRAP, depth_section
 from reports.tables.proofs import SHORT
 
@@ -57,8 +58,14 @@ UNSAID = """\
 What this does not say:
 
 - Inputs of other shapes, other devices, lower precisions and other versions of the frameworks were not tried.
-- The weights of the proofs were drawn. Whether a file of trained weights was converted correctly is another question.
+{weights}\
 - What lies outside the models was not looked at: reading and scaling the inputs, and what is done with the outputs."""
+
+
+DRAWN = """\
+- The weights of the proofs were drawn. Whether a file of trained weights was converted correctly is another question:
+  `--weights own` answers it.
+"""
 
 
 def compose_migration_report(comparison: Migration, folder: str) -> tuple[str, dict[str, bytes]]:
@@ -69,6 +76,7 @@ def compose_migration_report(comparison: Migration, folder: str) -> tuple[str, d
         _verdict(comparison),
         _proofs(comparison.proofs, exact=_exact(comparison)),
         depth_section(comparison, album),
+        own_weights_section(comparison),
         _causes(comparison),
         _impact(comparison),
         _fix(comparison),
@@ -99,7 +107,8 @@ def _verdict(comparison: Migration) -> str:
         else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them."
     )
     order = f"{some(len(comparison.ambiguous), 'group')} of layers could be matched by their order only, see *Layers*."
-    return "\n\n".join([*parts, f"{UNSAID}\n- {unsaid}" + (f"\n- {order}" if comparison.ambiguous else "")])
+    said = UNSAID.format(weights=DRAWN if comparison.own is None else "")
+    return "\n\n".join([*parts, f"{said}\n- {unsaid}" + (f"\n- {order}" if comparison.ambiguous else "")])
 
 
 def _sentence(comparison: Migration) -> str:
@@ -118,6 +127,8 @@ def _sentence(comparison: Migration) -> str:
         reasons = [
             f"they differ in {some(len(comparison.causes), 'setting')} of layers, which these inputs do not show"
         ]
+    if comparison.own is not None:
+        return own_weights_sentence(comparison, comparison.own, [*reasons, *own_weights_faults(comparison.own)])
     if comparison.equal and reasons:
         return f"Not proven: the record says equal, but {listed(reasons)}."
     if comparison.equal:
