@@ -45,7 +45,7 @@ from typing import Any
 
 from msgspec.structs import replace as with_fields
 
-from parity.migration.array_maps import Pieces
+from parity.migration.array_maps import Pieces, role
 from parity.migration.inputs import designed_inputs
 from parity.migration.own_arrays import constant, constants, exchanged, own_array, own_arrays
 from parity.migration.own_map import constant_partners, is_program, map_by_values
@@ -245,11 +245,18 @@ class OwnWeightsCheck:
             return None
         pieces = dict(self.pair.alignment.pieces)
         for one, other in partner.items():
-            shapes = [[self.own[SECOND][name].shape for name in units[index]] for index in (one, other)]
-            if shapes[0] != shapes[1]:
-                return None
-            pieces |= {a: self.pair.alignment.pieces[b] for a, b in zip(units[one], units[other], strict=True)}
+            free = [name for name in units[other] if name not in holds.values()]
+            for name in units[one]:
+                like = next((rest for rest in free if self._alike(name, rest)), None)
+                if name not in holds and like is None:
+                    return None
+                pieces[name] = self.pair.alignment.pieces[holds.get(name) or str(like)]
         return pieces
+
+    def _alike(self, one: str, other: str) -> bool:
+        """Whether Paddle arrays of two layers have one shape and role."""
+        shapes = [self.own[SECOND][name].shape for name in (one, other)]
+        return shapes[0] == shapes[1] and role(one) == role(other)
 
     def _alone(self, *, proven: bool) -> list[LoneArray]:
         """All arrays that are not under the map; `proven`: whether the models are equal with constants held."""

@@ -92,8 +92,8 @@ def own_weights_faults(own: OwnWeights) -> list[str]:
     others = sum(one.state == "other" for one in own.arrays)
     left = sum(not one.idle for one in own.alone)
     return [
-        *([f"{some(others, 'array')} hold other numbers"] if others else []),
-        *([f"{some(left, 'array')} have no counterpart"] if left else []),
+        *([f"other numbers are in {some(others, 'array')}"] if others else []),
+        *([f"no counterpart is known of {some(left, 'array')}"] if left else []),
         *(["no array was compared"] if not own.arrays else []),
         *(["no output was compared"] if not own.elements else []),
         *(["the outputs with own weights differ"] if own.elements and not within(own.gap, own.limit) else []),

@@ -116,3 +116,15 @@ def test_images_are_what_is_drawn_for_pictures() -> None:
     assert set(np.unique(drawn)) <= set(np.unique((images.astype(np.float32) / 255 - np.float32(0.5)) * 4))
     grey = drawn_input(InputSpec([4, 4, 1]), 2, np.random.default_rng(0), images)
     assert grey.shape == (2, 4, 4, 1)
+
+
+def test_many_inputs_are_run_in_batches_without_losing_one() -> None:
+    rows = np.arange(150 * 3).reshape(150, 3)
+    one = InputSet("mine", {"x": rows, "y": rows[:, 0]}, "")
+    parts = list(one.batches())
+    assert [part.count for part in parts] == [64, 64, 22]
+    assert np.array_equal(np.concatenate([part.arrays["x"] for part in parts]), rows)
+    assert np.array_equal(np.concatenate([part.arrays["y"] for part in parts]), rows[:, 0])
+    large = InputSet("images", {"x": np.zeros((20, 224, 224, 3), np.float32)}, "")
+    assert [part.count for part in large.batches()] == [8, 8, 4]
+    assert [part is few for few in designed_inputs([PICTURE], 0) for part in few.batches()] == [True] * 9

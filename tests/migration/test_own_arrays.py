@@ -1,10 +1,20 @@
 """Two arrays: the same bits, rounded, or other numbers."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
+from parity.migration.array_maps import Pieces
 from parity.migration.own_arrays import constant, constants, exchanged, own_array, own_arrays, rounded
+from parity.numerics.arrays import Arrays
 from parity.weights.parts import Part, Piece, Term
+
+
+def single(numbers: Sequence[Any]) -> np.ndarray:
+    return np.array(numbers, np.float32)
+
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 
@@ -26,9 +36,9 @@ def test_one_of_both_may_be_rounded(kind: str) -> None:
 
 
 def test_bfloat16_is_rounded_half_to_even() -> None:
-    steps = np.float32([1, 1 + 2**-8, 1 + 2**-7, 1 + 3 * 2**-8, -1 - 2**-8, 0, 3e38])
+    steps = single([1, 1 + 2**-8, 1 + 2**-7, 1 + 3 * 2**-8, -1 - 2**-8, 0, 3e38])
     assert rounded(steps, "bfloat16").tolist()[:6] == [1, 1, 1 + 2**-7, 1 + 2**-6, -1, 0]
-    assert rounded(np.float32([1e6]), "float16").tolist() == [np.inf]
+    assert rounded(single([1e6]), "float16").tolist() == [np.inf]
 
 
 def test_the_next_number_of_float32_is_rounding_and_the_one_after_it_is_not() -> None:
@@ -42,7 +52,7 @@ def test_the_next_number_of_float32_is_rounding_and_the_one_after_it_is_not() ->
 def test_an_array_that_is_lost_in_float16_is_other() -> None:
     small = KERNEL * np.float32(1e-9)
     assert compared(small, rounded(small, "float16"))[0] == "other"
-    few = np.concatenate([KERNEL.ravel(), np.float32([1e-9])])  # one that is lost beside large ones
+    few = np.concatenate([KERNEL.ravel(), single([1e-9])])  # one that is lost beside large ones
     assert compared(few, rounded(few, "float16"))[:2] == ("rounded", "float16")
 
 
@@ -54,21 +64,21 @@ def test_what_is_no_number_is_other_on_either_side_and_on_both() -> None:
 
 
 def test_a_gap_is_relative_to_the_largest_number_and_has_its_place() -> None:
-    one, other = np.float32([[1, -4], [2, 3]]), np.float32([[1, -4], [4, 3]])
+    one, other = single([[1, -4], [2, 3]]), single([[1, -4], [4, 3]])
     assert compared(one, other) == ("other", "", 0.5, [1, 0])
     assert compared(np.zeros((2, 2), np.float32), other)[2] == 1.0
 
 
 def test_what_two_arrays_share_out_is_compared_as_their_sum() -> None:
     whole = Part.whole((4,))
-    pieces = {
+    pieces: Pieces = {
         "ih": [Piece(whole, (Term("bias", whole), Term("#auxiliary", whole, -1.0)))],
         "hh": [Piece(whole, (Term("#auxiliary", whole),))],
         "w": [Piece(Part.whole((4, 3)), (Term("kernel", Part((3, 4), (1, 0))),))],
     }
-    bias = np.float32([1, 2, -4, 8])
-    first = {"bias": bias, "kernel": KERNEL}
-    second = {"ih": bias / 4, "hh": bias * 3 / 4, "w": np.ascontiguousarray(KERNEL.T)}
+    bias = single([1, 2, -4, 8])
+    first: Arrays = {"bias": bias, "kernel": KERNEL}
+    second: Arrays = {"ih": bias / 4, "hh": bias * 3 / 4, "w": np.ascontiguousarray(KERNEL.T)}
     made = own_arrays(pieces, first, second)
     assert [(one.name, one.state, one.elements) for one in made] == [
         ("ih", "same bits", 4),
@@ -82,9 +92,11 @@ def test_what_two_arrays_share_out_is_compared_as_their_sum() -> None:
 
 def test_arrays_that_hold_each_others_numbers() -> None:
     whole = Part.whole((3, 4))
-    pieces = {name: [Piece(whole, (Term(source, whole),))] for name, source in (("a", "x"), ("b", "y"), ("c", "z"))}
-    first = {"x": KERNEL, "y": KERNEL + 1, "z": KERNEL + 2}
-    second = {"a": KERNEL + 1, "b": rounded(KERNEL, "float16"), "c": KERNEL + 3}
+    pieces: Pieces = {
+        name: [Piece(whole, (Term(source, whole),))] for name, source in (("a", "x"), ("b", "y"), ("c", "z"))
+    }
+    first: Arrays = {"x": KERNEL, "y": KERNEL + 1, "z": KERNEL + 2}
+    second: Arrays = {"a": KERNEL + 1, "b": rounded(KERNEL, "float16"), "c": KERNEL + 3}
     others = [one for one in own_arrays(pieces, first, second) if one.state == "other"]
     assert exchanged(others, pieces, first, second) == {"a": "b", "b": "a"}
 
