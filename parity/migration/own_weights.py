@@ -32,8 +32,8 @@ the models must be equal with drawn weights under it. Arrays that are the same c
 as in the other, are left as they are, since nothing says which of them is which.
 
 Layers that take the same inputs and whose results are added or multiplied may be exchanged without changing the
-function, and a tool may have put them in another order than the map. Where outputs agree, and arrays hold each
-other's numbers, the map with these layers exchanged is proven with drawn weights like the first, and holds as well.
+function, and a tool may have put them in another order than the map. Where arrays hold each other's numbers, the map
+with these layers exchanged holds as well if it is proven with drawn weights like the first.
 """
 
 from __future__ import annotations
@@ -170,12 +170,12 @@ class OwnWeightsCheck:
         if pair.fixes:  # which may add arrays
             self.own = read_own(pair)
         arrays = self._arrays(pair.alignment.pieces)
+        mapped = decided.verdict == "equal"
+        if any(one.state == "other" for one in arrays):
+            arrays = self._exchanged(arrays, proven=mapped)
         self.on_event("stage", "both models with their own weights")
         rounded = any(one.rounded for one in decided.outcomes)
-        mapped = decided.verdict == "equal"
         outputs = OwnRuns(pair, self.own, arrays, rounded=rounded, mapped=mapped).outputs()
-        if any(one.state == "other" for one in arrays):
-            arrays = self._exchanged(arrays, proven=decided.verdict == "equal" and not outputs.differing)
         alone = self._alone(proven=mapped)
         verdict, reasons = self._decided(decided, arrays, alone, outputs)
         worst = outputs.worst
@@ -209,7 +209,7 @@ class OwnWeightsCheck:
 
         Args:
             arrays: under the pair's own map.
-            proven: whether that map is, and outputs agree.
+            proven: whether that map is.
         """
         pieces = self.pair.alignment.pieces
         others = [one for one in arrays if one.state == "other"]
@@ -300,6 +300,8 @@ class OwnWeightsCheck:
                     "some may lie where others belong, or the models do not compute the same"
                 )
             return "different", reasons + [_array_line(one) for one in others[:MOST_REASONS]]
+        if decided.training is not None and not decided.training.passed:
+            return "different", ["in training mode the models differ, with drawn weights"]
         certified = {name for pair in self.pair.alignment.pairs if pair.certified for name in pair.arrays}
         witnesses = [one for one in others if decided.verdict == "equal" or one.name in certified]
         if decided.verdict != "different" and witnesses:
@@ -315,7 +317,8 @@ class OwnWeightsCheck:
                 "something was folded into other layers, or they differ where these weights do not reach"
             )
         elif decided.verdict == "undecided":
-            reasons += [f"with drawn weights: {line}" for line in decided.missing[:MOST_REASONS]]
+            missing = decided.missing[:MOST_REASONS] or ["undecided"]
+            reasons += [f"with drawn weights: {line}" for line in missing]
         if left:
             start = "" if reasons else f"{agree}, but "
             reasons.append(f"{start}these arrays could not be put together: {few(left, 8)}")

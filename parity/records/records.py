@@ -388,7 +388,7 @@ class OwnArray(Part, frozen=True):
 
     name: str
     sources: list[str]  # the TensorFlow arrays that it should be made of
-    elements: Some
+    elements: Count
     state: Literal["same bits", "rounded", "other"]
     rounding: Literal["", "float16", "bfloat16", "float32"] = ""  # to which it was rounded; float32: at most 1 ulp
     # of what is other: the largest difference, relative to the largest value, None where it is no number; and its index

@@ -19,6 +19,7 @@ from reports.evidence.verdict import proof_faults
 from reports.formatting import (
     code,
     count_text,
+    folded,
     framework_title,
     is_number,
     levels_text,
@@ -191,7 +192,7 @@ def _causes(comparison: Migration) -> str:
         if trap:
             parts.append(f"**What to do:** {plain(trap.fix)}.")
         if len(stages) > 1:
-            parts.append(_folded(f"All {len(stages)} places", _locations(comparison, cause.trap, stages)))
+            parts.append(folded(f"All {len(stages)} places", _locations(comparison, cause.trap, stages)))
     return "\n\n".join(parts)
 
 
@@ -260,7 +261,7 @@ def _layers(comparison: Migration) -> str:
         gaps = words.NOTHING if stage.limit is None else _gap(stage.gap, stage.limit)
         rows.append([str(index), code(stage.first), code(stage.second), kind, gaps, why])
     matched = table(["", *LAYERS, "kind", "gap", "why these two"], rows, ["", "gap"])
-    parts = ["## Layers", _folded(f"All {len(rows)} matched layers", matched)]
+    parts = ["## Layers", folded(f"All {len(rows)} matched layers", matched)]
     for framework, lines in comparison.unmatched.items():
         parts.append(_lines(f"### In {framework_title(framework)} only", lines))
     return "\n\n".join(
@@ -305,9 +306,4 @@ def _number(value: Any) -> str:
 
 def _lines(title: str, lines: Sequence[str], none: str = "None.") -> str:
     text = "\n".join(f"- {plain(line)}" for line in lines) or none
-    return f"{title}\n\n{text if len(lines) <= MOST_LINES else _folded(f'All {len(lines)}', text)}"
-
-
-def _folded(summary: str, text: str) -> str:
-    """Shown on demand; the empty lines make Markdown of the text between the tags."""
-    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
+    return f"{title}\n\n{text if len(lines) <= MOST_LINES else folded(f'All {len(lines)}', text)}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from parity.records.records import LoneArray, Migration, OwnArray, OwnWeights
 from reports import formatting as words
-from reports.formatting import code, count_text, framework_title, is_number, listed, plain, some, table, within
+from reports.formatting import code, count_text, folded, framework_title, is_number, listed, plain, some, table, within
 
 STATES = ("other", "rounded", "same bits")  # in the order in which arrays are listed
 
@@ -24,12 +24,13 @@ def own_weights_section(comparison: Migration) -> str:
         "a shorter type, or no number is further off than the next of float32; or *other*.",
         f"**{_arrays(own)}.** {_outputs(own)}",
     ]
-    parts += [f"- {plain(reason)}." for reason in own.reasons]
+    if own.reasons:
+        parts.append("\n".join(f"- {plain(reason)}." for reason in own.reasons))
     rows = sorted(own.arrays, key=lambda one: STATES.index(one.state))
     if rows:
         headers = ["Paddle array", "made of", "numbers", "state", "largest gap", "at"]
         listing = table(headers, [_row(one) for one in rows], ["numbers", "largest gap"])
-        parts.append(_folded(f"All {some(len(rows), 'array')}", listing))
+        parts.append(folded(f"All {some(len(rows), 'array')}", listing))
     if own.alone:
         parts.append("### Arrays without a counterpart")
         parts.append(
@@ -42,7 +43,7 @@ def _arrays(own: OwnWeights) -> str:
     counts = Counter(one.state for one in own.arrays)
     kinds = [f"{count_text(count)} rounded to {kind}" for kind, count in own.roundings.items()]
     texts = [f"{some(counts['same bits'], 'array')} with the same bits", *kinds]
-    return listed([*texts, f"{count_text(counts['other'])} other"])
+    return listed([*texts, *([f"{count_text(counts['other'])} other"] if counts["other"] else [])])
 
 
 def _outputs(own: OwnWeights) -> str:
@@ -126,7 +127,3 @@ def own_weights_sentence(comparison: Migration, own: OwnWeights, faults: Sequenc
             f"Undecided, with the weights that both have, whether {second} computes what {first} computes: {reasons}."
         )
     return f"Different, with the weights that both have: {second} does not compute what {first} computes: {reasons}."
-
-
-def _folded(summary: str, text: str) -> str:
-    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"

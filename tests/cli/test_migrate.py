@@ -94,7 +94,7 @@ def test_own_inputs_say_the_form_and_own_weights_are_told(tmp_path: Path) -> Non
     done = parity("compare", FIRST, SECOND, *options, code=1, cwd=tmp_path)
     lines = done.stdout.splitlines()
     assert any(line.startswith("different with own weights: ") for line in lines)
-    assert any(line.startswith("weights: 4 arrays with the same bits, 6 other: ") for line in lines), done.stdout
+    assert any(line.startswith("weights: 7 arrays with the same bits, 3 other: ") for line in lines), done.stdout
     assert any("outputs with own weights: 30 inputs (your inputs (mine.npz))" in line for line in lines)
     assert "## Own weights" in report.read_text()
 

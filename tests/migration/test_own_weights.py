@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import parity
 from parity.catalogue.targets import TargetError
 from parity.data.dataset import Dataset
 from parity.migration.compare import compare_pair
@@ -206,6 +207,14 @@ def test_outputs_are_compared_on_the_users_own_inputs(compared: Comparer, tmp_pa
     assert (own.inputs, own.title) == (50, f"your inputs ({tmp_path / 'ids.npz'})")
     assert any(reason.startswith("with own weights, your inputs") for reason in own.reasons)
     assert others(own)["embedding.weight"].index == [45, 2]
+
+
+def test_a_python_program_gets_the_same_record(files: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    weights = {SECOND: files / "gated.pdparams"}
+    models = str(files / "gated.keras"), f"{TWINS}:gated"
+    own = own_of(parity.compare(*models, inputs={"x": rows}, own_weights=True, weights=weights))
+    assert (own.verdict, own.inputs, own.top1) == ("equal", 20, 20)
 
 
 def test_weights_of_another_model_are_refused(compared: Comparer) -> None:
