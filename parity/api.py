@@ -16,7 +16,8 @@ from parity.data.registry import load
 from parity.diagnosis.prove import CHECKS, prove
 from parity.migration.compare import compare_pair
 from parity.migration.recorded_pair import RecordedPair
-from parity.migration.specs import input_specs, model_specs, require_float64
+from parity.migration.specs import model_specs, require_float64
+from parity.migration.user_inputs import pair_inputs
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
@@ -75,8 +76,10 @@ def check(
 def compare(
     tensorflow: str | Any,
     paddle: str,
-    input: str | Sequence[int] | Sequence[str] | Mapping[str, str | Sequence[int]],
+    input: str | Sequence[int] | Sequence[str] | Mapping[str, str | Sequence[int]] | None = None,
     *,
+    inputs: str | Path | Mapping[str, Any] | None = None,
+    own_weights: bool = False,
     classes: int | None = None,
     tokens: int | None = None,
     weights: Mapping[str, Path] | None = None,
@@ -97,7 +100,11 @@ def compare(
             a keras.Model, which is saved as a `.keras` file and read again in another process.
         paddle: a target as above for a paddle.nn.Layer. Each runs in a process of its own, in this one's folder.
         input: the shape of one input, without the batch: (height, width, channels), (time, channels) or (features,). Of
-            several inputs by name, see `parity.migration.specs.input_specs`.
+            several inputs by name, see `parity.migration.specs.input_specs`. None where `inputs` show it.
+        inputs: your own: a .npz file, `package.module:callable`, or arrays [n, ...] by the inputs' names. The verdict
+            counts them.
+        own_weights: whether to compare the weights that both models have, too, array by array; see
+            `parity.migration.own_weights`.
         classes: offered to callables that take a number of classes.
         tokens: inputs are token ids below this number.
         weights: by "tensorflow" or "paddle", a file of weights to load into that model.
@@ -119,7 +126,8 @@ def compare(
     Raises:
         ValueError: a shape or combination that has no meaning, or a file of weights that does not exist.
         TypeError: `tensorflow` is neither a text nor a model that can be saved.
-        TargetError: a target that cannot be imported, or is no model, or does not run on inputs of this shape.
+        TargetError: a target that cannot be imported, or is no model, or does not run on inputs of this shape; or
+            `inputs` that are not of the form that the models take.
         MatchError: no layer of one model corresponds to a layer of the other.
         WorkerError: a framework crashed or raised.
 
@@ -132,19 +140,19 @@ def compare(
         >>> result.assert_equal()
     """
     require_float64(training, dtype)
-    inputs = input_specs(input, tokens)
+    forms, user_inputs = pair_inputs(input, tokens, inputs)
     with contextlib.ExitStack() as stack:
         target, title = tensorflow, tensorflow
         if not isinstance(tensorflow, str):
             target = saved_keras_model(tensorflow, Path(stack.enter_context(tempfile.TemporaryDirectory())))
             title = f"keras.Model {tensorflow.name!r}"
-        specs = model_specs(target, paddle, inputs, classes=classes, weights=weights, dtype=dtype)
+        specs = model_specs(target, paddle, forms, classes=classes, weights=weights, dtype=dtype)
         if workers is None:
             workers = stack.enter_context(Workers(threads=threads or shared_threads()))
             if device != "cpu":
                 await_workers(workers, device)
-        pair = RecordedPair(workers, specs, dataset, seed, layers or {})
-        found = compare_pair(pair, apply_fixes=apply_fixes, training=training)
+        pair = RecordedPair(workers, specs, dataset, seed, layers or {}, user_inputs=user_inputs)
+        found = compare_pair(pair, apply_fixes=apply_fixes, training=training, own_weights=own_weights)
         pair.forget()
     return replace(found, first=title)
 

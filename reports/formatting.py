@@ -246,3 +246,12 @@ def some(number: int, noun: str) -> str:
     '2,000 networks'
     """
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def folded(summary: str, text: str) -> str:
+    """A text that is shown on demand; the empty lines make Markdown of what is between the tags.
+
+    >>> folded("All 3", "text").splitlines()
+    ['<details>', '<summary>All 3</summary>', '', 'text', '', '</details>']
+    """
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"

@@ -78,6 +78,7 @@ class ModelSpec:
         classes: for a target that takes them.
         weights: a file of weights to load.
         dtype: in which it is compared.
+        nan: whether it is built with NaN in its own weights, too.
     """
 
     target: str
@@ -85,6 +86,7 @@ class ModelSpec:
     classes: int | None = None
     weights: str = ""
     dtype: str = "float64"
+    nan: bool = False
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -53,6 +53,8 @@ EXAMPLES: dict[str, Sequence[str]] = {
         "    paddle.vision.models:mobilenet_v1 --input 224,224,3 -o report.md",
         "parity compare my.models:net my.twins:net --input 128,64 --apply-fixes",
         "parity compare model.keras my.twins:net --input 32 --tokens 1000",
+        "parity compare model.keras my.twins:net --inputs mine.npz \\",
+        "    --weights own --paddle-weights model.pdparams",
     ),
     "convert": (
         "parity convert model.weights.h5 model.pdparams \\",

@@ -38,6 +38,13 @@ class Dtype(StrEnum):
     float32 = "float32"
 
 
+class Weights(StrEnum):
+    """The weights with which two models are compared."""
+
+    drawn = "drawn"
+    own = "own"
+
+
 FirstArgument = Annotated[
     str, typer.Argument(metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
 ]
@@ -52,6 +59,25 @@ InputOption = Annotated[
         "--input",
         metavar="[NAME=]SHAPE[:dtype]",
         help="Shape of one input without the batch: H,W,C or T,C or N; N:int:1000 of ids. Once for each input.",
+    ),
+]
+
+ShapesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="[NAME=]SHAPE[:dtype]",
+        help="Shape of one input without the batch: H,W,C or T,C or N; N:int:1000 of ids. Once for each input; "
+        "not needed where --inputs shows it.",
+    ),
+]
+
+InputsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--inputs",
+        metavar="FILE.npz|module:callable",
+        help="Inputs of your own, an array [n, ...] for each input by its name; the verdict counts them.",
     ),
 ]
 
@@ -79,7 +105,12 @@ ProofSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the
 def compare(
     first: FirstArgument,
     second: SecondArgument,
-    shape: InputOption,
+    shape: ShapesOption = None,
+    own_inputs: InputsOption = None,
+    weights: Annotated[
+        Weights,
+        typer.Option("--weights", help="own: also compare the weights that both have, array by array."),
+    ] = Weights.drawn,
     classes: ClassesOption = None,
     tokens: TokensOption = None,
     mapping: MapOption = None,
@@ -108,16 +139,18 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to fix it."""
-    from parity.migration.specs import FIRST, SECOND, input_specs, model_specs, require_float64
+    from parity.migration.specs import FIRST, SECOND, model_specs, require_float64
+    from parity.migration.user_inputs import pair_inputs
     from parity.system import require_writable
 
     if output is not None:
         require_writable(output)
     require_float64(training, dtype.value)
+    inputs, user_inputs = pair_inputs(shape, tokens, own_inputs)
     specs = model_specs(
         first,
         second,
-        input_specs(shape, tokens),
+        inputs,
         classes=classes,
         weights={FIRST: first_weights, SECOND: second_weights},
         dtype=dtype.value,
@@ -134,11 +167,19 @@ def compare(
         if device is not ProofDevice.cpu:
             await_ready(workers, device)
         pair = _recorded_pair(workers, specs, mapping, dataset, seed)
+        pair.user_inputs = user_inputs
         if write_map is not None:
             _write_map(pair, write_map)
             return
-        events = MigrationEvents(pair, out, verbose=verbose)
-        migration = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, on_event=events)
+        events = MigrationEvents(pair, out, verbose=verbose, own_weights=weights is Weights.own)
+        migration = compare_pair(
+            pair,
+            apply_fixes=apply_fixes,
+            training=training,
+            impact=impact,
+            own_weights=weights is Weights.own,
+            on_event=events,
+        )
         if as_json or output is not None:  # only these show the environment
             facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command_line())
             migration = replace(migration, environment=facts)

@@ -22,10 +22,11 @@ class MigrationEvents:
         pair: that is compared.
         out: where results go.
         verbose: whether to print all problems of a proof.
+        own_weights: whether another verdict follows, of the models with their own weights.
     """
 
-    def __init__(self, pair: RecordedPair, out: Console, *, verbose: bool = False) -> None:
-        self.pair, self.out, self.verbose = pair, out, verbose
+    def __init__(self, pair: RecordedPair, out: Console, *, verbose: bool, own_weights: bool) -> None:
+        self.pair, self.out, self.verbose, self.own_weights = pair, out, verbose, own_weights
         self.printed = time.monotonic()
 
     def __call__(self, kind: str, event: Any) -> None:
@@ -40,7 +41,9 @@ class MigrationEvents:
             shown = event.problems if self.verbose else shortened(event.problems, MOST["problem"])
             proof_output.print_proof(self.out, replace(event, problems=shown))
         elif kind == "verdict":
-            line = migration_output.verdict_line(event, self.pair.name, fixed=bool(self.pair.fixes))
+            line = migration_output.verdict_line(
+                event, self.pair.name, fixed=bool(self.pair.fixes), own_weights=self.own_weights
+            )
             colour = {"equal": "bold green", "different": "bold red"}.get(event.verdict, "bold yellow")
             console.print_message(self.out, line, colour)
         self.printed = time.monotonic()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from parity.printable import few
 
 if TYPE_CHECKING:
     from parity.migration.convert import Conversion
     from parity.migration.verdict import PairVerdict
-    from parity.records.records import Migration
+    from parity.records.records import Migration, OwnArray
 
 
 MOST = {
@@ -21,15 +24,16 @@ MOST = {
 }  # lines of each kind without --verbose
 
 
-def verdict_line(decided: PairVerdict, names: str, *, fixed: bool) -> str:
+def verdict_line(decided: PairVerdict, names: str, *, fixed: bool, own_weights: bool = False) -> str:
     """The verdict on a user's pair of models, as soon as it is known.
 
     Args:
         decided: it, and what it rests on.
         names: of the two models.
         fixed: whether the Paddle model was changed before.
+        own_weights: whether another verdict follows, of the models with their own weights.
     """
-    first = "with the suggested changes, " if fixed else ""
+    first = ("with the suggested changes, " if fixed else "") + ("with drawn weights, " if own_weights else "")
     sets = [one for one in decided.outcomes if one.inputs.typical]
     differ = sum(not one.equal for one in sets)
     found = f"outputs differ on {differ} of {len(sets)}" if differ else f"outputs agree on {len(sets)}"
@@ -49,7 +53,8 @@ def migration_lines(migration: Migration, *, verbose: bool = False) -> list[str]
         "training": [f"in training only: {line}" for line in migration.training],
         "by hand": [f"by hand: {line}" for line in migration.by_hand],
     }
-    lines = [line for kind, listed in parts.items() for line in (listed if verbose else shortened(listed, MOST[kind]))]
+    lines = _own_lines(migration) if migration.own else []
+    lines += [line for kind, listed in parts.items() for line in (listed if verbose else shortened(listed, MOST[kind]))]
     if migration.impact:
         lines.append(f"decision impact: with the TensorFlow model's own weights, {migration.impact.sentence}")
     if migration.fix and not migration.fixed:
@@ -84,6 +89,40 @@ def _cause_lines(migration: Migration) -> list[str]:
         advice = f"\n  what to do: {trap.fix}" if trap else ""
         lines.append(f"cause ({cause.trap or 'no known trap'}, {places(len(stages))}): {cause.text}{advice}")
     return lines
+
+
+def _own_lines(migration: Migration) -> list[str]:
+    """Both models with their own weights: the verdict, arrays, outputs, why they are not equal."""
+    own = migration.own
+    assert own is not None
+    kinds = own.roundings if migration.equal else {}
+    rounded = [f"{kind} rounding of {_counted(count, 'array')}" for kind, count in kinds.items()]
+    upto = f", up to {' and '.join(rounded)}" if rounded else ""
+    counts = Counter(one.state for one in own.arrays)
+    others = [one for one in own.arrays if one.state == "other"]
+    parts = [f"{_counted(counts['same bits'], 'array')} with the same bits"]
+    parts += [f"{count} rounded to {kind}" for kind, count in own.roundings.items()]
+    parts += [f"{len(others)} other: {few([_other(one) for one in others], 4)}"] if others else []
+    lines = [f"{migration.verdict} with own weights{upto}: {migration.first} / {migration.second}"]
+    lines.append(f"weights: {', '.join(parts)}")
+    left = [one for one in own.alone if not one.idle]
+    lines += [f"weights: without a counterpart: {few([f'{one.name} ({one.why})' for one in left], 6)}"] if left else []
+    gap = "not a number" if own.gap is None else f"{own.gap:.1e}"
+    limit = "" if own.limit is None else f", limit {own.limit:.1e}"
+    outputs = f"outputs with own weights: {own.inputs} inputs ({own.title}), {own.sets} sets: largest gap {gap}{limit}"
+    lines.append(outputs)
+    tops = [(1, own.top1), (5, own.top5)]
+    agreeing = [f"top-{top} agreement {count} of {own.inputs}" for top, count in tops if count is not None]
+    lines += [", ".join(agreeing)] if agreeing else []
+    return [*lines, *(f"{own.verdict}: {reason}" for reason in own.reasons)]
+
+
+def _other(one: OwnArray) -> str:
+    return f"{one.name}, " + (f"gap {one.gap:.1e}" if one.gap is not None else "not a number")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def conversion_lines(conversion: Conversion) -> list[str]:

@@ -20,14 +20,16 @@ class Closeness:
 
     Attributes:
         precision: "float64", "float32", "float16" or "bfloat16".
+        weights: a precision to which weights of one of the models were rounded; empty where both have the same.
     """
 
     precision: str = "float64"
+    weights: str = ""
 
     @property
     def derived(self) -> bool:
         """Whether the limits for outputs follow from rounding alone: from float64 a fixed one can be asked for."""
-        return self.precision != "float64"
+        return self.precision != "float64" or bool(self.weights)
 
     @property
     def rounding(self) -> float:

@@ -22,6 +22,7 @@ from parity.migration.fix_code import fix_code
 from parity.migration.float32_forward import float32_outputs
 from parity.migration.impact import decision_impact
 from parity.migration.inputs import InputSet, designed_inputs, usual_count
+from parity.migration.own_weights import OwnWeightsCheck
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
@@ -69,6 +70,7 @@ def compare_pair(
     apply_fixes: bool = False,
     training: bool = False,
     impact: bool = True,
+    own_weights: bool = False,
     on_event: Callable[[str, Any], None] = lambda kind, event: None,
 ) -> Migration:
     """Compare the two models of a pair.
@@ -78,6 +80,8 @@ def compare_pair(
         apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to compare again.
         training: whether to compare a pass in training mode and all gradients, too.
         impact: whether to count the inputs for which the models' decisions differ.
+        own_weights: whether to compare the weights that both have, too, see `parity.migration.own_weights`; the verdict
+            is then about the models with these.
         on_event: is called with "stage" and a line that says what begins, "progress" and one that says how far it is,
             "proof" and each Proof, and "verdict" and the PairVerdict as soon as that is known.
 
@@ -90,15 +94,23 @@ def compare_pair(
         WorkerError: a worker fails.
     """
     with user_errors():
-        return _migration(pair, apply_fixes, training, impact, on_event)
+        return _migration(pair, apply_fixes, training, impact, own_weights, on_event)
 
 
 def _migration(
-    pair: RecordedPair, apply_fixes: bool, training: bool, impact: bool, on_event: Callable[[str, Any], None]
+    pair: RecordedPair,
+    apply_fixes: bool,
+    training: bool,
+    impact: bool,
+    own_weights: bool,
+    on_event: Callable[[str, Any], None],
 ) -> Migration:
     start = time.perf_counter()
     memory = _PeakMemory(pair)
+    own = OwnWeightsCheck(pair, on_event) if own_weights else None
     found = _compared(pair, training, memory, on_event)
+    while own is not None and own.puts_together_anew(found.decided.verdict):
+        found = _compared(pair, training, memory, on_event)
     suggested, by_hand = fix_code(pair, found.causes, found.matched)
     applied = ""
     if apply_fixes and suggested:
@@ -109,13 +121,14 @@ def _migration(
         _, by_hand = fix_code(pair, found.causes, found.matched)
     verdict = found.decided.verdict
     measured = decision_impact(pair, on_event) if impact and verdict != "undecided" else None
+    own_record = own.compared(found.decided) if own is not None else None
     memory.update()
     return Migration(
         first=pair.specs[FIRST].target,
         second=pair.specs[SECOND].target,
         input=[size for one in pair.specs[FIRST].inputs for size in one.shape],
         inputs=pair.title,
-        verdict=found.decided.verdict,
+        verdict=own_record.verdict if own_record is not None else found.decided.verdict,
         fixed=bool(applied),
         parameters={
             framework: sum(math.prod(fact["shape"]) for fact in model.arrays.values())
@@ -133,6 +146,7 @@ def _migration(
         impact=measured,
         seconds=time.perf_counter() - start,
         peak_memory=memory.peak,
+        own=own_record,
     )
 
 
@@ -146,6 +160,8 @@ def _compared(
     specs = pair.specs[FIRST].inputs
     sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
     pair.align(sets[0].arrays)
+    if pair.user_inputs is not None:
+        sets.insert(1, pair.user_inputs)
     memory.update()
     on_event("stage", f"both models on {len(sets)} sets of inputs")
     found = Findings(decide(pair, sets, training=training))
@@ -308,7 +324,7 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
             f"arrays of the Paddle model that are not trained keep the numbers that they were built with, which the "
             f"TensorFlow model has in its code: {few(pair.alignment.kept)}"
         )
-    if found.decided.verdict != "different":
+    if found.decided.verdict != "different" and pair.own_map is None:  # a program has no layers
         for first, second in found.matched:
             for key, a, b in changes_of(first, second):
                 label = first.what.label(key) if key != "kind" else "layer"

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from parity.catalogue.user_models import input_keys
-from parity.migration.inputs import drawn_input
+from parity.migration.inputs import InputSet, drawn_input
 from parity.migration.outputs import paired
-from parity.migration.recorded_pair import Outputs, RecordedPair
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
 from parity.records.records import Impact
 from parity.weights.parts import assembled
 
-MOST_INPUTS, BATCH_SIZE = 200, 8
+FEWEST, MOST_INPUTS = 8, 200
 
 MOST_ELEMENTS = 2**24  # of all inputs: larger inputs are fewer
 
@@ -40,13 +40,8 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
     shape = graph.values[graph.outputs[0][1]].shape
     if len(shape) != 2 or shape[1] < 2 or not graph.values[graph.outputs[0][1]].floating:
         return None
-    specs = pair.specs[FIRST].inputs
-    size = sum(math.prod(one.shape) for one in specs)
-    count = max(BATCH_SIZE, min(MOST_INPUTS, MOST_ELEMENTS // max(size, 1)))
-    images = pair.images
-    if images is not None:
-        count = min(count, len(images))
-    on_event("stage", f"decisions on {count} inputs with the TensorFlow model's own weights, in float32")
+    inputs = real_inputs(pair)
+    on_event("stage", f"decisions on {inputs.count} inputs with the TensorFlow model's own weights, in float32")
     single = replace(pair, specs={name: replace(spec, dtype="float32") for name, spec in pair.specs.items()})
     single.title_suffix = " with own weights"
     single.open(draw=False)
@@ -60,13 +55,11 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
             for name, pieces in pair.alignment.pieces.items()
         },
     )
-    draw = np.random.default_rng(pair.seed)
-    arrays = {key: drawn_input(spec, count, draw, images) for key, spec in zip(input_keys(specs), specs, strict=True)}
-    firsts, seconds = [], []
-    for begin in range(0, count, BATCH_SIZE):
-        single.on_progress(f"{begin} of {count} inputs")
-        batch = {name: array[begin : begin + BATCH_SIZE] for name, array in arrays.items()}
-        pairs, problem = paired(_both(single, batch), pair.sequences_turned)
+    firsts: list[np.ndarray] = []
+    seconds: list[np.ndarray] = []
+    for batch in inputs.batches():
+        single.on_progress(f"{sum(map(len, firsts))} of {inputs.count} inputs")
+        pairs, problem = paired(single.outputs(batch.arrays), pair.sequences_turned)
         if problem:
             single.forget()
             return None
@@ -80,8 +73,8 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
     margins = (top[:, 1] - top[:, 0]) / scale
     gap = relative_gap(one, other)
     return Impact(
-        inputs=count,
-        title=pair.title,
+        inputs=inputs.count,
+        title=inputs.name,
         changed=len(changed),
         classes=_probabilities(one),
         largest_gap=gap if math.isfinite(gap) else None,
@@ -94,8 +87,25 @@ def _probabilities(outputs: np.ndarray) -> bool:
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
 
 
-def _both(pair: RecordedPair, inputs: dict[str, np.ndarray]) -> dict[str, Outputs]:
-    return pair.outputs(inputs)
+def real_inputs(pair: RecordedPair) -> InputSet:
+    """The inputs that are nearest to what the models will get.
+
+    Args:
+        pair: of which the inputs' form is known.
+
+    Returns:
+        The user's own where there are some; else up to 200 images of the data set, or drawn inputs; named after these.
+    """
+    if pair.user_inputs is not None:
+        return pair.user_inputs
+    specs, images = pair.specs[FIRST].inputs, pair.images
+    size = sum(math.prod(one.shape) for one in specs)
+    count = max(FEWEST, min(MOST_INPUTS, MOST_ELEMENTS // max(size, 1)))
+    if images is not None:
+        count = min(count, len(images))
+    draw = np.random.default_rng(pair.seed)
+    arrays = {key: drawn_input(spec, count, draw, images) for key, spec in zip(input_keys(specs), specs, strict=True)}
+    return InputSet(pair.title, arrays, "inputs as the models get them")
 
 
 def _array(pair: RecordedPair, own: dict[str, np.ndarray], source: str) -> np.ndarray:

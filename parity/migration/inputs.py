@@ -1,29 +1,24 @@
-"""Inputs on which two models that differ give different numbers; and the user's own."""
+"""Inputs on which two models that differ give different numbers."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from parity.catalogue.targets import TargetError, parse
 from parity.catalogue.user_models import InputSpec, input_keys
 from parity.data.proof_inputs import resized, scaled
 from parity.numerics.arrays import Arrays
-from parity.weights.state import all_finite
 
 LARGE, SMALL = 1e2, 1e-3  # factors of inputs that reach clips and saturations, and that reach neither
 
 FEW_INPUTS = 64 * 64 * 3  # numbers of one input above which sets have two of them
 
 ROWS = 4  # of the sets of padded sequences: full, half, two and one
+
+BATCH_NUMBERS, FEWEST, MOST = 2**18, 8, 64  # of one batch: numbers of its inputs, and how many of these
 
 
 @dataclass(frozen=True)
@@ -50,6 +45,22 @@ class InputSet:
     def count(self) -> int:
         """How many inputs of each kind."""
         return len(next(iter(self.arrays.values())))
+
+    def batches(self) -> Iterator[InputSet]:
+        """The same inputs in batches of a size that a model can take at once; one that is small enough as it is.
+
+        Example:
+            >>> [one.name for one in InputSet("mine", {"x": np.zeros((100, 4))}, "").batches()]
+            ['mine, 0 to 63', 'mine, 64 to 99']
+        """
+        numbers = sum(math.prod(array.shape[1:]) for array in self.arrays.values())
+        size = min(max(BATCH_NUMBERS // max(numbers, 1), FEWEST), MOST)
+        if self.count <= size:
+            yield self
+            return
+        for begin in range(0, self.count, size):
+            arrays = {key: array[begin : begin + size] for key, array in self.arrays.items()}
+            yield replace(self, arrays=arrays, name=f"{self.name}, {begin} to {min(begin + size, self.count) - 1}")
 
 
 def drawn_input(spec: InputSpec, count: int, draw: np.random.Generator, images: np.ndarray | None = None) -> np.ndarray:
@@ -256,102 +267,3 @@ def _real(lengths: Sequence[int], steps: int, *, front: bool) -> np.ndarray:
     """Which elements of sequences are real: bool [n, steps]; `front`: the padding comes first."""
     at = np.arange(steps)[::-1] if front else np.arange(steps)
     return at[None] < np.minimum(lengths, steps)[:, None]
-
-
-def user_inputs(text: str, specs: Sequence[InputSpec]) -> InputSet:
-    """The user's own inputs.
-
-    Args:
-        text: `FILE.npz`, `FILE.npy`, or `package.module:callable`, which returns an array, several in a list or tuple,
-            or a dictionary of them; with arguments or without. What it prints goes to standard error.
-        specs: the models' inputs.
-
-    Returns:
-        A set of the name `text`: numbers as float32, whole numbers as int64.
-
-    Raises:
-        TargetError: the file or callable gives no inputs of this form; the message says which input is wrong and how.
-    """
-    given = _from_file(Path(text)) if text.endswith((".npz", ".npy")) else _from_callable(text)
-    arrays = {
-        key: _checked(f"--inputs {text}: {key!r}" if spec.name else f"--inputs {text}", spec, given_array)
-        for key, spec, given_array in zip(input_keys(specs), specs, _in_order(text, specs, given), strict=True)
-    }
-    counts = {key: len(array) for key, array in arrays.items()}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{count} of {key!r}" for key, count in counts.items())
-        raise TargetError(f"--inputs {text}: expected as many of each input, found {listed}")
-    return InputSet(text, arrays, "the user's own")
-
-
-def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        raise TargetError(f"--inputs {path}: no such file; expected a .npz of one array for each input")
-    try:
-        held = np.load(path, allow_pickle=False)
-        return held if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise TargetError(f"--inputs {path}: cannot be read as arrays of numbers: {error}") from error
-    except Exception as error:  # a damaged zip file has errors of its own
-        raise TargetError(f"--inputs {path}: cannot be read: {error}") from error
-
-
-def _from_callable(text: str) -> Any:
-    target = parse(text)
-    if target.file is not None:
-        raise TargetError(f"--inputs {text}: expected a .npz file or package.module:callable")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            made: Any = importlib.import_module(target.module)
-            for part in target.attribute.split("."):
-                made = getattr(made, part)
-            return made(*target.args, **target.kwargs) if callable(made) else made
-    except (Exception, SystemExit) as error:
-        raise TargetError(f"--inputs {text}: {type(error).__name__}: {error}") from error
-
-
-def _in_order(text: str, specs: Sequence[InputSpec], given: Any) -> list[Any]:
-    """One array for each spec: by name where there are names, else in the order in which they are given."""
-    if not isinstance(given, (dict, list, tuple)):
-        given = [given]
-    if len(given) != len(specs):
-        found = ", ".join(map(repr, given)) if isinstance(given, dict) else str(len(given))
-        listed = ", ".join(map(str, specs))
-        raise TargetError(f"--inputs {text}: expected arrays for {len(specs)} inputs ({listed}), found {found}")
-    if not isinstance(given, dict):
-        return list(given)
-    keys = input_keys(specs)
-    if set(keys) == set(given):
-        return [given[key] for key in keys]
-    if any(spec.name for spec in specs) and len(specs) > 1:
-        listed = ", ".join(map(repr, keys))
-        raise TargetError(f"--inputs {text}: expected the names {listed}, found {', '.join(map(repr, given))}")
-    return list(given.values())
-
-
-def _checked(where: str, spec: InputSpec, given: Any) -> np.ndarray:
-    """One input's array, in the type that the models are given."""
-    array = np.asarray(given.numpy() if hasattr(given, "numpy") else given)
-    expected = "[n, " + ", ".join(map(str, spec.shape)) + "]" if spec.shape else "[n]"
-    if array.dtype.kind not in "biuf":
-        raise TargetError(f"{where}: expected numbers, found an array of dtype {array.dtype}")
-    if array.ndim != len(spec.shape) + 1 or list(array.shape[1:]) != spec.shape or not len(array):
-        raise TargetError(f"{where}: expected the shape {expected}, n at least 1, found {list(array.shape)}")
-    if array.dtype.kind == "f" and not all_finite(array):
-        place = np.argwhere(~np.isfinite(array))[0].tolist()
-        raise TargetError(f"{where}: holds NaN or infinity, first at {place}; expected numbers")
-    if spec.dtype == "bool":
-        if not np.isin(array, (0, 1)).all():
-            raise TargetError(f"{where}: expected True and False, or 1 and 0, found {array.max()}")
-        return array.astype(bool)
-    if not spec.whole:
-        return array.astype(np.float32)
-    if array.dtype.kind == "f":
-        raise TargetError(f"{where}: expected whole numbers, found an array of dtype {array.dtype}")
-    if spec.tokens and (array.min() < 0 or array.max() >= spec.tokens):
-        outside = array.min() if array.min() < 0 else array.max()
-        raise TargetError(f"{where}: expected whole numbers from 0 to {spec.tokens - 1}, found {outside}")
-    return array.astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,8 @@ from parity.data.dataset import Dataset
 from parity.migration.alignment import best_alignment
 from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
+from parity.migration.inputs import InputSet
+from parity.migration.own_map import alignment_by
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.specs import FIRST, SECOND, MatchError, unknown_names
 from parity.migration.walk import Alignment, Walk, law_for
@@ -54,6 +56,9 @@ class RecordedPair:
         large_weights: whether both models have large weights now, see `use_weights`.
         forced: why not in float64, a line for each model that cannot be; empty where float32 was asked for.
         on_progress: is called with a line that says how far a long step is.
+        user_inputs: the user's own inputs, where there are some.
+        held: by framework, arrays that keep the numbers that they were built with, see `own_weights`.
+        own_map: by Paddle array what it is made of, where that is known and not looked for, see `own_map`.
     """
 
     workers: Workers
@@ -72,6 +77,9 @@ class RecordedPair:
     large_weights: bool = False
     forced: list[str] = field(default_factory=list)
     on_progress: Callable[[str], None] = lambda line: None
+    user_inputs: InputSet | None = None
+    held: Mapping[str, Collection[str]] = field(default_factory=dict)
+    own_map: Pieces | None = None
 
     @property
     def close(self) -> Closeness:
@@ -114,7 +122,10 @@ class RecordedPair:
             self.opened = self._built()
         if unknown := unknown_names(self.specs[FIRST].inputs, {name: one.inputs for name, one in self.opened.items()}):
             has = [f"{', '.join(self.opened[name].inputs)} ({FRAMEWORKS[name].title})" for name in (FIRST, SECOND)]
-            raise TargetError(f"--input {unknown[0]}=...: expected an input's name: {', '.join(has)}")
+            option = f"--input {unknown[0]}=..."
+            if self.user_inputs is not None and unknown[0] in self.user_inputs.arrays:
+                option += f" or {unknown[0]!r} in --inputs"
+            raise TargetError(f"{option}: expected an input's name: {', '.join(has)}")
         asked = [self.specs[framework].dtype for framework in (FIRST, SECOND)]
         own = [model.precision for model in self.opened.values()]
         # a model without arrays has no precision of its own
@@ -135,8 +146,13 @@ class RecordedPair:
         return dict(self.workers.map(opened))
 
     def drawn(self, framework: str) -> list[str]:
-        """The arrays of a model that are drawn: those of floating-point numbers."""
-        return [name for name, fact in self.opened[framework].arrays.items() if "float" in fact["dtype"]]
+        """The arrays of a model that are drawn: those of floating-point numbers that are not held."""
+        held = self.held.get(framework, ())
+        return [
+            name
+            for name, fact in self.opened[framework].arrays.items()
+            if "float" in fact["dtype"] and name not in held
+        ]
 
     def draw(self, roundings: Roundings | None = None) -> None:
         """Give the TensorFlow model its random weights.
@@ -211,6 +227,13 @@ class RecordedPair:
             WorkerError: a model does not run.
         """
         self._record_first(inputs)
+        if self.own_map is not None:
+            run = self.workers[SECOND].record_run(self.name, inputs)
+            self.graphs[SECOND] = RecordedGraph(run, set(self.drawn(SECOND)))
+            facts = self.opened[FIRST].arrays, self.opened[SECOND].arrays
+            self.alignment = alignment_by(self.own_map, (self.graphs[FIRST], self.graphs[SECOND]), facts)
+            self.move()
+            return self.alignment
         best: Alignment | None = None
         axes: tuple[tuple[int, ...], ...] | None = self.opened[SECOND].axes
         tried = 0

@@ -48,15 +48,30 @@ def outcome(pair: RecordedPair, inputs: InputSet, *, quick: bool = False) -> Out
 
     Args:
         pair: aligned.
-        inputs: for it.
+        inputs: for it; many are run in batches.
         quick: whether to look at the outputs alone.
 
     Returns:
-        The outcome; the recorded runs of the pair are then those on these inputs where the outputs differ.
+        The outcome, of the first batch on which the outputs differ where there is one; the recorded runs of the pair
+        are then those on that.
 
     Raises:
         WorkerError: a model does not run.
     """
+    parts: list[Outcome] = []
+    for batch in inputs.batches():
+        parts.append(_outcome_of_batch(pair, batch, quick=quick))
+        if not parts[-1].equal:
+            return parts[-1]
+    if len(parts) == 1:
+        return parts[0]
+    worst = max(parts, key=lambda one: one.gap.gap / one.gap.limit if one.gap.limit else 0.0)
+    gap = replace(worst.gap, elements=sum(one.gap.elements for one in parts))
+    partings = [parting for one in parts for parting in one.partings]
+    return Outcome(inputs, gap, partings, any(one.rounded for one in parts))
+
+
+def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, *, quick: bool) -> Outcome:
     turned = pair.sequences_turned
     again = functools.cache(functools.partial(pair.perturbed_outputs, inputs.arrays))
     pair.use_weights(large=inputs.large_weights)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -391,6 +392,56 @@ class Impact(Part, frozen=True):
         return f"for {share} another output is the largest (another class, where outputs are logits)"
 
 
+class OwnArray(Part, frozen=True):
+    """An array of the Paddle model with its own weights, against what the TensorFlow model's own arrays make of it."""
+
+    name: str
+    sources: list[str]  # the TensorFlow arrays that it should be made of
+    elements: Count
+    state: Literal["same bits", "rounded", "other"]
+    rounding: Literal["", "float16", "bfloat16", "float32"] = ""  # to which it was rounded; float32: at most 1 ulp
+    # of what is other: the largest difference, relative to the largest value, None where it is no number; and its index
+    gap: float | None = None
+    index: list[Count] = []
+    holds: str = ""  # the Paddle array whose numbers it holds instead
+
+
+class LoneArray(Part, frozen=True):
+    """An array that has no counterpart in the other model."""
+
+    framework: str
+    name: str
+    elements: Count
+    idle: bool  # whether it changes nothing
+    why: str  # it is so, or what it holds
+
+
+class OwnWeights(Part, frozen=True):
+    """What `--weights own` found: both models with the weights that they have, such as after a conversion.
+
+    Gaps are relative to the largest value of the output.
+    """
+
+    verdict: Verdict
+    drawn: Verdict  # of the models with drawn weights, by which arrays were put together
+    arrays: list[OwnArray]  # of the Paddle model, each that has a counterpart
+    alone: list[LoneArray]
+    title: str  # of the inputs: of a data set or the user's, or "drawn inputs"
+    inputs: Count  # how many of these were run
+    sets: Count  # of inputs, these and designed ones
+    elements: Count  # of outputs that were compared
+    gap: float | None  # the worst of all outputs; None where it is no number, or nothing was compared
+    limit: float | None
+    top1: Count | None  # of how many of the inputs both have the same largest class; None where outputs are no classes
+    top5: Count | None  # of how many both have the same five largest ones
+    reasons: list[str]  # why the verdict is not "equal", one line each
+
+    @property
+    def roundings(self) -> dict[str, int]:
+        """By the type to which arrays were rounded, how many."""
+        return dict(Counter(one.rounding for one in self.arrays if one.rounding))
+
+
 class Migration(Record, frozen=True, tag="migration"):
     """What `parity compare` found of a user's TensorFlow model and Paddle model."""
 
@@ -415,6 +466,7 @@ class Migration(Record, frozen=True, tag="migration"):
     seconds: Measured
     peak_memory: Count  # bytes: the high-water marks of all processes, added up
     environment: dict[str, Any] = {}  # as parity.workers.environment.collect gives it
+    own: OwnWeights | None = None  # None: the models were compared with drawn weights only
 
     @property
     def equal(self) -> bool:

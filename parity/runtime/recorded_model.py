@@ -218,12 +218,13 @@ class RecordedModel(ABC):
         """The model's arrays.
 
         Returns:
-            By name: `shape`, `dtype`, `trainable`, and `mean` and `deviation` of the numbers that they hold.
+            By name: `shape`, `dtype`, `trainable`, and `mean` and `deviation` of the finite numbers that they hold.
         """
         described = {}
         for name, tensor in self.state().items():
             array = self.read_array(tensor)
             numbers = array.astype(np.float64) if array.dtype.kind in "fiu" else np.zeros(1)
+            numbers = numbers[np.isfinite(numbers)]
             described[name] = {
                 "shape": list(array.shape),
                 "dtype": str(array.dtype),

@@ -70,7 +70,7 @@ class BuildSpec(ModelSpec):
             )
 
     def require_numbers(self, state: Mapping[str, tuple[str, Callable[[], np.ndarray]]]) -> None:
-        """Refuse NaN in a model's own weights, by name.
+        """Refuse NaN in a model's own weights, by name, unless the spec lets it be.
 
         Args:
             state: by the framework's name, an array's dtype ("float32", "bfloat16", ...) and the function that copies
@@ -79,6 +79,8 @@ class BuildSpec(ModelSpec):
         Raises:
             TargetError: the first array with NaN or infinity.
         """
+        if self.nan:
+            return
         for name, (dtype, read) in state.items():
             if dtype in ("float32", "float64") and not all_finite(array := read()):
                 bad = np.count_nonzero(~np.isfinite(array))

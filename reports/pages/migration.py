@@ -19,6 +19,7 @@ from reports.evidence.verdict import proof_faults
 from reports.formatting import (
     code,
     count_text,
+    folded,
     framework_title,
     is_number,
     levels_text,
@@ -28,6 +29,7 @@ from reports.formatting import (
     table,
     within,
 )
+from reports.pages.own_weights import own_weights_faults, own_weights_section, own_weights_sentence
 from reports.plots.migration import NO_KNOWN_TRAP, depth_section
 from reports.tables.proofs import SHORT
 
@@ -57,8 +59,14 @@ UNSAID = """\
 What this does not say:
 
 - Inputs of other shapes, other devices, lower precisions and other versions of the frameworks were not tried.
-- The weights of the proofs were drawn. Whether a file of trained weights was converted correctly is another question.
+{weights}\
 - What lies outside the models was not looked at: reading and scaling the inputs, and what is done with the outputs."""
+
+
+DRAWN = """\
+- The weights of the proofs were drawn. Whether a file of trained weights was converted correctly is another question:
+  `--weights own` answers it.
+"""
 
 
 def compose_migration_report(comparison: Migration, folder: str) -> tuple[str, dict[str, bytes]]:
@@ -69,6 +77,7 @@ def compose_migration_report(comparison: Migration, folder: str) -> tuple[str, d
         _verdict(comparison),
         _proofs(comparison.proofs, exact=_exact(comparison)),
         depth_section(comparison, album),
+        own_weights_section(comparison),
         _causes(comparison),
         _impact(comparison),
         _fix(comparison),
@@ -99,7 +108,8 @@ def _verdict(comparison: Migration) -> str:
         else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them."
     )
     order = f"{some(len(comparison.ambiguous), 'group')} of layers could be matched by their order only, see *Layers*."
-    return "\n\n".join([*parts, f"{UNSAID}\n- {unsaid}" + (f"\n- {order}" if comparison.ambiguous else "")])
+    said = UNSAID.format(weights=DRAWN if comparison.own is None else "")
+    return "\n\n".join([*parts, f"{said}\n- {unsaid}" + (f"\n- {order}" if comparison.ambiguous else "")])
 
 
 def _sentence(comparison: Migration) -> str:
@@ -118,6 +128,8 @@ def _sentence(comparison: Migration) -> str:
         reasons = [
             f"they differ in {some(len(comparison.causes), 'setting')} of layers, which these inputs do not show"
         ]
+    if comparison.own is not None:
+        return own_weights_sentence(comparison, comparison.own, [*reasons, *own_weights_faults(comparison.own)])
     if comparison.equal and reasons:
         return f"Not proven: the record says equal, but {listed(reasons)}."
     if comparison.equal:
@@ -180,7 +192,7 @@ def _causes(comparison: Migration) -> str:
         if trap:
             parts.append(f"**What to do:** {plain(trap.fix)}.")
         if len(stages) > 1:
-            parts.append(_folded(f"All {len(stages)} places", _locations(comparison, cause.trap, stages)))
+            parts.append(folded(f"All {len(stages)} places", _locations(comparison, cause.trap, stages)))
     return "\n\n".join(parts)
 
 
@@ -249,7 +261,7 @@ def _layers(comparison: Migration) -> str:
         gaps = words.NOTHING if stage.limit is None else _gap(stage.gap, stage.limit)
         rows.append([str(index), code(stage.first), code(stage.second), kind, gaps, why])
     matched = table(["", *LAYERS, "kind", "gap", "why these two"], rows, ["", "gap"])
-    parts = ["## Layers", _folded(f"All {len(rows)} matched layers", matched)]
+    parts = ["## Layers", folded(f"All {len(rows)} matched layers", matched)]
     for framework, lines in comparison.unmatched.items():
         parts.append(_lines(f"### In {framework_title(framework)} only", lines))
     return "\n\n".join(
@@ -294,9 +306,4 @@ def _number(value: Any) -> str:
 
 def _lines(title: str, lines: Sequence[str], none: str = "None.") -> str:
     text = "\n".join(f"- {plain(line)}" for line in lines) or none
-    return f"{title}\n\n{text if len(lines) <= MOST_LINES else _folded(f'All {len(lines)}', text)}"
-
-
-def _folded(summary: str, text: str) -> str:
-    """Shown on demand; the empty lines make Markdown of the text between the tags."""
-    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
+    return f"{title}\n\n{text if len(lines) <= MOST_LINES else folded(f'All {len(lines)}', text)}"

@@ -4,6 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from parity.cli.migration_output import MOST
@@ -94,6 +95,9 @@ def test_long_lists_are_cut_unless_all_is_asked_for() -> None:
         ((FIRST, SECOND, "--input", "a=16:int:9", "--input", "b=3"), "does not take --input a=16:int:9 --input b=3"),
         ((FIRST, "model.pdparams", *SHAPE), "Paddle saves weights"),
         ((FIRST, SECOND, *SHAPE, "--training", "--dtype", "float32"), "expected dtype float64"),
+        ((FIRST, SECOND), "--input: found none"),
+        ((FIRST, SECOND, *SHAPE, "--inputs", "nowhere.npz"), "--inputs nowhere.npz: no such file"),
+        ((FIRST, SECOND, "--inputs", "tests.migration.own_inputs:nothing"), "has no attribute 'nothing'"),
         ((FIRST, SECOND, *SHAPE, "--map", "nowhere.toml"), "nowhere.toml: expected a TOML file"),
         ((FIRST, SECOND, *SHAPE, "--paddle-weights", "nowhere.pdparams"), "nowhere.pdparams: no such file"),
         ((FIRST, "tests.migration.paddle_models:words()", *SHAPE), "does not run on --input 16,16,3"),
@@ -107,6 +111,18 @@ def test_what_cannot_be_compared_ends_with_2_and_writes_nothing(
     assert says in done.stderr.replace("\n", " ")
     assert not list(tmp_path.iterdir())
     assert done.stdout == ""
+
+
+def test_own_inputs_say_the_form_and_own_weights_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", np.random.default_rng(0).normal(size=(30, 16, 16, 3)))
+    report = tmp_path / "report.md"
+    options = ("--inputs", "mine.npz", "--weights", "own", "--no-impact", "-o", report)
+    done = parity("compare", FIRST, SECOND, *options, code=1, cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("different with own weights: ") for line in lines)
+    assert any(line.startswith("weights: 7 arrays with the same bits, 3 other: ") for line in lines), done.stdout
+    assert any("outputs with own weights: 30 inputs (your inputs (mine.npz))" in line for line in lines)
+    assert "## Own weights" in report.read_text()
 
 
 def test_a_report_is_written(tmp_path: Path) -> None:

@@ -12,7 +12,17 @@ import pytest
 from msgspec.structs import replace
 
 from parity.catalogue.traps import TRAPS
-from parity.records.records import Diagnosis, Impact, MatchedLayer, Migration, OwnGap, Proof
+from parity.records.records import (
+    Diagnosis,
+    Impact,
+    LoneArray,
+    MatchedLayer,
+    Migration,
+    OwnArray,
+    OwnGap,
+    OwnWeights,
+    Proof,
+)
 from parity.records.validation import RecordError
 from reports import write_migration_report
 from tests.reports.report_records import row, rows, section
@@ -242,6 +252,88 @@ def test_decision_impact(tmp_path: Path) -> None:
     assert "Not measured" in section(written(tmp_path, record(impact=None)), "Decision impact")
     odd = record(impact=Impact(200, DATA, 0, None, []))
     assert "**not a number**" in section(written(tmp_path, odd), "Decision impact")
+
+
+def own_weights(**changes: Any) -> OwnWeights:
+    """Two arrays with the same bits, and one that only TensorFlow has."""
+    arrays = [OwnArray(f"fc.{kind}", [f"fc/{kind}"], 30, "same bits") for kind in ("weight", "bias")]
+    alone = [LoneArray("tensorflow", "conv/bias", 6, True, "all 0: the models are equal with it as it is")]
+    whole = OwnWeights("equal", "equal", arrays, alone, DATA, 200, 9, 2_000, 2e-15, 1e-12, 200, 199, [])
+    return replace(whole, **changes)
+
+
+def test_own_weights_are_listed_and_the_sentence_is_about_them(tmp_path: Path) -> None:
+    text = written(tmp_path, record(own=own_weights()))
+    assert verdict(text).startswith(
+        f"Equal, with the weights that both have: `{SECOND}` computes what `{FIRST}` computes. 2 arrays with the same "
+        "bits"
+    )
+    part = section(text, "Own weights")
+    assert "on 200 inputs (CIFAR-10 (official files)) and on designed ones, 9 sets and 2,000 numbers in all" in part
+    assert "largest gap 2.0e-15, the limit 1e-12. Top-1 agreement 200 of 200 and top-5 agreement 199 of 200." in part
+    assert "<summary>All 2 arrays</summary>" in part
+    assert row(part, "`fc.weight`")[1:] == ["`fc/weight`", "30", "same bits", "-", "-"]
+    assert row(part, "TensorFlow")[1:4] == ["`conv/bias`", "6", "yes"]
+    assert "converted correctly is another question" not in text
+    assert "`--weights own` answers it" in written(tmp_path, record())
+    assert "## Own weights" not in written(tmp_path, record())
+
+
+def test_own_weights_that_differ_are_bold_and_first(tmp_path: Path) -> None:
+    rounded = OwnArray("a", ["b"], 3, "rounded", "float16")
+    other = OwnArray("conv.weight", ["x", "y"], 12, "other", gap=0.25, index=[0, 3], holds="last.weight")
+    nan = OwnArray("last.weight", ["z"], 12, "other", index=[1])
+    own = own_weights(
+        verdict="different", arrays=[rounded, other, nan], gap=None, top5=None, reasons=["conv.weight holds *others*"]
+    )
+    text = written(tmp_path, record(verdict="different", own=own))
+    assert verdict(text).startswith("Different, with the weights that both have: ")
+    part = section(text, "Own weights")
+    assert [columns[0] for columns in rows(part)][:4] == ["Paddle array", "`conv.weight`", "`last.weight`", "`a`"]
+    assert row(part, "`conv.weight`")[1:] == ["`x`, `y`", "12", "**other**, holds `last.weight`", "2.5e-01", "0, 3"]
+    assert row(part, "`last.weight`")[3:5] == ["**other**", "**not a number**"]
+    assert row(part, "`a`")[3] == "rounded to float16"
+    assert "0 arrays with the same bits, 1 rounded to float16 and 2 other" in part
+    assert "largest gap **not a number**" in part
+    assert r"- conv.weight holds \*others\*." in part
+    assert "top-5" not in part
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"arrays": [OwnArray("w", ["k"], 3, "other")]}, "other numbers are in 1 array"),
+        ({"arrays": []}, "no array was compared"),
+        ({"elements": 0}, "no output was compared"),
+        ({"gap": 0.5}, "the outputs with own weights differ"),
+        ({"gap": None}, "the outputs with own weights differ"),
+        ({"drawn": "different"}, "the models are not equal with drawn weights"),
+        ({"alone": [LoneArray("paddle", "b", 3, False, "all 1")]}, "no counterpart is known of 1 array"),
+    ],
+)
+def test_equal_own_weights_that_the_record_does_not_show_are_not_reported(
+    tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    text = written(tmp_path, record(own=own_weights(**changes)))
+    assert verdict(text) == f"Not proven: the record says equal, but {says}."
+
+
+def test_rounded_own_weights_are_equal_up_to_that(tmp_path: Path) -> None:
+    arrays = [OwnArray(name, ["k"], 3, "rounded", "bfloat16") for name in ("a", "b")]
+    text = written(tmp_path, record(own=own_weights(arrays=arrays)))
+    assert verdict(text).startswith("Equal up to bfloat16 rounding of 2 arrays, with the weights that both have: ")
+
+
+def test_a_record_of_own_weights_is_read_and_an_older_one_lacks_it() -> None:
+    own = record(own=own_weights())
+    values = json.loads(json.dumps(own.as_dict()))
+    assert Migration.from_dict(values) == own
+    del values["own"]
+    assert Migration.from_dict(values) == record()
+    values = json.loads(json.dumps(own.as_dict()))
+    values["own"]["arrays"][0]["state"] = "similar"
+    with pytest.raises(RecordError, match="own"):
+        Migration.from_dict(values)
 
 
 def test_layers_and_how_it_was_made(tmp_path: Path) -> None:
