@@ -133,7 +133,7 @@ def compare(
             else:
                 _show_step(event)
 
-        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
+        pair = recorded_pair(workers, specs, mapping, dataset, seed)
         if write_map is not None:
             _write_map(pair, write_map)
             return
@@ -265,7 +265,7 @@ def _pair(
     return ModelPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
 
 
-def _recorded_pair(
+def recorded_pair(
     workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
 ) -> RecordedPair:
     """The pair of models that the options describe, not yet open; see `_pair`."""

@@ -278,11 +278,13 @@ def _recurrent(site: Site) -> Iterator[Change]:
         )
         yield Change("act-other", f"{other} in the cell", f"{statement}\n{cells}", _label(site, "activation"))
     if not numbers.get("initial_state") and not numbers.get("masked"):
-        # a state of ones, where zeros are meant
         statement = (
-            "def ones(states):\n"
-            "    return tuple(map(ones, states)) if isinstance(states, tuple) else paddle.ones_like(states)\n\n"
-            + _call("call(x, ones(call(x)[1]))")
+            "def change(call, x):\n"
+            "    layer = layers[name.partition('#')[0]]\n"
+            "    extents = [layer.num_layers * layer.num_directions, x.shape[0], layer.hidden_size]\n"
+            "    ones = paddle.ones(extents, x.dtype)\n"
+            "    return call(x, (ones, ones) if layer.state_components == 2 else ones)\n\n"
+            "change_call(model, name, change)"
         )
         yield Change("recurrent-state", "begins with ones", statement, ("initial",))
 
