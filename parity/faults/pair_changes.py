@@ -45,17 +45,24 @@ class Site:
         takes: shapes of the tensors that it takes, batch included, in Paddle's own order of axes.
         makes: the shape of what it makes.
         repair: code by `parity.workers.client.kinds.KindRequests.write_repair` towards another kind, by mode.
+        again: whether it is a layer that runs several times.
     """
 
     step: RecordedStep
     takes: Sequence[tuple[int, ...]]
     makes: tuple[int, ...]
     repair: Callable[[Kind], dict[str, str]]
+    again: bool
 
     @property
     def alone(self) -> bool:
-        """Whether it is a layer that runs once, whose attributes can be changed."""
+        """Whether it is a layer whose attributes can be changed; a further call of one is not."""
         return self.step.layer and "#" not in self.step.name
+
+    @property
+    def once(self) -> bool:
+        """Whether it is a layer that runs once, which another one can replace."""
+        return self.alone and not self.again
 
 
 def changes_of_site(site: Site) -> list[Change]:
@@ -122,9 +129,9 @@ def _activation(site: Site) -> Iterator[Change]:
         other = not site.step.numbers["approximate"]
         exchanged = (("other form", f"nn.GELU({other})", f"F.gelu(x, {other})", "act-default", "approximate"),)
     for what, layer, call, trap, number in exchanged:
-        statement = f"replace(name, {layer})" if site.alone else _call(call)
+        statement = f"replace(name, {layer})" if site.once else _call(call)
         yield Change(trap, what, statement, _label(site, number))
-    left_out = "replace(name, nn.Identity())" if site.alone else _call("x")
+    left_out = "replace(name, nn.Identity())" if site.once else _call("x")
     yield Change("relu-missing", f"{key} left out", left_out, ("exists in TensorFlow only", "activation"))
     if key == "softmax" and len(site.makes) > 1:
         axis = len(site.makes) - 2
@@ -194,8 +201,8 @@ def _batch_norm(site: Site) -> Iterator[Change]:
     other = 0.9 if abs(momentum - 0.9) > 1e-3 else 0.99
     yield from _repaired(site, "bn-momentum", "other momentum", "momentum", other, training=True)
     if site.alone:
-        words = ("statistics", "training mode")
-        yield Change("bn-frozen", "frozen statistics", _set("_use_global_stats", True), words, training=True)
+        statement = _set("_use_global_stats", True)
+        yield Change("bn-frozen", "frozen statistics", statement, _label(site, "frozen"), training=True)
 
 
 def _norm(site: Site) -> Iterator[Change]:
@@ -220,33 +227,32 @@ def _dropout(site: Site) -> Iterator[Change]:
     yield Change("dropout-mode", "scaled in inference", scaled, ("scale", "dropout", "exists in Paddle only"))
 
 
-def _windows(site: Site) -> str:
-    return "layers[name].ksize, layers[name].stride, layers[name].padding, layers[name].ceil_mode"
+# of a pool, whether it is a layer or a function, the same windows for the other one
+WINDOWS = (
+    "layer = layers.get(name.partition('#')[0])\n"
+    "size = getattr(layer, 'kernel_size', getattr(layer, 'ksize', None))\n"
+    "given = (size, layer.stride, layer.padding) if layer is not None else ()\n"
+    "ceil = {'ceil_mode': layer.ceil_mode} if layer is not None else {}\n"
+)
+
+
+def _other_pool(site: Site, other: str, what: str) -> Iterator[Change]:
+    rank = len(site.makes) - 2
+    call = f"F.{other}_pool{rank}d(x, *given, *rest, **ceil, **options)"
+    yield Change("pool-other", what, WINDOWS + _call(call), (f"{what}_pool", f"{what} pool"))
 
 
 def _max_pool(site: Site) -> Iterator[Change]:
     yield from _padding_shifted(site, "padding", "pool-pad")
-    rank = len(site.makes) - 2
-    if site.alone:
-        given = f"ceil_mode=layers[name].ceil_mode, {'data_format=layers[name].data_format' if rank > 1 else ''}"
-        made = f"nn.AvgPool{rank}D(layers[name].ksize, layers[name].stride, layers[name].padding, {given})"
-        yield Change("pool-other", "average", f"replace(name, {made})", ("average_pool", "average pool"))
-    else:
-        yield Change("pool-other", "average", _call(f"F.avg_pool{rank}d(x, *rest, **options)"), ("average",))
+    yield from _other_pool(site, "avg", "average")
 
 
 def _average_pool(site: Site) -> Iterator[Change]:
     yield from _padding_shifted(site, "padding", "pool-pad")
-    rank, counted = len(site.makes) - 2, site.step.numbers["count_padding"]
+    counted = site.step.numbers["count_padding"]
     if counted is not None:
         yield from _repaired(site, "avg-pool-exclusive", "padding counts", "count_padding", not counted)
-    if site.alone:
-        given = "layers[name].kernel_size if hasattr(layers[name], 'kernel_size') else layers[name].ksize"
-        options = "layers[name].stride, layers[name].padding, ceil_mode=layers[name].ceil_mode"
-        statement = f"size = {given}\nreplace(name, nn.MaxPool{rank}D(size, {options}))"
-        yield Change("pool-other", "largest number", statement, ("max_pool", "max pool"))
-    else:
-        yield Change("pool-other", "largest number", _call(f"F.max_pool{rank}d(x, *rest, **options)"), ("max",))
+    yield from _other_pool(site, "max", "max")
 
 
 def _global_pool(site: Site, name: str, function: str, word: str) -> Iterator[Change]:

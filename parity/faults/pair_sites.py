@@ -14,6 +14,7 @@ from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.steps import all_paired
 from parity.migration.walk import Alignment
+from parity.numerics.signature import Signature, alike
 
 T = TypeVar("T")
 
@@ -44,7 +45,8 @@ class PairFault:
         step: the Paddle step's name.
         first: of the TensorFlow step that corresponds; empty where none does.
         code: of the form `def fix(model): ...`.
-        users: steps of either model that a mask reaches, which are as good a place to name.
+        users: steps of either model that are as good a place to name: those that a mask reaches, further runs of a
+            layer.
     """
 
     change: Change
@@ -80,7 +82,7 @@ def pair_faults(
             continue
         for change in changes_of_site(_site(pair, step)):
             if (not traps or change.trap in traps) and (training or not change.training):
-                users = _users(graph, index) if change.trap == "mask" else []
+                users = _users(graph, index) if change.trap == "mask" else _again(graph, step)
                 names = [*(graph.steps[user].name for user in users), *(firsts.get(user, "") for user in users)]
                 code = fault_code(step.name, change.statement)
                 fault = PairFault(change, step.name, firsts.get(index, ""), code, tuple(filter(None, names)))
@@ -94,12 +96,26 @@ def _counterparts(pair: RecordedPair, walked: Alignment) -> dict[int, str]:
     pairs, _, _ = all_paired(pair)
     found = {other: first.steps[one].name for one, other in pairs}
     for index, step in enumerate(second.steps):
-        match = walked.matches.get(step.output)
-        same = [one for one in first.steps if match is not None and one.output == match.first >= 0]
+        value, match = walked.signatures.get(step.output), walked.matches.get(step.output)
         family = step.what.family or step.kind
-        if alike := [one for one in same if (one.what.family or one.kind) == family]:
-            found[index] = alike[0].name
+        kin = [one for one in first.steps if (one.what.family or one.kind) == family and one.output >= 0]
+        same = [one.name for one in kin if value and _alike(pair, one.output, value)]
+        same += [one.name for one in kin if match is not None and one.output == match.first]
+        if same and found.get(index) not in same:
+            found[index] = same[0]
     return found
+
+
+def _alike(pair: RecordedPair, number: int, value: Signature) -> bool:
+    own = pair.signatures.get(number)
+    return own is not None and alike(own, value, pair.close.exact)
+
+
+def _again(graph: RecordedGraph, step: RecordedStep) -> list[int]:
+    """Further runs of a layer."""
+    if not step.layer:
+        return []
+    return [index for index, other in enumerate(graph.steps) if other.name.startswith(f"{step.name}#")]
 
 
 def _users(graph: RecordedGraph, index: int) -> list[int]:
@@ -181,7 +197,7 @@ def _site(pair: RecordedPair, step: RecordedStep) -> Site:
         described = expected.described(), step.what.described()
         return pair.workers[SECOND].write_repair(*described, len(makes) == 3)
 
-    return Site(step, takes, makes, repair)
+    return Site(step, takes, makes, repair, bool(_again(pair.graphs[SECOND], step)))
 
 
 def scopes_of(names: Iterable[str]) -> Iterator[str]:
