@@ -28,7 +28,7 @@ from parity.migration.steps import all_paired
 from parity.migration.training import TrainingComparison
 from parity.migration.user_errors import user_errors
 from parity.migration.verdict import PairVerdict, decide
-from parity.migration.walk import Alignment, closest
+from parity.migration.walk import Alignment, Parting, closest
 from parity.numerics.comparison import relative_gap
 from parity.printable import few
 from parity.proofs.forward import compared_counts, labelled
@@ -181,7 +181,9 @@ def _compared(
     pair.use_weights(large=witness is not None and witness.inputs.large_weights)
     walked = pair.walk_again((witness.inputs if witness else sets[0]).arrays, traced=True)
     if witness is not None:
-        found.causes = explain(pair, walked, walked.partings) or [_of_outputs(pair, witness.gap.problem)]
+        found.causes = explain(pair, walked, _beyond_rounding(walked.partings)) or [
+            _of_outputs(pair, witness.gap.problem)
+        ]
         stages = {cause.diagnosis.stage for cause in found.causes}
         found.causes += [cause for cause in further if cause.diagnosis.stage not in stages]
     pairs, ones, others = all_paired(pair)
@@ -212,9 +214,14 @@ def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
             continue
         pair.use_weights(large=one.inputs.large_weights)
         walked = pair.walk_again(one.inputs.arrays, traced=True)
-        for cause in explain(pair, walked, walked.partings):
+        for cause in explain(pair, walked, _beyond_rounding(walked.partings)):
             causes.setdefault(cause.diagnosis.stage, cause)
     return list(causes.values())
+
+
+def _beyond_rounding(partings: Sequence[Parting]) -> Sequence[Parting]:
+    """What differs, without what is computed in float32 only; this where nothing else differs."""
+    return [parting for parting in partings if not parting.rounding] or partings
 
 
 def _count(pair: RecordedPair) -> int:
