@@ -285,7 +285,7 @@ def _recurrent(site: Site) -> Iterator[Change]:
         yield Change("act-other", f"{other} in the cell", f"{statement}\n{cells}", _label(site, "activation"))
     if not numbers.get("initial_state") and not numbers.get("masked"):
         statement = (
-            "def change(call, x):\n"
+            "def change(call, x, *rest, **options):\n"
             "    layer = layers[name.partition('#')[0]]\n"
             "    extents = [layer.num_layers * layer.num_directions, x.shape[0], layer.hidden_size]\n"
             "    ones = paddle.ones(extents, x.dtype)\n"
