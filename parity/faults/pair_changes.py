@@ -46,6 +46,7 @@ class Site:
         makes: the shape of what it makes.
         repair: code by `parity.workers.client.kinds.KindRequests.write_repair` towards another kind, by mode.
         again: whether it is a layer that runs several times.
+        following: of a convolution, the one that comes next and takes as many channels as this one makes; else None.
     """
 
     step: RecordedStep
@@ -53,6 +54,7 @@ class Site:
     makes: tuple[int, ...]
     repair: Callable[[Kind], dict[str, str]]
     again: bool
+    following: RecordedStep | None = None
 
     @property
     def alone(self) -> bool:
@@ -158,6 +160,7 @@ def _conv(site: Site) -> Iterator[Change]:
     yield from _padding_shifted(site, "padding", "same-pad")
     if not site.alone:
         return
+    yield from _stride(site)
     sides, window = site.step.numbers["padding"], site.step.shapes["kernel"][:-2]
     if all(a == b for a, b in sides) and any(map(any, sides)) and len(sides) == 2:
         rows = sides[1:] if len(site.makes) == 3 else sides[::-1]
@@ -179,6 +182,19 @@ def _conv(site: Site) -> Iterator[Change]:
         own = wider[1:] if len(site.makes) == 3 else wider
         padding = site.repair(_with(site, padding=grown))["inference"]
         yield Change("dilation", "dilated", f"{padding}\n{_set('_dilation', own)}", _label(site, "dilation"))
+
+
+def _stride(site: Site) -> Iterator[Change]:
+    """The stride in the next convolution instead."""
+    after, stride = site.following, list(site.step.numbers["stride"])
+    if after is None or max(stride) == 1 or max(after.numbers["stride"]) > 1 or len(site.makes) != 4:
+        return
+    sides, window = site.step.numbers["padding"], site.step.shapes["kernel"][:-2]
+    if all(extent % 2 and a + b in (extent - 1, extent - 2) for (a, b), extent in zip(sides, window, strict=True)):
+        whole = [[extent // 2] * 2 for extent in window]  # all of the maps
+        own = site.repair(_with(site, stride=[1, 1], padding=whole))["inference"]
+        statement = f"{own}\nlayers[{after.name!r}]._stride = {stride}"
+        yield Change("stride", "in the next convolution", statement, _label(site, "stride"))
 
 
 def _conv_transpose(site: Site) -> Iterator[Change]:

@@ -83,6 +83,8 @@ def pair_faults(
         for change in changes_of_site(_site(pair, step)):
             if (not traps or change.trap in traps) and (training or not change.training):
                 users = _users(graph, index) if change.trap == "mask" else _again(graph, step)
+                if change.trap == "stride" and (after := _following(graph, step)) is not None:
+                    users.append(graph.steps.index(after))
                 names = [*(graph.steps[user].name for user in users), *(firsts.get(user, "") for user in users)]
                 code = fault_code(step.name, change.statement)
                 fault = PairFault(change, step.name, firsts.get(index, ""), code, tuple(filter(None, names)))
@@ -116,6 +118,16 @@ def _again(graph: RecordedGraph, step: RecordedStep) -> list[int]:
     if not step.layer:
         return []
     return [index for index, other in enumerate(graph.steps) if other.name.startswith(f"{step.name}#")]
+
+
+def _following(graph: RecordedGraph, step: RecordedStep) -> RecordedStep | None:
+    """The convolution that comes after one and takes as many channels as it makes."""
+    convs = [one for one in graph.steps if one.kind == "conv" and one.layer and "#" not in one.name]
+    if step not in convs[:-1]:
+        return None
+    after = convs[convs.index(step) + 1]
+    fits = after.shapes["kernel"][-2] == step.shapes["kernel"][-1]
+    return after if fits and after.numbers["groups"] == 1 else None
 
 
 def _users(graph: RecordedGraph, index: int) -> list[int]:
@@ -189,7 +201,8 @@ def fault_code(name: str, statement: str) -> str:
 
 
 def _site(pair: RecordedPair, step: RecordedStep) -> Site:
-    values = pair.graphs[SECOND].values
+    graph = pair.graphs[SECOND]
+    values = graph.values
     takes = [values[number].shape for number in step.inputs if number >= 0]
     makes = values[step.output].shape
 
@@ -197,7 +210,7 @@ def _site(pair: RecordedPair, step: RecordedStep) -> Site:
         described = expected.described(), step.what.described()
         return pair.workers[SECOND].write_repair(*described, len(makes) == 3)
 
-    return Site(step, takes, makes, repair, bool(_again(pair.graphs[SECOND], step)))
+    return Site(step, takes, makes, repair, bool(_again(graph, step)), _following(graph, step))
 
 
 def scopes_of(names: Iterable[str]) -> Iterator[str]:
