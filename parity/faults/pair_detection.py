@@ -28,7 +28,7 @@ from parity.records.records import ControlRun, Detection, Diagnosis, Migration
 from parity.weights.random_arrays import enlarged
 from parity.workers.errors import WorkerError
 
-EFFECT = 1e3 * FLOAT64_LIMIT  # a smaller gap of outputs may be one of rounding, and is no effect
+EFFECT = 1e3 * FLOAT64_LIMIT  # of outputs in float64
 
 INFERENCE, TRAINING = 3, 5  # the last levels that must see a trap
 
@@ -104,8 +104,8 @@ class EqualPair:
 
     @property
     def smallest(self) -> float:
-        """The gap up to which there is no effect."""
-        return max(EFFECT, 1e3 * self.pair.close.rounding)
+        """The gap up to which there is no effect: a comparison may take it for one of rounding."""
+        return 64 * self.pair.close.rounding if self.pair.close.derived else EFFECT
 
     def _of_pair(self, what: str) -> list[np.ndarray]:
         """As `_given`, of the model without a trap."""
@@ -129,7 +129,7 @@ class EqualPair:
 
 
 def fresh_inputs(pair: RecordedPair) -> list[Arrays]:
-    """Inputs that no comparison designs: others are drawn, large ones among them, and padded sequences.
+    """Inputs that no comparison designs: others are drawn, large and small ones among them, and padded sequences.
 
     Args:
         pair: for its models.
@@ -137,8 +137,10 @@ def fresh_inputs(pair: RecordedPair) -> list[Arrays]:
     specs = pair.specs[FIRST].inputs
     by_name = {one.name: one.arrays for one in designed_inputs(specs, pair.seed + 1, pair.images, FRESH)}
     drawn = by_name["drawn"]
-    floats = {key: array * 20 if array.dtype.kind == "f" else array for key, array in drawn.items()}
-    made = [drawn, floats] if any(array.dtype.kind == "f" for array in drawn.values()) else [drawn]
+    made = [drawn]
+    if any(array.dtype.kind == "f" for array in drawn.values()):
+        for factor in (20, 0.002):
+            made.append({key: array * factor if array.dtype.kind == "f" else array for key, array in drawn.items()})
     return [*made, *(by_name[name] for name in ("special ids", "padding at the end") if name in by_name)]
 
 
