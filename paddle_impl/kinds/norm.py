@@ -21,7 +21,7 @@ RUNNING = (*AFFINE, ("_mean", "mean", SAME), ("_variance", "variance", SAME))
 
 
 def _batch_norm(layer: nn.Layer, *_: Any) -> Kind:
-    return BatchNorm(single(layer._epsilon), single(layer._momentum))
+    return BatchNorm(single(layer._epsilon), single(layer._momentum), bool(layer._use_global_stats))
 
 
 def _layer_norm(layer: nn.Layer, *_: Any) -> Kind:
@@ -62,7 +62,7 @@ SCRIPTS = {
 
 def _epsilon(repair: Repair) -> str:
     epsilon = repair.expected.numbers()["epsilon"]
-    return f"layers[name]._epsilon = {epsilon:.6g}" if repair.only_in("epsilon", "momentum") else ""
+    return f"layers[name]._epsilon = {epsilon:.6g}" if repair.only_in("epsilon", "momentum", "frozen") else ""
 
 
 def _momentum(repair: Repair) -> str:

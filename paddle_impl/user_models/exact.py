@@ -52,10 +52,10 @@ def exact_average_pools() -> Iterator[None]:
 
     def average(x: paddle.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, **options: Any) -> Any:
         plain = options.get("data_format", "NCHW") == "NCHW"
-        sides = _given_sides(padding)
+        size, step = geometry.pair(kernel_size), geometry.pair(stride or kernel_size)
+        sides = _given_sides(padding, x.shape[2:], size, step)
         if sides is None or not plain or options.get("ceil_mode") or options.get("divisor_override"):
             return window(x, kernel_size, stride, padding, **options)
-        size, step = geometry.pair(kernel_size), geometry.pair(stride or kernel_size)
         return _average(x, size, step, sides, exclusive=options.get("exclusive", True))
 
     def average_row(
@@ -68,19 +68,28 @@ def exact_average_pools() -> Iterator[None]:
         name: Any = None,
     ) -> Any:
         flat = np.ravel(padding).tolist()
-        sides = _given_sides([0, 0, *flat] if len(flat) == 2 else [0, *flat])
+        given = padding if isinstance(padding, str) else [0, 0, *flat] if len(flat) == 2 else [0, *flat]
+        size, step = geometry.over_row(kernel_size), geometry.over_row(stride or kernel_size)
+        sides = _given_sides(given, [1, x.shape[2]], size, step)
         if sides is None or ceil_mode:
             return row_window(x, kernel_size, stride, padding, exclusive, ceil_mode, name)
-        size, step = geometry.over_row(kernel_size), geometry.over_row(stride or kernel_size)
         return _average(x.unsqueeze(2), size, step, sides, exclusive=exclusive).squeeze(2)
 
     def mean(x: paddle.Tensor, output_size: Any, data_format: str = "NCHW", name: Any = None) -> paddle.Tensor:
         if np.ravel(output_size).tolist() not in ([1], [1, 1]):
-            return whole(x, output_size, data_format, name)
+            whole_numbers = all(isinstance(size, int) for size in np.ravel(output_size).tolist())
+            if data_format != "NCHW" or not whole_numbers:
+                return whole(x, output_size, data_format, name)
+            return _adaptive_average(x, geometry.pair(output_size))
         return x.mean([1, 2] if data_format == "NHWC" else [2, 3], keepdim=True)
 
     def mean_of_row(x: paddle.Tensor, output_size: Any, name: Any = None) -> paddle.Tensor:
-        return x.mean(2, keepdim=True) if np.ravel(output_size).tolist() == [1] else whole_row(x, output_size, name)
+        if np.ravel(output_size).tolist() == [1]:
+            return x.mean(2, keepdim=True)
+        sizes = np.ravel(output_size).tolist()
+        if not isinstance(sizes[0], int):
+            return whole_row(x, output_size, name)
+        return _adaptive_average(x.unsqueeze(2), [1, sizes[0]]).squeeze(2)
 
     whole_volume = functions.adaptive_avg_pool3d
 
@@ -100,6 +109,23 @@ def exact_average_pools() -> Iterator[None]:
         yield
 
 
+def _adaptive_average(x: paddle.Tensor, size: list[int]) -> paddle.Tensor:
+    """Averages over windows that share maps [n, c, h, w] out evenly, as a product with a matrix for each axis."""
+    rows, columns = (
+        paddle.to_tensor(_shares(into, out)).astype(x.dtype) for into, out in zip(x.shape[2:], size, strict=True)
+    )
+    return paddle.matmul(paddle.matmul(rows, x), columns, transpose_y=True)
+
+
+def _shares(into: int, out: int) -> np.ndarray:
+    """[out, into]: of each pixel of an axis, its share of each window's average."""
+    shares = np.zeros((out, into))
+    for index in range(out):
+        window = slice(index * into // out, -(-(index + 1) * into // out))
+        shares[index, window] = 1 / (window.stop - window.start)
+    return shares
+
+
 def _average(x: paddle.Tensor, size: list[int], step: list[int], sides: list[int], *, exclusive: bool) -> paddle.Tensor:
     """Averages over windows of maps [n, c, h, w], padded above, below, left and right."""
     top, bottom, left, right = sides
@@ -116,8 +142,18 @@ def _average(x: paddle.Tensor, size: list[int], step: list[int], sides: list[int
     return paddle.add_n([outer[tap] for tap in taps]) / count
 
 
-def _given_sides(padding: Any) -> list[int] | None:
-    """A pool's padding above, below, left and right; None for one that is not given in numbers."""
+def _given_sides(padding: Any, extents: list[int], size: list[int], step: list[int]) -> list[int] | None:
+    """A pool's padding above, below, left and right; None for one of another form."""
+    if isinstance(padding, str):
+        if padding.upper() != "SAME":
+            return [0] * 4 if padding.upper() == "VALID" else None
+        axes = list(zip(extents, size, step, strict=True))
+        befores = [geometry.same_padding(*axis) for axis in axes]
+        return [
+            side
+            for (extent, k, s), before in zip(axes, befores, strict=True)
+            for side in geometry.used_padding(extent, -(-extent // s), k, s, 1, before)
+        ]
     flat = np.ravel(padding).tolist()
     if not all(isinstance(side, int) for side in flat):
         return None

@@ -13,7 +13,7 @@ WIDTH = 76  # of a line of text; with the indentation of the help 80 columns
 SUMMARIES = {  # for the list of commands, which otherwise shortens the first line of each command's help
     "networks": "List the networks of the catalogue.",
     "check": "Prove that both twins of a network are equal, level by level.",
-    "traps": "Put known faults into correct twins; show which are detected.",
+    "traps": "Put known faults into twins or your pair; show which are detected.",
     "compare": "Compare your own two models; say what differs.",
     "convert": "Convert trained weights to the other framework, proven.",
     "repro": "Write a difference as two scripts for a bug report.",
@@ -47,7 +47,11 @@ EXAMPLES: dict[str, Sequence[str]] = {
         "parity check --save run.json && parity report run.json",
         "parity check vgg16 --device tensorflow-gpu",
     ),
-    "traps": ("parity traps --network resnet20_v1", "parity traps --network lenet5 --no-faults --seeds 5"),
+    "traps": (
+        "parity traps --network resnet20_v1",
+        "parity traps --network lenet5 --no-faults --seeds 5",
+        "parity traps --pair my.models:net my.twins:net --input 32,32,3 --sites 3",
+    ),
     "compare": (
         'parity compare "keras.applications:MobileNet(weights=None)" \\',
         "    paddle.vision.models:mobilenet_v1 --input 224,224,3 -o report.md",

@@ -166,7 +166,7 @@ def compare(
         out = console.stderr() if as_json else console.stdout()
         if device is not ProofDevice.cpu:
             await_ready(workers, device)
-        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
+        pair = recorded_pair(workers, specs, mapping, dataset, seed)
         pair.user_inputs = user_inputs
         if write_map is not None:
             _write_map(pair, write_map)
@@ -229,7 +229,7 @@ def convert(
         from parity.cli import console, migration_output
         from parity.migration.convert import convert_weights
 
-        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
+        pair = recorded_pair(workers, specs, mapping, dataset, seed)
         conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
     for line in migration_output.conversion_lines(conversion):
         console.print_message(console.stdout(), line)
@@ -264,7 +264,7 @@ def repro(
     with _workers(threads) as workers:
         from parity.cli import console
 
-        pair = _recorded_pair(workers, specs, mapping, dataset, seed)
+        pair = recorded_pair(workers, specs, mapping, dataset, seed)
         try:
             differing = find_differing_layer(pair, layer, _show_step)
         except NothingToReproduceError as error:
@@ -296,7 +296,7 @@ def _show_step(what: str) -> None:
     console.print_message(console.stderr(), f"{what} ...", "dim")
 
 
-def _recorded_pair(
+def recorded_pair(
     workers: Workers, specs: dict[str, ModelSpec], mapping: Path | None, dataset: str | None, seed: int
 ) -> RecordedPair:
     """The pair of models that the options describe, not yet open.

@@ -88,7 +88,7 @@ def detection_lines(detections: Sequence[Detection], control_runs: Sequence[Cont
     """
     from parity.records.detection_rates import margin, rates_of
 
-    lines = []
+    lines: list[str] = []
     if detections:
         rates = rates_of(detections)
         lines += [

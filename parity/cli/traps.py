@@ -1,4 +1,4 @@
-"""The command traps: how many known faults the checks detect, and whether correct twins raise false alarms."""
+"""The command traps: how many known faults the checks detect, and whether what is correct raises false alarms."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parity.cli.migrate import ClassesOption, MapOption, TokensOption
 from parity.cli.options import (
     DIFFERENT,
     UNUSABLE,
@@ -32,6 +33,27 @@ def traps(
         list[str] | None,
         typer.Option("--network", help="Repeat it for several; resnet20_v1 if none.", metavar="NETWORK"),
     ] = None,
+    pair: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--pair",
+            help="Instead of a network: your own two models, which have to be equal; faults go into the Paddle one.",
+            metavar="TF_TARGET PADDLE_TARGET",
+        ),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Of --pair: as of `parity compare`.", metavar="[NAME=]SHAPE[:dtype]"),
+    ] = None,
+    tokens: TokensOption = None,
+    classes: ClassesOption = None,
+    mapping: MapOption = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="Of --pair: also traps that show in training mode only.")
+    ] = False,
+    sites: Annotated[
+        int, typer.Option(min=0, help="Of --pair: at most as many places for each form of a trap; 0: all.")
+    ] = 0,
     ids: Annotated[
         list[str] | None,
         typer.Option("--trap", help="This one only; repeat it for several; all if none.", metavar="ID"),
@@ -44,16 +66,24 @@ def traps(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
 ) -> None:
-    """Put every known fault into correct twins, one at a time, and show which ones the checks detect."""
+    """Put every known fault into correct twins, or into your own pair, one at a time; show which ones are detected."""
     from parity.catalogue.networks import network
     from parity.catalogue.traps import TRAPS
     from parity.system import require_writable
     from parity.workers.frameworks import FRAMEWORKS
     from parity.workers.interpreter import shared_threads
 
-    _require_known(ids or [])
     if not (faults or seeds):
         raise ValueError("--no-faults --seeds 0: expected faults or control runs to check, found neither")
+    if pair is not None or shape:
+        from parity.cli.pair_traps import PairTraps, show_pair_traps
+
+        if pair is None or not shape or names:
+            raise ValueError("expected --pair with --input and without --network: traps of two models, or of networks")
+        asked = PairTraps(pair, shape, tokens, classes, mapping, training, sites, ids or [], seeds, faults)
+        show_pair_traps(asked, as_json=as_json, save=save, dataset=dataset, seed=seed, threads=threads)
+        return
+    _require_known(ids or [])
     networks = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
     if save is not None:
         require_writable(save)

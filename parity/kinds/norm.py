@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from parity.kinds.kind import Hypothesis, Kind, Surroundings
+from parity.kinds.kind import Hypothesis, Kind, Surroundings, optional
 from parity.numerics.arrays import Arrays
 
 AFFINE = {"gamma": 1.0, "beta": 0.0}
@@ -23,9 +23,10 @@ class BatchNorm(Kind):
     name = "batch_norm"
     epsilon: float
     momentum: float = 0.0
+    frozen: bool = optional(default=False)  # the running statistics are used and kept in training, too
 
-    traps = {"epsilon": "bn-epsilon", "momentum": "bn-momentum"}
-    training_only = ("momentum",)
+    traps = {"epsilon": "bn-epsilon", "momentum": "bn-momentum", "frozen": "bn-frozen"}
+    training_only = ("momentum", "frozen")
     neutral = AFFINE
     per_channel = keeps_rows = True
 

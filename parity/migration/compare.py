@@ -27,9 +27,10 @@ from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.steps import all_paired
+from parity.migration.training import TrainingComparison
 from parity.migration.user_errors import user_errors
 from parity.migration.verdict import PairVerdict, decide
-from parity.migration.walk import Alignment, closest
+from parity.migration.walk import Alignment, Parting, closest
 from parity.numerics.comparison import relative_gap
 from parity.printable import few
 from parity.proofs.forward import compared_counts, labelled
@@ -62,6 +63,26 @@ class Findings:
     remarks: list[str] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
     training: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TrainingDifference:
+    """A number in which layers differ, and which does nothing in inference.
+
+    Attributes:
+        change: in words.
+        trap: that it is; empty for none.
+        names: of the layers.
+    """
+
+    change: str
+    trap: str
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The change and the layers."""
+        return f"{self.change} ({few(self.names)})"
 
 
 def compare_pair(
@@ -179,7 +200,9 @@ def _compared(
     pair.use_weights(large=witness is not None and witness.inputs.large_weights)
     walked = pair.walk_again((witness.inputs if witness else sets[0]).arrays, traced=True)
     if witness is not None:
-        found.causes = explain(pair, walked, walked.partings) or [_of_outputs(pair, witness.gap.problem)]
+        found.causes = explain(pair, walked, _beyond_rounding(walked.partings)) or [
+            _of_outputs(pair, witness.gap.problem)
+        ]
         stages = {cause.diagnosis.stage for cause in found.causes}
         found.causes += [cause for cause in further if cause.diagnosis.stage not in stages]
     pairs, ones, others = all_paired(pair)
@@ -194,9 +217,10 @@ def _compared(
     pair.use_weights(large=False)
     found.remarks = _remarks(pair, found)
     alone = [(FIRST, first.steps[number]) for number in ones] + [(SECOND, second.steps[number]) for number in others]
-    found.training = _training_differences(found.matched, alone)
+    trained = _training_differences(found.matched, alone)
+    found.training = [one.text for one in trained]
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
-        found.causes = [_of_training(found)]
+        found.causes = _of_training(found.decided.training, trained)
     memory.update()
     return found
 
@@ -209,9 +233,14 @@ def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
             continue
         pair.use_weights(large=one.inputs.large_weights)
         walked = pair.walk_again(one.inputs.arrays, traced=True)
-        for cause in explain(pair, walked, walked.partings):
+        for cause in explain(pair, walked, _beyond_rounding(walked.partings)):
             causes.setdefault(cause.diagnosis.stage, cause)
     return list(causes.values())
+
+
+def _beyond_rounding(partings: Sequence[Parting]) -> Sequence[Parting]:
+    """What differs, without what is computed in float32 only; this where nothing else differs."""
+    return [parting for parting in partings if not parting.rounding] or partings
 
 
 def _proofs(pair: RecordedPair, decided: PairVerdict, sets: Sequence[InputSet]) -> list[Proof]:
@@ -269,15 +298,20 @@ def _of_outputs(pair: RecordedPair, problem: str) -> Cause:
     return Cause(Diagnosis(SECOND, stage, "", text, math.inf, math.inf, change=text))
 
 
-def _of_training(found: Findings) -> Cause:
-    """The cause of a difference that shows in training mode only."""
-    compared = found.decided.training
-    assert compared is not None
+def _of_training(compared: TrainingComparison, differences: Sequence[TrainingDifference]) -> list[Cause]:
+    """The causes of a difference that shows in training mode only."""
     parts = [compared.outputs, compared.statistics, compared.gradients]
-    gap = next((part.worst for part in parts if part is not None and not part.passed and part.worst), None)
-    text = "in training mode only: " + ("; ".join(found.training) or "the outputs, statistics or gradients differ")
-    size = gap.gap if gap is not None else math.inf
-    return Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))
+    failed = [part for part in parts if part is not None and not part.passed and part.worst]
+    size = failed[0].worst.gap if failed and failed[0].worst else math.inf
+    causes = [
+        Diagnosis(SECOND, one.names[0], one.trap, f"in training mode only: {one.text}", size, size, change=one.change)
+        for one in differences
+    ]
+    if not causes:
+        name = failed[0].worst.name if failed and failed[0].worst else "output"
+        text = "in training mode only: the outputs, statistics or gradients differ"
+        causes = [Diagnosis(SECOND, name, "", text, size, size, change=text)]
+    return [Cause(one) for one in causes]
 
 
 def _stage(
@@ -335,20 +369,22 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
 
 def _training_differences(
     matched: Sequence[tuple[RecordedStep, RecordedStep]], alone: Sequence[tuple[str, RecordedStep]]
-) -> list[str]:
-    """What differs in training only, one line each: dropout and the momentum of batch norms."""
-    lines: dict[str, list[str]] = {}
+) -> list[TrainingDifference]:
+    """What differs in training only: dropout and the statistics of batch norms."""
+    found: dict[str, TrainingDifference] = {}
     for first, second in matched:
         for number in first.what.training_only if first.kind == second.kind else ():
             one, other = getattr(first.what, number), getattr(second.what, number)
             same = math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else one == other
             if not same:
-                text = f"{first.what.label(number)}: TensorFlow has {one}, Paddle {other}"
-                lines.setdefault(text, []).append(first.name)
+                change = f"{first.what.label(number)}: TensorFlow has {shown(one)}, Paddle {shown(other)}"
+                trap = first.what.traps.get(number, "")
+                found.setdefault(change, TrainingDifference(change, trap)).names.append(first.name)
     for framework, step in alone:
         if step.what.identity_in_inference and step.numbers.get("rate"):
-            lines.setdefault(f"{step} exists in {FRAMEWORKS[framework].title} only", []).append(step.name)
-    return [f"{text} ({few(names)})" for text, names in lines.items()]
+            change = f"{step} exists in {FRAMEWORKS[framework].title} only"
+            found.setdefault(change, TrainingDifference(change, step.what.missing_trap)).names.append(step.name)
+    return list(found.values())
 
 
 def _finite_or_none(value: float) -> float | None:

@@ -15,6 +15,7 @@ from parity.numerics.arrays import Arrays
 LARGE, SMALL = 1e2, 1e-3  # factors of inputs that reach clips and saturations, and that reach neither
 
 FEW_INPUTS = 64 * 64 * 3  # numbers of one input above which sets have two of them
+MANY, FEW_NUMBERS = 32, 1024  # how many inputs reach clips and saturations, where one has few numbers
 
 ROWS = 4  # of the sets of padded sequences: full, half, two and one
 
@@ -126,6 +127,9 @@ def designed_inputs(
         [[True, True, False, False], [True, True, False, False], [True, False, False, False]]
     """
     design = _Design(specs, seed, images)
+    # classes show a clip only where it changes which one is largest
+    few_numbers = images is None and sum(math.prod(one.shape) for one in specs) <= FEW_NUMBERS
+    many = MANY if few_numbers else 2
     sets = [
         design.drawn("drawn", count, "numbers as the models get them"),
         design.drawn("one input", 1, "a batch of one: axes of length 1 that are dropped or summed over"),
@@ -153,10 +157,11 @@ def designed_inputs(
             design.changed("zeros", 1, lambda x: np.zeros_like(x), "biases, epsilons, masks by value"),
             design.changed("ones", 1, lambda x: np.ones_like(x), "borders and their padding; variances of nothing"),
             design.changed("minus ones", 1, lambda x: -np.ones_like(x), "the negative sides of activations"),
-            design.changed("large", 2, lambda x: x * np.float32(LARGE), "clips and saturations of activations"),
+            design.changed("large", many, lambda x: x * np.float32(LARGE), "clips and saturations of activations"),
             design.changed("small", 1, lambda x: x * np.float32(SMALL), "epsilons; what happens close to zero"),
         ]
-    reached = design.drawn("large weights", count, "clips and saturations that no inputs reach: others come before")
+    why = "clips and saturations that no inputs reach: others come before"
+    reached = design.drawn("large weights", max(count, many), why)
     return [*sets, replace(reached, large_weights=True, apart=True)]
 
 

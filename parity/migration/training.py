@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,12 +45,13 @@ class TrainingComparison:
 Pass = Mapping[str, Arrays]  # groups "outputs", "statistics", "gradients" of one side
 
 
-def compare_training(pair: RecordedPair, inputs: Arrays) -> TrainingComparison:
+def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = False) -> TrainingComparison:
     """Compare a pass in training mode with the weights of the alignment; running statistics are put back afterwards.
 
     Args:
         pair: aligned, in float64.
         inputs: by `input_keys`, channels last.
+        rounded: whether something is computed in float32 only, so that limits are those of float32.
 
     Returns:
         The comparison.
@@ -72,6 +74,8 @@ def compare_training(pair: RecordedPair, inputs: Arrays) -> TrainingComparison:
         made: dict[str, Pass] = {}
         for framework in (FIRST, SECOND):
             roundings = None if run is None else pair.roundings(framework, run)
+            if roundings is not None and rounded:
+                roundings = replace(roundings, size=FLOAT32_ROUNDING)
             pair.give(framework, roundings)
             numbered = {str(index): array for index, array in enumerate(cotangents[framework])}
             given = pack(inputs=inputs, cotangents=numbered)
@@ -106,7 +110,11 @@ def compare_training(pair: RecordedPair, inputs: Arrays) -> TrainingComparison:
         if scales is not None:
             scales = {name: scales[name] for name in names}
         return compare_with_derived_limits(
-            sides(own), limit, lambda run: sides(again(run)), scales=scales, most=FLOAT32_ROUNDING
+            sides(own),
+            max(limit, 4 * FLOAT32_ROUNDING) if rounded else limit,  # a gradient may depend on constants alone
+            lambda run: sides(again(run)),
+            scales=scales,
+            most=math.inf if rounded else FLOAT32_ROUNDING,
         )
 
     outputs = compared("outputs", FLOAT64_LIMIT)

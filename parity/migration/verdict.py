@@ -158,8 +158,16 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
         return found
     if training and pair.close.derived:
         found.missing.append(f"a pass in training mode is compared in float64 only, and this is {pair.precision}")
+    elif training and not _floating(pair):
+        found.missing.append("no output is of floating-point numbers: a pass in training mode has no gradients")
     elif training:
-        found.training = compare_training(pair, sets[0].arrays)
+        # not what differs by a constant only: its training is held to what float64 gives
+        rounded = any(one.rounded and any(parting.float32 for parting in one.partings) for one in outcomes)
+        found.training = compare_training(pair, sets[0].arrays, rounded=rounded)
+        if rounded:
+            found.remarks.append(
+                "a pass in training mode is held to float32's limits: some of it is computed in float32"
+            )
         if not found.training.passed:
             return found
     found.missing += [*_unproven(pair.alignment), *found.changed]
@@ -167,6 +175,11 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
         found.missing.append("no output was compared")
     found.verdict = "undecided" if found.missing else "equal"
     return found
+
+
+def _floating(pair: RecordedPair) -> bool:
+    graph = pair.graphs[FIRST]
+    return any(graph.values[number].floating for _, number in graph.outputs)
 
 
 def _remarks(pair: RecordedPair, outcomes: Sequence[Outcome]) -> list[str]:

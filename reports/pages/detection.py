@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from parity.catalogue.networks import NETWORKS
+from parity.catalogue.pair_traps import PAIR_TRAPS
 from parity.catalogue.traps import TRAPS
 from parity.records.detection_rates import Rates, margin, rates_of
 from parity.records.records import ControlRun, Detection
@@ -15,6 +17,12 @@ A fault is one known difference between the frameworks, put into one correct twi
 evidence that must see it fails, or an earlier one; *located* when the diagnosis names the stage and the framework where
 it was put; *named* when the diagnosis names it. Each was put into one stage of each network that it applies to,
 drawn at random, once in each framework where it can occur."""
+
+PAIR_TERMS = """\
+Of a pair of users' models, a fault is put into the Paddle model of a pair that is equal, at every place of a kind that
+can have it, one at a time. It counts where it changes what this model computes: against itself without the fault, on
+inputs that no comparison designs. It is *caught* when the pair is then called different, *located* when a cause is
+given at the layer or function where it was put, *named* when that cause says what was changed."""
 
 CORRECT = """\
 A control run compares a pair of correct twins, each time with other weights, images and masks: any difference that is
@@ -36,10 +44,12 @@ def _section(merged: MergedRuns) -> str:
     detections, control_runs = merged.detections, merged.control_runs
     parts = [f"## Detection power, {merged.where}" if merged.label else "## Detection power"]
     if detections:
-        parts += [_headline(detections, control_runs), TERMS, _by_trap(detections)]
+        own = any(detection.network in NETWORKS for detection in detections)
+        pairs = any(detection.network not in NETWORKS for detection in detections)
+        parts += [_headline(detections, control_runs), *[TERMS] * own, *[PAIR_TERMS] * pairs, _by_trap(detections)]
         if missed := [detection for detection in detections if not detection.as_expected]:
             parts += ["Not detected as they should be:", _missed(missed)]
-        if absent := [trap for trap in TRAPS.values() if trap.elsewhere]:
+        if own and (absent := [trap for trap in TRAPS.values() if trap.elsewhere]):
             lines = [f"- {code(trap.id)} ({trap.title}): {trap.elsewhere}." for trap in absent]
             parts.append("Not put in:\n\n" + "\n".join(lines))
     parts += ["### By network", CORRECT, _by_network(detections, control_runs)]
@@ -68,7 +78,7 @@ def _hits(rates: Rates) -> dict[str, str]:
 
 def _by_trap(detections: Sequence[Detection]) -> str:
     rows = []
-    for trap in TRAPS:
+    for trap in PAIR_TRAPS:
         own = [detection for detection in detections if detection.trap == trap]
         if not own:
             continue
@@ -78,7 +88,7 @@ def _by_trap(detections: Sequence[Detection]) -> str:
         rows.append(
             [
                 code(trap),
-                plain(TRAPS[trap].title),
+                plain(PAIR_TRAPS[trap].title),
                 count_text(len({detection.network for detection in own})),
                 count_text(rates.injected),
                 count_text(rates.caught),

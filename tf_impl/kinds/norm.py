@@ -19,7 +19,7 @@ AFFINE = (("gamma", "gamma", SAME), ("beta", "beta", SAME))
 def _batch_norm(layer: keras.layers.Layer, x: tf.Tensor, _: tf.Tensor) -> Kind:
     if layer.axis not in (-1, len(x.shape) - 1):
         return Other(f"BatchNormalization over axis {layer.axis}")
-    return BatchNorm(single(layer.epsilon), single(layer.momentum))
+    return BatchNorm(single(layer.epsilon), single(layer.momentum), not layer.trainable)
 
 
 def _layer_norm(layer: keras.layers.Layer, x: tf.Tensor, _: tf.Tensor) -> Kind:
