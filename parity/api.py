@@ -16,6 +16,7 @@ from parity.migration.specs import input_specs, model_specs, require_float64
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
+from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import shared_threads
 from parity.workers.pool import Workers
 
@@ -78,6 +79,7 @@ def compare(
     layers: Mapping[str, str] | None = None,
     dataset: Dataset | None = None,
     apply_fixes: bool = False,
+    fix: str = "paddle",
     training: bool = False,
     dtype: str = "float64",
     seed: int = 0,
@@ -95,15 +97,17 @@ def compare(
         weights: by "tensorflow" or "paddle", a file of weights to load into that model.
         layers: names of layers of the TensorFlow model to names of the Paddle layers that correspond to them.
         dataset: images for inputs (height, width, 1 or 3); random inputs if None.
-        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to prove again.
+        apply_fixes: whether `fixed` says that the code of the suggested changes is wanted.
+        fix: "paddle" or "tensorflow": whose model the suggested changes are of.
         training: whether to compare a pass in training mode and all gradients, too; float64 only.
         dtype: "float64"; "float32" for models that cannot be built in float64, which proves less.
         seed: of weights and inputs.
         threads: of each framework; if None, half of the machine's.
 
     Returns:
-        `verdict` is "equal", "different" or "undecided"; each of `causes` names layer, number and trap; `fix` is Python
-        code that makes the Paddle model compute what the TensorFlow model does.
+        `verdict` is "equal", "different" or "undecided"; each of `causes` names layer, number and trap; `changes` says
+        how layers of one model are written so that the two agree, `fix` is Python code that does it, and
+        `fixed_verdict` is the verdict with these, which were made and proven.
 
     Raises:
         ValueError: a shape or combination that has no meaning, or a file of weights that does not exist.
@@ -119,8 +123,10 @@ def compare(
         ('equal', [])
     """
     require_float64(training, dtype)
+    if fix not in FRAMEWORKS:
+        raise ValueError(f"expected fix {' or '.join(map(repr, FRAMEWORKS))}, found {fix!r}")
     inputs = input_specs(shape, tokens)
     specs = model_specs(tensorflow, paddle, inputs, classes=classes, weights=weights, dtype=dtype)
     with Workers(threads=threads or shared_threads()) as workers:
         pair = RecordedPair(workers, specs, dataset, seed, layers or {})
-        return compare_pair(pair, apply_fixes=apply_fixes, training=training)
+        return compare_pair(pair, apply_fixes=apply_fixes, fix=fix, training=training)

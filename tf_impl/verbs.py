@@ -18,6 +18,5 @@ VERBS = {
         *user_models.host.verbs,
         *recorded_model.models.verbs,
         registry.write_script,
-        registry.write_repair,
     )
 }

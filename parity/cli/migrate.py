@@ -36,6 +36,13 @@ class Dtype(StrEnum):
     float32 = "float32"
 
 
+class FixedModel(StrEnum):
+    """The model that suggestions change."""
+
+    paddle = "paddle"
+    tensorflow = "tensorflow"
+
+
 FirstArgument = Annotated[
     str, typer.Argument(metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
 ]
@@ -86,8 +93,11 @@ def compare(
     ] = None,
     apply_fixes: Annotated[
         bool,
-        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory; compare again."),
+        typer.Option("--apply-fixes", help="Show the code of the suggested changes, and the verdict with these."),
     ] = False,
+    fix: Annotated[
+        FixedModel, typer.Option("--fix", help="Whose model the suggestions change.")
+    ] = FixedModel.paddle,
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="float32 only for models that cannot be built in float64: it proves less.")
     ] = Dtype.float64,
@@ -137,7 +147,9 @@ def compare(
         if write_map is not None:
             _write_map(pair, write_map)
             return
-        migration = compare_pair(pair, apply_fixes=apply_fixes, training=training, impact=impact, on_event=on_event)
+        migration = compare_pair(
+            pair, apply_fixes=apply_fixes, fix=fix.value, training=training, impact=impact, on_event=on_event
+        )
         if as_json or output is not None:  # only these show the environment
             facts = collect(workers, dataset=pair.dataset, profile="compare", seed=seed, command=command_line())
             migration = replace(migration, environment=facts)

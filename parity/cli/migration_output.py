@@ -14,9 +14,8 @@ def migration_lines(migration: Migration) -> list[str]:
     from parity.catalogue.traps import TRAPS
     from parity.records.records import grouped
 
-    first = "with the suggested changes, " if migration.fixed else ""
     lines = [
-        f"{first}{migration.verdict}: {migration.first} / {migration.second}, "
+        f"{migration.verdict}: {migration.first} / {migration.second}, "
         f"{len(migration.stages)} layers and functions matched"
     ]
     for cause, stages in grouped(migration.causes):
@@ -30,14 +29,22 @@ def migration_lines(migration: Migration) -> list[str]:
     if migration.impact:
         share = f"{migration.impact.changed} of {migration.impact.inputs}"
         lines.append(f"decision impact: with the TensorFlow model's own weights, {share} inputs change their class")
-    if migration.fix and not migration.fixed:
-        lines += [
-            "",
-            "the changes that --apply-fixes makes to the Paddle model:",
-            "",
-            *migration.fix.rstrip().splitlines(),
-        ]
-    return [*lines, *(f"by hand: {line}" for line in migration.by_hand)]
+    return [*lines, *_fix_lines(migration)]
+
+
+def _fix_lines(migration: Migration) -> list[str]:
+    from parity.catalogue.titles import TITLES
+
+    lines = []
+    if migration.changes:
+        lines += [f"change in the {TITLES[migration.fix_framework]} model, made in memory and proven:"]
+        lines += [f"  {line}" for line in migration.changes]
+    lines += [f"by hand: {line}" for line in migration.by_hand]
+    if migration.fixed:
+        lines += ["", *migration.fix.rstrip().splitlines(), ""]
+    if migration.fixed_verdict is not None:
+        lines.append(f"with these changes: {migration.fixed_verdict}")
+    return lines
 
 
 def _occurrences(count: int) -> str:

@@ -17,12 +17,12 @@ from msgspec.structs import replace
 
 from parity.kinds.kind import shown
 from parity.migration.explanation import Cause, changes_of, explain
-from parity.migration.fix_code import fix_code
 from parity.migration.float32_forward import float32_outputs
 from parity.migration.impact import decision_impact
 from parity.migration.inputs import InputSet, designed_inputs
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
+from parity.migration.proven_fix import Fix, proven_fix
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.steps import all_paired
 from parity.migration.user_errors import user_errors
@@ -52,6 +52,7 @@ class Findings:
         remarks: what does not change the verdict but should be known.
         proofs: by level.
         training: what differs in training only.
+        sets: the inputs.
     """
 
     decided: PairVerdict
@@ -62,12 +63,14 @@ class Findings:
     remarks: list[str] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
     training: list[str] = field(default_factory=list)
+    sets: list[InputSet] = field(default_factory=list)
 
 
 def compare_pair(
     pair: RecordedPair,
     *,
     apply_fixes: bool = False,
+    fix: str = SECOND,
     training: bool = False,
     impact: bool = True,
     on_event: Callable[[str, Any], None] = lambda kind, event: None,
@@ -76,13 +79,16 @@ def compare_pair(
 
     Args:
         pair: not yet open.
-        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to compare again.
+        apply_fixes: whether to show the code of the suggested changes, which are made in memory at any rate, and what
+            the pair is with them.
+        fix: the framework whose model the suggestions change.
         training: whether to compare a pass in training mode and all gradients, too.
         impact: whether to count the inputs of which the two models predict different classes.
         on_event: is called with "stage" and a line that says what begins, and with "proof" and each Proof.
 
     Returns:
-        The verdict, with the proofs, the matched layers, the causes of differences and the code that fixes them.
+        The verdict on the models as they are, with the proofs, the matched layers, the causes of differences, the
+        proven changes that remove them, and the verdict with these.
 
     Raises:
         TargetError: a model cannot be built or run.
@@ -90,33 +96,34 @@ def compare_pair(
         WorkerError: a worker fails.
     """
     with user_errors():
-        return _migration(pair, apply_fixes, training, impact, on_event)
+        return _migration(pair, apply_fixes, fix, training, impact, on_event)
 
 
 def _migration(
-    pair: RecordedPair, apply_fixes: bool, training: bool, impact: bool, on_event: Callable[[str, Any], None]
+    pair: RecordedPair,
+    apply_fixes: bool,
+    fix: str,
+    training: bool,
+    impact: bool,
+    on_event: Callable[[str, Any], None],
 ) -> Migration:
     start = time.perf_counter()
     memory = _PeakMemory(pair)
     found = _compared(pair, training, memory, on_event)
-    suggested, by_hand = fix_code(pair, found.causes, found.matched)
-    applied = ""
-    if apply_fixes and suggested:
-        on_event("stage", "building the Paddle model again with the suggested changes")
-        pair.fixes = [suggested]
-        applied = suggested
-        found = _compared(pair, training, memory, on_event)
-        _, by_hand = fix_code(pair, found.causes, found.matched)
     verdict = found.decided.verdict
     measured = decision_impact(pair, on_event) if impact and verdict != "undecided" else None
+    suggested = Fix(fix)
+    if found.causes or found.training:
+        on_event("stage", f"trying changes of the {FRAMEWORKS[fix].title} model")
+        suggested = proven_fix(pair, found.sets, found.causes, found.matched, fix, training=training)
     memory.update()
     return Migration(
         first=pair.specs[FIRST].target,
         second=pair.specs[SECOND].target,
         input=[size for one in pair.specs[FIRST].inputs for size in one.shape],
         inputs=pair.title,
-        verdict=found.decided.verdict,
-        fixed=bool(applied),
+        verdict=verdict,
+        fixed=apply_fixes and bool(suggested.code),
         parameters={
             framework: sum(math.prod(fact["shape"]) for fact in model.arrays.values())
             for framework, model in pair.opened.items()
@@ -128,8 +135,11 @@ def _migration(
         causes=[cause.diagnosis for cause in found.causes],
         remarks=found.remarks,
         training=found.training,
-        fix=applied or suggested,
-        by_hand=by_hand,
+        fix=suggested.code,
+        fix_framework=fix,
+        changes=suggested.changes,
+        fixed_verdict=suggested.verdict,
+        by_hand=suggested.by_hand,
         impact=measured,
         seconds=time.perf_counter() - start,
         peak_memory=memory.peak,
@@ -146,7 +156,7 @@ def _compared(
     pair.align(sets[0].arrays)
     memory.update()
     on_event("stage", f"both models on {len(sets)} sets of inputs")
-    found = Findings(decide(pair, sets, training=training))
+    found = Findings(decide(pair, sets, training=training), sets=sets)
     memory.update()
     started = time.perf_counter()
     for proof in _proofs(pair, found.decided, sets):

@@ -13,6 +13,7 @@ import tensorflow as tf
 from parity.kinds.kind import Kind, Other
 from parity.kinds.recurrent import Recurrent, prefix_of
 from parity.kinds.registry import ArraySlots, Layer
+from parity.kinds.repairs import Change, Repair
 from parity.weights.layout import SAME, Layout
 from tf_impl.kinds.activation import of_activation
 
@@ -117,3 +118,31 @@ def recurring(call: Callable[..., Any], layer: keras.layers.Layer, taken: list[t
         return call(layer, sequences, mask=mask, initial_state=list(states) or None)
 
     return run
+
+
+ARGUMENTS = {
+    "activation": "activation",
+    "recurrent_activation": "recurrent_activation",
+    "output_activation": "activation",
+    "reset_after": "reset_after",
+    "sequences": "return_sequences",
+    "masked_output": "zero_output_for_mask",
+    "rate": "dropout",
+    "recurrent_rate": "recurrent_dropout",
+}
+
+
+def _repair(repair: Repair) -> Change | None:
+    """Keras has one activation for the candidate and the output of an LSTM."""
+    expected = repair.expected
+    if not isinstance(expected, Recurrent) or not repair.only_in(*ARGUMENTS):
+        return None
+    if expected.output_activation not in (None, expected.activation):
+        return None
+    changed = {ARGUMENTS[name]: value for name, value in repair.differing().items()}
+    if "zero_output_for_mask" in changed:
+        changed["zero_output_for_mask"] = expected.masked_output == "zeros"
+    return Change(changed)
+
+
+REPAIRS = {"recurrent": _repair}
