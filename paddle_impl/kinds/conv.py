@@ -71,7 +71,7 @@ def _conv_repair(repair: Repair) -> Change | None:
     if not repair.only_in("stride", "padding", "dilation"):
         return None
     differing = repair.differing()
-    per_axis = {
+    per_axis: dict[str, Any] = {
         name: shortest(differing[name][repair.row :]) for name in ("stride", "dilation") if name in differing
     }
     around = {"padding": sides_as_given(differing["padding"], row=repair.row)} if "padding" in differing else {}

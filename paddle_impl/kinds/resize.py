@@ -115,8 +115,15 @@ def _repair(repair: Repair) -> Change | None:
     mode = _mode(expected, row=repair.row) if isinstance(expected, Resize) and repair.alike else ""
     if not mode or not isinstance(expected, Resize):
         return None
+    options, factor = _options(expected, mode), getattr(repair.layer, "scale_factor", None)
+    if factor is not None and list(expected.size) == list(repair.actual.numbers()["size"]):
+        del options["size"]
+    if isinstance(repair.layer, nn.Upsample):
+        corners = {"align_corners": False} if repair.layer.align_corners and mode == "nearest" else {}
+        return Change(options | corners)
     order = getattr(repair.layer, "data_format", "NCHW")
-    return Change(_options(expected, mode) | ({} if order in ("NCL", "NCHW") else {"data_format": order}), "Upsample")
+    kept = {} if "size" in options else {"scale_factor": factor}
+    return Change(kept | options | ({} if order in ("NCL", "NCHW") else {"data_format": order}), "Upsample")
 
 
 REPAIRS = {"resize": _repair}

@@ -70,7 +70,8 @@ def build_model(spec: BuildSpec, dtype: str, *, half: bool = False) -> nn.Layer:
         before = paddle.get_default_dtype()
         paddle.set_default_dtype("float32")
         try:
-            with keeping_arguments(), paddle.utils.unique_name.guard():  # parameters with names of their own can be built again
+            # parameters with names of their own can be built again
+            with keeping_arguments(), paddle.utils.unique_name.guard():
                 model = targets.call(target, offered)
         finally:
             paddle.set_default_dtype(before)

@@ -21,11 +21,12 @@ def keeping_arguments() -> Iterator[None]:
     """Let the layers that are made inside keep what they were made with."""
     with contextlib.ExitStack() as stack:
         for kind in registry.layers:
-            stack.enter_context(mock.patch.object(kind, "__init__", _keeping(kind, kind.__init__)))
+            stack.enter_context(mock.patch.object(kind, "__init__", _keeping(kind)))
         yield
 
 
-def _keeping(kind: type[nn.Layer], init: Callable[..., None]) -> Callable[..., None]:
+def _keeping(kind: type[nn.Layer]) -> Callable[..., None]:
+    init: Callable[..., None] = inspect.getattr_static(kind, "__init__")
     signature = inspect.signature(init)
 
     @functools.wraps(init)

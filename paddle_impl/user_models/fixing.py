@@ -9,6 +9,7 @@ from typing import Any
 from paddle import nn
 
 from paddle_impl.kinds import registry
+from paddle_impl.kinds.recurrent import RECURRENT
 from paddle_impl.user_models.constructors import given_arguments
 from parity.kinds.repairs import Change
 from parity.runtime import fixing
@@ -68,6 +69,10 @@ class Fixer(fixing.Fixer):
         plain = {name: value for name, value in given.items() if is_plain(value) and name != "name"}
         told = {name: value for name, value in plain.items() if not _is_default(parameters.get(name), value)}
         return told, len(plain) == len(given)
+
+    def makes(self, layer: nn.Layer) -> bool:
+        """Paddle's recurrent layers hold each weight under several names."""
+        return super().makes(layer) and not isinstance(layer, RECURRENT)
 
     def positional(self, layer: nn.Layer, change: Change) -> Sequence[str]:
         kind = getattr(nn, change.layer) if change.layer else type(layer)

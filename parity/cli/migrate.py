@@ -95,9 +95,7 @@ def compare(
         bool,
         typer.Option("--apply-fixes", help="Show the code of the suggested changes, and the verdict with these."),
     ] = False,
-    fix: Annotated[
-        FixedModel, typer.Option("--fix", help="Whose model the suggestions change.")
-    ] = FixedModel.paddle,
+    fix: Annotated[FixedModel, typer.Option("--fix", help="Whose model the suggestions change.")] = FixedModel.paddle,
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="float32 only for models that cannot be built in float64: it proves less.")
     ] = Dtype.float64,

@@ -20,9 +20,9 @@ from parity.migration.explanation import Cause, changes_of, explain
 from parity.migration.float32_forward import float32_outputs
 from parity.migration.impact import decision_impact
 from parity.migration.inputs import InputSet, designed_inputs
+from parity.migration.proven_fix import Fix, proven_fix
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
-from parity.migration.proven_fix import Fix, proven_fix
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.steps import all_paired
 from parity.migration.user_errors import user_errors

@@ -16,11 +16,11 @@ import numpy as np
 import safetensors
 
 from parity.kinds import NEUTRAL
-from parity.migration.diagnosis import diagnose_pair
-from parity.migration.fixes import fix_code
+from parity.migration.compare import compare_pair
 from parity.migration.matching import MatchError
 from parity.migration.pair import ModelPair
-from parity.migration.proofs import certificate, float64_forward
+from parity.migration.proofs import float64_forward
+from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.printable import few
 from parity.records.records import Proof
@@ -144,7 +144,7 @@ def convert_weights(
     pair.match()
     _require_counterparts(pair)
     inputs = pair.inputs()
-    code = _apply_fixes(pair, inputs, on_message) if apply_fixes else ""
+    code = _apply_fixes(pair, on_message) if apply_fixes else ""
     on_message(f"reading {files.source}")
     state = _source_state(pair, files)
     notes = _notes(pair, files, code)
@@ -196,12 +196,12 @@ def _require_counterparts(pair: ModelPair) -> None:
         )
 
 
-def _apply_fixes(pair: ModelPair, inputs: np.ndarray, on_message: Callable[[str], None]) -> str:
+def _apply_fixes(pair: ModelPair, on_message: Callable[[str], None]) -> str:
     """Make the changes to the Paddle model that `parity compare` suggests; their code, empty where there are none."""
     on_message("looking for differences of the models")
-    certificate(pair, inputs)  # draws the state that the diagnosis works with
-    float64_forward(pair, inputs)
-    code, _ = fix_code(pair, diagnose_pair(pair, inputs))
+    recorded = RecordedPair(pair.workers, pair.specs, pair.dataset, pair.seed, pair.fixed)
+    code = compare_pair(recorded, impact=False).fix
+    recorded.forget()
     if code:
         on_message("building the Paddle model again with the suggested changes")
         pair.fix(code)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Scale
@@ -19,6 +20,9 @@ from parity.workers.client.recorded_models import Edit, WrittenChange
 from parity.workers.frameworks import FRAMEWORKS
 
 PASSED_ON = ("activation", "scale", "dropout", "batch_norm", "layer_norm", "group_norm")  # kinds that code can take out
+
+
+ALONE = "arrays alone"  # in the place of a cause's array: of two layers that are alone with theirs
 
 
 @dataclass
@@ -92,13 +96,14 @@ def draft_fix(
     Raises:
         WorkerError: the worker fails.
     """
+    causes = _with_lone_layers(pair, causes)
     edits: list[Edit] = []
     about: list[tuple[int, set[str]]] = []  # of each edit, the index of its cause and the names of its steps
     by_hand: dict[int, str] = {}
     for index, cause in enumerate(causes):
         found = list(_edits(pair, cause, framework))
         if not found:
-            by_hand[index] = _advice(cause, framework)
+            by_hand[index] = _advice(pair, cause, matched, framework)
         for edit in found:
             edits.append(edit)
             about.append((index, {step.name for step in (cause.first, cause.second) if step is not None}))
@@ -110,7 +115,7 @@ def draft_fix(
     for number, hint in reply["open"].items():
         index, _ = about[int(number)]
         if index >= 0:
-            by_hand[index] = _advice(causes[index], framework, hint)
+            by_hand[index] = _advice(pair, causes[index], matched, framework, hint)
     # what one layer needs for a cause is of no use without the rest
     draft = Draft(framework, by_hand=by_hand, head=reply["head"], helpers=reply["helpers"])
     for change in reply["changes"]:
@@ -120,33 +125,92 @@ def draft_fix(
     return draft
 
 
-def _advice(cause: Cause, framework: str, hint: str = "") -> str:
+def _advice(
+    pair: RecordedPair,
+    cause: Cause,
+    matched: Sequence[tuple[RecordedStep, RecordedStep]],
+    framework: str,
+    hint: str = "",
+) -> str:
     """What to do where no code does it."""
+    text = short_text(cause)
+    if cause.array == ALONE:
+        text = f"{cause.first and cause.first.name}: TensorFlow has {cause.first}, Paddle {cause.second}"
     mine, other = (cause.first, cause.second) if framework == FIRST else (cause.second, cause.first)
     title = FRAMEWORKS[framework].title
+    if framework == SECOND and mine is not None and _masked_alone(other, mine):
+        return f"{text}: in {mine.name} of {title} pass over padding, as by sequence_length of a recurrent layer"
     if mine is None and other is not None and hint:
-        return f"{cause.diagnosis.text}: add {hint} to the {title} model"
+        before = _before(pair, other, framework)
+        both = [(one, two) if framework == SECOND else (two, one) for one, two in matched]
+        behind = next((ours for theirs, ours in both if theirs == before), None)
+        where = f" behind {behind.name}" if behind is not None else ""
+        return f"{text}: add {hint} to the {title} model{where}"
     if mine is not None and hint:
-        return f"{cause.diagnosis.text}: let the code of {mine.name} in {title} compute what {hint} does"
-    return f"{cause.diagnosis.text}: change the {title} model by hand"
+        verb = "write" if mine.layer else "let its code compute what"
+        return f"{text}: in {mine.name} of {title} {verb} {hint}{'' if mine.layer else ' does'}"
+    return f"{text}: change the {title} model by hand"
+
+
+def short_text(cause: Cause) -> str:
+    """What a cause is, without how it was measured."""
+    return cause.diagnosis.text.partition("; with ")[0]
+
+
+def _before(pair: RecordedPair, step: RecordedStep, framework: str) -> RecordedStep | None:
+    """The step of the other model that makes what one of its steps takes."""
+    graph = pair.graphs[SECOND if framework == FIRST else FIRST]
+    made = step.inputs[0] if step.inputs else -1
+    return next((one for one in reversed(graph.steps) if made >= 0 and one.output == made), None)
 
 
 def _edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
     mine, other = (cause.first, cause.second) if framework == FIRST else (cause.second, cause.first)
-    if mine is not None and other is not None:
+    if framework == FIRST and _masked_alone(mine, other):  # by an embedding before it
+        yield from _unmasking(pair)
+    elif mine is not None and other is not None:
         yield _edit(pair, mine, _without_training(other.what, mine.what), framework)
     elif mine is not None and isinstance(mine.what, Scale) and mine.what.dropout is not None:
         yield _edit(pair, mine, Dropout(mine.what.dropout), framework)
-    elif mine is not None and mine.layer and mine.kind in PASSED_ON:
-        yield _bare(mine.name, remove=True)
+    elif mine is not None and mine.kind in PASSED_ON:
+        yield {**_bare(mine.name, remove=True), "layer": mine.layer}
     elif other is not None:  # which this model has not
         yield {**_bare(""), "expected": other.what.described(), "shape": _shape(pair, other, framework)}
     elif cause.diagnosis.change.startswith("mask") and framework == FIRST:
-        for step in pair.graphs[FIRST].steps:
-            if isinstance(step.what, Embedding) and step.what.mask_zero:
-                yield _edit(pair, step, Embedding(), framework)
+        yield from _unmasking(pair)
     elif cause.array:
         yield from _bias_edits(pair, cause, framework)
+
+
+def _masked_alone(one: RecordedStep | None, other: RecordedStep | None) -> bool:
+    """Whether both steps are there, and only the first passes over masked values."""
+    if one is None or other is None or one.kind != other.kind:
+        return False
+    return bool(getattr(one.what, "masked", False)) and not getattr(other.what, "masked", True)
+
+
+def _unmasking(pair: RecordedPair) -> Iterator[Edit]:
+    for step in pair.graphs[FIRST].steps:
+        if isinstance(step.what, Embedding) and step.what.mask_zero:
+            yield _edit(pair, step, Embedding(), FIRST)
+
+
+def _with_lone_layers(pair: RecordedPair, causes: Sequence[Cause]) -> list[Cause]:
+    """The causes; where one layer of each model is alone with its arrays, they are about these two."""
+    alone: tuple[set[str], set[str]] = set(), set()
+    for cause in causes:
+        if cause.array and not cause.array.endswith(("bias", "beta")):
+            alone[cause.diagnosis.framework != FIRST].add(cause.diagnosis.stage)
+    if len(alone[0]) != 1 or len(alone[1]) != 1:
+        return list(causes)
+    first, second = (
+        next((one for one in pair.graphs[framework].steps if {one.name} == names), None)
+        for framework, names in zip((FIRST, SECOND), alone, strict=True)
+    )
+    if first is None or second is None:
+        return list(causes)
+    both = alone[0] | alone[1]
+    return [Cause(one.diagnosis, first, second, ALONE) if one.diagnosis.stage in both else one for one in causes]
 
 
 def _bias_edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
@@ -190,9 +254,7 @@ def _with_training(expected: Kind, actual: Kind) -> Kind:
     return _replaced(actual, {name: getattr(expected, name) for name in actual.training_only})
 
 
-def _replaced(kind: Kind, numbers: dict[str, object]) -> Kind:
-    from dataclasses import replace
-
+def _replaced(kind: Kind, numbers: dict[str, Any]) -> Kind:
     return replace(kind, **numbers)
 
 

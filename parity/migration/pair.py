@@ -80,7 +80,7 @@ class ModelPair:
         """Build the Paddle model again and let `code` change it; then `match` again.
 
         Args:
-            code: Python source of a function `fix(model)`, as `parity.migration.fixes.fix_code` writes it.
+            code: Python source of a function `fix(model)`, as `parity.migration.proven_fix` gives it.
 
         Raises:
             TargetError: the code fails, or the changed model cannot be traced.

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from parity.catalogue.targets import TargetError
 from parity.migration.explanation import Cause, segment_of
-from parity.migration.fix_code import Draft, draft_fix
+from parity.migration.fix_code import Draft, draft_fix, short_text
 from parity.migration.inputs import InputSet
+from parity.migration.matching import MatchError
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
@@ -77,21 +78,25 @@ def proven_fix(
             everything = list(range(len(with_training.changes)))
             decided = trials.decided(with_training, everything, training=True)
             if decided is not None and decided.verdict == "equal" and not with_training.by_hand:
-                return _fix(with_training, everything, causes, decided.verdict)
+                return _fix(with_training, everything, causes, decided)
         chosen = trials.proven(draft)
         decided = trials.decided(draft, chosen, training=training) if chosen else None
-        return _fix(draft, chosen if decided else [], causes, decided.verdict if decided else None)
+        return _fix(draft, chosen if decided else [], causes, decided)
     finally:
         pair.fixes = {}
 
 
-def _fix(draft: Draft, chosen: Sequence[int], causes: Sequence[Cause], verdict: Verdict | None) -> Fix:
+def _fix(draft: Draft, chosen: Sequence[int], causes: Sequence[Cause], decided: PairVerdict | None) -> Fix:
     made = set().union(*(draft.causes[index] for index in chosen))
     by_hand = [
-        draft.by_hand.get(index, f"{cause.diagnosis.text}: {UNPROVEN}")
+        draft.by_hand.get(index, f"{short_text(cause)}: {UNPROVEN}")
         for index, cause in enumerate(causes)
         if index not in made or index in draft.by_hand
     ]
+    if decided is not None and decided.witness is not None and not by_hand:
+        gap = decided.witness.gap
+        by_hand = [f"with these changes the outputs still differ: {gap.problem or f'by {gap.gap:.1e}'}"]
+    verdict = decided.verdict if decided is not None else None
     return Fix(draft.framework, draft.code(chosen), draft.lines(chosen), list(dict.fromkeys(by_hand)), verdict)
 
 
@@ -109,7 +114,7 @@ class _Trials:
             self.pair.open()
             self.pair.align(self.sets[0].arrays)
             return decide(self.pair, self.sets, training=training)
-        except (WorkerError, TargetError):
+        except (WorkerError, TargetError, MatchError):
             return None
 
     def proven(self, draft: Draft) -> list[int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity.kinds import of
-from parity.kinds.repairs import Change, Repair
 from parity.kinds.registry import Registry
+from parity.kinds.repairs import Change, Repair
 
 Arguments = dict[str, Any]
 
@@ -43,6 +44,10 @@ class Fixer(ABC):
             Those without defaults first, the others where they are not the defaults; None where that is not known.
         """
 
+    def makes(self, layer: Any) -> bool:
+        """Whether code can make such a layer anew in the model, with its weights."""
+        return self.arguments(layer) is not None
+
     @abstractmethod
     def statement(self, path: str, layer: Any, change: Change) -> str:
         """A line of `def fix(model)` that makes a change."""
@@ -53,8 +58,8 @@ class Fixer(ABC):
         Args:
             model: the framework's, as its author wrote it.
             edits: of each `name` of a step or layer; `expected` and `actual` as `Kind.described` gives them, or None;
-                `shape` of what the step takes; `layer`, whether a layer makes it; `bias`, whether it should have one, or
-                None; `remove`, whether it should pass on what it takes.
+                `shape` of what the step takes; `layer`, whether a layer makes it; `bias`, whether it should have one,
+                or None; `remove`, whether it should pass on what it takes.
 
         Returns:
             `changes`, one for each layer: `name`, the indices of its `edits`, the `statement`, the `constructor` with
@@ -65,11 +70,11 @@ class Fixer(ABC):
         indices: dict[str, list[int]] = {}
         still_open: dict[str, str] = {}
         for index, edit in enumerate(edits):
-            path = self.owner(edit["name"])
+            path = self.owner(_once(edit["name"]))
             layer = self.layer(model, path) if path else None
             change = self._change(layer, edit) if layer is not None else None
-            if change is None or self.arguments(layer) is None:
-                still_open[str(index)] = self._counterpart(edit)
+            if change is None or not self.makes(layer):
+                still_open[str(index)] = self.constructor(layer, change) if change else self._counterpart(edit)
                 continue
             merged[path] = merged[path].with_change(change) if path in merged else change
             indices.setdefault(path, []).append(index)
@@ -102,8 +107,10 @@ class Fixer(ABC):
         arguments = written(shown, () if short else self.positional(layer, change))
         name = change.layer or type(layer).__name__
         around = f"{self.padding(change)} before it, and " if change.pads else ""
-        inside = ", ".join(part for part in ("..." if short and left_out else "", arguments, "..." if not short and left_out else "") if part)
-        return f"{around}{self.namespace}.{name}({inside})"
+        parts = ("..." if short and left_out else "", arguments, "..." if not short and left_out else "")
+        made = f"{around}{self.namespace}.{name}({', '.join(part for part in parts if part)})"
+        replaced = change.layer and layer is not None and change.layer != type(layer).__name__
+        return f"{made} instead of {self.namespace}.{type(layer).__name__}" if replaced else made
 
     def padding(self, change: Change) -> str:
         """The layer that puts what a change needs around its input; of frameworks whose layers pad as they are told."""
@@ -116,10 +123,11 @@ class Fixer(ABC):
     def _change(self, layer: Any, edit: Mapping[str, Any]) -> Change | None:
         if edit["bias"] is not None:
             return self.bias_change(layer, has=edit["bias"])
-        if edit["remove"]:
-            return self.removal(layer, edit["name"])
-        if not edit["layer"] and self.owner(edit["name"]) == edit["name"]:
+        name = _once(edit["name"])
+        if not edit["layer"] and self.owner(name) == name:
             return None  # a function, which the code of its layer calls
+        if edit["remove"]:
+            return self.removal(layer, name)
         change = self.registry.change_for(
             Repair(of(**edit["expected"]), of(**edit["actual"]), layer, tuple(edit["shape"]))
         )
@@ -135,6 +143,11 @@ class Fixer(ABC):
         except Exception:  # of a kind whose arguments follow from the layer
             return ""
         return self.constructor(None, change) if change is not None and change.layer else ""
+
+
+def _once(name: str) -> str:
+    """The name of a step without its number, where it is not the first of this name: of a layer that is used again."""
+    return re.sub(r"#\d+$", "", name)
 
 
 def written(arguments: Mapping[str, Any], positional: Sequence[str] = ()) -> str:

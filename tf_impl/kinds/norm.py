@@ -57,6 +57,8 @@ SCRIPTS = {
 
 
 def _batch_norm_repair(repair: Repair) -> Change | None:
+    if isinstance(repair.actual, Other) and isinstance(repair.layer, layers.BatchNormalization):  # over another axis
+        return Change({"axis": -1, "epsilon": number(repair.expected.numbers()["epsilon"])})
     return Change(repair.differing()) if repair.only_in("epsilon", "momentum") else None
 
 

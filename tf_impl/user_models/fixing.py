@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from parity.kinds.repairs import Change, shortest
+from parity.kinds.repairs import Change, number, shortest
 from parity.runtime import fixing
 from parity.runtime.fixing import Arguments, is_plain, written
 from tf_impl.kinds import registry
@@ -99,12 +99,20 @@ class Fixer(fixing.Fixer):
         told: Arguments = {}
         for name, parameter in inspect.signature(type(layer)).parameters.items():
             value, default = config.get(name), parameter.default
-            if not is_plain(value) or name in ("name", "dtype", "trainable", "seed", "kwargs"):
+            if not is_plain(value) or name in ("name", "dtype", "trainable", "seed", "use_cudnn", "kwargs"):
                 continue
             required = default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
             if required or not _same(value, default):
-                told[name] = shortest(value) if name in PER_AXIS else value
+                told[name] = shortest(value) if name in PER_AXIS else number(value)
         return told, True
+
+    def constructor(self, layer: keras.layers.Layer, change: Change, *, short: bool = False) -> str:
+        """A layer in both directions is written around the one that it runs."""
+        if not isinstance(layer, keras.layers.Bidirectional) or change.layer:
+            return super().constructor(layer, change, short=short)
+        inside = super().constructor(layer.forward_layer, change, short=short)
+        merge = "" if layer.merge_mode == "concat" else f", merge_mode={layer.merge_mode!r}"
+        return f"{self.namespace}.Bidirectional({inside}{merge})"
 
     def positional(self, layer: keras.layers.Layer, change: Change) -> Sequence[str]:
         kind = getattr(keras.layers, change.layer) if change.layer else type(layer)
