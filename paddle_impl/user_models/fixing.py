@@ -70,9 +70,9 @@ class Fixer(fixing.Fixer):
         told = {name: value for name, value in plain.items() if not _is_default(parameters.get(name), value)}
         return told, len(plain) == len(given)
 
-    def makes(self, layer: nn.Layer) -> bool:
+    def makes(self, layer: nn.Layer, change: Change) -> bool:
         """Paddle's recurrent layers hold each weight under several names."""
-        return super().makes(layer) and not isinstance(layer, RECURRENT)
+        return super().makes(layer, change) and not isinstance(layer, RECURRENT)
 
     def positional(self, layer: nn.Layer, change: Change) -> Sequence[str]:
         kind = getattr(nn, change.layer) if change.layer else type(layer)

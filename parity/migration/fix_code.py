@@ -10,7 +10,8 @@ from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Scale
 from parity.kinds.embedding import Embedding
 from parity.kinds.kind import Kind
-from parity.kinds.repairs import same
+from parity.kinds.pad import ZeroPad
+from parity.kinds.repairs import Repair, same
 from parity.migration.explanation import Cause
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
@@ -34,6 +35,7 @@ class Draft:
         changes: a layer each.
         names: of each change, the steps that it is about, of both models.
         causes: of each change, the indices of the causes that it removes.
+        texts: of each cause, what it is.
         by_hand: of other causes, by index, what to do.
         head: code before the statements.
         helpers: and behind them.
@@ -43,6 +45,7 @@ class Draft:
     changes: list[WrittenChange] = field(default_factory=list)
     names: list[set[str]] = field(default_factory=list)
     causes: list[set[int]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     by_hand: dict[int, str] = field(default_factory=dict)
     head: str = ""
     helpers: str = ""
@@ -52,8 +55,12 @@ class Draft:
         if not chosen:
             return ""
         statements = [line for index in chosen for line in self.changes[index]["statement"].splitlines()]
-        body = "\n".join([self.head.strip("\n"), *(f"    {line}" for line in statements)]) + "\n"
-        return body + self.helpers
+        code = "\n".join([self.head.strip("\n"), *(f"    {line}" for line in statements)]) + "\n"
+        functions = self.helpers.strip("\n").split("\n\n\n")
+        while needed := [one for one in functions if f"{_name(one)}(" in code]:
+            functions = [one for one in functions if one not in needed]
+            code += "".join(f"\n\n{one}\n" for one in needed)
+        return code
 
     def lines(self, chosen: Sequence[int]) -> list[str]:
         """What the user changes, a line for all layers that change alike."""
@@ -74,6 +81,11 @@ class Draft:
         for index, change in enumerate(self.changes):
             groups.setdefault(change["short"], []).append(index)
         return list(groups.values())
+
+
+def _name(function: str) -> str:
+    """Of a function, by its source."""
+    return function.removeprefix("def ").partition("(")[0]
 
 
 def draft_fix(
@@ -115,9 +127,10 @@ def draft_fix(
     for number, hint in reply["open"].items():
         index, _ = about[int(number)]
         if index >= 0:
-            by_hand[index] = _advice(pair, causes[index], matched, framework, hint)
+            by_hand[index] = _advice(pair, causes[index], matched, framework, hint, edits[int(number)]["name"])
     # what one layer needs for a cause is of no use without the rest
-    draft = Draft(framework, by_hand=by_hand, head=reply["head"], helpers=reply["helpers"])
+    texts = [_text(cause) for cause in causes]
+    draft = Draft(framework, texts=texts, by_hand=by_hand, head=reply["head"], helpers=reply["helpers"])
     for change in reply["changes"]:
         draft.changes.append(change)
         draft.names.append({change["name"]}.union(*(about[number][1] for number in change["edits"])))
@@ -131,15 +144,14 @@ def _advice(
     matched: Sequence[tuple[RecordedStep, RecordedStep]],
     framework: str,
     hint: str = "",
+    name: str = "",
 ) -> str:
     """What to do where no code does it."""
-    text = short_text(cause)
-    if cause.array == ALONE:
-        text = f"{cause.first and cause.first.name}: TensorFlow has {cause.first}, Paddle {cause.second}"
+    text = _text(cause)
     mine, other = (cause.first, cause.second) if framework == FIRST else (cause.second, cause.first)
     title = FRAMEWORKS[framework].title
     if framework == SECOND and mine is not None and _masked_alone(other, mine):
-        return f"{text}: in {mine.name} of {title} pass over padding, as by sequence_length of a recurrent layer"
+        return f"{text}: in {name} of {title} pass over padding, as by sequence_length of a recurrent layer"
     if mine is None and other is not None and hint:
         before = _before(pair, other, framework)
         both = [(one, two) if framework == SECOND else (two, one) for one, two in matched]
@@ -148,12 +160,15 @@ def _advice(
         return f"{text}: add {hint} to the {title} model{where}"
     if mine is not None and hint:
         verb = "write" if mine.layer else "let its code compute what"
-        return f"{text}: in {mine.name} of {title} {verb} {hint}{'' if mine.layer else ' does'}"
+        return f"{text}: in {name} of {title} {verb} {hint}{'' if mine.layer else ' does'}"
     return f"{text}: change the {title} model by hand"
 
 
-def short_text(cause: Cause) -> str:
+def _text(cause: Cause) -> str:
     """What a cause is, without how it was measured."""
+    if cause.array == ALONE and cause.first is not None and cause.second is not None:
+        names = f"{cause.first.name} / {cause.second.name}"
+        return f"{names}: TensorFlow has {cause.first}, Paddle {cause.second}"
     return cause.diagnosis.text.partition("; with ")[0]
 
 
@@ -168,6 +183,10 @@ def _edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
     mine, other = (cause.first, cause.second) if framework == FIRST else (cause.second, cause.first)
     if framework == FIRST and _masked_alone(mine, other):  # by an embedding before it
         yield from _unmasking(pair)
+    elif mine is not None and other is not None and (padder := _padder(pair, mine, other, framework)):
+        sides = [ZeroPad(step.numbers["padding"]).described() for step in (other, mine)]
+        edit = _edit(pair, mine, mine.what, framework)
+        yield {**edit, "name": padder, "expected": sides[0], "actual": sides[1]}
     elif mine is not None and other is not None:
         yield _edit(pair, mine, _without_training(other.what, mine.what), framework)
     elif mine is not None and isinstance(mine.what, Scale) and mine.what.dropout is not None:
@@ -180,6 +199,16 @@ def _edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
         yield from _unmasking(pair)
     elif cause.array:
         yield from _bias_edits(pair, cause, framework)
+
+
+def _padder(pair: RecordedPair, mine: RecordedStep, other: RecordedStep, framework: str) -> str:
+    """The layer that pads what a step takes, which is part of the step, where nothing else differs; else empty."""
+    graph = pair.graphs[framework]
+    if not Repair(other.what, mine.what, None).only_in("padding") or mine.output < 0 or -1 in mine.inputs:
+        return ""
+    operations, _ = graph.ancestors(mine.output, set(mine.inputs))
+    calls = {call for index in operations if (call := graph.operations[index].call) >= 0}
+    return next((graph.calls[call].path for call in sorted(calls) if "Pad" in graph.calls[call].kind), "")
 
 
 def _masked_alone(one: RecordedStep | None, other: RecordedStep | None) -> bool:

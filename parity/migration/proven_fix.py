@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from parity.catalogue.targets import TargetError
 from parity.migration.explanation import Cause, segment_of
-from parity.migration.fix_code import Draft, draft_fix, short_text
+from parity.migration.fix_code import Draft, draft_fix
 from parity.migration.inputs import InputSet
 from parity.migration.matching import MatchError
 from parity.migration.recorded_graph import RecordedStep
@@ -87,10 +87,11 @@ def proven_fix(
 
 
 def _fix(draft: Draft, chosen: Sequence[int], causes: Sequence[Cause], decided: PairVerdict | None) -> Fix:
-    made = set().union(*(draft.causes[index] for index in chosen))
+    left = set().union(*(draft.causes[index] for index in range(len(draft.changes)) if index not in chosen))
+    made = set().union(*(draft.causes[index] for index in chosen)) - left
     by_hand = [
-        draft.by_hand.get(index, f"{short_text(cause)}: {UNPROVEN}")
-        for index, cause in enumerate(causes)
+        draft.by_hand.get(index, f"{draft.texts[index]}: {UNPROVEN}")
+        for index in range(len(causes))
         if index not in made or index in draft.by_hand
     ]
     if decided is not None and decided.witness is not None and not by_hand:

@@ -44,8 +44,8 @@ class Fixer(ABC):
             Those without defaults first, the others where they are not the defaults; None where that is not known.
         """
 
-    def makes(self, layer: Any) -> bool:
-        """Whether code can make such a layer anew in the model, with its weights."""
+    def makes(self, layer: Any, change: Change) -> bool:
+        """Whether code can make this change in a model that was built."""
         return self.arguments(layer) is not None
 
     @abstractmethod
@@ -73,7 +73,7 @@ class Fixer(ABC):
             path = self.owner(_once(edit["name"]))
             layer = self.layer(model, path) if path else None
             change = self._change(layer, edit) if layer is not None else None
-            if change is None or not self.makes(layer):
+            if change is None or not self.makes(layer, change):
                 still_open[str(index)] = self.constructor(layer, change) if change else self._counterpart(edit)
                 continue
             merged[path] = merged[path].with_change(change) if path in merged else change

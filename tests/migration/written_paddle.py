@@ -26,9 +26,16 @@ class Functional(nn.Layer):
         return nn.functional.gelu(self.linear(x))
 
 
+class Cropped(nn.Layer):
+    """Maps without their outermost pixels."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return x[:, :, 1:-1, 1:-1]
+
+
 def chain(*written: str) -> nn.Layer:
     """Layers behind each other; each is the code of its constructor."""
-    scope = {"nn": nn, "paddle": paddle, "Last": Last, "Functional": Functional}
+    scope = {"nn": nn, "paddle": paddle, "Last": Last, "Functional": Functional, "Cropped": Cropped}
     return nn.Sequential(*(eval(code, scope) for code in written))
 
 

@@ -60,7 +60,6 @@ VALUES: dict[str, Any] = {
     "precision": "bfloat16",
     "rate": 0.5,
     "rounds": 2,
-    "row": True,
     "roundings": Roundings([1]),
     "rule": Optimizer("sgd"),
     "seed": 5,

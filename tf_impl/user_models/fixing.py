@@ -106,6 +106,10 @@ class Fixer(fixing.Fixer):
                 told[name] = shortest(value) if name in PER_AXIS else number(value)
         return told, True
 
+    def makes(self, layer: keras.layers.Layer, change: Change) -> bool:
+        """A graph of layers keeps the masks with which it was built."""
+        return super().makes(layer, change) and not ("mask_zero" in change.arguments and layer._outbound_nodes)
+
     def constructor(self, layer: keras.layers.Layer, change: Change, *, short: bool = False) -> str:
         """A layer in both directions is written around the one that it runs."""
         if not isinstance(layer, keras.layers.Bidirectional) or change.layer:
