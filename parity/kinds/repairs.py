@@ -29,19 +29,22 @@ class Change:
         pads: [before, after] of each axis of maps or sequences, of what is put around the layer's input, by a layer of
             its own; empty for nothing.
         value: of `pads`.
+        crops: [before, after] of each axis, of what is cut off the layer's output, by a layer of its own.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     layer: str = ""
     pads: tuple[tuple[int, int], ...] = ()
     value: float = 0.0
+    crops: tuple[tuple[int, int], ...] = ()
 
     def with_change(self, other: Change) -> Change:
         """Both changes of one layer; another class takes the place of all that there was."""
         if other.layer:
             return other
         pads, value = (other.pads, other.value) if other.pads else (self.pads, self.value)
-        return Change({**self.arguments, **other.arguments}, self.layer, pads, value)
+        arguments = {**self.arguments, **other.arguments}
+        return Change(arguments, self.layer, pads, value, other.crops or self.crops)
 
 
 @dataclass(frozen=True)

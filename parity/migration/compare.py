@@ -34,6 +34,7 @@ from parity.proofs.forward import compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.records.records import Diagnosis, MatchedLayer, Migration, Proof
 from parity.system import high_water
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 
 FEW_INPUTS = 64 * 64 * 3  # numbers of one input above which sets have two of them
@@ -115,7 +116,10 @@ def _migration(
     suggested = Fix(fix)
     if found.causes or found.training:
         on_event("stage", f"trying changes of the {FRAMEWORKS[fix].title} model")
-        suggested = proven_fix(pair, found.sets, found.causes, found.matched, fix, training=training)
+        try:
+            suggested = proven_fix(pair, found.sets, found.causes, found.matched, fix, training=training)
+        except WorkerError as error:  # the verdict stands
+            suggested.by_hand = [f"no change was tried: {error.detail.splitlines()[0]}"]
     memory.update()
     return Migration(
         first=pair.specs[FIRST].target,

@@ -161,6 +161,8 @@ def _advice(
     if mine is not None and hint:
         verb = "write" if mine.layer else "let its code compute what"
         return f"{text}: in {name} of {title} {verb} {hint}{'' if mine.layer else ' does'}"
+    if framework == SECOND and mine is not None and mine.kind == "recurrent":
+        return f"{text}: {title} has no such layer; --fix {FIRST} changes the other model"
     return f"{text}: change the {title} model by hand"
 
 

@@ -74,7 +74,8 @@ class Fixer(ABC):
             layer = self.layer(model, path) if path else None
             change = self._change(layer, edit) if layer is not None else None
             if change is None or not self.makes(layer, change):
-                still_open[str(index)] = self.constructor(layer, change) if change else self._counterpart(edit)
+                hint = "" if layer is not None and edit["layer"] else self._counterpart(edit)
+                still_open[str(index)] = self.constructor(layer, change) if change is not None else hint
                 continue
             merged[path] = merged[path].with_change(change) if path in merged else change
             indices.setdefault(path, []).append(index)
@@ -108,12 +109,17 @@ class Fixer(ABC):
         name = change.layer or type(layer).__name__
         around = f"{self.padding(change)} before it, and " if change.pads else ""
         parts = ("..." if short and left_out else "", arguments, "..." if not short and left_out else "")
-        made = f"{around}{self.namespace}.{name}({', '.join(part for part in parts if part)})"
+        behind = f", and {self.cropping(change)} behind it" if change.crops else ""
+        made = f"{around}{self.namespace}.{name}({', '.join(part for part in parts if part)}){behind}"
         replaced = change.layer and layer is not None and change.layer != type(layer).__name__
         return f"{made} instead of {self.namespace}.{type(layer).__name__}" if replaced else made
 
     def padding(self, change: Change) -> str:
         """The layer that puts what a change needs around its input; of frameworks whose layers pad as they are told."""
+        raise NotImplementedError(change)
+
+    def cropping(self, change: Change) -> str:
+        """The layer that cuts what a change needs off its output; as `padding`."""
         raise NotImplementedError(change)
 
     @abstractmethod
@@ -138,8 +144,9 @@ class Fixer(ABC):
         if edit["expected"] is None:
             return ""
         kind = of(**edit["expected"])
+        actual = of(**edit["actual"]) if edit["actual"] is not None else kind
         try:
-            change = self.registry.change_for(Repair(kind, kind, None, tuple(edit["shape"])))
+            change = self.registry.change_for(Repair(kind, actual, None, tuple(edit["shape"])))
         except Exception:  # of a kind whose arguments follow from the layer
             return ""
         return self.constructor(None, change) if change is not None and change.layer else ""

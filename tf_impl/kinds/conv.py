@@ -90,4 +90,12 @@ def _causal(padding: Any, window: list[int], dilation: Any) -> bool:
     return list(padding[1]) == [(window[1] - 1) * dilation[1], 0]
 
 
-REPAIRS = {"conv": _conv_repair}
+def _transposed_repair(repair: Repair) -> Change | None:
+    """Keras crops by name only: other crops are a layer of their own behind it."""
+    sides = repair.expected.numbers()["crop"]
+    if not repair.only_in("crop") or np.min(sides) < 0 or repair.layer.output_padding is not None:
+        return None
+    return Change({"padding": "valid"}, crops=tuple((before, after) for before, after in sides))
+
+
+REPAIRS = {"conv": _conv_repair, "conv_transpose": _transposed_repair}

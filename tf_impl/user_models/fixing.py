@@ -63,6 +63,12 @@ def pad_first(layer, sides, value=0.0):
     """Let a layer put a constant around each axis of what it takes."""
     call = layer.call
     layer.call = lambda x: call(keras.ops.pad(x, [(0, 0), *sides, (0, 0)], constant_values=value))
+
+
+def crop_last(layer, sides):
+    """Let a layer cut numbers off each axis of what it gives."""
+    call, inside = layer.call, [slice(before, -after or None) for before, after in sides]
+    layer.call = lambda x: call(x)[tuple([slice(None), *inside])]
 '''
 
 PER_AXIS = ("kernel_size", "strides", "dilation_rate", "pool_size", "size")  # arguments of one number or one each
@@ -129,6 +135,9 @@ class Fixer(fixing.Fixer):
             return f"keras.ops.pad(x, {[(0, 0), *change.pads, (0, 0)]}, constant_values=float('-inf'))"
         return f"layers.ZeroPadding{len(change.pads)}D({around})"
 
+    def cropping(self, change: Change) -> str:
+        return f"layers.Cropping{len(change.crops)}D({change.crops})"
+
     def statement(self, path: str, layer: keras.layers.Layer, change: Change) -> str:
         own, lines = f"own[{path!r}]", []
         directions = ("forward_layer", "backward_layer") if isinstance(layer, keras.layers.Bidirectional) else ()
@@ -141,6 +150,8 @@ class Fixer(fixing.Fixer):
         if change.pads:
             value = ", float('-inf')" if change.value else ""
             lines.append(f"pad_first({own}, {list(change.pads)}{value})")
+        if change.crops:
+            lines.append(f"crop_last({own}, {list(change.crops)})")
         return "\n".join(lines)
 
 
