@@ -88,9 +88,9 @@ def _repair(repair: Repair) -> Change | None:
     layer = {2: "Pad1D", 4: "Pad2D", 6: "Pad3D"}.get(len(around), "")
     if not layer or mode == "symmetric" or repair.actual.family != "pad":
         return None
-    order = getattr(repair.layer, "_data_format", "NC")
-    options = {"mode": mode, "value": number(value), "data_format": order}
     usual = {"mode": "constant", "value": 0.0, "data_format": {2: "NCL", 4: "NCHW", 6: "NCDHW"}[len(around)]}
+    order = getattr(repair.layer, "_data_format", usual["data_format"])
+    options = {"mode": mode, "value": number(value), "data_format": order}
     return Change({"padding": around} | {k: v for k, v in options.items() if v != usual[k]}, layer)
 
 

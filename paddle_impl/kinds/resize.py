@@ -120,7 +120,8 @@ def _repair(repair: Repair) -> Change | None:
         del options["size"]
     if isinstance(repair.layer, nn.Upsample):
         corners = {"align_corners": False} if repair.layer.align_corners and mode == "nearest" else {}
-        return Change(options | corners)
+        shifted = {"align_mode": 0} if repair.layer.align_mode and "align_mode" not in options else {}
+        return Change(options | corners | shifted)
     order = getattr(repair.layer, "data_format", "NCHW")
     kept = {} if "size" in options else {"scale_factor": factor}
     return Change(kept | options | ({} if order in ("NCL", "NCHW") else {"data_format": order}), "Upsample")

@@ -109,7 +109,7 @@ class Fixer(fixing.Fixer):
                 continue
             required = default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
             if required or not _same(value, default):
-                told[name] = shortest(value) if name in PER_AXIS else number(value)
+                told[name] = _per_axis(value) if name in PER_AXIS else number(value)
         return told, True
 
     def makes(self, layer: keras.layers.Layer, change: Change) -> bool:
@@ -153,6 +153,12 @@ class Fixer(fixing.Fixer):
         if change.crops:
             lines.append(f"crop_last({own}, {list(change.crops)})")
         return "\n".join(lines)
+
+
+def _per_axis(value: Any) -> Any:
+    """One number, or a tuple of them, as Keras's own documentation writes them."""
+    numbers = shortest(value) if isinstance(value, (list, tuple)) else value
+    return tuple(numbers) if isinstance(numbers, list) else numbers
 
 
 def _same(value: Any, default: Any) -> bool:
