@@ -21,6 +21,7 @@ from parity.migration.user_inputs import pair_inputs
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
+from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import shared_threads
 from parity.workers.pool import Workers
 from parity.workers.start import await_workers
@@ -86,6 +87,7 @@ def compare(
     layers: Mapping[str, str] | None = None,
     dataset: Dataset | None = None,
     apply_fixes: bool = False,
+    fix: str = "paddle",
     training: bool = False,
     dtype: str = "float64",
     seed: int = 0,
@@ -110,7 +112,8 @@ def compare(
         weights: by "tensorflow" or "paddle", a file of weights to load into that model.
         layers: names of layers of the TensorFlow model to names of the Paddle layers that correspond to them.
         dataset: images for inputs (height, width, 1 or 3); random inputs if None.
-        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to prove again.
+        apply_fixes: whether `fixed` says that the code of the suggested changes is wanted.
+        fix: "paddle" or "tensorflow": whose model the suggested changes are of.
         training: whether to compare a pass in training mode and all gradients, too; float64 only.
         dtype: "float64"; "float32" for models that cannot be built in float64, which proves less.
         seed: of weights and inputs.
@@ -120,8 +123,9 @@ def compare(
         workers: processes of both frameworks to use again, set up; they stay. If None, they are started and stopped.
 
     Returns:
-        `verdict` is "equal", "different" or "undecided"; each of `causes` names layer, number and trap; `fix` is Python
-        code that makes the Paddle model compute what the TensorFlow model does; `assert_equal()` is for tests.
+        `verdict` is "equal", "different" or "undecided"; each of `causes` names layer, number and trap; `changes` says
+        how layers of one model are written so that the two agree, `fix` is Python code that does it, and
+        `fixed_verdict` is the verdict with these, which were made and proven; `assert_equal()` is for tests.
 
     Raises:
         ValueError: a shape or combination that has no meaning, or a file of weights that does not exist.
@@ -140,6 +144,8 @@ def compare(
         >>> result.assert_equal()
     """
     require_float64(training, dtype)
+    if fix not in FRAMEWORKS:
+        raise ValueError(f"expected fix {' or '.join(map(repr, FRAMEWORKS))}, found {fix!r}")
     forms, user_inputs = pair_inputs(input, tokens, inputs)
     with contextlib.ExitStack() as stack:
         target, title = tensorflow, tensorflow
@@ -152,7 +158,7 @@ def compare(
             if device != "cpu":
                 await_workers(workers, device)
         pair = RecordedPair(workers, specs, dataset, seed, layers or {}, user_inputs=user_inputs)
-        found = compare_pair(pair, apply_fixes=apply_fixes, training=training, own_weights=own_weights)
+        found = compare_pair(pair, apply_fixes=apply_fixes, fix=fix, training=training, own_weights=own_weights)
         pair.forget()
     return replace(found, first=title)
 

@@ -17,6 +17,5 @@ VERBS = {
         *faults.session.verbs,
         *recorded_model.models.verbs,
         registry.write_script,
-        registry.write_repair,
     )
 }

@@ -9,7 +9,8 @@ import paddle
 from paddle import nn
 
 from parity.kinds import activation
-from parity.kinds.registry import Function, FunctionCall, Layer, Repair, plain
+from parity.kinds.registry import Function, FunctionCall, Layer, plain
+from parity.kinds.repairs import Change, Repair, number
 from parity.numerics.geometry import single
 from parity.weights.layout import SAME
 
@@ -106,33 +107,43 @@ SCRIPTS = {
     "prelu": "y = F.prelu(x, slope)",
 }
 
-# By function: the layer that computes it.
-LAYER_CODE: dict[str, Callable[[Any], str]] = {
-    "relu": lambda kind: "nn.ReLU()" if kind == activation.ReLU() else "",  # Paddle's lacks the numbers of Keras's
-    "relu6": lambda _: "nn.ReLU6()",
-    "leaky_relu": lambda kind: f"nn.LeakyReLU({kind.slope:.6g})",
-    "elu": lambda kind: f"nn.ELU({kind.alpha:.6g})",
-    "gelu": lambda kind: f"nn.GELU(approximate={kind.approximate})",
-    "sigmoid": lambda _: "nn.Sigmoid()",
-    "tanh": lambda _: "nn.Tanh()",
-    "silu": lambda _: "nn.Silu()",
-    "hard_swish": lambda _: "nn.Hardswish()",
-    "softmax": lambda _: "nn.Softmax()",
-    "softplus": lambda kind: f"nn.Softplus({kind.beta:g}, threshold={kind.threshold or 40:g})",
-    "selu": lambda _: "nn.SELU()",
-    "mish": lambda _: "nn.Mish()",
-    "softsign": lambda _: "nn.Softsign()",
-    "celu": lambda kind: f"nn.CELU({kind.alpha:.6g})",
-    "hard_tanh": lambda kind: f"nn.Hardtanh({kind.smallest:g}, {kind.largest:g})",
-    "log_sigmoid": lambda _: "nn.LogSigmoid()",
-    "linear": lambda _: "nn.Identity()",
+# By function: the layer that computes it, and its arguments.
+LAYER_CODE: dict[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
+    # Paddle's lacks the numbers of Keras's
+    "relu": lambda kind: ("ReLU" if kind == activation.ReLU() else "", {}),
+    "relu6": lambda _: ("ReLU6", {}),
+    "leaky_relu": lambda kind: ("LeakyReLU", {"negative_slope": number(kind.slope)}),
+    "elu": lambda kind: ("ELU", {"alpha": number(kind.alpha)}),
+    "gelu": lambda kind: ("GELU", {"approximate": kind.approximate}),
+    "sigmoid": lambda _: ("Sigmoid", {}),
+    "tanh": lambda _: ("Tanh", {}),
+    "silu": lambda _: ("Silu", {}),
+    "hard_swish": lambda _: ("Hardswish", {}),
+    "hard_sigmoid": lambda kind: ("Hardsigmoid" if kind == activation.HardSigmoid() else "", {}),
+    "softplus": lambda kind: ("Softplus", {"beta": number(kind.beta), "threshold": number(kind.threshold or 40.0)}),
+    "selu": lambda _: ("SELU", {}),
+    "mish": lambda _: ("Mish", {}),
+    "softsign": lambda _: ("Softsign", {}),
+    "celu": lambda kind: ("CELU", {"alpha": number(kind.alpha)}),
+    "hard_tanh": lambda kind: ("Hardtanh", {"min": number(kind.smallest), "max": number(kind.largest)}),
+    "log_sigmoid": lambda _: ("LogSigmoid", {}),
+    "linear": lambda _: ("Identity", {}),
 }
 
 
-def _replaced(repair: Repair) -> str:
-    write = LAYER_CODE.get(repair.expected.key)
-    made = write(repair.expected) if write and repair.alike else ""
-    return f"replace(name, {made})" if made else ""
+def _repair(repair: Repair) -> Change | None:
+    kind = repair.expected
+    if isinstance(kind, (activation.Softmax, activation.LogSoftmax)):
+        if "floor" in repair.differing():  # of all of Paddle's
+            return None
+        rank = len(repair.shape)
+        axis = -1 if kind.axis is None else kind.axis
+        if rank > 3:  # maps, which have their channels first
+            axis = 1 if axis in (-1, rank - 1) else axis + (axis > 0)
+        return Change({"axis": axis}, "Softmax" if kind.key == "softmax" else "LogSoftmax")
+    write = LAYER_CODE.get(kind.key)
+    layer, arguments = write(kind) if write and repair.alike else ("", {})
+    return Change(arguments, layer) if layer else None
 
 
-REPAIRS = {"activation": _replaced}
+REPAIRS = {"activation": _repair}

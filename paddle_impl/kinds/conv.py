@@ -8,9 +8,10 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.kinds.geometry import both, four_sides, of_row, padding_of, sides_of
+from paddle_impl.kinds.geometry import both, four_sides, of_row, padding_of, sides_as_given, sides_of
 from parity.kinds.conv import Conv, ConvTranspose
-from parity.kinds.registry import Layer, Repair
+from parity.kinds.registry import Layer
+from parity.kinds.repairs import Change, Repair, shortest
 from parity.numerics.geometry import cropped, pair
 from parity.weights.layout import SAME, Layout
 
@@ -66,25 +67,22 @@ SCRIPTS = {
 }
 
 
-def _conv_repair(repair: Repair) -> str:
-    if not repair.only_in("stride", "padding") or len(repair.expected.numbers()["stride"]) > 2:
-        return ""
-    expected, actual = repair.expected.numbers(), repair.actual.numbers()
-    stride = expected["stride"][1:] if repair.row else expected["stride"]
-    head = f"layers[name]._stride = {stride}\n" if expected["stride"] != actual["stride"] else ""
-    if repair.row:
-        return f"{head}layers[name]._padding = {expected['padding'][1]}  # before, after"
-    return (
-        f"{head}layers[name]._padding_algorithm = 'EXPLICIT'\n"
-        f"layers[name]._updated_padding = {four_sides(expected['padding'])}  # above, below, left, right"
-    )
+def _conv_repair(repair: Repair) -> Change | None:
+    if not repair.only_in("stride", "padding", "dilation"):
+        return None
+    differing = repair.differing()
+    per_axis: dict[str, Any] = {
+        name: shortest(differing[name][repair.row :]) for name in ("stride", "dilation") if name in differing
+    }
+    around = {"padding": sides_as_given(differing["padding"], row=repair.row)} if "padding" in differing else {}
+    return Change({**per_axis, **around})
 
 
-def _transposed_repair(repair: Repair) -> str:
+def _transposed_repair(repair: Repair) -> Change | None:
     sides = four_sides(repair.expected.numbers()["crop"])
     if not repair.only_in("crop") or min(sides) < 0:
-        return ""
-    return f"layers[name]._padding, layers[name].output_padding = {sides}, 0  # above, below, left, right"
+        return None
+    return Change({"padding": sides, "output_padding": 0})
 
 
 REPAIRS = {"conv": _conv_repair, "conv_transpose": _transposed_repair}

@@ -11,7 +11,8 @@ from paddle import nn
 from parity.kinds.dropout import Dropout
 from parity.kinds.elementwise import Scale
 from parity.kinds.kind import Kind
-from parity.kinds.registry import Function, FunctionCall, Layer, Repair
+from parity.kinds.registry import Function, FunctionCall, Layer
+from parity.kinds.repairs import Change, Repair, number
 
 
 def _by_mode(rate: float, mode: str, *, spatial: bool = False, alpha: bool = False) -> Kind:
@@ -58,14 +59,13 @@ FUNCTIONS = {
 SCRIPTS = {"dropout": "y = x  # in inference"}
 
 
-def _repair(repair: Repair) -> str:
-    scales = isinstance(repair.actual, Scale) and repair.actual.dropout is not None
-    return "layers[name].mode = 'upscale_in_train'" if scales else ""
+def _repair(repair: Repair) -> Change | None:
+    expected, scales = repair.expected, isinstance(repair.actual, Scale) and repair.actual.dropout is not None
+    mode = {"mode": "upscale_in_train"} if scales else {}
+    if not isinstance(expected, Dropout) or not (scales or repair.only_in("rate")):
+        return None
+    rates = {"p": number(expected.rate)} if "rate" in repair.differing() else {}
+    return Change({**rates, **mode})
 
 
-def _training(repair: Repair) -> str:
-    rate = repair.expected.numbers()["rate"]
-    return f"layers[name].p = {rate:g}" if repair.alike and repair.expected != repair.actual else ""
-
-
-REPAIRS, TRAINING = {"dropout": _repair}, {"dropout": _training}
+REPAIRS = {"dropout": _repair}

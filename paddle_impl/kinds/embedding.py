@@ -7,7 +7,8 @@ from typing import Any
 from paddle import nn
 
 from parity.kinds.embedding import Embedding
-from parity.kinds.registry import Layer, Repair
+from parity.kinds.registry import Layer
+from parity.kinds.repairs import Change, Repair
 from parity.weights.layout import SAME
 
 
@@ -31,10 +32,12 @@ def _script(kind: Embedding, _: Any) -> str:
 SCRIPTS = {"embedding": _script}
 
 
-def _repair(repair: Repair) -> str:
+def _repair(repair: Repair) -> Change | None:
     """Keras's has no padding index, nor a norm."""
-    differs = repair.alike and repair.expected.numbers().keys() <= {"mask_zero"}
-    return "layers[name]._padding_idx, layers[name]._max_norm = None, None" if differs else ""
+    if not repair.alike:
+        return None
+    names = {"padding_index": "padding_idx", "max_norm": "max_norm", "norm_order": "norm_type"}
+    return Change({names[name]: value for name, value in repair.differing().items() if name in names})
 
 
 REPAIRS = {"embedding": _repair}

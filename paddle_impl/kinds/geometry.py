@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from parity.kinds.repairs import shortest
 from parity.numerics.geometry import Sides, over_row, pair, same_padding, used_padding
 
 
@@ -82,3 +83,11 @@ def four_sides(sides: Any) -> list[int]:
     """[[top, bottom], [left, right]] as Paddle takes it: above, below, left, right."""
     (top, bottom), (left, right) = sides
     return [top, bottom, left, right]
+
+
+def sides_as_given(sides: Any, *, row: bool) -> Any:
+    """[[top, bottom], [left, right]] in the shortest form in which a layer takes it; of volumes all six."""
+    pairs = list(sides)[row:]
+    if all(before == after for before, after in pairs):
+        return shortest([before for before, _ in pairs])
+    return [count for pair_of_axis in pairs for count in pair_of_axis]

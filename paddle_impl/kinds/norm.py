@@ -9,7 +9,8 @@ from paddle import nn
 
 from parity.kinds.kind import Kind, Other
 from parity.kinds.norm import BatchNorm, GroupNorm, LayerNorm
-from parity.kinds.registry import Layer, Repair
+from parity.kinds.registry import Layer
+from parity.kinds.repairs import Change, Repair, number
 from parity.numerics.geometry import single
 from parity.weights.layout import SAME
 
@@ -60,18 +61,21 @@ SCRIPTS = {
 }
 
 
-def _epsilon(repair: Repair) -> str:
-    epsilon = repair.expected.numbers()["epsilon"]
-    return f"layers[name]._epsilon = {epsilon:.6g}" if repair.only_in("epsilon", "momentum", "frozen") else ""
+def _batch_norm_repair(repair: Repair) -> Change | None:
+    return Change(repair.differing()) if repair.only_in("epsilon", "momentum", "frozen") else None
 
 
-def _momentum(repair: Repair) -> str:
-    if not repair.alike:
-        return ""
-    expected, actual = repair.expected.numbers()["momentum"], repair.actual.numbers()["momentum"]
-    return f"layers[name]._momentum = {expected:.6g}" if expected != actual else ""
+def _layer_norm_repair(repair: Repair) -> Change | None:
+    if isinstance(repair.actual, Other) and isinstance(repair.layer, nn.LayerNorm):  # over several axes
+        return Change({"normalized_shape": repair.shape[-1], "epsilon": number(repair.expected.numbers()["epsilon"])})
+    return Change(repair.differing()) if repair.alike else None
 
 
-REPAIRS = {"batch_norm": _epsilon, "layer_norm": _epsilon, "group_norm": _epsilon}
+def _group_norm_repair(repair: Repair) -> Change | None:
+    if isinstance(repair.layer, nn.GroupNorm) and repair.alike:
+        names = {"groups": "num_groups", "epsilon": "epsilon"}
+        return Change({names[name]: value for name, value in repair.differing().items()})
+    return Change(repair.differing()) if repair.only_in("epsilon") else None
 
-TRAINING = {"batch_norm": _momentum}
+
+REPAIRS = {"batch_norm": _batch_norm_repair, "layer_norm": _layer_norm_repair, "group_norm": _group_norm_repair}

@@ -11,7 +11,8 @@ from paddle import nn
 
 from parity.kinds.kind import Kind
 from parity.kinds.pad import Pad, ZeroPad, padded
-from parity.kinds.registry import Function, FunctionCall, Layer, Repair
+from parity.kinds.registry import Function, FunctionCall, Layer
+from parity.kinds.repairs import Change, Repair, number
 
 F = nn.functional
 
@@ -80,15 +81,17 @@ def _reversed(kind: Kind, *, row: bool = False) -> list[int]:
     return [] if any(channels) else [count for pair in axes[::-1] for count in pair]
 
 
-def _repair(repair: Repair) -> str:
+def _repair(repair: Repair) -> Change | None:
     expected = repair.expected
     mode, value = (expected.mode, expected.value) if isinstance(expected, Pad) else ("constant", 0.0)
     around = _reversed(expected, row=repair.row)
     layer = {2: "Pad1D", 4: "Pad2D", 6: "Pad3D"}.get(len(around), "")
-    if not layer or mode == "symmetric":
-        return ""
-    options = f"mode={mode!r}, value={value:g}, data_format=layers[name]._data_format"
-    return f"replace(name, nn.{layer}({around}, {options}))"
+    if not layer or mode == "symmetric" or repair.actual.family != "pad":
+        return None
+    usual = {"mode": "constant", "value": 0.0, "data_format": {2: "NCL", 4: "NCHW", 6: "NCDHW"}[len(around)]}
+    order = getattr(repair.layer, "_data_format", usual["data_format"])
+    options = {"mode": mode, "value": number(value), "data_format": order}
+    return Change({"padding": around} | {k: v for k, v in options.items() if v != usual[k]}, layer)
 
 
 REPAIRS = {"zero_pad": _repair, "pad": _repair}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl.kinds.geometry import both, four_sides, of_row, padding_of, sides_by, sides_of
+from paddle_impl.kinds.geometry import both, of_row, padding_of, sides_as_given, sides_by, sides_of
 from parity.kinds.kind import Kind
 from parity.kinds.pool import adaptive, of_windows
-from parity.kinds.registry import Function, FunctionCall, Layer, Repair
+from parity.kinds.registry import Function, FunctionCall, Layer
+from parity.kinds.repairs import Change, Repair, shortest
 from parity.numerics.geometry import Sides
 
 F = nn.functional
@@ -101,24 +103,43 @@ SCRIPTS = {
 }
 
 
-def _padding(repair: Repair) -> list[int]:
-    padding = repair.expected.numbers()["padding"]
-    return padding[1] if repair.row else four_sides(padding)
-
-
-def _max_repair(repair: Repair) -> str:
-    if not repair.only_in("padding") or len(repair.expected.numbers()["padding"]) > 2:
-        return ""
-    return f"layers[name].padding, layers[name].ceil_mode = {_padding(repair)}, False"
-
-
-def _average_repair(repair: Repair) -> str:
-    exclusive = not repair.expected.numbers()["count_padding"]
+def _pool_repair(repair: Repair) -> Change | None:
+    expected = repair.expected.numbers()
+    volumes = len(expected["padding"]) > 2
     if repair.only_in("count_padding"):
-        return f"layers[name].exclusive = {exclusive}"
-    if repair.only_in("padding", "count_padding") and len(repair.expected.numbers()["padding"]) == 2:
-        return f"layers[name].padding, layers[name].exclusive = {_padding(repair)}, {exclusive}"
-    return ""
+        return Change({"exclusive": not expected["count_padding"]})
+    around: dict[str, Any] = {"padding": sides_as_given(expected["padding"], row=repair.row)}
+    if getattr(repair.layer, "ceil_mode", False):  # which would pad the end of the maps again
+        around["ceil_mode"] = False
+    counted = {"exclusive": not expected["count_padding"]} if expected.get("count_padding") is not None else {}
+    if repair.only_in("padding", "count_padding", "stride", "window") and not volumes:
+        sizes = {
+            argument: shortest(expected[name][repair.row :])
+            for name, argument in (("window", "kernel_size"), ("stride", "stride"))
+            if name in repair.differing()
+        }
+        moved = around if "padding" in repair.differing() else {}
+        return Change({**sizes, **moved, **(counted if moved or "count_padding" in repair.differing() else {})})
+    if repair.actual.family != "pool" or volumes:
+        return None
+    sizes = {"kernel_size": expected["window"][repair.row :], "stride": expected["stride"][repair.row :]}
+    name = "MaxPool" if repair.expected.name == "max_pool" else "AvgPool"
+    order = {"data_format": repair.layer.data_format} if getattr(repair.layer, "data_format", "NC") == "NHWC" else {}
+    plain_sizes = {argument: shortest(numbers) for argument, numbers in sizes.items()}
+    given = {"padding": around["padding"]} if np.any(expected["padding"]) else {}
+    return Change({**plain_sizes, **given, **(counted if given else {}), **order}, f"{name}{2 - repair.row}D")
 
 
-REPAIRS = {"max_pool": _max_repair, "average_pool": _average_repair}
+def _global_repair(repair: Repair) -> Change | None:
+    if repair.actual.name not in ("global_max_pool", "global_average_pool"):
+        return None
+    name = "AdaptiveMaxPool" if repair.expected.name == "global_max_pool" else "AdaptiveAvgPool"
+    return Change({"output_size": 1}, f"{name}{len(repair.shape) - 2}D")
+
+
+REPAIRS = {
+    "max_pool": _pool_repair,
+    "average_pool": _pool_repair,
+    "global_max_pool": _global_repair,
+    "global_average_pool": _global_repair,
+}

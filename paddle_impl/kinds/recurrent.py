@@ -11,6 +11,7 @@ from paddle import nn
 from parity.kinds.kind import Kind, Other
 from parity.kinds.recurrent import MOST_LAYERS, Recurrent, prefix_of
 from parity.kinds.registry import ArraySlots, Layer
+from parity.kinds.repairs import Change, Repair
 from parity.weights.layout import SAME, Layout
 
 CELLS = {nn.LSTM: "lstm", nn.GRU: "gru", nn.SimpleRNN: "rnn"}
@@ -86,3 +87,21 @@ def recurred(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     states = [] if states is None else list(states) if isinstance(states, (list, tuple)) else [states]
     taken = [given.get("inputs"), *([] if lengths is None else [lengths]), *states]
     return taken if all(isinstance(tensor, paddle.Tensor) for tensor in taken) else None
+
+
+def _repair(repair: Repair) -> Change | None:
+    """Only the simple layer has an activation to choose, and a GRU resets after the product."""
+    expected = repair.expected
+    if not isinstance(expected, Recurrent) or not repair.only_in("activation", "direction", "merge", "rate_between"):
+        return None
+    directions = {"forward": "forward", "bidirectional": "bidirect"}
+    if expected.direction not in directions or expected.merge not in (None, "concat"):
+        return None
+    if "activation" in repair.differing() and expected.cell != "rnn":
+        return None
+    direction = {"direction": directions[expected.direction]} if "direction" in repair.differing() else {}
+    changed = {"activation": "activation", "rate_between": "dropout"}
+    return Change({changed[name]: value for name, value in repair.differing().items() if name in changed} | direction)
+
+
+REPAIRS = {"recurrent": _repair}

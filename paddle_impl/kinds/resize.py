@@ -10,7 +10,8 @@ import paddle
 from paddle import nn
 
 from parity.kinds.kind import Kind, Other
-from parity.kinds.registry import Function, FunctionCall, Layer, Repair
+from parity.kinds.registry import Function, FunctionCall, Layer
+from parity.kinds.repairs import Change, Repair
 from parity.kinds.resize import Resize, resized
 
 F = nn.functional
@@ -92,29 +93,38 @@ def _mode(kind: Resize, *, row: bool) -> str:
     return "bicubic" if kind.method == "cubic" and fits and ours and not row else ""
 
 
-def _options(kind: Resize, mode: str) -> str:
-    """All of `F.interpolate`'s but the mode."""
+def _options(kind: Resize, mode: str) -> dict[str, Any]:
+    """All arguments of `F.interpolate` that matter."""
     size = list(kind.size)[1:] if mode == "linear" else list(kind.size)
-    corners = f", align_corners={kind.aligned_corners}" if mode != "nearest" else ""
+    corners = {"align_corners": kind.aligned_corners} if mode != "nearest" else {}
     shifted = mode in ("linear", "bilinear") and not (kind.half_pixels or kind.aligned_corners)
-    return f"size={size}, mode={mode!r}{corners}" + (", align_mode=1" if shifted else "")
+    return {"size": size, "mode": mode, **corners, **({"align_mode": 1} if shifted else {})}
 
 
 def _script(kind: Resize, _: Any) -> str:
     mode = _mode(kind, row=False)
-    return f"y = F.interpolate(x, {_options(kind, mode)})" if mode else ""
+    options = ", ".join(f"{name}={value!r}" for name, value in _options(kind, mode).items())
+    return f"y = F.interpolate(x, {options})" if mode else ""
 
 
 SCRIPTS = {"resize": _script}
 
 
-def _repair(repair: Repair) -> str:
+def _repair(repair: Repair) -> Change | None:
     expected = repair.expected
     mode = _mode(expected, row=repair.row) if isinstance(expected, Resize) and repair.alike else ""
-    if not mode:
-        return ""
-    options = _options(expected, mode)  # type: ignore[arg-type]
-    return f"replace(name, nn.Upsample({options}, data_format=layers[name].data_format))"
+    if not mode or not isinstance(expected, Resize):
+        return None
+    options, factor = _options(expected, mode), getattr(repair.layer, "scale_factor", None)
+    if factor is not None and list(expected.size) == list(repair.actual.numbers()["size"]):
+        del options["size"]
+    if isinstance(repair.layer, nn.Upsample):
+        corners = {"align_corners": False} if repair.layer.align_corners and mode == "nearest" else {}
+        shifted = {"align_mode": 0} if repair.layer.align_mode and "align_mode" not in options else {}
+        return Change(options | corners | shifted)
+    order = getattr(repair.layer, "data_format", "NCHW")
+    kept = {} if "size" in options else {"scale_factor": factor}
+    return Change(kept | options | ({} if order in ("NCL", "NCHW") else {"data_format": order}), "Upsample")
 
 
 REPAIRS = {"resize": _repair}

@@ -8,6 +8,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl.user_models.calling import callings, dtype_of, parameters_of, precision_of
+from paddle_impl.user_models.constructors import keeping_arguments
 from paddle_impl.user_models.saved_program import load_program
 from parity.catalogue.targets import TargetError, parse
 from parity.numerics.geometry import single
@@ -64,7 +65,8 @@ def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
         before = paddle.get_default_dtype()
         paddle.set_default_dtype("float32")
         try:
-            with paddle.utils.unique_name.guard():  # parameters with names of their own can be built again
+            # parameters with names of their own can be built again
+            with keeping_arguments(), paddle.utils.unique_name.guard():
                 model = targets.call(target, offered)
         finally:
             paddle.set_default_dtype(before)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_impl.user_models import fixing
 from paddle_impl.user_models.building import build_running, round_constants, set_weights
 from paddle_impl.user_models.calling import call_model, callings, dtype_of, flatten_outputs, to_tensors
 from paddle_impl.user_models.exact import exact_average_pools
@@ -25,6 +26,8 @@ from parity.runtime.user_models import HALF, BuildSpec
 
 class RecordedModel(recorded_model.RecordedModel):
     """A Paddle layer."""
+
+    fixer, fix_head, fix_helpers = fixing.Fixer(), fixing.HEAD, fixing.HELPERS
 
     def built(self, spec: BuildSpec, dtype: str) -> Running:
         return build_running(spec, dtype)

@@ -45,6 +45,13 @@ class Weights(StrEnum):
     own = "own"
 
 
+class FixedModel(StrEnum):
+    """The model that suggestions change."""
+
+    paddle = "paddle"
+    tensorflow = "tensorflow"
+
+
 FirstArgument = Annotated[
     str, typer.Argument(metavar="TF_TARGET", help="package.module:callable(...) or a .keras file.")
 ]
@@ -119,8 +126,9 @@ def compare(
     ] = None,
     apply_fixes: Annotated[
         bool,
-        typer.Option("--apply-fixes", help="Make the suggested changes to the Paddle model in memory; compare again."),
+        typer.Option("--apply-fixes", help="Show the code of the suggested changes, and the verdict with these."),
     ] = False,
+    fix: Annotated[FixedModel, typer.Option("--fix", help="Whose model the suggestions change.")] = FixedModel.paddle,
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="float32 only for models that cannot be built in float64: it proves less.")
     ] = Dtype.float64,
@@ -175,6 +183,7 @@ def compare(
         migration = compare_pair(
             pair,
             apply_fixes=apply_fixes,
+            fix=fix.value,
             training=training,
             impact=impact,
             own_weights=weights is Weights.own,

@@ -41,9 +41,7 @@ class MigrationEvents:
             shown = event.problems if self.verbose else shortened(event.problems, MOST["problem"])
             proof_output.print_proof(self.out, replace(event, problems=shown))
         elif kind == "verdict":
-            line = migration_output.verdict_line(
-                event, self.pair.name, fixed=bool(self.pair.fixes), own_weights=self.own_weights
-            )
+            line = migration_output.verdict_line(event, self.pair.name, own_weights=self.own_weights)
             colour = {"equal": "bold green", "different": "bold red"}.get(event.verdict, "bold yellow")
             console.print_message(self.out, line, colour)
         self.printed = time.monotonic()

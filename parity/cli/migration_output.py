@@ -20,20 +20,19 @@ MOST = {
     "note": 3,
     "training": 2,
     "by hand": 3,
-    "fix": 8,
+    "change": 4,
 }  # lines of each kind without --verbose
 
 
-def verdict_line(decided: PairVerdict, names: str, *, fixed: bool, own_weights: bool = False) -> str:
+def verdict_line(decided: PairVerdict, names: str, *, own_weights: bool = False) -> str:
     """The verdict on a user's pair of models, as soon as it is known.
 
     Args:
         decided: it, and what it rests on.
         names: of the two models.
-        fixed: whether the Paddle model was changed before.
         own_weights: whether another verdict follows, of the models with their own weights.
     """
-    first = ("with the suggested changes, " if fixed else "") + ("with drawn weights, " if own_weights else "")
+    first = "with drawn weights, " if own_weights else ""
     sets = [one for one in decided.outcomes if one.inputs.typical]
     differ = sum(not one.equal for one in sets)
     found = f"outputs differ on {differ} of {len(sets)}" if differ else f"outputs agree on {len(sets)}"
@@ -51,16 +50,28 @@ def migration_lines(migration: Migration, *, verbose: bool = False) -> list[str]
         "cause": _cause_lines(migration),
         "note": [f"note: {line}" for line in migration.ambiguous + migration.remarks],
         "training": [f"in training only: {line}" for line in migration.training],
-        "by hand": [f"by hand: {line}" for line in migration.by_hand],
     }
     lines = _own_lines(migration) if migration.own else []
     lines += [line for kind, listed in parts.items() for line in (listed if verbose else shortened(listed, MOST[kind]))]
     if migration.impact:
         lines.append(f"decision impact: with the TensorFlow model's own weights, {migration.impact.sentence}")
-    if migration.fix and not migration.fixed:
-        code = migration.fix.rstrip().splitlines()
-        title = "the changes that --apply-fixes makes to the Paddle model:"
-        lines += ["", title, "", *(code if verbose else shortened(code, MOST["fix"]))]
+    return lines + _fix_lines(migration, verbose=verbose)
+
+
+def _fix_lines(migration: Migration, *, verbose: bool) -> list[str]:
+    """The changes that were made and proven, in the user's terms; their code where it was asked for."""
+    from parity.catalogue.titles import TITLES
+
+    lines = []
+    changes, by_hand = [f"  {line}" for line in migration.changes], [f"by hand: {line}" for line in migration.by_hand]
+    if changes:
+        lines.append(f"change in the {TITLES[migration.fix_framework]} model, made in memory and proven:")
+    lines += changes if verbose else shortened(changes, MOST["change"])
+    lines += by_hand if verbose else shortened(by_hand, MOST["by hand"])
+    if migration.fixed:
+        lines += ["", *migration.fix.rstrip().splitlines(), ""]
+    if migration.fixed_verdict is not None:
+        lines.append(f"with these changes: {migration.fixed_verdict}")
     return lines
 
 

@@ -1,7 +1,8 @@
 """The traps that a step of a Paddle model can fall into, each as the Python statement that puts it in.
 
 A statement stands in `def fix(model)`: `name` is the step's, `layers` the model's layers by path,
-`replace(name, layer)` puts another layer there, and `change_call(model, name, change)` lets a call give something else.
+`replace(model, layers[name], layer)` puts another layer there, and `change_call(model, name, change)` lets a call give
+something else.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Site:
         step: as it was recorded.
         takes: shapes of the tensors that it takes, batch included, in Paddle's own order of axes.
         makes: the shape of what it makes.
-        repair: code by `parity.workers.client.kinds.KindRequests.write_repair` towards another kind, by mode.
+        repair: the statement that lets the layer compute another kind, as a fix has it; empty where none is known.
         again: whether it is a layer that runs several times.
         following: of a convolution, the one that comes next and takes as many channels as this one makes; else None.
     """
@@ -52,7 +53,7 @@ class Site:
     step: RecordedStep
     takes: Sequence[tuple[int, ...]]
     makes: tuple[int, ...]
-    repair: Callable[[Kind], dict[str, str]]
+    repair: Callable[[Kind], str]
     again: bool
     following: RecordedStep | None = None
 
@@ -100,7 +101,7 @@ def _label(site: Site, number: str) -> tuple[str, ...]:
 def _repaired(site: Site, trap: str, what: str, number: str, value: Any, *, training: bool = False) -> Iterator[Change]:
     """A layer with another number, by the code that would repair one."""
     if site.alone:
-        statement = site.repair(_with(site, **{number: value}))["training" if training else "inference"]
+        statement = site.repair(_with(site, **{number: value}))
         yield Change(trap, what, statement, _label(site, number), training)
 
 
@@ -131,9 +132,9 @@ def _activation(site: Site) -> Iterator[Change]:
         other = not site.step.numbers["approximate"]
         exchanged = (("other form", f"nn.GELU({other})", f"F.gelu(x, {other})", "act-default", "approximate"),)
     for what, layer, call, trap, number in exchanged:
-        statement = f"replace(name, {layer})" if site.once else _call(call)
+        statement = f"replace(model, layers[name], {layer})" if site.once else _call(call)
         yield Change(trap, what, statement, _label(site, number))
-    left_out = "replace(name, nn.Identity())" if site.once else _call("x")
+    left_out = "replace(model, layers[name], nn.Identity())" if site.once else _call("x")
     yield Change("relu-missing", f"{key} left out", left_out, ("exists in TensorFlow only", "activation"))
     if key == "softmax" and len(site.makes) > 1:
         axis = len(site.makes) - 2
@@ -180,8 +181,9 @@ def _conv(site: Site) -> Iterator[Change]:
             for (a, b), extent in zip(sides, window, strict=True)
         ]
         own = wider[1:] if len(site.makes) == 3 else wider
-        padding = site.repair(_with(site, padding=grown))["inference"]
-        yield Change("dilation", "dilated", f"{padding}\n{_set('_dilation', own)}", _label(site, "dilation"))
+        padded = site.repair(_with(site, padding=grown)) or "pass"
+        statement = f"{padded}\nlayers = dict(model.named_sublayers())\n{_set('_dilation', own)}"
+        yield Change("dilation", "dilated", statement, _label(site, "dilation"))
 
 
 def _stride(site: Site) -> Iterator[Change]:
@@ -192,7 +194,7 @@ def _stride(site: Site) -> Iterator[Change]:
     sides, window = site.step.numbers["padding"], site.step.shapes["kernel"][:-2]
     if all(extent % 2 and a + b in (extent - 1, extent - 2) for (a, b), extent in zip(sides, window, strict=True)):
         whole = [[extent // 2] * 2 for extent in window]  # all of the maps
-        own = site.repair(_with(site, stride=[1, 1], padding=whole))["inference"]
+        own = site.repair(_with(site, stride=[1, 1], padding=whole))
         statement = f"{own}\nlayers[{after.name!r}]._stride = {stride}"
         yield Change("stride", "in the next convolution", statement, _label(site, "stride"))
 
@@ -275,7 +277,7 @@ def _global_pool(site: Site, name: str, function: str, word: str) -> Iterator[Ch
     rank = len(site.takes[0]) - 2
     if site.alone and rank in (1, 2, 3):
         made = f"nn.Adaptive{name}Pool{rank}D(1)"
-        yield Change("pool-other", word, f"replace(name, {made})", (f"global_{word}", word))
+        yield Change("pool-other", word, f"replace(model, layers[name], {made})", (f"global_{word}", word))
     elif not site.step.layer and f"adaptive_{'max' if function == 'avg' else 'avg'}" in site.step.name:
         call = _call(f"F.adaptive_{function}_pool{rank}d(x, 1)")
         yield Change("pool-other", word, call, (f"global_{word}", word))

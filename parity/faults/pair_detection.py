@@ -178,7 +178,7 @@ def equal_pair(pair: RecordedPair, *, training: bool = False) -> EqualPair:
         MatchError: a map does not fit.
         WorkerError: a worker fails.
     """
-    migration = compare_pair(pair, training=training, impact=False)
+    migration = compare_pair(pair, fix=None, training=training, impact=False)
     if not migration.equal:
         why = [cause.text for cause in migration.causes] or [line for one in migration.proofs for line in one.problems]
         raise TargetError(
@@ -225,10 +225,16 @@ def detect_pair_fault(equal: EqualPair, fault: PairFault) -> PairDetection:
     if effect <= equal.smallest:
         return PairDetection(fault, None, effect, "changes nothing on fresh inputs")
     pair = RecordedPair(
-        own.workers, own.specs, own.dataset, own.seed, own.layers, fixes=[fault.code], title_suffix=" as trapped"
+        own.workers,
+        own.specs,
+        own.dataset,
+        own.seed,
+        own.layers,
+        fixes={SECOND: fault.code},
+        title_suffix=" as trapped",
     )
     try:
-        migration = compare_pair(pair, training=fault.change.training, impact=False)
+        migration = compare_pair(pair, fix=None, training=fault.change.training, impact=False)
     except (TargetError, MatchError) as error:
         reason = f"refused: {_line(error)}"
         return PairDetection(fault, _detection(own.name, fault, None, reason, time.perf_counter() - begin), effect)
@@ -295,7 +301,7 @@ def control_pair(pair: RecordedPair, seeds: Sequence[int], *, training: bool = F
     for seed in seeds:
         own = RecordedPair(pair.workers, pair.specs, pair.dataset, seed, pair.layers, title_suffix=" again")
         try:
-            migration = compare_pair(own, training=training, impact=False)
+            migration = compare_pair(own, fix=None, training=training, impact=False)
         finally:
             own.forget()
         worst = max([worst, *(severity_of(proof) or 0.0 for proof in migration.proofs)])

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from parity.faults.pair_changes import Change, Site, changes_of_site
 from parity.kinds.kind import Kind
-from parity.migration.fix_code import REPLACE_FUNCTION
+from parity.migration.fix_code import edit_of
 from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
@@ -77,6 +77,7 @@ def pair_faults(
     forms: dict[tuple[str, str], list[PairFault]] = {}
     graph = pair.graphs[SECOND]
     firsts = _counterparts(pair, walked)
+    helpers = pair.workers[SECOND].write_fix(pair.name, [])["helpers"]
     for index, step in enumerate(graph.steps):
         if step.output < 0:
             continue
@@ -86,7 +87,7 @@ def pair_faults(
                 if change.trap == "stride" and (after := _following(graph, step)) is not None:
                     users.append(graph.steps.index(after))
                 names = [*(graph.steps[user].name for user in users), *(firsts.get(user, "") for user in users)]
-                code = fault_code(step.name, change.statement)
+                code = fault_code(step.name, change.statement, helpers)
                 fault = PairFault(change, step.name, firsts.get(index, ""), code, tuple(filter(None, names)))
                 forms.setdefault((change.trap, change.what), []).append(fault)
     return [fault for faults in forms.values() for fault in spread(faults, sites)]
@@ -170,20 +171,19 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]
 
 
-def fault_code(name: str, statement: str) -> str:
+def fault_code(name: str, statement: str, helpers: str) -> str:
     """The function that puts a trap in.
 
     Args:
         name: of the step.
         statement: see `parity.faults.pair_changes`.
+        helpers: functions that fixes call, see `parity.workers.client.recorded_models.WrittenFix`.
 
     Returns:
         Python source.
     """
     body = [
         "layers = dict(model.named_sublayers())",
-        *(line.removeprefix("    ") for line in REPLACE_FUNCTION.strip("\n").splitlines()),
-        "",
         f"name = {name!r}",
         *statement.splitlines(),
     ]
@@ -197,7 +197,7 @@ def fault_code(name: str, statement: str) -> str:
         "",
         "def fix(model):",
     ]
-    return "\n".join([*head, *(f"    {line}".rstrip() for line in body)]) + "\n"
+    return "\n".join([*head, *(f"    {line}".rstrip() for line in body)]) + "\n" + helpers
 
 
 def _site(pair: RecordedPair, step: RecordedStep) -> Site:
@@ -206,9 +206,9 @@ def _site(pair: RecordedPair, step: RecordedStep) -> Site:
     takes = [values[number].shape for number in step.inputs if number >= 0]
     makes = values[step.output].shape
 
-    def repair(expected: Kind) -> dict[str, str]:
-        described = expected.described(), step.what.described()
-        return pair.workers[SECOND].write_repair(*described, len(makes) == 3)
+    def repair(expected: Kind) -> str:
+        written = pair.workers[SECOND].write_fix(pair.name, [edit_of(pair, step, expected, SECOND)])
+        return "\n".join(change["statement"] for change in written["changes"])
 
     return Site(step, takes, makes, repair, bool(_again(graph, step)), _following(graph, step))
 

@@ -21,7 +21,7 @@ from parity.kinds.activation import Activation, OtherActivation
 from parity.kinds.kind import Kind
 from parity.numerics.geometry import flattened_1x1
 
-_NO_FAMILIES = ("kind", "registry")
+_NO_FAMILIES = ("kind", "registry", "repairs")
 
 FAMILIES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NO_FAMILIES))
 

@@ -1,12 +1,11 @@
 """What one framework knows of the kinds: its layers, its functions, and code for them, collected from its families.
 
-Each framework has a file for each family, which may hold five tables:
+Each framework has a file for each family, which may hold four tables:
     LAYERS     by class: a `Layer`
     FUNCTIONS  by a name of the suite's own: a `Function`
     SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with placeholders for facts in braces, or a
                function that writes them of the kind and its arrays' shapes; see `parity.migration.repro_scripts`
-    REPAIRS    by `Kind.name`: the statement that makes a layer compute what another one does; see `Repair`
-    TRAINING   by `Kind.name`: the same, for numbers that matter in training only
+    REPAIRS    by `Kind.name`: what changes where a layer is made that is to compute this; see `Repair` and `Change`
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from typing import Any
 from parity.catalogue.targets import TargetError
 from parity.kinds import FAMILIES, of
 from parity.kinds.kind import Kind, Other
+from parity.kinds.repairs import Change, Repair
 from parity.weights.layout import Layout
 
 Facts = tuple[str, dict[str, Any]]  # a kind's name and numbers, as `parity.kinds.of` takes them
@@ -77,32 +77,6 @@ class Function:
     read: Callable[[FunctionCall], Kind]
 
 
-@dataclass(frozen=True)
-class Repair:
-    """A layer that is to compute what another one does."""
-
-    expected: Kind
-    actual: Kind
-    row: bool  # of sequences, for which a framework may have a layer of another kind
-
-    @property
-    def alike(self) -> bool:
-        """Whether both are of one kind."""
-        return self.expected.name == self.actual.name
-
-    def only_in(self, *numbers: str) -> bool:
-        """Whether both are of one kind and all other numbers agree.
-
-        Args:
-            numbers: the names of those that may differ.
-
-        Returns:
-            False for layers of two kinds; optional numbers that `expected` leaves at their defaults are not compared.
-        """
-        ours, theirs = self.expected.numbers(), self.actual.numbers()
-        return self.alike and all(ours[name] == theirs.get(name) for name in ours if name not in numbers)
-
-
 def plain(kind: type[Kind]) -> Callable[..., Kind]:
     """A reader, as `Layer.read` and `Function.read`, of layers or functions of a kind without numbers.
 
@@ -147,8 +121,7 @@ class Registry:
         self.layers: dict[type, Layer] = _joined(modules, "LAYERS")
         self.functions: dict[str, Function] = _joined(modules, "FUNCTIONS")
         self.scripts: dict[str, Script] = _joined(modules, "SCRIPTS")
-        self.repairs: dict[str, Callable[[Repair], str]] = _joined(modules, "REPAIRS")
-        self.training: dict[str, Callable[[Repair], str]] = _joined(modules, "TRAINING")
+        self.repairs: dict[str, Callable[[Repair], Change | None]] = _joined(modules, "REPAIRS")
 
     @cached_property
     def called(self) -> dict[str, tuple[tuple[Any, str], ...]]:
@@ -256,28 +229,15 @@ class Registry:
         lines = self.scripts.get(known.key, "")
         return {"lines": lines if isinstance(lines, str) else lines(known, {k: tuple(s) for k, s in shapes.items()})}
 
-    def write_repair(self, expected: dict[str, Any], actual: dict[str, Any], row: bool) -> dict[str, str]:
-        """Statements on the layer `layers[name]` that make it compute what another one does, empty where none is known.
-
-        A verb.
+    def change_for(self, repair: Repair) -> Change | None:
+        """What changes where a layer is made, so that it computes what another one does; None where nothing does that.
 
         Args:
-            expected: `kind` and `numbers` of what the layer should compute, as `Kind.described` gives them.
-            actual: those of what it computes.
-            row: whether both are of sequences.
-
-        Returns:
-            The statement `inference` for what is computed there, and `training` for what matters in training only.
-
-        Raises:
-            ValueError: an unknown kind, or numbers that are not the kind's.
+            repair: the layer, and what it should compute.
         """
-        repair = Repair(of(**expected), of(**actual), row)
-        name = repair.expected.name
-        return {
-            mode: table[name](repair) if name in table else ""
-            for mode, table in (("inference", self.repairs), ("training", self.training))
-        }
+        write = self.repairs.get(repair.expected.name)
+        with self._reading(type(repair.layer).__name__):
+            return write(repair) if write else None
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:

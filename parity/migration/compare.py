@@ -18,11 +18,11 @@ from msgspec.structs import replace
 
 from parity.kinds.kind import shown
 from parity.migration.explanation import Cause, changes_of, explain
-from parity.migration.fix_code import fix_code
 from parity.migration.float32_forward import float32_outputs
 from parity.migration.impact import decision_impact
 from parity.migration.inputs import InputSet, designed_inputs, usual_count
 from parity.migration.own_weights import OwnWeightsCheck
+from parity.migration.proven_fix import Fix, proven_fix
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
@@ -37,6 +37,7 @@ from parity.proofs.forward import compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.records.records import Diagnosis, MatchedLayer, Migration, Proof
 from parity.system import high_water
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 
 
@@ -53,6 +54,7 @@ class Findings:
         remarks: what does not change the verdict but should be known.
         proofs: by level.
         training: what differs in training only.
+        sets: the inputs.
     """
 
     decided: PairVerdict
@@ -63,6 +65,7 @@ class Findings:
     remarks: list[str] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
     training: list[str] = field(default_factory=list)
+    sets: list[InputSet] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def compare_pair(
     pair: RecordedPair,
     *,
     apply_fixes: bool = False,
+    fix: str | None = SECOND,
     training: bool = False,
     impact: bool = True,
     own_weights: bool = False,
@@ -98,7 +102,9 @@ def compare_pair(
 
     Args:
         pair: not yet open.
-        apply_fixes: whether to make the suggested changes to the Paddle model in memory, and to compare again.
+        apply_fixes: whether to show the code of the suggested changes, which are made in memory at any rate, and what
+            the pair is with them.
+        fix: the framework whose model the suggestions change; None: nothing is suggested.
         training: whether to compare a pass in training mode and all gradients, too.
         impact: whether to count the inputs for which the models' decisions differ.
         own_weights: whether to compare the weights that both have, too, see `parity.migration.own_weights`; the verdict
@@ -107,7 +113,8 @@ def compare_pair(
             "proof" and each Proof, and "verdict" and the PairVerdict as soon as that is known.
 
     Returns:
-        The verdict, with the proofs, the matched layers, the causes of differences and the code that fixes them.
+        The verdict on the models as they are, with the proofs, the matched layers, the causes of differences, the
+        proven changes that remove them, and the verdict with these.
 
     Raises:
         TargetError: a model cannot be built or run.
@@ -115,12 +122,13 @@ def compare_pair(
         WorkerError: a worker fails.
     """
     with user_errors():
-        return _migration(pair, apply_fixes, training, impact, own_weights, on_event)
+        return _migration(pair, apply_fixes, fix, training, impact, own_weights, on_event)
 
 
 def _migration(
     pair: RecordedPair,
     apply_fixes: bool,
+    fix: str | None,
     training: bool,
     impact: bool,
     own_weights: bool,
@@ -132,25 +140,24 @@ def _migration(
     found = _compared(pair, training, memory, on_event)
     while own is not None and own.puts_together_anew(found.decided.verdict):
         found = _compared(pair, training, memory, on_event)
-    suggested, by_hand = fix_code(pair, found.causes, found.matched)
-    applied = ""
-    if apply_fixes and suggested:
-        on_event("stage", "building the Paddle model again with the suggested changes")
-        pair.fixes = [suggested]
-        applied = suggested
-        found = _compared(pair, training, memory, on_event)
-        _, by_hand = fix_code(pair, found.causes, found.matched)
     verdict = found.decided.verdict
     measured = decision_impact(pair, on_event) if impact and verdict != "undecided" else None
     own_record = own.compared(found.decided) if own is not None else None
+    suggested = Fix(fix or SECOND)
+    if fix is not None and (found.causes or found.training):
+        on_event("stage", f"trying changes of the {FRAMEWORKS[fix].title} model")
+        try:
+            suggested = proven_fix(pair, found.sets, found.causes, found.matched, fix, training=training)
+        except WorkerError as error:  # the verdict stands
+            suggested.by_hand = [f"no change was tried: {error.detail.splitlines()[0]}"]
     memory.update()
     return Migration(
         first=pair.specs[FIRST].target,
         second=pair.specs[SECOND].target,
         input=[size for one in pair.specs[FIRST].inputs for size in one.shape],
         inputs=pair.title,
-        verdict=own_record.verdict if own_record is not None else found.decided.verdict,
-        fixed=bool(applied),
+        verdict=own_record.verdict if own_record is not None else verdict,
+        fixed=apply_fixes and bool(suggested.code),
         parameters={
             framework: sum(math.prod(fact["shape"]) for fact in model.arrays.values())
             for framework, model in pair.opened.items()
@@ -162,8 +169,11 @@ def _migration(
         causes=[cause.diagnosis for cause in found.causes],
         remarks=found.remarks,
         training=found.training,
-        fix=applied or suggested,
-        by_hand=by_hand,
+        fix=suggested.code,
+        fix_framework=suggested.framework,
+        changes=suggested.changes,
+        fixed_verdict=suggested.verdict,
+        by_hand=suggested.by_hand,
         impact=measured,
         seconds=time.perf_counter() - start,
         peak_memory=memory.peak,
@@ -185,7 +195,7 @@ def _compared(
         sets.insert(1, pair.user_inputs)
     memory.update()
     on_event("stage", f"both models on {len(sets)} sets of inputs")
-    found = Findings(decide(pair, sets, training=training))
+    found = Findings(decide(pair, sets, training=training), sets=sets)
     memory.update()
     started = time.perf_counter()
     for proof in _proofs(pair, found.decided, sets):

@@ -109,10 +109,19 @@ def convert_weights(
         if kind == "stage":
             on_message(event)
 
-    migration = compare_pair(pair, apply_fixes=apply_fixes, impact=False, on_event=on_event)
-    if not migration.equal:
-        verdict = f"the verdict on the two models is {migration.verdict!r}: expected 'equal'"
-        return Conversion(files, migration, [verdict])
+    fix = SECOND if apply_fixes else None
+    migration = compare_pair(pair, apply_fixes=apply_fixes, fix=fix, impact=False, on_event=on_event)
+    verdict = migration.verdict
+    with user_errors():
+        if verdict != "equal" and migration.fixed_verdict is not None:
+            on_message("both models with the changes")
+            verdict = migration.fixed_verdict
+            pair.fixes = {SECOND: migration.fix}
+        if verdict == "equal":
+            _opened(pair)
+    if verdict != "equal":
+        problem = f"the verdict on the two models is {verdict!r}: expected 'equal'"
+        return Conversion(files, migration, [problem])
     models = FileModels(pair)
     try:
         with user_errors():
@@ -120,6 +129,13 @@ def convert_weights(
     finally:
         files.temporary.unlink(missing_ok=True)
         models.forget()
+
+
+def _opened(pair: RecordedPair) -> None:
+    """Open the pair again, which a comparison leaves as it tried changes, and put it together."""
+    pair.open()
+    specs = pair.specs[FIRST].inputs
+    pair.align(designed_inputs(specs, pair.seed, pair.images, usual_count(specs))[0].arrays)
 
 
 def _converted(
@@ -291,7 +307,7 @@ def _notes(
         )
     if files.destination_framework == SECOND and transfer.beside:
         notes.append("of two arrays that Paddle adds and TensorFlow does not have twice, the second holds zeros")
-    if migration.fixed:
+    if transfer.pair.fixes:
         notes.append("the proof holds for the Paddle model with the changes below: your Paddle code needs them, too")
         if files.source_framework == SECOND:
             notes.append("without them these weights were trained: TensorFlow computes what the changed model does")

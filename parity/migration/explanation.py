@@ -45,11 +45,13 @@ class Cause:
         diagnosis: for the user.
         first: the TensorFlow step; None where it is about none.
         second: the Paddle step; None where it is about none.
+        array: the name of an array that only one of the models has; empty where it is about none.
     """
 
     diagnosis: Diagnosis
     first: RecordedStep | None = None
     second: RecordedStep | None = None
+    array: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -225,7 +227,7 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     alone = _arrays_alone(pair, walked, segment)
     if not causes and not alone:
         causes = [Cause(found) for found in _mask_causes(pair, segment)]
-    return [*map(Cause, alone), *causes] or [Cause(_unexplained(pair, walked, segment))]
+    return [*alone, *causes] or [Cause(_unexplained(pair, walked, segment))]
 
 
 def _mask_causes(pair: RecordedPair, segment: Segment) -> list[Diagnosis]:
@@ -257,7 +259,7 @@ def _has_counterpart(pair: RecordedPair, framework: str, step: RecordedStep) -> 
     return bool(units & taken)
 
 
-def _arrays_alone(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Diagnosis]:
+def _arrays_alone(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cause]:
     """Arrays in a segment that the other model does not have."""
     causes = []
     for side, framework in enumerate((FIRST, SECOND)):
@@ -269,7 +271,8 @@ def _arrays_alone(pair: RecordedPair, walked: Alignment, segment: Segment) -> li
                 path = next(unit.path for unit in graph.units if name in unit.arrays)
                 change = f"the array {name} ({shape}) exists in {FRAMEWORKS[framework].title} only"
                 gap = segment.parting.gap
-                causes.append(Diagnosis(framework, path or name, "", f"{path}: {change}", gap, gap, change=change))
+                found = Diagnosis(framework, path or name, "", f"{path}: {change}", gap, gap, change=change)
+                causes.append(Cause(found, array=name))
     return causes
 
 

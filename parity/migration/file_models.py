@@ -38,8 +38,9 @@ class FileModels:
             WorkerError: it cannot be built in float32.
         """
         worker = self.pair.workers[framework]
-        fixes = self.pair.fixes if framework == SECOND else []
-        worker.open_model(self.name, replace(self.pair.specs[framework], weights="", dtype="float32"), fixes)
+        code = self.pair.fixes.get(framework, "")
+        spec = replace(self.pair.specs[framework], weights="", dtype="float32")
+        worker.open_model(self.name, spec, [code] if code else [])
         return worker.read_arrays(self.name)
 
     def read(self, framework: str, path: Path) -> Arrays:

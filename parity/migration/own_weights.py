@@ -167,8 +167,6 @@ class OwnWeightsCheck:
             WorkerError: a worker fails.
         """
         pair = self.pair
-        if pair.fixes:  # which may add arrays
-            self.own = read_own(pair)
         arrays = self._arrays(pair.alignment.pieces)
         mapped = decided.verdict == "equal"
         if any(one.state == "other" for one in arrays):

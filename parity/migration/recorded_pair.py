@@ -50,7 +50,7 @@ class RecordedPair:
         signatures: of the TensorFlow values of that run.
         alignment: how the two were put together.
         calling: how many ways to call the Paddle model were given up before the one that fits.
-        fixes: code of the form `def fix(model): ...`, by which the Paddle model is changed after it was built.
+        fixes: by framework, code of the form `def fix(model): ...`, by which its model is changed after it was built.
         title_suffix: of `name`.
         precision: what they are compared in: "float64", "float32", "float16" or "bfloat16".
         large_weights: whether both models have large weights now, see `use_weights`.
@@ -71,7 +71,7 @@ class RecordedPair:
     signatures: dict[int, Signature] = field(default_factory=dict)
     alignment: Alignment = field(default_factory=Alignment)
     calling: int = 0
-    fixes: list[str] = field(default_factory=list)
+    fixes: dict[str, str] = field(default_factory=dict)
     title_suffix: str = ""
     precision: str = "float64"
     large_weights: bool = False
@@ -140,8 +140,8 @@ class RecordedPair:
 
     def _built(self) -> dict[str, OpenModel]:
         def opened(worker: Worker) -> OpenModel:
-            fixes = self.fixes if worker.framework == SECOND else []
-            return worker.open_model(self.name, self.specs[worker.framework], fixes)
+            code = self.fixes.get(worker.framework, "")
+            return worker.open_model(self.name, self.specs[worker.framework], [code] if code else [])
 
         return dict(self.workers.map(opened))
 

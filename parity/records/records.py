@@ -451,7 +451,7 @@ class Migration(Record, frozen=True, tag="migration"):
     inputs: str  # what the proofs fed: title of a data set, or "drawn inputs"
     # "equal"; "different"; or "undecided": not all of it could be established, as the proofs' problems say
     verdict: Verdict
-    fixed: bool  # whether the suggested changes were made to the Paddle model before
+    fixed: bool  # whether the code of the suggested changes was asked for, and there is some
     parameters: dict[str, Count]  # per framework
     proofs: list[Proof]
     stages: list[MatchedLayer]  # every one, in order
@@ -460,13 +460,16 @@ class Migration(Record, frozen=True, tag="migration"):
     causes: list[Diagnosis]  # every single one
     remarks: list[str]  # what does not change the verdict but should be known
     training: list[str]  # differences that show in training only
-    fix: str  # Python source of fix(model) for the Paddle model; empty where there is nothing to change
+    fix: str  # Python source of fix(model), made and proven; empty where there is nothing to change, or none known
     by_hand: list[str]  # causes that the fix does not remove
     impact: Impact | None  # None: not measured
     seconds: Measured
     peak_memory: Count  # bytes: the high-water marks of all processes, added up
     environment: dict[str, Any] = {}  # as parity.workers.environment.collect gives it
     own: OwnWeights | None = None  # None: the models were compared with drawn weights only
+    fix_framework: str = "paddle"  # whose model the fix changes
+    changes: list[str] = []  # the fix in the user's terms, a line each: a layer, and its constructor
+    fixed_verdict: Verdict | None = None  # on the pair with the fix; `verdict` is that of the models as they are
 
     @property
     def equal(self) -> bool:

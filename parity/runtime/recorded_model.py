@@ -13,6 +13,7 @@ from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature, signature
 from parity.numerics.tolerance import Roundings
 from parity.runtime.calling import Calling, Running
+from parity.runtime.fixing import Fixer
 from parity.runtime.recording import INPUT, Recording
 from parity.runtime.traced_steps import INPUT as SOURCE
 from parity.runtime.user_models import BuildSpec, run_fix
@@ -22,6 +23,10 @@ from parity.weights.random_arrays import Law, cached
 
 class RecordedModel(ABC):
     """A model in one precision, the recording of its last run, and the values that its operations have now."""
+
+    fixer: Fixer  # writes changes of the model
+    fix_head: str  # the code before and behind the statements that the fixer writes
+    fix_helpers: str
 
     def __init__(self, spec: BuildSpec, fixes: Sequence[str] = ()) -> None:
         """Build the model.

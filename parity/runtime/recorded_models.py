@@ -31,6 +31,7 @@ class RecordedModels:
             self.try_next_calling,
             self.record_run,
             self.read_step_arrays,
+            self.write_fix,
             self.run_model,
             self.run_training_pass,
             self.read_arrays,
@@ -118,6 +119,19 @@ class RecordedModels:
             step: its index.
         """
         return {}, self.models[network].step_arrays(step)
+
+    def write_fix(self, network: str, edits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Code for changes of a model, see `parity.runtime.fixing.Fixer.write`.
+
+        Args:
+            network: the name of an open model, unchanged.
+            edits: as there.
+
+        Returns:
+            What is said there, and the code that stands before and behind the statements, `head` and `helpers`.
+        """
+        model = self.models[network]
+        return {**model.fixer.write(model.model, edits), "head": model.fix_head, "helpers": model.fix_helpers}
 
     def run_model(
         self, network: str, arrays: Arrays, roundings: dict[str, Any] | None = None

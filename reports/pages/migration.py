@@ -133,17 +133,16 @@ def _sentence(comparison: Migration) -> str:
     if comparison.equal and reasons:
         return f"Not proven: the record says equal, but {listed(reasons)}."
     if comparison.equal:
-        start = "Equal once the changes below are made: with them" if comparison.fixed else "Equal:"
-        start += f" {second} computes what {first} computes, given the same weights"
+        start = f"Equal: {second} computes what {first} computes, given the same weights"
         return f"{start}; in {precision} all outputs agree, and {len(compared)} of {len(compared)} compared layers."
     if comparison.verdict == "undecided":
         return (
             f"Undecided: whether {second} computes what {first} computes was not proven. What could not be established "
             "is listed under *Evidence*; in the rest nothing was found that differs."
         )
-    start = "Different, even with the changes below:" if comparison.fixed else "Different:"
-    start += f" {second} does not compute what {first} computes, given the same weights"
-    return f"{start}; {listed(reasons) if reasons else 'no reason is on record'}."
+    start = f"Different: {second} does not compute what {first} computes, given the same weights"
+    fixed = " With the changes below the two agree." if comparison.fixed_verdict == "equal" else ""
+    return f"{start}; {listed(reasons) if reasons else 'no reason is on record'}.{fixed}"
 
 
 def _precision(comparison: Migration) -> str:
@@ -180,7 +179,7 @@ def _proofs(proofs: Sequence[Proof], *, exact: bool) -> str:
 
 def _causes(comparison: Migration) -> str:
     if not comparison.causes:
-        none = "None is left." if comparison.fixed else "None was found."
+        none = "None was found."
         unknown = "**None was found:** look at the first layer over its limit."
         return f"## Causes\n\n{none if comparison.equal else unknown}"
     parts = ["## Causes", "Each layer was fed alone what reaches the TensorFlow one: the gap is what it makes itself."]
@@ -235,16 +234,20 @@ def _impact(comparison: Migration) -> str:
 
 def _fix(comparison: Migration) -> str:
     parts = ["## The fix"]
+    if comparison.changes:
+        outcome = {
+            "equal": "with them the two models agree",
+            "different": "with them the layers agree that they are about, and the models still differ elsewhere",
+        }.get(comparison.fixed_verdict or "", "with them nothing is left that is known to differ")
+        training = " They matter in training only." if comparison.equal else ""
+        title = framework_title(comparison.fix_framework)
+        made = f"These changes of the {title} model were made in memory and proven: {outcome}.{training}"
+        parts.append(_lines(made, comparison.changes))
     if comparison.fix:
         source = printable(comparison.fix.rstrip())
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", source)), default=0))
-        made = "It was not applied for this report: `--apply-fixes` makes the changes and proves again."
-        if comparison.fixed:
-            made = "The proofs above are those of the changed model."
-        elif comparison.equal:
-            made = "It removes what differs in training only."
-        parts.append(f"Call `fix(model)` on the Paddle model, before its weights are loaded. {made}")
-        parts.append(f"{fence}python\n{source}\n{fence}")
+        text = "`fix(model)` makes them in a model that was built, before its weights are loaded."
+        parts.append(folded("As code", f"{text}\n\n{fence}python\n{source}\n{fence}"))
     elif not comparison.by_hand:
         parts.append(
             "There is nothing to change." if comparison.equal else "No change is known that removes the difference."

@@ -36,8 +36,29 @@ def test_different_models_end_with_1_and_a_patch_that_fixes_them(tmp_path: Path)
     )
     fixed = parity("compare", FIRST, "fixed:small()", *SHAPE, "--no-impact", cwd=tmp_path)
     assert "equal: " in fixed.stdout
-    applied = parity("compare", FIRST, second, *SHAPE, "--no-impact", "--apply-fixes")
-    assert "with the suggested changes, equal: " in applied.stdout
+    assert (migration.verdict, migration.fixed_verdict) == ("different", "equal")
+    # the exit code is that of the models as they are
+    applied = parity("compare", FIRST, second, *SHAPE, "--no-impact", "--apply-fixes", code=1)
+    assert applied.stdout.index("different: ") < applied.stdout.index("cause (same-pad, 1 place)")
+    assert "in bn: nn.BatchNorm2D(8, epsilon=1e-05)" in applied.stdout
+    assert "def fix(model):" in applied.stdout
+    assert applied.stdout.rstrip().endswith("with these changes: equal")
+
+
+def test_the_tensorflow_model_can_be_the_one_that_changes(tmp_path: Path) -> None:
+    first = "tests.migration.keras_models:small(epsilon=1e-3)"
+    done = parity("compare", first, SECOND, *SHAPE, "--no-impact", "--json", "--fix", "tensorflow", code=1)
+    migration = Migration.from_dict(json.loads(done.stdout))
+    assert migration.fix_framework == "tensorflow"
+    assert (migration.verdict, migration.fixed_verdict) == ("different", "equal")
+    assert len(migration.changes) == 1
+    assert migration.changes[0].startswith("in norm: layers.BatchNormalization(")
+    assert "epsilon=1e-05" in migration.changes[0]
+    (tmp_path / "fixed.py").write_text(
+        f"import tests.migration.keras_models\n{migration.fix}\n\ndef small():\n"
+        "    model = tests.migration.keras_models.small(epsilon=1e-3)\n    fix(model)\n    return model\n"
+    )
+    assert "equal: " in parity("compare", "fixed:small()", SECOND, *SHAPE, "--no-impact", cwd=tmp_path).stdout
 
 
 def test_a_written_map_can_be_read_again_and_edited(tmp_path: Path) -> None:

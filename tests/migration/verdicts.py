@@ -69,10 +69,9 @@ def _compare(workers: Workers, words: Sequence[str]) -> Outcome:
         pair.forget()
     if migration.verdict == "undecided":
         return Outcome("undecided", causes=tuple(line for proof in migration.proofs for line in proof.problems))
-    mended = migration.fixed and migration.equal  # the models as they are on disk are not
     layers = tuple(dict.fromkeys(cause.stage for cause in migration.causes))
     causes = tuple(dict.fromkeys(f"{cause.trap or 'no known trap'}: {cause.text}" for cause in migration.causes))
-    return Outcome("different" if mended else migration.verdict, layers, causes, tuple(migration.training))
+    return Outcome(migration.verdict, layers, causes, tuple(migration.training))
 
 
 def put_together(pair: RecordedPair) -> list[InputSet]:

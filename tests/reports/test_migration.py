@@ -31,6 +31,8 @@ FIRST, SECOND = "mine.models:tf_net(weights=None)", "mine.models:PaddleNet"
 
 DATA = "CIFAR-10 (official files)"
 
+CHANGE = "in features.1: nn.BatchNorm2D(64, epsilon=0.001)"
+
 FIX = "def fix(model):\n    layers = dict(model.named_sublayers())\n    layers['features.1']._epsilon = 0.001\n"
 
 UNSEEN = "activation: TensorFlow has relu6, Paddle relu; these inputs do not show it"
@@ -108,6 +110,8 @@ def different(**changes: Any) -> Migration:
         "stages": [stage(index, gap) for index, gap in enumerate((3e-16, 0.0, 6.1e-4, 0.8), 1)],
         "causes": causes,
         "fix": FIX,
+        "changes": [CHANGE],
+        "fixed_verdict": "different",
         "by_hand": ["extra (conv) exists in TensorFlow only: change the model by hand"],
         "impact": Impact(200, DATA, 3, 0.04, [0.01, 0.0002, 0.05]),
     }
@@ -158,9 +162,12 @@ def test_models_without_float64_are_equal_in_what_they_have(tmp_path: Path) -> N
 
 
 def test_equal_after_changes_says_so(tmp_path: Path) -> None:
-    text = written(tmp_path, record(fixed=True, fix=FIX))
-    assert verdict(text).startswith(f"Equal once the changes below are made: with them `{SECOND}` computes what")
-    assert "The proofs above are those of the changed model." in section(text, "The fix")
+    text = written(tmp_path, different(fixed=True, fixed_verdict="equal", by_hand=[]))
+    assert verdict(text).startswith(f"Different: `{SECOND}` does not compute what `{FIRST}` computes")
+    assert verdict(text).endswith("With the changes below the two agree.")
+    fix = section(text, "The fix")
+    assert "changes of the PaddlePaddle model were made in memory and proven: with them the two models agree" in fix
+    assert CHANGE in fix.replace("\\", "")
     assert f"```python\n{FIX}```" in text
 
 
@@ -169,8 +176,7 @@ def test_different_counts_layers_and_causes(tmp_path: Path) -> None:
     assert verdict(text).startswith(f"Different: `{SECOND}` does not compute what `{FIRST}` computes")
     assert verdict(text).endswith("level 2 failed and 2 of 4 compared layers differ in float64.")
     assert "4 causes found: `bn-epsilon` (2), `act-other` (1) and no known trap (1)." in text
-    assert "`--apply-fixes` makes the changes and proves again." in section(text, "The fix")
-    assert verdict(written(tmp_path, different(fixed=True))).startswith("Different, even with the changes below:")
+    assert "the models still differ elsewhere" in section(text, "The fix")
 
 
 def test_difference_that_the_inputs_do_not_show(tmp_path: Path) -> None:

@@ -34,7 +34,6 @@ ARRAYS = {"a": np.zeros(2, np.float32)}
 
 # A value for every parameter of a method, none of them a default.
 VALUES: dict[str, Any] = {
-    "actual": {"kind": "dropout", "numbers": {"rate": 0.5}},
     "arrays": ARRAYS,
     "batch": 7,
     "begin": 1,
@@ -43,8 +42,8 @@ VALUES: dict[str, Any] = {
     "code": "def fix(model): ...",
     "device": "gpu",
     "dtype": "float32",
+    "edits": [],
     "end": 3,
-    "expected": {"kind": "dropout", "numbers": {"rate": 0.25}},
     "fault": "other epsilon",
     "fixes": ["def fix(model): ..."],
     "kind": "dense",
@@ -60,7 +59,6 @@ VALUES: dict[str, Any] = {
     "precision": "bfloat16",
     "rate": 0.5,
     "rounds": 2,
-    "row": True,
     "roundings": Roundings([1]),
     "rule": Optimizer("sgd"),
     "seed": 5,

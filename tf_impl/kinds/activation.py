@@ -11,6 +11,7 @@ import tensorflow as tf
 from parity.kinds import activation
 from parity.kinds.kind import Kind
 from parity.kinds.registry import Function, FunctionCall, Layer, plain
+from parity.kinds.repairs import Change, Expression, Repair, number
 from parity.numerics.geometry import single
 from parity.weights.layout import Layout
 
@@ -146,3 +147,47 @@ SCRIPTS = {
     "linear": "y = x",
     "prelu": "y = tf.where(x > 0, x, slope * x)",
 }
+
+
+# By function: the layer that computes it where Keras has one, and its arguments.
+LAYER_CODE: dict[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
+    "leaky_relu": lambda kind: ("LeakyReLU", {"negative_slope": number(kind.slope)}),
+    "elu": lambda kind: ("ELU", {"alpha": number(kind.alpha)}),
+    "softmax": lambda kind: ("Softmax", {"axis": -1 if kind.axis is None else kind.axis}),
+}
+
+# By function: what Keras computes where a function has numbers that its name does not stand for.
+CALL_CODE: dict[str, Callable[[Any], str]] = {
+    "leaky_relu": lambda kind: f"keras.activations.leaky_relu(x, negative_slope={number(kind.slope)})",
+    "elu": lambda kind: f"keras.activations.elu(x, alpha={number(kind.alpha)})",
+    "gelu": lambda kind: f"keras.activations.gelu(x, approximate={kind.approximate})",
+    "celu": lambda kind: f"keras.activations.celu(x, alpha={number(kind.alpha)})",
+    "softmax": lambda kind: f"keras.activations.softmax(x, axis={-1 if kind.axis is None else kind.axis})",
+}
+
+
+def _named_or_called(kind: Kind) -> Any:
+    """What the argument `activation` of a layer says; None where Keras has nothing of the kind."""
+    named = NAMED.get(kind.key)
+    if named is not None and not Repair(named, kind, None).differing() and type(named) is type(kind):
+        return kind.key if kind.key in ("linear", "softmax") else next(n for n, one in NAMED.items() if one is named)
+    call = CALL_CODE.get(kind.key)
+    return Expression(f"lambda x: {call(kind)}") if call else None
+
+
+def _repair(repair: Repair) -> Change | None:
+    kind, layer = repair.expected, repair.layer
+    if not repair.alike:
+        return None
+    named = _named_or_called(kind)
+    write = LAYER_CODE.get(kind.key)
+    own = type(layer) is layers.Activation and write is not None and named != kind.key
+    if layer is not None and hasattr(layer, "activation") and not own:  # or of a layer of another family
+        return None if named is None else Change({"activation": named})
+    if write is not None:
+        name, arguments = write(kind)
+        return Change(arguments, name)
+    return None if named is None else Change({"activation": named}, "Activation")
+
+
+REPAIRS = {"activation": _repair}

@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from parity.kinds.conv import Conv, ConvTranspose
 from parity.kinds.registry import Layer
-from parity.numerics.geometry import cropped, pair
+from parity.kinds.repairs import Change, Repair, shortest
+from parity.numerics.geometry import cropped, over_row, pair
 from parity.weights.layout import SAME, Layout
-from tf_impl.kinds.geometry import both, padding_of
+from tf_impl.kinds.geometry import both, named_padding, padding_of, sides
 
 layers = keras.layers
 
@@ -66,3 +67,35 @@ def _transposed_script(kind: ConvTranspose, _: Any) -> str:
 
 
 SCRIPTS = {"conv": _conv_script, "conv_transpose": _transposed_script}
+
+
+def _conv_repair(repair: Repair) -> Change | None:
+    """Keras pads by name only: zeros that no name stands for are a layer of their own before it."""
+    if not repair.only_in("stride", "padding", "dilation") or not repair.shape:
+        return None
+    expected, differing = repair.expected.numbers(), repair.differing()
+    names = {"stride": "strides", "dilation": "dilation_rate"}
+    per_axis = {names[name]: shortest(value[repair.row :]) for name, value in differing.items() if name in names}
+    window = over_row(repair.layer.kernel_size) if repair.row else list(repair.layer.kernel_size)
+    facts = window, expected["stride"], expected["dilation"]
+    name = named_padding(expected["padding"], sides(repair.shape), *facts)
+    if not name and isinstance(repair.layer, layers.Conv1D) and _causal(expected["padding"], window, facts[2]):
+        name = "causal"
+    pads = () if name else tuple((before, after) for before, after in expected["padding"][repair.row :])
+    around = {"padding": name or "valid"} if (name or "valid") != repair.layer.padding else {}
+    return Change({**per_axis, **around}, pads=pads)
+
+
+def _causal(padding: Any, window: list[int], dilation: Any) -> bool:
+    return list(padding[1]) == [(window[1] - 1) * dilation[1], 0]
+
+
+def _transposed_repair(repair: Repair) -> Change | None:
+    """Keras crops by name only: other crops are a layer of their own behind it."""
+    sides = repair.expected.numbers()["crop"]
+    if not repair.only_in("crop") or np.min(sides) < 0 or repair.layer.output_padding is not None:
+        return None
+    return Change({"padding": "valid"}, crops=tuple((before, after) for before, after in sides))
+
+
+REPAIRS = {"conv": _conv_repair, "conv_transpose": _transposed_repair}

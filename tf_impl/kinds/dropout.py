@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from parity.kinds.dropout import Dropout
 from parity.kinds.registry import Layer
+from parity.kinds.repairs import Change, Repair
 
 layers = keras.layers
 
@@ -32,3 +33,10 @@ LAYERS = {
 }
 
 SCRIPTS = {"dropout": "y = x  # in inference"}
+
+
+def _repair(repair: Repair) -> Change | None:
+    return Change(repair.differing()) if repair.only_in("rate") else None
+
+
+REPAIRS = {"dropout": _repair}

@@ -8,6 +8,7 @@ import keras
 
 from parity.kinds.embedding import Embedding
 from parity.kinds.registry import Layer
+from parity.kinds.repairs import Change, Repair
 from parity.weights.layout import SAME
 
 
@@ -26,3 +27,11 @@ def _script(kind: Embedding, _: Any) -> str:
 
 
 SCRIPTS = {"embedding": _script}
+
+
+def _repair(repair: Repair) -> Change | None:
+    """Paddle's has no mask; Keras's neither a padding index nor a norm."""
+    return Change(repair.differing()) if repair.only_in("mask_zero") else None
+
+
+REPAIRS = {"embedding": _repair}

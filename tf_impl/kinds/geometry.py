@@ -38,3 +38,30 @@ def padding_of(
         before = {"same": same_padding(extent, size, step, spread), "causal": (size - 1) * spread}.get(padding, 0)
         paddings.append(used_padding(extent, out, size, step, spread, before))
     return paddings
+
+
+def named_padding(
+    padding: Sequence[Sequence[int]],
+    into: Sequence[int],
+    window: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+) -> str:
+    """Keras's name for [[top, bottom], [left, right]] on maps of this size; empty where there is none.
+
+    Args:
+        padding: as far as windows reach.
+        into: [h, w] of the input.
+        window: [h, w].
+        stride: [h, w].
+        dilation: [h, w].
+    """
+    if not any(count for pair_of_axis in padding for count in pair_of_axis):
+        return "valid"
+    facts = list(zip(into, window, stride, dilation, strict=True))
+    before = [same_padding(*fact) for fact in facts]
+    used = [
+        used_padding(extent, -(-extent // step), size, step, spread, one)
+        for (extent, size, step, spread), one in zip(facts, before, strict=True)
+    ]
+    return "same" if used == [list(one) for one in padding] else ""

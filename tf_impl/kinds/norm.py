@@ -8,6 +8,7 @@ import tensorflow as tf
 from parity.kinds.kind import Kind, Other
 from parity.kinds.norm import BatchNorm, GroupNorm, LayerNorm
 from parity.kinds.registry import Layer
+from parity.kinds.repairs import Change, Repair, number
 from parity.numerics.geometry import single
 from parity.weights.layout import SAME
 
@@ -53,3 +54,22 @@ SCRIPTS = {
     "mean, variance = (tf.reshape(tf.repeat(moment, {members}, 1), {broadcast_shape}) for moment in moments)\n"
     f"{NORMALISED}",
 }
+
+
+def _batch_norm_repair(repair: Repair) -> Change | None:
+    if isinstance(repair.actual, Other) and isinstance(repair.layer, layers.BatchNormalization):  # over another axis
+        return Change({"axis": -1, "epsilon": number(repair.expected.numbers()["epsilon"])})
+    return Change(repair.differing()) if repair.only_in("epsilon", "momentum") else None
+
+
+def _layer_norm_repair(repair: Repair) -> Change | None:
+    if isinstance(repair.actual, Other) and isinstance(repair.layer, layers.LayerNormalization):  # over other axes
+        return Change({"axis": -1, "epsilon": number(repair.expected.numbers()["epsilon"])})
+    return Change(repair.differing()) if repair.alike else None
+
+
+def _group_norm_repair(repair: Repair) -> Change | None:
+    return Change(repair.differing()) if repair.alike else None
+
+
+REPAIRS = {"batch_norm": _batch_norm_repair, "layer_norm": _layer_norm_repair, "group_norm": _group_norm_repair}

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from parity.kinds.kind import Kind, Other
-from parity.kinds.pad import Pad, padded
+from parity.kinds.pad import Pad, ZeroPad, padded
 from parity.kinds.registry import Function, FunctionCall, Layer
+from parity.kinds.repairs import Change, Repair
 
 layers = keras.layers
 
@@ -48,3 +49,14 @@ def _script(kind: Pad, _: Any) -> str:
 
 
 SCRIPTS = {"zero_pad": "y = tf.pad(x, {pads})", "pad": _script}
+
+
+def _repair(repair: Repair) -> Change | None:
+    zeros = repair.expected
+    if not isinstance(zeros, ZeroPad) or repair.actual.family != "pad" or not repair.shape:
+        return None
+    around = [tuple(one) for one in zeros.padding[repair.row :]]
+    return Change({"padding": around[0] if repair.row else tuple(around)}, f"ZeroPadding{len(repair.shape) - 2}D")
+
+
+REPAIRS = {"zero_pad": _repair}

@@ -11,7 +11,8 @@ import tensorflow as tf
 from parity.kinds.kind import Kind
 from parity.kinds.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, adaptive, of_windows
 from parity.kinds.registry import Layer, plain
-from tf_impl.kinds.geometry import both, padding_of, sides
+from parity.kinds.repairs import Change, Repair, shortest
+from tf_impl.kinds.geometry import both, named_padding, padding_of, sides
 
 layers = keras.layers
 
@@ -74,4 +75,46 @@ SCRIPTS = {
     "average_pool": _average_script,
     "global_max_pool": "y = tf.reduce_max(x, [1, 2])",
     "global_average_pool": "y = tf.reduce_mean(x, [1, 2])",
+}
+
+
+def _pool_repair(repair: Repair) -> Change | None:
+    expected = repair.expected.numbers()
+    if repair.actual.family != "pool" or not repair.shape or "window" not in repair.actual.numbers():
+        return None
+    counted, padding = expected.get("count_padding"), expected["padding"]
+    name = named_padding(padding, sides(repair.shape), expected["window"], expected["stride"], [1] * len(padding))
+    name = "" if counted and name != "valid" else name  # Keras never counts what it pads
+    average = repair.expected.name == "average_pool"
+    if not name and average and counted is False:
+        return None
+    sizes = {
+        "pool_size": shortest(expected["window"][repair.row :]),
+        "strides": shortest(expected["stride"][repair.row :]),
+        "padding": name or "valid",
+    }
+    pads = () if name else tuple((before, after) for before, after in padding[repair.row :])
+    value = 0.0 if average else float("-inf")
+    if not repair.alike:
+        return Change(sizes, f"{'Average' if average else 'Max'}Pooling{len(repair.shape) - 2}D", pads, value)
+    names = {"window": "pool_size", "stride": "strides", "padding": "padding", "count_padding": "padding"}
+    changed = {names[number]: sizes[names[number]] for number in repair.differing()}
+    if changed.get("padding") == repair.layer.padding:
+        del changed["padding"]
+    return Change(changed, pads=pads, value=value)
+
+
+def _global_repair(repair: Repair) -> Change | None:
+    if repair.actual.name not in ("global_max_pool", "global_average_pool") or repair.alike:
+        return None
+    kind = "Max" if repair.expected.name == "global_max_pool" else "Average"
+    kept = {"keepdims": True} if getattr(repair.layer, "keepdims", False) else {}
+    return Change(kept, f"Global{kind}Pooling{len(repair.shape) - 2}D")
+
+
+REPAIRS = {
+    "max_pool": _pool_repair,
+    "average_pool": _pool_repair,
+    "global_max_pool": _global_repair,
+    "global_average_pool": _global_repair,
 }

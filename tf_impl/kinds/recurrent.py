@@ -13,6 +13,7 @@ import tensorflow as tf
 from parity.kinds.kind import Kind, Other
 from parity.kinds.recurrent import Recurrent, prefix_of
 from parity.kinds.registry import ArraySlots, Layer
+from parity.kinds.repairs import Change, Repair
 from parity.weights.layout import SAME, Layout
 from tf_impl.kinds.activation import of_activation
 
@@ -106,3 +107,31 @@ def recurred(layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str,
     states = [] if states is None else list(states) if isinstance(states, (list, tuple)) else [states]
     taken = [sequences, *([] if mask is None else [tf.cast(mask, tf.bool)]), *states]
     return taken if all(isinstance(tensor, tf.Tensor) for tensor in taken) else None
+
+
+ARGUMENTS = {
+    "activation": "activation",
+    "recurrent_activation": "recurrent_activation",
+    "output_activation": "activation",
+    "reset_after": "reset_after",
+    "sequences": "return_sequences",
+    "masked_output": "zero_output_for_mask",
+    "rate": "dropout",
+    "recurrent_rate": "recurrent_dropout",
+}
+
+
+def _repair(repair: Repair) -> Change | None:
+    """Keras has one activation for the candidate and the output of an LSTM."""
+    expected = repair.expected
+    if not isinstance(expected, Recurrent) or not repair.only_in(*ARGUMENTS):
+        return None
+    if expected.output_activation not in (None, expected.activation):
+        return None
+    changed = {ARGUMENTS[name]: value for name, value in repair.differing().items()}
+    if "zero_output_for_mask" in changed:
+        changed["zero_output_for_mask"] = expected.masked_output == "zeros"
+    return Change(changed)
+
+
+REPAIRS = {"recurrent": _repair}

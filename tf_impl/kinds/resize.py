@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from parity.kinds.kind import Kind, Other
 from parity.kinds.registry import Function, FunctionCall, Layer
+from parity.kinds.repairs import Change, Repair
 from parity.kinds.resize import Resize, resized
 
 layers = keras.layers
@@ -79,3 +80,20 @@ def _script(kind: Resize, _: Any) -> str:
 
 
 SCRIPTS = {"resize": _script}
+
+
+def _repair(repair: Repair) -> Change | None:
+    expected, actual = repair.expected, repair.actual
+    if not isinstance(expected, Resize) or not isinstance(actual, Resize) or expected.factors or expected.antialias:
+        return None
+    if list(expected.size) != list(actual.size) or expected.aligned_corners:
+        return None
+    ours = {"nearest": expected.half_pixels, "linear": expected.half_pixels}
+    cubic = expected.method == "cubic" and expected.cubic == -0.5 and expected.outside == "left out"
+    if not (ours.get(expected.method) or cubic) or not hasattr(repair.layer, "interpolation"):
+        return None
+    methods = {kind: name for name, kind in METHODS.items()}
+    return Change({"interpolation": methods.get(expected.method, expected.method)})
+
+
+REPAIRS = {"resize": _repair}

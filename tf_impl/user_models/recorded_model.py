@@ -18,7 +18,8 @@ from parity.runtime.calling import Calling, Running
 from parity.runtime.recorded_models import RecordedModels
 from parity.runtime.recording import Recording
 from parity.runtime.user_models import HALF, BuildSpec
-from tf_impl.user_models.building import build_model, build_running, counts, set_weights
+from tf_impl.user_models import fixing
+from tf_impl.user_models.building import build_model, build_running, counts, round_constants, set_weights
 from tf_impl.user_models.calling import call_model, callings, flatten_outputs, to_tensors
 from tf_impl.user_models.noise import shared_noise
 from tf_impl.user_models.recording import Recorder
@@ -28,11 +29,14 @@ from tf_impl.user_models.tracing import Trace
 class RecordedModel(recorded_model.RecordedModel):
     """A Keras model."""
 
+    fixer, fix_head, fix_helpers = fixing.Fixer(), fixing.HEAD, fixing.HELPERS
+
     def built(self, spec: BuildSpec, dtype: str) -> Running:
         return build_running(spec, dtype)
 
     def prepare(self) -> None:
-        """Nothing: `build_running` has rounded the constants, and the mode is an argument of every call."""
+        """`build_running` has rounded the constants but for those of changes; the mode is an argument of every call."""
+        round_constants(self.model)
 
     def callings(self) -> Iterator[Calling]:
         return callings(self.model, self.spec, self.dtype)

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 from parity.workers.client.requests import Requests
-
-
-class Described(TypedDict):
-    """A layer or function as `Kind.described` gives it."""
-
-    kind: str
-    numbers: dict[str, Any]
 
 
 class KindRequests(Requests):
@@ -28,16 +21,3 @@ class KindRequests(Requests):
         """
         reply = self.call("write_script", kind=kind, numbers=dict(numbers), shapes=dict(shapes))
         return str(reply.result["lines"])
-
-    def write_repair(self, expected: Described, actual: Described, row: bool) -> dict[str, str]:
-        """Statements on a layer that make it compute what another one does, empty where none is known.
-
-        Args:
-            expected: what it should compute.
-            actual: what it computes.
-            row: whether both are of sequences.
-
-        Returns:
-            By "inference" and "training", the statement for what is computed there.
-        """
-        return self.call("write_repair", expected=expected, actual=actual, row=row).result

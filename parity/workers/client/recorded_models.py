@@ -74,6 +74,37 @@ class RecordedTrainingPass:
     statistics: Arrays
 
 
+class Edit(TypedDict):
+    """What one step or layer of a model should do otherwise, see `parity.runtime.fixing.Fixer.write`."""
+
+    name: str
+    expected: dict[str, Any] | None
+    actual: dict[str, Any] | None
+    shape: list[int]
+    layer: bool
+    bias: bool | None
+    remove: bool
+
+
+class WrittenChange(TypedDict):
+    """The changed layer: `edits` are the indices of those that it is for."""
+
+    name: str
+    edits: list[int]
+    statement: str
+    constructor: str
+    short: str
+
+
+class WrittenFix(TypedDict):
+    """Code for edits, see `parity.runtime.fixing.Fixer.write`."""
+
+    changes: list[WrittenChange]
+    open: dict[str, str]
+    head: str
+    helpers: str
+
+
 class RecordedModelRequests(Requests):
     """Requests about a recorded model."""
 
@@ -88,6 +119,15 @@ class RecordedModelRequests(Requests):
         result = self.call("open_model", network=network, spec=asdict(spec), fixes=fixes).result
         axes = tuple(tuple(order) for order in result["axes"])
         return OpenModel(result["arrays"], axes, result["precision"], result["inputs"])
+
+    def write_fix(self, network: str, edits: Sequence[Edit]) -> WrittenFix:
+        """Code for changes of the model.
+
+        Args:
+            network: the pair's name; the model is open and as its author wrote it.
+            edits: what its steps should do otherwise.
+        """
+        return cast(WrittenFix, self.call("write_fix", network=network, edits=list(edits)).result)
 
     def close_model(self, network: str) -> None:
         """Forget the model.
