@@ -58,7 +58,7 @@ def of(kind: str, numbers: Mapping[str, Any]) -> Kind:
 
     Example:
         >>> of("batch_norm", {"epsilon": 0.001, "momentum": 0.99})
-        BatchNorm(epsilon=0.001, momentum=0.99)
+        BatchNorm(epsilon=0.001, momentum=0.99, frozen=False)
     """
     own = dict(numbers)
     cls: type[Kind] | None
