@@ -114,6 +114,7 @@ class Alignment:
         certified: Paddle arrays on which an agreeing value depends.
         signatures: of the Paddle values.
         kept: Paddle arrays that are not trained and keep the numbers that they were built with.
+        injected: Paddle values that hold TensorFlow's numbers now.
     """
 
     pairs: list[UnitPair] = field(default_factory=list)
@@ -125,6 +126,7 @@ class Alignment:
     certified: set[str] = field(default_factory=set)
     signatures: dict[int, Signature] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    injected: set[int] = field(default_factory=set)
 
 
 # TensorFlow units, the names of their arrays, and those of the Paddle arrays that may be made of them.
@@ -212,7 +214,7 @@ class Walk:
         self._check_outputs()
         alone = [name for unit in self.first.units for name in unit.arrays if name not in self.taken]
         self.found.alone = (alone, self.found.alone[1])
-        self.found.signatures = self.now
+        self.found.signatures, self.found.injected = self.now, self.injected
         return self.found
 
     # the Paddle model's operations

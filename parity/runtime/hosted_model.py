@@ -442,7 +442,7 @@ class HostedModel(ABC):
     def forget(self) -> None:
         """Free the outputs of the steps."""
         for step in self.steps:
-            step.output = None
+            step.output, step.operands = None, ()
 
     def _slot(self, name: str, tensor: Any, layout: Layout, *, trainable: bool = False) -> Slot:
         return Slot(Entry(name, layout.canonical_shape(tensor.shape), self.dtype, trainable), tensor, layout)

@@ -28,6 +28,7 @@ class TracedStep:
     kind: str
     numbers: dict[str, Any]
     inputs: tuple[int, ...]
+    operands: tuple[Any, ...]  # the tensors that it took
     output: Any  # a tensor; None once the values are no longer needed
     made: tuple[int, ...]  # its shape, batch included
     run: Callable[..., Any]  # on tensors like its inputs
@@ -174,7 +175,9 @@ def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
     """A step that pads for itself what `padder` padded for it."""
     padding = _padding_with(step, padder, sides(padder.shapes[0]), sides(step.made))
     numbers, own = step.numbers | {"padding": padding}, step.run
-    return replace(step, numbers=numbers, shapes=padder.shapes, run=lambda x: own(padder.run(x)))
+    return replace(
+        step, numbers=numbers, operands=padder.operands, shapes=padder.shapes, run=lambda x: own(padder.run(x))
+    )
 
 
 def composed(steps: Sequence[S]) -> list[S]:
@@ -213,7 +216,7 @@ def _hard_sigmoid(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[
     if not _scales(first, 1.0, 3.0) or users[start] != 1:
         return None
     numbers = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
-    return _activation(last, numbers, first.inputs, lambda x: last.run(clip.run(first.run(x)))), {start, middle}
+    return _activation(last, numbers, first, lambda x: last.run(clip.run(first.run(x)))), {start, middle}
 
 
 def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
@@ -231,7 +234,7 @@ def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S,
                 pair = (sigmoid.run(value), value)
                 return last.run(*(pair if order == 0 else pair[::-1]))
 
-            return _activation(last, {"function": "hard_swish"}, (x,), run), {gate}
+            return _activation(last, {"function": "hard_swish"}, sigmoid, run), {gate}
     return None
 
 
@@ -251,12 +254,16 @@ def _scaled(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set
     def run(x: Any) -> Any:
         return last.run(first.run(x))
 
-    return replace(last, numbers=numbers, inputs=first.inputs, shapes=first.shapes, run=run), {source}
+    return _instead(last, first, numbers=numbers, run=run), {source}
 
 
-def _activation(last: S, numbers: dict[str, Any], inputs: tuple[int, ...], run: Callable[..., Any]) -> S:
-    shapes = last.shapes[: len(inputs)]
-    return replace(last, kind="activation", numbers=numbers, inputs=inputs, shapes=shapes, run=run)
+def _activation(last: S, numbers: dict[str, Any], first: S, run: Callable[..., Any]) -> S:
+    return _instead(last, first, kind="activation", numbers=numbers, run=run)
+
+
+def _instead(last: S, first: S, **facts: Any) -> S:
+    """A step that takes what the first takes and makes what the last makes."""
+    return replace(last, inputs=first.inputs, operands=first.operands, shapes=first.shapes, **facts)
 
 
 def _last_output(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
