@@ -25,6 +25,7 @@ from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.steps import all_paired
+from parity.migration.training_causes import training_cause, training_differences
 from parity.migration.user_errors import user_errors
 from parity.migration.verdict import PairVerdict, decide
 from parity.migration.walk import Alignment, closest
@@ -174,10 +175,10 @@ def _compared(
     }
     pair.use_weights(large=False)
     found.remarks = _remarks(pair, found)
-    alone = [(FIRST, first.steps[number]) for number in ones] + [(SECOND, second.steps[number]) for number in others]
-    found.training = _training_differences(found.matched, alone)
+    differences = training_differences(pair, found.matched)
+    found.training = [str(one) for one in differences]
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
-        found.causes = [_of_training(found)]
+        found.causes = [training_cause(found.decided.training, differences)]
     memory.update()
     return found
 
@@ -254,17 +255,6 @@ def _of_outputs(pair: RecordedPair, problem: str) -> Cause:
     return Cause(Diagnosis(SECOND, stage, "", text, math.inf, math.inf, change=text))
 
 
-def _of_training(found: Findings) -> Cause:
-    """The cause of a difference that shows in training mode only."""
-    compared = found.decided.training
-    assert compared is not None
-    parts = [compared.outputs, compared.statistics, compared.gradients]
-    gap = next((part.worst for part in parts if part is not None and not part.passed and part.worst), None)
-    text = "in training mode only: " + ("; ".join(found.training) or "the outputs, statistics or gradients differ")
-    size = gap.gap if gap is not None else math.inf
-    return Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))
-
-
 def _stage(
     pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep, caused: AbstractSet[str]
 ) -> MatchedLayer:
@@ -316,24 +306,6 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
                 change = f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
                 remarks.append(f"{first.name} / {second.name}: {change}; the designed inputs do not show it")
     return remarks
-
-
-def _training_differences(
-    matched: Sequence[tuple[RecordedStep, RecordedStep]], alone: Sequence[tuple[str, RecordedStep]]
-) -> list[str]:
-    """What differs in training only, one line each: dropout and the momentum of batch norms."""
-    lines: dict[str, list[str]] = {}
-    for first, second in matched:
-        for number in first.what.training_only if first.kind == second.kind else ():
-            one, other = getattr(first.what, number), getattr(second.what, number)
-            same = math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else one == other
-            if not same:
-                text = f"{first.what.label(number)}: TensorFlow has {one}, Paddle {other}"
-                lines.setdefault(text, []).append(first.name)
-    for framework, step in alone:
-        if step.what.identity_in_inference and step.numbers.get("rate"):
-            lines.setdefault(f"{step} exists in {FRAMEWORKS[framework].title} only", []).append(step.name)
-    return [f"{text} ({few(names)})" for text, names in lines.items()]
 
 
 def _finite_or_none(value: float) -> float | None:

@@ -8,27 +8,34 @@ possible causes those are named with which Paddle's part of the segment, run aga
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from parity.kinds.activation import Activation, ReLU, Sigmoid, SiLU, Tanh
+from parity.migration.acting_dropout import dropout_cause
 from parity.migration.arrays_alone import arrays_alone
 from parity.migration.causes import UNKNOWN, Cause
 from parity.migration.hypotheses import other_numbers
 from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.relevance import relevant
-from parity.migration.remedies import Remedy, explaining, instead, of_changes, with_function, without
+from parity.migration.remedies import Remedy, exchanged, explaining, instead, of_changes, with_function, without
 from parity.migration.replays import Replay, own_and_expected
-from parity.migration.segments import Segment, place_of, segment_of
+from parity.migration.segments import Segment, begins, layer_before, place_of, segment_of
+from parity.migration.single_operations import constant_of_operation
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.step_changes import AUXILIARY, changes_of, step_causes
 from parity.migration.steps import paired_steps
 from parity.migration.walk import Alignment, Parting
-from parity.numerics.signature import alike
+from parity.numerics.signature import alike, arrangement
 from parity.printable import few
 from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
+
+MOST_UNPAIRED = 12  # functions of a segment without a counterpart, up to which each is tried
+
+PLAIN: dict[str, Activation] = {"tanh": Tanh(), "sigmoid": Sigmoid(), "relu": ReLU(), "silu": SiLU()}  # of operations
 
 __all__ = ["Cause", "changes_of", "explain"]
 
@@ -128,7 +135,7 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     if alone := arrays_alone(pair, segment):
         return [*alone, *(cause for cause in changes if math.isfinite(cause.diagnosis.before))]
     unpaired = [
-        _only(pair, segment, framework, step)
+        _only(pair, walked, segment, framework, step)
         for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second))
         for step in (graph.steps[index] for index in only)
         if not step.what.identity_in_inference
@@ -138,32 +145,48 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     auxiliary = [c for c in changes if c.first is not None and c.first.kind in AUXILIARY]
     if len(by_pair) == 1 and not unpaired and not auxiliary:
         return changes
+    if (dropout := dropout_cause(pair, segment)) is not None:
+        return [dropout]
     replay = Replay(pair, walked, SECOND, segment.operations[1], segment.parting.second)
-    both = _ends(pair, segment, replay)
-    if both is not None:
-        remedies = _remedies(pair, segment, replay, by_pair, unpaired)
-        if (found := explaining(pair, replay, both[1], remedies)) is not None:
-            return found
-    if (masked := _mask_cause(pair, segment)) is not None and all(cause in auxiliary for cause in changes):
-        return [masked]
-    if both is not None and (
-        found := other_numbers(pair, walked, segment, both[0], _candidates(segment), segment.steps[1])
-    ):
-        return found
+    ends = _ends(pair, segment, replay)
+    for explained in _explanations(pair, walked, segment, replay, ends, by_pair, unpaired) if ends is not None else ():
+        if explained:
+            return explained
     known = [cause for cause in changes if cause not in auxiliary] or changes
-    sides = {cause.diagnosis.framework for cause in unpaired}
-    if len(sides) == 2 or (not known and unpaired and both is not None and not _whole(unpaired)):
-        return [*known, _unexplained(pair, walked, segment, unpaired)]
-    return [*known, *_grouped(pair, segment, unpaired)] or [_unexplained(pair, walked, segment, [])]
+    opaque = {
+        framework
+        for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second))
+        if any(graph.steps[index].kind == "other" and graph.steps[index].layer for index in only)
+    }
+    if unpaired and len({cause.diagnosis.framework for cause in unpaired} | opaque) == 2:
+        return [*known, _unexplained(pair, walked, segment)]
+    return [*known, *_grouped(segment, unpaired)] or [_unexplained(pair, walked, segment)]
 
 
-def _candidates(segment: Segment) -> list[int]:
-    return segment.steps[0]
-
-
-def _whole(causes: Sequence[Cause]) -> bool:
-    """Whether nothing is known of how to take one of these away, so that nothing speaks against it."""
-    return True
+def _explanations(
+    pair: RecordedPair,
+    walked: Alignment,
+    segment: Segment,
+    replay: Replay,
+    ends: tuple[np.ndarray, np.ndarray],
+    by_pair: Sequence[Sequence[Cause]],
+    unpaired: Sequence[Cause],
+) -> Iterator[list[Cause]]:
+    """What may explain a segment whole, one way after the other; empty where it does not."""
+    own, expected = ends
+    changes = [cause for causes in by_pair for cause in causes]
+    loop = len(unpaired) > MOST_UNPAIRED  # such as a recurrent cell by hand
+    if not loop:
+        yield explaining(pair, replay, expected, _remedies(pair, segment, replay, by_pair, unpaired)) or []
+    if all(cause.first is not None and cause.first.kind in AUXILIARY for cause in changes):
+        masked = _mask_cause(pair, segment)
+        yield [masked] if masked is not None else []
+    if not changes:
+        constant = constant_of_operation(pair, walked, segment, replay, expected)
+        yield [constant] if constant is not None else []
+    yield other_numbers(pair, walked, segment, own, *segment.steps)
+    if loop:
+        yield explaining(pair, replay, expected, _exchanges(pair, segment, replay)) or []
 
 
 def _ends(pair: RecordedPair, segment: Segment, replay: Replay) -> tuple[np.ndarray, np.ndarray] | None:
@@ -189,26 +212,38 @@ def _remedies(
     ]
     ones = [cause for cause in unpaired if cause.first is not None]
     others = [cause for cause in unpaired if cause.second is not None]
-    roots = pair.graphs[SECOND].ancestors(replay.end, _taken(pair.graphs[SECOND], segment))[1]
+    roots = begins(pair.graphs[SECOND], segment)
     for cause in ones:
-        remedies += with_function(replay, [cause], sorted(roots))
+        remedies += with_function(replay, [cause], roots)
     for cause in others:
         remedies += without(replay, cause)
     for cause in others:
         remedies += instead(replay, ones, cause, _exchanged(segment, ones, cause)) if ones else []
     if len(ones) > 1:
-        remedies += with_function(replay, ones, sorted(roots))
+        remedies += with_function(replay, ones, roots)
     for causes in by_pair:
         if len(causes) > 1 and all(cause.number for cause in causes):
             remedies.append(of_changes(pair, replay, causes))
     return remedies
 
 
-def _taken(graph: RecordedGraph, segment: Segment) -> set[int]:
-    """The values at which a segment begins in Paddle."""
-    made = {number for index in segment.operations[1] for number in graph.operations[index].outputs}
-    taken = {number for index in segment.operations[1] for number in graph.operations[index].inputs}
-    return {number for number in taken - made if graph.data[number]}
+def _exchanges(pair: RecordedPair, segment: Segment, replay: Replay) -> list[Remedy]:
+    """Activations that TensorFlow's operations have in the place of those that Paddle's functions have."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    own: dict[str, list[RecordedStep]] = {}
+    for step in (second.steps[index] for index in segment.steps[1]):
+        if isinstance(step.what, Activation) and len(step.inputs) == 1 and min(step.inputs[0], step.output) >= 0:
+            own.setdefault(step.what.key, []).append(step)
+    theirs = {first.operations[index].name.lower() for index in segment.operations[0]}
+    where, gap, remedies = place_of(first, segment), segment.parting.gap, []
+    for name, steps in own.items():
+        for other in sorted(theirs - own.keys()):
+            if other in PLAIN:
+                change = f"activation: TensorFlow has {other}, Paddle {name}"
+                text = f"{where} / {steps[0].name}: {change}"
+                cause = Cause(Diagnosis(SECOND, where, "act-other", text, gap, 0.0, change=change), None, steps[0])
+                remedies.append(exchanged(replay, steps, PLAIN[other], cause))
+    return remedies
 
 
 def _exchanged(segment: Segment, ones: Sequence[Cause], other: Cause) -> Cause:
@@ -223,25 +258,31 @@ def _exchanged(segment: Segment, ones: Sequence[Cause], other: Cause) -> Cause:
     return Cause(diagnosis, steps[0] if len(steps) == 1 else None, second, "kind")
 
 
-def _only(pair: RecordedPair, segment: Segment, framework: str, step: RecordedStep) -> Cause:
+def _before(pair: RecordedPair, walked: Alignment, step: RecordedStep) -> str:
+    """The TensorFlow layer that gives what a Paddle function takes; empty where that is not known."""
+    taken = [walked.matches[number].first for number in step.inputs if number in walked.matches]
+    return layer_before(pair.graphs[FIRST], max(taken)) if taken else ""
+
+
+def _only(pair: RecordedPair, walked: Alignment, segment: Segment, framework: str, step: RecordedStep) -> Cause:
     """That only one of the models has a step; placed at the TensorFlow layer in or after which that is."""
-    place = place_of(pair.graphs[FIRST], segment)
     inside = framework == FIRST and (step.layer or "." in step.name)
-    stage = step.name if inside else place
+    stage = step.name if inside else _before(pair, walked, step) if framework == SECOND else ""
+    stage = stage or place_of(pair.graphs[FIRST], segment)
     where = step.name if inside or stage in (step.name, "input") else f"{stage}: {step.name}"
     change, gap = f"({step}) exists in {FRAMEWORKS[framework].title} only", segment.parting.gap
     found = Diagnosis(framework, stage, step.what.missing_trap, f"{where} {change}", gap, gap, change=change)
     return Cause(found, step, None) if framework == FIRST else Cause(found, None, step)
 
 
-def _grouped(pair: RecordedPair, segment: Segment, unpaired: Sequence[Cause]) -> list[Cause]:
+def _grouped(segment: Segment, unpaired: Sequence[Cause]) -> list[Cause]:
     """Functions that only one of the models has as one cause; layers, and what is a trap, as one each."""
     plain = [cause for cause in unpaired if not cause.diagnosis.trap and not (cause.first or cause.second).layer]  # type: ignore[union-attr]
     if len(plain) < 2:
         return list(unpaired)
     framework = plain[0].diagnosis.framework
     steps = [cause.first or cause.second for cause in plain]
-    listed = ", ".join(f"{step.name} ({step})" for step in steps if step is not None)
+    listed = few([f"{step.name} ({step})" for step in steps if step is not None])
     stage, gap = plain[0].diagnosis.stage, segment.parting.gap
     change = f"{listed} exist in {FRAMEWORKS[framework].title} only"
     joint = Cause(
@@ -287,15 +328,14 @@ def _has_counterpart(pair: RecordedPair, framework: str, step: RecordedStep) -> 
     return bool(units & taken)
 
 
-def _unexplained(pair: RecordedPair, walked: Alignment, segment: Segment, unpaired: Sequence[Cause]) -> Cause:
+def _unexplained(pair: RecordedPair, walked: Alignment, segment: Segment) -> Cause:
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    gap = segment.parting.gap
-    turned = next((number for number in segment.mixed if number in walked.matches), None)
-    if turned is not None or _another_order(segment.parting):
-        where = place_of(first, segment)
+    gap, where = segment.parting.gap, place_of(first, segment)
+    turned = _turned(pair, walked, segment)
+    if turned is not None or segment.mixed or _another_order(segment.parting):
         change = "the numbers are the same ones in another order: a transpose or reshape differs"
+        where = turned or where
         return Cause(Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change))
-    where = place_of(first, segment)
     texts = [
         f"{FRAMEWORKS[framework].title} computes {_listed(graph, segment.operations[side], segment.steps[side])}"
         for side, (framework, graph) in enumerate(((FIRST, first), (SECOND, second)))
@@ -304,6 +344,23 @@ def _unexplained(pair: RecordedPair, walked: Alignment, segment: Segment, unpair
     begin = _first_operations(pair, walked, segment)
     text = f"{where}: {texts[0]}; {texts[1]}{measured}{begin}; {UNKNOWN}"
     return Cause(Diagnosis(SECOND, where, "", text, gap, gap, change=segment.parting.why))
+
+
+def _turned(pair: RecordedPair, walked: Alignment, segment: Segment) -> str | None:
+    """The TensorFlow layer that flattens what Paddle flattens in an order that is none of a framework's."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    for number in begins(second, segment):
+        match = walked.matches.get(number)
+        one, other = (pair.signatures.get(match.first) if match else None), walked.signatures.get(number)
+        if match is None or one is None or other is None or len(other.shape) >= len(one.shape):
+            continue
+        made = arrangement(one, other, pair.close.exact_order, first.flattened_from(match.first))
+        last = len(one.shape) - 1
+        channels_first = made is not None and made.order == (0, last, *range(1, last))
+        if made is not None and not made.plain and not channels_first:
+            users = [first.path_of(index) for index in first.consumers.get(match.first, [])]
+            return next((path for path in users if path), None)
+    return None
 
 
 def _first_operations(pair: RecordedPair, walked: Alignment, segment: Segment) -> str:

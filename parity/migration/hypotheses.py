@@ -14,10 +14,10 @@ from parity.kinds.activation import Activation, OtherActivation
 from parity.kinds.attention import Attention
 from parity.kinds.elementwise import Power, Scale
 from parity.kinds.kind import shown
-from parity.kinds.norm import EPSILONS, in_both_precisions
+from parity.kinds.norm import EPSILONS, BatchNorm, in_both_precisions
 from parity.kinds.recurrent import Recurrent
 from parity.migration.causes import Cause
-from parity.migration.recorded_graph import RecordedStep
+from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.replays import Replay, between
 from parity.migration.segments import Segment
@@ -67,7 +67,15 @@ def other_numbers(
         arrays = pair.workers[FIRST].read_step_arrays(pair.name, step.index)
         theirs = pair.workers[FIRST].read_values(pair.name, [step.output])[str(step.output)]
         plain = reference(step.kind, step.numbers, inputs, arrays)
-        if plain is None or not _same(pair, theirs, plain):
+        if plain is None:
+            continue
+        if not _same(pair, theirs, plain):
+            if isinstance(step.what, BatchNorm) and _same(pair, theirs, _by_batch(step.what, inputs[0], arrays)):
+                change = (
+                    "training mode: TensorFlow uses the batch's own statistics in inference, Paddle the running ones"
+                )
+                gap, text = segment.parting.gap, f"{step.name}: {change}"
+                return [Cause(Diagnosis(SECOND, step.name, "bn-frozen", text, gap, 0.0, change=change), step, None)]
             continue
         compared = _Compared(pair, walked, segment, own, step)
         for key, value, numbers in _variants(step, inputs, arrays, paddle):
@@ -80,6 +88,11 @@ def other_numbers(
                 trap = step.what.traps.get(key, "")
                 return [Cause(Diagnosis(SECOND, step.name, trap, text, gap, 0.0, change=change), step, None, key)]
     return []
+
+
+def _by_batch(norm: BatchNorm, x: np.ndarray, arrays: Arrays) -> np.ndarray:
+    axes = tuple(range(x.ndim - 1))
+    return norm.compute([x], {**arrays, "mean": x.mean(axis=axes), "variance": x.var(axis=axes)})
 
 
 def _words(step: RecordedStep, key: str, value: Any) -> str:
@@ -102,12 +115,13 @@ class _Compared:
         self.pair, self.own, self.step = pair, own, step
         first, second = pair.graphs[FIRST], pair.graphs[SECOND]
         start, end = segment.parting.first[0], segment.parting.second
-        self.replay: Replay | None = None
+        self.known = True  # whether numbers can be compared at all
+        self.after: list[RecordedStep] = []  # TensorFlow's between the step and the segment's end
         if start == step.output:
             return
-        after = between(first, step.output, start)
-        if after:
-            self.replay = Replay(pair, walked, FIRST, after, start)
+        if between(first, step.output, start):
+            self.after = _steps_between(first, step.output, start)
+            self.known = bool(self.after)
             return
         # the parting lies inside of the layer: what Paddle makes of its own numbers where the layer ends
         ends = [number for number, match in walked.matches.items() if match.first == step.output]
@@ -125,11 +139,35 @@ class _Compared:
             made: canonical.
             theirs: TensorFlow's own numbers in that place.
         """
-        if self.replay is not None:
-            shaped = made.reshape(theirs.shape) if made.size == theirs.size else made
-            at_end = self.replay.at_end({self.step.output: shaped})
+        if self.after:
+            at_end = self._forward(made)
             return at_end is not None and _same(self.pair, at_end, self.own)
-        return made.size == self.own.size and _same(self.pair, made, self.own)
+        return self.known and made.size == self.own.size and _same(self.pair, made, self.own)
+
+    def _forward(self, made: np.ndarray) -> np.ndarray | None:
+        """What TensorFlow's steps after it make of other numbers; None without a reference of one of them."""
+        values = {self.step.output: made}
+        for step in self.after:
+            given = inputs_of(self.pair, step)
+            if given is None:
+                return None
+            inputs = [values.get(number, array) for number, array in zip(step.inputs, given, strict=True)]
+            arrays = self.pair.workers[FIRST].read_step_arrays(self.pair.name, step.index)
+            result = reference(step.kind, step.numbers, inputs, arrays)
+            if result is None:
+                return None
+            values[step.output] = made = result
+        return made
+
+
+def _steps_between(graph: RecordedGraph, start: int, end: int) -> list[RecordedStep]:
+    """The steps by which one value is made of another; none where some of it is no step."""
+    reached, steps = {start}, []
+    for step in graph.steps:
+        if reached & set(step.inputs) and (step.output == end or between(graph, step.output, end)):
+            reached.add(step.output)
+            steps.append(step)
+    return steps if end in reached else []
 
 
 def _variants(
@@ -159,6 +197,9 @@ def _variants(
             for function in RECURRENT_FUNCTIONS:
                 if getattr(what, key) not in (function, None):
                     yield one(key, function)
+        if what.output_activation is not None:  # in Keras it is the candidate's
+            for function in RECURRENT_FUNCTIONS:
+                yield "activation", function, step.numbers | {"activation": function, "output_activation": function}
     if isinstance(what, Attention):
         width, out = inputs[0].shape[-1], arrays["query"].shape[-1]
         size = out // what.heads

@@ -218,6 +218,28 @@ def instead(replay: Replay, causes: Sequence[Cause], cause: Cause, joint: Cause)
     return [Remedy((joint,), made)]
 
 
+def exchanged(replay: Replay, steps: Sequence[RecordedStep], function: Activation, cause: Cause) -> Remedy:
+    """Paddle's segment with another activation in the place of all that it has of one kind.
+
+    Args:
+        replay: of Paddle's operations in the segment.
+        steps: Paddle's, of one function, in their order.
+        function: in its place.
+        cause: that this is what differs.
+    """
+
+    def made(changes: Changes) -> Changes | None:
+        more: dict[int, np.ndarray] = {}
+        for step in steps:
+            values = replay.values({**changes, **more}, [step.inputs[0]])
+            if values is None:
+                return None
+            more[step.output] = function.of(values[step.inputs[0]])
+        return more
+
+    return Remedy((cause,), made)
+
+
 def _applied(steps: Sequence[RecordedStep], array: np.ndarray) -> np.ndarray:
     for step in steps:
         array = step.what.compute([array], {})

@@ -123,6 +123,18 @@ def place_of(graph: RecordedGraph, segment: Segment) -> str:
     return graph.operations[operations[0]].name if operations else "input"
 
 
+def begins(graph: RecordedGraph, segment: Segment) -> list[int]:
+    """The values at which a segment begins in Paddle.
+
+    Args:
+        graph: Paddle's.
+        segment: of it.
+    """
+    made = {number for index in segment.operations[1] for number in graph.operations[index].outputs}
+    taken = {number for index in segment.operations[1] for number in graph.operations[index].inputs}
+    return sorted(number for number in taken - made if graph.data[number])
+
+
 def layer_before(graph: RecordedGraph, number: int) -> str:
     """The nearest layer that a value comes from; a layer that leaves it as it is comes last.
 

@@ -135,7 +135,11 @@ def _without_equal_masks(
         one, other = np.broadcast_arrays(*broad)
     except ValueError:
         return changes
-    return others if np.array_equal(one, other) else [*others, ("mask", first.what.mask, "one by which other keys are seen")]
+    return (
+        others
+        if np.array_equal(one, other)
+        else [*others, ("mask", first.what.mask, "one by which other keys are seen")]
+    )
 
 
 def _order_causes(

@@ -648,7 +648,7 @@ class Walk:
         """Whether values behind a unit agree with these numbers in its arrays; leaves them as they then are."""
         injected: list[int] = []
         if injection:
-            injected = self._inject_inputs(group, unit, trial=True)
+            injected = self._inject_inputs(group, unit)
             if not injected:
                 return False
         self._assign(pieces)
@@ -666,7 +666,7 @@ class Walk:
         self._restore(injected)
         return False
 
-    def _inject_inputs(self, group: tuple[int, ...], unit: Unit, *, trial: bool = False) -> list[int]:
+    def _inject_inputs(self, group: tuple[int, ...], unit: Unit) -> list[int]:
         """Put the TensorFlow unit's inputs in the place of the Paddle unit's that differ; the numbers of these."""
         firsts = [n for n in self.first.inputs_of(self.first.units[group[0]]) if n in self.signatures]
         seconds = [n for n in self.second.inputs_of(unit) if n in self.now]
@@ -677,8 +677,8 @@ class Walk:
             if same and self._arrangement([first], [second]) is not None:
                 continue
             first, second = self._of_one_size(first, second)
-            if trial and self.signatures[first].size != self.now[second].size:
-                continue
+            if self.signatures[first].size != self.now[second].size:
+                continue  # nothing could run on it
             gap = self._inject(first, second)
             if gap is not None:
                 changed.append(second)
