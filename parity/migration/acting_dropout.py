@@ -9,6 +9,7 @@ from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.segments import Segment
 from parity.migration.specs import FIRST, SECOND
+from parity.numerics.signature import alike
 from parity.records.records import Diagnosis
 
 
@@ -27,7 +28,8 @@ def dropout_cause(pair: RecordedPair, segment: Segment) -> Cause | None:
     if acting is None:
         return None
     path, rate = acting
-    own = next((step for step in _dropouts(second, segment) if step.numbers.get("rate")), None)
+    steps = [second.steps[index] for index in segment.steps[1]]
+    own = next((step for step in steps if step.kind == "dropout" and acts(pair, SECOND, step)), None)
     gap = segment.parting.gap
     if own is None:
         change = f"dropout: TensorFlow drops in inference, too, at a rate of {shown(rate)}; Paddle does not"
@@ -37,6 +39,23 @@ def dropout_cause(pair: RecordedPair, segment: Segment) -> Cause | None:
         return None
     where = f"{path} / {own.name}" if own is not None else path
     return Cause(Diagnosis(SECOND, path, "dropout-mode", f"{where}: {change}", gap, gap, change=change))
+
+
+def acts(pair: RecordedPair, framework: str, step: RecordedStep) -> bool:
+    """Whether a step that should leave its input as it is in inference changes it.
+
+    Args:
+        pair: after a recorded run.
+        framework: of the step.
+        step: of one input.
+
+    Raises:
+        WorkerError: the worker fails.
+    """
+    if step.output < 0 or not step.inputs or step.inputs[0] < 0 or step.output == step.inputs[0]:
+        return False
+    before, after = pair.workers[framework].value_signatures(pair.name, [step.inputs[0], step.output])
+    return not alike(before, after, pair.close.exact)
 
 
 def _rate(graph: RecordedGraph, segment: Segment) -> tuple[str, float] | None:
@@ -53,8 +72,3 @@ def _rate(graph: RecordedGraph, segment: Segment) -> tuple[str, float] | None:
             if inside and isinstance(what, Scale) and isinstance(what.scale, float) and what.scale > 1:
                 return path, 1 - 1 / what.scale
     return None
-
-
-def _dropouts(graph: RecordedGraph, segment: Segment) -> list[RecordedStep]:
-    steps = [graph.steps[index] for index in segment.steps[1]]
-    return [step for step in steps if step.kind == "dropout" and step.output not in step.inputs]

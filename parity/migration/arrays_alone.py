@@ -80,8 +80,10 @@ def _inside(graph: RecordedGraph, operations: Sequence[int]) -> frozenset[str]:
     return frozenset[str]().union(*(graph.arrays_of(index) for index in operations))
 
 
-def _sizes(pair: RecordedPair, framework: str, names: Sequence[str]) -> dict[str, int]:
-    return {name: math.prod(pair.opened[framework].arrays[name]["shape"]) for name in names}
+def _sizes(pair: RecordedPair, framework: str, names: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    """Of each array how many numbers it has, and whether they are trained."""
+    facts = pair.opened[framework].arrays
+    return {name: (math.prod(facts[name]["shape"]), facts[name]["trainable"]) for name in names}
 
 
 def _shared(pair: RecordedPair, segment: Segment, names: Sequence[str]) -> Cause | None:

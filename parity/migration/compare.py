@@ -16,9 +16,11 @@ import numpy as np
 from msgspec.structs import replace
 
 from parity.kinds.kind import shown
+from parity.migration.axis_orders import closest
 from parity.migration.explanation import Cause, changes_of, explain
 from parity.migration.fix_code import fix_code
 from parity.migration.float32_forward import float32_outputs
+from parity.migration.found import Alignment
 from parity.migration.impact import decision_impact
 from parity.migration.inputs import InputSet, designed_inputs
 from parity.migration.recorded_graph import RecordedStep
@@ -28,7 +30,6 @@ from parity.migration.steps import all_paired
 from parity.migration.training_causes import training_cause, training_differences
 from parity.migration.user_errors import user_errors
 from parity.migration.verdict import PairVerdict, decide
-from parity.migration.walk import Alignment, closest
 from parity.numerics.comparison import relative_gap
 from parity.printable import few
 from parity.proofs.forward import compared_counts, labelled

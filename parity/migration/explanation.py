@@ -16,6 +16,7 @@ from parity.kinds.activation import Activation, ReLU, Sigmoid, SiLU, Tanh
 from parity.migration.acting_dropout import dropout_cause
 from parity.migration.arrays_alone import arrays_alone
 from parity.migration.causes import UNKNOWN, Cause
+from parity.migration.found import Alignment, Parting
 from parity.migration.hypotheses import other_numbers
 from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
@@ -27,7 +28,6 @@ from parity.migration.single_operations import constant_of_operation
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.step_changes import AUXILIARY, changes_of, step_causes
 from parity.migration.steps import paired_steps
-from parity.migration.walk import Alignment, Parting
 from parity.numerics.signature import alike, arrangement
 from parity.printable import few
 from parity.records.records import Diagnosis
@@ -158,7 +158,8 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
         for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second))
         if any(graph.steps[index].kind == "other" and graph.steps[index].layer for index in only)
     }
-    if unpaired and len({cause.diagnosis.framework for cause in unpaired} | opaque) == 2:
+    sides = {cause.diagnosis.framework for cause in unpaired} | opaque
+    if unpaired and (len(sides) == 2 or len(unpaired) > MOST_UNPAIRED):
         return [*known, _unexplained(pair, walked, segment)]
     return [*known, *_grouped(segment, unpaired)] or [_unexplained(pair, walked, segment)]
 
@@ -181,10 +182,10 @@ def _explanations(
     if all(cause.first is not None and cause.first.kind in AUXILIARY for cause in changes):
         masked = _mask_cause(pair, segment)
         yield [masked] if masked is not None else []
+    yield other_numbers(pair, walked, segment, own, *segment.steps)
     if not changes:
         constant = constant_of_operation(pair, walked, segment, replay, expected)
         yield [constant] if constant is not None else []
-    yield other_numbers(pair, walked, segment, own, *segment.steps)
     if loop:
         yield explaining(pair, replay, expected, _exchanges(pair, segment, replay)) or []
 

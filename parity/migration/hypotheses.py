@@ -16,14 +16,15 @@ from parity.kinds.elementwise import Power, Scale
 from parity.kinds.kind import shown
 from parity.kinds.norm import EPSILONS, BatchNorm, in_both_precisions
 from parity.kinds.recurrent import Recurrent
+from parity.migration.axis_orders import closest
 from parity.migration.causes import Cause
+from parity.migration.found import Alignment
 from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.replays import Replay, between
 from parity.migration.segments import Segment
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.step_changes import inputs_of, reference
-from parity.migration.walk import Alignment, closest
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import relative_gap
 from parity.records.records import Diagnosis

@@ -15,10 +15,12 @@ from parity.data.dataset import Dataset
 from parity.migration.alignment import best_alignment
 from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
+from parity.migration.found import Alignment
+from parity.migration.laws import law_for
 from parity.migration.matching import MatchError
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.specs import FIRST, SECOND, unknown_names
-from parity.migration.walk import Alignment, Walk, law_for
+from parity.migration.walk import Walk
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature
 from parity.numerics.tolerance import Roundings

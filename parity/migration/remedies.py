@@ -6,11 +6,13 @@ comes after it in the segment runs again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from parity.kinds.activation import Activation, Softmax
 from parity.kinds.elementwise import Clip, Math, Power, Scale
@@ -74,11 +76,12 @@ def explaining(
             if more is None:
                 return False
             changes = {**changes, **more}
-        return close(pair, expected, changes.get(replay.end, replay.at_end(changes)))
+        at_end = changes[replay.end] if replay.end in changes else replay.at_end(changes)
+        return close(pair, expected, at_end)
 
     for remedy in remedies:
         if closes([remedy]):
-            return list(remedy.causes)
+            return [_proven(cause) for cause in remedy.causes]
     single = [remedy for remedy in remedies if len(remedy.causes) == 1 and remedy.made({}) is not None]
     if len(single) < 2 or not closes(single):
         return None
@@ -88,8 +91,15 @@ def explaining(
             single = rest
     causes: list[Cause] = []
     for remedy in single:
-        causes += [cause for cause in remedy.causes if cause.key not in {known.key for known in causes}]
+        causes += [_proven(cause) for cause in remedy.causes if cause.key not in {known.key for known in causes}]
     return causes
+
+
+def _proven(cause: Cause) -> Cause:
+    """A cause without which, together with the others, nothing is left of the gap."""
+    after = cause.diagnosis.after
+    small = after if after < cause.diagnosis.before else 0.0
+    return dataclasses.replace(cause, diagnosis=structs.replace(cause.diagnosis, after=small))
 
 
 def of_changes(pair: RecordedPair, replay: Replay, causes: Sequence[Cause]) -> Remedy:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from parity.migration.axis_orders import closest
+from parity.migration.found import Alignment
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
-from parity.migration.walk import Alignment, closest
 from parity.numerics.comparison import relative_gap
 from parity.workers.errors import WorkerError
 

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from parity.migration.found import Alignment, Parting
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
-from parity.migration.walk import Alignment, Parting
 from parity.numerics.signature import Signature, alike, arrangement
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from parity.kinds.kind import shown
+from parity.migration.axis_orders import closest
 from parity.migration.causes import Cause
+from parity.migration.found import Alignment
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.replays import Replay, close
 from parity.migration.segments import Segment, place_of
 from parity.migration.specs import FIRST, SECOND
-from parity.migration.walk import Alignment, closest
 from parity.records.records import Diagnosis
 
 ROOTS = ("rsqrt", "sqrt")  # before which a constant is added to what they take: an epsilon

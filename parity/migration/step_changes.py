@@ -13,12 +13,13 @@ from parity.kinds import compute
 from parity.kinds.attention import Attention
 from parity.kinds.kind import shown
 from parity.kinds.pool import AdaptivePool
+from parity.migration.axis_orders import closest
 from parity.migration.causes import Cause
+from parity.migration.found import Alignment
 from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.segments import Segment, place_of
 from parity.migration.specs import FIRST, SECOND
-from parity.migration.walk import Alignment, closest
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import relative_gap
 from parity.numerics.geometry import flattened_1x1

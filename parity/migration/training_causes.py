@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity.kinds.kind import shown
+from parity.migration.acting_dropout import acts
 from parity.migration.causes import Cause
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
@@ -56,7 +57,8 @@ def training_differences(
     taken = {(framework, id(step)) for both in matched for framework, step in zip((FIRST, SECOND), both, strict=True)}
     alone = [(framework, step) for framework in (FIRST, SECOND) for step in pair.graphs[framework].steps]
     for framework, step in alone:
-        if step.what.identity_in_inference and step.numbers.get("rate") and (framework, id(step)) not in taken:
+        trained_only = step.what.identity_in_inference and step.numbers.get("rate")
+        if trained_only and (framework, id(step)) not in taken and not acts(pair, framework, step):
             layers.setdefault(f"{step} exists in {FRAMEWORKS[framework].title} only", []).append(step.name)
     return [TrainingDifference(text, tuple(names)) for text, names in layers.items()]
 
