@@ -16,18 +16,20 @@ def closest(theirs: np.ndarray, own: np.ndarray, order: tuple[int, ...] = ()) ->
     Args:
         theirs: TensorFlow's.
         own: Paddle's, which differs.
-        order: of axes, where it is known; a tensor of another rank has another one.
+        order: of axes that other tensors of this rank have; another one is taken where it comes much nearer.
 
     Returns:
         Of Paddle's shape where the sizes agree; else TensorFlow's, turned as maps are.
     """
     theirs = theirs.astype(np.float64)
-    if order and theirs.ndim == own.ndim:
-        return theirs.transpose(order)
+    known = order if theirs.ndim == own.ndim else ()
+    if known and theirs.size != own.size:
+        return theirs.transpose(known)
     if theirs.size == own.size:
         distances: list[tuple[float, bool, np.ndarray]] = []
         rank = theirs.ndim
-        usual = (tuple(range(rank)), (0, rank - 1, *range(1, rank - 1)) if rank > 2 else ())
+        plain = tuple(range(rank)), (0, rank - 1, *range(1, rank - 1)) if rank > 2 else ()
+        usual = (known,) if known else plain
         for order in turned(theirs.shape, own.shape, {}):
             made = theirs.transpose(order).reshape(own.shape)
             with np.errstate(all="ignore"):

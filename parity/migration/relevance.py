@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from parity.migration.found import Alignment, Parting
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.recorded_pair import RecordedPair
+from parity.migration.replays import run_again
 from parity.migration.specs import SECOND
 from parity.numerics.signature import Signature, alike
 from parity.workers.errors import WorkerError
@@ -80,7 +81,7 @@ def _changes(pair: RecordedPair, walked: Alignment, number: int, dropped: Abstra
         return True
     finally:
         worker.inject_values(pair.name, before)
-        worker.evaluate_operations(pair.name, after, [])
+        run_again(worker, pair.name, after)
     return any(not _same(pair, one, other) for one, other in zip(with_theirs, with_own, strict=True))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
 from parity.workers.errors import WorkerError
+from parity.workers.worker import Worker
 
 Changes = Mapping[int, np.ndarray]  # by number of the value, what it is given
 
@@ -77,7 +78,23 @@ class Replay:
                 self.worker.inject_values(self.name, back)
             if free := [number for number in changes if number not in self.held]:
                 self.worker.release_values(self.name, free)
-            self.worker.evaluate_operations(self.name, self.operations, [])
+            run_again(self.worker, self.name, self.operations)
+
+
+def run_again(worker: Worker, name: str, operations: Sequence[int]) -> None:
+    """Run operations again to put back what they gave; those that cannot run could not before.
+
+    Args:
+        worker: of the model.
+        name: of the pair.
+        operations: indices, in order.
+    """
+    try:
+        worker.evaluate_operations(name, operations, [])
+    except WorkerError:
+        for index in operations:
+            with suppress(WorkerError):
+                worker.evaluate_operations(name, [index], [])
 
 
 def own_and_expected(pair: RecordedPair, first: int, replay: Replay) -> tuple[np.ndarray, np.ndarray] | None:

@@ -110,7 +110,7 @@ def place_of(graph: RecordedGraph, segment: Segment) -> str:
 
     Returns:
         The path of the first layer in it that is not the model itself; where there is none, that of the last layer
-        before it; where there is none either, the name of an operation, or "input".
+        before it; where there is none either, the name of a function or operation, or "input".
     """
     operations, values = segment.operations[0], segment.parting.first
     for index in operations:
@@ -120,7 +120,8 @@ def place_of(graph: RecordedGraph, segment: Segment) -> str:
     for number in taken or values:
         if path := layer_before(graph, number):
             return path
-    return graph.operations[operations[0]].name if operations else "input"
+    names = [graph.steps[index].name for index in segment.steps[0]]
+    return next(iter(names), graph.operations[operations[0]].name if operations else "input")
 
 
 def begins(graph: RecordedGraph, segment: Segment) -> list[int]:

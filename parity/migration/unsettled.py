@@ -52,10 +52,9 @@ def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
         return []
     gaps = [parting.gap for parting in inside if math.isfinite(parting.gap)]
     left = f"; the likeliest one leaves a gap of {min(gaps):.1e}" if gaps else ""
-    return [
-        *alone,
-        *(f"{_shapes(pair, unit_pair)}: no layout that was tried makes values agree{left}" for unit_pair in doubtful),
-    ]
+    within = [one for one in doubtful if any(_within(pair, walked, parting, [one]) for parting in inside)]
+    lines = [f"{_shapes(pair, one)}: no layout that was tried makes values agree{left}" for one in within]
+    return [*alone, *lines]
 
 
 def _proven(pair: RecordedPair, cause: Cause) -> bool:
