@@ -25,7 +25,6 @@ def arrays_alone(pair: RecordedPair, segment: Segment) -> list[Cause]:
         One cause for each layer that has some; for layers of Paddle that are copies of one that TensorFlow uses several
         times, one for all of them.
     """
-    alone: list[tuple[Unit, list[str]]] = []
     names: tuple[list[str], list[str]] = ([], [])
     for side, framework in enumerate((FIRST, SECOND)):
         graph = pair.graphs[framework]
@@ -39,8 +38,7 @@ def arrays_alone(pair: RecordedPair, segment: Segment) -> list[Cause]:
     causes = []
     for side, framework in enumerate((FIRST, SECOND)):
         for unit in pair.graphs[framework].units:
-            if mine := [name for name in unit.arrays if name in own[side]]:
-                alone.append((unit, mine))
+            if mine := sorted(name for name in unit.arrays if name in own[side]):
                 causes.append(_cause(pair, segment, framework, unit, mine, names))
     return causes
 

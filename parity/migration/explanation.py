@@ -130,9 +130,11 @@ def _turned_outputs(pair: RecordedPair) -> list[Cause]:
 def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cause]:
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     pairs, only_first, only_second = paired_steps(pair, *segment.steps)
-    by_pair = [made for one, other in pairs if (made := step_causes(pair, walked, segment, one, other))]
+    alone = arrays_alone(pair, segment)
+    found = [step_causes(pair, walked, segment, one, other, beside=bool(alone)) for one, other in pairs]
+    by_pair = [made for made in found if made]
     changes = [cause for made in by_pair for cause in made]
-    if alone := arrays_alone(pair, segment):
+    if alone:
         return [*alone, *(cause for cause in changes if math.isfinite(cause.diagnosis.before))]
     unpaired = [
         _only(pair, walked, segment, framework, step)

@@ -51,7 +51,9 @@ def changes_of(first: RecordedStep, second: RecordedStep) -> list[Change]:
     return [(name, a, b) for name, a, b in both if not _alike(a, b)]
 
 
-def step_causes(pair: RecordedPair, walked: Alignment, segment: Segment, one: int, other: int) -> list[Cause]:
+def step_causes(
+    pair: RecordedPair, walked: Alignment, segment: Segment, one: int, other: int, *, beside: bool = False
+) -> list[Cause]:
     """In what two corresponding steps differ, confirmed by a reference where there is one.
 
     Args:
@@ -60,6 +62,7 @@ def step_causes(pair: RecordedPair, walked: Alignment, segment: Segment, one: in
         segment: in which the steps are.
         one: index of the TensorFlow step.
         other: index of the Paddle step.
+        beside: whether something else explains the segment, too, so that what shows nothing here is left out.
 
     Returns:
         A cause for each number that changes something.
@@ -75,9 +78,9 @@ def step_causes(pair: RecordedPair, walked: Alignment, segment: Segment, one: in
         return _order_causes(pair, walked, segment, where, first, second)
     inputs, arrays = inputs_of(pair, first), pair.workers[FIRST].read_step_arrays(pair.name, first.index)
     effects = {key: _effect(first, _with(first, second, key), inputs, arrays) for key, _, _ in changes}
-    if len(changes) > 1:  # those that change nothing on these inputs, or only what the rest of the model undoes
+    if len(changes) > 1 or beside:  # less those that change nothing here, or only what the rest of the model undoes
         finite = any(effect is None or pair.close.confirmed < effect < math.inf for effect in effects.values())
-        undone = finite and math.isfinite(segment.parting.gap)
+        undone = (finite or beside) and math.isfinite(segment.parting.gap)
         changes = [
             change
             for change in changes

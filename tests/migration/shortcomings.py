@@ -6,7 +6,6 @@ lacks less.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -21,16 +20,6 @@ class Shortcoming:
 
     demands: tuple[str, ...]
     reason: str
-
-
-def _of(demands: str, reason: str, *names: str) -> dict[str, Shortcoming]:
-    return dict.fromkeys(names, Shortcoming(tuple(demands.split()), reason))
-
-
-def _joined(parts: Sequence[dict[str, Shortcoming]]) -> dict[str, Shortcoming]:
-    joined = {name: known for part in parts for name, known in part.items()}
-    assert len(joined) == sum(map(len, parts))
-    return joined
 
 
 SHORTCOMINGS: dict[str, Shortcoming] = {}
