@@ -216,8 +216,8 @@ def _remedies(
     ones = [cause for cause in unpaired if cause.first is not None]
     others = [cause for cause in unpaired if cause.second is not None]
     roots = begins(pair.graphs[SECOND], segment)
-    for cause in ones:
-        remedies += with_function(replay, [cause], roots)
+    for same in _alike(ones):  # one function behind all branches does what one in each of them does
+        remedies += [Remedy(tuple(same), remedy.made) for remedy in with_function(replay, same[:1], roots)]
     for cause in others:
         remedies += without(replay, cause)
     for cause in others:
@@ -228,6 +228,14 @@ def _remedies(
         if len(causes) > 1 and all(cause.number for cause in causes):
             remedies.append(of_changes(pair, replay, causes))
     return remedies
+
+
+def _alike(causes: Sequence[Cause]) -> list[list[Cause]]:
+    """Causes that are about the same function, by function."""
+    groups: dict[str, list[Cause]] = {}
+    for cause in causes:
+        groups.setdefault(str(cause.first), []).append(cause)
+    return list(groups.values())
 
 
 def _exchanges(pair: RecordedPair, segment: Segment, replay: Replay) -> list[Remedy]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parity.kinds import ACTIVATIONS
-from parity.kinds.activation import Activation, OtherActivation
+from parity.kinds.activation import Activation, Linear, OtherActivation
 from parity.kinds.attention import Attention
 from parity.kinds.elementwise import Power, Scale
 from parity.kinds.kind import shown
@@ -186,7 +186,8 @@ def _variants(
             required = [
                 field for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING
             ]
-            if kind is not OtherActivation and name != what.key and not required:
+            # none at all is told as a function that only TensorFlow has
+            if kind not in (OtherActivation, Linear) and name != what.key and not required:
                 yield "function", name, {"function": name}
     for key in ("epsilon", "floor"):
         if hasattr(what, key):
