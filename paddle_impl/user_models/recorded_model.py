@@ -68,12 +68,12 @@ class RecordedModel(recorded_model.RecordedModel):
         with shared_noise(), recorder.recording(tensors) as recording:
             if traced:
                 order = Order(first=(0, 2, 1) in self.calling.axes)
-                trace = Trace(self.model, list(tensors.values()), lambda: self.called(tensors), order)
+                trace = Trace(self.model, list(tensors.values()), lambda: self.called(tensors), order, everything=True)
                 outputs, steps = trace.result, trace.steps
             else:
                 outputs, steps = self.called(tensors), []
             recording.outputs = [(path, recorder.number(tensor)) for path, tensor in outputs]
-            recording.steps = [(step, recorder.known(step.output)) for step in steps]
+            recording.steps = recorder.of_steps(steps)
         return recording
 
     @paddle.no_grad()

@@ -47,10 +47,18 @@ class Trace(trace.Trace):
 
     readers = Readers(paddle.Tensor, registry, operands)
 
-    def __init__(self, model: nn.Layer, inputs: Sequence[paddle.Tensor], run: Callable[[], Any], order: Order) -> None:
+    def __init__(
+        self,
+        model: nn.Layer,
+        inputs: Sequence[paddle.Tensor],
+        run: Callable[[], Any],
+        order: Order,
+        *,
+        everything: bool = False,
+    ) -> None:
         self._given = order
         self._last = any(channels_last(layer) for layer in model.sublayers(include_self=True))
-        super().__init__(model, inputs, run)
+        super().__init__(model, inputs, run, everything=everything)
 
     def _named_layers(self) -> dict[int, str]:
         return {id(layer): path for path, layer in self._top.named_sublayers(include_self=True)}

@@ -29,6 +29,8 @@ class Attention(Kind):
     rate: float  # of the dropout of its weights
     mask: str | None = optional(None)  # "causal", where no query sees a later key, or another one that is "given"
     added: bool = optional(default=False)  # the mask is added to the scores; else it is 0 where keys are not seen
+    scale: float | None = optional(None)  # of the scores; None for one over the root of a head's size
+    axis: int = optional(3)  # of the scores [n, heads, t, s], over which their softmax is taken
 
     traps = {"rate": "dropout-mode"}
     training_only = ("rate",)
@@ -37,7 +39,8 @@ class Attention(Kind):
 
     def label(self, number: str) -> str:
         """The field in words: "attention mask"."""
-        return "attention mask that is added" if number == "added" else super().label(number)
+        words = {"added": "attention mask that is added", "rate": "attention dropout", "axis": "attention softmax axis"}
+        return words.get(number) or super().label(number)
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""
@@ -47,11 +50,12 @@ class Attention(Kind):
             made = x @ arrays[part] + arrays.get(f"{part}_bias", 0)
             split.append(made.reshape(*made.shape[:2], self.heads, -1))
         query, key, value = split
-        scores = np.einsum("nqhc,nkhc->nhqk", query, key) / math.sqrt(query.shape[-1])
+        scale = 1 / math.sqrt(query.shape[-1]) if self.scale is None else self.scale
+        scores = np.einsum("nqhc,nkhc->nhqk", query, key) * scale
         if self.mask is not None:
             mask = inputs[3] if inputs[3].ndim > 3 else inputs[3][..., None, :, :]  # one for all heads
             scores = scores + (mask if self.added else np.where(mask != 0, 0.0, MASKED))
-        weights = Softmax().compute([scores], {})
+        weights = np.moveaxis(Softmax().compute([np.moveaxis(scores, self.axis, -1)], {}), -1, self.axis)
         made = np.einsum("nhqk,nkhc->nqhc", weights, value)
         return made.reshape(*made.shape[:2], -1) @ arrays["out"] + arrays.get("out_bias", 0)
 

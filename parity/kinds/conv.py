@@ -78,6 +78,10 @@ class ConvTranspose(Kind):
     neutral = {"bias": 0.0}
     on_maps = True
 
+    def label(self, number: str) -> str:
+        """The field in words."""
+        return "conv transpose padding, cut off the output" if number == "crop" else super().label(number)
+
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference. Raises ValueError where the kernel does not fit the channels."""
         x, kernel, groups = as_maps(inputs[0]), arrays["kernel"], self.groups

@@ -225,7 +225,8 @@ class Compare(Kind):
 
     def label(self, number: str) -> str:
         """The field in words."""
-        return {"constant": "number that a mask is made by"}.get(number, number)
+        words = {"constant": "number that a mask is made by", "relation": "relation that a mask is made by"}
+        return words[number]
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference: of bools."""

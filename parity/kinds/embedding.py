@@ -21,8 +21,9 @@ class Embedding(Kind):
     norm_order: float = optional(2.0)  # of that norm
 
     def label(self, number: str) -> str:
-        """The field in words: "embedding padding index"."""
-        return super().label(number).replace("_", " ")
+        """The field in words, or as Paddle calls what Keras does not have."""
+        words = {"padding_index": "embedding padding_idx", "max_norm": "embedding max_norm"}
+        return words.get(number) or super().label(number).replace("_", " ")
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""

@@ -105,7 +105,7 @@ class Normalize(Kind):
 
     def label(self, number: str) -> str:
         """The field in words."""
-        return {"floor": "smallest norm", "axes": "axes of a norm", "order": "order of a norm"}[number]
+        return {"floor": "epsilon, the smallest norm", "axes": "axes of a norm", "order": "order of a norm"}[number]
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference."""

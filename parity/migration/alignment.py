@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from parity.migration.walk import Alignment
+from parity.migration.found import Alignment
 
 MOST_WALKS = 24
 

@@ -17,8 +17,10 @@ import numpy as np
 from msgspec.structs import replace
 
 from parity.kinds.kind import shown
+from parity.migration.axis_orders import closest
 from parity.migration.explanation import Cause, changes_of, explain
 from parity.migration.float32_forward import float32_outputs
+from parity.migration.found import Alignment, Parting
 from parity.migration.impact import decision_impact
 from parity.migration.inputs import InputSet, designed_inputs, usual_count
 from parity.migration.own_weights import OwnWeightsCheck
@@ -27,10 +29,9 @@ from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.steps import all_paired
-from parity.migration.training import TrainingComparison
+from parity.migration.training_causes import training_causes, training_differences
 from parity.migration.user_errors import user_errors
 from parity.migration.verdict import PairVerdict, decide
-from parity.migration.walk import Alignment, Parting, closest
 from parity.numerics.comparison import relative_gap
 from parity.printable import few
 from parity.proofs.forward import compared_counts, labelled
@@ -66,26 +67,6 @@ class Findings:
     proofs: list[Proof] = field(default_factory=list)
     training: list[str] = field(default_factory=list)
     sets: list[InputSet] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class TrainingDifference:
-    """A number in which layers differ, and which does nothing in inference.
-
-    Attributes:
-        change: in words.
-        trap: that it is; empty for none.
-        names: of the layers.
-    """
-
-    change: str
-    trap: str
-    names: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """The change and the layers."""
-        return f"{self.change} ({few(self.names)})"
 
 
 def compare_pair(
@@ -226,11 +207,10 @@ def _compared(
     }
     pair.use_weights(large=False)
     found.remarks = _remarks(pair, found)
-    alone = [(FIRST, first.steps[number]) for number in ones] + [(SECOND, second.steps[number]) for number in others]
-    trained = _training_differences(found.matched, alone)
-    found.training = [one.text for one in trained]
+    differences = training_differences(pair, found.matched)
+    found.training = [str(one) for one in differences]
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
-        found.causes = _of_training(found.decided.training, trained)
+        found.causes = training_causes(found.decided.training, differences)
     memory.update()
     return found
 
@@ -308,22 +288,6 @@ def _of_outputs(pair: RecordedPair, problem: str) -> Cause:
     return Cause(Diagnosis(SECOND, stage, "", text, math.inf, math.inf, change=text))
 
 
-def _of_training(compared: TrainingComparison, differences: Sequence[TrainingDifference]) -> list[Cause]:
-    """The causes of a difference that shows in training mode only."""
-    parts = [compared.outputs, compared.statistics, compared.gradients]
-    failed = [part for part in parts if part is not None and not part.passed and part.worst]
-    size = failed[0].worst.gap if failed and failed[0].worst else math.inf
-    causes = [
-        Diagnosis(SECOND, one.names[0], one.trap, f"in training mode only: {one.text}", size, size, change=one.change)
-        for one in differences
-    ]
-    if not causes:
-        name = failed[0].worst.name if failed and failed[0].worst else "output"
-        text = "in training mode only: the outputs, statistics or gradients differ"
-        causes = [Diagnosis(SECOND, name, "", text, size, size, change=text)]
-    return [Cause(one) for one in causes]
-
-
 def _stage(
     pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep, caused: AbstractSet[str]
 ) -> MatchedLayer:
@@ -375,26 +339,6 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
                 change = f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
                 remarks.append(f"{first.name} / {second.name}: {change}; the designed inputs do not show it")
     return remarks
-
-
-def _training_differences(
-    matched: Sequence[tuple[RecordedStep, RecordedStep]], alone: Sequence[tuple[str, RecordedStep]]
-) -> list[TrainingDifference]:
-    """What differs in training only: dropout and the statistics of batch norms."""
-    found: dict[str, TrainingDifference] = {}
-    for first, second in matched:
-        for number in first.what.training_only if first.kind == second.kind else ():
-            one, other = getattr(first.what, number), getattr(second.what, number)
-            same = math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else one == other
-            if not same:
-                change = f"{first.what.label(number)}: TensorFlow has {shown(one)}, Paddle {shown(other)}"
-                trap = first.what.traps.get(number, "")
-                found.setdefault(change, TrainingDifference(change, trap)).names.append(first.name)
-    for framework, step in alone:
-        if step.what.identity_in_inference and step.numbers.get("rate"):
-            change = f"{step} exists in {FRAMEWORKS[framework].title} only"
-            found.setdefault(change, TrainingDifference(change, step.what.missing_trap)).names.append(step.name)
-    return list(found.values())
 
 
 def _finite_or_none(value: float) -> float | None:

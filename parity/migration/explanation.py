@@ -1,77 +1,43 @@
 """Why values part: the layers and functions between the last values that agree and the first that do not.
 
 Layers of one kind are compared number by number. A number is the cause where numpy, given TensorFlow's inputs and
-weights, computes what Paddle computed with Paddle's number, and what TensorFlow computed with TensorFlow's.
+weights, computes what Paddle computed with Paddle's number, and what TensorFlow computed with TensorFlow's. Of several
+possible causes those are named with which Paddle's part of the segment, run again, gives TensorFlow's numbers.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from parity.kinds import compute
-from parity.kinds.kind import shown
+from parity.kinds.activation import Activation, ReLU, Sigmoid, SiLU, Tanh
+from parity.migration.acting_dropout import dropout_cause
+from parity.migration.arrays_alone import arrays_alone
+from parity.migration.causes import UNKNOWN, Cause
+from parity.migration.found import Alignment, Parting
+from parity.migration.hypotheses import other_numbers
 from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
+from parity.migration.relevance import relevant
+from parity.migration.remedies import Remedy, exchanged, explaining, instead, of_changes, with_function, without
+from parity.migration.replays import Replay, own_and_expected
+from parity.migration.segments import Segment, begins, layer_before, place_of, segment_of
+from parity.migration.single_operations import constant_of_operation
 from parity.migration.specs import FIRST, SECOND
+from parity.migration.step_changes import AUXILIARY, changes_of, step_causes
 from parity.migration.steps import paired_steps
-from parity.migration.walk import Alignment, Parting, closest
-from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import relative_gap
-from parity.numerics.geometry import flattened_1x1
-from parity.numerics.signature import Signature, alike, arrangement
+from parity.numerics.signature import alike, arrangement
 from parity.printable import few
 from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
 
-UNKNOWN = "no known cause"  # how a text ends that says what differs and not why
+MOST_UNPAIRED = 12  # functions of a segment without a counterpart, up to which each is tried
 
-AUXILIARY = ("other", "compare", "cast", "where", "reshape", "transpose")  # which are no cause by themselves
+PLAIN: dict[str, Activation] = {"tanh": Tanh(), "sigmoid": Sigmoid(), "relu": ReLU(), "silu": SiLU()}  # of operations
 
-Change = tuple[str, Any, Any]  # a number, TensorFlow's value, Paddle's
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A cause, and the steps that it is about.
-
-    Attributes:
-        diagnosis: for the user.
-        first: the TensorFlow step; None where it is about none.
-        second: the Paddle step; None where it is about none.
-        array: the name of an array that only one of the models has; empty where it is about none.
-    """
-
-    diagnosis: Diagnosis
-    first: RecordedStep | None = None
-    second: RecordedStep | None = None
-    array: str = ""
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What tells it from others."""
-        return self.diagnosis.stage, self.diagnosis.change
-
-
-@dataclass(frozen=True)
-class Segment:
-    """What lies between values that agree and the first that do not.
-
-    Attributes:
-        parting: the values that do not agree.
-        operations: of each model, indices.
-        steps: of each model, indices of layers and functions that made the values.
-    """
-
-    parting: Parting
-    operations: tuple[list[int], list[int]]
-    steps: tuple[list[int], list[int]]
+__all__ = ["Cause", "changes_of", "explain"]
 
 
 def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) -> list[Cause]:
@@ -80,7 +46,7 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) 
     Args:
         pair: whose graphs are those of a traced walk.
         walked: that walk.
-        partings: of it, those that matter.
+        partings: of it.
 
     Returns:
         The causes, in the order of the models, each once.
@@ -88,7 +54,8 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) 
     Raises:
         WorkerError: a worker fails.
     """
-    segments = [segment_of(pair, walked, parting) for parting in partings]
+    segments = [segment_of(pair, walked, parting) for parting in relevant(pair, walked, partings)]
+    segments = [segment for segment in segments if any(segment.operations) or _another_order(segment.parting)]
     causes, moved = _moved(pair, segments)
     for number, segment in enumerate(segments):
         if number in moved:
@@ -96,11 +63,15 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) 
         for cause in _causes(pair, walked, segment):
             if cause.key not in {known.key for known in causes}:
                 causes.append(cause)
-    explained = [cause for cause in causes if not cause.diagnosis.text.endswith(UNKNOWN)]
     # a padding that is part of the next layer's step is explained there
     first = pair.graphs[FIRST]
-    inside = {path for cause in explained for path in _merged_paths(first, cause.diagnosis.stage)}
-    return [cause for cause in causes if cause in explained or cause.diagnosis.stage not in inside]
+    inside = {path for cause in causes if cause.known for path in _merged_paths(first, cause.diagnosis.stage)}
+    kept = [cause for cause in causes if cause.known or cause.diagnosis.stage not in inside]
+    return kept or _turned_outputs(pair)
+
+
+def _another_order(parting: Parting) -> bool:
+    return "another order" in parting.why
 
 
 def _moved(pair: RecordedPair, segments: Sequence[Segment]) -> tuple[list[Cause], set[int]]:
@@ -120,7 +91,7 @@ def _moved(pair: RecordedPair, segments: Sequence[Segment]) -> tuple[list[Cause]
         if at[0] and at[1] and not at[0] & at[1]:
             one, other = units[0][0].path or units[0][0].arrays[0], units[1][0].path or units[1][0].arrays[0]
             first, second = (segments[min(places)] for places in at)
-            after = _place(graphs[0], first.operations[0][:1], ())
+            after = place_of(graphs[0], first)
             change = f"{one} stands at another place in Paddle"
             text = f"{one} / {other}: in TensorFlow it works on what {after} takes, in Paddle at another place"
             gap = second.parting.gap
@@ -138,111 +109,220 @@ def _merged_paths(graph: RecordedGraph, name: str) -> set[str]:
     return set()
 
 
-def segment_of(pair: RecordedPair, walked: Alignment, parting: Parting) -> Segment:
-    """What lies between the values of a parting and those before it that agree.
-
-    Args:
-        pair: whose graphs are those of the walk.
-        walked: the walk.
-        parting: of it.
-    """
+def _turned_outputs(pair: RecordedPair) -> list[Cause]:
+    """Outputs of the same numbers whose axes are in another order."""
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    agreeing = {number: match.first for number, match in walked.matches.items() if match.gap <= pair.close.exact}
-    agreeing.pop(parting.second, None)
-    start = parting.first[0] if parting.first else -1
-    while True:  # values of the same numbers in another order do not agree
-        seconds, roots = second.ancestors(parting.second, agreeing) if parting.second >= 0 else ([], set())
-        mixed = [n for n in roots if n in agreeing and not _in_order_of(pair, walked, agreeing[n], n)]
-        if not mixed:
-            break
-        for number in mixed:
-            del agreeing[number]
-    if start in {agreeing.get(number) for number in roots}:
-        firsts: list[int] = []  # what TensorFlow has there agrees already
-    else:
-        firsts = first.ancestors(start, set(agreeing.values()) - {start})[0] if start >= 0 else []
-    # copies of a value that agrees, such as one without an axis of extent 1
-    begin = [pair.signatures[agreeing[n]] for n in roots if agreeing.get(n) in pair.signatures]
-    firsts = [index for index in firsts if not _copies(pair, index, begin, start)]
-    operations = [i for i in firsts if first.on_data(i)], [i for i in seconds if second.on_data(i)]
-    return Segment(parting, operations, (_steps(first, operations[0]), _steps(second, operations[1])))
-
-
-def _copies(pair: RecordedPair, index: int, begin: Sequence[Signature], start: int) -> bool:
-    """Whether a TensorFlow operation makes nothing but the numbers of one of these values."""
-    made = [n for n in pair.graphs[FIRST].operations[index].outputs if n in pair.signatures]
-    return (
-        bool(made)
-        and start not in made
-        and all(any(alike(pair.signatures[n], one, pair.close.exact) for one in begin) for n in made)
-    )
-
-
-def _in_order_of(pair: RecordedPair, walked: Alignment, first: int, second: int) -> bool:
-    one, other = pair.signatures.get(first), walked.signatures.get(second)
-    if one is None or other is None or len(one.shape) < 2:
-        return True
-    return arrangement(one, other, pair.close.exact_order, pair.graphs[FIRST].flattened_from(first)) is not None
-
-
-def _steps(graph: RecordedGraph, operations: Sequence[int]) -> list[int]:
-    """Steps that make values of a segment, and those in which its last operation runs."""
-    made = {number for index in operations for number in graph.operations[index].outputs}
-    around: set[str] = set()
-    call = graph.operations[operations[-1]].call if operations else -1
-    while call >= 0:
-        around.add(graph.calls[call].path)
-        call = graph.calls[call].parent
-    steps = [index for index, step in enumerate(graph.steps) if step.output in made or step.name in around]
-    if steps or not operations:
-        return steps
-    last = operations[-1]  # of a padding, which is part of the next layer's step
-    known = [index for index, step in enumerate(graph.steps) if min((step.output, *step.inputs)) >= 0 and step.inputs]
-    covering = (
-        index
-        for index in known
-        if last in graph.ancestors(graph.steps[index].output, set(graph.steps[index].inputs))[0]
-    )
-    return list(itertools.islice(covering, 1))
+    causes = []
+    for (_, one), (_, other) in zip(first.outputs, second.outputs, strict=False):
+        shapes = [graph.values[number].shape for graph, number in ((first, one), (second, other))]
+        if one in pair.signatures and shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]):
+            found = pair.workers[SECOND].value_signatures(pair.name, [other])[0]
+            if alike(pair.signatures[one], found, pair.close.exact):
+                stage = place_of(first, Segment(Parting((one,), other, -1, math.nan, ""), ([], []), ([], [])))
+                shown = " in TensorFlow, ".join(str(list(shape)) for shape in shapes)
+                change = f"the output is transposed: shape {shown} in Paddle"
+                causes.append(
+                    Cause(Diagnosis(SECOND, stage, "", f"{stage}: {change}", math.inf, math.inf, change=change))
+                )
+    return causes
 
 
 def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cause]:
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     pairs, only_first, only_second = paired_steps(pair, *segment.steps)
-    causes: list[Cause] = []
-    for one, other in pairs:
-        steps = first.steps[one], second.steps[other]
-        causes += [Cause(found, *steps) for found in _step_causes(pair, walked, segment, one, other)]
-    for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second)):
-        for index in only:
-            step = graph.steps[index]
-            if step.what.identity_in_inference or step.kind in AUXILIARY or _has_counterpart(pair, framework, step):
-                continue
-            change = f"({step}) exists in {FRAMEWORKS[framework].title} only"
-            gap = segment.parting.gap
-            found = Diagnosis(
-                framework, step.name, step.what.missing_trap, f"{step.name} {change}", gap, gap, change=change
-            )
-            causes.append(Cause(found, *((step, None) if framework == FIRST else (None, step))))
-    alone = _arrays_alone(pair, walked, segment)
-    if not causes and not alone:
-        causes = [Cause(found) for found in _mask_causes(pair, segment)]
-    return [*alone, *causes] or [Cause(_unexplained(pair, walked, segment))]
+    alone = arrays_alone(pair, segment)
+    found = [step_causes(pair, walked, segment, one, other, beside=bool(alone)) for one, other in pairs]
+    by_pair = [made for made in found if made]
+    changes = [cause for made in by_pair for cause in made]
+    if alone:
+        return [*alone, *(cause for cause in changes if math.isfinite(cause.diagnosis.before))]
+    unpaired = [
+        _only(pair, walked, segment, framework, step)
+        for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second))
+        for step in (graph.steps[index] for index in only)
+        if not step.what.identity_in_inference
+        and step.kind not in AUXILIARY
+        and not _has_counterpart(pair, framework, step)
+    ]
+    auxiliary = [c for c in changes if c.first is not None and c.first.kind in AUXILIARY]
+    if len(by_pair) == 1 and not unpaired and not auxiliary:
+        return changes
+    if (dropout := dropout_cause(pair, segment)) is not None:
+        return [dropout]
+    replay = Replay(pair, walked, SECOND, segment.operations[1], segment.parting.second)
+    ends = _ends(pair, segment, replay)
+    for explained in _explanations(pair, walked, segment, replay, ends, by_pair, unpaired) if ends is not None else ():
+        if explained:
+            return explained
+    known = [cause for cause in changes if cause not in auxiliary] or changes
+    opaque = {
+        framework
+        for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second))
+        if any(graph.steps[index].kind == "other" and graph.steps[index].layer for index in only)
+    }
+    sides = {cause.diagnosis.framework for cause in unpaired} | opaque
+    if unpaired and (len(sides) == 2 or len(unpaired) > MOST_UNPAIRED):
+        return [*known, _unexplained(pair, walked, segment)]
+    return [*known, *_grouped(segment, unpaired)] or [_unexplained(pair, walked, segment)]
 
 
-def _mask_causes(pair: RecordedPair, segment: Segment) -> list[Diagnosis]:
+def _explanations(
+    pair: RecordedPair,
+    walked: Alignment,
+    segment: Segment,
+    replay: Replay,
+    ends: tuple[np.ndarray, np.ndarray],
+    by_pair: Sequence[Sequence[Cause]],
+    unpaired: Sequence[Cause],
+) -> Iterator[list[Cause]]:
+    """What may explain a segment whole, one way after the other; empty where it does not."""
+    own, expected = ends
+    changes = [cause for causes in by_pair for cause in causes]
+    loop = len(unpaired) > MOST_UNPAIRED  # such as a recurrent cell by hand
+    if not loop:
+        yield explaining(pair, replay, expected, _remedies(pair, segment, replay, by_pair, unpaired)) or []
+    if all(cause.first is not None and cause.first.kind in AUXILIARY for cause in changes):
+        masked = _mask_cause(pair, segment)
+        yield [masked] if masked is not None else []
+    yield other_numbers(pair, walked, segment, own, *segment.steps)
+    if not changes:
+        constant = constant_of_operation(pair, walked, segment, replay, expected)
+        yield [constant] if constant is not None else []
+    if loop:
+        yield explaining(pair, replay, expected, _exchanges(pair, segment, replay)) or []
+
+
+def _ends(pair: RecordedPair, segment: Segment, replay: Replay) -> tuple[np.ndarray, np.ndarray] | None:
+    """What Paddle and TensorFlow give at the end of a segment."""
+    if not segment.parting.first or segment.parting.second < 0 or not segment.operations[1]:
+        return None
+    return own_and_expected(pair, segment.parting.first[0], replay)
+
+
+def _remedies(
+    pair: RecordedPair,
+    segment: Segment,
+    replay: Replay,
+    by_pair: Sequence[Sequence[Cause]],
+    unpaired: Sequence[Cause],
+) -> list[Remedy]:
+    """What to try, the likeliest first."""
+    remedies = [
+        of_changes(pair, replay, [cause])
+        for causes in by_pair
+        for cause in causes
+        if cause.number and cause.first is not None and cause.second is not None
+    ]
+    ones = [cause for cause in unpaired if cause.first is not None]
+    others = [cause for cause in unpaired if cause.second is not None]
+    roots = begins(pair.graphs[SECOND], segment)
+    for same in _alike(ones):  # one function behind all branches does what one in each of them does
+        remedies += [Remedy(tuple(same), remedy.made) for remedy in with_function(replay, same[:1], roots)]
+    for cause in others:
+        remedies += without(replay, cause)
+    for cause in others:
+        remedies += instead(replay, ones, cause, _exchanged(segment, ones, cause)) if ones else []
+    if len(ones) > 1:
+        remedies += with_function(replay, ones, roots)
+    for causes in by_pair:
+        if len(causes) > 1 and all(cause.number for cause in causes):
+            remedies.append(of_changes(pair, replay, causes))
+    return remedies
+
+
+def _alike(causes: Sequence[Cause]) -> list[list[Cause]]:
+    """Causes that are about the same function, by function."""
+    groups: dict[str, list[Cause]] = {}
+    for cause in causes:
+        groups.setdefault(str(cause.first), []).append(cause)
+    return list(groups.values())
+
+
+def _exchanges(pair: RecordedPair, segment: Segment, replay: Replay) -> list[Remedy]:
+    """Activations that TensorFlow's operations have in the place of those that Paddle's functions have."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    own: dict[str, list[RecordedStep]] = {}
+    for step in (second.steps[index] for index in segment.steps[1]):
+        if isinstance(step.what, Activation) and len(step.inputs) == 1 and min(step.inputs[0], step.output) >= 0:
+            own.setdefault(step.what.key, []).append(step)
+    theirs = {first.operations[index].name.lower() for index in segment.operations[0]}
+    where, gap, remedies = place_of(first, segment), segment.parting.gap, []
+    for name, steps in own.items():
+        for other in sorted(theirs - own.keys()):
+            if other in PLAIN:
+                change = f"activation: TensorFlow has {other}, Paddle {name}"
+                text = f"{where} / {steps[0].name}: {change}"
+                cause = Cause(Diagnosis(SECOND, where, "act-other", text, gap, 0.0, change=change), None, steps[0])
+                remedies.append(exchanged(replay, steps, PLAIN[other], cause))
+    return remedies
+
+
+def _exchanged(segment: Segment, ones: Sequence[Cause], other: Cause) -> Cause:
+    """That Paddle has another function where TensorFlow has one or several."""
+    steps = [cause.first for cause in ones if cause.first is not None]
+    second, gap = other.second, segment.parting.gap
+    names = ", ".join(step.name for step in steps)
+    change = f"layer: TensorFlow has {' and '.join(f'({step})' for step in steps)}, Paddle ({second})"
+    trap = steps[0].what.traps.get("function", "")
+    text = f"{names} / {second.name if second else ''}: {change}"
+    diagnosis = Diagnosis(SECOND, ones[0].diagnosis.stage, trap, text, gap, 0.0, change=change)
+    return Cause(diagnosis, steps[0] if len(steps) == 1 else None, second, "kind")
+
+
+def _before(pair: RecordedPair, walked: Alignment, step: RecordedStep) -> str:
+    """The TensorFlow layer that gives what a Paddle function takes; empty where that is not known."""
+    taken = [walked.matches[number].first for number in step.inputs if number in walked.matches]
+    return layer_before(pair.graphs[FIRST], max(taken)) if taken else ""
+
+
+def _only(pair: RecordedPair, walked: Alignment, segment: Segment, framework: str, step: RecordedStep) -> Cause:
+    """That only one of the models has a step; placed at the TensorFlow layer in or after which that is."""
+    inside = framework == FIRST and (step.layer or "." in step.name)
+    stage = step.name if inside else _before(pair, walked, step) if framework == SECOND else ""
+    stage = stage or place_of(pair.graphs[FIRST], segment)
+    where = step.name if inside or stage in (step.name, "input") else f"{stage}: {step.name}"
+    change, gap = f"({step}) exists in {FRAMEWORKS[framework].title} only", segment.parting.gap
+    found = Diagnosis(framework, stage, step.what.missing_trap, f"{where} {change}", gap, gap, change=change)
+    return Cause(found, step, None) if framework == FIRST else Cause(found, None, step)
+
+
+def _grouped(segment: Segment, unpaired: Sequence[Cause]) -> list[Cause]:
+    """Functions that only one of the models has as one cause; layers, and what is a trap, as one each."""
+    plain = [cause for cause in unpaired if not cause.diagnosis.trap and not (cause.first or cause.second).layer]  # type: ignore[union-attr]
+    if len(plain) < 2:
+        return list(unpaired)
+    framework = plain[0].diagnosis.framework
+    steps = [cause.first or cause.second for cause in plain]
+    listed = few([f"{step.name} ({step})" for step in steps if step is not None])
+    stage, gap = plain[0].diagnosis.stage, segment.parting.gap
+    change = f"{listed} exist in {FRAMEWORKS[framework].title} only"
+    joint = Cause(
+        Diagnosis(framework, stage, "", f"{stage}: {change}", gap, gap, change=change), plain[0].first, plain[0].second
+    )
+    return [cause for cause in unpaired if cause not in plain] + [joint]
+
+
+def _mask_cause(pair: RecordedPair, segment: Segment) -> Cause | None:
     """A mask that only one of the models makes of its input."""
-    masks = []
-    for side, framework in enumerate((FIRST, SECOND)):
-        graph = pair.graphs[framework]
-        made = [number for index in segment.operations[side] for number in graph.operations[index].outputs]
-        masks.append(any(graph.values[number].dtype == "bool" for number in made))
+    masks = [
+        _has_mask(pair.graphs[framework], segment.operations[side]) for side, framework in enumerate((FIRST, SECOND))
+    ]
     if masks[0] == masks[1]:
-        return []
-    has = FRAMEWORKS[FIRST if masks[0] else SECOND].title
-    where = _place(pair.graphs[FIRST], segment.operations[0], segment.parting.first)
-    change, gap = f"mask: {has} has one, the other has none", segment.parting.gap
-    return [Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change)]
+        return None
+    has, lacks = (FRAMEWORKS[framework].title for framework in ((FIRST, SECOND) if masks[0] else (SECOND, FIRST)))
+    where = place_of(pair.graphs[FIRST], segment)
+    change, gap = f"mask: {has} has one, {lacks} has none", segment.parting.gap
+    return Cause(Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change))
+
+
+def _has_mask(graph: RecordedGraph, operations: Sequence[int]) -> bool:
+    """Whether operations make truth values of the model's inputs, with no array between."""
+    for index in operations:
+        if any(graph.values[number].dtype == "bool" for number in graph.operations[index].outputs):
+            made, _ = graph.ancestors(graph.operations[index].outputs[0], set())
+            if not any(graph.arrays_of(before) for before in made):
+                return True
+    return False
 
 
 def _has_counterpart(pair: RecordedPair, framework: str, step: RecordedStep) -> bool:
@@ -259,41 +339,39 @@ def _has_counterpart(pair: RecordedPair, framework: str, step: RecordedStep) -> 
     return bool(units & taken)
 
 
-def _arrays_alone(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cause]:
-    """Arrays in a segment that the other model does not have."""
-    causes = []
-    for side, framework in enumerate((FIRST, SECOND)):
-        graph = pair.graphs[framework]
-        inside = frozenset().union(*(graph.arrays_of(index) for index in segment.operations[side]))
-        for name in pair.alignment.alone[side]:
-            if name in inside:
-                shape = "x".join(map(str, pair.opened[framework].arrays[name]["shape"])) or "1"
-                path = next(unit.path for unit in graph.units if name in unit.arrays)
-                change = f"the array {name} ({shape}) exists in {FRAMEWORKS[framework].title} only"
-                gap = segment.parting.gap
-                found = Diagnosis(framework, path or name, "", f"{path}: {change}", gap, gap, change=change)
-                causes.append(Cause(found, array=name))
-    return causes
-
-
-def _unexplained(pair: RecordedPair, walked: Alignment, segment: Segment) -> Diagnosis:
+def _unexplained(pair: RecordedPair, walked: Alignment, segment: Segment) -> Cause:
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    where = _place(first, segment.operations[0], segment.parting.first)
-    gap = segment.parting.gap
-    if "another order" in segment.parting.why:
+    gap, where = segment.parting.gap, place_of(first, segment)
+    turned = _turned(pair, walked, segment)
+    if turned is not None or segment.mixed or _another_order(segment.parting):
         change = "the numbers are the same ones in another order: a transpose or reshape differs"
-        return Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change)
+        where = turned or where
+        return Cause(Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change))
     texts = [
-        f"{FRAMEWORKS[framework].title} computes {_listed(graph, operations, steps)}"
-        for framework, graph, operations, steps in (
-            (FIRST, first, segment.operations[0], segment.steps[0]),
-            (SECOND, second, segment.operations[1], segment.steps[1]),
-        )
+        f"{FRAMEWORKS[framework].title} computes {_listed(graph, segment.operations[side], segment.steps[side])}"
+        for side, (framework, graph) in enumerate(((FIRST, first), (SECOND, second)))
     ]
     measured = "" if math.isnan(gap) else f", which differ by {gap:.1e}" if math.isfinite(gap) else ", of other shapes"
     begin = _first_operations(pair, walked, segment)
     text = f"{where}: {texts[0]}; {texts[1]}{measured}{begin}; {UNKNOWN}"
-    return Diagnosis(SECOND, where, "", text, gap, gap, change=segment.parting.why)
+    return Cause(Diagnosis(SECOND, where, "", text, gap, gap, change=segment.parting.why))
+
+
+def _turned(pair: RecordedPair, walked: Alignment, segment: Segment) -> str | None:
+    """The TensorFlow layer that flattens what Paddle flattens in an order that is none of a framework's."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    for number in begins(second, segment):
+        match = walked.matches.get(number)
+        one, other = (pair.signatures.get(match.first) if match else None), walked.signatures.get(number)
+        if match is None or one is None or other is None or len(other.shape) >= len(one.shape):
+            continue
+        made = arrangement(one, other, pair.close.exact_order, first.flattened_from(match.first))
+        last = len(one.shape) - 1
+        channels_first = made is not None and made.order == (0, last, *range(1, last))
+        if made is not None and not made.plain and not channels_first:
+            users = [first.path_of(index) for index in first.consumers.get(match.first, [])]
+            return next((path for path in users if path), None)
+    return None
 
 
 def _first_operations(pair: RecordedPair, walked: Alignment, segment: Segment) -> str:
@@ -318,155 +396,7 @@ def _first_operations(pair: RecordedPair, walked: Alignment, segment: Segment) -
 
 
 def _listed(graph: RecordedGraph, operations: Sequence[int], steps: Sequence[int]) -> str:
-    names = [graph.steps[index].name for index in steps] or [graph.operations[index].name for index in operations]
+    shown = [graph.steps[index] for index in steps]
+    plain = [f"{step.name} ({step})" if step.kind != "other" and not step.shapes else step.name for step in shown]
+    names = plain or [graph.operations[index].name for index in operations]
     return few(names) if names else "nothing"
-
-
-def _place(graph: RecordedGraph, operations: Sequence[int], values: Sequence[int]) -> str:
-    """The name of the layer in which a segment lies: the innermost that is not the model itself."""
-    candidates = [*reversed(operations), *(graph.producer[v] for v in values if v in graph.producer)]
-    for index in candidates:
-        call = graph.operations[index].call
-        if call >= 0 and graph.calls[call].parent >= 0:
-            return graph.calls[call].path
-    return graph.operations[candidates[0]].name if candidates else "input"
-
-
-def _step_causes(pair: RecordedPair, walked: Alignment, segment: Segment, one: int, other: int) -> list[Diagnosis]:
-    """In what two corresponding steps differ, confirmed by a reference where there is one."""
-    first, second = pair.graphs[FIRST].steps[one], pair.graphs[SECOND].steps[other]
-    changes = changes_of(first, second)
-    where = f"{first.name} / {second.name}"
-    if not changes:
-        return _order_causes(pair, walked, segment, where, first, second)
-    inputs, arrays = _inputs(pair, first), pair.workers[FIRST].read_step_arrays(pair.name, one)
-    effects = {key: _effect(first, _with(first, second, key), inputs, arrays) for key, _, _ in changes}
-    if len(changes) > 1:  # those that change nothing on these inputs, or only what the rest of the model undoes
-        finite = any(effect is None or pair.close.confirmed < effect < math.inf for effect in effects.values())
-        undone = finite and math.isfinite(segment.parting.gap)
-        changes = [
-            change
-            for change in changes
-            if (effect := effects[change[0]]) is None
-            or (effect > pair.close.confirmed and not (undone and effect == math.inf))
-        ]
-    confirmed = _confirmed(pair, first, inputs, arrays)
-    causes = []
-    for key, a, b in changes:
-        effect = effects[key]
-        before = segment.parting.gap if effect is None or not math.isfinite(effect) else effect
-        if math.isnan(before) and confirmed is not None:  # nothing was measured that could fall
-            continue
-        label = first.what.label(key) if key != "kind" else "layer"
-        change = f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
-        tail = f"; with {shown(a)} the gap falls from {before:.1e} to {confirmed:.1e}" if confirmed is not None else ""
-        after = confirmed if confirmed is not None else math.nan
-        trap = first.what.traps.get(key, "")
-        causes.append(Diagnosis(SECOND, first.name, trap, f"{where}: {change}{tail}", before, after, change=change))
-    return causes
-
-
-def _order_causes(
-    pair: RecordedPair, walked: Alignment, segment: Segment, where: str, first: RecordedStep, second: RecordedStep
-) -> list[Diagnosis]:
-    """Whether two steps take the same values in another order."""
-    own = [walked.matches[n].first if n in walked.matches else -1 for n in second.inputs]
-    if not first.what.ordered or len(own) < 2 or list(first.inputs) == own:
-        return []
-    firsts = [pair.signatures.get(n) for n in first.inputs]
-    seconds = [pair.signatures.get(n) for n in own]
-    if None in firsts or None in seconds:
-        return []
-    order = [
-        next((i for i, one in enumerate(firsts) if one and other and alike(one, other, pair.close.exact)), -1)
-        for other in seconds
-    ]
-    if sorted(order) != list(range(len(firsts))) or order == sorted(order):
-        return []
-    names = [_made_by(pair.graphs[FIRST], n) or str(i + 1) for i, n in enumerate(first.inputs)]
-    theirs = ", ".join(names[i] for i in order)
-    what = "concatenation" if first.kind == "concat" else first.kind
-    change = f"order of {what}: TensorFlow has {', '.join(names)}, Paddle {theirs}"
-    gap = segment.parting.gap
-    return [Diagnosis(SECOND, first.name, "", f"{where}: {change}", gap, 0.0, change=change)]
-
-
-def _made_by(graph: RecordedGraph, number: int) -> str:
-    """The layer in which a value was made, or the input that it is; empty for neither."""
-    index = graph.producer.get(number)
-    return graph.values[number].name if index is None else graph.path_of(index)
-
-
-def changes_of(first: RecordedStep, second: RecordedStep) -> list[Change]:
-    """Everything in which two corresponding steps differ in inference.
-
-    Args:
-        first: TensorFlow's.
-        second: Paddle's.
-
-    Returns:
-        A number, TensorFlow's value of it and Paddle's; "function" for two activations, "kind" for two kinds.
-    """
-    one, other = first.what, second.what
-    if first.kind != second.kind:
-        return [("kind", first.kind, second.kind)]
-    if one.key != other.key:
-        return [("function", one.key, other.key)]
-    names = [field.name for field in dataclasses.fields(one) if field.name not in one.training_only]
-    both = [(name, getattr(one, name), getattr(other, name)) for name in names]
-    return [(name, a, b) for name, a, b in both if not _alike(a, b)]
-
-
-def _alike(a: Any, b: Any) -> bool:
-    """Whether two numbers are the same but for rounding to float32."""
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=2.0**-23)
-    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        return len(a) == len(b) and all(map(_alike, a, b))
-    return bool(a == b)
-
-
-def _with(first: RecordedStep, second: RecordedStep, key: str) -> tuple[str, Mapping[str, Any]]:
-    """Kind and numbers of the TensorFlow step with one of Paddle's numbers."""
-    if key in ("kind", "function"):
-        return second.kind, second.numbers
-    return first.kind, first.numbers | {key: getattr(second.what, key)}
-
-
-def _inputs(pair: RecordedPair, step: RecordedStep) -> list[np.ndarray] | None:
-    """TensorFlow's inputs of a step, canonical; None where one is not known."""
-    if not step.inputs or any(number < 0 for number in step.inputs):
-        return None
-    values = pair.workers[FIRST].read_values(pair.name, step.inputs)
-    arrays = [values[str(number)] for number in step.inputs]
-    return [array.reshape(len(array), *flattened_1x1(array.shape[1:])) if array.ndim else array for array in arrays]
-
-
-def _effect(
-    first: RecordedStep, changed: tuple[str, Mapping[str, Any]], inputs: list[np.ndarray] | None, arrays: Arrays
-) -> float | None:
-    """By how much a change of numbers changes what a step makes of TensorFlow's inputs; None without a reference."""
-    if inputs is None:
-        return None
-    try:
-        expected = compute(first.kind, first.numbers, inputs, arrays)
-        actual = compute(*changed, inputs, arrays)
-    except (ValueError, KeyError, IndexError, TypeError):
-        return None
-    return relative_gap(expected, actual) if expected.shape == actual.shape else math.inf
-
-
-def _confirmed(
-    pair: RecordedPair, first: RecordedStep, inputs: list[np.ndarray] | None, arrays: Arrays
-) -> float | None:
-    """How far the reference is from what TensorFlow computed; None where there is none, or it is far."""
-    if inputs is None or first.output < 0:
-        return None
-    try:
-        expected = compute(first.kind, first.numbers, inputs, arrays)
-    except (ValueError, KeyError, IndexError, TypeError):
-        return None
-    own = pair.workers[FIRST].read_values(pair.name, [first.output])[str(first.output)]
-    made = closest(own, expected)
-    gap = math.inf if made is None or made.shape != expected.shape else relative_gap(made, expected)
-    return gap if gap <= pair.close.confirmed else None

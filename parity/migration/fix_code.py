@@ -12,7 +12,7 @@ from parity.kinds.embedding import Embedding
 from parity.kinds.kind import Kind
 from parity.kinds.pad import ZeroPad
 from parity.kinds.repairs import Repair, same
-from parity.migration.explanation import Cause
+from parity.migration.causes import Cause
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
@@ -231,7 +231,7 @@ def _with_lone_layers(pair: RecordedPair, causes: Sequence[Cause]) -> list[Cause
     alone: tuple[set[str], set[str]] = set(), set()
     for cause in causes:
         if cause.array and not cause.array.endswith(("bias", "beta")):
-            alone[cause.diagnosis.framework != FIRST].add(cause.diagnosis.stage)
+            alone[cause.diagnosis.framework != FIRST].add(_owner(cause))
     if len(alone[0]) != 1 or len(alone[1]) != 1:
         return list(causes)
     first, second = (
@@ -241,13 +241,18 @@ def _with_lone_layers(pair: RecordedPair, causes: Sequence[Cause]) -> list[Cause
     if first is None or second is None:
         return list(causes)
     both = alone[0] | alone[1]
-    return [Cause(one.diagnosis, first, second, ALONE) if one.diagnosis.stage in both else one for one in causes]
+    return [Cause(one.diagnosis, first, second, array=ALONE) if _owner(one) in both else one for one in causes]
+
+
+def _owner(cause: Cause) -> str:
+    """The layer that holds the array that a cause is about."""
+    return cause.array.rpartition("/" if cause.diagnosis.framework == FIRST else ".")[0]
 
 
 def _bias_edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
     """A layer has a bias, and its counterpart has none."""
     has = cause.diagnosis.framework == framework
-    path = cause.array.rpartition("/" if cause.diagnosis.framework == FIRST else ".")[0]
+    path = _owner(cause)
     last = cause.array[len(path) + 1 :]
     if last not in ("bias", "beta"):
         return

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from parity.catalogue.targets import TargetError
-from parity.migration.explanation import Cause, segment_of
+from parity.migration.causes import Cause
 from parity.migration.fix_code import Draft, draft_fix
 from parity.migration.inputs import InputSet
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
+from parity.migration.segments import segment_of
 from parity.migration.specs import FIRST, SECOND, MatchError
 from parity.migration.training import compare_training
 from parity.migration.verdict import PairVerdict, decide

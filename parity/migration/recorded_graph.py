@@ -72,6 +72,7 @@ class RecordedStep:
         inputs: numbers of the values that it takes; -1 for one that is not known.
         output: number of the value that it makes; -1 where that is not known.
         layer: whether it is a layer.
+        index: among the steps that the worker found.
     """
 
     name: str
@@ -81,6 +82,7 @@ class RecordedStep:
     inputs: tuple[int, ...]
     output: int
     layer: bool
+    index: int
 
     @property
     def what(self) -> Kind:
@@ -157,8 +159,9 @@ class RecordedGraph:
                 tuple(step["inputs"]),
                 step["output"],
                 step["layer"],
+                index,
             )
-            for step in run["steps"]
+            for index, step in enumerate(run["steps"])
         ]
         self.producer: dict[int, int] = {}
         self.consumers: dict[int, list[int]] = {}
@@ -169,6 +172,8 @@ class RecordedGraph:
         ]
         for index, operation in enumerate(self.operations):
             self._connect(index, operation)
+        # functions of constants and arrays alone are no part of what is made of the inputs
+        self.steps = [step for step in self.steps if step.layer or step.output < 0 or self.data[step.output]]
         self.units = self._units()
 
     def _connect(self, index: int, operation: RecordedOperation) -> None:

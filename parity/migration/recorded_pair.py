@@ -15,11 +15,13 @@ from parity.data.dataset import Dataset
 from parity.migration.alignment import best_alignment
 from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
+from parity.migration.found import Alignment
 from parity.migration.inputs import InputSet
+from parity.migration.laws import law_for
 from parity.migration.own_map import alignment_by
 from parity.migration.recorded_graph import RecordedGraph
 from parity.migration.specs import FIRST, SECOND, MatchError, unknown_names
-from parity.migration.walk import Alignment, Walk, law_for
+from parity.migration.walk import Walk
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature
 from parity.numerics.tolerance import Roundings

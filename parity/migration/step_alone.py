@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parity.migration.axis_orders import closest
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
-from parity.migration.walk import closest
 from parity.numerics.comparison import relative_gap
 from parity.numerics.geometry import flattened_1x1
 from parity.numerics.signature import alike, signature

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from parity.migration.found import Alignment, Parting
 from parity.migration.inputs import InputSet
 from parity.migration.outputs import OutputGap, compare_outputs, paired
 from parity.migration.recorded_pair import Outputs, RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.training import TrainingComparison, compare_training
-from parity.migration.walk import Alignment, Parting
+from parity.migration.unsettled import unsettled_maps
 from parity.numerics.comparison import relative_gap
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.records.records import Verdict
@@ -154,7 +155,10 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
     pair.use_weights(large=False)
     found = PairVerdict("different", outcomes, missing, _changed(pair), remarks=_remarks(pair, outcomes))
-    if found.witness is not None:
+    if (witness := found.witness) is not None:
+        if not witness.gap.problem and (unsettled := _unsettled(pair, witness)):
+            found.missing += unsettled
+            found.verdict = "undecided"
         return found
     if training and pair.close.derived:
         found.missing.append(f"a pass in training mode is compared in float64 only, and this is {pair.precision}")
@@ -180,6 +184,14 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
 def _floating(pair: RecordedPair) -> bool:
     graph = pair.graphs[FIRST]
     return any(graph.values[number].floating for _, number in graph.outputs)
+
+
+def _unsettled(pair: RecordedPair, witness: Outcome) -> list[str]:
+    """Layers whose weight map was not found, if the outputs may differ for that reason alone."""
+    pair.use_weights(large=witness.inputs.large_weights)
+    lines = unsettled_maps(pair, witness.inputs)
+    pair.use_weights(large=False)
+    return lines
 
 
 def _remarks(pair: RecordedPair, outcomes: Sequence[Outcome]) -> list[str]:

@@ -14,8 +14,7 @@ from parity.numerics.signature import Signature, signature
 from parity.numerics.tolerance import Roundings
 from parity.runtime.calling import Calling, Running
 from parity.runtime.fixing import Fixer
-from parity.runtime.recording import INPUT, Recording
-from parity.runtime.traced_steps import INPUT as SOURCE
+from parity.runtime.recording import Recording
 from parity.runtime.user_models import BuildSpec, run_fix
 from parity.weights.parts import Piece, assembled
 from parity.weights.random_arrays import Law, cached
@@ -191,18 +190,17 @@ class RecordedModel(ABC):
                 for call in self.recording.calls
             ],
             "outputs": [[path, number] for path, number in self.recording.outputs],
-            "steps": [self._described(step, number) for step, number in self.recording.steps],
+            "steps": [self._described(*step) for step in self.recording.steps],
         }
 
-    def _described(self, step: Any, number: int) -> dict[str, Any]:
-        made = [own for _, own in self.recording.steps]
-        first = next((n for n, value in enumerate(self.recording.values) if value.source == INPUT), -1)
+    @staticmethod
+    def _described(step: Any, inputs: Sequence[int], number: int) -> dict[str, Any]:
         return {
             "name": step.name,
             "kind": step.kind,
             "numbers": step.numbers,
             "shapes": {kind: layout.canonical_shape(tensor.shape) for kind, (tensor, layout) in step.arrays.items()},
-            "inputs": [made[source] if source >= 0 else first if source == SOURCE else -1 for source in step.inputs],
+            "inputs": list(inputs),
             "output": number,
             "layer": step.layer is not None,
         }
@@ -213,7 +211,7 @@ class RecordedModel(ABC):
         Args:
             index: of the step in the recording.
         """
-        step, _ = self.recording.steps[index]
+        step = self.recording.steps[index][0]
         return {
             kind: layout.read(self.read_array(tensor)).astype(np.float64)
             for kind, (tensor, layout) in step.arrays.items()

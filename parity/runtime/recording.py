@@ -79,15 +79,15 @@ class Recording:
         operations: in the order in which they ran.
         calls: of layers, in the order in which they began.
         outputs: of the model: a path ("" for a single tensor) and the number of the value.
-        steps: of a run that was traced, its layers and functions (the framework's `TracedStep`), with the number of
-            the value that each made.
+        steps: of a run that was traced, its layers and functions (the framework's `TracedStep`), with the numbers of
+            the values that each took and of the one that it made; -1 for one that the recording has not met.
     """
 
     values: list[Value] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     calls: list[LayerCall] = field(default_factory=list)
     outputs: list[tuple[str, int]] = field(default_factory=list)
-    steps: list[tuple[Any, int]] = field(default_factory=list)
+    steps: list[tuple[Any, tuple[int, ...], int]] = field(default_factory=list)
 
 
 class Recorder(ABC):
@@ -136,6 +136,10 @@ class Recorder(ABC):
     def known(self, tensor: Any) -> int:
         """As `number`, but -1 for a tensor that the recording has not met."""
         return self._numbers.get(self.identity(tensor), -1)
+
+    def of_steps(self, steps: Sequence[Any]) -> list[tuple[Any, tuple[int, ...], int]]:
+        """Traced steps with the numbers of the values that they took and made, as `Recording.steps` has them."""
+        return [(step, tuple(map(self.known, step.operands)), self.known(step.output)) for step in steps]
 
     def operation(
         self,

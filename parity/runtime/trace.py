@@ -44,8 +44,16 @@ class Trace(ABC):
 
     readers: ClassVar[Readers]
 
-    def __init__(self, model: Any, inputs: Sequence[Any], run: Callable[[], Any]) -> None:
-        """Run the model on the tensors `inputs`; `run` calls it."""
+    def __init__(self, model: Any, inputs: Sequence[Any], run: Callable[[], Any], *, everything: bool = False) -> None:
+        """Run a model.
+
+        Args:
+            model: the framework's.
+            inputs: its tensors.
+            run: calls it.
+            everything: whether functions of tensors that no step made are steps, too.
+        """
+        self._everything = everything
         self.steps: list[Any] = []  # of the framework's `TracedStep`
         self._top = model
         self._paths = self._named_layers()
@@ -203,7 +211,8 @@ class Trace(ABC):
             with self._unrecorded():
                 result = original(*args, **kwargs)
             tensors = tensors_of([*args, *kwargs.values()], tensor)
-            if tensors and isinstance(result, tensor) and any(id(operand) in self._made for operand in tensors):
+            traced = self._everything or any(id(operand) in self._made for operand in tensors)
+            if tensors and isinstance(result, tensor) and traced:
                 given = facts if facts is not None else arguments(original, args, kwargs)
                 kind, numbers = self._of_function(name, given, tensors[0], result, [*args, *kwargs.values()])
                 path = ".".join([*[scope for scope in self._inside if scope][-1:], name])
@@ -230,6 +239,7 @@ class Trace(ABC):
             kind=kind,
             numbers=numbers,
             inputs=tuple(self._source(operand, kind) for operand in tensors),
+            operands=tuple(tensors),
             output=result,
             made=tuple(result.shape),
             shapes=tuple(tuple(operand.shape) for operand in tensors),

@@ -29,6 +29,7 @@ class TracedStep:
     kind: str
     numbers: dict[str, Any]
     inputs: tuple[int, ...]
+    operands: tuple[Any, ...]  # the tensors that it took
     output: Any  # a tensor; None once the values are no longer needed
     made: tuple[int, ...]  # its shape, batch included
     shapes: tuple[tuple[int, ...], ...]  # of its inputs, batch included, in the framework's own layout
@@ -142,7 +143,8 @@ def merged(steps: Sequence[S], sides: Callable[[S, S], Sides]) -> list[S]:
 def _padded(step: S, padder: TracedStep, sides: Sides) -> S:
     """A step that pads for itself what `padder` padded for it."""
     padding = _padding_with(step, padder, sides(padder.shapes[0]), sides(step.made))
-    return replace(step, numbers=step.numbers | {"padding": padding}, shapes=padder.shapes)
+    numbers = step.numbers | {"padding": padding}
+    return replace(step, numbers=numbers, operands=padder.operands, shapes=padder.shapes)
 
 
 def composed(steps: Sequence[S]) -> list[S]:
@@ -181,7 +183,7 @@ def _hard_sigmoid(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[
     if not _scales(first, 1.0, 3.0) or users[start] != 1:
         return None
     numbers = {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5}
-    return _activation(last, numbers, first.inputs), {start, middle}
+    return _activation(last, numbers, first), {start, middle}
 
 
 def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
@@ -193,7 +195,7 @@ def _hard_swish(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S,
         x = last.inputs[1 - order]
         alone = gate >= 0 and steps[gate].inputs == (x,) and users[gate] == 1
         if alone and steps[gate].numbers.get("function") == "hard_sigmoid":
-            return _activation(last, {"function": "hard_swish"}, (x,)), {gate}
+            return _activation(last, {"function": "hard_swish"}, steps[gate]), {gate}
     return None
 
 
@@ -209,12 +211,16 @@ def _scaled(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set
         (np.asarray(step.numbers["scale"]), np.asarray(step.numbers["offset"])) for step in (first, last)
     )
     numbers = {"scale": (scale * factor).tolist(), "offset": (offset * factor + more).tolist()}
-    return replace(last, numbers=numbers, inputs=first.inputs, shapes=first.shapes), {source}
+    return _instead(last, first, numbers=numbers), {source}
 
 
-def _activation(last: S, numbers: dict[str, Any], inputs: tuple[int, ...]) -> S:
-    shapes = last.shapes[: len(inputs)]
-    return replace(last, kind="activation", numbers=numbers, inputs=inputs, shapes=shapes)
+def _activation(last: S, numbers: dict[str, Any], first: S) -> S:
+    return _instead(last, first, kind="activation", numbers=numbers)
+
+
+def _instead(last: S, first: S, **facts: Any) -> S:
+    """A step that takes what the first takes and makes what the last makes."""
+    return replace(last, inputs=first.inputs, operands=first.operands, shapes=first.shapes, **facts)
 
 
 def _last_output(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:

@@ -197,7 +197,7 @@ def test_a_missing_activation_is_named_and_left_to_the_user(workers: Workers, da
 def test_a_dropout_that_scales_in_inference_is_named_and_fixed(workers: Workers, dataset: Dataset) -> None:
     second = "small(mode='downscale_in_infer')"
     migration = compare_pair(pair_of(workers, dataset, "small()", second), impact=False)
-    assert causes_of(migration) == {("fc.2", "dropout-mode")}
+    assert causes_of(migration) == {("drop", "dropout-mode")}
     assert not migration.equal
     assert migration.changes == ["in fc.2: nn.Dropout(p=0.4, mode='upscale_in_train')"]
     assert migration.fixed_verdict == "equal"

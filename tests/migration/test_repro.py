@@ -352,7 +352,7 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
             )
             for framework in (FIRST, SECOND)
         }
-        step = RecordedStep(f"layer {index}", kind, numbers, own, tuple(range(len(xs))), len(xs), True)
+        step = RecordedStep(f"layer {index}", kind, numbers, own, tuple(range(len(xs))), len(xs), True, index)
         lines = {name: workers[name].write_script(kind, numbers, own) for name in workers}
         layer = DifferingLayer(step.name, {FIRST: step, SECOND: step}, xs, arrays, outputs, "a cause", lines)
         folders.append(tmp_path / f"{index}")
@@ -371,7 +371,7 @@ def test_every_kind_of_layer_is_written_as_both_frameworks_compute_it(workers: W
 def test_a_kernel_is_stored_as_each_framework_stores_it() -> None:
     kernel = np.arange(3 * 2 * 1 * 8, dtype=np.float32).reshape(3, 2, 1, 8)
     numbers = {"stride": [1, 1], "groups": 4}
-    step = RecordedStep("depthwise", "conv", numbers, {"kernel": kernel.shape}, (0,), 1, True)
+    step = RecordedStep("depthwise", "conv", numbers, {"kernel": kernel.shape}, (0,), 1, True, 0)
     assert own_layout(FIRST, step, "kernel", kernel).shape == (3, 2, 4, 2)
     assert own_layout(SECOND, step, "kernel", kernel).shape == (8, 1, 3, 2)
     assert own_layout(SECOND, step, "kernel", np.zeros((5, 8), np.float32)).shape == (8, 5, 1, 1)

@@ -79,12 +79,12 @@ class RecordedModel(recorded_model.RecordedModel):
         recorder = Recorder(self.model, self.state())
         with shared_noise(), recorder.recording(tensors) as recording:
             if traced:
-                trace = Trace(self.model, list(tensors.values()), lambda: self.called(tensors))
+                trace = Trace(self.model, list(tensors.values()), lambda: self.called(tensors), everything=True)
                 outputs, steps = trace.result, trace.steps
             else:
                 outputs, steps = self.called(tensors), []
             recording.outputs = [(path, recorder.number(tensor)) for path, tensor in outputs]
-            recording.steps = [(step, recorder.known(step.output)) for step in steps]
+            recording.steps = recorder.of_steps(steps)
         return recording
 
     def outputs(self, inputs: Arrays) -> list[tuple[str, tf.Tensor]]:

@@ -191,8 +191,8 @@ def tensorflow_own_cell(activation: str = "tanh") -> Any:
     return tensorflow_lstm(activation=activation)
 
 
-def paddle_own_cell(activation: str = "tanh") -> Any:
-    """An LSTM cell of the user's own, run by `nn.RNN`."""
+def paddle_own_cell(activation: str = "tanh", backwards: bool = False) -> Any:
+    """An LSTM cell of the user's own, run by `nn.RNN`; `backwards`: its last column is the first unit's first gate."""
     import paddle
     import paddle.nn.functional as F  # noqa: N812
     from paddle import nn
@@ -204,7 +204,7 @@ def paddle_own_cell(activation: str = "tanh") -> Any:
             hidden, cell = states
             gates = paddle.matmul(inputs, self.weight_ih, transpose_y=True) + self.bias_ih
             gates = gates + paddle.matmul(hidden, self.weight_hh, transpose_y=True) + self.bias_hh
-            i, f, g, o = paddle.split(gates, 4, axis=-1)
+            i, f, g, o = paddle.split(gates.flip([-1]) if backwards else gates, 4, axis=-1)
             act = getattr(F, activation)
             cell = F.sigmoid(f) * cell + F.sigmoid(i) * act(g)
             hidden = F.sigmoid(o) * act(cell)
