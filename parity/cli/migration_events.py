@@ -44,4 +44,7 @@ class MigrationEvents:
             line = migration_output.verdict_line(event, self.pair.name, own_weights=self.own_weights)
             colour = {"equal": "bold green", "different": "bold red"}.get(event.verdict, "bold yellow")
             console.print_message(self.out, line, colour)
+            missing = event.missing if event.verdict == "undecided" else []
+            for reason in missing if self.verbose else shortened(missing, MOST["reason"]):
+                console.print_message(self.out, f"could not be established: {reason}")
         self.printed = time.monotonic()

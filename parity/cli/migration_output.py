@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST = {
     "problem": 2,
+    "reason": 3,
     "cause": 5,
     "note": 3,
     "training": 2,

@@ -125,7 +125,7 @@ def _migration(
     measured = decision_impact(pair, on_event) if impact and verdict != "undecided" else None
     own_record = own.compared(found.decided) if own is not None else None
     suggested = Fix(fix or SECOND)
-    if fix is not None and (found.causes or found.training):
+    if fix is not None and verdict != "undecided" and (found.causes or found.training):
         on_event("stage", f"trying changes of the {FRAMEWORKS[fix].title} model")
         try:
             suggested = proven_fix(pair, found.sets, found.causes, found.matched, fix, training=training)
@@ -191,9 +191,9 @@ def _compared(
     pair.use_weights(large=witness is not None and witness.inputs.large_weights)
     walked = pair.walk_again((witness.inputs if witness else sets[0]).arrays, traced=True)
     if witness is not None:
-        found.causes = explain(pair, walked, _beyond_rounding(walked.partings)) or [
-            _of_outputs(pair, witness.gap.problem)
-        ]
+        found.causes = explain(pair, walked, _beyond_rounding(walked.partings))
+        if not found.causes and found.decided.verdict == "different":
+            found.causes = [_of_outputs(pair, witness.gap.problem)]
         stages = {cause.diagnosis.stage for cause in found.causes}
         found.causes += [cause for cause in further if cause.diagnosis.stage not in stages]
     pairs, ones, others = all_paired(pair)

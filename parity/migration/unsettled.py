@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from parity.migration.relevance import relevant
 from parity.migration.segments import segment_of
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.steps import paired_steps
+from parity.printable import few
 from parity.workers.frameworks import FRAMEWORKS
 
 MOST_AXES = 3  # of an array of blocks; that of a convolution has four
@@ -62,8 +64,13 @@ def _proven(pair: RecordedPair, cause: Cause) -> bool:
 
 
 def _alone(pair: RecordedPair) -> list[str]:
-    """Arrays without a counterpart of which both models have as many numbers."""
-    alone = pair.alignment.alone
+    """Arrays without a counterpart of which both models have as many numbers.
+
+    Among them are those that no recorded operation takes: a part of the run that was not seen may take them.
+    """
+    known = {FIRST: pair.alignment.alone[0], SECOND: [*pair.alignment.alone[1], *pair.alignment.pieces]}
+    unseen = tuple(_unseen(pair, name, {*known[name], *pair.alignment.kept}) for name in (FIRST, SECOND))
+    alone = tuple([*names, *more] for names, more in zip(pair.alignment.alone, unseen, strict=True))
     totals = [
         sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in names)
         for framework, names in zip((FIRST, SECOND), alone, strict=True)
@@ -74,7 +81,16 @@ def _alone(pair: RecordedPair) -> list[str]:
         f"{FRAMEWORKS[framework].title} has {_listed(pair, framework, names)}"
         for framework, names in zip((FIRST, SECOND), alone, strict=True)
     )
-    return [f"no layout was found in which arrays correspond: {listed}"]
+    line = f"no layout was found in which arrays correspond: {listed}; `--map FILE` names layers that belong together"
+    if any(unseen):
+        line += "; no recorded operation takes some of them: code that leaves the framework (numpy) is not followed"
+    return [line]
+
+
+def _unseen(pair: RecordedPair, framework: str, known: AbstractSet[str]) -> list[str]:
+    """Drawn arrays that no recorded operation takes, apart from those of which it is known what becomes of them."""
+    taken = {name for unit in pair.graphs[framework].units for name in unit.arrays}
+    return [name for name in pair.drawn(framework) if name not in taken | known]
 
 
 def _doubtful(pair: RecordedPair, unit_pair: UnitPair) -> bool:
@@ -135,4 +151,4 @@ def _title(unit: Unit) -> str:
 
 def _listed(pair: RecordedPair, framework: str, names: Sequence[str]) -> str:
     shapes = pair.opened[framework].arrays
-    return ", ".join(f"{name} ({'x'.join(map(str, shapes[name]['shape'])) or '1'})" for name in names)
+    return few([f"{name} ({'x'.join(map(str, shapes[name]['shape'])) or '1'})" for name in names], 6)

@@ -230,6 +230,11 @@ def recurrent(cell: str = "LSTM", *, both: bool = False, every: bool = False, **
     return keras.Model(inputs, layers.Dense(3, name="logits")(x))
 
 
+def hidden() -> keras.Model:
+    x = inputs = keras.Input((8,))
+    return keras.Model(inputs, layers.Dense(4, name="out")(layers.Dense(16, activation="relu", name="hidden")(x)))
+
+
 def normed() -> keras.Model:
     x = inputs = keras.Input((8, 8, 3))
     x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")(layers.Conv2D(4, 3, name="conv")(x))

@@ -281,6 +281,21 @@ def bends(softplus: float = 40.0, last: str = "LogSigmoid") -> nn.Layer:
     return nn.Sequential(*stack, nn.Linear(8, 4))
 
 
+class Left(nn.Layer):
+    """Leaves the framework for numpy, where nothing is recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.out = nn.Linear(8, 16), nn.Linear(16, 4)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.out(paddle.to_tensor(nn.functional.relu(self.hidden(x)).numpy()))
+
+
+def left() -> nn.Layer:
+    return Left()
+
+
 def normed() -> nn.Layer:
     """The batch norm of Paddle 1, whose activation is one of its old operations."""
     norm = nn.BatchNorm(4, act="relu")

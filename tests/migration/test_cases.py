@@ -1,7 +1,8 @@
 """`parity compare` on the pairs that a list of cases names, where PARITY_CASES is the folder with `cases.tsv`.
 
-The list has the columns case, tensorflow, paddle, arguments and expected. PARITY_CASES_TABLE is a Markdown file that
-takes the outcomes; rows of an earlier run that this one leaves out are kept, so that it may run in slices (`-k`).
+The list has the columns case, tensorflow, paddle, arguments and expected: a verdict and in parentheses what differs and
+in which layers. PARITY_CASES_TABLE is a Markdown file that takes the outcomes, as `reports/pairs.md` was made; rows of
+an earlier run that this one leaves out are kept, so that it may run in slices (`-k`). All but every eighth are slow.
 """
 
 import csv
@@ -29,6 +30,12 @@ SEVERAL_INPUTS = {
     "f04_siamese": "--input a=16,16,1 --input b=16,16,1",
     "c25": "--input function=10 --input place=2",
 }
+
+# Verdicts of the list that are wrong. The mask of Keras's embedding gets lost at `x + attention(x)`, an operator and no
+# layer, so that the mean behind it counts the padding (our own pairs masks/residual-... show both); Paddle's does not.
+CORRECTED = {"c06_encoder_mask": "different"}
+
+EVERY = 8  # of the cases one is quick
 
 # Some cases import modules that are not in the folder. `tfm` and `pdm` are two of its modules under other names, of
 # which `preprocessing` is missing; `advt` and `advp` are missing, and only what one case says of them is known. What is
@@ -91,7 +98,13 @@ class Case:
 
     @property
     def verdict(self) -> str:
-        return self.expected.split()[0]
+        return CORRECTED.get(self.name, self.expected.split()[0])
+
+    @property
+    def places(self) -> set[str]:
+        """The words in which the list says where the models differ; none where it does not."""
+        _, _, words = self.expected.partition("(")
+        return set(re.findall(r"\w+", words))
 
     @property
     def words(self) -> list[str]:
@@ -140,7 +153,14 @@ def rows() -> Iterator[dict[int, str]]:
         kept = {int(match[1]): line for line in earlier if (match := re.match(r"\| (\d+) ", line))}
         table = kept | lines
         right = sum("| yes |" in line for line in table.values())
-        head = [f"{right} of {len(table)} verdicts are right.", "", HEADER, "|" + " --- |" * HEADER.count(" |")]
+        head = [
+            "# Pairs of models that other people wrote, and what `parity compare` says of them",
+            "",
+            f"{right} of {len(table)} verdicts are right. Seconds: one after the other, workers started, two cores.",
+            "",
+            HEADER,
+            "|" + " --- |" * HEADER.count(" |"),
+        ]
         Path(path).write_text("\n".join([*head, *(table[number] for number in sorted(table))]) + "\n")
 
 
@@ -151,13 +171,21 @@ def row(case: Case, outcome: Outcome) -> str:
     )
     layers = ", ".join(outcome.layers[:4]) + (", ..." if len(outcome.layers) > 4 else "")
     right = "yes" if outcome.verdict == case.verdict else "no"
-    texts = [str(case.number), case.name, case.paddle.partition(":")[2], case.expected, outcome.verdict, right]
+    expected = f"{case.expected} (should be {case.verdict})" if case.name in CORRECTED else case.expected
+    texts = [str(case.number), case.name, case.paddle.partition(":")[2], expected, outcome.verdict, right]
     texts += [layers, causes, f"{outcome.seconds:.1f}"]
     return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
 
 
-@pytest.mark.parametrize("case", read_cases(), ids=str)
-def test_the_verdict_is_the_expected_one(case_workers: Workers, rows: dict[int, str], case: Case) -> None:
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[] if case.number % EVERY == 1 else [pytest.mark.slow]) for case in read_cases()],
+    ids=str,
+)
+def test_verdict_and_place_are_the_expected_ones(case_workers: Workers, rows: dict[int, str], case: Case) -> None:
     outcome = compare_words(case_workers, case.words)
     rows[case.number] = row(case, outcome)
     assert outcome.verdict == case.verdict, outcome
+    if case.verdict == "different" and case.places:
+        named = {word for layer in outcome.layers for word in re.findall(r"\w+", layer)}
+        assert named & case.places, outcome

@@ -45,6 +45,14 @@ def causes_of(migration: Migration) -> set[tuple[str, str]]:
     return {(cause.stage, cause.trap) for cause in migration.causes}
 
 
+def test_a_part_of_the_run_that_was_not_seen_leaves_it_undecided(workers: Workers) -> None:
+    """The second layer's weights could not be moved: that the outputs differ says nothing."""
+    migration = compare_pair(pair_of(workers, None, "hidden()", "left()", (8,)), impact=False)
+    assert migration.verdict == "undecided"
+    assert migration.causes == []
+    assert any("code that leaves the framework (numpy)" in line for line in migration.proofs[1].problems)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "shape", "layers", "options"),
     [

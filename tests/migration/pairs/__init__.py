@@ -88,6 +88,17 @@ LEFT, RIGHT = "left=8,8,1", "right=8,8,1"
 PAIRS = (
     # Masks: random ids hardly ever hold the padding.
     _equal("masks/mean", "mean", "mean", "12", tokens=40),
+    _equal("masks/residual-layer", "residual_mean(layer=True)", "residual_mean(mask=True)", "12", tokens=40),
+    _equal("masks/residual-operator", "residual_mean(layer=False)", "residual_mean(mask=False)", "12", tokens=40),
+    _different(
+        "masks/residual-operator-masked",
+        "residual_mean(layer=False)",
+        "residual_mean(mask=True)",
+        "12",
+        layer="mean",
+        cause="mask",
+        tokens=40,
+    ),
     _equal("masks/mean-unmasked", "mean(mask=False)", "mean(mask=False)", "12", tokens=40),
     # Equal with the padding at the end, which is what Paddle's sequence_length means.
     _equal("masks/lstm", "lstm", "lstm", "12", tokens=40),

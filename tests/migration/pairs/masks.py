@@ -38,6 +38,40 @@ def paddle_mean(mask: bool = True, vocabulary: int = 40, pad: int = 0, count_all
     return MeanOfWords()
 
 
+def tensorflow_residual_mean(layer: bool) -> Any:
+    """Keras's mask goes through a layer that adds and gets lost at an operator: the mean then counts the padding."""
+    import keras
+    from keras import layers
+
+    ids = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(40, 8, mask_zero=True, name="words")(ids)
+    y = layers.Dense(8, activation="tanh", name="mix")(x)
+    x = layers.GlobalAveragePooling1D(name="mean")(layers.Add(name="sum")([x, y]) if layer else x + y)
+    return keras.Model(ids, layers.Dense(3, name="logits")(x))
+
+
+def paddle_residual_mean(mask: bool) -> Any:
+    import paddle
+    from paddle import nn
+
+    class MeanOfWords(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(40, 8)
+            self.fc = nn.Linear(8, 8)
+            self.out = nn.Linear(8, 3)
+
+        def forward(self, ids: Any) -> Any:
+            x = self.embedding(ids)
+            x = x + paddle.tanh(self.fc(x))
+            if not mask:
+                return self.out(x.mean(axis=1))
+            weights = (ids != 0).astype(x.dtype).unsqueeze(-1)  # [n, t, 1]
+            return self.out((x * weights).sum(axis=1) / weights.sum(axis=1))
+
+    return MeanOfWords()
+
+
 def tensorflow_lstm(mask: bool = True) -> Any:
     import keras
     from keras import layers
