@@ -12,7 +12,7 @@ import numpy as np
 from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
-from parity.migration.alignment import best_alignment
+from parity.migration.alignment import best_alignment, disagreements
 from parity.migration.array_maps import Pieces
 from parity.migration.closeness import Closeness, coarsest
 from parity.migration.found import Alignment
@@ -227,6 +227,7 @@ class RecordedPair:
 
         Raises:
             WorkerError: a model does not run.
+            MatchError: the user's map does not fit the models, or values contradict it.
         """
         self._record_first(inputs)
         if self.own_map is not None:
@@ -241,7 +242,11 @@ class RecordedPair:
         tried = 0
         while axes is not None:
             given = self._given(inputs) if self.layers else {}
-            alignment = best_alignment(functools.partial(self._walk, inputs), given)
+            walk = functools.partial(self._walk, inputs)
+            alignment = best_alignment(walk, given)
+            if given and disagreements(alignment):
+                self._require_better(given, disagreements(alignment), best_alignment(walk))
+                alignment = best_alignment(walk, given)
             if best is None or _certified(alignment) > _certified(best):
                 best, graph, self.calling = alignment, self.graphs[SECOND], tried
                 self.opened[SECOND] = replace(self.opened[SECOND], axes=axes)
@@ -280,6 +285,24 @@ class RecordedPair:
                 )
             given[paths[1][other]] = paths[0][one]
         return given
+
+    def _require_better(self, given: Mapping[int, int], count: int, free: Alignment) -> None:
+        """Raise MatchError where values agree better without the user's map, under which they part `count` times."""
+        if disagreements(free) >= count:
+            return
+        first, second = self.graphs[FIRST], self.graphs[SECOND]
+        for pair in free.pairs:
+            own = given.get(pair.second)
+            if own is not None and own not in pair.first:
+                found = ", ".join(repr(first.units[index].path) for index in pair.first)
+                one, other = first.units[own].path, second.units[pair.second].path
+                raise MatchError(
+                    f"the map puts {one!r} and {other!r} together, and values contradict it: those of {other!r} agree "
+                    f"with {found}. Correct this line, or leave it out"
+                )
+        raise MatchError(
+            f"values contradict the map: with it they part at {count} places, without it at {disagreements(free)}"
+        )
 
     def walk_again(self, inputs: Arrays, *, traced: bool = False) -> Alignment:
         """Walk through both models on other inputs, with the weights as they are.

@@ -104,6 +104,18 @@ def test_long_lists_are_cut_unless_all_is_asked_for() -> None:
     assert f"... and {len(names) - MOST['cause']} more: --verbose shows all" in short
 
 
+def test_a_map_that_values_contradict_is_refused_at_its_line(tmp_path: Path) -> None:
+    pair = ("tests.migration.keras_models:bends()", "tests.migration.paddle_models:bends()", "--input", "6,6,2")
+    path = tmp_path / "map.toml"
+    parity("compare", *pair, "--write-map", path)
+    layers = tomllib.loads(path.read_text())["layers"]
+    (one, other), (another, last) = list(layers.items())[1:3]  # of one shape
+    path.write_text(f'[layers]\n"{one}" = "{last}"\n"{another}" = "{other}"\n')
+    done = parity("compare", *pair, "--map", path, code=2)
+    assert "together, and values contradict it: those of" in done.stderr
+    assert repr(one) in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
