@@ -150,7 +150,10 @@ def test_no_name_reaches_the_terminal_as_it_is(terminal: bool) -> None:
         assert json.loads('{\n  "name"' + as_json)["name"] == HOSTILE
 
 
-FIXED = ("kind", "framework", "what", "trained_in", "evaluated_in", "one", "other", "meaning", "verdict", "datetime")
+FIXED = (
+    *("kind", "framework", "what", "trained_in", "evaluated_in", "one", "other", "meaning", "verdict", "datetime"),
+    *("fix_framework", "fixed_verdict"),
+)
 
 
 def spoilt(value: Any, key: str = "") -> Any:
@@ -264,4 +267,5 @@ def test_layers_of_any_name_are_compared_and_shown_safely(tmp_path: Path) -> Non
     assert "\\ud800" in done.stdout
     assert "cause (same-pad" in done.stdout
     assert "cause (bn-epsilon" in done.stdout
-    parity("compare", *pair, "--apply-fixes", cwd=tmp_path)
+    mended = parity("compare", *pair, "--apply-fixes", code=1, cwd=tmp_path).stdout
+    assert mended.endswith("with these changes: equal\n")

@@ -1,4 +1,4 @@
-"""A call of a layer or function inside of a Paddle model, changed: how faults come into what no layer's number says."""
+"""A call of a layer or function inside of a Paddle model, changed: for what no number of a layer says."""
 
 from __future__ import annotations
 

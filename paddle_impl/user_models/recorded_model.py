@@ -17,6 +17,7 @@ from paddle_impl.user_models.noise import shared_noise
 from paddle_impl.user_models.recording import Recorder
 from paddle_impl.user_models.tracing import Order, Trace
 from parity.numerics.arrays import Arrays
+from parity.numerics.tolerance import Roundings
 from parity.runtime import recorded_model
 from parity.runtime.calling import Calling, Running
 from parity.runtime.recorded_models import RecordedModels
@@ -101,8 +102,8 @@ class RecordedModel(recorded_model.RecordedModel):
         return flatten_outputs(call_model(self.model, tensors, way=self.calling.way))
 
     @paddle.no_grad()
-    def evaluate(self, operations: Sequence[int]) -> None:
-        super().evaluate(operations)
+    def evaluate(self, operations: Sequence[int], roundings: Roundings | None = None) -> None:
+        super().evaluate(operations, roundings)
 
     def numbers(self, tensor: Any) -> np.ndarray:
         return np.array(_full(tensor).numpy())

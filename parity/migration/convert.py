@@ -109,11 +109,10 @@ def convert_weights(
         if kind == "stage":
             on_message(event)
 
-    fix = SECOND if apply_fixes else None
-    migration = compare_pair(pair, apply_fixes=apply_fixes, fix=fix, impact=False, on_event=on_event)
+    migration = compare_pair(pair, apply_fixes=apply_fixes, impact=False, on_event=on_event)
     verdict = migration.verdict
     with user_errors():
-        if verdict != "equal" and migration.fixed_verdict is not None:
+        if verdict != "equal" and migration.fixed and migration.fixed_verdict is not None:
             on_message("both models with the changes")
             verdict = migration.fixed_verdict
             pair.fixes = {SECOND: migration.fix}

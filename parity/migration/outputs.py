@@ -59,6 +59,7 @@ def compare_outputs(
     turned: bool,
     perturbed: Callable[[int], Mapping[str, Outputs]],
     close: Closeness = FLOAT64,
+    inside: Callable[[int], Outputs] | None = None,
 ) -> OutputGap:
     """Compare what both models gave for the same inputs.
 
@@ -69,6 +70,8 @@ def compare_outputs(
             rounding may explain a difference.
         close: of that precision. In float64 the fixed limit holds, and a derived one only where it is larger; in other
             precisions the limit is what rounding does to the outputs of both models together.
+        inside: the Paddle model's outputs with roundings inside of it; called where a limit derived from `perturbed`
+            does not hold in float64.
 
     Returns:
         The gap. Maps [n, c, h, w] of Paddle are those [n, h, w, c] of TensorFlow; nothing else may be transposed,
@@ -120,9 +123,28 @@ def compare_outputs(
             return OutputGap(True, 0.0, max(gap.limit for gap in comparison.gaps), "", "", 0)
         return _worst(comparison, elements)
     comparison = compare_with_derived_limits(own, FLOAT64_LIMIT, again, most=FLOAT32_ROUNDING)
-    if not comparison.passed and not comparison.problems and _nothing_but_rounding(own, again(0)):
+    if comparison.passed or comparison.problems:
+        return _worst(comparison, elements)
+    if _nothing_but_rounding(own, again(0)):
         return OutputGap(True, 0.0, FLOAT64_LIMIT, "", "", 0)  # such inputs show nothing
+    if inside is not None:
+        return _within_roundings(own, lambda run: sides({FIRST: outputs[FIRST], SECOND: inside(run)})[SECOND], elements)
     return _worst(comparison, elements)
+
+
+def _within_roundings(own: Mapping[str, Arrays], moved: Callable[[int], Arrays], elements: int) -> OutputGap:
+    """Compare outputs with what roundings inside of the Paddle model do to its own."""
+    runs = [moved(0)]
+    if _nothing_but_rounding({SECOND: own[SECOND]}, {SECOND: runs[0]}):
+        return OutputGap(True, 0.0, FLOAT64_LIMIT, "", "", 0)  # such inputs show nothing
+    while True:
+        derived = derive_limits(own[SECOND], runs)
+        limits = {path: float(np.fmax(FLOAT64_LIMIT, min(limit, FLOAT32_ROUNDING))) for path, limit in derived.items()}
+        comparison = compare(own[FIRST], own[SECOND], limits)
+        hopeless = comparison.worst is None or not comparison.worst.severity <= BEYOND_ROUNDING
+        if comparison.passed or hopeless or len(runs) == PERTURBED_RUNS:
+            return _worst(comparison, elements)
+        runs.append(moved(len(runs)))
 
 
 def _compare_by_rounding(

@@ -390,6 +390,23 @@ class RecordedPair:
             self.give(framework)
         return made
 
+    def rounded_outputs(self, inputs: Arrays, run: int) -> Outputs:
+        """The Paddle model's outputs with one more rounding of what each operation makes.
+
+        This shows what no change of weights and inputs does: a difference of nearly equal numbers, such as one less a
+        sigmoid that is nearly one, holds the rounding of these numbers alone.
+
+        Args:
+            inputs: by `input_keys`, channels last.
+            run: a number; each gives other roundings.
+        """
+        worker = self.workers[SECOND]
+        graph = RecordedGraph(worker.record_run(self.name, inputs), set(self.drawn(SECOND)))
+        moving = [index for index in range(len(graph.operations)) if graph.on_data(index)]
+        worker.evaluate_operations(self.name, moving, [], self.roundings(SECOND, run))
+        values = worker.read_values(self.name, [number for _, number in graph.outputs])
+        return [(path, values[str(number)]) for path, number in graph.outputs]
+
     def roundings(self, framework: str, run: int) -> Roundings:
         """Rounding in the pair's precision, other errors for each framework and run."""
         return Roundings([self.seed, run, *framework.encode()], self.close.rounding, self.close.sums)

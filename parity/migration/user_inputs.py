@@ -230,7 +230,7 @@ def pair_inputs(shape: Any, tokens: int | None = None, given: Any = None) -> tup
         >>> [str(spec) for spec in specs], own.count
         (['4'], 3)
     """
-    missing = shape is None or len(shape) == 0
+    missing = shape is None or (hasattr(shape, "__len__") and len(shape) == 0)
     if given is None:
         if missing:
             raise ValueError(f"--input: found none; {EXPECTED}; or --inputs FILE.npz with inputs of your own")

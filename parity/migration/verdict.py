@@ -80,7 +80,8 @@ def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, *, quick: bool) -> O
     if inputs.large_weights and not _finite(outputs):
         # further than the models reach, which says nothing of what they are for
         return Outcome(replace(inputs, typical=False), OutputGap(True, 0.0, 0.0, ""))
-    gap = compare_outputs(outputs, turned, again, pair.close)
+    inside = None if quick else functools.partial(pair.rounded_outputs, inputs.arrays)
+    gap = compare_outputs(outputs, turned, again, pair.close, inside)
     if gap.equal or quick:
         return Outcome(inputs, gap)
     walked = pair.walk_again(inputs.arrays)

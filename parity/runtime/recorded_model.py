@@ -298,11 +298,12 @@ class RecordedModel(ABC):
             tensor = state[name]
             yield name, tensor, assembled(tuple(tensor.shape), [Piece.from_dict(piece) for piece in pieces], source)
 
-    def evaluate(self, operations: Sequence[int]) -> None:
+    def evaluate(self, operations: Sequence[int], roundings: Roundings | None = None) -> None:
         """Run operations of the recording again, on the values that they have now.
 
         Args:
             operations: indices, in an order in which they can run.
+            roundings: move what each operation makes by these.
         """
         for index in operations:
             operation = self.recording.operations[index]
@@ -310,6 +311,8 @@ class RecordedModel(ABC):
             made = operation.run([self.now[number] for number in operation.inputs])
             for number, tensor in zip(operation.outputs, made, strict=True):
                 if number not in self.held:
+                    if roundings is not None and "float" in dtype_of(self.recording.values[number]):
+                        tensor = self.tensor_like(roundings.of("", self.numbers(tensor), number), tensor)
                     self.now[number] = tensor
 
     def inject(self, number: int, array: np.ndarray) -> None:

@@ -287,7 +287,11 @@ class RecordedModels:
         return {"changed": self.models[network].changed(pieces, laws, seed)}
 
     def evaluate_operations(
-        self, network: str, operations: Sequence[int], values: Sequence[int]
+        self,
+        network: str,
+        operations: Sequence[int],
+        values: Sequence[int],
+        roundings: dict[str, Any] | None = None,
     ) -> tuple[dict[str, Any], Arrays]:
         """Run recorded operations again.
 
@@ -295,11 +299,12 @@ class RecordedModels:
             network: the name of an open model, with a recorded run.
             operations: indices, in an order in which they can run.
             values: of which the signatures are wanted.
+            roundings: as in `assign_arrays`, of what each operation makes.
 
         Returns:
             As `value_signatures`.
         """
-        self.models[network].evaluate(operations)
+        self.models[network].evaluate(operations, Roundings(**roundings) if roundings else None)
         return self.value_signatures(network, values)
 
     def value_signatures(self, network: str, values: Sequence[int]) -> tuple[dict[str, Any], Arrays]:

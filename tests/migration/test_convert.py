@@ -305,7 +305,11 @@ def test_models_that_compute_something_else_are_not_converted(convert: Convert, 
         ("trained.pdparams", "net(bias=False)", "conv: the array conv.bias (6) exists in PaddlePaddle only"),
         ("trained.pdparams", "net(scale=True)", "scale: the array scale/factor (96) exists in TensorFlow only"),
         ("trained.pdparams", "net(odd=True)", "odd: the array odd/factor (96) exists in TensorFlow only"),
-        ("trained.pdparams", "net(extra=1)", "extra0: the array extra0/kernel (96x5) exists in TensorFlow only"),
+        (
+            "trained.pdparams",
+            "net(extra=1)",
+            "extra0: the arrays extra0/bias (5), extra0/kernel (96x5) exist in TensorFlow only",
+        ),
     ],
 )
 def test_arrays_that_one_model_has_alone_are_never_lost(

@@ -422,11 +422,11 @@ def test_what_can_be_changed_is_where_the_rest_cannot(workers: Workers) -> None:
     theirs = "nn.BatchNorm2D(4)", "nn.Dropout(0.3, mode='downscale_in_infer')"
     row = Row("two", (CONV[0], norm, drop), (CONV[1], *theirs), "8,8,3", "", "")
     migration = row.compared(workers, "tensorflow")
-    assert {cause.stage for cause in migration.causes} == {"b", "2"}
+    assert {cause.stage for cause in migration.causes} == {"b", "c"}
     assert migration.changes == ["in b: layers.BatchNormalization(momentum=0.9, epsilon=1e-05)"]
     assert migration.fixed_verdict == "different"
     (left,) = migration.by_hand
-    assert left.startswith("2 (scale; scale 0.7")
+    assert "2 (scale; scale 0.7" in left
     assert len(row.compared(workers, "paddle").changes) == 2
 
 

@@ -285,18 +285,29 @@ class RecordedModelRequests(Requests):
         """
         return list(self.call("changed_arrays", network=network, **_sent(pieces, laws), seed=seed).result["changed"])
 
-    def evaluate_operations(self, network: str, operations: Sequence[int], values: Sequence[int]) -> list[Signature]:
+    def evaluate_operations(
+        self,
+        network: str,
+        operations: Sequence[int],
+        values: Sequence[int],
+        roundings: Roundings | None = None,
+    ) -> list[Signature]:
         """Run recorded operations again.
 
         Args:
             network: the pair's name.
             operations: indices, in an order in which they can run.
             values: of which the signatures are wanted.
+            roundings: move what each operation makes by these.
 
         Returns:
             The signatures, in the order of `values`.
         """
-        reply = self.call("evaluate_operations", network=network, operations=list(operations), values=list(values))
+        moved_by = asdict(roundings) if roundings else None
+        indices, numbers = list(operations), list(values)
+        reply = self.call(
+            "evaluate_operations", network=network, operations=indices, values=numbers, roundings=moved_by
+        )
         return _signatures(reply)
 
     def value_signatures(self, network: str, values: Sequence[int]) -> list[Signature]:
