@@ -15,6 +15,7 @@ from parity.kinds.repairs import Repair, same
 from parity.migration.causes import Cause
 from parity.migration.recorded_graph import RecordedStep
 from parity.migration.recorded_pair import RecordedPair
+from parity.migration.segments import padding_layer
 from parity.migration.specs import FIRST, SECOND
 from parity.printable import few
 from parity.workers.client.recorded_models import Edit, WrittenChange
@@ -205,12 +206,9 @@ def _edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
 
 def _padder(pair: RecordedPair, mine: RecordedStep, other: RecordedStep, framework: str) -> str:
     """The layer that pads what a step takes, which is part of the step, where nothing else differs; else empty."""
-    graph = pair.graphs[framework]
-    if not Repair(other.what, mine.what, None).only_in("padding") or mine.output < 0 or -1 in mine.inputs:
+    if not Repair(other.what, mine.what, None).only_in("padding"):
         return ""
-    operations, _ = graph.ancestors(mine.output, set(mine.inputs))
-    calls = {call for index in operations if (call := graph.operations[index].call) >= 0}
-    return next((graph.calls[call].path for call in sorted(calls) if "Pad" in graph.calls[call].kind), "")
+    return padding_layer(pair.graphs[framework], mine)
 
 
 def _masked_alone(one: RecordedStep | None, other: RecordedStep | None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity.migration.found import Alignment, Parting
-from parity.migration.recorded_graph import RecordedGraph
+from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.signature import Signature, alike, arrangement
@@ -134,6 +134,23 @@ def begins(graph: RecordedGraph, segment: Segment) -> list[int]:
     made = {number for index in segment.operations[1] for number in graph.operations[index].outputs}
     taken = {number for index in segment.operations[1] for number in graph.operations[index].inputs}
     return sorted(number for number in taken - made if graph.data[number])
+
+
+def padding_layer(graph: RecordedGraph, step: RecordedStep) -> str:
+    """The layer of its own that pads what a step takes, where that is seen as part of the step.
+
+    Args:
+        graph: of a traced run.
+        step: of it.
+
+    Returns:
+        Its path; empty where there is none.
+    """
+    if step.output < 0 or -1 in step.inputs:
+        return ""
+    operations, _ = graph.ancestors(step.output, set(step.inputs))
+    calls = {call for index in operations if (call := graph.operations[index].call) >= 0}
+    return next((graph.calls[call].path for call in sorted(calls) if "Pad" in graph.calls[call].kind), "")
 
 
 def layer_before(graph: RecordedGraph, number: int) -> str:

@@ -18,7 +18,7 @@ from parity.migration.causes import Cause
 from parity.migration.found import Alignment
 from parity.migration.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.recorded_pair import RecordedPair
-from parity.migration.segments import Segment, place_of
+from parity.migration.segments import Segment, padding_layer, place_of
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import relative_gap
@@ -95,10 +95,16 @@ def step_causes(
         if math.isnan(before) and confirmed is not None:  # nothing was measured that could fall
             continue
         change = change_text(first, second, key, a, b)
+        padders = [
+            padding_layer(graph, step) for graph, step in zip(pair.graphs.values(), (first, second), strict=True)
+        ]
+        place, label = stage, where
+        if key == "padding" and padders[0]:  # the layer where it is written
+            place, label = padders[0], f"{padders[0]} / {padders[1] or second.name}"
         tail = f"; with {shown(a)} the gap falls from {before:.1e} to {confirmed:.1e}" if confirmed is not None else ""
         after = confirmed if confirmed is not None else math.nan
         trap = first.what.traps.get(key, "")
-        diagnosis = Diagnosis(SECOND, stage, trap, f"{where}: {change}{tail}", before, after, change=change)
+        diagnosis = Diagnosis(SECOND, place, trap, f"{label}: {change}{tail}", before, after, change=change)
         causes.append(Cause(diagnosis, first, second, key))
     return causes
 
