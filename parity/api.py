@@ -14,10 +14,10 @@ from parity.catalogue.networks import default_networks, network
 from parity.data.dataset import Dataset
 from parity.data.registry import load
 from parity.diagnosis.prove import CHECKS, prove
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.prove.user_inputs import pair_inputs
 from parity.migration.specs import model_specs, require_float64
-from parity.migration.user_inputs import pair_inputs
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
 from parity.records.records import Migration, Proof
@@ -106,7 +106,7 @@ def compare(
         inputs: your own: a .npz file, `package.module:callable`, or arrays [n, ...] by the inputs' names. The verdict
             counts them.
         own_weights: whether to compare the weights that both models have, too, array by array; see
-            `parity.migration.own_weights`.
+            `parity.migration.own_weights.check`.
         classes: offered to callables that take a number of classes.
         tokens: inputs are token ids below this number.
         weights: by "tensorflow" or "paddle", a file of weights to load into that model.

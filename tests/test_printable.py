@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from parity.catalogue.user_models import InputSpec, ModelSpec
-from parity.migration.found import Alignment, UnitPair
-from parity.migration.map_file import read_map, write_map
-from parity.migration.recorded_graph import Unit
+from parity.migration.align.found import Alignment, UnitPair
+from parity.migration.align.map_file import read_map, write_map
+from parity.migration.align.recorded_graph import Unit
 from parity.migration.specs import FIRST, SECOND, MatchError
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
 from parity.records.records import Equivalence, Migration

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from parity.catalogue.user_models import ModelSpec
-    from parity.migration.recorded_pair import RecordedPair
+    from parity.migration.align.recorded_pair import RecordedPair
     from parity.records.records import Migration
     from parity.workers.pool import Workers
 
@@ -147,8 +147,8 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare your TensorFlow model with your Paddle model, layer by layer; say what differs and how to fix it."""
+    from parity.migration.prove.user_inputs import pair_inputs
     from parity.migration.specs import FIRST, SECOND, model_specs, require_float64
-    from parity.migration.user_inputs import pair_inputs
     from parity.system import require_writable
 
     if output is not None:
@@ -229,14 +229,14 @@ def convert(
     threads: ThreadsOption = None,
 ) -> None:
     """Convert trained weights from one framework's file to the other's; DEST is written only after the proof."""
-    from parity.migration.conversion_files import ConversionFiles
+    from parity.migration.conversion.conversion_files import ConversionFiles
     from parity.migration.specs import input_specs, model_specs
 
     files = ConversionFiles(source, destination)
     specs = model_specs(first, second, input_specs(shape, tokens), classes=classes)
     with _workers(threads) as workers:
         from parity.cli import console, migration_output
-        from parity.migration.convert import convert_weights
+        from parity.migration.conversion.convert import convert_weights
 
         pair = recorded_pair(workers, specs, mapping, dataset, seed)
         conversion = convert_weights(pair, files, apply_fixes=apply_fixes, on_message=_show_step)
@@ -264,7 +264,12 @@ def repro(
     threads: ThreadsOption = None,
 ) -> None:
     """Write the layer in which your two models differ as two scripts for a bug report, which run without this suite."""
-    from parity.migration.repro import NothingToReproduceError, find_differing_layer, require_free, write_repro
+    from parity.migration.reproduction.repro import (
+        NothingToReproduceError,
+        find_differing_layer,
+        require_free,
+        write_repro,
+    )
     from parity.migration.specs import FIRST, SECOND, input_specs, model_specs
 
     require_free(output)
@@ -312,8 +317,8 @@ def recorded_pair(
 
     Images are loaded only where the models take some. Raises DataError, or MatchError for a map that cannot be read.
     """
-    from parity.migration.map_file import read_map
-    from parity.migration.recorded_pair import RecordedPair
+    from parity.migration.align.map_file import read_map
+    from parity.migration.align.recorded_pair import RecordedPair
 
     images = dataset_or_default(dataset, seed) if all(spec.takes_images for spec in specs.values()) else None
     return RecordedPair(workers, specs, images, seed, read_map(mapping) if mapping else {})
@@ -321,8 +326,8 @@ def recorded_pair(
 
 def _write_map(pair: RecordedPair, path: Path) -> None:
     from parity.cli import console
-    from parity.migration.inputs import designed_inputs
-    from parity.migration.map_file import write_map
+    from parity.migration.align.map_file import write_map
+    from parity.migration.prove.inputs import designed_inputs
     from parity.migration.specs import FIRST
     from parity.migration.user_errors import user_errors
 

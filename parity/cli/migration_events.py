@@ -10,7 +10,7 @@ from rich.console import Console
 
 from parity.cli import console, migration_output, proof_output
 from parity.cli.migration_output import MOST, shortened
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.recorded_pair import RecordedPair
 
 SILENCE = 5.0  # seconds without a line after which a long step says how far it is
 

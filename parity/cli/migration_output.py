@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from parity.printable import few
 
 if TYPE_CHECKING:
-    from parity.migration.convert import Conversion
-    from parity.migration.verdict import PairVerdict
+    from parity.migration.conversion.convert import Conversion
+    from parity.migration.prove.verdict import PairVerdict
     from parity.records.records import Migration, OwnArray
 
 
@@ -146,7 +146,7 @@ def conversion_lines(conversion: Conversion) -> list[str]:
     Returns:
         Of a refused one the problems; else counts, the proof, and code that the model needs.
     """
-    from parity.migration.conversion_files import FILE_TITLES
+    from parity.migration.conversion.conversion_files import FILE_TITLES
 
     files, agreement = conversion.files, conversion.agreement
     notes = [f"note: {note}" for note in conversion.notes]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from parity.faults.pair_detection import PairDetection
-    from parity.migration.recorded_pair import RecordedPair
+    from parity.migration.align.recorded_pair import RecordedPair
     from parity.records.records import ControlRun
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.kinds.kind import Kind
-from parity.migration.recorded_graph import RecordedStep
+from parity.migration.align.recorded_graph import RecordedStep
 
 OTHER_EPSILON = 1e-3  # Keras's own, where Paddle's is 1e-5
 

@@ -15,12 +15,12 @@ import numpy as np
 from parity.catalogue.targets import TargetError
 from parity.faults.detection import severity_of
 from parity.faults.pair_sites import PairFault, pair_faults, scopes_of
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.align.walk import Alignment
 from parity.migration.compare import compare_pair
-from parity.migration.inputs import designed_inputs
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.prove.inputs import designed_inputs
 from parity.migration.specs import FIRST, SECOND, MatchError
 from parity.migration.user_errors import user_errors
-from parity.migration.walk import Alignment
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.records.records import ControlRun, Detection, Diagnosis, Migration

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from parity.faults.pair_changes import Change, Site, changes_of_site
 from parity.kinds.kind import Kind
-from parity.migration.fix_code import edit_of
-from parity.migration.recorded_graph import RecordedGraph, RecordedStep
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.align.walk import Alignment
+from parity.migration.explain.steps import all_paired
+from parity.migration.mend.fix_code import edit_of
 from parity.migration.specs import FIRST, SECOND
-from parity.migration.steps import all_paired
-from parity.migration.walk import Alignment
 from parity.numerics.signature import Signature, alike
 
 T = TypeVar("T")

@@ -4,7 +4,8 @@ Each framework has a file for each family, which may hold four tables:
     LAYERS     by class: a `Layer`
     FUNCTIONS  by a name of the suite's own: a `Function`
     SCRIPTS    by `Kind.key`: the lines of a script that compute `y` of `x`, with placeholders for facts in braces, or a
-               function that writes them of the kind and its arrays' shapes; see `parity.migration.repro_scripts`
+               function that writes them of the kind and its arrays' shapes; see
+               `parity.migration.reproduction.repro_scripts`
     REPAIRS    by `Kind.name`: what changes where a layer is made that is to compute this; see `Repair` and `Change`
 """
 
@@ -220,7 +221,8 @@ class Registry:
             shapes: of the layer's canonical arrays, by kind ("kernel", "bias", ...).
 
         Returns:
-            `lines`: statements that compute `y` of `x`; `parity.migration.repro_scripts` puts the facts in.
+            `lines`: statements that compute `y` of `x`; facts are put in by
+            `parity.migration.reproduction.repro_scripts`.
 
         Raises:
             ValueError: an unknown kind, or numbers that are not the kind's.

@@ -17,21 +17,21 @@ import numpy as np
 from msgspec.structs import replace
 
 from parity.kinds.kind import shown
-from parity.migration.axis_orders import closest
-from parity.migration.explanation import Cause, changes_of, explain
-from parity.migration.float32_forward import float32_outputs
-from parity.migration.found import Alignment, Parting
-from parity.migration.impact import decision_impact
-from parity.migration.inputs import InputSet, designed_inputs, usual_count
-from parity.migration.own_weights import OwnWeightsCheck
-from parity.migration.proven_fix import Fix, proven_fix
-from parity.migration.recorded_graph import RecordedStep
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.axis_orders import closest
+from parity.migration.align.found import Alignment, Parting
+from parity.migration.align.recorded_graph import RecordedStep
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.explanation import Cause, changes_of, explain
+from parity.migration.explain.steps import all_paired
+from parity.migration.explain.training_causes import training_causes, training_differences
+from parity.migration.mend.proven_fix import Fix, proven_fix
+from parity.migration.own_weights.check import OwnWeightsCheck
+from parity.migration.prove.float32_forward import float32_outputs
+from parity.migration.prove.impact import decision_impact
+from parity.migration.prove.inputs import InputSet, designed_inputs, usual_count
+from parity.migration.prove.verdict import PairVerdict, decide
 from parity.migration.specs import FIRST, SECOND
-from parity.migration.steps import all_paired
-from parity.migration.training_causes import training_causes, training_differences
 from parity.migration.user_errors import user_errors
-from parity.migration.verdict import PairVerdict, decide
 from parity.numerics.comparison import relative_gap
 from parity.printable import few
 from parity.proofs.forward import compared_counts, labelled
@@ -88,8 +88,8 @@ def compare_pair(
         fix: the framework whose model the suggestions change; None: nothing is suggested.
         training: whether to compare a pass in training mode and all gradients, too.
         impact: whether to count the inputs for which the models' decisions differ.
-        own_weights: whether to compare the weights that both have, too, see `parity.migration.own_weights`; the verdict
-            is then about the models with these.
+        own_weights: whether to compare the weights that both have, too, see `parity.migration.own_weights.check`; the
+            verdict is then about the models with these.
         on_event: is called with "stage" and a line that says what begins, "progress" and one that says how far it is,
             "proof" and each Proof, and "verdict" and the PairVerdict as soon as that is known.
 

@@ -123,7 +123,7 @@ def check_weights(own: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.nd
 
 
 def run_fix(model: Any, code: str) -> None:
-    """Let code of the form `def fix(model): ...`, as `parity.migration.proven_fix` gives it, change a model."""
+    """Let code of the form `def fix(model): ...`, as `parity.migration.mend.proven_fix` gives it, change a model."""
     scope: dict[str, Any] = {}
     exec(compile(code, "<fix>", "exec"), scope)
     scope["fix"](model)

@@ -13,8 +13,8 @@ import pytest
 from parity.catalogue.versions import OLDEST, OLDEST_PYTHON, is_older, needs, version_limits
 from parity.cli.doctor import try_out
 from parity.data.dataset import Dataset
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
-from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import input_specs, model_specs
 from parity.workers.environment import collect
 from parity.workers.errors import WorkerError

@@ -14,7 +14,7 @@ from parity.faults.pair_detection import (
     equal_pair,
 )
 from parity.faults.pair_sites import PairFault, fault_code, pair_faults
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.specs import input_specs, model_specs
 from parity.workers.pool import Workers
 from tests.migration.pairs import PAIRS

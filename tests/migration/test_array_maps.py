@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pytest
 
-from parity.migration.array_maps import MOST_MAPS, Flattened, Pieces, joined, maps, role, sliced, stacked, turned
+from parity.migration.align.array_maps import MOST_MAPS, Flattened, Pieces, joined, maps, role, sliced, stacked, turned
 from parity.numerics.arrays import Arrays
 from parity.weights.parts import assembled
 

@@ -11,8 +11,8 @@ import pytest
 from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.data.dataset import Dataset
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
-from parity.migration.recorded_pair import RecordedPair
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.numerics.tolerance import FLOAT32_ROUNDING

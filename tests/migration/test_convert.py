@@ -18,9 +18,9 @@ from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.data.dataset import Dataset
-from parity.migration.conversion_files import ConversionFiles
-from parity.migration.convert import convert_weights
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.conversion.conversion_files import ConversionFiles
+from parity.migration.conversion.convert import convert_weights
 from parity.migration.specs import FIRST, SECOND
 from parity.weights.files import load_state, save_state
 from parity.workers.pool import Workers

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity.migration.array_transfer import ArrayTransfer
-from parity.migration.conversion_files import ConversionFiles
-from parity.migration.convert import Conversion, convert_weights
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.conversion.array_transfer import ArrayTransfer
+from parity.migration.conversion.conversion_files import ConversionFiles
+from parity.migration.conversion.convert import Conversion, convert_weights
 from parity.migration.specs import input_specs, model_specs
 from parity.weights.files import load_state
 from parity.weights.state import StateError

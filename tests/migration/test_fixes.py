@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
-from parity.migration.proven_fix import UNPROVEN
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.mend.proven_fix import UNPROVEN
 from parity.migration.specs import input_specs, model_specs
 from parity.records.records import Migration
 from parity.workers.pool import Workers

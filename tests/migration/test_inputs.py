@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parity.catalogue.user_models import InputSpec
-from parity.migration.inputs import InputSet, designed_inputs, drawn_input
+from parity.migration.prove.inputs import InputSet, designed_inputs, drawn_input
 
 IDS, PICTURE, FEATURES = InputSpec([8], "ids", 100, "int"), InputSpec([6, 6, 3], "picture"), InputSpec([8, 5], "x")
 

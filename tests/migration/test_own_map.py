@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from parity.migration.own_arrays import own_arrays, rounded
-from parity.migration.own_map import constant_partners, map_by_values
+from parity.migration.own_weights.array_map import constant_partners, map_by_values
+from parity.migration.own_weights.arrays import own_arrays, rounded
 
 DRAW = np.random.default_rng(1)
 

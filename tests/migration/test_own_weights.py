@@ -12,10 +12,10 @@ import pytest
 import parity
 from parity.catalogue.targets import TargetError
 from parity.data.dataset import Dataset
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.prove.user_inputs import pair_inputs
 from parity.migration.specs import FIRST, SECOND, model_specs
-from parity.migration.user_inputs import pair_inputs
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.records.records import Migration, OwnArray, OwnWeights
 from parity.workers.pool import Workers

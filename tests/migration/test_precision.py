@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from parity.catalogue.user_models import InputSpec, ModelSpec
-from parity.migration.closeness import Closeness, coarsest
-from parity.migration.inputs import designed_inputs
-from parity.migration.recorded_pair import RecordedPair
-from parity.migration.verdict import PairVerdict, decide
+from parity.migration.align.closeness import Closeness, coarsest
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.prove.inputs import designed_inputs
+from parity.migration.prove.verdict import PairVerdict, decide
 from parity.workers.pool import Workers
 
 MODULE = "tests.migration.pairs."

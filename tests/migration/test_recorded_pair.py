@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from parity.catalogue.targets import TargetError
-from parity.migration.alignment import MOST_WALKS, best_alignment, disagreements
-from parity.migration.found import Alignment, Parting, UnitPair
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.alignment import MOST_WALKS, best_alignment, disagreements
+from parity.migration.align.found import Alignment, Parting, UnitPair
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.prove.verdict import decide
 from parity.migration.specs import FIRST, SECOND, input_specs, model_specs
-from parity.migration.verdict import decide
 from parity.numerics.arrays import Arrays
 from parity.workers.pool import Workers
 from tests.migration.pairs import PAIRS

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from parity.catalogue.user_models import ModelSpec
-from parity.migration.inputs import designed_inputs
-from parity.migration.recorded_graph import RecordedGraph
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.align.recorded_graph import RecordedGraph
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.prove.inputs import designed_inputs
+from parity.migration.prove.training import compare_training
 from parity.migration.specs import FIRST, SECOND, input_specs, model_specs
-from parity.migration.training import compare_training
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import relative_gap
 from parity.workers.client.recorded_models import RecordedRun

@@ -19,9 +19,9 @@ from typer.testing import CliRunner, Result
 from parity.cli import migrate
 from parity.cli.main import app
 from parity.kinds import ACTIVATIONS, KINDS, compute
-from parity.migration.recorded_graph import RecordedStep
-from parity.migration.repro import write_repro
-from parity.migration.repro_scripts import DifferingLayer, own_layout
+from parity.migration.align.recorded_graph import RecordedStep
+from parity.migration.reproduction.repro import write_repro
+from parity.migration.reproduction.repro_scripts import DifferingLayer, own_layout
 from parity.migration.specs import FIRST, SECOND
 from parity.workers.pool import Workers
 
@@ -153,7 +153,7 @@ def test_the_scripts_show_the_gap_without_the_project(
     assert "conv padding: TensorFlow has 0 above, 1 below, 0 left, 1 right" in done.output
     done = repro("pooled()", pooled, first="pooled()")
     assert "TensorFlow makes (4, 4, 3) of the same input, Paddle (5, 5, 3)" in done.output
-    monkeypatch.setattr("parity.migration.repro.SINGLE_IMAGE_ABOVE", 0)
+    monkeypatch.setattr("parity.migration.reproduction.repro.SINGLE_IMAGE_ABOVE", 0)
     repro("Net(epsilon=1e-5, padding=1)", named, "--layer", "bn")
     for framework, other in ((FIRST, SECOND), (SECOND, FIRST)):
         for folder, (own, printed) in zip(

@@ -9,11 +9,11 @@ import pytest
 
 from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import InputSpec
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
-from parity.migration.inputs import InputSet
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.prove.inputs import InputSet
+from parity.migration.prove.user_inputs import load_inputs, pair_inputs
 from parity.migration.specs import model_specs
-from parity.migration.user_inputs import load_inputs, pair_inputs
 from parity.records.records import Migration
 from parity.workers.pool import Workers
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from parity.catalogue.targets import TargetError
+from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
-from parity.migration.inputs import InputSet, designed_inputs
-from parity.migration.recorded_pair import RecordedPair
+from parity.migration.prove.inputs import InputSet, designed_inputs
 from parity.migration.specs import DTYPES, FIRST, MatchError, input_specs, model_specs
 from parity.workers.pool import Workers
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # workers begin before numpy and the like are imported, and t
 
 
 class RecordedRun(TypedDict):
-    """A recording as plain JSON values; `parity.migration.recorded_graph` reads them."""
+    """A recording as plain JSON values; `parity.migration.align.recorded_graph` reads them."""
 
     values: list[dict[str, Any]]
     operations: list[dict[str, Any]]

@@ -1,0 +1,1 @@
+"""How the values, layers and arrays of a pair's two models are put together."""

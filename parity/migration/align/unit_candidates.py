@@ -1,0 +1,171 @@
+"""Which TensorFlow units may hold the arrays of a Paddle unit, the likeliest first."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from parity.migration.align.paddle_values import PaddleValues
+from parity.migration.align.recorded_graph import RecordedGraph, Unit
+from parity.workers.client.recorded_models import ArrayFacts
+
+MOST_CANDIDATES = 4  # TensorFlow layers that are tried for a Paddle layer
+
+WINDOW = 24  # TensorFlow layers that are looked at first, in the order in which they run
+
+# TensorFlow units, the names of their arrays, and those of the Paddle arrays that may be made of them.
+Attempt = tuple[tuple[int, ...], list[str], list[str]]
+
+
+class UnitCandidates:
+    """The TensorFlow units that are left while a walk gives Paddle's arrays their numbers.
+
+    Args:
+        values: of the Paddle model.
+        facts: of the arrays, of either model.
+        forced: by index of a Paddle unit, the TensorFlow unit that it must be put together with.
+    """
+
+    def __init__(
+        self,
+        values: PaddleValues,
+        facts: tuple[Mapping[str, ArrayFacts], Mapping[str, ArrayFacts]],
+        forced: Mapping[int, int] | None,
+    ) -> None:
+        self.values, self.facts, self.forced = values, facts, dict(forced or {})
+        self.first, self.second, self.found = values.first, values.second, values.found
+        self.taken: set[str] = set()  # TensorFlow arrays that have a counterpart
+        self.likeliest: list[int] = []  # of the last candidates, those that nothing but names and order sets apart
+
+    def candidates(self, number: int, targets: Sequence[str]) -> list[int]:
+        """TensorFlow units that may be this Paddle unit, the likeliest first."""
+        unit = self.second.units[number]
+        if number in self.forced:
+            return [self.forced[number]]
+        reached = self._origins(self.second, self.second.inputs_of(unit), self.found.matches)
+        firsts = {self.found.matches[value].first for value in reached if value in self.found.matches}
+        counterparts = {match.first for match in self.found.matches.values()}
+        sizes = self.sizes(targets, 1)
+        reserved = set(self.forced.values())
+        waiting = [i for i in range(len(self.first.units)) if i not in reserved and self.free(i)]
+        scored: list[tuple[tuple[int, bool, bool, bool, int], int]] = []
+        for place, index in enumerate(waiting):
+            if place >= WINDOW and any(score[:2] == (0, False) for score, _ in scored):
+                break
+            other, own = self.first.units[index], self.sizes(self.free(index), 0)
+            inputs = self.first.inputs_of(other)
+            origins = self._origins(self.first, inputs, counterparts)
+            direct = any(self.values.same_numbers(value, firsts) for value in [*inputs, *self._taken_by(other)])
+            near = bool(origins & firsts) or any(self.values.same_numbers(value, firsts) for value in origins)
+            fit = 0 if own == sizes else 1 if self._may_be(own, sizes) else 2
+            scored.append(((fit, not direct, not near, _last(other.path) != _last(unit.path), index), index))
+        scored.sort()
+        self.likeliest = [index for score, index in scored if score[:3] == scored[0][0][:3]]
+        return [index for _, index in scored]
+
+    def _taken_by(self, unit: Unit) -> list[int]:
+        """The values that the TensorFlow unit's operations on its arrays take."""
+        return [n for i in unit.operations for n in self.first.operations[i].inputs if self.first.data[n]]
+
+    def free(self, index: int) -> list[str]:
+        """The arrays of a TensorFlow unit that have no counterpart yet."""
+        return [name for name in self.first.units[index].arrays if name not in self.taken]
+
+    def _origins(self, graph: RecordedGraph, values: Sequence[int], stop: Iterable[int]) -> set[int]:
+        """The nearest values among `stop` that values are made of, themselves included."""
+        stops = set(stop)
+        reached: set[int] = set()
+        for value in values:
+            reached |= graph.ancestors(value, stops)[1]
+        return reached
+
+    def sizes(self, arrays: Sequence[str], side: int) -> list[int]:
+        return sorted(math.prod(self.facts[side][name]["shape"]) for name in arrays)
+
+    def attempts(
+        self, unit: Unit, candidates: Sequence[int], targets: Sequence[str], waiting: Sequence[str]
+    ) -> list[Attempt]:
+        """What to try: TensorFlow units, their arrays, and the Paddle arrays that may be made of these."""
+        sizes = self.sizes(targets, 1)
+        attempts: list[Attempt] = []
+        for index in candidates:
+            own = self.sizes(self.free(index), 0)
+            if self._may_be(own, sizes):
+                attempts.append(((index,), self.free(index), list(targets)))
+        likely = [attempt for attempt in attempts if attempt[0][0] in self.likeliest]
+        attempts = (likely or attempts)[:MOST_CANDIDATES]
+        if not attempts:
+            for group in self._joint(candidates, sizes):
+                attempts.append((group, [name for index in group for name in self.free(index)], list(targets)))
+        if likely and len(likely[0][0]) == 1 and self.sizes(self.free(likely[0][0][0]), 0) == sizes:
+            return attempts
+        for wanted in [list(waiting), list(targets)] if waiting != targets else [list(targets)]:
+            needed = self.sizes(wanted, 1)
+            for index in candidates:
+                free = self.free(index)
+                if len(free) > len(wanted):
+                    chosen = [
+                        list(some)
+                        for some in itertools.combinations(free, len(wanted))
+                        if self.sizes(some, 0) == needed
+                    ]
+                    attempts += [((index,), some, wanted) for some in chosen[:MOST_CANDIDATES]]
+                elif wanted != targets and self.sizes(free, 0) == needed:
+                    attempts.append(((index,), free, wanted))
+        return attempts[: 4 * MOST_CANDIDATES]
+
+    @staticmethod
+    def _may_be(own: Sequence[int], sizes: Sequence[int]) -> bool:
+        """Whether arrays of these sizes may be made of each other, perhaps with a second bias."""
+        return own == sizes or sum(own) == sum(sizes) or _with_second_biases(own, sizes)
+
+    def _joint(self, candidates: Sequence[int], sizes: Sequence[int]) -> list[tuple[int, ...]]:
+        """Several TensorFlow units that together have as many numbers as one Paddle unit."""
+        nearest, total = sorted(candidates[:12]), sum(sizes)
+        found = []
+        for start in range(len(nearest)):
+            for count in (2, 3, 4):
+                group = tuple(nearest[start : start + count])
+                own = [size for index in group for size in self.sizes(self.free(index), 0)]
+                if len(group) == count and (sum(own) == total or _with_second_biases(own, sizes)):
+                    found.append(group)
+        return found[:MOST_CANDIDATES]
+
+    def shapes(self, index: int) -> list[tuple[int, ...]]:
+        return [tuple(self.facts[0][name]["shape"]) for name in self.first.units[index].arrays]
+
+    def rivals(self, group: tuple[int, ...], candidates: Sequence[int]) -> tuple[int, ...]:
+        """TensorFlow units with the same inputs and shapes as the one that was taken."""
+        if len(group) > 1:
+            return ()
+        inputs = set(self.first.inputs_of(self.first.units[group[0]]))
+        return tuple(
+            index
+            for index in candidates
+            if index not in group
+            and self.shapes(index) == self.shapes(group[0])
+            and inputs & set(self.first.inputs_of(self.first.units[index]))
+        )
+
+    def targets(self, unit: Unit, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(self.facts[1][name]["shape"]) for name in unit.arrays if name in names}
+
+    def alike_units(self, number: int, other: int, targets: Sequence[str]) -> bool:
+        one, two = self.second.units[number], self.second.units[other]
+        shapes = [sorted(self.targets(unit, unit.arrays).values()) for unit in (one, two)]
+        fresh = not self.values.assigned & set(two.arrays)
+        return fresh and shapes[0] == shapes[1] and self.second.inputs_of(one) == self.second.inputs_of(two)
+
+
+def _last(path: str) -> str:
+    """A layer's own name in its path."""
+    return path.replace("/", ".").rpartition(".")[2]
+
+
+def _with_second_biases(own: Sequence[int], sizes: Sequence[int]) -> bool:
+    """Whether the second sizes are the first, the smallest of them twice, as Paddle's recurrent layers have biases."""
+    extra = Counter(sizes) - Counter(own)
+    least = min(own, default=0)
+    return not Counter(own) - Counter(sizes) and set(extra) == {least} and extra[least] <= Counter(own)[least]

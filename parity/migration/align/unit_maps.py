@@ -1,0 +1,71 @@
+"""The layouts in which the arrays of a Paddle unit may be made of those of TensorFlow units."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from parity.migration.align.array_maps import Flattened, Pieces, joined, maps, stacked
+from parity.migration.align.found import Alignment
+from parity.migration.align.recorded_graph import Unit
+from parity.migration.align.unit_candidates import UnitCandidates
+
+
+class UnitMaps:
+    """Layouts to try for a Paddle unit.
+
+    Args:
+        units: that are left.
+        known: an earlier alignment, whose pieces are taken as they are.
+    """
+
+    def __init__(self, units: UnitCandidates, known: Alignment | None) -> None:
+        self.units, self.values, self.known = units, units.values, known
+        self.first, self.second = units.first, units.second
+
+    def of_units(
+        self, group: tuple[int, ...], sources: Sequence[str], unit: Unit, wanted: Sequence[str]
+    ) -> Iterable[Pieces]:
+        if self.known is not None:
+            return [{name: self.known.pieces[name] for name in wanted}]
+        targets = {name: tuple(self.units.facts[1][name]["shape"]) for name in wanted}
+        shapes = {name: tuple(self.units.facts[0][name]["shape"]) for name in sources}
+        if len(group) > 1:
+            layers = [{name: shapes[name] for name in self.units.free(index)} for index in group]
+            auxiliary = f"{unit.path}#auxiliary"
+            return itertools.chain(joined(layers, targets, self._heads(unit)), stacked(layers, targets, auxiliary))
+        return maps(shapes, targets, self._flattened(group[0], unit), f"{unit.path}#auxiliary")
+
+    def _heads(self, unit: Unit) -> list[int]:
+        """Numbers of heads that shapes behind a unit suggest."""
+        extents = {
+            extent
+            for number in self.second.outputs_of(unit)
+            for index in self.second.consumers.get(number, [])
+            for made in self.second.operations[index].outputs
+            for extent in self.second.values[made].shape[1:]
+        }
+        return sorted(extent for extent in extents if 1 < extent <= 64)
+
+    def _flattened(self, index: int, unit: Unit) -> Flattened | None:
+        """How the features that reach a Paddle unit are arranged from those that reach the TensorFlow unit."""
+        made = self.values.arrangement(self.first.inputs_of(self.first.units[index]), self.second.inputs_of(unit))
+        if made is None or not made.shape:
+            return None
+        # the parts that make the last axis of the Paddle value
+        size, parts = made.shape[-1], []
+        for axis in reversed(made.order):
+            if size == 1:
+                break
+            parts.append(axis)
+            if size % made.split[axis]:
+                return None
+            size //= made.split[axis]
+        parts.reverse()
+        moving = [axis for axis in parts if made.split[axis] > 1]
+        if len(moving) < 2 or moving == sorted(moving):
+            return None
+        ordered = sorted(moving)
+        if moving != [ordered[-1], *ordered[:-1]] and moving != [*ordered[1:], ordered[0]]:
+            return None  # no order in which a framework has its channels
+        return Flattened(tuple(made.split[axis] for axis in ordered), tuple(ordered.index(axis) for axis in moving))

@@ -1,0 +1,1 @@
+"""Trained weights from one framework's file to the other's."""

@@ -1,0 +1,1 @@
+"""Where values part, and why."""

@@ -1,0 +1,114 @@
+"""Arrays of a segment that one of the models has alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from parity.migration.align.recorded_graph import RecordedGraph, Unit
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.causes import Cause
+from parity.migration.explain.segments import Segment
+from parity.migration.specs import FIRST, SECOND
+from parity.records.records import Diagnosis
+from parity.workers.frameworks import FRAMEWORKS
+
+
+def arrays_alone(pair: RecordedPair, segment: Segment) -> list[Cause]:
+    """What is said of arrays that the other model does not have.
+
+    Args:
+        pair: after a walk.
+        segment: of it.
+
+    Returns:
+        One cause for each layer that has some; for layers of Paddle that are copies of one that TensorFlow uses several
+        times, one for all of them.
+    """
+    names: tuple[list[str], list[str]] = ([], [])
+    for side, framework in enumerate((FIRST, SECOND)):
+        graph = pair.graphs[framework]
+        inside = frozenset[str]().union(*(graph.arrays_of(index) for index in segment.operations[side]))
+        names[side].extend(name for name in pair.alignment.alone[side] if name in inside)
+    if not any(names):
+        return []
+    if (shared := _shared(pair, segment, names[1])) is not None:
+        return [shared]
+    own = _unlike(pair, segment, names)
+    causes = []
+    for side, framework in enumerate((FIRST, SECOND)):
+        for unit in pair.graphs[framework].units:
+            if mine := sorted(name for name in unit.arrays if name in own[side]):
+                causes.append(_cause(pair, segment, framework, unit, mine, names))
+    return causes
+
+
+def _cause(
+    pair: RecordedPair,
+    segment: Segment,
+    framework: str,
+    unit: Unit,
+    mine: Sequence[str],
+    names: tuple[list[str], list[str]],
+) -> Cause:
+    shapes = {name: "x".join(map(str, pair.opened[framework].arrays[name]["shape"])) or "1" for name in mine}
+    listed = ", ".join(f"{name} ({shape})" for name, shape in shapes.items())
+    what = "the array" if len(mine) == 1 else "the arrays"
+    change = f"{what} {listed} exist{'s' if len(mine) == 1 else ''} in {FRAMEWORKS[framework].title} only"
+    stage = unit.path or mine[0]
+    if framework == SECOND:  # the TensorFlow layer that lacks them, where there is one
+        graph = pair.graphs[FIRST]
+        stage = next((one.path for one in graph.units if set(one.arrays) & set(names[0]) and one.path), stage)
+    gap = segment.parting.gap
+    found = Diagnosis(framework, stage, "", f"{unit.path or stage}: {change}", gap, gap, change=change)
+    return Cause(found, array=next((name for name in mine if not name.endswith(("bias", "beta"))), mine[0]))
+
+
+def _unlike(pair: RecordedPair, segment: Segment, names: tuple[list[str], list[str]]) -> tuple[set[str], set[str]]:
+    """Of these arrays those that have none of the same size on the other side; all of them, where each has one."""
+    kept = [name for name in pair.alignment.kept if name in _inside(pair.graphs[SECOND], segment.operations[1])]
+    left = [_sizes(pair, FIRST, names[0]), _sizes(pair, SECOND, [*names[1], *kept])]
+    for name, size in list(left[0].items()):
+        if same := next((other for other, own in left[1].items() if own == size), None):
+            del left[0][name], left[1][same]
+    own = set(left[0]), set(left[1]) & set(names[1])
+    return own if any(own) else (set(names[0]), set(names[1]))
+
+
+def _inside(graph: RecordedGraph, operations: Sequence[int]) -> frozenset[str]:
+    return frozenset[str]().union(*(graph.arrays_of(index) for index in operations))
+
+
+def _sizes(pair: RecordedPair, framework: str, names: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    """Of each array how many numbers it has, and whether they are trained."""
+    facts = pair.opened[framework].arrays
+    return {name: (math.prod(facts[name]["shape"]), facts[name]["trainable"]) for name in names}
+
+
+def _shared(pair: RecordedPair, segment: Segment, names: Sequence[str]) -> Cause | None:
+    """That TensorFlow uses one layer several times, and Paddle has as many of its own."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    copies = [unit for unit in second.units if set(unit.arrays) & set(names)]
+    for unit_pair in pair.alignment.pairs:
+        original = second.units[unit_pair.second]
+        paths = [first.units[index].path for index in unit_pair.first]
+        calls = [call for call in first.calls if call.path in paths and call.parent >= 0]
+        uses = max(len(calls), *(_uses(first, index) for index in unit_pair.first))
+        like = [unit for unit in copies if _shapes(pair, unit) == _shapes(pair, original)]
+        if like and uses > 1:
+            stage = paths[0] or first.units[unit_pair.first[0]].arrays[0]
+            own = ", ".join(unit.path or unit.arrays[0] for unit in like)
+            change = f"{stage} is shared in TensorFlow, used {uses} times; Paddle has {own} with arrays of its own"
+            gap = segment.parting.gap
+            return Cause(Diagnosis(SECOND, stage, "", f"{stage} / {original.path}: {change}", gap, gap, change=change))
+    return None
+
+
+def _uses(graph: RecordedGraph, index: int) -> int:
+    """How often the first of a unit's arrays is taken."""
+    name = graph.units[index].arrays[0]
+    return sum(name in graph.arrays_of(operation) for operation in graph.units[index].operations)
+
+
+def _shapes(pair: RecordedPair, unit: Unit) -> list[tuple[int, ...]]:
+    return sorted(tuple(pair.opened[SECOND].arrays[name]["shape"]) for name in unit.arrays)

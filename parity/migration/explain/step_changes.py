@@ -1,0 +1,258 @@
+"""In what two steps that correspond differ, and by how much each number changes what they compute."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.kinds import compute
+from parity.kinds.attention import Attention
+from parity.kinds.kind import shown
+from parity.kinds.pool import AdaptivePool
+from parity.migration.align.axis_orders import closest
+from parity.migration.align.found import Alignment
+from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.causes import Cause
+from parity.migration.explain.segments import Segment, padding_layer, place_of
+from parity.migration.specs import FIRST, SECOND
+from parity.numerics.arrays import Arrays
+from parity.numerics.comparison import relative_gap
+from parity.numerics.geometry import flattened_1x1
+from parity.numerics.signature import alike
+from parity.records.records import Diagnosis
+
+AUXILIARY = ("other", "compare", "cast", "where", "reshape", "transpose")  # which are no cause by themselves
+
+Change = tuple[str, Any, Any]  # a number, TensorFlow's value, Paddle's
+
+
+def changes_of(first: RecordedStep, second: RecordedStep) -> list[Change]:
+    """Everything in which two corresponding steps differ in inference.
+
+    Args:
+        first: TensorFlow's.
+        second: Paddle's.
+
+    Returns:
+        A number, TensorFlow's value of it and Paddle's; "function" for two activations, "kind" for two kinds.
+    """
+    one, other = first.what, second.what
+    if first.kind != second.kind:
+        return [("kind", first.kind, second.kind)]
+    if one.key != other.key:
+        return [("function", one.key, other.key)]
+    names = [field.name for field in dataclasses.fields(one) if field.name not in one.training_only]
+    both = [(name, getattr(one, name), getattr(other, name)) for name in names]
+    return [(name, a, b) for name, a, b in both if not _alike(a, b)]
+
+
+def step_causes(
+    pair: RecordedPair, walked: Alignment, segment: Segment, one: int, other: int, *, beside: bool = False
+) -> list[Cause]:
+    """In what two corresponding steps differ, confirmed by a reference where there is one.
+
+    Args:
+        pair: whose graphs are those of a traced walk.
+        walked: that walk.
+        segment: in which the steps are.
+        one: index of the TensorFlow step.
+        other: index of the Paddle step.
+        beside: whether something else explains the segment, too, so that what shows nothing here is left out.
+
+    Returns:
+        A cause for each number that changes something.
+
+    Raises:
+        WorkerError: a worker fails.
+    """
+    first, second = pair.graphs[FIRST].steps[one], pair.graphs[SECOND].steps[other]
+    changes = _without_equal_masks(pair, first, second, changes_of(first, second))
+    where = f"{first.name} / {second.name}"
+    stage = place_of(pair.graphs[FIRST], segment) if first.kind in AUXILIARY and not first.layer else first.name
+    if not changes:
+        return _order_causes(pair, walked, segment, where, first, second)
+    inputs, arrays = inputs_of(pair, first), pair.workers[FIRST].read_step_arrays(pair.name, first.index)
+    effects = {key: _effect(first, _with(first, second, key), inputs, arrays) for key, _, _ in changes}
+    if len(changes) > 1 or beside:  # less those that change nothing here, or only what the rest of the model undoes
+        finite = any(effect is None or pair.close.confirmed < effect < math.inf for effect in effects.values())
+        undone = (finite or beside) and math.isfinite(segment.parting.gap)
+        changes = [
+            change
+            for change in changes
+            if (effect := effects[change[0]]) is None
+            or (effect > pair.close.confirmed and not (undone and effect == math.inf))
+        ]
+    confirmed = _confirmed(pair, first, inputs, arrays)
+    causes = []
+    for key, a, b in changes:
+        effect = effects[key]
+        before = segment.parting.gap if effect is None or not math.isfinite(effect) else effect
+        if math.isnan(before) and confirmed is not None:  # nothing was measured that could fall
+            continue
+        change = change_text(first, second, key, a, b)
+        padders = [
+            padding_layer(graph, step) for graph, step in zip(pair.graphs.values(), (first, second), strict=True)
+        ]
+        place, label = stage, where
+        if key == "padding" and padders[0]:  # the layer where it is written
+            place, label = padders[0], f"{padders[0]} / {padders[1] or second.name}"
+        tail = f"; with {shown(a)} the gap falls from {before:.1e} to {confirmed:.1e}" if confirmed is not None else ""
+        after = confirmed if confirmed is not None else math.nan
+        trap = first.what.traps.get(key, "")
+        diagnosis = Diagnosis(SECOND, place, trap, f"{label}: {change}{tail}", before, after, change=change)
+        causes.append(Cause(diagnosis, first, second, key))
+    return causes
+
+
+def change_text(first: RecordedStep, second: RecordedStep, key: str, a: Any, b: Any) -> str:
+    """A change in words: what it is of, TensorFlow's and Paddle's.
+
+    Args:
+        first: TensorFlow's step.
+        second: Paddle's.
+        key: of the change.
+        a: TensorFlow's value.
+        b: Paddle's.
+    """
+    if key == "kind" and any(isinstance(step.what, AdaptivePool) for step in (first, second)):
+        return f"pool windows: TensorFlow has {first}, Paddle {second}"
+    label = first.what.label(key) if key != "kind" else "layer"
+    return f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
+
+
+def _without_equal_masks(
+    pair: RecordedPair, first: RecordedStep, second: RecordedStep, changes: list[Change]
+) -> list[Change]:
+    """The changes of two attention layers, less what is said of masks by which the same keys are seen."""
+    if not isinstance(first.what, Attention) or not isinstance(second.what, Attention):
+        return changes
+    masks = []
+    for framework, step in ((FIRST, first), (SECOND, second)):
+        if len(step.inputs) < 4 or step.inputs[3] < 0:
+            return changes
+        mask = pair.workers[framework].read_values(pair.name, [step.inputs[3]])[str(step.inputs[3])]
+        added = isinstance(step.what, Attention) and step.what.added
+        masks.append(mask > -1e3 if added and mask.dtype.kind == "f" else mask != 0)
+    rank = max(mask.ndim for mask in masks)
+    broad = [mask if mask.ndim == rank else np.expand_dims(mask, 1) for mask in masks]
+    others = [change for change in changes if change[0] not in ("mask", "added")]
+    try:
+        one, other = np.broadcast_arrays(*broad)
+    except ValueError:
+        return changes
+    return (
+        others
+        if np.array_equal(one, other)
+        else [*others, ("mask", first.what.mask, "one by which other keys are seen")]
+    )
+
+
+def _order_causes(
+    pair: RecordedPair, walked: Alignment, segment: Segment, where: str, first: RecordedStep, second: RecordedStep
+) -> list[Cause]:
+    """Whether two steps take the same values in another order."""
+    own = [walked.matches[n].first if n in walked.matches else -1 for n in second.inputs]
+    if not first.what.ordered or len(own) < 2 or list(first.inputs) == own:
+        return []
+    firsts = [pair.signatures.get(n) for n in first.inputs]
+    seconds = [pair.signatures.get(n) for n in own]
+    if None in firsts or None in seconds:
+        return []
+    order = [
+        next((i for i, one in enumerate(firsts) if one and other and alike(one, other, pair.close.exact)), -1)
+        for other in seconds
+    ]
+    if sorted(order) != list(range(len(firsts))) or order == sorted(order):
+        return []
+    names = [_made_by(pair.graphs[FIRST], n) or str(i + 1) for i, n in enumerate(first.inputs)]
+    theirs = ", ".join(names[i] for i in order)
+    what = "concatenation" if first.kind == "concat" else first.kind
+    change = f"order of {what}: TensorFlow has {', '.join(names)}, Paddle {theirs}"
+    gap = segment.parting.gap
+    diagnosis = Diagnosis(SECOND, first.name, "", f"{where}: {change}", gap, 0.0, change=change)
+    return [Cause(diagnosis, first, second)]
+
+
+def _made_by(graph: RecordedGraph, number: int) -> str:
+    """The layer in which a value was made, or the input that it is; empty for neither."""
+    index = graph.producer.get(number)
+    return graph.values[number].name if index is None else graph.path_of(index)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two numbers are the same but for rounding to float32."""
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=2.0**-23)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    return bool(a == b)
+
+
+def _with(first: RecordedStep, second: RecordedStep, key: str) -> tuple[str, Mapping[str, Any]]:
+    """Kind and numbers of the TensorFlow step with one of Paddle's numbers."""
+    if key in ("kind", "function"):
+        return second.kind, second.numbers
+    return first.kind, first.numbers | {key: getattr(second.what, key)}
+
+
+def inputs_of(pair: RecordedPair, step: RecordedStep) -> list[np.ndarray] | None:
+    """TensorFlow's inputs of a step, canonical; None where one is not known.
+
+    Args:
+        pair: after a walk.
+        step: of the TensorFlow model.
+    """
+    if not step.inputs or any(number < 0 for number in step.inputs):
+        return None
+    values = pair.workers[FIRST].read_values(pair.name, step.inputs)
+    return [as_rows(values[str(number)]) for number in step.inputs]
+
+
+def as_rows(array: np.ndarray) -> np.ndarray:
+    """Maps of 1x1 as rows, as `parity.kinds.compute` takes them.
+
+    Example:
+        >>> as_rows(np.zeros((4, 1, 1, 8))).shape
+        (4, 8)
+    """
+    return array.reshape(len(array), *flattened_1x1(array.shape[1:])) if array.ndim else array
+
+
+def reference(kind: str, numbers: Mapping[str, Any], inputs: Sequence[np.ndarray], arrays: Arrays) -> np.ndarray | None:
+    """As `parity.kinds.compute`; None where no reference is known for such numbers and inputs."""
+    try:
+        return compute(kind, numbers, inputs, arrays)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
+def _effect(
+    first: RecordedStep, changed: tuple[str, Mapping[str, Any]], inputs: list[np.ndarray] | None, arrays: Arrays
+) -> float | None:
+    """By how much a change of numbers changes what a step makes of TensorFlow's inputs; None without a reference."""
+    if inputs is None:
+        return None
+    expected, actual = reference(first.kind, first.numbers, inputs, arrays), reference(*changed, inputs, arrays)
+    if expected is None or actual is None:
+        return None
+    return relative_gap(expected, actual) if expected.shape == actual.shape else math.inf
+
+
+def _confirmed(
+    pair: RecordedPair, first: RecordedStep, inputs: list[np.ndarray] | None, arrays: Arrays
+) -> float | None:
+    """How far the reference is from what TensorFlow computed; None where there is none, or it is far."""
+    if inputs is None or first.output < 0:
+        return None
+    expected = reference(first.kind, first.numbers, inputs, arrays)
+    if expected is None:
+        return None
+    own = pair.workers[FIRST].read_values(pair.name, [first.output])[str(first.output)]
+    made = closest(own, expected)
+    gap = math.inf if made is None or made.shape != expected.shape else relative_gap(made, expected)
+    return gap if gap <= pair.close.confirmed else None

@@ -1,0 +1,85 @@
+"""What two models that agree in inference differ in once they are trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parity.kinds.kind import shown
+from parity.migration.align.recorded_graph import RecordedStep
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.acting_dropout import acts
+from parity.migration.explain.causes import Cause
+from parity.migration.prove.training import TrainingComparison
+from parity.migration.specs import FIRST, SECOND
+from parity.printable import few
+from parity.records.records import Diagnosis
+from parity.workers.frameworks import FRAMEWORKS
+
+
+@dataclass(frozen=True)
+class TrainingDifference:
+    """A number that matters in training only, and where it differs.
+
+    Attributes:
+        text: what differs.
+        trap: that it is; empty for none.
+        layers: names.
+    """
+
+    text: str
+    trap: str
+    layers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.text} ({few(list(self.layers))})"
+
+
+def training_differences(
+    pair: RecordedPair, matched: Sequence[tuple[RecordedStep, RecordedStep]]
+) -> list[TrainingDifference]:
+    """What differs in training only: dropout and the statistics of batch norms.
+
+    Args:
+        pair: whose graphs are those of a traced run.
+        matched: steps of both models that correspond, TensorFlow's first.
+
+    Returns:
+        Each difference once, with all layers that have it.
+    """
+    layers: dict[tuple[str, str], list[str]] = {}
+    for first, second in matched:
+        for number in first.what.training_only if first.kind == second.kind else ():
+            one, other = getattr(first.what, number), getattr(second.what, number)
+            same = math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else one == other
+            if not same:
+                text = f"{first.what.label(number)}: TensorFlow has {shown(one)}, Paddle {shown(other)}"
+                layers.setdefault((text, first.what.traps.get(number, "")), []).append(first.name)
+    taken = {(framework, id(step)) for both in matched for framework, step in zip((FIRST, SECOND), both, strict=True)}
+    alone = [(framework, step) for framework in (FIRST, SECOND) for step in pair.graphs[framework].steps]
+    for framework, step in alone:
+        trained_only = step.what.identity_in_inference and step.numbers.get("rate")
+        if trained_only and (framework, id(step)) not in taken and not acts(pair, framework, step):
+            text = f"{step} exists in {FRAMEWORKS[framework].title} only"
+            layers.setdefault((text, step.what.missing_trap), []).append(step.name)
+    return [TrainingDifference(text, trap, tuple(names)) for (text, trap), names in layers.items()]
+
+
+def training_causes(compared: TrainingComparison, differences: Sequence[TrainingDifference]) -> list[Cause]:
+    """The causes of a difference that shows in training mode only.
+
+    Args:
+        compared: that did not pass.
+        differences: of the two models in what matters in training only.
+    """
+    parts = [compared.outputs, compared.statistics, compared.gradients]
+    gap = next((part.worst for part in parts if part is not None and not part.passed and part.worst), None)
+    size, mode = gap.gap if gap is not None else math.inf, "in training mode only: "
+    if not differences:
+        text = f"{mode}the outputs, statistics or gradients differ"
+        return [Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))]
+    return [
+        Cause(Diagnosis(SECOND, one.layers[0], one.trap, f"{mode}{one}", size, size, change=one.text))
+        for one in differences
+    ]

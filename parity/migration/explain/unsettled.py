@@ -1,0 +1,154 @@
+"""Weight maps that could not be found, so that outputs that differ prove nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+
+from parity.migration.align.found import Alignment, Parting, UnitPair
+from parity.migration.align.recorded_graph import Unit
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.causes import Cause
+from parity.migration.explain.explanation import explain
+from parity.migration.explain.relevance import relevant
+from parity.migration.explain.segments import segment_of
+from parity.migration.explain.steps import paired_steps
+from parity.migration.prove.inputs import InputSet
+from parity.migration.specs import FIRST, SECOND
+from parity.printable import few
+from parity.workers.frameworks import FRAMEWORKS
+
+MOST_AXES = 3  # of an array of blocks; that of a convolution has four
+
+BLOCKS = range(2, 9)  # gates, or queries, keys and values, that an array may hold next to each other
+
+
+def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
+    """What could not be established where outputs differ, if that may come of the weight map alone.
+
+    Args:
+        pair: aligned, whose outputs differ on these inputs in numbers alone.
+        inputs: on which they do.
+
+    Returns:
+        A line for each layer whose map was not found, with the gap that is left and the shapes. None where values part
+        at a place whose map is certain, or where the difference is explained whatever the map is.
+
+    Raises:
+        WorkerError: a worker fails.
+    """
+    alone = _alone(pair)
+    doubtful = [unit_pair for unit_pair in pair.alignment.pairs if _doubtful(pair, unit_pair)]
+    if not alone and not doubtful:
+        return []
+    walked = pair.walk_again(inputs.arrays, traced=True)
+    doubtful = [unit_pair for unit_pair in doubtful if not _known_kind(pair, unit_pair)]
+    apart = [parting for parting in relevant(pair, walked, walked.partings) if not parting.rounding]
+    inside = [parting for parting in apart if _within(pair, walked, parting, doubtful)]
+    if (not alone and len(inside) < len(apart)) or not (alone or inside):
+        return []
+    if any(_proven(pair, cause) for cause in explain(pair, walked, walked.partings)):
+        return []
+    gaps = [parting.gap for parting in inside if math.isfinite(parting.gap)]
+    left = f"; the likeliest one leaves a gap of {min(gaps):.1e}" if gaps else ""
+    within = [one for one in doubtful if any(_within(pair, walked, parting, [one]) for parting in inside)]
+    lines = [f"{_shapes(pair, one)}: no layout that was tried makes values agree{left}" for one in within]
+    return [*alone, *lines]
+
+
+def _proven(pair: RecordedPair, cause: Cause) -> bool:
+    return cause.known and cause.diagnosis.after <= pair.close.confirmed
+
+
+def _alone(pair: RecordedPair) -> list[str]:
+    """Arrays without a counterpart of which both models have as many numbers.
+
+    Among them are those that no recorded operation takes: a part of the run that was not seen may take them.
+    """
+    known = {FIRST: pair.alignment.alone[0], SECOND: [*pair.alignment.alone[1], *pair.alignment.pieces]}
+    unseen = tuple(_unseen(pair, name, {*known[name], *pair.alignment.kept}) for name in (FIRST, SECOND))
+    alone = tuple([*names, *more] for names, more in zip(pair.alignment.alone, unseen, strict=True))
+    totals = [
+        sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in names)
+        for framework, names in zip((FIRST, SECOND), alone, strict=True)
+    ]
+    if totals[0] != totals[1] or not totals[0]:
+        return []
+    listed = "; ".join(
+        f"{FRAMEWORKS[framework].title} has {_listed(pair, framework, names)}"
+        for framework, names in zip((FIRST, SECOND), alone, strict=True)
+    )
+    line = f"no layout was found in which arrays correspond: {listed}; `--map FILE` names layers that belong together"
+    if any(unseen):
+        line += "; no recorded operation takes some of them: code that leaves the framework (numpy) is not followed"
+    return [line]
+
+
+def _unseen(pair: RecordedPair, framework: str, known: AbstractSet[str]) -> list[str]:
+    """Drawn arrays that no recorded operation takes, apart from those of which it is known what becomes of them."""
+    taken = {name for unit in pair.graphs[framework].units for name in unit.arrays}
+    return [name for name in pair.drawn(framework) if name not in taken | known]
+
+
+def _doubtful(pair: RecordedPair, unit_pair: UnitPair) -> bool:
+    """Whether arrays may hold blocks next to each other, such as gates, of which not every order was tried."""
+    shapes = [tuple(pair.opened[SECOND].arrays[name]["shape"]) for name in unit_pair.arrays]
+    shapes = [shape for shape in shapes if len(shape) <= MOST_AXES]
+    extents = {extent for shape in shapes for extent in shape if extent > 1}
+    wide = {shape[axis] for shape in shapes if len(shape) > 1 for axis in range(len(shape))}
+    return any(other * count in wide for other in extents for count in BLOCKS)
+
+
+def _known_kind(pair: RecordedPair, unit_pair: UnitPair) -> bool:
+    """Whether both models have the arrays in layers of known kinds, which then hold the same numbers."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    paths = {first.units[index].path for index in unit_pair.first}, second.units[unit_pair.second].path
+    pairs, _, _ = paired_steps(pair, range(len(first.steps)), range(len(second.steps)))
+    for one, other in pairs:
+        steps = first.steps[one], second.steps[other]
+        if not (_inside(steps[0].name, paths[0]) and _inside(steps[1].name, {paths[1]})) or "other" in (
+            steps[0].kind,
+            steps[1].kind,
+        ):
+            continue
+        arrays = [
+            pair.workers[framework].read_step_arrays(pair.name, step.index)
+            for framework, step in zip((FIRST, SECOND), steps, strict=True)
+        ]
+        # one of the biases of a recurrent layer may hold what the other lacks
+        shared = {kind for kind in arrays[0].keys() & arrays[1].keys() if arrays[0][kind].ndim > 1}
+        if shared and all(np.array_equal(arrays[0][kind], arrays[1][kind]) for kind in shared):
+            return True
+    return False
+
+
+def _inside(name: str, paths: set[str]) -> bool:
+    """Whether a step is the layer of a unit or holds it."""
+    return any(path == name or path.startswith((f"{name}/", f"{name}.")) for path in paths)
+
+
+def _within(pair: RecordedPair, walked: Alignment, parting: Parting, doubtful: Sequence[UnitPair]) -> bool:
+    """Whether values part in a unit whose map is doubtful."""
+    operations = set(segment_of(pair, walked, parting).operations[1])
+    return any(operations & set(pair.graphs[SECOND].units[unit_pair.second].operations) for unit_pair in doubtful)
+
+
+def _shapes(pair: RecordedPair, unit_pair: UnitPair) -> str:
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    ones = [name for index in unit_pair.first for name in first.units[index].arrays]
+    names = [_title(first.units[index]) for index in unit_pair.first]
+    shapes = _listed(pair, FIRST, ones), _listed(pair, SECOND, unit_pair.arrays)
+    where = f"{', '.join(names)} / {_title(second.units[unit_pair.second])}"
+    return f"{where}: {shapes[0]} in TensorFlow, {shapes[1]} in Paddle"
+
+
+def _title(unit: Unit) -> str:
+    return unit.path or unit.arrays[0]
+
+
+def _listed(pair: RecordedPair, framework: str, names: Sequence[str]) -> str:
+    shapes = pair.opened[framework].arrays
+    return few([f"{name} ({'x'.join(map(str, shapes[name]['shape'])) or '1'})" for name in names], 6)

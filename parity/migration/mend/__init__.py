@@ -1,0 +1,1 @@
+"""Changes of one of the models that were made and proven."""

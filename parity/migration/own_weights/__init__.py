@@ -1,0 +1,1 @@
+"""Both models with their own weights."""

@@ -1,0 +1,1 @@
+"""What decides on a pair: inputs, outputs, a pass in training mode, limits."""

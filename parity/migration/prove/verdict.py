@@ -1,0 +1,221 @@
+"""The verdict on a pair: what the two models themselves give, on every input that was designed for them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from parity.migration.align.found import Alignment, Parting
+from parity.migration.align.recorded_pair import Outputs, RecordedPair
+from parity.migration.explain.unsettled import unsettled_maps
+from parity.migration.prove.inputs import InputSet
+from parity.migration.prove.outputs import OutputGap, compare_outputs, paired
+from parity.migration.prove.training import TrainingComparison, compare_training
+from parity.migration.specs import FIRST, SECOND
+from parity.numerics.comparison import relative_gap
+from parity.numerics.tolerance import FLOAT32_ROUNDING
+from parity.records.records import Verdict
+from parity.workers.errors import WorkerError
+from parity.workers.frameworks import FRAMEWORKS
+
+
+@dataclass
+class Outcome:
+    """What one set of inputs showed.
+
+    Attributes:
+        inputs: the set.
+        gap: of the outputs.
+        partings: where values part, where the outputs differ.
+        rounded: the places at which something is computed in float32 only, which explain the gap.
+    """
+
+    inputs: InputSet
+    gap: OutputGap
+    partings: list[Parting] = field(default_factory=list)
+    rounded: bool = False
+
+    @property
+    def equal(self) -> bool:
+        """Whether the models agree on this set."""
+        return self.gap.equal or self.rounded
+
+
+def outcome(pair: RecordedPair, inputs: InputSet, *, quick: bool = False) -> Outcome:
+    """Run both models on a set of inputs, and where their outputs differ find where values part.
+
+    Args:
+        pair: aligned.
+        inputs: for it; many are run in batches.
+        quick: whether to look at the outputs alone.
+
+    Returns:
+        The outcome, of the first batch on which the outputs differ where there is one; the recorded runs of the pair
+        are then those on that.
+
+    Raises:
+        WorkerError: a model does not run.
+    """
+    parts: list[Outcome] = []
+    for batch in inputs.batches():
+        parts.append(_outcome_of_batch(pair, batch, quick=quick))
+        if not parts[-1].equal:
+            return parts[-1]
+    if len(parts) == 1:
+        return parts[0]
+    worst = max(parts, key=lambda one: one.gap.gap / one.gap.limit if one.gap.limit else 0.0)
+    gap = replace(worst.gap, elements=sum(one.gap.elements for one in parts))
+    partings = [parting for one in parts for parting in one.partings]
+    return Outcome(inputs, gap, partings, any(one.rounded for one in parts))
+
+
+def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, *, quick: bool) -> Outcome:
+    turned = pair.sequences_turned
+    again = functools.cache(functools.partial(pair.perturbed_outputs, inputs.arrays))
+    pair.use_weights(large=inputs.large_weights)
+    outputs = pair.outputs(inputs.arrays)
+    if inputs.large_weights and not _finite(outputs):
+        # further than the models reach, which says nothing of what they are for
+        return Outcome(replace(inputs, typical=False), OutputGap(True, 0.0, 0.0, ""))
+    inside = None if quick else functools.partial(pair.rounded_outputs, inputs.arrays)
+    gap = compare_outputs(outputs, turned, again, pair.close, inside)
+    if gap.equal or quick:
+        return Outcome(inputs, gap)
+    walked = pair.walk_again(inputs.arrays)
+    explained = not gap.problem and all(parting.rounding for parting in walked.partings)
+    # only float64 shows what is computed in float32 whatever the model's precision is
+    rounded = explained and not pair.close.derived and _agree_after(pair, turned)
+    return Outcome(inputs, gap, walked.partings, rounded)
+
+
+def _finite(outputs: Mapping[str, Outputs]) -> bool:
+    arrays = [array for side in outputs.values() for _, array in side if array.dtype.kind == "f"]
+    return all(np.isfinite(array).all() for array in arrays)
+
+
+def _agree_after(pair: RecordedPair, turned: bool) -> bool:
+    """Whether the outputs agree once every value that parted was corrected."""
+    outputs = {}
+    for framework in (FIRST, SECOND):
+        numbers = pair.graphs[framework].outputs
+        values = pair.workers[framework].read_values(pair.name, [number for _, number in numbers])
+        outputs[framework] = [(path, values[str(number)]) for path, number in numbers]
+    pairs, problem = paired(outputs, turned)
+    return not problem and all(relative_gap(one, other) <= 4 * FLOAT32_ROUNDING for _, one, other in pairs)
+
+
+@dataclass
+class PairVerdict:
+    """The verdict and what it rests on.
+
+    Attributes:
+        verdict: "equal", "different" or "undecided".
+        outcomes: of every set that ran.
+        missing: what could not be established, one line each.
+        changed: arrays that do not hold the numbers that they were given, one line each.
+        training: of a pass in training mode, where that was asked for and inference agrees.
+        remarks: what the verdict does not cover, one line each.
+    """
+
+    verdict: Verdict
+    outcomes: list[Outcome]
+    missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    training: TrainingComparison | None = None
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def witness(self) -> Outcome | None:
+        """The first set of typical inputs on which the models differ."""
+        return next((one for one in self.outcomes if not one.equal and one.inputs.typical), None)
+
+
+def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = False) -> PairVerdict:
+    """Run every set and decide.
+
+    Args:
+        pair: aligned.
+        sets: the first is the one on which it was aligned.
+        training: whether to compare a pass in training mode, too.
+
+    Returns:
+        "different" where a typical set shows it; "equal" where every set agrees and every array took part; else
+        "undecided".
+    """
+    outcomes, missing = [], []
+    different = False
+    for number, inputs in enumerate(sets, 1):
+        pair.on_progress(f"inputs {number} of {len(sets)}: {inputs.name}")
+        try:
+            outcomes.append(outcome(pair, inputs, quick=different))
+            different |= inputs.typical and not outcomes[-1].equal
+        except WorkerError as error:
+            missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
+    pair.use_weights(large=False)
+    found = PairVerdict("different", outcomes, missing, _changed(pair), remarks=_remarks(pair, outcomes))
+    if (witness := found.witness) is not None:
+        if not witness.gap.problem and (unsettled := _unsettled(pair, witness)):
+            found.missing += unsettled
+            found.verdict = "undecided"
+        return found
+    if training and pair.close.derived:
+        found.missing.append(f"a pass in training mode is compared in float64 only, and this is {pair.precision}")
+    elif training and not _floating(pair):
+        found.missing.append("no output is of floating-point numbers: a pass in training mode has no gradients")
+    elif training:
+        # not what differs by a constant only: its training is held to what float64 gives
+        rounded = any(one.rounded and any(parting.float32 for parting in one.partings) for one in outcomes)
+        found.training = compare_training(pair, sets[0].arrays, rounded=rounded)
+        if rounded:
+            found.remarks.append(
+                "a pass in training mode is held to float32's limits: some of it is computed in float32"
+            )
+        if not found.training.passed:
+            return found
+    found.missing += [*_unproven(pair.alignment), *found.changed]
+    if not any(one.gap.elements for one in outcomes if one.inputs.typical):
+        found.missing.append("no output was compared")
+    found.verdict = "undecided" if found.missing else "equal"
+    return found
+
+
+def _floating(pair: RecordedPair) -> bool:
+    graph = pair.graphs[FIRST]
+    return any(graph.values[number].floating for _, number in graph.outputs)
+
+
+def _unsettled(pair: RecordedPair, witness: Outcome) -> list[str]:
+    """Layers whose weight map was not found, if the outputs may differ for that reason alone."""
+    pair.use_weights(large=witness.inputs.large_weights)
+    lines = unsettled_maps(pair, witness.inputs)
+    pair.use_weights(large=False)
+    return lines
+
+
+def _remarks(pair: RecordedPair, outcomes: Sequence[Outcome]) -> list[str]:
+    """That a pair is not compared in float64, how coarse that is, and why."""
+    if not pair.close.derived:
+        return []
+    limits = [one.gap.limit for one in outcomes if one.gap.elements and one.inputs.typical]
+    size = f", up to {max(limits):.0e} of an output's scale," if limits else ""
+    line = f"compared in {pair.precision} only: what differs by less than rounding{size} goes unseen"
+    return [line, *pair.forced]
+
+
+def _changed(pair: RecordedPair) -> list[str]:
+    return [
+        f"{name!r} of {FRAMEWORKS[framework].title} holds other numbers than it was given"
+        for framework, names in pair.changed().items()
+        for name in names
+    ]
+
+
+def _unproven(alignment: Alignment) -> list[str]:
+    lines = []
+    for side, title in ((0, "TensorFlow"), (1, "Paddle")):
+        if alignment.alone[side]:
+            lines.append(f"arrays of the {title} model without a counterpart: {', '.join(alignment.alone[side][:6])}")
+    return lines

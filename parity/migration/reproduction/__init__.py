@@ -1,0 +1,1 @@
+"""A difference as scripts that run without this suite."""
