@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.catalogue.user_models import input_keys
 from parity.migration.align.recorded_pair import RecordedPair
-from parity.migration.prove.inputs import InputSet, drawn_input
+from parity.migration.prove.inputs import InputSet, likely_inputs
 from parity.migration.prove.outputs import paired
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
@@ -103,9 +102,7 @@ def real_inputs(pair: RecordedPair) -> InputSet:
     count = max(FEWEST, min(MOST_INPUTS, MOST_ELEMENTS // max(size, 1)))
     if images is not None:
         count = min(count, len(images))
-    draw = np.random.default_rng(pair.seed)
-    arrays = {key: drawn_input(spec, count, draw, images) for key, spec in zip(input_keys(specs), specs, strict=True)}
-    return InputSet(pair.title, arrays, "inputs as the models get them")
+    return likely_inputs(specs, pair.seed, count, pair.title, images)
 
 
 def _array(pair: RecordedPair, own: dict[str, np.ndarray], source: str) -> np.ndarray:

@@ -165,6 +165,29 @@ def designed_inputs(
     return [*sets, replace(reached, large_weights=True, apart=True)]
 
 
+def likely_inputs(
+    specs: Sequence[InputSpec], seed: int, count: int, name: str, images: np.ndarray | None = None
+) -> InputSet:
+    """Inputs such as models get them: real images, drawn numbers, and sequences every second of which ends in padding.
+
+    Args:
+        specs: the models' inputs.
+        seed: of all that is drawn.
+        count: how many.
+        name: of the set.
+        images: as in `drawn_input`.
+
+    Example:
+        >>> (likely_inputs([InputSpec([6], tokens=9)], 0, 4, "ids").arrays["0"].min(axis=1) > 0).tolist()
+        [True, False, True, False]
+    """
+    design, why = _Design(specs, seed, images), "inputs as the models get them"
+    if not design.steps or not any(design.is_ids(one) or design.is_mask(one) for one in specs):
+        return design.drawn(name, count, why)
+    lengths = [design.steps - (row % 2) * int(design.draw.integers(1, max(2, design.steps))) for row in range(count)]
+    return replace(design.padded(name, [max(1, length) for length in lengths], why), apart=False)
+
+
 class _Design:
     """Makes sets of inputs; `steps` is the length of the sequences that can be padded, 0 where there are none."""
 
