@@ -115,13 +115,28 @@ class Case:
 
 
 def words_of(text: str) -> set[str]:
-    """The words of a text, without the smallest, which say nothing, and the frameworks' names."""
-    return {word for word in re.findall(r"\w+", text.lower()) if len(word) > 3} - {
-        "keras",
-        "paddle",
-        "tensorflow",
-        "does",
-    }
+    """The words of a text, without those that say nothing, and the frameworks' names."""
+    words = set(re.findall(r"\w+", text.lower()))
+    return words - set(
+        [
+            "keras",
+            "paddle",
+            "tensorflow",
+            "a",
+            "and",
+            "does",
+            "for",
+            "in",
+            "is",
+            "no",
+            "not",
+            "of",
+            "the",
+            "to",
+            "where",
+            "with",
+        ]
+    )
 
 
 def read_cases() -> list[Case]:

@@ -66,7 +66,7 @@ def _proven(pair: RecordedPair, cause: Cause) -> bool:
 def _alone(pair: RecordedPair) -> list[str]:
     """Arrays without a counterpart of which both models have as many numbers.
 
-    Among them are those that no recorded operation takes: a part of the run that was not seen may take them.
+    Among them are those behind a part of the run that was not seen.
     """
     known = {FIRST: pair.alignment.alone[0], SECOND: [*pair.alignment.alone[1], *pair.alignment.pieces]}
     unseen = tuple(_unseen(pair, name, {*known[name], *pair.alignment.kept}) for name in (FIRST, SECOND))
@@ -83,14 +83,19 @@ def _alone(pair: RecordedPair) -> list[str]:
     )
     line = f"no layout was found in which arrays correspond: {listed}; `--map FILE` names layers that belong together"
     if any(unseen):
-        line += "; no recorded operation takes some of them: code that leaves the framework (numpy) is not followed"
+        line += "; some of them take nothing of the input: code that leaves the framework (numpy) is not followed"
     return [line]
 
 
 def _unseen(pair: RecordedPair, framework: str, known: AbstractSet[str]) -> list[str]:
-    """Drawn arrays that no recorded operation takes, apart from those of which it is known what becomes of them."""
-    taken = {name for unit in pair.graphs[framework].units for name in unit.arrays}
-    return [name for name in pair.drawn(framework) if name not in taken | known]
+    """Drawn arrays that operations take with no number of the input, apart from those whose fate is known.
+
+    Such an operation takes what was made of the input in a way that was not recorded.
+    """
+    graph = pair.graphs[framework]
+    taken = frozenset[str]().union(*(graph.arrays_of(index) for index in range(len(graph.operations))))
+    seen = {name for unit in graph.units for name in unit.arrays}
+    return [name for name in pair.drawn(framework) if name in taken and name not in seen | known]
 
 
 def _doubtful(pair: RecordedPair, unit_pair: UnitPair) -> bool:
