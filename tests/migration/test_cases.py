@@ -37,6 +37,11 @@ CORRECTED = {"c06_encoder_mask": "different"}
 
 EVERY = 8  # of the cases one is quick
 
+SAYING_NOTHING = {
+    *("a", "and", "does", "for", "in", "is", "no", "not", "of", "the", "to", "where", "with"),
+    *("keras", "paddle", "tensorflow"),
+}
+
 # Some cases import modules that are not in the folder. `tfm` and `pdm` are two of its modules under other names, of
 # which `preprocessing` is missing; `advt` and `advp` are missing, and only what one case says of them is known. What is
 # missing is written here after the words of the case.
@@ -116,27 +121,7 @@ class Case:
 
 def words_of(text: str) -> set[str]:
     """The words of a text, without those that say nothing, and the frameworks' names."""
-    words = set(re.findall(r"\w+", text.lower()))
-    return words - set(
-        [
-            "keras",
-            "paddle",
-            "tensorflow",
-            "a",
-            "and",
-            "does",
-            "for",
-            "in",
-            "is",
-            "no",
-            "not",
-            "of",
-            "the",
-            "to",
-            "where",
-            "with",
-        ]
-    )
+    return set(re.findall(r"\w+", text.lower())) - SAYING_NOTHING
 
 
 def read_cases() -> list[Case]:
