@@ -37,7 +37,8 @@ def verdict_line(decided: PairVerdict, names: str, *, own_weights: bool = False)
     sets = [one for one in decided.outcomes if one.inputs.typical]
     differ = sum(not one.equal for one in sets)
     found = f"outputs differ on {differ} of {len(sets)}" if differ else f"outputs agree on {len(sets)}"
-    return f"{first}{decided.verdict}: {names}, {found} sets of inputs"
+    trained = "" if decided.training is None or decided.training.passed else "; a pass in training mode differs"
+    return f"{first}{decided.verdict}: {names}, {found} sets of inputs{trained}"
 
 
 def migration_lines(migration: Migration, *, verbose: bool = False) -> list[str]:

@@ -184,12 +184,25 @@ def _compared(
         on_event("proof", found.proofs[-1])
         started = time.perf_counter()
     on_event("verdict", found.decided)
-    witness = found.decided.witness
-    if witness is not None:
+    if found.decided.witness is not None:
         on_event("stage", "looking for causes, layer by layer")
+    try:
+        _explain(pair, found)
+    except WorkerError as error:  # such as a kernel that crashes on numbers that are tried: the verdict stands
+        line = error.detail.splitlines()[0]
+        found.remarks.append(f"what differs was not looked for to the end, {FRAMEWORKS[error.framework].title}: {line}")
+        if found.decided.verdict == "different" and not found.causes:
+            found.causes = [_of_outputs(pair, "they differ")]
+    memory.update()
+    return found
+
+
+def _explain(pair: RecordedPair, found: Findings) -> None:
+    """Look for what corresponds and for causes, and note both. Raises WorkerError."""
+    witness = found.decided.witness
     further = _further_causes(pair, found.decided) if witness is not None else []
     pair.use_weights(large=witness is not None and witness.inputs.large_weights)
-    walked = pair.walk_again((witness.inputs if witness else sets[0]).arrays, traced=True)
+    walked = pair.walk_again((witness.inputs if witness else found.sets[0]).arrays, traced=True)
     if witness is not None:
         found.causes = explain(pair, walked, _beyond_rounding(walked.partings))
         if not found.causes and found.decided.verdict == "different":
@@ -211,8 +224,6 @@ def _compared(
     found.training = [str(one) for one in differences]
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
         found.causes = training_causes(found.decided.training, differences)
-    memory.update()
-    return found
 
 
 def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
