@@ -235,9 +235,9 @@ def hidden() -> keras.Model:
     return keras.Model(inputs, layers.Dense(4, name="out")(layers.Dense(16, activation="relu", name="hidden")(x)))
 
 
-def normed() -> keras.Model:
+def normed(epsilon: float = 1e-5) -> keras.Model:
     x = inputs = keras.Input((8, 8, 3))
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")(layers.Conv2D(4, 3, name="conv")(x))
+    x = layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name="norm")(layers.Conv2D(4, 3, name="conv")(x))
     x = layers.GlobalAveragePooling2D(name="mean")(layers.ReLU(name="relu")(x))
     return keras.Model(inputs, layers.Dense(3, name="logits")(x))
 

@@ -45,6 +45,14 @@ def causes_of(migration: Migration) -> set[tuple[str, str]]:
     return {(cause.stage, cause.trap) for cause in migration.causes}
 
 
+def test_a_gap_smaller_than_float32_shows_is_a_difference_where_a_number_closes_it(workers: Workers) -> None:
+    """Keras's DenseNets have an epsilon of 1.001e-5, which moves outputs by less than float32 rounding."""
+    migration = compare_pair(pair_of(workers, None, "normed(1.001e-5)", "normed()", (8, 8, 3)), impact=False)
+    assert migration.verdict == "different"
+    assert causes_of(migration) == {("norm", "bn-epsilon")}
+    assert migration.fixed_verdict == "equal"
+
+
 def test_a_part_of_the_run_that_was_not_seen_leaves_it_undecided(workers: Workers) -> None:
     """The second layer's weights could not be moved: that the outputs differ says nothing."""
     migration = compare_pair(pair_of(workers, None, "hidden()", "left()", (8,)), impact=False)

@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_pair import Outputs, RecordedPair
+from parity.migration.explain.explanation import explain
 from parity.migration.explain.unsettled import unsettled_maps
 from parity.migration.prove.inputs import InputSet
 from parity.migration.prove.outputs import OutputGap, compare_outputs, paired
@@ -154,6 +155,10 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
             different |= inputs.typical and not outcomes[-1].equal
         except WorkerError as error:
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
+    small = [one for one in outcomes if one.rounded]
+    if small and not different and not _nothing_else_closes(pair, small[0].inputs):
+        for one in small:
+            one.rounded = False
     pair.use_weights(large=False)
     found = PairVerdict("different", outcomes, missing, _changed(pair), remarks=_remarks(pair, outcomes))
     if (witness := found.witness) is not None:
@@ -180,6 +185,15 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
         found.missing.append("no output was compared")
     found.verdict = "undecided" if found.missing else "equal"
     return found
+
+
+def _nothing_else_closes(pair: RecordedPair, inputs: InputSet) -> bool:
+    """Whether small gaps are left to rounding: no other number of a layer, such as an epsilon, closes one of them."""
+    pair.use_weights(large=inputs.large_weights)
+    walked = pair.walk_again(inputs.arrays, traced=True)
+    small = [parting for parting in walked.partings if not parting.float32]
+    causes = explain(pair, walked, small) if small else []
+    return not any(cause.number and cause.diagnosis.after <= pair.close.confirmed for cause in causes)
 
 
 def _floating(pair: RecordedPair) -> bool:
