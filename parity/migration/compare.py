@@ -21,7 +21,9 @@ from parity.migration.align.axis_orders import closest
 from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
-from parity.migration.explain.explanation import Cause, changes_of, explain
+from parity.migration.explain.causes import Cause
+from parity.migration.explain.explanation import explain
+from parity.migration.explain.step_changes import changes_of
 from parity.migration.explain.steps import all_paired
 from parity.migration.explain.training_causes import training_causes, training_differences
 from parity.migration.mend.proven_fix import Fix, proven_fix

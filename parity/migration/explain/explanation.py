@@ -25,7 +25,7 @@ from parity.migration.explain.remedies import Remedy, exchanged, explaining, ins
 from parity.migration.explain.replays import Replay, own_and_expected
 from parity.migration.explain.segments import Segment, begins, layer_before, place_of, segment_of
 from parity.migration.explain.single_operations import constant_of_operation
-from parity.migration.explain.step_changes import AUXILIARY, changes_of, step_causes
+from parity.migration.explain.step_changes import AUXILIARY, step_causes
 from parity.migration.explain.steps import paired_steps
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.signature import alike, arrangement
@@ -36,8 +36,6 @@ from parity.workers.frameworks import FRAMEWORKS
 MOST_UNPAIRED = 12  # functions of a segment without a counterpart, up to which each is tried
 
 PLAIN: dict[str, Activation] = {"tanh": Tanh(), "sigmoid": Sigmoid(), "relu": ReLU(), "silu": SiLU()}  # of operations
-
-__all__ = ["Cause", "changes_of", "explain"]
 
 
 def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) -> list[Cause]:

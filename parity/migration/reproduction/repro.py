@@ -9,7 +9,8 @@ import numpy as np
 
 from parity.catalogue.targets import TargetError
 from parity.migration.align.recorded_pair import RecordedPair
-from parity.migration.explain.explanation import Cause, explain
+from parity.migration.explain.causes import Cause
+from parity.migration.explain.explanation import explain
 from parity.migration.explain.steps import all_paired
 from parity.migration.prove.inputs import designed_inputs, usual_count
 from parity.migration.prove.verdict import decide
