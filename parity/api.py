@@ -132,7 +132,7 @@ def compare(
         TypeError: `tensorflow` is neither a text nor a model that can be saved.
         TargetError: a target that cannot be imported, or is no model, or does not run on inputs of this shape; or
             `inputs` that are not of the form that the models take.
-        MatchError: no layer of one model corresponds to a layer of the other.
+        MatchError: `layers` names some that the models do not have, or puts together what values contradict.
         WorkerError: a framework crashed or raised.
 
     Example:

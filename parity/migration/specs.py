@@ -25,7 +25,7 @@ INPUT_DTYPES = (*WHOLE_DTYPES, "bool", "float", "float16", "float32", "float64")
 
 SCALAR = "scalar"  # the shape of an input of one number
 
-EXPECTED = "expected SHAPE, NAME=SHAPE or NAME=SHAPE:dtype, such as 224,224,3 or ids=12:int:1000"
+EXPECTED = "expected SHAPE, NAME=SHAPE or NAME=SHAPE:dtype, such as 224,224,3, ids=12:int:1000 or user=scalar:int:50"
 
 
 def input_spec(text: str) -> InputSpec:
