@@ -49,12 +49,12 @@ def up_again(epsilon: float = 1e-5) -> keras.Model:
     return keras.Model(inputs, layers.Dense(4, name="logits")(layers.PReLU(name="last_slopes")(x)))
 
 
-def tower(depth: int, epsilon: float = 1e-5) -> keras.Model:
+def tower(depth: int, epsilon: float = 1e-5, momentum: float = 0.9) -> keras.Model:
     """In training mode it amplifies rounding: statistics of few rows, many layers deep."""
     x = inputs = keras.Input((8,))
     for _ in range(depth):
         x = layers.Dense(16)(x)
-        x = layers.BatchNormalization(epsilon=epsilon, momentum=0.9)(x)
+        x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum)(x)
         x = layers.ReLU()(x)
     return keras.Model(inputs, layers.Dense(4, name="logits")(x))
 

@@ -166,14 +166,21 @@ def test_models_that_amplify_rounding_are_equal(workers: Workers, seed: int) -> 
 
 
 def test_a_difference_that_only_training_shows_is_one_where_training_is_compared(workers: Workers) -> None:
-    """An epsilon that is off by a part in ten thousand: no output of float32 shows it, gradients of 40 layers do."""
-    first, second = "tower(40, 1.0001e-5)", "tower(40)"
+    first, second = "tower(3, momentum=0.99)", "tower(3)"
     inference = compare_pair(pair_of(workers, None, first, second, (8,)), impact=False)
     assert inference.equal, inference
-    assert any("batch norm epsilon" in line for line in inference.remarks)
+    assert any("batch norm momentum" in line for line in inference.training_only)
     migration = compare_pair(pair_of(workers, None, first, second, (8,)), training=True, impact=False)
-    assert [proof.passed for proof in migration.proofs] == [True, True, True, False, False]
     assert migration.verdict == "different"
+    assert {cause.trap for cause in migration.causes} == {"bn-momentum"}, migration.causes
+
+
+def test_an_epsilon_that_only_float64_shows_is_a_difference(workers: Workers) -> None:
+    """A part in ten thousand of it: the gap is below float32's rounding, and the epsilon alone closes it."""
+    migration = compare_pair(pair_of(workers, None, "tower(40, 1.0001e-5)", "tower(40)", (8,)), impact=False)
+    assert migration.verdict == "different", migration
+    assert [proof.passed for proof in migration.proofs] == [True, False, True]
+    assert {cause.trap for cause in migration.causes} == {"bn-epsilon"}
 
 
 def test_several_differences_are_all_named_though_the_first_changes_every_layer_after_it(
