@@ -231,9 +231,7 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
 def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
     """What other inputs than the witness's show: padding and special ids, large weights."""
     causes: dict[str, Cause] = {}
-    for one in decided.outcomes:
-        if one.equal or not one.inputs.typical or one is decided.witness or not one.inputs.apart:
-            continue
+    for one in decided.telling[1:]:
         pair.use_weights(large=one.inputs.large_weights)
         walked = pair.walk_again(one.inputs.arrays, traced=True)
         for cause in explain(pair, walked, _beyond_rounding(walked.partings)):

@@ -169,7 +169,7 @@ def test_a_difference_that_only_training_shows_is_one_where_training_is_compared
     first, second = "tower(3, momentum=0.99)", "tower(3)"
     inference = compare_pair(pair_of(workers, None, first, second, (8,)), impact=False)
     assert inference.equal, inference
-    assert any("batch norm momentum" in line for line in inference.training_only)
+    assert any("batch norm momentum" in line for line in inference.training)
     migration = compare_pair(pair_of(workers, None, first, second, (8,)), training=True, impact=False)
     assert migration.verdict == "different"
     assert {cause.trap for cause in migration.causes} == {"bn-momentum"}, migration.causes

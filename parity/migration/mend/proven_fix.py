@@ -106,17 +106,25 @@ class _Trials:
 
     def __init__(self, pair: RecordedPair, sets: Sequence[InputSet]) -> None:
         self.pair, self.sets = pair, sets
-        self._made: tuple[Draft, list[int]] | None = None
+        self._code = ""  # of the changes that were made last, and the verdict with them
+        self._verdict: PairVerdict | None = None
 
     def decided(self, draft: Draft, chosen: list[int], *, training: bool = False) -> PairVerdict | None:
         """The verdict on the pair with these changes; None where the changed model does not run."""
-        self.pair.fixes = {draft.framework: draft.code(chosen)}
+        code = draft.code(chosen)
+        known = self._verdict if code == self._code else None
+        # models whose outputs differ are not compared in training mode
+        if known is not None and (known.witness is not None or (known.training is not None) == training):
+            return known
+        self.pair.fixes = {draft.framework: code}
+        self._code, self._verdict = code, None
         try:
             self.pair.open()
             self.pair.align(self.sets[0].arrays)
-            return decide(self.pair, self.sets, training=training)
+            self._verdict = decide(self.pair, self.sets, training=training)
         except (WorkerError, TargetError, MatchError):
             return None
+        return self._verdict
 
     def proven(self, draft: Draft) -> list[int]:
         """The changes behind which the models agree at the layers that change, together."""
@@ -141,11 +149,9 @@ class _Trials:
         return [index for index in chosen if not draft.names[index] & parted]
 
     def _parted(self, decided: PairVerdict) -> Iterator[str]:
-        """The names of the steps at which values part on any inputs."""
+        """The names of the steps at which values part on the inputs on which causes are looked for."""
         pair = self.pair
-        for one in decided.outcomes:
-            if one.equal or not one.inputs.typical:
-                continue
+        for one in decided.telling:
             pair.use_weights(large=one.inputs.large_weights)
             walked = pair.walk_again(one.inputs.arrays, traced=True)
             for parting in walked.partings:

@@ -133,6 +133,12 @@ class PairVerdict:
         """The first set of typical inputs on which the models differ."""
         return next((one for one in self.outcomes if not one.equal and one.inputs.typical), None)
 
+    @property
+    def telling(self) -> list[Outcome]:
+        """Where causes are looked for: on the witness, and on what differs with inputs or weights of another sort."""
+        different = [one for one in self.outcomes if not one.equal and one.inputs.typical]
+        return different[:1] + [one for one in different[1:] if one.inputs.apart]
+
 
 def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = False) -> PairVerdict:
     """Run every set and decide.
