@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -183,8 +183,7 @@ class RecordedPair:
         """
         self.workers.map(lambda worker: worker.give_arrays(self.name, arrays))
         self.large_weights = False
-        self.give(FIRST)
-        self.give(SECOND)
+        self._give_both()
 
     def changed(self) -> dict[str, list[str]]:
         """By framework, the arrays that do not hold the numbers which `draw` and `move` gave them, bit for bit.
@@ -213,8 +212,7 @@ class RecordedPair:
         """
         if large != self.large_weights:
             self.large_weights = large
-            self.give(FIRST)
-            self.give(SECOND)
+            self._give_both()
 
     def align(self, inputs: Arrays) -> Alignment:
         """Record both models on the same inputs and put them together.
@@ -375,20 +373,30 @@ class RecordedPair:
         """
         return self.workers.map(lambda worker: worker.run_model(self.name, inputs))
 
-    def perturbed_outputs(self, inputs: Arrays, run: int) -> dict[str, Outputs]:
+    def perturbed_outputs(self, many: Sequence[Arrays], run: int) -> list[dict[str, Outputs]]:
         """As `outputs`, with weights and inputs moved by rounding, differently in each framework.
 
         Args:
-            inputs: by `input_keys`, channels last.
+            many: inputs, each by `input_keys`, channels last.
             run: a number; each gives other roundings.
+
+        Returns:
+            Of each of the inputs what both models give.
+
+        Raises:
+            WorkerError: a model does not run.
         """
-        made = {}
-        for framework in (FIRST, SECOND):
-            roundings = self.roundings(framework, run)
-            self.give(framework, roundings)
-            made[framework] = self.workers[framework].run_model(self.name, inputs, roundings)
-            self.give(framework)
-        return made
+
+        def outputs(worker: Worker) -> list[Outputs]:
+            roundings = self.roundings(worker.framework, run)
+            self.give(worker.framework, roundings)
+            try:
+                return [worker.run_model(self.name, inputs, roundings) for inputs in many]
+            finally:
+                self.give(worker.framework)
+
+        made = self.workers.map(outputs)
+        return [{framework: made[framework][index] for framework in made} for index in range(len(many))]
 
     def rounded_outputs(self, inputs: Arrays, run: int) -> Outputs:
         """The Paddle model's outputs with one more rounding of what each operation makes.
@@ -419,6 +427,9 @@ class RecordedPair:
             roundings: move them by these.
         """
         (self.draw if framework == FIRST else self.move)(roundings)
+
+    def _give_both(self) -> None:
+        self.workers.map(lambda worker: self.give(worker.framework))
 
     def laws(self) -> dict[str, Law]:
         """Of the TensorFlow arrays."""

@@ -13,6 +13,7 @@ from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison, compare
 from parity.numerics.tolerance import Roundings, derive_limits
+from parity.workers.worker import Worker
 
 PERTURBED_RUNS = 3  # one run alone may stay near by chance
 
@@ -31,16 +32,19 @@ def float32_outputs(pair: RecordedPair, inputs: Arrays) -> dict[str, Comparison]
     Raises:
         WorkerError: a model does not build or run in float32.
     """
-    exact: dict[str, OutputArrays] = {}
-    moved: list[dict[str, OutputArrays]] = [{} for _ in range(PERTURBED_RUNS)]
-    for framework in (FIRST, SECOND):
-        worker = pair.workers[framework]
-        exact[framework] = float_outputs(worker.run_model(pair.name, inputs))
-        for run, outputs in enumerate(moved):
-            roundings = Roundings([pair.seed, run, *framework.encode()])
-            pair.give(framework, roundings)
-            outputs[framework] = float_outputs(worker.run_model(pair.name, inputs, roundings))
-        pair.give(framework)
+
+    def exact_and_moved(worker: Worker) -> list[OutputArrays]:
+        made = [float_outputs(worker.run_model(pair.name, inputs))]
+        for run in range(PERTURBED_RUNS):
+            roundings = Roundings([pair.seed, run, *worker.framework.encode()])
+            pair.give(worker.framework, roundings)
+            made.append(float_outputs(worker.run_model(pair.name, inputs, roundings)))
+        pair.give(worker.framework)
+        return made
+
+    made = pair.workers.map(exact_and_moved)
+    exact = {framework: outputs[0] for framework, outputs in made.items()}
+    moved = [{framework: outputs[run] for framework, outputs in made.items()} for run in range(1, PERTURBED_RUNS + 1)]
     single = replace(pair, specs={name: replace(spec, dtype="float32") for name, spec in pair.specs.items()})
     single.title_suffix = " in float32"
     single.open(draw=False)

@@ -14,6 +14,7 @@ from parity.migration.prove.inputs import InputSet, likely_inputs
 from parity.migration.prove.outputs import paired
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
+from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.records.records import Impact
 from parity.weights.parts import assembled
 
@@ -75,15 +76,19 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
         inputs=inputs.count,
         title=inputs.name,
         changed=len(changed),
-        classes=_probabilities(one),
+        classes=_probabilities(one, pair.close.rounding),
         largest_gap=gap if math.isfinite(gap) else None,
         margins=[float(margins[index]) for index in changed],
     )
 
 
-def _probabilities(outputs: np.ndarray) -> bool:
-    """Whether rows of outputs are those of a softmax, so that the largest is a class; of logits nobody can tell."""
-    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
+def _probabilities(outputs: np.ndarray, rounding: float) -> bool:
+    """Whether rows of outputs are those of a softmax, so that the largest is a class; of logits nobody can tell.
+
+    Each number and each addition of the softmax's sum is off by a rounding at most, that of float32 or a coarser one.
+    """
+    limit = 4 * outputs.shape[1] * max(rounding, FLOAT32_ROUNDING)
+    return bool((outputs >= 0).all() and np.abs(outputs.sum(axis=1, dtype=np.float64) - 1.0).max() <= limit)
 
 
 def real_inputs(pair: RecordedPair) -> InputSet:

@@ -14,6 +14,7 @@ from parity.migration.explain.explanation import explain
 from parity.migration.explain.unsettled import unsettled_maps
 from parity.migration.prove.inputs import InputSet
 from parity.migration.prove.outputs import OutputGap, compare_outputs, paired
+from parity.migration.prove.perturbed_runs import PerturbedRuns
 from parity.migration.prove.training import TrainingComparison, compare_training
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
@@ -45,12 +46,13 @@ class Outcome:
         return self.gap.equal or self.rounded
 
 
-def outcome(pair: RecordedPair, inputs: InputSet, *, quick: bool = False) -> Outcome:
+def outcome(pair: RecordedPair, inputs: InputSet, perturbed: PerturbedRuns, *, quick: bool = False) -> Outcome:
     """Run both models on a set of inputs, and where their outputs differ find where values part.
 
     Args:
         pair: aligned.
         inputs: for it; many are run in batches.
+        perturbed: runs of the pair.
         quick: whether to look at the outputs alone.
 
     Returns:
@@ -62,7 +64,7 @@ def outcome(pair: RecordedPair, inputs: InputSet, *, quick: bool = False) -> Out
     """
     parts: list[Outcome] = []
     for batch in inputs.batches():
-        parts.append(_outcome_of_batch(pair, batch, quick=quick))
+        parts.append(_outcome_of_batch(pair, batch, perturbed, quick=quick))
         if not parts[-1].equal:
             return parts[-1]
     if len(parts) == 1:
@@ -73,9 +75,9 @@ def outcome(pair: RecordedPair, inputs: InputSet, *, quick: bool = False) -> Out
     return Outcome(inputs, gap, partings, any(one.rounded for one in parts))
 
 
-def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, *, quick: bool) -> Outcome:
+def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, perturbed: PerturbedRuns, *, quick: bool) -> Outcome:
     turned = pair.sequences_turned
-    again = functools.cache(functools.partial(pair.perturbed_outputs, inputs.arrays))
+    again = functools.cache(functools.partial(perturbed.outputs, inputs))
     pair.use_weights(large=inputs.large_weights)
     outputs = pair.outputs(inputs.arrays)
     if inputs.large_weights and not _finite(outputs):
@@ -153,11 +155,11 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
         "undecided".
     """
     outcomes, missing = [], []
-    different = False
+    different, perturbed = False, PerturbedRuns(pair, sets)
     for number, inputs in enumerate(sets, 1):
         pair.on_progress(f"inputs {number} of {len(sets)}: {inputs.name}")
         try:
-            outcomes.append(outcome(pair, inputs, quick=different))
+            outcomes.append(outcome(pair, inputs, perturbed, quick=different))
             different |= inputs.typical and not outcomes[-1].equal
         except WorkerError as error:
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
