@@ -23,6 +23,7 @@ from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
+from parity.migration.explain.neutral_arrays import causes_beside_arrays_alone
 from parity.migration.explain.step_changes import changes_of
 from parity.migration.explain.steps import all_paired
 from parity.migration.explain.training_causes import training_causes, training_differences
@@ -204,13 +205,16 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
     witness = found.decided.witness
     further = _further_causes(pair, found.decided) if witness is not None else []
     pair.use_weights(large=witness is not None and witness.inputs.large_weights)
+    beside = causes_beside_arrays_alone(pair, witness.inputs) if witness is not None else []
     walked = pair.walk_again((witness.inputs if witness else found.sets[0]).arrays, traced=True)
     if witness is not None:
         found.causes = explain(pair, walked, _beyond_rounding(walked.partings))
         if not found.causes and found.decided.verdict == "different":
             found.causes = [_of_outputs(pair, witness.gap.problem)]
         stages = {cause.diagnosis.stage for cause in found.causes}
+        known = {cause.key for cause in found.causes}
         found.causes += [cause for cause in further if cause.diagnosis.stage not in stages]
+        found.causes += [cause for cause in beside if cause.key not in known]
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     found.matched = [(first.steps[one], second.steps[other]) for one, other in pairs]

@@ -440,6 +440,15 @@ def test_a_change_that_does_not_help_is_not_suggested(workers: Workers) -> None:
     assert any(line.endswith(UNPROVEN) for line in migration.by_hand)
 
 
+def test_a_stride_in_another_layer_beside_biases_that_are_missing(workers: Workers) -> None:
+    pairs = "tests.migration.pairs.images"
+    targets = f"{pairs}:tensorflow_bottleneck()", f"{pairs}:paddle_bottleneck(1, 2, bias=False)"
+    migration = compared(workers, *targets, "8,8,3", "paddle")
+    assert migration.fixed_verdict == "equal", migration
+    assert "in 0: nn.Conv2D(3, 4, 1, bias_attr=None, stride=2)" in migration.changes
+    assert "in 3: nn.Conv2D(4, 4, 3, stride=1, padding=1, bias_attr=None)" in migration.changes
+
+
 def test_what_training_alone_shows_is_proven_there(workers: Workers) -> None:
     row = rows("rate", "layers.Dropout(0.3)", "nn.Dropout(0.5)", "", "")
     for fix, change in (("paddle", "in 1: nn.Dropout(p=0.3)"), ("tensorflow", "in b: layers.Dropout(0.5)")):

@@ -54,13 +54,15 @@ def _cause(
     shapes = {name: "x".join(map(str, pair.opened[framework].arrays[name]["shape"])) or "1" for name in mine}
     listed = ", ".join(f"{name} ({shape})" for name, shape in shapes.items())
     what = "the array" if len(mine) == 1 else "the arrays"
-    change = f"{what} {listed} exist{'s' if len(mine) == 1 else ''} in {FRAMEWORKS[framework].title} only"
+    only = f"exist{'s' if len(mine) == 1 else ''} in {FRAMEWORKS[framework].title} only"
+    roles = ", ".join(name.replace(".", "/").rpartition("/")[2] for name in mine)
     stage = unit.path or mine[0]
     if framework == SECOND:  # the TensorFlow layer that lacks them, where there is one
         graph = pair.graphs[FIRST]
         stage = next((one.path for one in graph.units if set(one.arrays) & set(names[0]) and one.path), stage)
     gap = segment.parting.gap
-    found = Diagnosis(framework, stage, "", f"{unit.path or stage}: {change}", gap, gap, change=change)
+    text = f"{unit.path or stage}: {what} {listed} {only}"
+    found = Diagnosis(framework, stage, "", text, gap, gap, change=f"{what} {roles} {only}")
     return Cause(found, array=next((name for name in mine if not name.endswith(("bias", "beta"))), mine[0]))
 
 

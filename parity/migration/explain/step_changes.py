@@ -48,7 +48,17 @@ def changes_of(first: RecordedStep, second: RecordedStep) -> list[Change]:
         return [("function", one.key, other.key)]
     names = [field.name for field in dataclasses.fields(one) if field.name not in one.training_only]
     both = [(name, getattr(one, name), getattr(other, name)) for name in names]
-    return [(name, a, b) for name, a, b in both if not _alike(a, b)]
+    changes = [(name, a, b) for name, a, b in both if not _alike(a, b)]
+    return [change for change in changes if not (change[0] == "padding" and _reached_by_stride(one, other))]
+
+
+def _reached_by_stride(one: Any, other: Any) -> bool:
+    """Whether windows reach less far into the same padding because their stride is another."""
+    strides = [getattr(kind, "stride", None) for kind in (one, other)]
+    if strides[0] == strides[1] or not all(isinstance(each, (list, tuple)) for each in [*strides, one.padding]):
+        return False
+    axes = zip(*strides, one.padding, other.padding, strict=False)  # type: ignore[arg-type]
+    return all(a[0] == b[0] and abs(a[1] - b[1]) < max(s, t) for s, t, a, b in axes)
 
 
 def step_causes(

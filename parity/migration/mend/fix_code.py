@@ -114,7 +114,7 @@ def draft_fix(
     about: list[tuple[int, set[str]]] = []  # of each edit, the index of its cause and the names of its steps
     by_hand: dict[int, str] = {}
     for index, cause in enumerate(causes):
-        found = list(_edits(pair, cause, framework))
+        found = list(_edits(pair, cause, matched, framework))
         if not found:
             by_hand[index] = _advice(pair, cause, matched, framework)
         for edit in found:
@@ -182,7 +182,9 @@ def _before(pair: RecordedPair, step: RecordedStep, framework: str) -> RecordedS
     return next((one for one in reversed(graph.steps) if made >= 0 and one.output == made), None)
 
 
-def _edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
+def _edits(
+    pair: RecordedPair, cause: Cause, matched: Sequence[tuple[RecordedStep, RecordedStep]], framework: str
+) -> Iterator[Edit]:
     mine, other = (cause.first, cause.second) if framework == FIRST else (cause.second, cause.first)
     if framework == FIRST and _masked_alone(mine, other):  # by an embedding before it
         yield from _unmasking(pair)
@@ -201,7 +203,7 @@ def _edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
     elif cause.diagnosis.change.startswith("mask") and framework == FIRST:
         yield from _unmasking(pair)
     elif cause.array:
-        yield from _bias_edits(pair, cause, framework)
+        yield from _bias_edits(pair, cause, matched, framework)
 
 
 def _padder(pair: RecordedPair, mine: RecordedStep, other: RecordedStep, framework: str) -> str:
@@ -247,17 +249,22 @@ def _owner(cause: Cause) -> str:
     return cause.array.rpartition("/" if cause.diagnosis.framework == FIRST else ".")[0]
 
 
-def _bias_edits(pair: RecordedPair, cause: Cause, framework: str) -> Iterator[Edit]:
+def _bias_edits(
+    pair: RecordedPair, cause: Cause, matched: Sequence[tuple[RecordedStep, RecordedStep]], framework: str
+) -> Iterator[Edit]:
     """A layer has a bias, and its counterpart has none."""
     has = cause.diagnosis.framework == framework
     path = _owner(cause)
-    last = cause.array[len(path) + 1 :]
-    if last not in ("bias", "beta"):
+    if cause.array[len(path) + 1 :] not in ("bias", "beta"):
         return
-    graphs = pair.graphs[FIRST], pair.graphs[SECOND]
-    for unit_pair in pair.alignment.pairs:
-        paths = {graphs[0].units[index].path for index in unit_pair.first}, {graphs[1].units[unit_pair.second].path}
-        owners, others = paths if cause.diagnosis.framework == FIRST else paths[::-1]
+    units = pair.graphs[FIRST].units, pair.graphs[SECOND].units
+    pairs = [
+        ({units[0][one].path for one in both.first}, {units[1][both.second].path}) for both in pair.alignment.pairs
+    ]
+    # layers whose arrays nothing put together, as something else differs there, too
+    pairs += [({one.name}, {other.name}) for one, other in matched if one.shapes and other.shapes]
+    for both in pairs:
+        owners, others = both if cause.diagnosis.framework == FIRST else both[::-1]
         if cause.diagnosis.stage in owners or path in owners:
             for name in owners if has else others:
                 yield _bare(name, bias=not has)

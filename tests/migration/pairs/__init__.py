@@ -872,7 +872,17 @@ PAIRS = (
     _equal("images/residual", "residual", "residual", "8,8,4"),
     _equal("images/dilated", "dilated", "dilated", "10,10,4"),
     _equal("images/grouped", "dilated(groups=2)", "dilated(groups=2)", "10,10,4"),
+    _equal("images/bottleneck", "bottleneck", "bottleneck", IMAGE),
     _equal("images/text", "text", "text", "12", tokens=60),
+    _different("images/bottleneck-stride", "bottleneck", "bottleneck(1, 2)", IMAGE, layer="reduce", cause="stride"),
+    _different(
+        "images/bottleneck-stride-and-bias",
+        "bottleneck",
+        "bottleneck(1, 2, bias=False)",
+        IMAGE,
+        layer="reduce",
+        cause="reduce / 0: conv stride; spatial / 3: conv stride; reduce/bias (4) exists in TensorFlow only",
+    ),
     _different("images/convnext-epsilon", "convnext", "convnext(epsilon=1e-5)", IMAGE, layer="norm", cause="epsilon"),
     _different("images/convnext-gelu", "convnext", "convnext(approximate=True)", IMAGE, layer="bend", cause="gelu"),
     _different(

@@ -228,6 +228,32 @@ def paddle_dilated(rate: int = 2, groups: int = 1, slope: float = 0.2, padding: 
     )
 
 
+def tensorflow_bottleneck() -> Any:
+    """The stride in the first convolution."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 1, strides=2, name="reduce")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, name="norm")(x)
+    x = layers.Conv2D(4, 3, padding="same", name="spatial")(layers.ReLU(name="relu")(x))
+    return keras.Model(inputs, layers.Dense(3, name="head")(layers.GlobalAveragePooling2D(name="mean")(x)))
+
+
+def paddle_bottleneck(first: int = 2, second: int = 1, bias: Any = None) -> Any:
+    from paddle import nn
+
+    return nn.Sequential(
+        nn.Conv2D(3, 4, 1, stride=first, bias_attr=bias),
+        nn.BatchNorm2D(4),
+        nn.ReLU(),
+        nn.Conv2D(4, 4, 3, stride=second, padding=1, bias_attr=bias),
+        nn.AdaptiveAvgPool2D(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    )
+
+
 def tensorflow_text(widths: Any = (2, 3, 4)) -> Any:
     """Convolutions of several widths over one sequence, joined."""
     import keras
