@@ -41,7 +41,8 @@ def relevant(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting])
         if not apart or (number >= 0 and number not in reaching):
             continue
         if number in walked.injected and number not in outputs and not _changes(pair, walked, number, dropped):
-            dropped.add(number)
+            if not parting.rounding:  # that a tiny difference changes nothing does not say that a large one does not
+                dropped.add(number)
             continue
         kept.append(parting)
     return kept[::-1]
