@@ -14,7 +14,9 @@ LAYERS = {nn.Flatten: Layer(plain(Reshape))}
 
 
 def _slice(call: FunctionCall) -> Kind:
-    return sliced(call.get("item", None), call.x.shape, channels_second=call.channels_second)
+    # a recorded run calls it by a function that does not say the argument's name
+    item = call.get("item", call.values[1] if len(call.values) > 1 else None)
+    return sliced(item, call.x.shape, channels_second=call.channels_second)
 
 
 def _concat(call: FunctionCall) -> Kind:

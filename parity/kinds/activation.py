@@ -24,11 +24,17 @@ class Activation(Kind):
 
     traps = {
         "function": "act-other",
+        "kind": "act-other",
         "slope": "act-default",
+        "offset": "act-default",
         "alpha": "act-default",
+        "scale": "act-default",
         "approximate": "act-default",
         "beta": "act-default",
         "threshold": "act-default",
+        "below": "act-default",
+        "smallest": "act-clipped",
+        "largest": "act-clipped",
         "floor": "softmax-floor",
     }
     missing = "relu-missing"
@@ -248,14 +254,52 @@ class HardTanh(Activation):
 
 
 @dataclass(frozen=True)
-class SiLU(Activation):
-    """x * sigmoid(x), also called swish"""
+class SoftShrink(Activation):
+    """x moved towards zero by a threshold"""
 
-    function = "silu"
+    function = "soft_shrink"
+    threshold: float
 
     def of(self, x: np.ndarray) -> np.ndarray:
-        """x * sigmoid(x)"""
-        return x * _sigmoid(x)
+        """x less the threshold above it, x and the threshold below its negative, zero between"""
+        return np.sign(x) * np.maximum(np.abs(x) - self.threshold, 0.0)
+
+
+@dataclass(frozen=True)
+class HardShrink(Activation):
+    """x, and zero where it is within a threshold"""
+
+    function = "hard_shrink"
+    threshold: float
+
+    def of(self, x: np.ndarray) -> np.ndarray:
+        """x where abs(x) is above the threshold, else zero"""
+        return np.where(np.abs(x) > self.threshold, x, 0.0)
+
+
+@dataclass(frozen=True)
+class ThresholdedReLU(Activation):
+    """x above a threshold, and another number below it"""
+
+    function = "thresholded_relu"
+    threshold: float
+    below: float
+
+    def of(self, x: np.ndarray) -> np.ndarray:
+        """x above the threshold, else the other number"""
+        return np.where(x > self.threshold, x, self.below)
+
+
+@dataclass(frozen=True)
+class SiLU(Activation):
+    """x * sigmoid(beta * x), also called swish"""
+
+    function = "silu"
+    beta: float = optional(1.0)
+
+    def of(self, x: np.ndarray) -> np.ndarray:
+        """x * sigmoid(beta * x)"""
+        return x * _sigmoid(self.beta * x)
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,9 @@ class Clip(Kind):
     smallest: float | None
     largest: float | None
 
-    traps = {"smallest": "act-clipped", "largest": "act-clipped"}
+    traps = {"smallest": "act-clipped", "largest": "act-clipped", "kind": "act-clipped"}
     missing = "act-clipped"
+    family = "activation"
     keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -68,6 +68,7 @@ class Recurrent(Kind):
     direction: str = optional("forward")  # "forward", "backward" or "bidirectional"
     merge: str | None = optional(None)  # of two directions: "concat", "sum", "mul" or "ave"
     sequences: bool = optional(default=True)  # the outputs of all steps; else the one that was computed last
+    ends: bool = optional(default=True)  # of two directions' last outputs: each one's own; else both of the last step
     realigned: bool = optional(default=True)  # of a backward layer: its outputs stand where their inputs do
     layers: int = optional(1)
     masked: bool = optional(default=False)
@@ -98,6 +99,7 @@ class Recurrent(Kind):
         """The field in words: "recurrent activation"."""
         words = {
             "sequences": "outputs of all steps",
+            "ends": "output of the backward half",
             "realigned": "outputs in the order of the inputs",
             "masked_output": "output of a masked step",
             "initial_state": "initial state given",
@@ -125,8 +127,9 @@ class Recurrent(Kind):
         mask = _mask(rest.pop(0), x.shape[1]) if self.masked else None
         states = self._states(rest) if self.initial_state else []
         both = self.direction == "bidirectional"
+        at_last_step = both and not self.sequences and not self.ends
         for layer in range(self.layers):
-            whole = replace(self, sequences=self.sequences or layer < self.layers - 1)
+            whole = replace(self, sequences=self.sequences or at_last_step or layer < self.layers - 1)
             directions = (False, True) if both else (self.direction == "backward",)
             outputs = []
             for backward in directions:
@@ -135,7 +138,7 @@ class Recurrent(Kind):
                 initial = states.pop(0) if states else None
                 outputs.append(whole._run(x, mask, own, initial, backward=backward))
             x = _MERGES[self.merge or "concat"](*outputs) if both else outputs[0]
-        return x
+        return x[:, -1] if at_last_step else x
 
     def _states(self, given: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """The initial states of each direction of each layer."""

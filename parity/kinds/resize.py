@@ -158,8 +158,8 @@ outside=None, factors=None)
     return Resize(
         out,
         method,
-        # each pixel repeated as often
-        half_pixels=half_pixels or (method == "nearest" and whole and exact and not aligned_corners),
+        # each pixel repeated as often; with aligned corners centres are not asked for
+        half_pixels=half_pixels or aligned_corners or (method == "nearest" and whole and exact),
         aligned_corners=aligned_corners,
         antialias=antialias and smaller and method != "nearest",
         cubic=cubic if method == "cubic" else None,

@@ -614,6 +614,23 @@ CASES = {
         rounded={"paddle": {"alpha": single(0.3)}},
     ),
     "hard_tanh": activation("hard_tanh", "F.hardtanh(x)", "keras.activations.hard_tanh(x)", smallest=-1.0, largest=1.0),
+    "soft_shrink": activation(
+        "soft_shrink",
+        "F.softshrink(x, 0.3)",
+        "keras.activations.soft_shrink(x, 0.3)",
+        threshold=0.3,
+        rounded={"paddle": {"threshold": single(0.3)}},
+    ),
+    "hard_shrink": activation(
+        "hard_shrink", "F.hardshrink(x, 0.25)", "keras.activations.hard_shrink(x, 0.25)", threshold=0.25
+    ),
+    "thresholded_relu": activation(
+        "thresholded_relu",
+        "F.thresholded_relu(x, 0.25, 0.5)",
+        "keras.activations.threshold(x, 0.25, 0.5)",
+        threshold=0.25,
+        below=0.5,
+    ),
     "log_sigmoid": activation("log_sigmoid", "F.log_sigmoid(x)", "keras.activations.log_sigmoid(x)"),
     "prelu": Case(
         "prelu",

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from parity.kinds import activation
 from parity.kinds.kind import Kind
-from parity.kinds.registry import Function, FunctionCall, Layer, plain
+from parity.kinds.registry import Function, FunctionCall, Layer, existing, plain
 from parity.kinds.repairs import Change, Expression, Repair, number
 from parity.numerics.geometry import single
 from parity.weights.layout import Layout
@@ -50,8 +50,16 @@ def of_activation(function: Callable[..., Any]) -> Kind:
     return NAMED.get(name) or activation.OtherActivation(name)
 
 
-def _relu(layer: Any, *_: Any) -> Kind:
-    largest, slope, threshold = layer.max_value, layer.negative_slope, layer.threshold
+def _relu_layer(layer: Any, *_: Any) -> Kind:
+    return _relu(layer.max_value, layer.negative_slope, layer.threshold)
+
+
+def _relu_called(call: FunctionCall) -> Kind:
+    """By one of several functions, of which `keras.activations.relu` alone has numbers."""
+    return _relu(call.get("max_value", None), call.get("negative_slope", 0.0), call.get("threshold", 0.0))
+
+
+def _relu(largest: float | None, slope: float, threshold: float) -> Kind:
     if threshold == 0 and largest is None:
         return activation.LeakyReLU(single(slope)) if slope else activation.ReLU()
     if (largest, slope, threshold) == (6.0, 0.0, 0.0):
@@ -66,13 +74,18 @@ def _softmax_layer(layer: Any, x: tf.Tensor, _: Any) -> Kind:
 
 
 LAYERS = {
-    layers.ReLU: Layer(_relu),
+    layers.ReLU: Layer(_relu_layer),
     layers.LeakyReLU: Layer(lambda layer, *_: activation.LeakyReLU(single(layer.negative_slope))),
     layers.ELU: Layer(lambda layer, *_: activation.ELU(single(layer.alpha))),
     layers.Softmax: Layer(_softmax_layer),
     layers.Activation: Layer(lambda layer, *_: of_activation(layer.activation)),
     layers.PReLU: Layer(plain(activation.PReLU), (("alpha", "slope", Layout("shared")),)),
 }
+
+
+def _threshold(call: FunctionCall) -> Kind:
+    below = call.get("default_value", call.get("default", 0.0))
+    return activation.ThresholdedReLU(single(call.get("threshold", 0.0)), float(below))
 
 
 def _named(call: FunctionCall) -> Kind:
@@ -84,35 +97,48 @@ def _axis(call: FunctionCall) -> int | None:
     return activation.softmax_axis(axis if axis is None else int(axis), len(call.x.shape))
 
 
+def _everywhere(name: str, *more: Any) -> tuple[tuple[Any, str], ...]:
+    """Where models may call a function: by Keras's name of it, and by others of TensorFlow's modules."""
+    return existing((keras.ops, name), (keras.activations, name), *((owner, name) for owner in more))
+
+
 FUNCTIONS = {
-    "relu": Function(((tf.nn, "relu"), (keras.ops, "relu"), (keras.activations, "relu")), _named),
-    "relu6": Function(((tf.nn, "relu6"), (keras.ops, "relu6")), _named),
+    "relu": Function(_everywhere("relu", tf.nn), _relu_called),
+    "relu6": Function(_everywhere("relu6", tf.nn), _named),
     "leaky_relu": Function(
-        ((tf.nn, "leaky_relu"), (keras.ops, "leaky_relu")),
+        _everywhere("leaky_relu", tf.nn),
         lambda call: activation.LeakyReLU(single(call.get("alpha", call.get("negative_slope", 0.2)))),
     ),
-    "elu": Function(((tf.nn, "elu"), (keras.ops, "elu")), lambda call: activation.ELU(single(call.get("alpha", 1.0)))),
+    "elu": Function(_everywhere("elu", tf.nn), lambda call: activation.ELU(single(call.get("alpha", 1.0)))),
     "gelu": Function(
-        ((tf.nn, "gelu"), (keras.ops, "gelu")), lambda call: activation.GELU(bool(call.get("approximate", False)))
+        ((keras.activations, "gelu"), (tf.nn, "gelu")),
+        lambda call: activation.GELU(bool(call.get("approximate", False))),
     ),
-    "sigmoid": Function(((tf.nn, "sigmoid"), (tf, "sigmoid"), (keras.ops, "sigmoid")), _named),
-    "tanh": Function(((tf.nn, "tanh"), (tf, "tanh"), (keras.ops, "tanh")), _named),
-    "silu": Function(((tf.nn, "silu"), (keras.ops, "silu")), _named),
-    "hard_silu": Function(
-        ((keras.ops, "hard_silu"), (keras.ops, "hard_swish"), (keras.activations, "hard_silu")), _named
+    # the only one that is approximate by default
+    "ops.gelu": Function(((keras.ops, "gelu"),), lambda call: activation.GELU(bool(call.get("approximate", True)))),
+    "sigmoid": Function(_everywhere("sigmoid", tf.nn, tf), _named),
+    "tanh": Function(_everywhere("tanh", tf.nn, tf), _named),
+    "silu": Function(
+        (*_everywhere("silu", tf.nn), (tf.nn, "swish")), lambda call: activation.SiLU(float(call.get("beta", 1.0)))
     ),
-    "hard_sigmoid": Function(((keras.ops, "hard_sigmoid"), (keras.activations, "hard_sigmoid")), _named),
-    "softmax": Function(((tf.nn, "softmax"), (keras.ops, "softmax")), lambda call: activation.Softmax(_axis(call))),
-    "log_softmax": Function(
-        ((tf.nn, "log_softmax"), (keras.ops, "log_softmax")), lambda call: activation.LogSoftmax(None, _axis(call))
+    "hard_silu": Function((*_everywhere("hard_silu"), (keras.ops, "hard_swish")), _named),
+    "hard_sigmoid": Function(_everywhere("hard_sigmoid"), _named),
+    "softmax": Function(_everywhere("softmax", tf.nn), lambda call: activation.Softmax(_axis(call))),
+    "log_softmax": Function(_everywhere("log_softmax", tf.nn), lambda call: activation.LogSoftmax(None, _axis(call))),
+    "softplus": Function(_everywhere("softplus", tf.nn, tf.math), _named),
+    "selu": Function(_everywhere("selu", tf.nn), _named),
+    "mish": Function(_everywhere("mish"), _named),
+    "softsign": Function(_everywhere("softsign", tf.nn), _named),
+    "celu": Function(_everywhere("celu"), lambda call: activation.CELU(single(call.get("alpha", 1.0)))),
+    "hard_tanh": Function(_everywhere("hard_tanh"), _named),
+    "log_sigmoid": Function(_everywhere("log_sigmoid", tf.math), _named),
+    "soft_shrink": Function(
+        _everywhere("soft_shrink"), lambda call: activation.SoftShrink(single(call.get("threshold", 0.5)))
     ),
-    "softplus": Function(((tf.nn, "softplus"), (tf.math, "softplus"), (keras.ops, "softplus")), _named),
-    "selu": Function(((tf.nn, "selu"), (keras.ops, "selu")), _named),
-    "mish": Function(((keras.activations, "mish"),), _named),
-    "softsign": Function(((tf.nn, "softsign"), (keras.ops, "softsign")), _named),
-    "celu": Function(((keras.ops, "celu"),), lambda call: activation.CELU(single(call.get("alpha", 1.0)))),
-    "hard_tanh": Function(((keras.ops, "hard_tanh"),), _named),
-    "log_sigmoid": Function(((tf.math, "log_sigmoid"), (keras.ops, "log_sigmoid")), _named),
+    "hard_shrink": Function(
+        _everywhere("hard_shrink"), lambda call: activation.HardShrink(single(call.get("threshold", 0.5)))
+    ),
+    "threshold": Function(_everywhere("threshold"), _threshold),
 }
 
 
@@ -132,13 +158,16 @@ SCRIPTS = {
     "gelu": "y = tf.nn.gelu(x, {approximate})",
     "sigmoid": "y = tf.nn.sigmoid(x)",
     "tanh": "y = tf.nn.tanh(x)",
-    "silu": "y = tf.nn.silu(x)",
+    "silu": "y = tf.nn.silu(x, {beta})",
+    "soft_shrink": "y = tf.sign(x) * tf.maximum(tf.abs(x) - {threshold}, 0)",
+    "hard_shrink": "y = tf.where(tf.abs(x) > {threshold}, x, 0)",
+    "thresholded_relu": "y = tf.where(x > {threshold}, x, {below})",
     "hard_swish": "y = x * tf.nn.relu6(x + 3) / 6",
     "hard_sigmoid": "y = tf.clip_by_value({slope} * x + {offset}, 0, 1)",
     "softmax": lambda kind, _: f"y = tf.nn.softmax(x, {-1 if kind.axis is None else kind.axis})",
     "log_softmax": lambda kind, _: f"y = tf.nn.log_softmax(x, {-1 if kind.axis is None else kind.axis})",
     "softplus": "y = tf.nn.softplus({beta} * x) / {beta}",
-    "selu": "y = tf.nn.selu(x)",
+    "selu": "y = {scale} * tf.where(x > 0, x, {alpha} * tf.math.expm1(tf.minimum(x, 0)))",
     "mish": "y = x * tf.tanh(tf.nn.softplus(x))",
     "softsign": "y = tf.nn.softsign(x)",
     "celu": "y = tf.where(x > 0, x, {alpha} * tf.math.expm1(tf.minimum(x, 0) / {alpha}))",
@@ -162,6 +191,8 @@ CALL_CODE: dict[str, Callable[[Any], str]] = {
     "elu": lambda kind: f"keras.activations.elu(x, alpha={number(kind.alpha)})",
     "gelu": lambda kind: f"keras.activations.gelu(x, approximate={kind.approximate})",
     "celu": lambda kind: f"keras.activations.celu(x, alpha={number(kind.alpha)})",
+    "soft_shrink": lambda kind: f"keras.activations.soft_shrink(x, threshold={number(kind.threshold)})",
+    "hard_shrink": lambda kind: f"keras.activations.hard_shrink(x, threshold={number(kind.threshold)})",
     "softmax": lambda kind: f"keras.activations.softmax(x, axis={-1 if kind.axis is None else kind.axis})",
 }
 

@@ -35,6 +35,10 @@ WITH_ACTIVATION = (
 )
 
 
+# of Keras's operations, by the names of their classes
+OTHER_NAMES = {"concatenate": "concat", "flatten": "reshape", "squeeze": "reshape", "re_l_u": "relu"}
+
+
 def operands(layer: keras.layers.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tf.Tensor] | None:
     """What a call of an attention or recurrent layer takes; None for any other call."""
     return attended(layer, args, kwargs) or recurred(layer, args, kwargs)
@@ -69,7 +73,9 @@ class Trace(trace.Trace):
             if isinstance(operation, keras.layers.Layer) or self._quiet:
                 return operation_call(operation, *args, **kwargs)
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(operation).__name__).lower()
-            name = {"concatenate": "concat", "flatten": "reshape", "squeeze": "reshape"}.get(name, name)
+            name = {"concatenate": "concat", "flatten": "reshape", "squeeze": "reshape", "re_l_u": "relu"}.get(
+                name, name
+            )
             facts = vars(operation) | arguments(operation.call, args, kwargs)
             call = self._function(name, lambda *xs, **named: operation_call(operation, *xs, **named), facts)
             return call(*args, **kwargs)
