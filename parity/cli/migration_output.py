@@ -98,8 +98,8 @@ def _cause_lines(migration: Migration) -> list[str]:
 
     lines = []
     for cause, stages in grouped(migration.causes):
-        trap = TRAPS.get(cause.trap)
-        advice = f"\n  what to do: {trap.fix}" if trap else ""
+        fix = cause.advice or (TRAPS[cause.trap].fix if cause.trap in TRAPS else "")
+        advice = f"\n  what to do: {fix}" if fix else ""
         lines.append(f"cause ({cause.trap or 'no known trap'}, {places(len(stages))}): {cause.text}{advice}")
     return lines
 

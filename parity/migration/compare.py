@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from parity.kinds.kind import shown
 from parity.migration.align.axis_orders import closest
 from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.advice import advised
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
 from parity.migration.explain.neutral_arrays import causes_beside_arrays_alone
-from parity.migration.explain.step_changes import changes_of
 from parity.migration.explain.steps import all_paired
 from parity.migration.explain.training_causes import training_causes, training_differences
+from parity.migration.explain.unseen_changes import unseen_changes
 from parity.migration.mend.proven_fix import Fix, proven_fix
 from parity.migration.own_weights.check import OwnWeightsCheck
 from parity.migration.prove.float32_forward import float32_outputs
@@ -150,7 +150,7 @@ def _migration(
         stages=found.stages,
         unmatched=found.unmatched,
         ambiguous=[],
-        causes=[cause.diagnosis for cause in found.causes],
+        causes=[advised(cause) for cause in found.causes],
         remarks=found.remarks,
         training=found.training,
         fix=suggested.code,
@@ -227,9 +227,10 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
     pair.use_weights(large=False)
     found.remarks = _remarks(pair, found)
     differences = training_differences(pair, found.matched)
-    found.training = [str(one) for one in differences]
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
         found.causes = training_causes(found.decided.training, differences)
+    else:
+        found.training = [str(one) for one in differences]
 
 
 def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
@@ -348,11 +349,7 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
             f"TensorFlow model has in its code: {few(pair.alignment.kept)}"
         )
     if found.decided.verdict != "different" and pair.own_map is None:  # a program has no layers
-        for first, second in found.matched:
-            for key, a, b in changes_of(first, second):
-                label = first.what.label(key) if key != "kind" else "layer"
-                change = f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
-                remarks.append(f"{first.name} / {second.name}: {change}; the designed inputs do not show it")
+        remarks += [f"{line}; the designed inputs do not show it" for line in unseen_changes(pair, found.matched)]
     return remarks
 
 

@@ -104,6 +104,7 @@ class Diagnosis(Part, frozen=True):
     change: str = (
         ""  # the text without the location, the same for all causes of one change; empty where there is no such group
     )
+    advice: str = ""  # what to do; empty where the trap's own words are it
 
 
 class OwnGap(Part, frozen=True):

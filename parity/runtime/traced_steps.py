@@ -151,10 +151,10 @@ def composed(steps: Sequence[S]) -> list[S]:
     """What is written in several functions, as the single step that it is.
 
     Hard sigmoid and hard swish, which Keras's own networks compose; the last output of a recurrent layer; scalings one
-    after the other.
+    after the other; a convolution of whose output what the padding made at an end is cut off.
     """
     remaining = list(steps)
-    for compose in (_hard_sigmoid, _hard_swish, _last_of_both, _last_output, _scaled):
+    for compose in (_hard_sigmoid, _hard_swish, _last_of_both, _last_output, _scaled, _cropped):
         gone: set[int] = set()
         users = Counter(source for step in remaining for source in step.inputs)
         for index in range(len(remaining)):
@@ -214,6 +214,31 @@ def _scaled(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set
     return _instead(last, first, numbers=numbers), {source}
 
 
+def _cropped(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:
+    """A convolution with stride 1 whose output is cut at its ends, by no more than it pads there."""
+    step = steps[index]
+    if step.kind != "slice" or (source := step.inputs[0]) < 0 or users[source] != 1:
+        return None
+    conv, parts = steps[source], step.numbers["index"]
+    if conv.kind != "conv" or set(conv.numbers["stride"]) != {1} or len(parts) != len(step.made):
+        return None
+    rank = len(parts)
+    axes = [axis for axis, part in enumerate(parts) if part is not None]
+    sides = [list(side) for side in conv.numbers["padding"]]
+    changed = [(into, out) for into, out in zip(step.shapes[0], step.made, strict=True) if into != out]
+    spatial = set(axes) <= set(range(1, rank - 1)) and rank - 2 <= len(sides)
+    if not axes or not spatial or len(changed) != len(axes):
+        return None
+    for axis, (extent, _) in zip(axes, changed, strict=True):
+        start, stop, stride = parts[axis]
+        side = sides[axis - (rank - 1)]  # the padding of a sequence is that of maps of one row
+        side[0] -= start
+        side[1] -= extent - stop
+        if stride != 1 or min(side) < 0:
+            return None
+    return replace(conv, numbers=conv.numbers | {"padding": sides}, output=step.output, made=step.made), {source}
+
+
 def _activation(last: S, numbers: dict[str, Any], first: S) -> S:
     return _instead(last, first, kind="activation", numbers=numbers)
 
@@ -229,11 +254,13 @@ def _last_output(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S
     if step.kind != "slice" or (source := step.inputs[0]) < 0 or users[source] != 1:
         return None
     layer, axis = steps[source], int(step.part == 0)
-    if layer.numbers.get("direction", "forward") != "forward" or step.part > 1 or not layer.numbers.get("sequences", 1):
+    direction = layer.numbers.get("direction", "forward")
+    if direction == "backward" or step.part > 1 or not layer.numbers.get("sequences", 1):
         return None
-    if layer.kind != "recurrent" or _taken_last(step) != axis:
+    if layer.kind != "recurrent" or _taken_last(step) != axis or (direction != "forward" and step.part):
         return None
-    return _with_last(layer, step, [step.part]), {source}
+    last = _with_last(layer, step, [step.part])
+    return (last if direction == "forward" else replace(last, numbers=last.numbers | {"ends": False})), {source}
 
 
 def _last_of_both(steps: Sequence[S], index: int, users: Counter[int]) -> tuple[S, set[int]] | None:

@@ -188,8 +188,8 @@ def _causes(comparison: Migration) -> str:
         where = f"in {len(stages)} places, first at" if len(stages) > 1 else "at"
         title = f"{code(trap.id) if trap else NO_KNOWN_TRAP} {where} {code(cause.stage)}"
         parts += [f"### {number}. {title}", f"{plain(cause.text)}."]
-        if trap:
-            parts.append(f"**What to do:** {plain(trap.fix)}.")
+        if fix := cause.advice or (trap.fix if trap else ""):
+            parts.append(f"**What to do:** {plain(fix)}.")
         if len(stages) > 1:
             parts.append(folded(f"All {len(stages)} places", _locations(comparison, cause.trap, stages)))
     return "\n\n".join(parts)

@@ -9,6 +9,7 @@ from parity.migration.align.recorded_graph import RecordedGraph, Unit
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.segments import Segment
+from parity.migration.explain.weight_norm import DIRECTION, LENGTH
 from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
@@ -35,6 +36,8 @@ def arrays_alone(pair: RecordedPair, segment: Segment) -> list[Cause]:
     if (shared := _shared(pair, segment, names[1])) is not None:
         return [shared]
     own = _unlike(pair, segment, names)
+    if (sized := _other_axis(pair, segment, own)) is not None:
+        return [sized]
     causes = []
     for side, framework in enumerate((FIRST, SECOND)):
         for unit in pair.graphs[framework].units:
@@ -70,11 +73,32 @@ def _unlike(pair: RecordedPair, segment: Segment, names: tuple[list[str], list[s
     """Of these arrays those that have none of the same size on the other side; all of them, where each has one."""
     kept = [name for name in pair.alignment.kept if name in _inside(pair.graphs[SECOND], segment.operations[1])]
     left = [_sizes(pair, FIRST, names[0]), _sizes(pair, SECOND, [*names[1], *kept])]
-    for name, size in list(left[0].items()):
-        if same := next((other for other, own in left[1].items() if own == size), None):
-            del left[0][name], left[1][same]
+    for alike in (_same_name, lambda *_: True):  # a bias is a bias first
+        for name, size in list(left[0].items()):
+            if same := next((other for other, own in left[1].items() if own == size and alike(name, other)), None):
+                del left[0][name], left[1][same]
     own = set(left[0]), set(left[1]) & set(names[1])
     return own if any(own) else (set(names[0]), set(names[1]))
+
+
+def _same_name(one: str, other: str) -> bool:
+    return one.rpartition("/")[2] == other.rpartition(".")[2]
+
+
+def _other_axis(pair: RecordedPair, segment: Segment, own: tuple[set[str], set[str]]) -> Cause | None:
+    """That Paddle's weight norm has as many lengths as another axis of the weight has extent."""
+    if len(own[0]) != 1 or len(own[1]) != 1 or not next(iter(own[1])).endswith(LENGTH):
+        return None
+    (one,), (other,) = own
+    sizes = [math.prod(pair.opened[f].arrays[name]["shape"]) for f, name in ((FIRST, one), (SECOND, other))]
+    weight = pair.opened[SECOND].arrays[f"{other[: -len(LENGTH)]}{DIRECTION}"]["shape"]
+    if (axis := next((axis for axis, extent in enumerate(weight) if extent == sizes[0]), None)) is None:
+        return None
+    stage = next(unit.path or one for unit in pair.graphs[FIRST].units if one in unit.arrays)
+    gap = segment.parting.gap
+    change = f"weight norm along another axis: TensorFlow has {one} ({sizes[0]}), Paddle {other} ({sizes[1]})"
+    found = Diagnosis(SECOND, stage, "", f"{stage} / {other.rpartition('.')[0]}: {change}", gap, gap, change=change)
+    return Cause(found, todo={SECOND: f"nn.utils.weight_norm(..., dim={axis})"})
 
 
 def _inside(graph: RecordedGraph, operations: Sequence[int]) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.records.records import Diagnosis
@@ -20,6 +21,8 @@ class Cause:
         second: the Paddle step; None where it is about none.
         number: of the steps, in which they differ; "kind" or "function" for all of them; else empty.
         array: the name of an array that only one of the models has; empty where it is about none.
+        training: whether it matters in training only.
+        todo: by framework whose model is changed, what to do where no code does it; may lack one.
     """
 
     diagnosis: Diagnosis
@@ -27,6 +30,8 @@ class Cause:
     second: RecordedStep | None = None
     number: str = ""
     array: str = ""
+    training: bool = False
+    todo: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -19,14 +19,16 @@ from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.acting_dropout import dropout_cause
 from parity.migration.explain.arrays_alone import arrays_alone
 from parity.migration.explain.causes import UNKNOWN, Cause
+from parity.migration.explain.constants import constant_cause
 from parity.migration.explain.hypotheses import other_numbers
 from parity.migration.explain.relevance import relevant
 from parity.migration.explain.remedies import Remedy, exchanged, explaining, instead, of_changes, with_function, without
 from parity.migration.explain.replays import Replay, own_and_expected
-from parity.migration.explain.segments import Segment, begins, layer_before, place_of, segment_of
+from parity.migration.explain.segments import Segment, begins, in_order_of, layer_before, place_of, segment_of
 from parity.migration.explain.single_operations import constant_of_operation
 from parity.migration.explain.step_changes import AUXILIARY, step_causes
 from parity.migration.explain.steps import paired_steps
+from parity.migration.explain.weight_norm import weight_norm_cause
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.signature import alike, arrangement
 from parity.printable import few
@@ -34,6 +36,8 @@ from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
 
 MOST_UNPAIRED = 12  # functions of a segment without a counterpart, up to which each is tried
+
+TURNING = ("Transpose", "Reshape")  # TensorFlow's operations that only move numbers
 
 PLAIN: dict[str, Activation] = {"tanh": Tanh(), "sigmoid": Sigmoid(), "relu": ReLU(), "silu": SiLU()}  # of operations
 
@@ -142,6 +146,8 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
         and step.kind not in AUXILIARY
         and not _has_counterpart(pair, framework, step)
     ]
+    whole = {c.second.output for c in changes if c.number == "sequences" and c.second is not None}
+    unpaired = [c for c in unpaired if c.second is None or c.second.kind != "slice" or not whole & {*c.second.inputs}]
     auxiliary = [c for c in changes if c.first is not None and c.first.kind in AUXILIARY]
     if len(by_pair) == 1 and not unpaired and not auxiliary:
         return changes
@@ -179,6 +185,9 @@ def _explanations(
     loop = len(unpaired) > MOST_UNPAIRED  # such as a recurrent cell by hand
     if not loop:
         yield explaining(pair, replay, expected, _remedies(pair, segment, replay, by_pair, unpaired)) or []
+    for find in (constant_cause, weight_norm_cause):
+        cause = find(pair, segment, replay, expected)
+        yield [cause] if cause is not None else []
     if all(cause.first is not None and cause.first.kind in AUXILIARY for cause in changes):
         masked = _mask_cause(pair, segment)
         yield [masked] if masked is not None else []
@@ -340,11 +349,12 @@ def _has_counterpart(pair: RecordedPair, framework: str, step: RecordedStep) -> 
 def _unexplained(pair: RecordedPair, walked: Alignment, segment: Segment) -> Cause:
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     gap, where = segment.parting.gap, place_of(first, segment)
-    turned = _turned(pair, walked, segment)
+    turned = _turned(pair, walked, segment) or _reordered(pair, walked, segment)
     if turned is not None or segment.mixed or _another_order(segment.parting):
         change = "the numbers are the same ones in another order: a transpose or reshape differs"
         where = turned or where
-        return Cause(Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change))
+        found = Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change)
+        return Cause(found, todo=dict.fromkeys((FIRST, SECOND), "give both models the same transpose, or reshape"))
     texts = [
         f"{FRAMEWORKS[framework].title} computes {_listed(graph, segment.operations[side], segment.steps[side])}"
         for side, (framework, graph) in enumerate(((FIRST, first), (SECOND, second)))
@@ -369,6 +379,24 @@ def _turned(pair: RecordedPair, walked: Alignment, segment: Segment) -> str | No
         if made is not None and not made.plain and not channels_first:
             users = [first.path_of(index) for index in first.consumers.get(match.first, [])]
             return next((path for path in users if path), None)
+    return None
+
+
+def _reordered(pair: RecordedPair, walked: Alignment, segment: Segment) -> str | None:
+    """The TensorFlow layer that turns numbers, or gives those, which the models use in different orders."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    made = {number for index in segment.operations[0] for number in first.operations[index].outputs}
+    taken = {number for index in segment.operations[0] for number in first.operations[index].inputs} - made
+    for number in [*segment.mixed, *begins(second, segment)]:
+        match = walked.matches.get(number)
+        if match is None or (own := pair.signatures.get(match.first)) is None or len(own.shape) < 3:
+            continue
+        same = [n for n, one in pair.signatures.items() if n not in made and alike(one, own, pair.close.exact)]
+        if not any(n in taken and not in_order_of(pair, walked, n, number) for n in same):
+            continue
+        turning = [n for n in same if n in first.producer and first.operations[first.producer[n]].name in TURNING]
+        if place := layer_before(first, max(turning or same)):
+            return place
     return None
 
 

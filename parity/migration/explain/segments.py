@@ -45,7 +45,7 @@ def segment_of(pair: RecordedPair, walked: Alignment, parting: Parting) -> Segme
     turned: list[int] = []
     while True:  # values of the same numbers in another order do not agree
         seconds, roots = second.ancestors(parting.second, agreeing) if parting.second >= 0 else ([], set())
-        mixed = [n for n in roots if n in agreeing and not _in_order_of(pair, walked, agreeing[n], n)]
+        mixed = [n for n in roots if n in agreeing and not in_order_of(pair, walked, agreeing[n], n)]
         if not mixed:
             break
         turned += mixed
@@ -73,7 +73,15 @@ def _copies(pair: RecordedPair, index: int, begin: Sequence[Signature], start: i
     )
 
 
-def _in_order_of(pair: RecordedPair, walked: Alignment, first: int, second: int) -> bool:
+def in_order_of(pair: RecordedPair, walked: Alignment, first: int, second: int) -> bool:
+    """Whether a Paddle value has the numbers of a TensorFlow value in an order of axes that a framework may have.
+
+    Args:
+        pair: whose graphs are those of the walk.
+        walked: the walk.
+        first: number of the TensorFlow value.
+        second: of the Paddle value.
+    """
     one, other = pair.signatures.get(first), walked.signatures.get(second)
     if one is None or other is None or len(one.shape) < 2:
         return True
@@ -150,7 +158,10 @@ def padding_layer(graph: RecordedGraph, step: RecordedStep) -> str:
         return ""
     operations, _ = graph.ancestors(step.output, set(step.inputs))
     calls = {call for index in operations if (call := graph.operations[index].call) >= 0}
-    return next((graph.calls[call].path for call in sorted(calls) if "Pad" in graph.calls[call].kind), "")
+    padding = [graph.calls[call] for call in sorted(calls) if "Pad" in graph.calls[call].kind]
+    # a model or block of such a name, which holds the step, is none
+    apart = [call for call in padding if call.parent >= 0 and not f"{step.name}.".startswith(f"{call.path}.")]
+    return next((call.path for call in apart), "")
 
 
 def layer_before(graph: RecordedGraph, number: int) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from parity.kinds import compute
+from parity.kinds.activation import Activation
 from parity.kinds.attention import Attention
+from parity.kinds.elementwise import Clip
 from parity.kinds.kind import shown
 from parity.kinds.pool import AdaptivePool
 from parity.migration.align.axis_orders import closest
@@ -18,6 +20,7 @@ from parity.migration.align.found import Alignment
 from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
+from parity.migration.explain.replays import Replay
 from parity.migration.explain.segments import Segment, padding_layer, place_of
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
@@ -43,9 +46,10 @@ def changes_of(first: RecordedStep, second: RecordedStep) -> list[Change]:
     """
     one, other = first.what, second.what
     if first.kind != second.kind:
-        return [("kind", first.kind, second.kind)]
+        # of a layer of the user's own nothing is known that could differ
+        return [] if "other" in (first.kind, second.kind) else [("kind", called(first), called(second))]
     if one.key != other.key:
-        return [("function", one.key, other.key)]
+        return [("function", called(first), called(second))]
     names = [field.name for field in dataclasses.fields(one) if field.name not in one.training_only]
     both = [(name, getattr(one, name), getattr(other, name)) for name in names]
     changes = [(name, a, b) for name, a, b in both if not _alike(a, b)]
@@ -59,6 +63,19 @@ def _reached_by_stride(one: Any, other: Any) -> bool:
         return False
     axes = zip(*strides, one.padding, other.padding, strict=False)  # type: ignore[arg-type]
     return all(a[0] == b[0] and abs(a[1] - b[1]) < max(s, t) for s, t, a, b in axes)
+
+
+def called(step: RecordedStep) -> str:
+    """A function with its numbers, such as "hard_tanh (smallest 0, largest 4)"; another kind by its name alone.
+
+    Args:
+        step: of either model.
+    """
+    what = step.what
+    if not isinstance(what, (Activation, Clip)):
+        return step.kind
+    numbers = ", ".join(f"{name} {shown(value)}" for name, value in step.numbers.items() if name != "function")
+    return f"{what.key} ({numbers})" if numbers else what.key
 
 
 def step_causes(
@@ -84,10 +101,10 @@ def step_causes(
     changes = _without_equal_masks(pair, first, second, changes_of(first, second))
     where = f"{first.name} / {second.name}"
     stage = place_of(pair.graphs[FIRST], segment) if first.kind in AUXILIARY and not first.layer else first.name
-    if not changes:
+    if not changes or same_in_place(pair, first, second, walked):
         return _order_causes(pair, walked, segment, where, first, second)
     inputs, arrays = inputs_of(pair, first), pair.workers[FIRST].read_step_arrays(pair.name, first.index)
-    effects = {key: _effect(first, _with(first, second, key), inputs, arrays) for key, _, _ in changes}
+    effects = {key: changed_effect(first, second, key, inputs, arrays) for key, _, _ in changes}
     if len(changes) > 1 or beside:  # less those that change nothing here, or only what the rest of the model undoes
         finite = any(effect is None or pair.close.confirmed < effect < math.inf for effect in effects.values())
         undone = (finite or beside) and math.isfinite(segment.parting.gap)
@@ -98,6 +115,10 @@ def step_causes(
             or (effect > pair.close.confirmed and not (undone and effect == math.inf))
         ]
     confirmed = _confirmed(pair, first, inputs, arrays)
+    changes = _sufficient(pair, first, second, changes, inputs, arrays)
+    if len(changes) > 1:
+        all_numbers = second.kind, second.numbers
+        effects = dict.fromkeys(effects, _effect(first, all_numbers, inputs, arrays))
     causes = []
     for key, a, b in changes:
         effect = effects[key]
@@ -111,12 +132,73 @@ def step_causes(
         place, label = stage, where
         if key == "padding" and padders[0]:  # the layer where it is written
             place, label = padders[0], f"{padders[0]} / {padders[1] or second.name}"
-        tail = f"; with {shown(a)} the gap falls from {before:.1e} to {confirmed:.1e}" if confirmed is not None else ""
+        others = [first.what.label(other) for other, _, _ in changes if other != key]
+        together = f", and with TensorFlow's {' and '.join(others)} beside it," if others else ""
+        tail = "" if confirmed is None else f"the gap falls from {before:.1e} to {confirmed:.1e}"
+        tail = f"; with {shown(a)}{together} {tail}" if tail else ""
         after = confirmed if confirmed is not None else math.nan
         trap = first.what.traps.get(key, "")
         diagnosis = Diagnosis(SECOND, place, trap, f"{label}: {change}{tail}", before, after, change=change)
         causes.append(Cause(diagnosis, first, second, key))
     return causes
+
+
+def _sufficient(
+    pair: RecordedPair,
+    first: RecordedStep,
+    second: RecordedStep,
+    changes: list[Change],
+    inputs: list[np.ndarray] | None,
+    arrays: Arrays,
+) -> list[Change]:
+    """The one of several changes that is enough by itself, where there is one, else all: they act together."""
+    if len(changes) > 1 and inputs is not None:
+        expected = reference(first.kind, first.numbers, inputs, arrays)
+        for change in changes:
+            numbers = second.numbers | {change[0]: getattr(first.what, change[0])}
+            made = reference(second.kind, numbers, inputs, arrays)
+            if expected is None or made is None or made.shape != expected.shape:
+                continue
+            if relative_gap(expected, made) <= pair.close.confirmed:
+                return [change]
+    return changes
+
+
+def same_in_place(
+    pair: RecordedPair, first: RecordedStep, second: RecordedStep, walked: Alignment | None = None
+) -> bool:
+    """Whether Paddle's step makes of what it takes, with axes in the order of TensorFlow's, what TensorFlow's would.
+
+    A tensor of four axes may hold maps or the heads of an attention, and a number of an axis means another one in each.
+
+    Args:
+        pair: after a walk.
+        first: TensorFlow's step.
+        second: Paddle's.
+        walked: that walk, which may have put TensorFlow's numbers in the place of what Paddle's step makes.
+
+    Raises:
+        WorkerError: a worker fails.
+    """
+    numbers = (*first.inputs, first.output, *second.inputs, second.output)
+    if min(numbers) < 0 or first.shapes or second.shapes or len(first.inputs) != len(second.inputs):
+        return False
+    theirs = pair.workers[FIRST].read_values(pair.name, [*first.inputs, first.output])
+    own = pair.workers[SECOND].read_values(pair.name, [*second.inputs, second.output])
+    if walked is not None and second.output in walked.injected:
+        graph = pair.graphs[SECOND]
+        operations = [i for i in graph.ancestors(second.output, set(second.inputs))[0] if graph.on_data(i)]
+        if (output := Replay(pair, walked, SECOND, operations, second.output).at_end({})) is None:
+            return False
+        own[str(second.output)] = output
+    for one, other in zip((*first.inputs, first.output), (*second.inputs, second.output), strict=True):
+        a, b = theirs[str(one)], own[str(other)]
+        nearest = closest(a, b) if a.shape == b.shape else None
+        if nearest is None or not np.array_equal(nearest, a):
+            return False
+    made = reference(first.kind, first.numbers, [own[str(number)] for number in second.inputs], {})
+    output = own[str(second.output)]
+    return made is not None and made.shape == output.shape and relative_gap(output, made) <= pair.close.confirmed
 
 
 def change_text(first: RecordedStep, second: RecordedStep, key: str, a: Any, b: Any) -> str:
@@ -132,6 +214,11 @@ def change_text(first: RecordedStep, second: RecordedStep, key: str, a: Any, b: 
     if key == "kind" and any(isinstance(step.what, AdaptivePool) for step in (first, second)):
         return f"pool windows: TensorFlow has {first}, Paddle {second}"
     label = first.what.label(key) if key != "kind" else "layer"
+    if key == "ends":
+        a, b = (
+            "that of the first step, where it ends" if ends else "that of the last step, where it begins"
+            for ends in (a, b)
+        )
     return f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
 
 
@@ -239,6 +326,24 @@ def reference(kind: str, numbers: Mapping[str, Any], inputs: Sequence[np.ndarray
         return compute(kind, numbers, inputs, arrays)
     except (ValueError, KeyError, IndexError, TypeError):
         return None
+
+
+def changed_effect(
+    first: RecordedStep, second: RecordedStep, key: str, inputs: list[np.ndarray] | None, arrays: Arrays
+) -> float | None:
+    """By how much one of Paddle's numbers changes what a TensorFlow step makes; None where no reference is known.
+
+    Args:
+        first: TensorFlow's step.
+        second: Paddle's.
+        key: of the change.
+        inputs: canonical; None where they are not known.
+        arrays: of the TensorFlow step.
+
+    Returns:
+        The relative gap; infinite for another shape.
+    """
+    return _effect(first, _with(first, second, key), inputs, arrays)
 
 
 def _effect(

@@ -25,15 +25,22 @@ class TrainingDifference:
     Attributes:
         text: what differs.
         trap: that it is; empty for none.
-        layers: names.
+        steps: TensorFlow's and Paddle's, of each layer; None for the model that lacks it.
+        number: of the steps, in which they differ; empty where one model lacks them.
     """
 
     text: str
     trap: str
-    layers: tuple[str, ...]
+    steps: tuple[tuple[RecordedStep | None, RecordedStep | None], ...]
+    number: str = ""
+
+    @property
+    def layers(self) -> list[str]:
+        """Names, TensorFlow's where it has the layer."""
+        return [step.name for both in self.steps if (step := both[0] or both[1]) is not None]
 
     def __str__(self) -> str:
-        return f"{self.text} ({few(list(self.layers))})"
+        return f"{self.text} ({few(self.layers)})"
 
 
 def training_differences(
@@ -48,22 +55,23 @@ def training_differences(
     Returns:
         Each difference once, with all layers that have it.
     """
-    layers: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str, str], list[tuple[RecordedStep | None, RecordedStep | None]]] = {}
     for first, second in matched:
         for number in first.what.training_only if first.kind == second.kind else ():
             one, other = getattr(first.what, number), getattr(second.what, number)
             same = math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else one == other
             if not same:
                 text = f"{first.what.label(number)}: TensorFlow has {shown(one)}, Paddle {shown(other)}"
-                layers.setdefault((text, first.what.traps.get(number, "")), []).append(first.name)
+                found.setdefault((text, first.what.traps.get(number, ""), number), []).append((first, second))
     taken = {(framework, id(step)) for both in matched for framework, step in zip((FIRST, SECOND), both, strict=True)}
     alone = [(framework, step) for framework in (FIRST, SECOND) for step in pair.graphs[framework].steps]
     for framework, step in alone:
         trained_only = step.what.identity_in_inference and step.numbers.get("rate")
         if trained_only and (framework, id(step)) not in taken and not acts(pair, framework, step):
             text = f"{step} exists in {FRAMEWORKS[framework].title} only"
-            layers.setdefault((text, step.what.missing_trap), []).append(step.name)
-    return [TrainingDifference(text, trap, tuple(names)) for (text, trap), names in layers.items()]
+            both = (step, None) if framework == FIRST else (None, step)
+            found.setdefault((text, step.what.missing_trap, ""), []).append(both)
+    return [TrainingDifference(text, trap, tuple(steps), number) for (text, trap, number), steps in found.items()]
 
 
 def training_causes(compared: TrainingComparison, differences: Sequence[TrainingDifference]) -> list[Cause]:
@@ -79,7 +87,9 @@ def training_causes(compared: TrainingComparison, differences: Sequence[Training
     if not differences:
         text = f"{mode}the outputs, statistics or gradients differ"
         return [Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))]
-    return [
-        Cause(Diagnosis(SECOND, one.layers[0], one.trap, f"{mode}{one}", size, size, change=one.text))
-        for one in differences
-    ]
+    causes = []
+    for one in differences:
+        for name, (first, second) in zip(one.layers, one.steps, strict=True):
+            found = Diagnosis(SECOND, name, one.trap, f"{name}: {mode}{one.text}", size, size, change=one.text)
+            causes.append(Cause(found, first, second, one.number, training=True))
+    return causes

@@ -16,10 +16,11 @@ from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.segments import padding_layer
+from parity.migration.mend.by_hand import by_hand as by_hand_line
+from parity.migration.mend.by_hand import masked_alone, padded_by_code, place
 from parity.migration.specs import FIRST, SECOND
 from parity.printable import few
 from parity.workers.client.recorded_models import Edit, WrittenChange
-from parity.workers.frameworks import FRAMEWORKS
 
 PASSED_ON = ("activation", "scale", "dropout", "batch_norm", "layer_norm", "group_norm")  # kinds that code can take out
 
@@ -36,7 +37,7 @@ class Draft:
         changes: a layer each.
         names: of each change, the steps that it is about, of both models.
         causes: of each change, the indices of the causes that it removes.
-        texts: of each cause, what it is.
+        texts: of each cause, where it is.
         by_hand: of other causes, by index, what to do.
         head: code before the statements.
         helpers: and behind them.
@@ -116,21 +117,23 @@ def draft_fix(
     for index, cause in enumerate(causes):
         found = list(_edits(pair, cause, matched, framework))
         if not found:
-            by_hand[index] = _advice(pair, cause, matched, framework)
+            by_hand[index] = by_hand_line(pair, cause, matched, framework)
         for edit in found:
             edits.append(edit)
             about.append((index, {step.name for step in (cause.first, cause.second) if step is not None}))
     if training:
-        for edit, names in _training_edits(pair, matched, framework):
+        caused = {step.name for cause in causes if cause.training for step in (cause.first,) if step is not None}
+        left = [both for both in matched if both[0].name not in caused]
+        for edit, names in _training_edits(pair, left, framework):
             edits.append(edit)
             about.append((-1, names))
     reply = pair.workers[framework].write_fix(pair.name, edits)
     for number, hint in reply["open"].items():
         index, _ = about[int(number)]
         if index >= 0:
-            by_hand[index] = _advice(pair, causes[index], matched, framework, hint, edits[int(number)]["name"])
+            by_hand[index] = by_hand_line(pair, causes[index], matched, framework, hint, edits[int(number)]["name"])
     # what one layer needs for a cause is of no use without the rest
-    texts = [_text(cause) for cause in causes]
+    texts = [place(cause) for cause in causes]
     draft = Draft(framework, texts=texts, by_hand=by_hand, head=reply["head"], helpers=reply["helpers"])
     for change in reply["changes"]:
         draft.changes.append(change)
@@ -139,55 +142,16 @@ def draft_fix(
     return draft
 
 
-def _advice(
-    pair: RecordedPair,
-    cause: Cause,
-    matched: Sequence[tuple[RecordedStep, RecordedStep]],
-    framework: str,
-    hint: str = "",
-    name: str = "",
-) -> str:
-    """What to do where no code does it."""
-    text = _text(cause)
-    mine, other = (cause.first, cause.second) if framework == FIRST else (cause.second, cause.first)
-    title = FRAMEWORKS[framework].title
-    if framework == SECOND and mine is not None and _masked_alone(other, mine):
-        return f"{text}: in {name} of {title} pass over padding, as by sequence_length of a recurrent layer"
-    if mine is None and other is not None and hint:
-        before = _before(pair, other, framework)
-        both = [(one, two) if framework == SECOND else (two, one) for one, two in matched]
-        behind = next((ours for theirs, ours in both if theirs == before), None)
-        where = f" behind {behind.name}" if behind is not None else ""
-        return f"{text}: add {hint} to the {title} model{where}"
-    if mine is not None and hint:
-        verb = "write" if mine.layer else "let its code compute what"
-        return f"{text}: in {name} of {title} {verb} {hint}{'' if mine.layer else ' does'}"
-    if framework == SECOND and mine is not None and mine.kind == "recurrent":
-        return f"{text}: {title} has no such layer; --fix {FIRST} changes the other model"
-    return f"{text}: change the {title} model by hand"
-
-
-def _text(cause: Cause) -> str:
-    """What a cause is, without how it was measured."""
-    if cause.array == ALONE and cause.first is not None and cause.second is not None:
-        names = f"{cause.first.name} / {cause.second.name}"
-        return f"{names}: TensorFlow has {cause.first}, Paddle {cause.second}"
-    return cause.diagnosis.text.partition("; with ")[0]
-
-
-def _before(pair: RecordedPair, step: RecordedStep, framework: str) -> RecordedStep | None:
-    """The step of the other model that makes what one of its steps takes."""
-    graph = pair.graphs[SECOND if framework == FIRST else FIRST]
-    made = step.inputs[0] if step.inputs else -1
-    return next((one for one in reversed(graph.steps) if made >= 0 and one.output == made), None)
-
-
 def _edits(
     pair: RecordedPair, cause: Cause, matched: Sequence[tuple[RecordedStep, RecordedStep]], framework: str
 ) -> Iterator[Edit]:
     mine, other = (cause.first, cause.second) if framework == FIRST else (cause.second, cause.first)
-    if framework == FIRST and _masked_alone(mine, other):  # by an embedding before it
+    if cause.training and mine is not None and other is not None:
+        yield edit_of(pair, mine, _with_training(other.what, mine.what), framework)
+    elif framework == FIRST and masked_alone(mine, other):  # by an embedding before it
         yield from _unmasking(pair)
+    elif padded_by_code(pair, cause, framework):
+        return
     elif mine is not None and other is not None and (padder := _padder(pair, mine, other, framework)):
         sides = [ZeroPad(step.numbers["padding"]).described() for step in (other, mine)]
         edit = edit_of(pair, mine, mine.what, framework)
@@ -211,13 +175,6 @@ def _padder(pair: RecordedPair, mine: RecordedStep, other: RecordedStep, framewo
     if not Repair(other.what, mine.what, None).only_in("padding"):
         return ""
     return padding_layer(pair.graphs[framework], mine)
-
-
-def _masked_alone(one: RecordedStep | None, other: RecordedStep | None) -> bool:
-    """Whether both steps are there, and only the first passes over masked values."""
-    if one is None or other is None or one.kind != other.kind:
-        return False
-    return bool(getattr(one.what, "masked", False)) and not getattr(other.what, "masked", True)
 
 
 def _unmasking(pair: RecordedPair) -> Iterator[Edit]:
