@@ -274,7 +274,7 @@ class HardShrink(Activation):
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """x where abs(x) is above the threshold, else zero"""
-        return np.where(np.abs(x) > self.threshold, x, 0.0)
+        return np.where(np.abs(x) <= self.threshold, 0.0, x)
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class ThresholdedReLU(Activation):
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """x above the threshold, else the other number"""
-        return np.where(x > self.threshold, x, self.below)
+        return np.where(x <= self.threshold, self.below, x)
 
 
 @dataclass(frozen=True)
