@@ -349,6 +349,8 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
         )
     if found.decided.verdict != "different" and pair.own_map is None:  # a program has no layers
         for first, second in found.matched:
+            if "other" in (first.kind, second.kind):  # such as a layer that holds operations of a program
+                continue
             for key, a, b in changes_of(first, second):
                 label = first.what.label(key) if key != "kind" else "layer"
                 change = f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
