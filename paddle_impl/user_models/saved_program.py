@@ -45,6 +45,8 @@ def load_program(path: Path, spec: BuildSpec, dtype: str) -> nn.Layer:
 
 
 def _loaded(path: Path) -> nn.Layer:
+    if path.is_dir() and (held := sorted(one for one in path.iterdir() if one.suffix in (".json", ".pdmodel"))):
+        raise TargetError(f"{path} is a folder; expected the file of a program, such as {held[0]}")
     if path.is_dir() or path.suffix in KERAS_FILES:
         raise TargetError(
             f"{path} is a model of TensorFlow's: the TensorFlow model is the first target, the Paddle model the second"

@@ -21,6 +21,7 @@ from parity.migration.align.axis_orders import closest
 from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.cause_marks import marks_of
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
 from parity.migration.explain.neutral_arrays import causes_beside_arrays_alone
@@ -59,6 +60,7 @@ class Findings:
         proofs: by level.
         training: what differs in training only.
         sets: the inputs.
+        marks: by place of a cause that is no matched layer, the matched layer that comes next.
     """
 
     decided: PairVerdict
@@ -70,6 +72,7 @@ class Findings:
     proofs: list[Proof] = field(default_factory=list)
     training: list[str] = field(default_factory=list)
     sets: list[InputSet] = field(default_factory=list)
+    marks: dict[str, str] = field(default_factory=dict)
 
 
 def compare_pair(
@@ -151,6 +154,7 @@ def _migration(
         unmatched=found.unmatched,
         ambiguous=[],
         causes=[cause.diagnosis for cause in found.causes],
+        marks=found.marks,
         remarks=found.remarks,
         training=found.training,
         fix=suggested.code,
@@ -230,6 +234,7 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
     found.training = [str(one) for one in differences]
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
         found.causes = training_causes(found.decided.training, differences)
+    found.marks = marks_of(pair, [cause.diagnosis.stage for cause in found.causes], found.matched)
 
 
 def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
@@ -324,7 +329,20 @@ def _stage(
         gap = _gap(pair, first.output, second.output)
     compared = gap is not None
     finite = _finite_or_none(gap) if gap is not None else None
-    return MatchedLayer(first.name, second.name, first.kind, why, finite, limit if compared else None)
+    differs = compared or first.name in caused
+    problem = _other_shape(pair, first.output, second.output) if differs and finite is None else ""
+    return MatchedLayer(first.name, second.name, first.kind, why, finite, limit if compared else None, problem)
+
+
+def _other_shape(pair: RecordedPair, first: int, second: int) -> str:
+    """That two values have another number of elements; empty where they have not, or it is not known."""
+    if first < 0 or second < 0:
+        return ""
+    one, other = pair.graphs[FIRST].values[first].shape, pair.graphs[SECOND].values[second].shape
+    if math.prod(one) == math.prod(other):
+        return ""
+    sizes = ["x".join(map(str, shape[1:])) or "one number" for shape in (one, other)]
+    return f"other shape: {sizes[0]} in TensorFlow, {sizes[1]} in Paddle"
 
 
 def _gap(pair: RecordedPair, first: int, second: int) -> float | None:

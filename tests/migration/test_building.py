@@ -96,6 +96,7 @@ def saved(call: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) ->
         (folder / name).mkdir()
         module = f"tests.migration.{name}_inputs"
         call(framework, "run_function", module=module, name="save", argument=str(folder / name))
+    (folder / "keras/cut.keras").write_bytes((folder / "keras/plain.keras").read_bytes()[:3000])
     return folder
 
 
@@ -337,9 +338,16 @@ def test_programs_of_paddle_2_are_loaded_by_paddle_3(build: Build, saved: Path) 
         ("tensorflow", "keras/plain", TWO, "expected the inputs picture, found wide, deep; the file's inputs are"),
         ("tensorflow", "keras/empty", TWO, "has no signature serving_default; it has none"),
         ("tensorflow", "keras/nothing", TWO, "cannot be loaded as a SavedModel"),
+        ("tensorflow", "keras/cut.keras", TWO, "a .keras file is a zip archive, and this is none"),
         ("tensorflow", "paddle/plain.pdparams", TWO, "the TensorFlow model is the first target"),
         ("paddle", "paddle/plain.pdiparams", [InputSpec([5, 5, 3])], "expected picture [?, 3, 6, 6] float32"),
         ("paddle", "paddle/one.pdiparams", [InputSpec([6, 6, 3])], "was saved for batches of 1 only"),
+        (
+            "paddle",
+            "paddle",
+            TWO,
+            "is a folder; expected the file of a program, such as",
+        ),
         ("paddle", "paddle/missing.json", TWO, "no such file; paddle.jit.save writes"),
         ("paddle", "paddle/plain.pdparams", TWO, "Paddle saves weights and programs"),
         ("paddle", "keras/plain.keras", TWO, "the TensorFlow model is the first target"),

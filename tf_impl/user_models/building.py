@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,10 @@ def _load(path: Path, spec: BuildSpec, dtype: str) -> keras.Model:
         raise TargetError(
             f"{path} holds weights and no model: expected package.module:callable or a .keras file; give the weights "
             "with --tensorflow-weights"
+        )
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise TargetError(
+            f"{path} cannot be loaded by Keras: a .keras file is a zip archive, and this is none; cut off?"
         )
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
