@@ -365,6 +365,7 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
             f"arrays of the Paddle model that are not trained keep the numbers that they were built with, which the "
             f"TensorFlow model has in its code: {few(pair.alignment.kept)}"
         )
+    remarks += _baked(pair)
     if found.decided.verdict != "different" and pair.own_map is None:  # a program has no layers
         for first, second in found.matched:
             if "other" in (first.kind, second.kind):  # such as a layer that holds operations of a program
@@ -374,6 +375,28 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
                 change = f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
                 remarks.append(f"{first.name} / {second.name}: {change}; the designed inputs do not show it")
     return remarks
+
+
+def _baked(pair: RecordedPair) -> list[str]:
+    """That an array which Paddle has alone may be a constant in TensorFlow: a layer was called on one at build."""
+    graph = pair.graphs[FIRST]
+    constants = [
+        graph.values[number].shape
+        for index in range(len(graph.operations))
+        if graph.on_data(index)
+        for number in graph.operations[index].inputs
+        if graph.values[number].source == "constant" and graph.values[number].floating
+    ]
+    lines = []
+    for name in pair.alignment.alone[1]:
+        shape = pair.opened[SECOND].arrays[name]["shape"]
+        if len(shape) > 1 and any(math.prod(own) == math.prod(shape) for own in constants):
+            lines.append(
+                f"the TensorFlow model has a constant of as many numbers as {name}: Keras runs a layer called on "
+                "a constant, such as Embedding on arange, once while the model is built, and its weights are then none "
+                "of the model's. Call it in the call method of a layer of your own that takes the input"
+            )
+    return lines
 
 
 def _finite_or_none(value: float) -> float | None:

@@ -26,6 +26,12 @@ def padded_before_a_pool() -> keras.Model:
     return keras.Sequential([keras.Input((8, 8, 3)), *rows])
 
 
+def position_as_a_constant() -> keras.Model:
+    ids = keras.Input((9,), dtype="int32")
+    x = layers.Embedding(30, 4)(ids) + layers.Embedding(9, 4)(keras.ops.arange(9))
+    return keras.Model(ids, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
 def every_kind() -> keras.Model:
     x = inputs = keras.Input((16, 16, 3))
     x = layers.Conv2D(8, (3, 5), padding="same", dilation_rate=2, name="dilated")(x)
