@@ -58,8 +58,7 @@ def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
     """
     target = parse(spec.target)
     if target.file is not None:
-        model = load_program(target.file)
-        spec.require_precision(dtype, "float32")
+        model = load_program(target.file, spec, dtype)
     else:
         offered = {"num_classes": spec.classes, "class_num": spec.classes} if spec.classes else {}
         before = paddle.get_default_dtype()

@@ -60,7 +60,8 @@ def precision_of(model: nn.Layer) -> str:
 def signature_of(model: nn.Layer) -> list[SignatureInput]:
     """The inputs of a saved program; empty for a model whose layers Paddle knows."""
     if type(model).__name__ not in PROGRAMS:
-        return []
+        own: list[SignatureInput] = getattr(model, "saved_signature", [])
+        return own
     return [
         SignatureInput(one.name or "", list(one.shape), str(one.dtype).removeprefix("paddle.").lower())
         for one in model._input_spec()
@@ -168,10 +169,7 @@ def callings(model: nn.Layer, spec: BuildSpec, dtype: str) -> Iterator[Calling]:
     Raises:
         TargetError: it runs under none, or is a saved program for other inputs.
     """
-    layers = model.sublayers(include_self=True)
-    last = any(channels_last(layer) for layer in layers)
-    first = any(isinstance(layer, SEQUENTIAL) and not sequences_last(layer) for layer in layers)
-    orders = calling.candidates(spec.inputs, lambda one: _axes(one, last, first))
+    orders = axes_orders(model, spec)
     if signature := signature_of(model):
         orders = calling.check_signature(spec, signature, orders)
     examples = spec.examples()
@@ -184,6 +182,19 @@ def callings(model: nn.Layer, spec: BuildSpec, dtype: str) -> Iterator[Calling]:
         return len(ways(model, to_tensors(examples, spec.inputs, orders[0], dtype)))
 
     return calling.running_callings(spec, orders, count_ways, run)
+
+
+def axes_orders(model: nn.Layer, spec: BuildSpec) -> list[tuple[Axes, ...]]:
+    """Orders of axes in which a model may take its inputs, the likeliest first.
+
+    Args:
+        model: any.
+        spec: with its inputs.
+    """
+    layers = model.sublayers(include_self=True)
+    last = any(channels_last(layer) for layer in layers)
+    first = any(isinstance(layer, SEQUENTIAL) and not sequences_last(layer) for layer in layers)
+    return calling.candidates(spec.inputs, lambda one: _axes(one, last, first))
 
 
 def dtype_of(tensor: paddle.Tensor) -> str:

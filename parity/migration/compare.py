@@ -21,6 +21,7 @@ from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.advice import advised
+from parity.migration.explain.cause_marks import marks_of
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
 from parity.migration.explain.neutral_arrays import causes_beside_arrays_alone
@@ -59,6 +60,7 @@ class Findings:
         proofs: by level.
         training: what differs in training only.
         sets: the inputs.
+        marks: by place of a cause that is no matched layer, the matched layer that comes next.
     """
 
     decided: PairVerdict
@@ -70,6 +72,7 @@ class Findings:
     proofs: list[Proof] = field(default_factory=list)
     training: list[str] = field(default_factory=list)
     sets: list[InputSet] = field(default_factory=list)
+    marks: dict[str, str] = field(default_factory=dict)
 
 
 def compare_pair(
@@ -151,6 +154,7 @@ def _migration(
         unmatched=found.unmatched,
         ambiguous=[],
         causes=[advised(cause) for cause in found.causes],
+        marks=found.marks,
         remarks=found.remarks,
         training=found.training,
         fix=suggested.code,
@@ -231,6 +235,7 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
         found.causes = training_causes(found.decided.training, differences)
     else:
         found.training = [str(one) for one in differences]
+    found.marks = marks_of(pair, [cause.diagnosis.stage for cause in found.causes], found.matched)
 
 
 def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
@@ -325,7 +330,20 @@ def _stage(
         gap = _gap(pair, first.output, second.output)
     compared = gap is not None
     finite = _finite_or_none(gap) if gap is not None else None
-    return MatchedLayer(first.name, second.name, first.kind, why, finite, limit if compared else None)
+    differs = compared or first.name in caused
+    problem = _other_shape(pair, first.output, second.output) if differs and finite is None else ""
+    return MatchedLayer(first.name, second.name, first.kind, why, finite, limit if compared else None, problem)
+
+
+def _other_shape(pair: RecordedPair, first: int, second: int) -> str:
+    """That two values have another number of elements; empty where they have not, or it is not known."""
+    if first < 0 or second < 0:
+        return ""
+    one, other = pair.graphs[FIRST].values[first].shape, pair.graphs[SECOND].values[second].shape
+    if math.prod(one) == math.prod(other):
+        return ""
+    sizes = ["x".join(map(str, shape[1:])) or "one number" for shape in (one, other)]
+    return f"other shape: {sizes[0]} in TensorFlow, {sizes[1]} in Paddle"
 
 
 def _gap(pair: RecordedPair, first: int, second: int) -> float | None:
@@ -348,9 +366,32 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
             f"arrays of the Paddle model that are not trained keep the numbers that they were built with, which the "
             f"TensorFlow model has in its code: {few(pair.alignment.kept)}"
         )
+    remarks += _baked(pair)
     if found.decided.verdict != "different" and pair.own_map is None:  # a program has no layers
         remarks += [f"{line}; the designed inputs do not show it" for line in unseen_changes(pair, found.matched)]
     return remarks
+
+
+def _baked(pair: RecordedPair) -> list[str]:
+    """That an array which Paddle has alone may be a constant in TensorFlow: a layer was called on one at build."""
+    graph = pair.graphs[FIRST]
+    constants = [
+        graph.values[number].shape
+        for index in range(len(graph.operations))
+        if graph.on_data(index)
+        for number in graph.operations[index].inputs
+        if graph.values[number].source == "constant" and graph.values[number].floating
+    ]
+    lines = []
+    for name in pair.alignment.alone[1]:
+        shape = pair.opened[SECOND].arrays[name]["shape"]
+        if len(shape) > 1 and any(math.prod(own) == math.prod(shape) for own in constants):
+            lines.append(
+                f"the TensorFlow model has a constant of as many numbers as {name}: Keras runs a layer called on "
+                "a constant, such as Embedding on arange, once while the model is built, and its weights are then none "
+                "of the model's. Call it in the call method of a layer of your own that takes the input"
+            )
+    return lines
 
 
 def _finite_or_none(value: float) -> float | None:

@@ -371,6 +371,7 @@ class MatchedLayer(Part, frozen=True):
     reason: str  # why these two were matched
     gap: float | None  # relative to the largest value; None where they were not compared, or the gap is no number
     limit: float | None  # None where they were not compared
+    problem: str = ""  # why the gap is no number, such as another shape
 
 
 class Impact(Part, frozen=True):
@@ -468,6 +469,7 @@ class Migration(Record, frozen=True, tag="migration"):
     peak_memory: Count  # bytes: the high-water marks of all processes, added up
     environment: dict[str, Any] = {}  # as parity.workers.environment.collect gives it
     own: OwnWeights | None = None  # None: the models were compared with drawn weights only
+    marks: dict[str, str] = {}  # by place of a cause that is no matched layer, the matched layer that comes next
     fix_framework: str = "paddle"  # whose model the fix changes
     changes: list[str] = []  # the fix in the user's terms, a line each: a layer, and its constructor
     fixed_verdict: Verdict | None = None  # on the pair with the fix; `verdict` is that of the models as they are

@@ -262,6 +262,8 @@ def _layers(comparison: Migration) -> str:
     for index, stage in enumerate(comparison.stages, 1):
         kind, why = plain(stage.kind.replace("_", " ")), plain(stage.reason)
         gaps = words.NOTHING if stage.limit is None else _gap(stage.gap, stage.limit)
+        if stage.problem and not is_number(stage.gap):
+            gaps = f"**{plain(stage.problem)}**"
         rows.append([str(index), code(stage.first), code(stage.second), kind, gaps, why])
     matched = table(["", *LAYERS, "kind", "gap", "why these two"], rows, ["", "gap"])
     parts = ["## Layers", folded(f"All {len(rows)} matched layers", matched)]

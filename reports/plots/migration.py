@@ -38,9 +38,11 @@ def depth_section(comparison: Migration, album: Album) -> str:
     )
     drawn = sum(map(len, _indices_by_trap(comparison).values()))
     if drawn:
-        words += " Under the curves, a mark shows each layer where a cause was found."
+        words += " Under the curves, a mark shows each layer where a cause was found"
+        beside = any(cause.stage in comparison.marks for cause in comparison.causes)
+        words += ", or the next one where it is at none of these layers." if beside else "."
     if off := len(comparison.causes) - drawn:
-        words += f" {some(off, 'cause')} at layers that only one model has: no place in the picture."
+        words += f" {some(off, 'cause')} without a place in the picture."
     return "\n\n".join(
         ["## Gaps along depth", album.add("Gaps of the matched layers", "migration_gaps", picture), words]
     )
@@ -87,7 +89,7 @@ def _indices_by_trap(comparison: Migration) -> dict[str, list[int]]:
     order = {stage.first: index for index, stage in enumerate(comparison.stages, 1)}
     traps: dict[str, list[int]] = {}
     for cause in comparison.causes:
-        if (index := order.get(cause.stage)) is not None:
+        if (index := order.get(cause.stage, order.get(comparison.marks.get(cause.stage, "")))) is not None:
             traps.setdefault(cause.trap or NO_KNOWN_TRAP, []).append(index)
     return dict(sorted(traps.items(), key=lambda item: min(item[1])))
 
@@ -99,12 +101,20 @@ def _positive(value: Any) -> float:
 def _off_the_axis(axes: Axes, stages: Sequence[MatchedLayer]) -> list[Line2D]:
     """Mark what a logarithmic axis cannot show, and give the legend's entries for it."""
     compared = [(index, stage.gap) for index, stage in enumerate(stages, 1) if is_number(stage.limit)]
+    shapes = [index for index, stage in enumerate(stages, 1) if stage.problem and not is_number(stage.gap)]
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
     handles = []
     for label, marker, colour, edge, indices in (
         ("exactly equal", "o", BLACK, low, [index for index, gap in compared if gap == 0]),
-        ("not a number", "X", COLOURS["tensorflow"], high, [index for index, gap in compared if not is_number(gap)]),
+        (
+            "not a number",
+            "X",
+            COLOURS["tensorflow"],
+            high,
+            [n for n, gap in compared if not is_number(gap) and n not in shapes],
+        ),
+        ("other shape", "s", COLOURS["tensorflow"], high, shapes),
     ):
         if indices:
             look: dict[str, Any] = {"linestyle": "none", "marker": marker, "color": colour, "markersize": 5}

@@ -20,6 +20,18 @@ def small(epsilon: float = 1e-5, activation: str = "relu", bias: bool = True, cl
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x))
 
 
+def padded_before_a_pool() -> keras.Model:
+    rows = [layers.ZeroPadding2D(((0, 1), (0, 1)), name="pad"), layers.Conv2D(4, 3, strides=2, name="conv")]
+    rows += [layers.MaxPooling2D(2, name="pool"), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    return keras.Sequential([keras.Input((8, 8, 3)), *rows])
+
+
+def position_as_a_constant() -> keras.Model:
+    ids = keras.Input((9,), dtype="int32")
+    x = layers.Embedding(30, 4)(ids) + layers.Embedding(9, 4)(keras.ops.arange(9))
+    return keras.Model(ids, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
 def every_kind() -> keras.Model:
     x = inputs = keras.Input((16, 16, 3))
     x = layers.Conv2D(8, (3, 5), padding="same", dilation_rate=2, name="dilated")(x)

@@ -10,6 +10,20 @@ from paddle import nn
 SAME_STRIDE_2 = [0, 1, 0, 1]  # of a 3x3 kernel on an even map: above, below, left, right
 
 
+def padded_before_a_pool() -> nn.Layer:
+    rows = [nn.Conv2D(3, 4, 3, 2, padding=1), nn.MaxPool2D(2, 1), nn.AdaptiveAvgPool2D(1)]
+    return nn.Sequential(*rows, nn.Flatten(), nn.Linear(4, 3))
+
+
+class Positions(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.place, self.fc = nn.Embedding(30, 4), nn.Embedding(9, 4), nn.Linear(4, 3)
+
+    def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
+        return self.fc((self.token(ids) + self.place(paddle.arange(9))).mean(1))
+
+
 def padded() -> nn.Layer:
     return nn.Sequential(
         nn.ZeroPad2D([3, 0, 2, 1]),

@@ -53,6 +53,22 @@ def test_a_gap_smaller_than_float32_shows_is_a_difference_where_a_number_closes_
     assert migration.fixed_verdict == "equal"
 
 
+def test_a_cause_at_a_padding_is_marked_at_the_layer_behind_it_and_another_shape_is_said(workers: Workers) -> None:
+    pair = pair_of(workers, None, "padded_before_a_pool()", "padded_before_a_pool()", (8, 8, 3))
+    migration = compare_pair(pair, impact=False)
+    assert {cause.stage for cause in migration.causes} == {"pad", "pool"}
+    assert migration.marks == {"pad": "conv"}
+    (pool,) = (stage for stage in migration.stages if stage.first == "pool")
+    assert (pool.gap, pool.problem) == (None, "other shape: 2x2x4 in TensorFlow, 4x3x3 in Paddle")
+
+
+def test_a_layer_that_keras_ran_at_build_is_hinted_at(workers: Workers) -> None:
+    pair = pair_of(workers, None, "position_as_a_constant()", "Positions()", (9,), tokens=30)
+    migration = compare_pair(pair, impact=False)
+    assert migration.verdict == "different"
+    assert any("a constant of as many numbers as place.weight" in line for line in migration.remarks)
+
+
 def test_a_part_of_the_run_that_was_not_seen_leaves_it_undecided(workers: Workers) -> None:
     """The second layer's weights could not be moved: that the outputs differ says nothing."""
     migration = compare_pair(pair_of(workers, None, "hidden()", "left()", (8,)), impact=False)

@@ -234,7 +234,7 @@ def test_every_cause_is_named_with_what_to_do(tmp_path: Path) -> None:
         assert f"**What to do:** {TRAPS[trap].fix}." in text
     assert UNSEEN in text
     assert all(f"`{cause.stage}`" in text for cause in comparison.causes)
-    assert "1 cause at layers that only one model has" in written(tmp_path, comparison)
+    assert "1 cause without a place in the picture" in written(tmp_path, comparison)
     assert "- extra (conv) exists in TensorFlow only: change the model by hand" in written(tmp_path, comparison)
 
 
@@ -456,3 +456,15 @@ def test_a_proof_of_another_form_is_a_record_error() -> None:
     values["proofs"][1]["depth"] = 3
     with pytest.raises(RecordError, match=r"^proofs\[1\]\.depth: expected no field of this name, found 3"):
         Migration.from_dict(values)
+
+
+def test_a_cause_at_no_matched_layer_is_marked_at_the_next_one(tmp_path: Path) -> None:
+    text = section(written(tmp_path, different(marks={"extra": "conv4"})), "Gaps along depth")
+    assert "or the next one where it is at none of these layers" in text
+    assert "without a place" not in text
+
+
+def test_another_shape_is_said_in_the_place_of_a_gap(tmp_path: Path) -> None:
+    problem = "other shape: 2x2x4 in TensorFlow, 4x3x3 in Paddle"
+    comparison = record(stages=[stage(1, 0.5), stage(2, None, problem=problem)])
+    assert row(section(written(tmp_path, comparison), "Layers"), "2")[4] == f"**{problem}**"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,10 +112,8 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
             # the same names whenever it is built: "dense", not "dense_7" because of models that were built before it
             global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
             if target.file is not None:
-                model = _load(target.file)
-                if isinstance(model, SavedProgram):
-                    spec.require_precision(dtype, "float32")
-                else:
+                model = _load(target.file, spec, dtype)
+                if not isinstance(model, SavedProgram):
                     _require_numbers(model, spec)
                     model = _in_dtype(model, dtype)
             else:
@@ -130,7 +129,7 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
                 )
             if not model.built:
                 _build(model, spec, dtype)
-    except TargetError:
+    except (TargetError, PrecisionError):
         raise
     except Exception as error:
         raise TargetError(spec.does_not_run(error)) from error
@@ -205,7 +204,7 @@ def _types(model: keras.Model) -> dict[str, str]:
     return {variable.path: dtype_of(variable) for variable in model.weights if counts(variable)}
 
 
-def _load(path: Path) -> keras.Model:
+def _load(path: Path, spec: BuildSpec, dtype: str) -> keras.Model:
     if path.suffix in PADDLE_FILES:
         raise TargetError(
             f"{path} is a file of Paddle's: the TensorFlow model is the first target, the Paddle model the second"
@@ -215,11 +214,15 @@ def _load(path: Path) -> keras.Model:
             f"{path}: no such file; expected a model that Keras saved (.keras or .h5), or a SavedModel's folder"
         )
     if path.is_dir() or path.suffix == ".pb":
-        return load_program(path)
+        return load_program(path, spec, dtype)
     if path.name.endswith((".weights.h5", ".pdparams", ".safetensors")):
         raise TargetError(
             f"{path} holds weights and no model: expected package.module:callable or a .keras file; give the weights "
             "with --tensorflow-weights"
+        )
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise TargetError(
+            f"{path} cannot be loaded by Keras: a .keras file is a zip archive, and this is none; cut off?"
         )
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)

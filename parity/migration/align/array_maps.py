@@ -32,6 +32,10 @@ ROLES = {
     "_variance": "variance",
     "alpha": "kernel",
     "_weight": "kernel",
+    "w_0": "kernel",  # as Paddle names them in a saved program
+    "b_0": "bias",
+    "w_1": "mean",
+    "w_2": "variance",
 }
 
 # Orders of axes in which kernels are usually turned: rank 2 as they are, HWIO to OIHW and the like.

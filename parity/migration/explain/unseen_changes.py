@@ -45,6 +45,8 @@ def unseen_changes(pair: RecordedPair, matched: Sequence[tuple[RecordedStep, Rec
     matched = list(_in_another_order(matched))
     lines = []
     for first, second in matched:
+        if "other" in (first.kind, second.kind):  # such as a layer that holds operations of a program
+            continue
         changes = changes_of(first, second)
         if not changes or ({key for key, _, _ in changes} <= AXES and same_in_place(pair, first, second)):
             continue

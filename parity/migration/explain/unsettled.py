@@ -23,6 +23,9 @@ from parity.workers.frameworks import FRAMEWORKS
 
 MOST_AXES = 3  # of an array of blocks; that of a convolution has four
 
+# how the names begin of operations that run a whole saved program
+WHOLE_PROGRAMS = ("__inference_", "PartitionedCall", "StatefulPartitionedCall", "run_program", "pir_run_program")
+
 BLOCKS = range(2, 9)  # gates, or queries, keys and values, that an array may hold next to each other
 
 
@@ -40,7 +43,7 @@ def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
     Raises:
         WorkerError: a worker fails.
     """
-    alone = _alone(pair)
+    alone = _of_programs(pair) or _alone(pair)
     doubtful = [unit_pair for unit_pair in pair.alignment.pairs if _doubtful(pair, unit_pair)]
     if not alone and not doubtful:
         return []
@@ -61,6 +64,20 @@ def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
 
 def _proven(pair: RecordedPair, cause: Cause) -> bool:
     return cause.known and cause.diagnosis.after <= pair.close.confirmed
+
+
+def _of_programs(pair: RecordedPair) -> list[str]:
+    """Saved programs that run as one operation, and whose arrays have no counterpart: they cannot be told apart."""
+    lines = []
+    for framework, names in zip((FIRST, SECOND), pair.alignment.alone, strict=True):
+        graph = pair.graphs[framework]
+        whole = [index for index, operation in enumerate(graph.operations) if operation.name.startswith(WHOLE_PROGRAMS)]
+        if any(graph.arrays_of(index) & set(names) for index in whole):
+            lines.append(
+                f"{pair.specs[framework].target} runs as one operation, so that drawn numbers do not show which of its "
+                "arrays is which: `--weights own` puts them together by the numbers that both models have"
+            )
+    return lines
 
 
 def _alone(pair: RecordedPair) -> list[str]:

@@ -96,7 +96,7 @@ class OwnWeightsCheck:
         on_event("stage", "reading the weights that both models have")
         self.own = read_own(pair)
         self.partners: dict[str, str] = {}  # constants of the Paddle model, to the same ones of the TensorFlow model
-        if any(is_program(spec.target) for spec in pair.specs.values()):
+        if not pair.layers and any(is_program(spec.target) for spec in pair.specs.values()):
             pair.own_map, pair.held = self._by_values()
 
     def puts_together_anew(self, drawn: Verdict) -> bool:
@@ -121,6 +121,8 @@ class OwnWeightsCheck:
         if not pair.held and (lone := constants(alone, self.own)):
             pair.held = lone
             return True
+        if pair.layers:  # the user's map is not replaced by another one
+            return False
         own_map, held = self._by_values()
         if not self._proven(own_map, held):
             return False
