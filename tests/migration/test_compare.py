@@ -193,7 +193,7 @@ def test_a_difference_that_only_training_shows_is_one_where_training_is_compared
 
 def test_an_epsilon_that_only_float64_shows_is_a_difference(workers: Workers) -> None:
     """A part in ten thousand of it: the gap is below float32's rounding, and the epsilon alone closes it."""
-    migration = compare_pair(pair_of(workers, None, "tower(40, 1.0001e-5)", "tower(40)", (8,)), impact=False)
+    migration = compare_pair(pair_of(workers, None, "tower(4, 1.0001e-5)", "tower(4)", (8,)), impact=False)
     assert migration.verdict == "different", migration
     assert [proof.passed for proof in migration.proofs] == [True, False, True]
     assert {cause.trap for cause in migration.causes} == {"bn-epsilon"}
