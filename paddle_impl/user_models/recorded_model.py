@@ -88,6 +88,7 @@ class RecordedModel(recorded_model.RecordedModel):
         with shared_noise(), exact_average_pools():
             flat = flatten_outputs(call_model(self.model, tensors, True, self.calling.way))
             outputs = [tensor for _, tensor in flat if tensor.is_floating_point()]
+            recorded_model.require_as_many(outputs, cotangents)
             products = [
                 (y * paddle.to_tensor(np.ascontiguousarray(c)).astype(y.dtype)).sum()
                 for y, c in zip(outputs, cotangents, strict=True)

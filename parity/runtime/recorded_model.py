@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.catalogue.targets import TargetError
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature, signature
 from parity.numerics.tolerance import Roundings
@@ -346,3 +347,20 @@ def dtype_of(value: Any) -> str:
     """The name of a value's type, the same in both frameworks ("float64")."""
     dtype = value.tensor.dtype
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
+
+
+def require_as_many(outputs: Sequence[Any], cotangents: Sequence[np.ndarray]) -> None:
+    """Refuse a model that gives more or fewer outputs of floating-point numbers in training mode than in inference.
+
+    Args:
+        outputs: of it in training mode.
+        cotangents: one for each in inference.
+
+    Raises:
+        TargetError: it does.
+    """
+    if len(outputs) != len(cotangents):
+        raise TargetError(
+            f"in training mode the model gives {len(outputs)} outputs of floating-point numbers, in inference "
+            f"{len(cotangents)}: compare a model that gives the same in both, or leave --training out"
+        )

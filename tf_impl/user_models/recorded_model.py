@@ -99,6 +99,7 @@ class RecordedModel(recorded_model.RecordedModel):
                 tape.watch(variable.value)
             flat = flatten_outputs(call_model(self.model, tensors, True, self.calling.way))
             outputs = [tensor for _, tensor in flat if tensor.dtype.is_floating]
+            recorded_model.require_as_many(outputs, cotangents)
             total = tf.add_n(
                 [tf.reduce_sum(y * tf.constant(c, y.dtype)) for y, c in zip(outputs, cotangents, strict=True)]
             )

@@ -61,7 +61,10 @@ class Recorder(recording.Recorder):
         tf.config.run_functions_eagerly(True)
         op_callbacks.add_op_callback(self._noted)
         try:
-            with mock.patch.object(keras.layers.Layer, "__call__", spy):
+            with (
+                mock.patch.object(keras.layers.Layer, "__call__", spy),
+                mock.patch.object(keras.layers.TimeDistributed, "call", _all_steps_at_once),
+            ):
                 yield
         finally:
             op_callbacks.remove_op_callback(self._noted)
@@ -84,6 +87,21 @@ class Recorder(recording.Recorder):
         made = [tensor for tensor in outputs if tensor.dtype not in WITHOUT_NUMBERS]
         self.operation(name, numbers, made)
         return outputs
+
+
+def _all_steps_at_once(layer: Any, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> Any:
+    """`TimeDistributed.call` as other frameworks write it: time steps as rows of one call, not one call for each.
+
+    The values of the layer inside can then be found in the other model.
+    """
+    rows, steps = inputs.shape[:2]
+    options: dict[str, Any] = {}
+    if layer.layer._call_has_mask_arg and mask is not None:
+        options["mask"] = tf.reshape(mask, [rows * steps, *mask.shape[2:]])
+    if layer.layer._call_has_training_arg:
+        options["training"] = training
+    made = layer.layer(tf.reshape(inputs, [rows * steps, *inputs.shape[2:]]), **options)
+    return tf.nest.map_structure(lambda part: tf.reshape(part, [rows, steps, *part.shape[1:]]), made)
 
 
 def layer_paths(model: keras.Model) -> dict[int, str]:

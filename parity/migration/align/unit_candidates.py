@@ -96,9 +96,8 @@ class UnitCandidates:
                 attempts.append(((index,), self.free(index), list(targets)))
         likely = [attempt for attempt in attempts if attempt[0][0] in self.likeliest]
         attempts = (likely or attempts)[:MOST_CANDIDATES]
-        if not attempts:
-            for group in self._joint(candidates, sizes):
-                attempts.append((group, [name for index in group for name in self.free(index)], list(targets)))
+        for group in self._joint(candidates, sizes):  # also where one of another place happens to be as large
+            attempts.append((group, [name for index in group for name in self.free(index)], list(targets)))
         if likely and len(likely[0][0]) == 1 and self.sizes(self.free(likely[0][0][0]), 0) == sizes:
             return attempts
         for wanted in [list(waiting), list(targets)] if waiting != targets else [list(targets)]:
@@ -122,16 +121,21 @@ class UnitCandidates:
         return own == sizes or sum(own) == sum(sizes) or _with_second_biases(own, sizes)
 
     def _joint(self, candidates: Sequence[int], sizes: Sequence[int]) -> list[tuple[int, ...]]:
-        """Several TensorFlow units that together have as many numbers as one Paddle unit."""
+        """Several TensorFlow units that together have as many numbers as one Paddle unit.
+
+        Those first that take the same value, as the parts of one layer do, and of these those that follow each other.
+        """
         nearest, total = sorted(candidates[:12]), sum(sizes)
         found = []
-        for start in range(len(nearest)):
-            for count in (2, 3, 4):
-                group = tuple(nearest[start : start + count])
+        for count in (2, 3, 4):
+            for group in itertools.combinations(nearest, count):
                 own = [size for index in group for size in self.sizes(self.free(index), 0)]
-                if len(group) == count and (sum(own) == total or _with_second_biases(own, sizes)):
-                    found.append(group)
-        return found[:MOST_CANDIDATES]
+                if sum(own) == total or _with_second_biases(own, sizes):
+                    inputs = [frozenset(self.first.inputs_of(self.first.units[index])) for index in group]
+                    apart = not frozenset.intersection(*inputs)
+                    places = [nearest.index(index) for index in group]
+                    found.append(((apart, max(places) - min(places), group), group))
+        return [group for _, group in sorted(found)][:MOST_CANDIDATES]
 
     def shapes(self, index: int) -> list[tuple[int, ...]]:
         return [tuple(self.facts[0][name]["shape"]) for name in self.first.units[index].arrays]

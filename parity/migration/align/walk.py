@@ -29,6 +29,8 @@ from parity.weights.random_arrays import Law, enlarged
 from parity.workers.client.recorded_models import ArrayFacts
 from parity.workers.worker import Worker
 
+MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
+
 
 class Walk:
     """One walk through a pair of recorded models.
@@ -149,7 +151,10 @@ class Walk:
             return
         for injection in (False, True):
             for group, sources, own in attempts:
-                for pieces in self.maps.of_units(group, sources, unit, own):
+                choices = self.maps.of_units(group, sources, unit, own)
+                if len(group) > 1 and self.known is None:
+                    choices = self._best_first(group, unit, choices, injection=injection)
+                for pieces in choices:
                     if self._certifies(group, unit, pieces, injection=injection):
                         self._accept(group, number, pieces, candidates, injection=injection)
                         return
@@ -229,21 +234,45 @@ class Walk:
                 return list(pair.first), [(pair.first, [], list(pair.arrays))]
         return [], []
 
-    def _certifies(self, group: tuple[int, ...], unit: Unit, pieces: Pieces, *, injection: bool) -> bool:
-        """Whether values behind a unit agree with these numbers in its arrays; leaves them as they then are."""
+    def _certifies(
+        self, group: tuple[int, ...], unit: Unit, pieces: Pieces, *, injection: bool, keep: bool = True
+    ) -> int:
+        """How many values behind a unit agree with these numbers in its arrays.
+
+        Args:
+            group: TensorFlow units.
+            unit: of Paddle.
+            pieces: for its arrays.
+            injection: whether it takes TensorFlow's inputs.
+            keep: whether values stay as they then are, where some agree.
+        """
         injected: list[int] = []
         if injection:
             injected = self.injections.of_inputs(group, unit)
             if not injected:
-                return False
+                return 0
         self._assign(pieces)
         made, undo = self.values.trial(pieces)
         depends = self.values.depends
-        if any(n in self.found.matches and depends.get(n, frozenset()) & set(pieces) for n in made):
-            return True
+        count = sum(n in self.found.matches and bool(depends.get(n, frozenset()) & set(pieces)) for n in made)
+        if count and keep:
+            return count
         undo()
         self.values.restore(injected)
-        return False
+        return count
+
+    def _best_first(
+        self, group: tuple[int, ...], unit: Unit, choices: Iterable[Pieces], *, injection: bool
+    ) -> list[Pieces]:
+        """The maps of several layers to one, those first under which the most values agree.
+
+        A part of such a layer may agree while the others stand in each other's place.
+        """
+        counted = [
+            (self._certifies(group, unit, pieces, injection=injection, keep=False), pieces)
+            for pieces in itertools.islice(choices, MOST_JOINT_MAPS)
+        ]
+        return [pieces for count, pieces in sorted(counted, key=lambda one: -one[0]) if count]
 
     def _assign(self, pieces: Pieces) -> None:
         laws = {}

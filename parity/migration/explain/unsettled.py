@@ -81,7 +81,7 @@ def _of_programs(pair: RecordedPair) -> list[str]:
 
 
 def _alone(pair: RecordedPair) -> list[str]:
-    """Arrays without a counterpart of which both models have as many numbers.
+    """Arrays without a counterpart of both models, of which or with which both have as many numbers.
 
     Among them are those behind a part of the run that was not seen.
     """
@@ -92,7 +92,11 @@ def _alone(pair: RecordedPair) -> list[str]:
         sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in names)
         for framework, names in zip((FIRST, SECOND), alone, strict=True)
     ]
-    if totals[0] != totals[1] or not totals[0]:
+    every = [
+        sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in pair.drawn(framework))
+        for framework in (FIRST, SECOND)
+    ]
+    if not all(totals) or (totals[0] != totals[1] and every[0] != every[1]):
         return []
     listed = "; ".join(
         f"{FRAMEWORKS[framework].title} has {_listed(pair, framework, names)}"

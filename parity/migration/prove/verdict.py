@@ -181,12 +181,18 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
     elif training:
         # not what differs by a constant only: its training is held to what float64 gives
         rounded = any(one.rounded and any(parting.float32 for parting in one.partings) for one in outcomes)
-        found.training = compare_training(pair, sets[0].arrays, rounded=rounded)
+        try:
+            found.training = compare_training(pair, sets[0].arrays, rounded=rounded)
+        except WorkerError as error:
+            if not error.detail.startswith("TargetError: "):
+                raise
+            line = error.detail.removeprefix("TargetError: ").splitlines()[0]
+            found.missing.append(f"a pass in training mode, {FRAMEWORKS[error.framework].title}: {line}")
         if rounded:
             found.remarks.append(
                 "a pass in training mode is held to float32's limits: some of it is computed in float32"
             )
-        if not found.training.passed:
+        if found.training is not None and not found.training.passed:
             return found
     found.missing += [*_unproven(pair.alignment), *found.changed]
     if not any(one.gap.elements for one in outcomes if one.inputs.typical):
