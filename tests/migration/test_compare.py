@@ -191,6 +191,21 @@ def test_a_difference_that_only_training_shows_is_one_where_training_is_compared
     assert {cause.trap for cause in migration.causes} == {"bn-momentum"}, migration.causes
 
 
+def test_a_model_that_gives_other_outputs_in_training_is_undecided_there(workers: Workers) -> None:
+    pairs = "tests.migration.pairs.outputs"
+    specs = {
+        FIRST: ModelSpec(f"{pairs}:tensorflow_auxiliary", [InputSpec([8])]),
+        SECOND: ModelSpec(f"{pairs}:paddle_auxiliary", [InputSpec([8])]),
+    }
+    assert compare_pair(RecordedPair(workers, specs), impact=False).equal
+    migration = compare_pair(RecordedPair(workers, specs), training=True, impact=False)
+    assert migration.verdict == "undecided"
+    said = [problem for proof in migration.proofs for problem in proof.problems]
+    assert any(
+        "in training mode the model gives 2 outputs of floating-point numbers, in inference 1" in one for one in said
+    )
+
+
 def test_an_epsilon_that_only_float64_shows_is_a_difference(workers: Workers) -> None:
     """A part in ten thousand of it: the gap is below float32's rounding, and the epsilon alone closes it."""
     migration = compare_pair(pair_of(workers, None, "tower(4, 1.0001e-5)", "tower(4)", (8,)), impact=False)

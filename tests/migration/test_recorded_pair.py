@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from parity.catalogue.targets import TargetError
-from parity.migration.align.alignment import MOST_WALKS, best_alignment, disagreements
+from parity.migration.align.alignment import MOST_WALKS, Forced, best_alignment, disagreements
 from parity.migration.align.found import Alignment, Parting, UnitPair
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.prove.verdict import decide
@@ -222,13 +222,13 @@ def parted(forced: Mapping[int, int], right: Mapping[int, int]) -> Alignment:
     own = {0: 0, 1: 1, **forced}
     wrong = [second for second, first in own.items() if right[second] != first]
     partings = [Parting((), second, -1, 0.1, "") for second in wrong]
-    pairs = [UnitPair((first,), second, (), True, (1 - first,)) for second, first in own.items()]
+    pairs = [UnitPair((first,), second, (), True, ((1 - first,),)) for second, first in own.items()]
     return Alignment(pairs=pairs, partings=partings)
 
 
-def noted(seen: list[Mapping[int, int]], right: Mapping[int, int], forced: Mapping[int, int]) -> Alignment:
-    seen.append(dict(forced))
-    return parted(forced, right)
+def noted(seen: list[Mapping[int, int]], right: Mapping[int, int], forced: Forced) -> Alignment:
+    seen.append({second: first for second, (first,) in forced.items()})
+    return parted(seen[-1], right)
 
 
 def test_layers_are_exchanged_until_nothing_parts_and_no_longer() -> None:
@@ -243,10 +243,10 @@ def test_layers_are_exchanged_until_nothing_parts_and_no_longer() -> None:
 def test_the_search_ends_where_no_exchange_helps() -> None:
     walks = 0
 
-    def walk(forced: Mapping[int, int]) -> Alignment:
+    def walk(forced: Forced) -> Alignment:
         nonlocal walks
         walks += 1
-        pairs = [UnitPair((index,), index, (), False, tuple(range(100))) for index in range(100)]
+        pairs = [UnitPair((index,), index, (), False, tuple((rival,) for rival in range(100))) for index in range(100)]
         return Alignment(pairs=pairs, partings=[Parting((), 0, -1, math.inf, "")])
 
     assert disagreements(best_alignment(walk)) == 1

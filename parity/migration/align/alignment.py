@@ -8,6 +8,10 @@ from parity.migration.align.found import Alignment
 
 MOST_WALKS = 24
 
+Forced = Mapping[
+    int, tuple[int, ...]
+]  # by index of a Paddle unit, the TensorFlow units that it must be put together with
+
 
 def disagreements(alignment: Alignment) -> int:
     """How much speaks against an alignment.
@@ -22,11 +26,11 @@ def disagreements(alignment: Alignment) -> int:
     return partings + sum(map(len, alignment.alone))
 
 
-def best_alignment(walk: Callable[[Mapping[int, int]], Alignment], given: Mapping[int, int] | None = None) -> Alignment:
+def best_alignment(walk: Callable[[Forced], Alignment], given: Forced | None = None) -> Alignment:
     """Walk, and where values part walk again with layers exchanged that could not be told apart.
 
     Args:
-        walk: one walk in which Paddle units, by index, must be put together with TensorFlow units.
+        walk: one walk, with units that must be put together.
         given: such units, of every walk.
 
     Returns:

@@ -67,14 +67,14 @@ class UnitPair:
         second: index of the Paddle unit.
         arrays: the Paddle arrays that got their numbers here.
         certified: whether values agree behind it.
-        rivals: other TensorFlow units that structure cannot tell from these.
+        rivals: other TensorFlow units, or several together, that structure cannot tell from these.
     """
 
     first: tuple[int, ...]
     second: int
     arrays: tuple[str, ...]
     certified: bool
-    rivals: tuple[int, ...] = ()
+    rivals: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass

@@ -241,10 +241,11 @@ class RecordedPair:
         while axes is not None:
             given = self._given(inputs) if self.layers else {}
             walk = functools.partial(self._walk, inputs)
-            alignment = best_alignment(walk, given)
+            forced = {second: (first,) for second, first in given.items()}
+            alignment = best_alignment(walk, forced)
             if given and disagreements(alignment):
                 self._require_better(given, disagreements(alignment), best_alignment(walk))
-                alignment = best_alignment(walk, given)
+                alignment = best_alignment(walk, forced)
             if best is None or _certified(alignment) > _certified(best):
                 best, graph, self.calling = alignment, self.graphs[SECOND], tried
                 self.opened[SECOND] = replace(self.opened[SECOND], axes=axes)
@@ -332,7 +333,7 @@ class RecordedPair:
     def _walk(
         self,
         inputs: Arrays,
-        forced: Mapping[int, int],
+        forced: Mapping[int, tuple[int, ...]],
         known: Alignment | None = None,
         *,
         traced: bool = False,

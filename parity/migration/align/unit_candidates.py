@@ -25,14 +25,14 @@ class UnitCandidates:
     Args:
         values: of the Paddle model.
         facts: of the arrays, of either model.
-        forced: by index of a Paddle unit, the TensorFlow unit that it must be put together with.
+        forced: by index of a Paddle unit, the TensorFlow units that it must be put together with.
     """
 
     def __init__(
         self,
         values: PaddleValues,
         facts: tuple[Mapping[str, ArrayFacts], Mapping[str, ArrayFacts]],
-        forced: Mapping[int, int] | None,
+        forced: Mapping[int, tuple[int, ...]] | None,
     ) -> None:
         self.values, self.facts, self.forced = values, facts, dict(forced or {})
         self.first, self.second, self.found = values.first, values.second, values.found
@@ -43,12 +43,12 @@ class UnitCandidates:
         """TensorFlow units that may be this Paddle unit, the likeliest first."""
         unit = self.second.units[number]
         if number in self.forced:
-            return [self.forced[number]]
+            return list(self.forced[number])
         reached = self._origins(self.second, self.second.inputs_of(unit), self.found.matches)
         firsts = {self.found.matches[value].first for value in reached if value in self.found.matches}
         counterparts = {match.first for match in self.found.matches.values()}
         sizes = self.sizes(targets, 1)
-        reserved = set(self.forced.values())
+        reserved = {index for group in self.forced.values() for index in group}
         waiting = [i for i in range(len(self.first.units)) if i not in reserved and self.free(i)]
         scored: list[tuple[tuple[int, bool, bool, bool, int], int]] = []
         for place, index in enumerate(waiting):
@@ -90,6 +90,9 @@ class UnitCandidates:
         """What to try: TensorFlow units, their arrays, and the Paddle arrays that may be made of these."""
         sizes = self.sizes(targets, 1)
         attempts: list[Attempt] = []
+        group = self.forced.get(self.second.units.index(unit), ())
+        if len(group) > 1:
+            return [(group, [name for index in group for name in self.free(index)], list(targets))]
         for index in candidates:
             own = self.sizes(self.free(index), 0)
             if self._may_be(own, sizes):
@@ -140,18 +143,18 @@ class UnitCandidates:
     def shapes(self, index: int) -> list[tuple[int, ...]]:
         return [tuple(self.facts[0][name]["shape"]) for name in self.first.units[index].arrays]
 
-    def rivals(self, group: tuple[int, ...], candidates: Sequence[int]) -> tuple[int, ...]:
-        """TensorFlow units with the same inputs and shapes as the one that was taken."""
+    def rivals(self, group: tuple[int, ...], candidates: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """TensorFlow units with the same inputs and shapes as the one that was taken, or several as large together."""
         if len(group) > 1:
             return ()
         inputs = set(self.first.inputs_of(self.first.units[group[0]]))
-        return tuple(
+        beside = [
             index
             for index in candidates
-            if index not in group
-            and self.shapes(index) == self.shapes(group[0])
-            and inputs & set(self.first.inputs_of(self.first.units[index]))
-        )
+            if index not in group and inputs & set(self.first.inputs_of(self.first.units[index]))
+        ]
+        alike = [(index,) for index in beside if self.shapes(index) == self.shapes(group[0])]
+        return (*alike, *self._joint(beside, self.sizes(self.first.units[group[0]].arrays, 0)))
 
     def targets(self, unit: Unit, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
         return {name: tuple(self.facts[1][name]["shape"]) for name in unit.arrays if name in names}

@@ -43,7 +43,7 @@ class Walk:
         facts: of the arrays, of either model.
         workers: of TensorFlow and Paddle.
         seed: of the weights.
-        forced: by index of a Paddle unit, the TensorFlow unit that it must be put together with.
+        forced: by index of a Paddle unit, the TensorFlow units that it must be put together with.
         known: an earlier alignment, whose pairs and pieces are taken as they are.
         close: what is near, in the precision of the models.
     """
@@ -57,7 +57,7 @@ class Walk:
         facts: tuple[Mapping[str, ArrayFacts], Mapping[str, ArrayFacts]],
         workers: tuple[Worker, Worker],
         seed: int,
-        forced: Mapping[int, int] | None = None,
+        forced: Mapping[int, tuple[int, ...]] | None = None,
         known: Alignment | None = None,
         close: Closeness = FLOAT64,
         *,

@@ -591,6 +591,13 @@ PAIRS = (
     _equal("fused/swiglu", "gated(activation='silu')", "gated(activation='silu')", "8"),
     _equal("fused/experts", "experts", "experts", "8"),
     _equal("fused/separable", "separable", "separable", IMAGE),
+    _equal("fused/heads", "heads", "heads", "8"),
+    _equal("fused/heads-reordered", "heads", "heads(order=(2, 0, 1))", "8"),
+    _equal("fused/keys", "keys", "keys", SEQUENCE),
+    _equal("fused/sentences", "sentences", "sentences", "3,5,4"),
+    _different("fused/heads-function", "heads", "heads(exponential=True)", "8", layer="spread", cause="softplus"),
+    _different("fused/keys-scale", "keys", "keys(0.5)", SEQUENCE),
+    _different("fused/sentences-function", "sentences", "sentences('sigmoid')", "3,5,4", layer="word", cause="sigmoid"),
     _different(
         "fused/attention-scale", "attention", "attention(scaled=False)", SEQUENCE, layer="attention", cause="scale"
     ),

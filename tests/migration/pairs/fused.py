@@ -173,3 +173,104 @@ def paddle_separable(middle: bool = False) -> Any:
         nn.ReLU(),
         nn.Conv2D(6, 2, 1),
     )
+
+
+def tensorflow_heads() -> Any:
+    """Three outputs, each of a layer of its own."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8,))
+    x = layers.Dense(6, activation="tanh", name="hidden")(x)
+    shares = layers.Dense(3, activation="softmax", name="shares")(x)
+    spread = layers.Dense(3, activation="softplus", name="spread")(x)
+    return keras.Model(inputs, (shares, layers.Dense(3, name="middle")(x), spread))
+
+
+def paddle_heads(order: Any = (0, 1, 2), exponential: bool = False) -> Any:
+    """The same three as parts of one layer's output, in any order."""
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Heads(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = nn.Linear(8, 6)
+            self.heads = nn.Linear(6, 9)
+
+        def forward(self, x: Any) -> Any:
+            parts = self.heads(paddle.tanh(self.hidden(x))).split(3, axis=-1)
+            shares, middle, spread = (parts[place] for place in order)
+            return F.softmax(shares, -1), middle, paddle.exp(spread) if exponential else F.softplus(spread)
+
+    return Heads()
+
+
+def tensorflow_keys() -> Any:
+    """Keys and values of half the width of queries: two of them are as large as the layer of the output."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((6, 8))
+    q, k, v = (layers.Dense(size, use_bias=False, name=name)(x) for name, size in (("q", 8), ("k", 4), ("v", 4)))
+    k, v = (keras.ops.concatenate([part, part], axis=-1) for part in (k, v))
+    weights = keras.ops.softmax(keras.ops.einsum("nqd,nkd->nqk", q, k))
+    y = layers.Dense(8, use_bias=False, name="o")(keras.ops.matmul(weights, v))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(layers.Add(name="sum")([x, y])))
+
+
+def paddle_keys(scale: float = 1.0) -> Any:
+    """Keys and values from one layer, which stands before the one of queries."""
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Attention(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kv = nn.Linear(8, 8, bias_attr=False)
+            self.q = nn.Linear(8, 8, bias_attr=False)
+            self.o = nn.Linear(8, 8, bias_attr=False)
+            self.logits = nn.Linear(8, 3)
+
+        def forward(self, x: Any) -> Any:
+            k, v = self.kv(x).chunk(2, axis=-1)
+            k, v = (paddle.concat([part, part], axis=-1) for part in (k, v))
+            products = paddle.matmul(self.q(x), k, transpose_y=True)
+            y = self.o(paddle.matmul(F.softmax(products * scale, -1), v))
+            return self.logits(x + y)
+
+    return Attention()
+
+
+def tensorflow_sentences() -> Any:
+    """A whole model for each time step."""
+    import keras
+    from keras import layers
+
+    words = keras.Input((5, 4))
+    inner = keras.Model(words, layers.GRU(3, name="words")(layers.Dense(4, activation="tanh", name="word")(words)))
+    inputs = keras.Input((3, 5, 4))
+    x = layers.TimeDistributed(inner, name="sentences")(inputs)
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.GRU(3, name="document")(x)))
+
+
+def paddle_sentences(activation: str = "tanh") -> Any:
+    """Time steps as rows."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Reader(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.word, self.words = nn.Linear(4, 4), nn.GRU(4, 3)
+            self.document, self.logits = nn.GRU(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x: Any) -> Any:
+            n, sentences, words, width = x.shape
+            _, last = self.words(getattr(F, activation)(self.word(x.reshape([n * sentences, words, width]))))
+            _, last = self.document(last[0].reshape([n, sentences, 3]))
+            return self.logits(last[0])
+
+    return Reader()

@@ -222,3 +222,36 @@ def paddle_nested(before: bool = False) -> Any:
             return [raw if before else features, {"a": self.a(features), "b": self.b(features)}]
 
     return Nested()
+
+
+def tensorflow_auxiliary() -> Any:
+    """A second output in training mode alone."""
+    import keras
+    from keras import layers
+
+    class Auxiliary(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.main = layers.Dense(6, activation="relu", name="hidden"), layers.Dense(3, name="main")
+
+        def call(self, x: Any, training: bool | None = None) -> Any:
+            x = self.hidden(x)
+            return (self.main(x), x) if training else self.main(x)
+
+    return Auxiliary()
+
+
+def paddle_auxiliary() -> Any:
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Auxiliary(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.main = nn.Linear(8, 6), nn.Linear(6, 3)
+
+        def forward(self, x: Any) -> Any:
+            x = F.relu(self.hidden(x))
+            return (self.main(x), x) if self.training else self.main(x)
+
+    return Auxiliary()
