@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from parity.migration.align.array_maps import Flattened, Pieces, joined, maps, stacked
+from parity.migration.align.array_maps import Flattened, Pieces, maps, stacked
 from parity.migration.align.found import Alignment
+from parity.migration.align.joined_maps import joined, joined_convolutions
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.unit_candidates import UnitCandidates
 
@@ -33,7 +34,11 @@ class UnitMaps:
         if len(group) > 1:
             layers = [{name: shapes[name] for name in self.units.free(index)} for index in group]
             auxiliary = f"{unit.path}#auxiliary"
-            return itertools.chain(joined(layers, targets, self._heads(unit)), stacked(layers, targets, auxiliary))
+            return itertools.chain(
+                joined(layers, targets, self._heads(unit)),
+                joined_convolutions(layers, targets),
+                stacked(layers, targets, auxiliary),
+            )
         return maps(shapes, targets, self._flattened(group[0], unit), f"{unit.path}#auxiliary")
 
     def _heads(self, unit: Unit) -> list[int]:

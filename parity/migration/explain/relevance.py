@@ -31,14 +31,14 @@ def relevant(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting])
         WorkerError: a worker fails.
     """
     graph = pair.graphs[SECOND]
-    reaching = _reaching(graph)
+    reached = reaching(graph)
     outputs = {number for _, number in graph.outputs}
     dropped: set[int] = set()  # values of partings that change nothing
     kept = []
     for parting in reversed(partings):
         number = parting.second
         apart = "another order" in parting.why or math.isnan(parting.gap) or parting.gap > pair.close.exact
-        if not apart or (number >= 0 and number not in reaching):
+        if not apart or (number >= 0 and number not in reached):
             continue
         if number in walked.injected and number not in outputs and not _changes(pair, walked, number, dropped):
             if not parting.rounding:  # that a tiny difference changes nothing does not say that a large one does not
@@ -48,8 +48,12 @@ def relevant(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting])
     return kept[::-1]
 
 
-def _reaching(graph: RecordedGraph) -> set[int]:
-    """The values of whose numbers outputs are made."""
+def reaching(graph: RecordedGraph) -> set[int]:
+    """The values of whose numbers outputs are made.
+
+    Args:
+        graph: of either model.
+    """
     reached: set[int] = set()
     waiting = [number for _, number in graph.outputs]
     while waiting:

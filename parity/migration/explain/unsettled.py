@@ -9,11 +9,11 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from parity.migration.align.found import Alignment, Parting, UnitPair
-from parity.migration.align.recorded_graph import Unit
+from parity.migration.align.recorded_graph import RecordedGraph, Unit
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
-from parity.migration.explain.relevance import relevant
+from parity.migration.explain.relevance import reaching, relevant
 from parity.migration.explain.segments import segment_of
 from parity.migration.explain.steps import paired_steps
 from parity.migration.prove.inputs import InputSet
@@ -96,16 +96,34 @@ def _alone(pair: RecordedPair) -> list[str]:
         sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in pair.drawn(framework))
         for framework in (FIRST, SECOND)
     ]
-    if not all(totals) or (totals[0] != totals[1] and every[0] != every[1]):
+    unused = [
+        _partly_used(pair.graphs[framework], set(own)) for framework, own in zip((FIRST, SECOND), alone, strict=True)
+    ]
+    if not all(totals) or (totals[0] != totals[1] and every[0] != every[1] and not any(unused)):
         return []
     listed = "; ".join(
         f"{FRAMEWORKS[framework].title} has {_listed(pair, framework, names)}"
         for framework, names in zip((FIRST, SECOND), alone, strict=True)
     )
     line = f"no layout was found in which arrays correspond: {listed}; `--map FILE` names layers that belong together"
+    if layers := [path for one in unused for path in one]:
+        line += f"; a part of what {few(layers)} gives is not used, which no layout can pass over"
     if any(unseen):
         line += "; some of them take nothing of the input: code that leaves the framework (numpy) is not followed"
     return [line]
+
+
+def _partly_used(graph: RecordedGraph, alone: AbstractSet[str]) -> list[str]:
+    """Layers with arrays without a counterpart of whose output a part is taken and never used."""
+    reached = reaching(graph)
+    found = []
+    for unit in graph.units:
+        made = [number for number in graph.outputs_of(unit) if number in reached] if alone & set(unit.arrays) else []
+        for index in {index for number in made for index in graph.consumers.get(number, [])}:
+            outputs = [number for number in graph.operations[index].outputs if graph.data[number]]
+            if any(number not in reached for number in outputs):
+                found.append(_title(unit))
+    return list(dict.fromkeys(found))
 
 
 def _unseen(pair: RecordedPair, framework: str, known: AbstractSet[str]) -> list[str]:

@@ -274,3 +274,37 @@ def paddle_sentences(activation: str = "tanh") -> Any:
             return self.logits(last[0])
 
     return Reader()
+
+
+def tensorflow_signals(unused: bool = False) -> Any:
+    """Gated convolutions over time, as of WaveNet; of the last one only a part is used."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8, 3))
+    bent = layers.Conv1D(4, 2, padding="causal", activation="tanh", name="bent")(x)
+    gate = layers.Conv1D(4, 2, padding="causal", activation="sigmoid", name="gate")(x)
+    x = layers.Multiply(name="product")([bent, gate])
+    x = layers.Dense(2, name="part")(x) if unused else x
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.GlobalAveragePooling1D(name="mean")(x)))
+
+
+def paddle_signals(unused: bool = False, swapped: bool = False) -> Any:
+    """One convolution gives what is bent, and the gates."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Signals(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.both = nn.Conv1D(3, 8, 2)
+            self.parts = nn.Linear(4, 5)
+            self.logits = nn.Linear(2 if unused else 4, 2)
+
+        def forward(self, x: Any) -> Any:
+            bent, gate = self.both(F.pad(x, [1, 0], data_format="NCL")).chunk(2, axis=1)
+            x = (F.tanh(bent) * (F.tanh if swapped else F.sigmoid)(gate)).transpose([0, 2, 1])
+            x = self.parts(x)[:, :, :2] if unused else x
+            return self.logits(x.mean(1))
+
+    return Signals()
