@@ -114,16 +114,29 @@ def _alone(pair: RecordedPair) -> list[str]:
 
 
 def _partly_used(graph: RecordedGraph, alone: AbstractSet[str]) -> list[str]:
-    """Layers with arrays without a counterpart of whose output a part is taken and never used."""
+    """Layers with arrays without a counterpart of whose features a part is never used."""
     reached = reaching(graph)
     found = []
     for unit in graph.units:
         made = [number for number in graph.outputs_of(unit) if number in reached] if alone & set(unit.arrays) else []
-        for index in {index for number in made for index in graph.consumers.get(number, [])}:
-            outputs = [number for number in graph.operations[index].outputs if graph.data[number]]
-            if any(number not in reached for number in outputs):
+        for number in made:
+            parts = [part for index in graph.consumers.get(number, []) for part in graph.operations[index].outputs]
+            shapes = [graph.values[part].shape for part in parts if part in reached]
+            if any(part not in reached and graph.data[part] for part in parts) or _leave_features(
+                graph.values[number].shape, shapes
+            ):
                 found.append(_title(unit))
     return list(dict.fromkeys(found))
+
+
+def _leave_features(whole: Sequence[int], parts: Sequence[Sequence[int]]) -> bool:
+    """Whether slices of a value, along the axis of its features in either framework, are not all of it."""
+    for axis in {1, len(whole) - 1} if len(whole) > 2 else {1}:
+        others = [extent for place, extent in enumerate(whole) if place != axis]
+        sliced = all(len(p) == len(whole) and [e for i, e in enumerate(p) if i != axis] == others for p in parts)
+        if len(whole) > 1 and parts and sliced and sum(part[axis] for part in parts) < whole[axis]:
+            return True
+    return False
 
 
 def _unseen(pair: RecordedPair, framework: str, known: AbstractSet[str]) -> list[str]:
