@@ -26,6 +26,8 @@ MOST_AXES = 3  # of an array of blocks; that of a convolution has four
 # how the names begin of operations that run a whole saved program
 WHOLE_PROGRAMS = ("__inference_", "PartitionedCall", "StatefulPartitionedCall", "run_program", "pir_run_program")
 
+SLICING = ("slice", "split", "getitem", "unbind", "unstack")  # in names of operations, of either framework
+
 BLOCKS = range(2, 9)  # gates, or queries, keys and values, that an array may hold next to each other
 
 
@@ -120,11 +122,10 @@ def _partly_used(graph: RecordedGraph, alone: AbstractSet[str]) -> list[str]:
     for unit in graph.units:
         made = [number for number in graph.outputs_of(unit) if number in reached] if alone & set(unit.arrays) else []
         for number in made:
-            parts = [part for index in graph.consumers.get(number, []) for part in graph.operations[index].outputs]
-            shapes = [graph.values[part].shape for part in parts if part in reached]
-            if any(part not in reached and graph.data[part] for part in parts) or _leave_features(
-                graph.values[number].shape, shapes
-            ):
+            users = [graph.operations[index] for index in graph.consumers.get(number, [])]
+            parts = [part for user in users for part in user.outputs if part in reached]
+            cut = all(any(word in user.name.lower() for word in SLICING) for user in users)
+            if cut and _leave_features(graph.values[number].shape, [graph.values[part].shape for part in parts]):
                 found.append(_title(unit))
     return list(dict.fromkeys(found))
 
