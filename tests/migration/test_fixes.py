@@ -426,7 +426,7 @@ def test_what_can_be_changed_is_where_the_rest_cannot(workers: Workers) -> None:
     assert migration.changes == ["in b: layers.BatchNormalization(momentum=0.9, epsilon=1e-05)"]
     assert migration.fixed_verdict == "different"
     (left,) = migration.by_hand
-    assert "2 (scale; scale 0.7" in left
+    assert "add what 2 computes, (scale; scale 0.7" in left
     assert len(row.compared(workers, "paddle").changes) == 2
 
 
