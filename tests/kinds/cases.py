@@ -1024,7 +1024,7 @@ CASES = {
     ),
     "resize, linear with aligned corners": Case(
         "resize",
-        {"size": [15, 29], "method": "linear", "half_pixels": False, "aligned_corners": True},
+        {"size": [15, 29], "method": "linear", "half_pixels": True, "aligned_corners": True},
         paddle="nn.UpsamplingBilinear2D([15, 29])(x)",
     ),
     "resize, linear without half pixels": Case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -193,6 +194,7 @@ def _facts(
     return {
         **{kind: kind if kind in arrays else None for kind in ("bias", "beta", "gamma")},
         **{kind: f" + {kind}" if kind in arrays else "" for kind in NEUTRAL if kind.endswith("_bias")},
+        **{field.name: getattr(step.what, field.name) for field in dataclasses.fields(step.what)},
         **step.numbers,
         "pads": [[0, 0], [top, bottom], [left, right], [0, 0]],
         "sides": [top, bottom, left, right],
