@@ -87,9 +87,8 @@ def _mode(kind: Resize, *, row: bool) -> str:
     fits = not (kind.antialias or kind.factors) and (row or len(kind.size) == 2)
     if kind.method == "linear" and fits:
         return "linear" if row else "bilinear"
-    if (
-        kind.method == "nearest" and fits and kind.half_pixels and not kind.aligned_corners
-    ):  # each pixel is repeated as often
+    repeated = kind.half_pixels and not kind.aligned_corners  # each pixel as often
+    if kind.method == "nearest" and fits and repeated:
         return "nearest"
     ours = kind.cubic == -0.75 and kind.outside == "repeated"
     return "bicubic" if kind.method == "cubic" and fits and ours and not row else ""

@@ -155,7 +155,7 @@ class Walk:
                 if len(group) > 1 and self.known is None:
                     choices = self._best_first(group, unit, choices, injection=injection)
                 for pieces in choices:
-                    if self._certifies(group, unit, pieces, injection=injection):
+                    if self._agreeing(group, unit, pieces, injection=injection):
                         self._accept(group, number, pieces, candidates, injection=injection)
                         return
             if not injection and attempts and self.known is None and self.columns.reorder(attempts[0][0][0], unit):
@@ -174,7 +174,7 @@ class Walk:
             sources = {name: tuple(self.units.facts[0][name]["shape"]) for name in self.units.free(index)}
             slices = list(itertools.islice(sliced(sources, self.units.targets(unit, targets), self.slices), 64))
             for count, place, pieces in slices:
-                if self._certifies((index,), unit, pieces, injection=False):
+                if self._agreeing((index,), unit, pieces, injection=False):
                     self._take_slices(index, number, pieces, sources, [place], count)
                     return True
             for count in {count for count, _, _ in slices}:
@@ -185,7 +185,7 @@ class Walk:
                 for place, other in enumerate(units):
                     ways = sliced(sources, self.units.targets(other, other.arrays), self.slices)
                     every |= next((made for c, p, made in ways if (c, p) == (count, place)), {})
-                if self._certifies((index,), unit, every, injection=False):
+                if self._agreeing((index,), unit, every, injection=False):
                     self._take_slices(index, number, every, sources, range(count), count)
                     return True
         return False
@@ -234,7 +234,7 @@ class Walk:
                 return list(pair.first), [(pair.first, [], list(pair.arrays))]
         return [], []
 
-    def _certifies(
+    def _agreeing(
         self, group: tuple[int, ...], unit: Unit, pieces: Pieces, *, injection: bool, keep: bool = True
     ) -> int:
         """How many values behind a unit agree with these numbers in its arrays.
@@ -269,7 +269,7 @@ class Walk:
         A part of such a layer may agree while the others stand in each other's place.
         """
         counted = [
-            (self._certifies(group, unit, pieces, injection=injection, keep=False), pieces)
+            (self._agreeing(group, unit, pieces, injection=injection, keep=False), pieces)
             for pieces in itertools.islice(choices, MOST_JOINT_MAPS)
         ]
         return [pieces for count, pieces in sorted(counted, key=lambda one: -one[0]) if count]
