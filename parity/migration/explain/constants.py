@@ -11,7 +11,7 @@ from parity.migration.align.axis_orders import closest
 from parity.migration.align.recorded_graph import RecordedGraph
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
-from parity.migration.explain.replays import Replay, close
+from parity.migration.explain.replays import Replay, closing_gap
 from parity.migration.explain.segments import Segment, place_of
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
@@ -47,8 +47,11 @@ def constant_cause(pair: RecordedPair, segment: Segment, replay: Replay, expecte
         for one in ones:
             for made in _in_shape(theirs[str(one)], mine):
                 same = np.array_equal(made, mine) or relative_gap(made, mine) <= pair.close.exact
-                if not same and close(pair, expected, replay.at_end({other: made.astype(mine.dtype)})):
-                    return _cause(pair, segment, other, made, mine)
+                if same:
+                    continue
+                left = closing_gap(pair, expected, replay.at_end({other: made.astype(mine.dtype)}))
+                if left is not None:
+                    return _cause(pair, segment, other, made, mine, left)
     return None
 
 
@@ -76,7 +79,9 @@ def _in_shape(theirs: np.ndarray, own: np.ndarray) -> Iterator[np.ndarray]:
         yield nearest
 
 
-def _cause(pair: RecordedPair, segment: Segment, number: int, theirs: np.ndarray, own: np.ndarray) -> Cause:
+def _cause(
+    pair: RecordedPair, segment: Segment, number: int, theirs: np.ndarray, own: np.ndarray, left: float
+) -> Cause:
     where, gap = place_of(pair.graphs[FIRST], segment), segment.parting.gap
     names = _names(pair.graphs[SECOND], number)
     called = " and ".join(names) if names else "of the code"
@@ -88,12 +93,12 @@ def _cause(pair: RecordedPair, segment: Segment, number: int, theirs: np.ndarray
         f"constant {called} ({shape}): the numbers differ by {apart:.1e}, most at {place}: "
         f"TensorFlow has {shown(float(theirs[at]))}, Paddle {shown(float(own[at]))}"
     )
-    text = f"{where}: {change}; with TensorFlow's constant the gap falls from {gap:.1e} to rounding"
+    text = f"{where}: {change}; with TensorFlow's constant the gap falls from {gap:.1e} to {left:.1e}"
     todo = {
         SECOND: f"give the constant {called} of PaddlePaddle the numbers that TensorFlow's code has",
         FIRST: f"give the constant in TensorFlow's code the numbers that Paddle's constant {called} has",
     }
-    return Cause(Diagnosis(SECOND, where, "", text, gap, 0.0, change=change), todo=todo)
+    return Cause(Diagnosis(SECOND, where, "", text, gap, left, change=change), todo=todo)
 
 
 def _names(graph: RecordedGraph, number: int) -> list[str]:

@@ -121,9 +121,17 @@ def own_and_expected(pair: RecordedPair, first: int, replay: Replay) -> tuple[np
     return (own, expected) if expected is not None and expected.shape == own.shape else None
 
 
+def closing_gap(pair: RecordedPair, expected: np.ndarray, made: np.ndarray | None) -> float | None:
+    """The gap that is left where a replay gives what it should, as a reference in numpy does; else None."""
+    if made is None or made.shape != expected.shape:
+        return None
+    gap = relative_gap(expected, made)
+    return gap if gap <= pair.close.confirmed else None
+
+
 def close(pair: RecordedPair, expected: np.ndarray, made: np.ndarray | None) -> bool:
-    """Whether a replay gives what it should, as a reference in numpy does."""
-    return made is not None and made.shape == expected.shape and relative_gap(expected, made) <= pair.close.confirmed
+    """Whether a replay gives what it should."""
+    return closing_gap(pair, expected, made) is not None
 
 
 def between(graph: RecordedGraph, start: int, end: int) -> list[int]:

@@ -10,7 +10,7 @@ from parity.migration.align.found import Alignment
 from parity.migration.align.recorded_graph import RecordedGraph
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
-from parity.migration.explain.replays import Replay, close
+from parity.migration.explain.replays import Replay, closing_gap
 from parity.migration.explain.segments import Segment, place_of
 from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Diagnosis
@@ -54,11 +54,12 @@ def constant_of_operation(
             if made is None or (text := _law(before, made, own)) is None:
                 continue
             at_end = made if made_here == replay.end else replay.at_end({made_here: made})
-            if close(pair, expected, at_end):
+            left = closing_gap(pair, expected, at_end)
+            if left is not None:
                 what = "epsilon" if _is_epsilon(second, made_here, own, before) else "constant"
                 where, gap = place_of(first, segment), segment.parting.gap
                 change = f"{what}: TensorFlow {text[0]}, Paddle {text[1]}"
-                return Cause(Diagnosis(SECOND, where, "", f"{where}: {change}", gap, 0.0, change=change))
+                return Cause(Diagnosis(SECOND, where, "", f"{where}: {change}", gap, left, change=change))
     return None
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
-from parity.migration.explain.replays import Replay, close
+from parity.migration.explain.replays import Replay, closing_gap
 from parity.migration.explain.segments import Segment, place_of
 from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Diagnosis
@@ -42,8 +42,11 @@ def weight_norm_cause(pair: RecordedPair, segment: Segment, replay: Replay, expe
             if length.size != extent or weight.shape != direction.shape:
                 continue
             made = _normalised(length, direction, axis)
-            if not np.allclose(made, weight) and close(pair, expected, replay.at_end({number: made})):
-                return _cause(pair, segment, lengths[0], axis)
+            if np.allclose(made, weight):
+                continue
+            left = closing_gap(pair, expected, replay.at_end({number: made}))
+            if left is not None:
+                return _cause(pair, segment, lengths[0], axis, left)
     return None
 
 
@@ -54,9 +57,9 @@ def _normalised(length: np.ndarray, direction: np.ndarray, axis: int) -> np.ndar
     return direction * length.reshape(shape) / np.sqrt(np.square(direction).sum(axis=others, keepdims=True))
 
 
-def _cause(pair: RecordedPair, segment: Segment, name: str, axis: int) -> Cause:
+def _cause(pair: RecordedPair, segment: Segment, name: str, axis: int, left: float) -> Cause:
     where, gap = place_of(pair.graphs[FIRST], segment), segment.parting.gap
     layer = name.rpartition(".")[0]
     change = f"weight norm along another axis: TensorFlow's is dim={axis} of Paddle's weight"
     todo = {SECOND: f"nn.utils.weight_norm(..., dim={axis})"}
-    return Cause(Diagnosis(SECOND, where, "", f"{where} / {layer}: {change}", gap, 0.0, change=change), todo=todo)
+    return Cause(Diagnosis(SECOND, where, "", f"{where} / {layer}: {change}", gap, left, change=change), todo=todo)
