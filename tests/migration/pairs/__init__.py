@@ -689,6 +689,7 @@ PAIRS = (
     _equal("outputs/softmax", "softmax", "softmax", "6,5"),
     _equal("outputs/cumulative", "cumulative", "cumulative", "6,5"),
     _equal("outputs/nested", "nested", "nested", "8"),
+    _equal("outputs/auxiliary", "auxiliary", "auxiliary", "8"),
     _different("outputs/squeezed", "regression", "regression(squeezed=True)", "8", layer="value", cause="shape"),
     _different("outputs/squeezed-keras", "regression(squeezed=True)", "regression", "8", cause="shape"),
     _different(
