@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import paddle
-from paddle import nn
 
 from parity.kinds.registry import Registry
 
-
-def _readable(layer: nn.Layer) -> bool:
-    """Whether its padding, if it has any, is of zeros."""
-    return getattr(layer, "_padding_mode", "zeros") == "zeros"
-
-
-registry = Registry("paddle_impl", f"PaddlePaddle {paddle.__version__}", _readable)
+registry = Registry("paddle_impl", f"PaddlePaddle {paddle.__version__}", lambda _: True)

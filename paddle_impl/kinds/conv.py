@@ -19,6 +19,8 @@ BIAS = (("bias", "bias", SAME),)
 
 OIHW = Layout("OIHW")
 
+BORDERS = {"zeros": None, "replicate": "edge", "reflect": "reflect", "circular": "wrap"}  # numpy's modes
+
 
 def convolution(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Conv:
     """A convolution of maps or sequences."""
@@ -28,10 +30,15 @@ def convolution(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> Conv:
         given = of_row(layer._padding)
     else:
         given = layer._updated_padding if layer._padding_algorithm == "EXPLICIT" else layer._padding_algorithm
-    if str(given).upper() == "SAME":
+    border = BORDERS[layer._padding_mode]
+    if border is not None:
+        around = layer._reversed_padding_repeated_twice  # the last axis first, both ends of each
+        given = [count for axis in reversed(range(len(around) // 2)) for count in around[2 * axis : 2 * axis + 2]]
+        given = of_row(given) if isinstance(layer, nn.Conv1D) else given
+    elif str(given).upper() == "SAME":
         dilation = [1, 1]  # Paddle says nothing and takes this
     padding = padding_of(given, sides(x.shape), sides(y.shape), window, stride, dilation)
-    return Conv(stride, padding, dilation, layer._groups)
+    return Conv(stride, padding, dilation, layer._groups, border)
 
 
 def _transposed(layer: nn.Layer, x: paddle.Tensor, y: paddle.Tensor) -> ConvTranspose:

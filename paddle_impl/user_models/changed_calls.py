@@ -1,9 +1,9 @@
-"""A call of a layer or function inside of a Paddle model, changed: for what no number of a layer says."""
+"""Calls of layers and functions inside of a Paddle model, changed: for what no number of a layer says."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -13,21 +13,21 @@ from paddle import nn
 
 from paddle_impl.kinds import registry
 from paddle_impl.user_models.tracing import operands
-from parity.runtime.traced_steps import results_of, tensors_of, unique
+from parity.runtime.traced_steps import tensors_of, unique
 
 Change = Callable[..., Any]  # of the call, its arguments by position and by keyword, to the result
 
 
-def change_call(model: nn.Layer, step: str, change: Change) -> None:
-    """Let one call inside of a model, the same in every run, give something else.
+def change_call(model: nn.Layer, steps: str | Collection[str], change: Change) -> None:
+    """Let one call inside of a model, or some, the same in every run, give something else.
 
     Args:
         model: changed in place: its `forward` is replaced.
-        step: the name that the call has in a trace, such as "block.relu" or "conv#2".
+        steps: the name that the call has in a trace, such as "block.relu" or "conv#2", or the names of several.
         change: is given the call, a function, and its arguments, and returns what stands for its result.
 
     Raises:
-        ValueError: in a run, where no call has this name.
+        ValueError: in a run, where no call has one of these names.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
@@ -35,15 +35,15 @@ def change_call(model: nn.Layer, step: str, change: Change) -> None:
         >>> bool((model(paddle.ones([1, 2])) <= 0).all())
         True
     """
-    forward = model.forward
+    forward, names = model.forward, {steps} if isinstance(steps, str) else set(steps)
 
     @functools.wraps(forward)
     def changed(*args: Any, **kwargs: Any) -> Any:
-        run = _Run(model, step, change, tensors_of([*args, *kwargs.values()], paddle.Tensor))
+        run = _Run(model, names, change)
         with run.intercepted():
             result = forward(*args, **kwargs)
-        if not run.reached:
-            raise ValueError(f"expected a call with the name {step!r}, found {', '.join(run.taken)}")
+        if missing := names - set(run.taken):
+            raise ValueError(f"expected a call with the name {min(missing)!r}, found {', '.join(run.taken)}")
         return result
 
     model.forward = changed
@@ -52,14 +52,12 @@ def change_call(model: nn.Layer, step: str, change: Change) -> None:
 class _Run:
     """One run of a model, in which layers and functions get the names that a trace gives them."""
 
-    def __init__(self, model: nn.Layer, step: str, change: Change, inputs: list[paddle.Tensor]) -> None:
-        self.step, self.change, self.reached = step, change, False
+    def __init__(self, model: nn.Layer, steps: Collection[str], change: Change) -> None:
+        self.steps, self.change = steps, change
         self.taken: list[str] = []
         self._model = model
         self._paths = {id(layer): path for path, layer in model.named_sublayers()}
         self._inside = [type(model).__name__]
-        self._alive = list(inputs)  # so that no id is given twice
-        self._made = {id(tensor) for tensor in inputs}
         self._quiet = False  # inside of what is one step
 
     @contextmanager
@@ -88,44 +86,33 @@ class _Run:
             several = operands(layer, args, kwargs) is not None
             single = registry.known(layer) and len(args) == 1 and not kwargs and isinstance(args[0], paddle.Tensor)
             if several or single:
-                return self._step(path, functools.partial(call, layer), args, kwargs)
+                return self._step(path, functools.partial(call, layer), args, kwargs, layer=True)
             self._inside.append(path)
             try:
-                result = call(layer, *args, **kwargs)
+                return call(layer, *args, **kwargs)
             finally:
                 self._inside.pop()
-            self._keep(result)
-            return result
 
         return spy
 
     def _function_spy(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def spy(*args: Any, **kwargs: Any) -> Any:
-            tensors = [] if self._quiet else tensors_of([*args, *kwargs.values()], paddle.Tensor)
-            if not any(id(tensor) in self._made for tensor in tensors):
+            if self._quiet or not tensors_of([*args, *kwargs.values()], paddle.Tensor):
                 return original(*args, **kwargs)
-            return self._step(f"{self._inside[-1]}.{name}", original, args, kwargs)
+            return self._step(f"{self._inside[-1]}.{name}", original, args, kwargs, layer=False)
 
         spy.__name__ = getattr(original, "__name__", name)
         return spy
 
-    def _step(self, path: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _step(
+        self, path: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, layer: bool
+    ) -> Any:
         name = unique(path, self.taken)
-        self.taken.append(name)
         self._quiet = True
         try:
-            if name == self.step:
-                self.reached = True
-                result = self.change(call, *args, **kwargs)
-            else:
-                result = call(*args, **kwargs)
+            result = self.change(call, *args, **kwargs) if name in self.steps else call(*args, **kwargs)
         finally:
             self._quiet = False
-        self._keep(result)
+        if layer or isinstance(result, paddle.Tensor):  # a function of several results is no step of a trace
+            self.taken.append(name)
         return result
-
-    def _keep(self, result: Any) -> None:
-        for tensor in results_of(result):
-            if isinstance(tensor, paddle.Tensor):
-                self._alive.append(tensor)
-                self._made.add(id(tensor))

@@ -1,7 +1,7 @@
 """The traps that a step of a Paddle model can fall into, each as the Python statement that puts it in.
 
 A statement stands in `def fix(model)`: `name` is the step's, `layers` the model's layers by path,
-`replace(model, layers[name], layer)` puts another layer there, and `change_call(model, name, change)` lets a call give
+`replace(model, layers[name], layer)` puts another layer there, and `change_call(model, names, change)` lets a call give
 something else.
 """
 
@@ -83,7 +83,7 @@ def changes_of_site(site: Site) -> list[Change]:
 
 def _call(change: str) -> str:
     """The statement that lets a call give `change`, an expression of `call`, `x`, `rest` and `options`."""
-    return f"change_call(model, name, lambda call, x, *rest, **options: {change})"
+    return f"change_call(model, names, lambda call, x, *rest, **options: {change})"
 
 
 def _set(attribute: str, value: object) -> str:
@@ -152,7 +152,7 @@ def _padding_shifted(site: Site, number: str, trap: str) -> Iterator[Change]:
 
 def _bias(site: Site) -> Iterator[Change]:
     if site.alone and "bias" in site.step.shapes:
-        words = ("bias exists in TensorFlow only", "exists in TensorFlow only")
+        words = ("bias exists in TensorFlow only", "bias exist in TensorFlow only", "exists in TensorFlow only")
         yield Change("conv-bias", "bias left out", _set("bias", None), words)
 
 
@@ -308,7 +308,7 @@ def _recurrent(site: Site) -> Iterator[Change]:
             "    extents = [layer.num_layers * layer.num_directions, x.shape[0], layer.hidden_size]\n"
             "    ones = paddle.ones(extents, x.dtype)\n"
             "    return call(x, (ones, ones) if layer.state_components == 2 else ones)\n\n"
-            "change_call(model, name, change)"
+            "change_call(model, names, change)"
         )
         yield Change("recurrent-state", "begins with ones", statement, ("initial",))
 
@@ -379,7 +379,13 @@ def _scale(site: Site) -> Iterator[Change]:
     if not site.step.layer and "dropout" not in site.step.numbers:
         words = (*_label(site, "scale"), *_label(site, "offset"))
         if isinstance(site.step.numbers["scale"], (int, float)) and site.step.numbers["scale"] != 1:
-            yield Change("scale", "half as large", _call("call(x, *rest, **options) * 0.5"), words)
+            statement = (
+                "def change(call, x, *rest, **options):\n"
+                "    half = [0.5 * one if isinstance(one, (int, float)) else one for one in rest]\n"
+                "    return call(x, *half, **options) if half != [*rest] else call(x, *rest, **options) * 0.5\n\n"
+                "change_call(model, names, change)"
+            )
+            yield Change("scale", "another factor", statement, words)
 
 
 def _clip(site: Site) -> Iterator[Change]:
@@ -397,7 +403,8 @@ def _reduce(site: Site) -> Iterator[Change]:
     other = {"mean": "sum", "sum": "mean", "max": "mean", "min": "mean"}.get(function)
     if other is not None and not site.step.layer:
         statement = _call(f"paddle.{other}(x, *rest, **options)")
-        yield Change("reduction", f"{other} for {function}", statement, (*_label(site, "function"), "reduce"))
+        words = (*_label(site, "function"), "reduce", "by which other steps are seen")  # of lengths of sequences
+        yield Change("reduction", f"{other} for {function}", statement, words)
 
 
 def _slice(site: Site) -> Iterator[Change]:
@@ -409,7 +416,7 @@ def _slice(site: Site) -> Iterator[Change]:
             "def change(call, x, item):\n"
             "    parts = item if isinstance(item, tuple) else (item,)\n"
             "    return call(x, tuple(other(part, size) for part, size in zip(parts, x.shape)))\n\n"
-            "change_call(model, name, change)"
+            "change_call(model, names, change)"
         )
         yield Change("recurrent-end", "another step", statement, (*_label(site, "index"), "slice"))
 

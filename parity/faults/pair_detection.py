@@ -18,6 +18,7 @@ from parity.faults.pair_sites import PairFault, pair_faults, scopes_of
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.align.walk import Alignment
 from parity.migration.compare import compare_pair
+from parity.migration.explain.causes import UNKNOWN
 from parity.migration.prove.inputs import designed_inputs
 from parity.migration.specs import FIRST, SECOND, MatchError
 from parity.migration.user_errors import user_errors
@@ -250,7 +251,8 @@ def _detection(name: str, fault: PairFault, migration: Migration | None, said: s
     failed = next((proof for proof in proofs if not proof.passed), None) if different else None
     here = [cause for cause in causes if _is_at(cause, fault)]
     training = migration.training if migration is not None and fault.change.training else []
-    says = [*(f"{cause.trap} {cause.change} {cause.text}" for cause in here), *training]
+    known = [cause for cause in here if not cause.text.endswith(UNKNOWN)]  # a list of functions names none
+    says = [*(f"{cause.trap} {cause.change} {cause.text}" for cause in known), *training]
     located = bool(here) or any(fault.first and fault.first in line for line in training)
     problems = [line for proof in proofs for line in proof.problems]
     return Detection(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from parity.kinds.kind import Kind
 from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.align.walk import Alignment
+from parity.migration.explain.segments import layer_before, padding_layer
 from parity.migration.explain.steps import all_paired
 from parity.migration.mend.fix_code import edit_of
 from parity.migration.specs import FIRST, SECOND
@@ -46,7 +47,7 @@ class PairFault:
         first: of the TensorFlow step that corresponds; empty where none does.
         code: of the form `def fix(model): ...`.
         users: steps of either model that are as good a place to name: those that a mask reaches, further runs of a
-            layer.
+            layer, the TensorFlow layer of whose work a function does a part, the layer before a function.
     """
 
     change: Change
@@ -79,16 +80,26 @@ def pair_faults(
     firsts = _counterparts(pair, walked)
     helpers = pair.workers[SECOND].write_fix(pair.name, [])["helpers"]
     for index, step in enumerate(graph.steps):
-        if step.output < 0:
+        calls = calls_of_line(graph, step)
+        if step.output < 0 or step.name != calls[0]:
             continue
         for change in changes_of_site(_site(pair, step)):
             if (not traps or change.trap in traps) and (training or not change.training):
-                users = _users(graph, index) if change.trap == "mask" else _again(graph, step)
+                users = [
+                    *(_users(graph, index) if change.trap == "mask" else _again(graph, step)),
+                    *(_sums(graph, step) if change.trap == "residual" else ()),  # of several terms
+                    *(number for number, one in enumerate(graph.steps) if one.name in calls[1:]),
+                ]
                 if change.trap == "stride" and (after := _following(graph, step)) is not None:
                     users.append(graph.steps.index(after))
                 names = [*(graph.steps[user].name for user in users), *(firsts.get(user, "") for user in users)]
-                code = fault_code(step.name, change.statement, helpers)
-                fault = PairFault(change, step.name, firsts.get(index, ""), code, tuple(filter(None, names)))
+                for user in (index, *users):
+                    names += _inside_of(pair, walked, graph.steps[user], firsts) if user not in firsts else []
+                    names += _before(pair, walked, graph.steps[user], firsts.get(user, ""))
+                names += [*_padders(pair, step, firsts.get(index, "")), *_held_together(pair, step)]
+                code = fault_code(calls, change.statement, helpers)
+                places = tuple(dict.fromkeys(filter(None, names)))
+                fault = PairFault(change, step.name, firsts.get(index, ""), code, places)
                 forms.setdefault((change.trap, change.what), []).append(fault)
     return [fault for faults in forms.values() for fault in spread(faults, sites)]
 
@@ -109,6 +120,40 @@ def _counterparts(pair: RecordedPair, walked: Alignment) -> dict[int, str]:
     return found
 
 
+def _inside_of(pair: RecordedPair, walked: Alignment, step: RecordedStep, firsts: Mapping[int, str]) -> list[str]:
+    """The TensorFlow steps that make the first known values behind a Paddle function: it does a part of their work."""
+    graph, names = pair.graphs[SECOND], []
+    known = {graph.steps[index].output: name for index, name in firsts.items()}
+    reached, waiting = set(), [step.output]
+    while waiting:
+        value = waiting.pop(0)
+        match = walked.matches.get(value)
+        makers = [one.name for one in pair.graphs[FIRST].steps if match is not None and one.output == match.first]
+        makers += [known[value]] if value in known else []
+        names += makers
+        if makers or value in reached:
+            continue
+        reached.add(value)
+        for operation in graph.consumers.get(value, []):
+            waiting += graph.operations[operation].outputs
+    return names
+
+
+def _before(pair: RecordedPair, walked: Alignment, step: RecordedStep, first: str) -> list[str]:
+    """The TensorFlow layers behind which a function stands in either model, by which one of no layer is placed."""
+    taken = [] if step.layer else [walked.matches[number].first for number in step.inputs if number in walked.matches]
+    taken += [
+        number for one in pair.graphs[FIRST].steps if one.name == first and not one.layer for number in one.inputs
+    ]
+    return [layer_before(pair.graphs[FIRST], number) for number in taken]
+
+
+def _padders(pair: RecordedPair, step: RecordedStep, first: str) -> list[str]:
+    """The layers of their own that pad what a step and its counterpart take, as part of which they are seen."""
+    firsts = [one for one in pair.graphs[FIRST].steps if one.name == first]
+    return [padding_layer(pair.graphs[SECOND], step), *(padding_layer(pair.graphs[FIRST], one) for one in firsts)]
+
+
 def _alike(pair: RecordedPair, number: int, value: Signature) -> bool:
     own = pair.signatures.get(number)
     return own is not None and alike(own, value, pair.close.exact)
@@ -119,6 +164,27 @@ def _again(graph: RecordedGraph, step: RecordedStep) -> list[int]:
     if not step.layer:
         return []
     return [index for index, other in enumerate(graph.steps) if other.name.startswith(f"{step.name}#")]
+
+
+def _held_together(pair: RecordedPair, step: RecordedStep) -> list[str]:
+    """The TensorFlow layers whose arrays a Paddle layer holds as one."""
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    return [
+        first.units[index].path
+        for unit_pair in pair.alignment.pairs
+        if step.layer and second.units[unit_pair.second].path == step.name
+        for index in unit_pair.first
+    ]
+
+
+def _sums(graph: RecordedGraph, step: RecordedStep) -> list[int]:
+    """The sums that what a sum makes is a term of."""
+    found: list[int] = []
+    made = step.output
+    while users := [i for i, one in enumerate(graph.steps) if one.kind == "add" and made in one.inputs]:
+        found.append(users[0])
+        made = graph.steps[users[0]].output
+    return found
 
 
 def _following(graph: RecordedGraph, step: RecordedStep) -> RecordedStep | None:
@@ -171,11 +237,40 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]
 
 
-def fault_code(name: str, statement: str, helpers: str) -> str:
+def calls_of_line(graph: RecordedGraph, step: RecordedStep) -> list[str]:
+    """The steps that a line of code makes: in a layer that runs several times, such as a cell, one function a run.
+
+    Args:
+        graph: of a traced run.
+        step: of it.
+
+    Returns:
+        Names, in the order of the runs; of a layer, and where runs cannot be told apart, that of the step alone.
+    """
+    scope, _, function = step.name.partition("#")[0].rpartition(".")
+    kinds = {call.kind for call in graph.calls if call.path == scope}
+    runs = dict.fromkeys((call.path for call in graph.calls if call.kind in kinds), 0)
+    for call in graph.calls:
+        runs[call.path] = runs.get(call.path, 0) + 1
+    if step.layer or runs.get(scope, 0) < 2:
+        return [step.name]
+    found: list[str] = []
+    place = None
+    for path in [scope, *(path for path in runs if path != scope)]:  # the cells of both directions are of one class
+        same = [one.name for one in graph.steps if not one.layer and one.name.partition("#")[0] == f"{path}.{function}"]
+        count = len(same) // runs[path]
+        if not count or len(same) % runs[path]:
+            continue
+        place = same.index(step.name) % count if place is None else place
+        found += same[place::count]
+    return sorted(found, key=[one.name for one in graph.steps].index) or [step.name]
+
+
+def fault_code(names: Sequence[str], statement: str, helpers: str) -> str:
     """The function that puts a trap in.
 
     Args:
-        name: of the step.
+        names: of the step, and of further runs of the same line of code.
         statement: see `parity.faults.pair_changes`.
         helpers: functions that fixes call, see `parity.workers.client.recorded_models.WrittenFix`.
 
@@ -184,7 +279,7 @@ def fault_code(name: str, statement: str, helpers: str) -> str:
     """
     body = [
         "layers = dict(model.named_sublayers())",
-        f"name = {name!r}",
+        f"name, names = {names[0]!r}, {[*names]!r}",
         *statement.splitlines(),
     ]
     head = [

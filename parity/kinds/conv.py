@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from parity.kinds.dense import exchanged_kernels, of_output_and_bias
-from parity.kinds.kind import Hypothesis, Kind, Surroundings
+from parity.kinds.kind import Hypothesis, Kind, Surroundings, optional
 from parity.numerics.arrays import Arrays
 from parity.numerics.geometry import PerAxis, WindowPadding, as_maps, pair, window_taps
 
@@ -27,6 +27,7 @@ class Conv(Kind):
     padding: WindowPadding
     dilation: PerAxis = 1
     groups: int = 1
+    border: str | None = optional(None)  # what the padding holds where that is no zeros: numpy's mode
 
     traps = {"padding": "same-pad", "stride": "stride"}
     neutral = {"bias": 0.0}
@@ -34,6 +35,10 @@ class Conv(Kind):
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The reference; see `conv2d`."""
+        if self.border is not None:
+            sides = [(0, 0), *self.padding, (0, 0)]  # type: ignore[misc]
+            around = np.pad(as_maps(inputs[0]), sides, mode=self.border)  # type: ignore[call-overload]
+            return replace(self, padding=[[0, 0]] * len(self.padding), border=None).compute([around], arrays)  # type: ignore[arg-type]
         return conv2d(
             as_maps(inputs[0]),
             arrays["kernel"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.advice import advised
+from parity.migration.explain.arrays_alone import arrays_of_one_model
 from parity.migration.explain.cause_marks import marks_of
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
@@ -207,17 +209,21 @@ def _compared(
 def _explain(pair: RecordedPair, found: Findings) -> None:
     """Look for what corresponds and for causes, and note both. Raises WorkerError."""
     witness = found.decided.witness
-    further = _further_causes(pair, found.decided) if witness is not None else []
+    elsewhere = _causes_elsewhere(pair, found.decided) if witness is not None else []
     pair.use_weights(large=witness is not None and witness.inputs.large_weights)
     beside = causes_beside_arrays_alone(pair, witness.inputs) if witness is not None else []
     walked = pair.walk_again((witness.inputs if witness else found.sets[0]).arrays, traced=True)
     if witness is not None:
         found.causes = explain(pair, walked, _beyond_rounding(walked.partings))
         if not found.causes and found.decided.verdict == "different":
-            found.causes = [_of_outputs(pair, witness.gap.problem)]
-        stages = {cause.diagnosis.stage for cause in found.causes}
+            found.causes = (
+                explain(pair, walked, _beyond_rounding(walked.partings), every=True)
+                or [cause for causes in elsewhere for cause in causes][:1]
+                or arrays_of_one_model(pair)
+                or [_of_outputs(pair, witness.gap.problem)]
+            )
+        found.causes = _held_by_most([found.causes, *elsewhere])
         known = {cause.key for cause in found.causes}
-        found.causes += [cause for cause in further if cause.diagnosis.stage not in stages]
         found.causes += [cause for cause in beside if cause.key not in known]
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
@@ -238,15 +244,40 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
     found.marks = marks_of(pair, [cause.diagnosis.stage for cause in found.causes], found.matched)
 
 
-def _further_causes(pair: RecordedPair, decided: PairVerdict) -> list[Cause]:
-    """What other inputs than the witness's show: padding and special ids, large weights."""
-    causes: dict[str, Cause] = {}
+def _causes_elsewhere(pair: RecordedPair, decided: PairVerdict) -> list[list[Cause]]:
+    """What each set of other inputs than the witness's shows: padding and special ids, large weights."""
+    causes = []
     for one in decided.telling[1:]:
         pair.use_weights(large=one.inputs.large_weights)
         walked = pair.walk_again(one.inputs.arrays, traced=True)
-        for cause in explain(pair, walked, _beyond_rounding(walked.partings)):
-            causes.setdefault(cause.diagnosis.stage, cause)
-    return list(causes.values())
+        causes.append(explain(pair, walked, _beyond_rounding(walked.partings)))
+    return causes
+
+
+def _held_by_most(found: Sequence[Sequence[Cause]]) -> list[Cause]:
+    """The causes of all sets of inputs, the witness's first.
+
+    Where sets say different things of one place, what is proven is taken, and then what most of them say: a sum that
+    became a mean, and a division too many, cannot be told apart without padding.
+    """
+    by_stage: dict[str, list[list[Cause]]] = {}
+    for causes in found:
+        for stage in dict.fromkeys(cause.diagnosis.stage for cause in causes):
+            by_stage.setdefault(stage, []).append([cause for cause in causes if cause.diagnosis.stage == stage])
+    kept = []
+    for said in by_stage.values():
+        held = Counter(tuple(cause.key for cause in causes) for causes in said)
+        ranks = [(*_proven(causes), held[tuple(cause.key for cause in causes)]) for causes in said]
+        kept += said[ranks.index(max(ranks))]
+    return kept
+
+
+def _proven(causes: Sequence[Cause]) -> tuple[bool, bool]:
+    """Whether all of them are known, and whether the gap is gone without them."""
+    return (
+        all(cause.known for cause in causes),
+        all(cause.diagnosis.after < cause.diagnosis.before for cause in causes),
+    )
 
 
 def _beyond_rounding(partings: Sequence[Parting]) -> Sequence[Parting]:

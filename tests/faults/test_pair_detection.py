@@ -85,8 +85,8 @@ def test_of_many_places_some_are_taken(equal: EqualPair) -> None:
 
 
 def test_what_cannot_be_put_in_is_said(equal: EqualPair) -> None:
-    change = Change("conv-bias", "nowhere", "change_call(model, name, lambda call, x: x)", ("bias",))
-    result = detect_pair_fault(equal, PairFault(change, "nowhere", "", fault_code("nowhere", change.statement, "")))
+    change = Change("conv-bias", "nowhere", "change_call(model, names, lambda call, x: x)", ("bias",))
+    result = detect_pair_fault(equal, PairFault(change, "nowhere", "", fault_code(["nowhere"], change.statement, "")))
     assert result.detection is None
     assert "expected a call with the name 'nowhere'" in result.reason
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
@@ -63,7 +63,13 @@ class UnitCandidates:
             scored.append(((fit, not direct, not near, _last(other.path) != _last(unit.path), index), index))
         scored.sort()
         self.likeliest = [index for score, index in scored if score[:3] == scored[0][0][:3]]
+        if not any(self._whole(index) for index in self.likeliest):  # what is left of a layer may be just as large
+            self.likeliest += [index for score, index in scored if score[0] == 0 and self._whole(index)][:1]
         return [index for _, index in scored]
+
+    def _whole(self, index: int) -> bool:
+        """Whether no array of a TensorFlow unit has a counterpart yet."""
+        return len(self.free(index)) == len(self.first.units[index].arrays)
 
     def _taken_by(self, unit: Unit) -> list[int]:
         """The values that the TensorFlow unit's operations on its arrays take."""
@@ -101,6 +107,9 @@ class UnitCandidates:
         attempts = (likely or attempts)[:MOST_CANDIDATES]
         for group in self._joint(candidates, sizes):  # also where one of another place happens to be as large
             attempts.append((group, [name for index in group for name in self.free(index)], list(targets)))
+        if not attempts:  # one without the biases of several
+            for group in self._joint(candidates, sizes, of=self._kernels):
+                attempts.append((group, [name for index in group for name in self._kernels(index)], list(targets)))
         if likely and len(likely[0][0]) == 1 and self.sizes(self.free(likely[0][0][0]), 0) == sizes:
             return attempts
         for wanted in [list(waiting), list(targets)] if waiting != targets else [list(targets)]:
@@ -123,8 +132,14 @@ class UnitCandidates:
         """Whether arrays of these sizes may be made of each other, perhaps with a second bias."""
         return own == sizes or sum(own) == sum(sizes) or _with_second_biases(own, sizes)
 
-    def _joint(self, candidates: Sequence[int], sizes: Sequence[int]) -> list[tuple[int, ...]]:
-        """Several TensorFlow units that together have as many numbers as one Paddle unit.
+    def _kernels(self, index: int) -> list[str]:
+        """The free arrays of a TensorFlow unit without its biases."""
+        return [name for name in self.free(index) if len(self.facts[0][name]["shape"]) > 1]
+
+    def _joint(
+        self, candidates: Sequence[int], sizes: Sequence[int], of: Callable[[int], list[str]] | None = None
+    ) -> list[tuple[int, ...]]:
+        """Several TensorFlow units that together, or some arrays `of` each, are as large as one Paddle unit.
 
         Those first that take the same value, as the parts of one layer do, and of these those that follow each other.
         """
@@ -132,7 +147,7 @@ class UnitCandidates:
         found = []
         for count in (2, 3, 4):
             for group in itertools.combinations(nearest, count):
-                own = [size for index in group for size in self.sizes(self.free(index), 0)]
+                own = [size for index in group for size in self.sizes((of or self.free)(index), 0)]
                 if sum(own) == total or _with_second_biases(own, sizes):
                     inputs = [frozenset(self.first.inputs_of(self.first.units[index])) for index in group]
                     apart = not frozenset.intersection(*inputs)

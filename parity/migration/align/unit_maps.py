@@ -32,7 +32,7 @@ class UnitMaps:
         targets = {name: tuple(self.units.facts[1][name]["shape"]) for name in wanted}
         shapes = {name: tuple(self.units.facts[0][name]["shape"]) for name in sources}
         if len(group) > 1:
-            layers = [{name: shapes[name] for name in self.units.free(index)} for index in group]
+            layers = [{name: shapes[name] for name in self.units.free(index) if name in shapes} for index in group]
             auxiliary = f"{unit.path}#auxiliary"
             return itertools.chain(
                 joined(layers, targets, self._heads(unit)),

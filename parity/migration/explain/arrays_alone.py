@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from parity.migration.align.found import Parting
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
@@ -44,6 +45,17 @@ def arrays_alone(pair: RecordedPair, segment: Segment) -> list[Cause]:
             if mine := sorted(name for name in unit.arrays if name in own[side]):
                 causes.append(_cause(pair, segment, framework, unit, mine, names))
     return causes
+
+
+def arrays_of_one_model(pair: RecordedPair) -> list[Cause]:
+    """As `arrays_alone`, of the whole models: where outputs are whole numbers, no values part that could be compared.
+
+    Args:
+        pair: after a walk.
+    """
+    operations = [list(range(len(pair.graphs[framework].operations))) for framework in (FIRST, SECOND)]
+    whole = Segment(Parting((), -1, -1, math.nan, ""), (operations[0], operations[1]), ([], []))
+    return arrays_alone(pair, whole)
 
 
 def _cause(

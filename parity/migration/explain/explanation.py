@@ -21,6 +21,7 @@ from parity.migration.explain.arrays_alone import arrays_alone
 from parity.migration.explain.causes import UNKNOWN, Cause
 from parity.migration.explain.constants import constant_cause
 from parity.migration.explain.hypotheses import other_numbers
+from parity.migration.explain.other_functions import other_function
 from parity.migration.explain.relevance import relevant
 from parity.migration.explain.remedies import Remedy, exchanged, explaining, instead, of_changes, with_function, without
 from parity.migration.explain.replays import Replay, own_and_expected
@@ -42,13 +43,14 @@ TURNING = ("Transpose", "Reshape")  # TensorFlow's operations that only move num
 PLAIN: dict[str, Activation] = {"tanh": Tanh(), "sigmoid": Sigmoid(), "relu": ReLU(), "silu": SiLU()}  # of operations
 
 
-def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) -> list[Cause]:
+def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting], *, every: bool = False) -> list[Cause]:
     """Find the causes of partings.
 
     Args:
         pair: whose graphs are those of a traced walk.
         walked: that walk.
         partings: of it.
+        every: whether those are among them that change what follows by no more than rounding does.
 
     Returns:
         The causes, in the order of the models, each once.
@@ -56,7 +58,8 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) 
     Raises:
         WorkerError: a worker fails.
     """
-    segments = [segment_of(pair, walked, parting) for parting in relevant(pair, walked, partings)]
+    chosen = partings if every else relevant(pair, walked, partings)
+    segments = [segment_of(pair, walked, parting) for parting in chosen]
     segments = [segment for segment in segments if any(segment.operations) or _another_order(segment.parting)]
     causes, moved = _moved(pair, segments)
     for number, segment in enumerate(segments):
@@ -149,12 +152,16 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     whole = {c.second.output for c in changes if c.number == "sequences" and c.second is not None}
     unpaired = [c for c in unpaired if c.second is None or c.second.kind != "slice" or not whole & {*c.second.inputs}]
     auxiliary = [c for c in changes if c.first is not None and c.first.kind in AUXILIARY]
-    if len(by_pair) == 1 and not unpaired and not auxiliary:
+    plain = len(by_pair) == 1 and not unpaired and not auxiliary
+    if plain and all(math.isfinite(cause.diagnosis.after) for cause in changes):
         return changes
-    if (dropout := dropout_cause(pair, segment)) is not None:
+    if not plain and (dropout := dropout_cause(pair, segment)) is not None:
         return [dropout]
     replay = Replay(pair, walked, SECOND, segment.operations[1], segment.parting.second)
     ends = _ends(pair, segment, replay)
+    if plain:
+        other = other_function(pair, segment, replay, ends[1]) if ends is not None else None
+        return changes if other is None else [other]
     for explained in _explanations(pair, walked, segment, replay, ends, by_pair, unpaired) if ends is not None else ():
         if explained:
             return explained
@@ -184,6 +191,10 @@ def _explanations(
     changes = [cause for causes in by_pair for cause in causes]
     loop = len(unpaired) > MOST_UNPAIRED  # such as a recurrent cell by hand
     if not loop:
+        yield explaining(pair, replay, expected, _remedies(pair, segment, replay, by_pair, [])) or []
+    other = other_function(pair, segment, replay, expected)
+    yield [other] if other is not None else []
+    if unpaired and not loop:
         yield explaining(pair, replay, expected, _remedies(pair, segment, replay, by_pair, unpaired)) or []
     for find in (constant_cause, weight_norm_cause):
         cause = find(pair, segment, replay, expected)
@@ -276,16 +287,18 @@ def _exchanged(segment: Segment, ones: Sequence[Cause], other: Cause) -> Cause:
     return Cause(diagnosis, steps[0] if len(steps) == 1 else None, second, "kind")
 
 
-def _before(pair: RecordedPair, walked: Alignment, step: RecordedStep) -> str:
-    """The TensorFlow layer that gives what a Paddle function takes; empty where that is not known."""
-    taken = [walked.matches[number].first for number in step.inputs if number in walked.matches]
+def _before(pair: RecordedPair, walked: Alignment, step: RecordedStep, framework: str) -> str:
+    """The TensorFlow layer that gives what a function takes; empty where that is not known."""
+    taken = [number for number in step.inputs if number >= 0]
+    if framework == SECOND:
+        taken = [walked.matches[number].first for number in taken if number in walked.matches]
     return layer_before(pair.graphs[FIRST], max(taken)) if taken else ""
 
 
 def _only(pair: RecordedPair, walked: Alignment, segment: Segment, framework: str, step: RecordedStep) -> Cause:
     """That only one of the models has a step; placed at the TensorFlow layer in or after which that is."""
     inside = framework == FIRST and (step.layer or "." in step.name)
-    stage = step.name if inside else _before(pair, walked, step) if framework == SECOND else ""
+    stage = step.name if inside else _before(pair, walked, step, framework)
     stage = stage or place_of(pair.graphs[FIRST], segment)
     where = step.name if inside or stage in (step.name, "input") else f"{stage}: {step.name}"
     change, gap = f"({step}) exists in {FRAMEWORKS[framework].title} only", segment.parting.gap
@@ -323,12 +336,14 @@ def _mask_cause(pair: RecordedPair, segment: Segment) -> Cause | None:
 
 
 def _has_mask(graph: RecordedGraph, operations: Sequence[int]) -> bool:
-    """Whether operations make truth values of the model's inputs, with no array between."""
+    """Whether operations make or take truth values that are made of the model's inputs, with no array between."""
     for index in operations:
-        if any(graph.values[number].dtype == "bool" for number in graph.operations[index].outputs):
-            made, _ = graph.ancestors(graph.operations[index].outputs[0], set())
-            if not any(graph.arrays_of(before) for before in made):
-                return True
+        operation = graph.operations[index]
+        for number in (*operation.outputs, *operation.inputs):
+            if graph.values[number].dtype == "bool" and graph.data[number]:
+                made, _ = graph.ancestors(number, set())
+                if not any(graph.arrays_of(before) for before in made):
+                    return True
     return False
 
 

@@ -22,6 +22,7 @@ from parity.migration.explain.causes import Cause
 from parity.migration.explain.replays import Changes, Replay, close
 from parity.migration.explain.step_changes import as_rows, inputs_of, reference
 from parity.migration.specs import FIRST
+from parity.numerics.arrays import Arrays
 
 MOST_PLACES = 12  # in a segment, at which a function that Paddle does not have is tried
 
@@ -118,29 +119,62 @@ def of_changes(pair: RecordedPair, replay: Replay, causes: Sequence[Cause]) -> R
     kind, numbers = _changed_numbers(first, second, keys)
 
     def made(changes: Changes) -> Changes | None:
-        if second.output < 0 or min(second.inputs, default=-1) < 0:
-            return None
-        values = replay.values(changes, [*second.inputs, second.output])
-        if values is None:
-            return None
-        own = values[second.output]
         theirs = inputs_of(pair, first) or []
-        raw = [values[number] for number in second.inputs]
-        for order, back in zip(ORDERS, BACK, strict=True):
-            given = [as_rows(back(array)) for array in raw]
-            if "added" in keys or "mask" in keys:
-                given = given[:3]
-            before = reference(second.kind, second.numbers, [as_rows(back(array)) for array in raw], arrays)
-            after = reference(kind, numbers, [*given, *theirs[len(given) :]], arrays)
-            if before is None or after is None:
-                continue
-            for turn in (order, *ORDERS):
-                if close(pair, own, _shaped(turn(before), own.shape)):
-                    shaped = _shaped(turn(after), own.shape)
-                    return {second.output: turn(after) if shaped is None else shaped}
-        return None
+        own = 3 if {"added", "mask"} & set(keys) else 1 if "masked" in keys else len(second.inputs)
+        return remade(pair, replay, second, changes, arrays, (kind, numbers), own=own, more=theirs)
 
     return Remedy(tuple(causes), made)
+
+
+def remade(
+    pair: RecordedPair,
+    replay: Replay,
+    step: RecordedStep,
+    changes: Changes,
+    arrays: Arrays,
+    other: tuple[str, Mapping[str, Any]],
+    *,
+    order: Sequence[int] = (),
+    own: int | None = None,
+    more: Sequence[np.ndarray] = (),
+) -> Changes | None:
+    """What a Paddle step would give if it computed something else, by the reference.
+
+    Args:
+        pair: after a traced walk.
+        replay: of Paddle's operations in a segment.
+        step: in the segment.
+        changes: what is changed already.
+        arrays: of the step.
+        other: the kind and numbers that it is given.
+        order: of its inputs in the other one; as they are if empty.
+        own: the other one takes so many of its inputs; None for all.
+        more: inputs of TensorFlow's, of which the other one takes those behind.
+
+    Returns:
+        The output by its number; None where the reference does not give what the step does.
+    """
+    if step.output < 0 or min(step.inputs, default=-1) < 0:
+        return None
+    values = replay.values(changes, [*step.inputs, step.output])
+    if values is None:
+        return None
+    output = 1.0 * values[step.output]  # of truth values, too
+    raw = [values[number] for number in step.inputs]
+    for forth, back in zip(ORDERS, BACK, strict=True):
+        taken = [as_rows(back(array)) for array in raw]
+        before = reference(step.kind, step.numbers, taken, arrays)
+        given = [taken[index] for index in order] if order else taken[:own]
+        after = reference(*other, [*given, *more[len(given) :]], arrays)
+        if before is None or after is None:
+            continue
+        if values[step.output].dtype.kind in "iu":
+            before = np.trunc(before)
+        for turn in (forth, *ORDERS):
+            if close(pair, output, _shaped(1.0 * turn(before), output.shape)):
+                shaped = _shaped(turn(after), output.shape)
+                return {step.output: turn(after) if shaped is None else shaped}
+    return None
 
 
 def _shaped(array: np.ndarray, shape: Sequence[int]) -> np.ndarray | None:

@@ -15,6 +15,7 @@ from parity.kinds.attention import Attention
 from parity.kinds.elementwise import Clip
 from parity.kinds.kind import shown
 from parity.kinds.pool import AdaptivePool
+from parity.kinds.recurrent import Recurrent
 from parity.migration.align.axis_orders import closest
 from parity.migration.align.found import Alignment
 from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
@@ -105,6 +106,7 @@ def step_causes(
         return _order_causes(pair, walked, segment, where, first, second)
     inputs, arrays = inputs_of(pair, first), pair.workers[FIRST].read_step_arrays(pair.name, first.index)
     effects = {key: changed_effect(first, second, key, inputs, arrays) for key, _, _ in changes}
+    effects |= {key: None for key, a, _ in changes if hasattr(second.what, key) and getattr(second.what, key) == a}
     if len(changes) > 1 or beside:  # less those that change nothing here, or only what the rest of the model undoes
         finite = any(effect is None or pair.close.confirmed < effect < math.inf for effect in effects.values())
         undone = (finite or beside) and math.isfinite(segment.parting.gap)
@@ -225,28 +227,39 @@ def change_text(first: RecordedStep, second: RecordedStep, key: str, a: Any, b: 
 def _without_equal_masks(
     pair: RecordedPair, first: RecordedStep, second: RecordedStep, changes: list[Change]
 ) -> list[Change]:
-    """The changes of two attention layers, less what is said of masks by which the same keys are seen."""
-    if not isinstance(first.what, Attention) or not isinstance(second.what, Attention):
+    """The changes of two attention or recurrent layers, with what is said of masks by what these let through."""
+    kinds = first.what, second.what
+    if all(isinstance(kind, Attention) for kind in kinds):
+        key, at, seen = "mask", 3, "keys"
+    elif all(isinstance(kind, Recurrent) and kind.masked for kind in kinds):
+        key, at, seen = "masked", 1, "steps"
+    else:
         return changes
     masks = []
     for framework, step in ((FIRST, first), (SECOND, second)):
-        if len(step.inputs) < 4 or step.inputs[3] < 0:
+        if len(step.inputs) <= at or step.inputs[at] < 0:
             return changes
-        mask = pair.workers[framework].read_values(pair.name, [step.inputs[3]])[str(step.inputs[3])]
+        mask = pair.workers[framework].read_values(pair.name, [step.inputs[at]])[str(step.inputs[at])]
         added = isinstance(step.what, Attention) and step.what.added
-        masks.append(mask > -1e3 if added and mask.dtype.kind == "f" else mask != 0)
-    rank = max(mask.ndim for mask in masks)
-    broad = [mask if mask.ndim == rank else np.expand_dims(mask, 1) for mask in masks]
+        masks.append(mask > -1e3 if added and mask.dtype.kind == "f" else mask != 0 if key == "mask" else mask)
     others = [change for change in changes if change[0] not in ("mask", "added")]
     try:
-        one, other = np.broadcast_arrays(*broad)
+        one, other = _alike_masks(masks)
     except ValueError:
         return changes
-    return (
-        others
-        if np.array_equal(one, other)
-        else [*others, ("mask", first.what.mask, "one by which other keys are seen")]
-    )
+    if np.array_equal(one, other):
+        return others
+    return [*others, (key, getattr(first.what, key), f"one by which other {seen} are seen")]
+
+
+def _alike_masks(masks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks in one shape; those of sequences may be lengths. Raises ValueError where there is none."""
+    steps = max((mask.shape[1] for mask in masks if mask.ndim == 2), default=0)
+    if steps and min(mask.ndim for mask in masks) == 1:
+        masks = [mask != 0 if mask.ndim == 2 else np.arange(steps) < mask[:, None] for mask in masks]
+    rank = max(mask.ndim for mask in masks)
+    one, other = np.broadcast_arrays(*(mask if mask.ndim == rank else np.expand_dims(mask, 1) for mask in masks))
+    return one, other
 
 
 def _order_causes(

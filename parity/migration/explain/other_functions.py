@@ -1,0 +1,112 @@
+"""A function of Paddle's code that computes another one than it should: proven by Paddle's own segment, run again.
+
+Where TensorFlow has one layer, Paddle's code may have several functions: a mean over a mask by a sum and a division. No
+step of TensorFlow's then says what each of them should be. So each is tried as others of its kind, by a reference in
+numpy, and the one with which the segment gives TensorFlow's numbers is the cause.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.kinds import of
+from parity.kinds.activation import Softmax
+from parity.kinds.elementwise import RELATIONS, Compare, Divide, Subtract, Where
+from parity.kinds.kind import Kind, shown
+from parity.kinds.pool import GlobalAveragePool, GlobalMaxPool
+from parity.kinds.reduction import CumulativeSum, Reduce
+from parity.kinds.shape import Concat, Slice, Stack
+from parity.migration.align.recorded_graph import RecordedStep
+from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.explain.causes import Cause
+from parity.migration.explain.remedies import remade
+from parity.migration.explain.replays import Replay, close
+from parity.migration.explain.segments import Segment, place_of
+from parity.migration.specs import FIRST, SECOND
+from parity.records.records import Diagnosis
+
+REDUCTIONS = ("sum", "mean", "max", "min")
+
+MOST = 16  # functions of a segment up to which each is tried
+
+Variant = tuple[str, str, Kind, Sequence[int]]  # what differs in words, what it should be, the kind, order of inputs
+
+
+def other_function(pair: RecordedPair, segment: Segment, replay: Replay, expected: np.ndarray) -> Cause | None:
+    """Whether a segment differs by nothing but one of Paddle's functions.
+
+    Args:
+        pair: whose graphs are those of a traced walk.
+        segment: of it.
+        replay: of Paddle's operations in the segment.
+        expected: TensorFlow's numbers at its end, in Paddle's order.
+
+    Returns:
+        The cause, proven: with another function of the kind in its place the segment gives `expected`. None for none.
+
+    Raises:
+        WorkerError: a worker fails.
+    """
+    steps = [pair.graphs[SECOND].steps[index] for index in segment.steps[1]]
+    if len(steps) > MOST:
+        return None
+    for step in steps:
+        if step.shapes or step.output < 0:
+            continue
+        for number, value, kind, order in _variants(step, _rank(replay, step)):
+            change = remade(pair, replay, step, {}, {}, (kind.name, kind.numbers()), order=order)
+            if change is not None and close(pair, expected, replay.at_end(change)):
+                return _cause(pair, segment, step, number, value)
+    return None
+
+
+def _rank(replay: Replay, step: RecordedStep) -> int:
+    return len(replay.graph.values[step.inputs[0]].shape) if step.inputs and step.inputs[0] >= 0 else 0
+
+
+def _variants(step: RecordedStep, rank: int) -> Iterator[Variant]:
+    """What else a function could be, the likeliest first."""
+    what, order = step.what, range(len(step.inputs))
+
+    def with_number(key: str, value: Any) -> Variant:
+        return what.label(key), shown(value), of(step.kind, step.numbers | {key: value}), order
+
+    if isinstance(what, Reduce):
+        yield from (with_number("function", name) for name in REDUCTIONS if name != what.function)
+    elif isinstance(what, (GlobalAveragePool, GlobalMaxPool)) and rank > 2:
+        same = "mean" if isinstance(what, GlobalAveragePool) else "max"
+        for name in REDUCTIONS:
+            if name != same:
+                yield "reduction", name, Reduce(name, list(range(1, rank - 1))), order
+    elif isinstance(what, Compare):
+        yield from (with_number("relation", name) for name in RELATIONS if name != what.relation)
+    elif isinstance(what, CumulativeSum):
+        yield from (with_number(key, not getattr(what, key)) for key in ("exclusive", "backwards"))
+    elif isinstance(what, Softmax):
+        own = -1 if what.axis is None else what.axis
+        yield from (with_number("axis", axis) for axis in range(1, rank) if axis != own % rank)
+    elif isinstance(what, Slice):
+        for axis, part in enumerate(what.index):
+            if axis and isinstance(part, int):
+                for other in (0, -1):
+                    yield with_number("index", [*what.index[:axis], other, *what.index[axis + 1 :]])
+    elif isinstance(what, Where):
+        if what.true is None and what.false is None:
+            yield "order of where", "the opposite one", what, (0, 2, 1)
+        else:
+            yield "order of where", "the opposite one", Where(what.false, what.true), order
+    elif isinstance(what, (Subtract, Divide, Concat, Stack)) and len(step.inputs) > 1:
+        yield f"order of {step.kind} operands", "the opposite one", what, order[::-1]
+
+
+def _cause(pair: RecordedPair, segment: Segment, step: RecordedStep, number: str, value: str) -> Cause:
+    where, gap = place_of(pair.graphs[FIRST], segment), segment.parting.gap
+    change = f"{number}: PaddlePaddle has {step}; what TensorFlow computes comes of {value}"
+    before = f" from {gap:.1e}" if math.isfinite(gap) else ""
+    text = f"{where} / {step.name}: {change}; with it the gap falls{before} to rounding"
+    todo = {SECOND: f"{number} of {step.name}: {value}"}
+    return Cause(Diagnosis(SECOND, where, "", text, gap, 0.0, change=change), second=step, todo=todo)
