@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from parity.faults.pair_detection import PairDetection
     from parity.migration.align.recorded_pair import RecordedPair
-    from parity.records.records import ControlRun
+    from parity.records.records import ControlRun, Detection
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,9 @@ def show_pair_traps(
                 "environment": environment,
             }
         )
-    for line in [*proof_output.detection_lines(detections, control_runs), *_by_reason(results)]:
+    for line in [*_by_reason(results), *proof_output.detection_lines(detections, control_runs)]:
         console.print_message(out, line)
+    _print_verdict(out, pair.name, detections, control_runs)
     if unsaved or (asked.faults and not detections):
         raise typer.Exit(UNUSABLE)
     if not all(one.as_expected for one in detections) or any(record.false_alarms for record in control_runs):
@@ -108,16 +109,20 @@ def show_pair_traps(
 
 def _run(asked: PairTraps, pair: RecordedPair, out: Console, seed: int) -> tuple[list[PairDetection], list[ControlRun]]:
     from parity.cli import console, proof_output
-    from parity.faults.pair_detection import control_pair, detect_pair, equal_pair
+    from parity.faults.pair_detection import control_pair, detect_pair_fault, equal_pair
+    from parity.faults.pair_sites import pair_faults
 
     results: list[PairDetection] = []
     out.print(f"{pair.name} on {pair.title}", soft_wrap=True, markup=False)
     with console.busy(console.stderr(), "the pair as it is"):
         equal = equal_pair(pair, training=asked.training)
-    for result in detect_pair(equal, traps=asked.traps, sites=asked.sites) if asked.faults else ():
-        results.append(result)
-        if result.detection is not None:
-            proof_output.print_detection(out, result.detection)
+    faults = pair_faults(pair, equal.walked, traps=asked.traps, sites=asked.sites, training=asked.training)
+    for number, fault in enumerate(faults if asked.faults else (), 1):
+        what = f"{number} of {len(faults)}: {fault.change.trap}, {fault.change.what}, in {fault.step}"
+        with console.busy(console.stderr(), what):
+            results.append(detect_pair_fault(equal, fault))
+        if (detection := results[-1].detection) is not None:
+            proof_output.print_detection(out, detection)
     if asked.faults and not results:
         listed = ", ".join(asked.traps or ["any trap"])
         console.print_message(out, f"no fault of {listed} can be put into {pair.specs['paddle'].target}", "bold red")
@@ -125,6 +130,18 @@ def _run(asked: PairTraps, pair: RecordedPair, out: Console, seed: int) -> tuple
         return results, []
     with console.busy(console.stderr(), f"{asked.seeds} control runs"):
         return results, [control_pair(pair, range(seed, seed + asked.seeds), training=asked.training)]
+
+
+def _print_verdict(out: Console, name: str, detections: list[Detection], control_runs: list[ControlRun]) -> None:
+    """Print one line: whether `parity compare` finds every trap of the pair."""
+    missed = sum(not one.as_expected for one in detections)
+    alarms = sum(len(run.false_alarms) for run in control_runs)
+    if not detections and not alarms:
+        return
+    words = [f"{missed} of {len(detections)} traps not as they should be"] if missed else []
+    words += [f"{alarms} false alarms in control runs"] if alarms else []
+    verdict = ", ".join(words) or f"every one of {len(detections)} traps caught, located and named"
+    out.print(f"{name}: {verdict}", style="bold red" if words else "bold green", soft_wrap=True, markup=False)
 
 
 def _without_effect(result: PairDetection) -> dict[str, str]:

@@ -367,7 +367,7 @@ def _concat(site: Site) -> Iterator[Change]:
 def _add(site: Site) -> Iterator[Change]:
     if len(site.takes) == 2 and site.takes[0] == site.takes[1] == site.makes:
         words = ("exists in TensorFlow only", "add")
-        yield Change("residual", "without its second term", _call("x * 1"), words)
+        yield Change("residual", "without its second term", _call("x"), words)
 
 
 def _operands(site: Site) -> Iterator[Change]:
@@ -391,7 +391,7 @@ def _scale(site: Site) -> Iterator[Change]:
 def _clip(site: Site) -> Iterator[Change]:
     numbers = site.step.numbers
     words = (*_label(site, "smallest"), *_label(site, "largest"), "exists in TensorFlow only")
-    yield Change("act-clipped", "without the clip", _call("x * 1"), words)
+    yield Change("act-clipped", "without the clip", _call("x"), words)
     if numbers["largest"] is not None:
         bound = numbers["largest"] * 1.25 + (numbers["largest"] == 0)
         smallest = "" if numbers["smallest"] is None else f", min={numbers['smallest']}"

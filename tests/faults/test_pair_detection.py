@@ -16,6 +16,7 @@ from parity.faults.pair_detection import (
 from parity.faults.pair_sites import PairFault, fault_code, pair_faults
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.specs import input_specs, model_specs
+from parity.records.records import Detection
 from parity.workers.pool import Workers
 from tests.migration.pairs import PAIRS
 
@@ -111,9 +112,20 @@ def test_control_runs_of_another_pair_raise_alarms(workers: Workers) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["recurrent/simple", "attention/padded", "masks/mean", "segmentation/unet"])
 def test_traps_of_sequences_and_maps_are_caught(workers: Workers, name: str) -> None:
+    counted = detected(workers, name)
+    assert len(counted) > 2
+    assert [one for one in counted if not one.caught] == []
+
+
+def test_traps_in_functions_of_a_mask_are_placed_and_named(workers: Workers) -> None:
+    counted = detected(workers, "masks/mean")
+    assert {"mask", "reduction", "operands"} <= {one.trap for one in counted}
+    assert [one for one in counted if not (one.caught and one.located and one.named)] == []
+
+
+def detected(workers: Workers, name: str) -> list[Detection]:
+    """The traps that have an effect in a pair of `PAIRS`."""
     row = next(pair for pair in PAIRS if pair.name == name)
     specs = model_specs(row.tensorflow, row.paddle, input_specs(list(row.inputs), row.options.get("tokens")))
     results = list(detect_pair(equal_pair(RecordedPair(workers, specs)), sites=1))
-    counted = [one.detection for one in results if one.detection is not None]
-    assert len(counted) > 2
-    assert [one for one in counted if not one.caught] == []
+    return [one.detection for one in results if one.detection is not None]
