@@ -257,8 +257,9 @@ def _causes_elsewhere(pair: RecordedPair, decided: PairVerdict) -> list[list[Cau
 def _held_by_most(found: Sequence[Sequence[Cause]]) -> list[Cause]:
     """The causes of all sets of inputs, the witness's first.
 
-    Where sets say different things of one place, what is proven is taken, and then what most of them say: a sum that
-    became a mean, and a division too many, cannot be told apart without padding.
+    Where sets say different things of one place, what is proven is taken, then what is about the earliest of Paddle's
+    functions, and then what most of them say. A sum that became a mean, and a division too many, cannot be told apart
+    without padding: there the mean only happens to be right, which a value that differs never is.
     """
     by_stage: dict[str, list[list[Cause]]] = {}
     for causes in found:
@@ -267,7 +268,7 @@ def _held_by_most(found: Sequence[Sequence[Cause]]) -> list[Cause]:
     kept = []
     for said in by_stage.values():
         held = Counter(tuple(cause.key for cause in causes) for causes in said)
-        ranks = [(*_proven(causes), held[tuple(cause.key for cause in causes)]) for causes in said]
+        ranks = [(*_proven(causes), -_begin(causes), held[tuple(cause.key for cause in causes)]) for causes in said]
         kept += said[ranks.index(max(ranks))]
     return kept
 
@@ -278,6 +279,11 @@ def _proven(causes: Sequence[Cause]) -> tuple[bool, bool]:
         all(cause.known for cause in causes),
         all(cause.diagnosis.after < cause.diagnosis.before for cause in causes),
     )
+
+
+def _begin(causes: Sequence[Cause]) -> float:
+    """The number of the first of Paddle's values that causes are about; infinite where they are about none."""
+    return min((one.second.output for one in causes if one.second is not None), default=math.inf)
 
 
 def _beyond_rounding(partings: Sequence[Parting]) -> Sequence[Parting]:
