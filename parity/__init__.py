@@ -20,7 +20,7 @@ _PUBLIC = {
     "check": "parity.api",
     "compare": "parity.api",
     "Diagnosis": "parity.records.records",
-    "Migration": "parity.records.records",
+    "Migration": "parity.records.migrations",
     "Proof": "parity.records.records",
     "MatchError": "parity.migration.specs",
     "TargetError": "parity.catalogue.targets",

@@ -20,7 +20,8 @@ from parity.migration.prove.user_inputs import pair_inputs
 from parity.migration.specs import model_specs, require_float64
 from parity.proofs.context import ProofContext
 from parity.records.levels import LEVELS
-from parity.records.records import Migration, Proof
+from parity.records.migrations import Migration
+from parity.records.records import Proof
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import shared_threads
 from parity.workers.pool import Workers

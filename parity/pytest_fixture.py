@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:  # loaded with every pytest of the environment: what it needs is imported where it is used
-    from parity.records.records import Migration
+    from parity.records.migrations import Migration
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from parity.system import write_together
 from reports.evidence.merged_runs import read_runs
 from reports.pages import migration

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from parity.catalogue.user_models import ModelSpec
     from parity.migration.align.recorded_pair import RecordedPair
-    from parity.records.records import Migration
+    from parity.records.migrations import Migration
     from parity.workers.pool import Workers
 
 

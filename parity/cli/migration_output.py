@@ -11,7 +11,7 @@ from parity.printable import few
 if TYPE_CHECKING:
     from parity.migration.conversion.convert import Conversion
     from parity.migration.prove.verdict import PairVerdict
-    from parity.records.records import Migration, OwnArray
+    from parity.records.migrations import Migration, OwnArray
 
 
 MOST = {
@@ -94,7 +94,7 @@ def shortened(lines: Sequence[str], most: int) -> list[str]:
 def _cause_lines(migration: Migration) -> list[str]:
     """What differs, each cause once, and what to do."""
     from parity.catalogue.traps import TRAPS
-    from parity.records.records import grouped, places
+    from parity.records.migrations import grouped, places
 
     lines = []
     for cause, stages in grouped(migration.causes):

@@ -24,7 +24,8 @@ from parity.migration.specs import FIRST, SECOND, MatchError
 from parity.migration.user_errors import user_errors
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
-from parity.records.records import ControlRun, Detection, Diagnosis, Migration
+from parity.records.migrations import Migration
+from parity.records.records import ControlRun, Detection, Diagnosis
 from parity.weights.random_arrays import enlarged
 from parity.workers.errors import WorkerError
 

@@ -42,7 +42,8 @@ from parity.numerics.comparison import relative_gap
 from parity.printable import few
 from parity.proofs.forward import compared_counts, labelled
 from parity.proofs.proof import by_framework, proof_of, worst_of
-from parity.records.records import Diagnosis, MatchedLayer, Migration, Proof
+from parity.records.migrations import MatchedLayer, Migration
+from parity.records.records import Diagnosis, Proof
 from parity.system import high_water
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS

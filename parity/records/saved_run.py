@@ -15,13 +15,13 @@ from msgspec import Struct, field
 from parity import __version__
 from parity.records.earlier_forms import of_today
 from parity.records.environment import Environment
+from parity.records.migrations import Migration
 from parity.records.records import (
     ControlRun,
     CrossEvaluation,
     Curves,
     Detection,
     Equivalence,
-    Migration,
     Overhead,
     Proof,
     Record,

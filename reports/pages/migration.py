@@ -11,7 +11,8 @@ from typing import Any
 from parity.catalogue.traps import TRAPS
 from parity.printable import printable
 from parity.records.environment import Environment
-from parity.records.records import Migration, Proof, grouped
+from parity.records.migrations import Migration, grouped
+from parity.records.records import Proof
 from parity.records.validation import validated
 from reports import formatting as words
 from reports.album import Album

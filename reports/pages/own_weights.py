@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from parity.records.records import LoneArray, Migration, OwnArray, OwnWeights
+from parity.records.migrations import LoneArray, Migration, OwnArray, OwnWeights
 from reports import formatting as words
 from reports.formatting import code, count_text, folded, framework_title, is_number, listed, plain, some, table, within
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from parity.printable import printable
-from parity.records.records import MatchedLayer, Migration
+from parity.records.migrations import MatchedLayer, Migration
 from reports.album import Album
 from reports.formatting import is_number, some
 from reports.plots.style import COLOURS, OTHER, plain_axes, png

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from parity.cli.migration_output import MOST
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from tests.command_line import parity
 
 FIRST, SECOND = "tests.migration.keras_models:small()", "tests.migration.paddle_models:small()"

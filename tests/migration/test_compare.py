@@ -17,7 +17,7 @@ from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import FLOAT64_LIMIT
 from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.proofs.train_mode import GRADIENT_LIMIT
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from parity.workers.pool import Workers
 from tests.command_line import ROOT
 

@@ -11,7 +11,7 @@ from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
 from parity.migration.mend.proven_fix import UNPROVEN
 from parity.migration.specs import input_specs, model_specs
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from parity.workers.pool import Workers
 from tests.command_line import ROOT
 

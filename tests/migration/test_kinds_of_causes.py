@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from parity.workers.pool import Workers
 from tests.migration.test_fixes import compared
 

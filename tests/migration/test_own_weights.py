@@ -17,7 +17,7 @@ from parity.migration.compare import compare_pair
 from parity.migration.prove.user_inputs import pair_inputs
 from parity.migration.specs import FIRST, SECOND, model_specs
 from parity.numerics.comparison import FLOAT64_LIMIT
-from parity.records.records import Migration, OwnArray, OwnWeights
+from parity.records.migrations import Migration, OwnArray, OwnWeights
 from parity.workers.pool import Workers
 from tests.command_line import ROOT
 

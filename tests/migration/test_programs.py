@@ -11,7 +11,7 @@ from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
 from parity.migration.prove.user_inputs import pair_inputs
 from parity.migration.specs import MatchError, model_specs
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from parity.runtime.program import Node, parts_of
 from parity.workers.pool import Workers
 from tests.command_line import ROOT

@@ -14,7 +14,7 @@ from parity.migration.compare import compare_pair
 from parity.migration.prove.inputs import InputSet
 from parity.migration.prove.user_inputs import load_inputs, pair_inputs
 from parity.migration.specs import model_specs
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from parity.workers.pool import Workers
 
 IDS, FEATURES = InputSpec([8], "ids", 100, "int"), InputSpec([8, 5], "x")

@@ -12,17 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from parity.catalogue.traps import TRAPS
-from parity.records.records import (
-    Diagnosis,
-    Impact,
-    LoneArray,
-    MatchedLayer,
-    Migration,
-    OwnArray,
-    OwnGap,
-    OwnWeights,
-    Proof,
-)
+from parity.records.migrations import Impact, LoneArray, MatchedLayer, Migration, OwnArray, OwnWeights
+from parity.records.records import Diagnosis, OwnGap, Proof
 from parity.records.validation import RecordError
 from reports import write_migration_report
 from tests.reports.report_records import row, rows, section

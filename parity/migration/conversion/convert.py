@@ -29,7 +29,7 @@ from parity.migration.specs import FIRST, SECOND
 from parity.migration.user_errors import user_errors
 from parity.numerics.arrays import Arrays
 from parity.printable import few
-from parity.records.records import Migration
+from parity.records.migrations import Migration
 from parity.system import unwritten
 from parity.weights.files import load_state, save_state
 from parity.weights.state import Entry, StateError, all_finite, check_state, same_bits

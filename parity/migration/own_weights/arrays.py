@@ -12,7 +12,7 @@ from parity.migration.align.array_maps import Pieces
 from parity.migration.align.closeness import UNIT_ROUNDOFF
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import largest
-from parity.records.records import OwnArray
+from parity.records.migrations import OwnArray
 from parity.weights.parts import assembled
 from parity.weights.state import all_finite
 

@@ -55,7 +55,8 @@ from parity.migration.prove.verdict import PairVerdict, decide
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.printable import few
-from parity.records.records import LoneArray, OwnArray, OwnWeights, Verdict
+from parity.records.migrations import LoneArray, OwnArray, OwnWeights
+from parity.records.records import Verdict
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 

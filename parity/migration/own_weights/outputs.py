@@ -17,7 +17,7 @@ from parity.migration.prove.outputs import OutputGap, compare_outputs, paired
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.numerics.tolerance import Roundings
-from parity.records.records import OwnArray
+from parity.records.migrations import OwnArray
 from parity.workers.errors import WorkerError
 from parity.workers.worker import Worker
 

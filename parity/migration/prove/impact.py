@@ -15,7 +15,7 @@ from parity.migration.prove.outputs import paired
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
 from parity.numerics.tolerance import FLOAT32_ROUNDING
-from parity.records.records import Impact
+from parity.records.migrations import Impact
 from parity.weights.parts import assembled
 
 FEWEST, MOST_INPUTS = 8, 200
