@@ -30,6 +30,7 @@ from parity.migration.explain.neutral_arrays import causes_beside_arrays_alone
 from parity.migration.explain.steps import all_paired
 from parity.migration.explain.training_causes import training_causes, training_differences
 from parity.migration.explain.unseen_changes import unseen_changes
+from parity.migration.explain.within_rounding import causes_within_rounding
 from parity.migration.mend.proven_fix import Fix, proven_fix
 from parity.migration.own_weights.check import OwnWeightsCheck
 from parity.migration.prove.float32_forward import float32_outputs
@@ -229,6 +230,8 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     found.matched = [(first.steps[one], second.steps[other]) for one, other in pairs]
+    if found.decided.verdict == "different":
+        found.causes += causes_within_rounding(pair, walked, found.matched, found.causes)
     caused = {cause.diagnosis.stage for cause in found.causes}
     found.stages = [_stage(pair, walked, one, other, caused) for one, other in found.matched]
     found.unmatched = {

@@ -77,6 +77,11 @@ class Closeness:
         return 4 * max(self.rounding, FLOAT32_ROUNDING)
 
     @property
+    def shown(self) -> float:
+        """Of two runs of one reference: they differ by more than rounding."""
+        return 64 * self.rounding
+
+    @property
     def confirmed(self) -> float:
         """A reference in numpy comes so near to what a framework computes, also where that is in float32."""
         return max(1e-7, self.exact)

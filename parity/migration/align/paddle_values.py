@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -15,6 +16,8 @@ from parity.numerics.comparison import relative_gap
 from parity.numerics.signature import Arrangement, Signature, alike, arrangement
 from parity.workers.errors import WorkerError
 from parity.workers.worker import Worker
+
+SLACK = 1e3  # moments of numbers that differ are near by chance, so that which is the nearest says little
 
 
 class PaddleValues:
@@ -42,9 +45,8 @@ class PaddleValues:
     ) -> None:
         self.name, self.first, self.second = name, first, second
         self.signatures, self.workers, self.found, self.close = signatures, workers, found, close
-        self.by_size: dict[int, list[int]] = {}
-        for number, signature in signatures.items():
-            self.by_size.setdefault(signature.size, []).append(number)
+        self.candidates = _BySum(signatures)
+        self.returned = tuple({n for call in graph.calls for n in call.outputs} for graph in (first, second))
         self.now: dict[int, Signature] = {}  # of the Paddle values
         self.done: set[int] = set()  # Paddle operations that have run
         self.begun = 0  # all operations before this one have run
@@ -164,7 +166,7 @@ class PaddleValues:
             return None
         exact: list[Match] = []
         near: list[Match] = []
-        for candidate in self.by_size.get(signature.size, []):
+        for candidate in self.candidates.near(signature, self.close.near):
             own = self.signatures[candidate]
             if alike(own, signature, self.close.exact):
                 exact.append(Match(candidate, _distance(own, signature)))
@@ -172,7 +174,13 @@ class PaddleValues:
                 near.append(Match(candidate, max(_distance(own, signature), math.nextafter(self.close.exact, 1.0))))
         if exact:  # the first of those that rounding alone sets apart
             return Match(min(exact, key=lambda match: max(match.gap, self.close.exact / 8)).first, 0.0)
-        return min(near, key=lambda match: match.gap) if near else None
+        if not near:
+            return None
+        nearest = min(near, key=lambda match: match.gap)
+        if number in self.returned[1]:  # what a layer gives, before a number inside of one that happens to come near
+            layers = [match for match in near if match.first in self.returned[0] and match.gap <= SLACK * nearest.gap]
+            nearest = min(layers, key=lambda match: match.gap, default=nearest)
+        return nearest
 
     def waiting(self) -> int | None:
         """The first Paddle operation that waits for arrays only."""
@@ -301,6 +309,26 @@ class PaddleValues:
         own = self.workers[1].read_values(self.name, [second])[str(second)].astype(np.float64)
         made = closest(theirs, own)
         return math.inf if made is None or made.shape != own.shape else relative_gap(made, own)
+
+
+class _BySum:
+    """TensorFlow values by their size and the sum of their absolute values, in which those that are alike are near."""
+
+    def __init__(self, signatures: Mapping[int, Signature]) -> None:
+        found: dict[int, list[tuple[float, int]]] = {}
+        for number, signature in signatures.items():
+            if signature.finite:
+                found.setdefault(signature.size, []).append((float(signature.moments[1]), number))
+        self.found = {size: sorted(numbers) for size, numbers in found.items()}
+
+    def near(self, signature: Signature, tolerance: float) -> list[int]:
+        """Those that may be alike, in their own order; among them all that are."""
+        numbers, total = self.found.get(signature.size, []), float(signature.moments[1])
+        if not signature.finite:
+            return []
+        low = bisect.bisect_left(numbers, (total / (1 + 2 * tolerance) - 1e-299, -1))
+        high = bisect.bisect_right(numbers, (total / (1 - 2 * tolerance) + 1e-299, math.inf))
+        return sorted(number for _, number in numbers[low:high])
 
 
 def _distance(one: Signature, other: Signature) -> float:

@@ -108,13 +108,13 @@ def step_causes(
     effects = {key: changed_effect(first, second, key, inputs, arrays) for key, _, _ in changes}
     effects |= {key: None for key, a, _ in changes if hasattr(second.what, key) and getattr(second.what, key) == a}
     if len(changes) > 1 or beside:  # less those that change nothing here, or only what the rest of the model undoes
-        finite = any(effect is None or pair.close.confirmed < effect < math.inf for effect in effects.values())
+        finite = any(effect is None or pair.close.shown < effect < math.inf for effect in effects.values())
         undone = (finite or beside) and math.isfinite(segment.parting.gap)
         changes = [
             change
             for change in changes
             if (effect := effects[change[0]]) is None
-            or (effect > pair.close.confirmed and not (undone and effect == math.inf))
+            or (effect > pair.close.shown and not (undone and effect == math.inf))
         ]
     confirmed = _confirmed(pair, first, inputs, arrays)
     changes = _sufficient(pair, first, second, changes, inputs, arrays)
@@ -161,7 +161,7 @@ def _sufficient(
             made = reference(second.kind, numbers, inputs, arrays)
             if expected is None or made is None or made.shape != expected.shape:
                 continue
-            if relative_gap(expected, made) <= pair.close.confirmed:
+            if relative_gap(expected, made) <= pair.close.shown:
                 return [change]
     return changes
 

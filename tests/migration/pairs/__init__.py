@@ -505,6 +505,14 @@ PAIRS = (
     _equal("normalisation/rms", "rms", "rms", SEQUENCE),
     _equal("normalisation/unit", "unit", "unit", "8"),
     _equal("normalisation/instance", "instance", "instance", "6,6,3"),
+    _equal("normalisation/dwarfed", "dwarfed", "dwarfed", "8"),
+    _different(
+        "normalisation/dwarfed-epsilon",
+        "dwarfed",
+        "dwarfed(epsilon=1e-5)",
+        "8",
+        cause="loud / loud: batch norm epsilon; quiet / quiet: batch norm epsilon",
+    ),
     _equal("normalisation/weight-norm", "weight_norm", "weight_norm", "8"),
     _different("normalisation/batch-epsilon", "batch", "batch", IMAGE, layer="norm", cause="epsilon"),
     _different(

@@ -188,3 +188,29 @@ def paddle_weight_norm(dim: int | None = 1) -> Any:
     from paddle import nn
 
     return nn.Sequential(nn.utils.weight_norm(nn.Linear(8, 6), dim=dim), nn.ReLU(), nn.Linear(6, 3))
+
+
+def tensorflow_dwarfed(epsilon: float = 1.001e-5) -> Any:
+    """Two norms, of which the other one's numbers are 300 times as large at the end."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8,))
+    loud = layers.BatchNormalization(epsilon=epsilon, name="loud")(layers.Dense(6, name="first")(x))
+    quiet = layers.BatchNormalization(epsilon=epsilon, name="quiet")(layers.Dense(6, name="second")(x))
+    return keras.Model(inputs, layers.Add(name="sum")([layers.Rescaling(300.0, name="scale")(loud), quiet]))
+
+
+def paddle_dwarfed(epsilon: float = 1.001e-5) -> Any:
+    from paddle import nn
+
+    class Dwarfed(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.loud = nn.Linear(8, 6), nn.BatchNorm1D(6, epsilon=epsilon)
+            self.second, self.quiet = nn.Linear(8, 6), nn.BatchNorm1D(6, epsilon=epsilon)
+
+        def forward(self, x: Any) -> Any:
+            return 300.0 * self.loud(self.first(x)) + self.quiet(self.second(x))
+
+    return Dwarfed()
