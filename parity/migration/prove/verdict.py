@@ -137,9 +137,13 @@ class PairVerdict:
 
     @property
     def telling(self) -> list[Outcome]:
-        """Where causes are looked for: on the witness, and on what differs with inputs or weights of another sort."""
+        """Where causes are looked for: on the witness, and on what differs with inputs or weights of another sort.
+
+        Where float32 would not show the witness, also on the first set on which it would.
+        """
         different = [one for one in self.outcomes if not one.equal and one.inputs.typical]
-        return different[:1] + [one for one in different[1:] if one.inputs.apart]
+        large = [one for one in different if not one.gap.gap <= 4 * FLOAT32_ROUNDING][:1]
+        return different[:1] + [one for one in different[1:] if one.inputs.apart or one in large]
 
 
 def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = False) -> PairVerdict:
@@ -156,17 +160,18 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
     """
     outcomes, missing = [], []
     different, perturbed = False, PerturbedRuns(pair, sets)
+    left_to_rounding: bool | None = None  # whether what only float64 shows has no other explanation; None: not known
     for number, inputs in enumerate(sets, 1):
         pair.on_progress(f"inputs {number} of {len(sets)}: {inputs.name}")
         try:
             outcomes.append(outcome(pair, inputs, perturbed, quick=different))
+            if outcomes[-1].rounded:
+                if left_to_rounding is None:
+                    left_to_rounding = _nothing_else_closes(pair, inputs)
+                outcomes[-1].rounded = left_to_rounding
             different |= inputs.typical and not outcomes[-1].equal
         except WorkerError as error:
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
-    small = [one for one in outcomes if one.rounded]
-    if small and not different and not _nothing_else_closes(pair, small[0].inputs):
-        for one in small:
-            one.rounded = False
     pair.use_weights(large=False)
     found = PairVerdict("different", outcomes, missing, _changed(pair), remarks=_remarks(pair, outcomes))
     if (witness := found.witness) is not None:
