@@ -8,43 +8,34 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace
 
-from parity.migration.align.axis_orders import closest
-from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.advice import advised
-from parity.migration.explain.arrays_alone import arrays_of_one_model
 from parity.migration.explain.cause_marks import marks_of
 from parity.migration.explain.causes import Cause
-from parity.migration.explain.explanation import explain
-from parity.migration.explain.neutral_arrays import causes_beside_arrays_alone
+from parity.migration.explain.causes_of_sets import causes_of_sets, of_outputs
+from parity.migration.explain.matched_layers import matched_layer
 from parity.migration.explain.steps import all_paired
 from parity.migration.explain.training_causes import training_causes, training_differences
 from parity.migration.explain.unseen_changes import unseen_changes
 from parity.migration.explain.within_rounding import causes_within_rounding
 from parity.migration.mend.proven_fix import Fix, proven_fix
 from parity.migration.own_weights.check import OwnWeightsCheck
-from parity.migration.prove.float32_forward import float32_outputs
 from parity.migration.prove.impact import decision_impact
 from parity.migration.prove.inputs import InputSet, designed_inputs, usual_count
+from parity.migration.prove.proofs import proofs_of_pair
 from parity.migration.prove.verdict import PairVerdict, decide
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.user_errors import user_errors
-from parity.numerics.comparison import relative_gap
 from parity.printable import few
-from parity.proofs.forward import compared_counts, labelled
-from parity.proofs.proof import by_framework, proof_of, worst_of
 from parity.records.migrations import MatchedLayer, Migration
-from parity.records.records import Diagnosis, Proof
+from parity.records.records import Proof
 from parity.system import high_water
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
@@ -190,7 +181,7 @@ def _compared(
     found = Findings(decide(pair, sets, training=training), sets=sets)
     memory.update()
     started = time.perf_counter()
-    for proof in _proofs(pair, found.decided, sets):
+    for proof in proofs_of_pair(pair, found.decided, sets):
         found.proofs.append(replace(proof, seconds=time.perf_counter() - started))
         on_event("proof", found.proofs[-1])
         started = time.perf_counter()
@@ -203,37 +194,25 @@ def _compared(
         line = error.detail.splitlines()[0]
         found.remarks.append(f"what differs was not looked for to the end, {FRAMEWORKS[error.framework].title}: {line}")
         if found.decided.verdict == "different" and not found.causes:
-            found.causes = [_of_outputs(pair, "they differ")]
+            found.causes = [of_outputs(pair, "they differ")]
     memory.update()
     return found
 
 
 def _explain(pair: RecordedPair, found: Findings) -> None:
     """Look for what corresponds and for causes, and note both. Raises WorkerError."""
-    witness = found.decided.witness
-    elsewhere = _causes_elsewhere(pair, found.decided) if witness is not None else []
-    pair.use_weights(large=witness is not None and witness.inputs.large_weights)
-    beside = causes_beside_arrays_alone(pair, witness.inputs) if witness is not None else []
-    walked = pair.walk_again((witness.inputs if witness else found.sets[0]).arrays, traced=True)
-    if witness is not None:
-        found.causes = explain(pair, walked, _beyond_rounding(walked.partings))
-        if not found.causes and found.decided.verdict == "different":
-            found.causes = (
-                explain(pair, walked, _beyond_rounding(walked.partings), every=True)
-                or [cause for causes in elsewhere for cause in causes][:1]
-                or arrays_of_one_model(pair)
-                or [_of_outputs(pair, witness.gap.problem)]
-            )
-        found.causes = _held_by_most([found.causes, *elsewhere])
-        known = {cause.key for cause in found.causes}
-        found.causes += [cause for cause in beside if cause.key not in known]
+    if found.decided.witness is not None:
+        found.causes, walked = causes_of_sets(pair, found.decided)
+    else:
+        pair.use_weights(large=False)
+        walked = pair.walk_again(found.sets[0].arrays, traced=True)
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     found.matched = [(first.steps[one], second.steps[other]) for one, other in pairs]
     if found.decided.verdict == "different":
         found.causes += causes_within_rounding(pair, walked, found.matched, found.causes)
     caused = {cause.diagnosis.stage for cause in found.causes}
-    found.stages = [_stage(pair, walked, one, other, caused) for one, other in found.matched]
+    found.stages = [matched_layer(pair, walked, one, other, caused) for one, other in found.matched]
     found.unmatched = {
         FIRST: [f"{first.steps[one].name}: {first.steps[one]}" for one in ones],
         SECOND: [f"{second.steps[other].name}: {second.steps[other]}" for other in others],
@@ -246,154 +225,6 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
     else:
         found.training = [str(one) for one in differences]
     found.marks = marks_of(pair, [cause.diagnosis.stage for cause in found.causes], found.matched)
-
-
-def _causes_elsewhere(pair: RecordedPair, decided: PairVerdict) -> list[list[Cause]]:
-    """What each set of other inputs than the witness's shows: padding and special ids, large weights."""
-    causes = []
-    for one in decided.telling[1:]:
-        pair.use_weights(large=one.inputs.large_weights)
-        walked = pair.walk_again(one.inputs.arrays, traced=True)
-        causes.append(explain(pair, walked, _beyond_rounding(walked.partings)))
-    return causes
-
-
-def _held_by_most(found: Sequence[Sequence[Cause]]) -> list[Cause]:
-    """The causes of all sets of inputs, the witness's first.
-
-    Where sets say different things of one place, what is proven is taken, then what is about the earliest of Paddle's
-    functions, and then what most of them say. A sum that became a mean, and a division too many, cannot be told apart
-    without padding: there the mean only happens to be right, which a value that differs never is.
-    """
-    by_stage: dict[str, list[list[Cause]]] = {}
-    for causes in found:
-        for stage in dict.fromkeys(cause.diagnosis.stage for cause in causes):
-            by_stage.setdefault(stage, []).append([cause for cause in causes if cause.diagnosis.stage == stage])
-    kept = []
-    for said in by_stage.values():
-        held = Counter(tuple(cause.key for cause in causes) for causes in said)
-        ranks = [(*_proven(causes), -_begin(causes), held[tuple(cause.key for cause in causes)]) for causes in said]
-        kept += said[ranks.index(max(ranks))]
-    return kept
-
-
-def _proven(causes: Sequence[Cause]) -> tuple[bool, bool]:
-    """Whether all of them are known, and whether the gap is gone without them."""
-    return (
-        all(cause.known for cause in causes),
-        all(cause.diagnosis.after < cause.diagnosis.before for cause in causes),
-    )
-
-
-def _begin(causes: Sequence[Cause]) -> float:
-    """The number of the first of Paddle's values that causes are about; infinite where they are about none."""
-    return min((one.second.output for one in causes if one.second is not None), default=math.inf)
-
-
-def _beyond_rounding(partings: Sequence[Parting]) -> Sequence[Parting]:
-    """What differs, without what is computed in float32 only; this where nothing else differs."""
-    return [parting for parting in partings if not parting.rounding] or partings
-
-
-def _proofs(pair: RecordedPair, decided: PairVerdict, sets: Sequence[InputSet]) -> list[Proof]:
-    """Levels 1, 2 and 3, and where a pass in training mode was compared 4 and 5."""
-    alignment = pair.alignment
-    arrays = pair.opened[SECOND].arrays
-    moved = {"arrays": len(alignment.pieces), "elements": sum(math.prod(arrays[n]["shape"]) for n in alignment.pieces)}
-    alone = [
-        f"{name!r} of {FRAMEWORKS[framework].title} has no counterpart"
-        for side, framework in enumerate((FIRST, SECOND))
-        for name in alignment.alone[side]
-    ]
-    proofs = [_proof(pair, 1, moved if alignment.pieces else {}, alone + decided.changed)]
-    typical = [one for one in decided.outcomes if one.inputs.typical]
-    worst = max(typical, key=lambda one: (not one.equal, one.gap.gap), default=None)
-    problems = [
-        f"{one.inputs.name}: {one.gap.problem or f'outputs differ by {one.gap.gap:.1e}'}"
-        for one in typical
-        if not one.equal
-    ]
-    counts = {"sets of inputs": len(typical), "elements": sum(one.gap.elements for one in typical)}
-    gap = worst.gap if worst else None
-    exact = pair.precision == "float64"
-    proof = _proof(pair, 2 if exact else 3, counts, problems + decided.missing)
-    if gap is not None:
-        limit = max(gap.limit, gap.gap) if worst is not None and worst.equal else gap.limit
-        proof = replace(proof, gap=_finite_or_none(gap.gap), limit=limit, worst=gap.path or "output")
-    proofs.append(proof)
-    if exact and (own := float32_outputs(pair, sets[0].arrays)):
-        worst_own = worst_of(own.values())
-        counts, problems = compared_counts(own), labelled(own)
-        proofs.append(proof_of(pair.name, pair.title, 3, counts, problems, worst_own, frameworks=by_framework(own)))
-    if decided.training is not None:
-        parts = [part for part in (decided.training.outputs, decided.training.statistics) if part is not None]
-        counts = {"outputs": len(parts[0].gaps), "elements": sum(part.elements for part in parts)}
-        problems = [line for part in parts for line in part.explain()]
-        proofs.append(proof_of(pair.name, pair.title, 4, counts, problems, worst_of(parts)))
-        if (gradients := decided.training.gradients) is not None:
-            counts = {"gradients": len(gradients.gaps), "elements": gradients.elements}
-            problems = [*gradients.explain(), *decided.training.problems]
-            proofs.append(proof_of(pair.name, pair.title, 5, counts, problems, gradients))
-    return proofs
-
-
-def _proof(pair: RecordedPair, level: int, counts: dict[str, int], problems: Sequence[str]) -> Proof:
-    return proof_of(pair.name, pair.title, level, counts, problems)
-
-
-def _of_outputs(pair: RecordedPair, problem: str) -> Cause:
-    """The cause of outputs that differ in shape or number alone."""
-    graph = pair.graphs[FIRST]
-    names = [graph.path_of(graph.producer[number]) for _, number in graph.outputs if number in graph.producer]
-    stage = next((name for name in reversed(names) if name), "output")
-    text = f"the models' outputs: {problem or 'the numbers differ'}"
-    return Cause(Diagnosis(SECOND, stage, "", text, math.inf, math.inf, change=text))
-
-
-def _stage(
-    pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep, caused: AbstractSet[str]
-) -> MatchedLayer:
-    """One matched step, and how far apart its outputs are on the same inputs.
-
-    What lies within a segment that agrees at its end is compared only where the other model makes these numbers, too:
-    there may be another order of channels, or halves of what is one array in the other model.
-    """
-    gap, limit = None, max(pair.close.parting, pair.close.exact)
-    why = "the same arrays" if first.shapes and second.shapes else "of one kind, in the same order"
-    match = walked.matches.get(second.output)
-    if parting := next((one for one in walked.partings if one.second == second.output), None):
-        gap, limit = parting.gap, parting.most
-    elif match is not None:
-        gap, why = _gap(pair, match.first, second.output), "the same numbers"
-        if gap is None or gap > limit:  # in another order
-            gap = match.gap
-    elif first.name in caused:
-        gap = _gap(pair, first.output, second.output)
-    compared = gap is not None
-    finite = _finite_or_none(gap) if gap is not None else None
-    differs = compared or first.name in caused
-    problem = _other_shape(pair, first.output, second.output) if differs and finite is None else ""
-    return MatchedLayer(first.name, second.name, first.kind, why, finite, limit if compared else None, problem)
-
-
-def _other_shape(pair: RecordedPair, first: int, second: int) -> str:
-    """That two values have another number of elements; empty where they have not, or it is not known."""
-    if first < 0 or second < 0:
-        return ""
-    one, other = pair.graphs[FIRST].values[first].shape, pair.graphs[SECOND].values[second].shape
-    if math.prod(one) == math.prod(other):
-        return ""
-    sizes = ["x".join(map(str, shape[1:])) or "one number" for shape in (one, other)]
-    return f"other shape: {sizes[0]} in TensorFlow, {sizes[1]} in Paddle"
-
-
-def _gap(pair: RecordedPair, first: int, second: int) -> float | None:
-    if first < 0 or second < 0:
-        return None
-    one = pair.workers[FIRST].read_values(pair.name, [first])[str(first)]
-    other = pair.workers[SECOND].read_values(pair.name, [second])[str(second)].astype(np.float64)
-    made = closest(one, other)
-    return relative_gap(made, other) if made is not None and made.shape == other.shape and made.any() else None
 
 
 def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
@@ -433,10 +264,6 @@ def _baked(pair: RecordedPair) -> list[str]:
                 "of the model's. Call it in the call method of a layer of your own that takes the input"
             )
     return lines
-
-
-def _finite_or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 class _PeakMemory:

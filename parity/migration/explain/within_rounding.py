@@ -1,8 +1,8 @@
 """Numbers of corresponding layers that differ and change values by less than a walk takes for a difference.
 
-An epsilon of 1.001e-5 for 1e-5 changes what a batch norm makes by a part in 1e8, and a sum of that and larger numbers by
-a part in 1e11. Values that agree to that are put together, and outputs are held to less: the numbers of the layers then
-say why outputs differ.
+An epsilon of 1.001e-5 for 1e-5 changes what a batch norm makes by a part in 1e8, and a sum of that with larger numbers
+by a part in 1e11. Values that agree to that are put together, and outputs are held to less: the numbers of the layers
+then say why outputs differ.
 """
 
 from __future__ import annotations
