@@ -51,21 +51,27 @@ class UnitCandidates:
         reserved = {index for group in self.forced.values() for index in group}
         waiting = [i for i in range(len(self.first.units)) if i not in reserved and self.free(i)]
         scored: list[tuple[tuple[int, bool, bool, bool, int], int]] = []
+        found = False  # one that begins where this one does and has arrays of these sizes, perhaps others beside them
         for place, index in enumerate(waiting):
-            if place >= WINDOW and any(score[:2] == (0, False) for score, _ in scored):
+            if place >= WINDOW and found:
                 break
             other, own = self.first.units[index], self.sizes(self.free(index), 0)
             inputs = self.first.inputs_of(other)
-            origins = self._origins(self.first, inputs, counterparts)
             direct = any(self.values.same_numbers(value, firsts) for value in [*inputs, *self._taken_by(other)])
-            near = bool(origins & firsts) or any(self.values.same_numbers(value, firsts) for value in origins)
+            near = direct or self._near(inputs, counterparts, firsts)
             fit = 0 if own == sizes else 1 if self._may_be(own, sizes) else 2
+            found |= near and not Counter(sizes) - Counter(own)
             scored.append(((fit, not direct, not near, _last(other.path) != _last(unit.path), index), index))
         scored.sort()
         self.likeliest = [index for score, index in scored if score[:3] == scored[0][0][:3]]
         if not any(self._whole(index) for index in self.likeliest):  # what is left of a layer may be just as large
             self.likeliest += [index for score, index in scored if score[0] == 0 and self._whole(index)][:1]
         return [index for _, index in scored]
+
+    def _near(self, inputs: Sequence[int], counterparts: set[int], firsts: set[int]) -> bool:
+        """Whether the nearest counterparts of which TensorFlow values are made have the numbers of some values."""
+        origins = self._origins(self.first, inputs, counterparts)
+        return bool(origins & firsts) or any(self.values.same_numbers(value, firsts) for value in origins)
 
     def _whole(self, index: int) -> bool:
         """Whether no array of a TensorFlow unit has a counterpart yet."""
@@ -144,11 +150,15 @@ class UnitCandidates:
         Those first that take the same value, as the parts of one layer do, and of these those that follow each other.
         """
         nearest, total = sorted(candidates[:12]), sum(sizes)
+        each = {index: self.sizes((of or self.free)(index), 0) for index in nearest}
+        sums = {index: sum(own) for index, own in each.items()}
         found = []
         for count in (2, 3, 4):
             for group in itertools.combinations(nearest, count):
-                own = [size for index in group for size in self.sizes((of or self.free)(index), 0)]
-                if sum(own) == total or _with_second_biases(own, sizes):
+                own = sum(sums[index] for index in group)
+                if own == total or (
+                    own < total and _with_second_biases([size for index in group for size in each[index]], sizes)
+                ):
                     inputs = [frozenset(self.first.inputs_of(self.first.units[index])) for index in group]
                     apart = not frozenset.intersection(*inputs)
                     places = [nearest.index(index) for index in group]
@@ -188,6 +198,8 @@ def _last(path: str) -> str:
 
 def _with_second_biases(own: Sequence[int], sizes: Sequence[int]) -> bool:
     """Whether the second sizes are the first, the smallest of them twice, as Paddle's recurrent layers have biases."""
+    if len(sizes) <= len(own):
+        return False
     extra = Counter(sizes) - Counter(own)
     least = min(own, default=0)
     return not Counter(own) - Counter(sizes) and set(extra) == {least} and extra[least] <= Counter(own)[least]
