@@ -93,12 +93,12 @@ def shortened(lines: Sequence[str], most: int) -> list[str]:
 
 def _cause_lines(migration: Migration) -> list[str]:
     """What differs, each cause once, and what to do."""
-    from parity.catalogue.traps import TRAPS
+    from parity.catalogue.pair_traps import PAIR_TRAPS
     from parity.records.migrations import grouped, places
 
     lines = []
     for cause, stages in grouped(migration.causes):
-        fix = cause.advice or (TRAPS[cause.trap].fix if cause.trap in TRAPS else "")
+        fix = cause.advice or (PAIR_TRAPS[cause.trap].fix if cause.trap in PAIR_TRAPS else "")
         advice = f"\n  what to do: {fix}" if fix else ""
         lines.append(f"cause ({cause.trap or 'no known trap'}, {places(len(stages))}): {cause.text}{advice}")
     return lines

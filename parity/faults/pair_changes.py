@@ -135,7 +135,7 @@ def _activation(site: Site) -> Iterator[Change]:
         statement = f"replace(model, layers[name], {layer})" if site.once else _call(call)
         yield Change(trap, what, statement, _label(site, number))
     left_out = "replace(model, layers[name], nn.Identity())" if site.once else _call("x")
-    yield Change("relu-missing", f"{key} left out", left_out, ("exists in TensorFlow only", "activation"))
+    yield Change(site.step.what.missing_trap, f"{key} left out", left_out, ("exists in TensorFlow only", "activation"))
     if key == "softmax" and len(site.makes) > 1:
         axis = len(site.makes) - 2
         statement = _set("_axis", axis) if site.alone else _call(f"call(x, axis={axis})")

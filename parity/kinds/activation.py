@@ -37,7 +37,6 @@ class Activation(Kind):
         "largest": "act-clipped",
         "floor": "softmax-floor",
     }
-    missing = "relu-missing"
     keeps_rows = True
 
     def compute(self, inputs: Sequence[np.ndarray], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -52,6 +51,11 @@ class Activation(Kind):
     def key(self) -> str:
         """The function's name."""
         return self.function
+
+    @property
+    def missing_trap(self) -> str:
+        """Of a ReLU of any form the trap of the twins, of other functions one of users' pairs."""
+        return "relu-missing" if "relu" in self.key else "act-missing"
 
     def numbers(self) -> dict[str, Any]:
         """With the function's name among them."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from parity.catalogue.traps import TRAPS
+from parity.catalogue.pair_traps import PAIR_TRAPS
 from parity.printable import printable
 from parity.records.environment import Environment
 from parity.records.migrations import Migration, grouped
@@ -185,7 +185,7 @@ def _causes(comparison: Migration) -> str:
         return f"## Causes\n\n{none if comparison.equal else unknown}"
     parts = ["## Causes", "Each layer was fed alone what reaches the TensorFlow one: the gap is what it makes itself."]
     for number, (cause, stages) in enumerate(grouped(comparison.causes), 1):
-        trap = TRAPS.get(cause.trap)
+        trap = PAIR_TRAPS.get(cause.trap)
         where = f"in {len(stages)} places, first at" if len(stages) > 1 else "at"
         title = f"{code(trap.id) if trap else NO_KNOWN_TRAP} {where} {code(cause.stage)}"
         parts += [f"### {number}. {title}", f"{plain(cause.text)}."]

@@ -60,7 +60,7 @@ def test_traps_are_put_into_layers_functions_and_repeated_calls(detections: list
         ("pool-other", "means"),
         ("dropout-mode", "dropout"),
         ("conv-bias", "classes"),
-        ("relu-missing", "Net.softmax"),
+        ("act-missing", "Net.softmax"),
     } <= {put_in(one) for one in detections}
     assert {one.fault.change.trap for one in detections} <= PAIR_TRAPS.keys()
 

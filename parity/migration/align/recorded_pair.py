@@ -82,6 +82,7 @@ class RecordedPair:
     user_inputs: InputSet | None = None
     held: Mapping[str, Collection[str]] = field(default_factory=dict)
     own_map: Pieces | None = None
+    _walked: tuple[Arrays, bool] | None = None
 
     @property
     def close(self) -> Closeness:
@@ -316,8 +317,25 @@ class RecordedPair:
         Raises:
             WorkerError: a model does not run.
         """
+        self._walked = inputs, traced
         self._record_first(inputs, traced=traced)
         return self._walk(inputs, {}, self.alignment, traced=traced)
+
+    def recover(self) -> None:
+        """Build both models anew after a worker died, and walk through them as `walk_again` last did.
+
+        Raises:
+            WorkerError: a worker dies again.
+        """
+        assert self._walked is not None
+        axes = self.opened[SECOND].axes
+        self.opened = self._built()
+        for _ in range(self.calling):
+            self.workers[SECOND].try_next_calling(self.name)
+        self.opened[SECOND] = replace(self.opened[SECOND], axes=axes)
+        self._give_both()
+        inputs, traced = self._walked
+        self.walk_again(inputs, traced=traced)
 
     def _record_first(self, inputs: Arrays, *, traced: bool = False) -> None:
         run = self.workers[FIRST].record_run(self.name, inputs, traced)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from parity.catalogue.traps import TRAPS
+from parity.catalogue.pair_traps import PAIR_TRAPS
 from parity.kinds.activation import Activation
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.explain.causes import Cause
@@ -33,29 +33,31 @@ def _advice(cause: Cause) -> str:
     step = cause.first or cause.second
     trap = cause.diagnosis.trap
     if step is None or not trap:
-        return TRAPS[trap].fix if trap in TRAPS else ""
+        return PAIR_TRAPS[trap].fix if trap in PAIR_TRAPS else ""
     what = step.what
     if trap == "act-default":
         known = f": {DEFAULTS[what.key]}" if what.key in DEFAULTS else ""
         return f"write the {cause.number or 'numbers'} out in both{known}"
     if trap == "act-other":
         keys = {one.what.key for one in (cause.first, cause.second) if one is not None}
-        return TRAPS[trap].fix if "relu6" in keys else "the same function in both"
-    if trap == "relu-missing":
+        return PAIR_TRAPS[trap].fix if "relu6" in keys else "the same function in both"
+    if trap in ("relu-missing", "act-missing"):
         return f"the {what.key} in both models, or in neither"
     if trap == "act-clipped" and isinstance(what, Activation):
-        return f"the same {cause.number} in both" if cause.number not in ("", "function", "kind") else TRAPS[trap].fix
+        return (
+            f"the same {cause.number} in both" if cause.number not in ("", "function", "kind") else PAIR_TRAPS[trap].fix
+        )
     if trap == "dropout-mode" and cause.training:
         return "the same rate in both, which is the share that is dropped" if cause.number else "in both, or in neither"
     if trap in ("same-pad", "pool-pad"):
         return _sides(trap, step)
-    return "the same stride in both" if trap == "stride" else TRAPS[trap].fix
+    return "the same stride in both" if trap == "stride" else PAIR_TRAPS[trap].fix
 
 
 def _sides(trap: str, step: RecordedStep) -> str:
     """Of a padding: TensorFlow's "same" and "causal" depend on the layer."""
     if max(step.numbers.get("stride", [1])) > 1 and not (trap == "pool-pad" and step.kind != "max_pool"):
-        return TRAPS[trap].fix
+        return PAIR_TRAPS[trap].fix
     if step.kind == "conv":
         return (
             "the same sides in both: Keras's 'causal' puts dilation * (kernel - 1) at the start, its 'same' half of "

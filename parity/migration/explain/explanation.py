@@ -34,6 +34,7 @@ from parity.migration.specs import FIRST, SECOND
 from parity.numerics.signature import alike, arrangement
 from parity.printable import few
 from parity.records.records import Diagnosis
+from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 
 MOST_UNPAIRED = 12  # functions of a segment without a counterpart, up to which each is tried
@@ -65,7 +66,7 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting], 
     for number, segment in enumerate(segments):
         if number in moved:
             continue
-        for cause in _causes(pair, walked, segment):
+        for cause in _causes_or_unexplained(pair, walked, segment):
             if cause.key not in {known.key for known in causes}:
                 causes.append(cause)
     # a padding that is part of the next layer's step is explained there
@@ -73,6 +74,17 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting], 
     inside = {path for cause in causes if cause.known for path in _merged_paths(first, cause.diagnosis.stage)}
     kept = [cause for cause in causes if cause.known or cause.diagnosis.stage not in inside]
     return kept or _turned_outputs(pair)
+
+
+def _causes_or_unexplained(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cause]:
+    """As `_causes`; where a kernel ends its worker on numbers that are tried, that the segment is not explained."""
+    try:
+        return _causes(pair, walked, segment)
+    except WorkerError as error:
+        if error.cause == "raised":
+            raise
+        pair.recover()
+        return [_unexplained(pair, walked, segment)]
 
 
 def _another_order(parting: Parting) -> bool:
@@ -137,7 +149,8 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     pairs, only_first, only_second = paired_steps(pair, *segment.steps)
     alone = arrays_alone(pair, segment)
     found = [step_causes(pair, walked, segment, one, other, beside=bool(alone)) for one, other in pairs]
-    by_pair = [made for made in found if made]
+    idle = [cause for made in found for cause in made if cause.idle]
+    by_pair = [acting for made in found if (acting := [cause for cause in made if not cause.idle])]
     changes = [cause for made in by_pair for cause in made]
     if alone:
         return [*alone, *(cause for cause in changes if math.isfinite(cause.diagnosis.before))]
@@ -174,7 +187,7 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     sides = {cause.diagnosis.framework for cause in unpaired} | opaque
     if unpaired and (len(sides) == 2 or len(unpaired) > MOST_UNPAIRED):
         return [*known, _unexplained(pair, walked, segment)]
-    return [*known, *_grouped(segment, unpaired)] or [_unexplained(pair, walked, segment)]
+    return [*known, *_grouped(segment, unpaired)] or [*idle, _unexplained(pair, walked, segment)]
 
 
 def _explanations(
@@ -270,7 +283,7 @@ def _exchanges(pair: RecordedPair, segment: Segment, replay: Replay) -> list[Rem
             if other in PLAIN:
                 change = f"activation: TensorFlow has {other}, Paddle {name}"
                 text = f"{where} / {steps[0].name}: {change}"
-                cause = Cause(Diagnosis(SECOND, where, "act-other", text, gap, 0.0, change=change), None, steps[0])
+                cause = Cause(Diagnosis(SECOND, where, "act-other", text, gap, gap, change=change), None, steps[0])
                 remedies.append(exchanged(replay, steps, PLAIN[other], cause))
     return remedies
 
@@ -283,7 +296,7 @@ def _exchanged(segment: Segment, ones: Sequence[Cause], other: Cause) -> Cause:
     change = f"layer: TensorFlow has {' and '.join(f'({step})' for step in steps)}, Paddle ({second})"
     trap = steps[0].what.traps.get("function", "")
     text = f"{names} / {second.name if second else ''}: {change}"
-    diagnosis = Diagnosis(SECOND, ones[0].diagnosis.stage, trap, text, gap, 0.0, change=change)
+    diagnosis = Diagnosis(SECOND, ones[0].diagnosis.stage, trap, text, gap, gap, change=change)
     return Cause(diagnosis, steps[0] if len(steps) == 1 else None, second, "kind")
 
 

@@ -21,12 +21,11 @@ from parity.migration.align.found import Alignment
 from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
-from parity.migration.explain.replays import Replay, between
+from parity.migration.explain.replays import Replay, between, closing_gap
 from parity.migration.explain.segments import Segment
 from parity.migration.explain.step_changes import inputs_of, reference
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
-from parity.numerics.comparison import relative_gap
 from parity.records.records import Diagnosis
 
 RECURRENT_FUNCTIONS = ("tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "silu", "gelu")
@@ -70,24 +69,27 @@ def other_numbers(
         plain = reference(step.kind, step.numbers, inputs, arrays)
         if plain is None:
             continue
-        if not _same(pair, theirs, plain):
-            if isinstance(step.what, BatchNorm) and _same(pair, theirs, _by_batch(step.what, inputs[0], arrays)):
+        if _gap(pair, theirs, plain) is None:
+            batch = _by_batch(step.what, inputs[0], arrays) if isinstance(step.what, BatchNorm) else None
+            left = _gap(pair, theirs, batch) if batch is not None else None
+            if left is not None:
                 change = (
                     "training mode: TensorFlow uses the batch's own statistics in inference, Paddle the running ones"
                 )
                 gap, text = segment.parting.gap, f"{step.name}: {change}"
-                return [Cause(Diagnosis(SECOND, step.name, "bn-frozen", text, gap, 0.0, change=change), step, None)]
+                return [Cause(Diagnosis(SECOND, step.name, "bn-frozen", text, gap, left, change=change), step, None)]
             continue
         compared = _Compared(pair, walked, segment, own, step)
         for key, value, numbers in _variants(step, inputs, arrays, paddle):
             made = reference(step.kind, numbers, inputs, arrays)
-            if made is not None and made.size == plain.size and compared.gives(made, theirs):
+            left = compared.gap(made) if made is not None and made.size == plain.size else None
+            if left is not None:
                 before = getattr(step.what, key) if key != "function" else step.what.key
                 change = f"{step.what.label(key)}: TensorFlow has {_words(step, key, before)}, Paddle {shown(value)}"
                 text = f"{step.name}: {change}; with {shown(value)} it gives what Paddle does"
                 gap = segment.parting.gap
                 trap = step.what.traps.get(key, "")
-                return [Cause(Diagnosis(SECOND, step.name, trap, text, gap, 0.0, change=change), step, None, key)]
+                return [Cause(Diagnosis(SECOND, step.name, trap, text, gap, left, change=change), step, None, key)]
     return []
 
 
@@ -102,9 +104,10 @@ def _words(step: RecordedStep, key: str, value: Any) -> str:
     return shown(value)
 
 
-def _same(pair: RecordedPair, theirs: np.ndarray, made: np.ndarray) -> bool:
+def _gap(pair: RecordedPair, theirs: np.ndarray, made: np.ndarray) -> float | None:
+    """How far numbers are from those of a reference, in any order of axes; None where that is more than rounding."""
     turned = closest(theirs, made)
-    return turned is not None and turned.shape == made.shape and relative_gap(made, turned) <= pair.close.confirmed
+    return None if turned is None else closing_gap(pair, made, turned)
 
 
 class _Compared:
@@ -133,17 +136,16 @@ class _Compared:
                 self.own = made if made is not None else own
                 return
 
-    def gives(self, made: np.ndarray, theirs: np.ndarray) -> bool:
-        """Whether they do.
+    def gap(self, made: np.ndarray) -> float | None:
+        """The gap that they leave; None where they do not go with it.
 
         Args:
             made: canonical.
-            theirs: TensorFlow's own numbers in that place.
         """
         if self.after:
             at_end = self._forward(made)
-            return at_end is not None and _same(self.pair, at_end, self.own)
-        return self.known and made.size == self.own.size and _same(self.pair, made, self.own)
+            return None if at_end is None else _gap(self.pair, at_end, self.own)
+        return _gap(self.pair, made, self.own) if self.known and made.size == self.own.size else None
 
     def _forward(self, made: np.ndarray) -> np.ndarray | None:
         """What TensorFlow's steps after it make of other numbers; None without a reference of one of them."""

@@ -24,7 +24,7 @@ from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.remedies import remade
-from parity.migration.explain.replays import Replay, close
+from parity.migration.explain.replays import Replay, closing_gap
 from parity.migration.explain.segments import Segment, place_of
 from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Diagnosis
@@ -59,8 +59,9 @@ def other_function(pair: RecordedPair, segment: Segment, replay: Replay, expecte
             continue
         for number, value, kind, order in _variants(step, _rank(replay, step)):
             change = remade(pair, replay, step, {}, {}, (kind.name, kind.numbers()), order=order)
-            if change is not None and close(pair, expected, replay.at_end(change)):
-                return _cause(pair, segment, step, number, value)
+            left = None if change is None else closing_gap(pair, expected, replay.at_end(change))
+            if left is not None:
+                return _cause(pair, segment, step, number, value, left)
     return None
 
 
@@ -103,10 +104,10 @@ def _variants(step: RecordedStep, rank: int) -> Iterator[Variant]:
         yield f"order of {step.kind} operands", "the opposite one", what, order[::-1]
 
 
-def _cause(pair: RecordedPair, segment: Segment, step: RecordedStep, number: str, value: str) -> Cause:
+def _cause(pair: RecordedPair, segment: Segment, step: RecordedStep, number: str, value: str, left: float) -> Cause:
     where, gap = place_of(pair.graphs[FIRST], segment), segment.parting.gap
     change = f"{number}: PaddlePaddle has {step}; what TensorFlow computes comes of {value}"
     before = f" from {gap:.1e}" if math.isfinite(gap) else ""
-    text = f"{where} / {step.name}: {change}; with it the gap falls{before} to rounding"
+    text = f"{where} / {step.name}: {change}; with it the gap falls{before} to {left:.1e}"
     todo = {SECOND: f"{number} of {step.name}: {value}"}
-    return Cause(Diagnosis(SECOND, where, "", text, gap, 0.0, change=change), second=step, todo=todo)
+    return Cause(Diagnosis(SECOND, where, "", text, gap, left, change=change), second=step, todo=todo)

@@ -19,7 +19,7 @@ from parity.kinds.elementwise import Clip, Math, Power, Scale
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
-from parity.migration.explain.replays import Changes, Replay, close
+from parity.migration.explain.replays import Changes, Replay, close, closing_gap
 from parity.migration.explain.step_changes import as_rows, inputs_of, reference
 from parity.migration.specs import FIRST
 from parity.numerics.arrays import Arrays
@@ -70,37 +70,37 @@ def explaining(
         do together; None where nothing of the kind was found.
     """
 
-    def closes(some: Sequence[Remedy]) -> bool:
+    def left_by(some: Sequence[Remedy]) -> float | None:
         changes: Changes = {}
         for remedy in some:
             more = remedy.made(changes)
             if more is None:
-                return False
+                return None
             changes = {**changes, **more}
         at_end = changes[replay.end] if replay.end in changes else replay.at_end(changes)
-        return close(pair, expected, at_end)
+        return closing_gap(pair, expected, at_end)
 
     for remedy in remedies:
-        if closes([remedy]):
-            return [_proven(cause) for cause in remedy.causes]
+        if (left := left_by([remedy])) is not None:
+            return [_proven(cause, left) for cause in remedy.causes]
     single = [remedy for remedy in remedies if len(remedy.causes) == 1 and remedy.made({}) is not None]
-    if len(single) < 2 or not closes(single):
+    if len(single) < 2 or (left := left_by(single)) is None:
         return None
     for remedy in list(single):
         rest = [other for other in single if other is not remedy]
-        if rest and closes(rest):
-            single = rest
+        if rest and (fewer := left_by(rest)) is not None:
+            single, left = rest, fewer
     causes: list[Cause] = []
     for remedy in single:
-        causes += [_proven(cause) for cause in remedy.causes if cause.key not in {known.key for known in causes}]
+        causes += [_proven(cause, left) for cause in remedy.causes if cause.key not in {known.key for known in causes}]
     return causes
 
 
-def _proven(cause: Cause) -> Cause:
-    """A cause without which, together with the others, nothing is left of the gap."""
-    after = cause.diagnosis.after
-    small = after if after < cause.diagnosis.before else 0.0
-    return dataclasses.replace(cause, diagnosis=structs.replace(cause.diagnosis, after=small))
+def _proven(cause: Cause, left: float) -> Cause:
+    """A cause without which, together with the others, so much is left of the gap; its own measurement is kept."""
+    own = cause.diagnosis.after
+    after = own if own < cause.diagnosis.before else left
+    return dataclasses.replace(cause, diagnosis=structs.replace(cause.diagnosis, after=after))
 
 
 def of_changes(pair: RecordedPair, replay: Replay, causes: Sequence[Cause]) -> Remedy:

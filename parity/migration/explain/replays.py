@@ -46,12 +46,17 @@ class Replay:
 
         Returns:
             By number, in the framework's own order; None where the operations cannot run on such values.
+
+        Raises:
+            WorkerError: the worker dies of it.
         """
         with self._changed(changes):
             try:
                 self.worker.evaluate_operations(self.name, self.operations, [])
                 return self._read(wanted)
-            except WorkerError:
+            except WorkerError as error:
+                if error.cause != "raised":  # the worker died
+                    raise
                 return None
 
     def at_end(self, changes: Changes) -> np.ndarray | None:
@@ -68,17 +73,25 @@ class Replay:
         before = self._read([*changes, self.end])
         if self.end in self.held:
             self.worker.release_values(self.name, [self.end])
+        died = False
         try:
             if changes:
                 self.worker.inject_values(self.name, {str(number): array for number, array in changes.items()})
             yield
+        except WorkerError as error:
+            died = error.cause != "raised"
+            raise
         finally:
-            back = {str(number): array for number, array in before.items() if number in changes or number in self.held}
-            if back:
-                self.worker.inject_values(self.name, back)
-            if free := [number for number in changes if number not in self.held]:
-                self.worker.release_values(self.name, free)
-            run_again(self.worker, self.name, self.operations)
+            if not died:
+                self._put_back(changes, before)
+
+    def _put_back(self, changes: Changes, before: Mapping[int, np.ndarray]) -> None:
+        back = {str(number): array for number, array in before.items() if number in changes or number in self.held}
+        if back:
+            self.worker.inject_values(self.name, back)
+        if free := [number for number in changes if number not in self.held]:
+            self.worker.release_values(self.name, free)
+        run_again(self.worker, self.name, self.operations)
 
 
 def run_again(worker: Worker, name: str, operations: Sequence[int]) -> None:

@@ -32,6 +32,8 @@ from parity.records.records import Diagnosis
 
 AUXILIARY = ("other", "compare", "cast", "where", "reshape", "transpose")  # which are no cause by themselves
 
+UNLIKE = 0.1  # tensors that are further apart show nothing of the order of their axes
+
 Change = tuple[str, Any, Any]  # a number, TensorFlow's value, Paddle's
 
 
@@ -103,20 +105,20 @@ def step_causes(
     where = f"{first.name} / {second.name}"
     stage = place_of(pair.graphs[FIRST], segment) if first.kind in AUXILIARY and not first.layer else first.name
     if not changes or same_in_place(pair, first, second, walked):
-        return _order_causes(pair, walked, segment, where, first, second)
+        return _order_causes(pair, segment, where, first, second, _order(pair, walked, first, second))
     inputs, arrays = inputs_of(pair, first), pair.workers[FIRST].read_step_arrays(pair.name, first.index)
     effects = {key: changed_effect(first, second, key, inputs, arrays) for key, _, _ in changes}
     effects |= {key: None for key, a, _ in changes if hasattr(second.what, key) and getattr(second.what, key) == a}
+    confirmed = _confirmed(pair, first, inputs, arrays)
+    least = _least_effect(pair, segment, confirmed)
     if len(changes) > 1 or beside:  # less those that change nothing here, or only what the rest of the model undoes
-        finite = any(effect is None or pair.close.shown < effect < math.inf for effect in effects.values())
+        finite = any(effect is None or least < effect < math.inf for effect in effects.values())
         undone = (finite or beside) and math.isfinite(segment.parting.gap)
         changes = [
             change
             for change in changes
-            if (effect := effects[change[0]]) is None
-            or (effect > pair.close.shown and not (undone and effect == math.inf))
+            if (effect := effects[change[0]]) is None or (effect > least and not (undone and effect == math.inf))
         ]
-    confirmed = _confirmed(pair, first, inputs, arrays)
     changes = _sufficient(pair, first, second, changes, inputs, arrays)
     if len(changes) > 1:
         all_numbers = second.kind, second.numbers
@@ -124,7 +126,8 @@ def step_causes(
     causes = []
     for key, a, b in changes:
         effect = effects[key]
-        before = segment.parting.gap if effect is None or not math.isfinite(effect) else effect
+        idle = effect is not None and effect <= least
+        before = segment.parting.gap if effect is None or idle or not math.isfinite(effect) else effect
         if math.isnan(before) and confirmed is not None:  # nothing was measured that could fall
             continue
         change = change_text(first, second, key, a, b)
@@ -136,13 +139,21 @@ def step_causes(
             place, label = padders[0], f"{padders[0]} / {padders[1] or second.name}"
         others = [first.what.label(other) for other, _, _ in changes if other != key]
         together = f", and with TensorFlow's {' and '.join(others)} beside it," if others else ""
-        tail = "" if confirmed is None else f"the gap falls from {before:.1e} to {confirmed:.1e}"
-        tail = f"; with {shown(a)}{together} {tail}" if tail else ""
-        after = confirmed if confirmed is not None else math.nan
+        measured = confirmed is not None and not idle
+        tail = f"; with {shown(a)}{together} the gap falls from {before:.1e} to {confirmed:.1e}" if measured else ""
+        tail = "; it changes nothing of what this step makes here" if idle else tail
+        after = confirmed if confirmed is not None and measured else math.nan
         trap = first.what.traps.get(key, "")
         diagnosis = Diagnosis(SECOND, place, trap, f"{label}: {change}{tail}", before, after, change=change)
-        causes.append(Cause(diagnosis, first, second, key))
+        causes.append(Cause(diagnosis, first, second, key, idle=idle))
     return causes
+
+
+def _least_effect(pair: RecordedPair, segment: Segment, confirmed: float | None) -> float:
+    """The largest effect of a number that may be one of rounding."""
+    if confirmed is None or segment.parting.float32:
+        return pair.close.confirmed
+    return min(max(pair.close.exact, 16 * confirmed), pair.close.confirmed)
 
 
 def _sufficient(
@@ -194,13 +205,20 @@ def same_in_place(
             return False
         own[str(second.output)] = output
     for one, other in zip((*first.inputs, first.output), (*second.inputs, second.output), strict=True):
-        a, b = theirs[str(one)], own[str(other)]
-        nearest = closest(a, b) if a.shape == b.shape else None
-        if nearest is None or not np.array_equal(nearest, a):
+        if not _in_one_order(theirs[str(one)], own[str(other)]):
             return False
     made = reference(first.kind, first.numbers, [own[str(number)] for number in second.inputs], {})
     output = own[str(second.output)]
     return made is not None and made.shape == output.shape and relative_gap(output, made) <= pair.close.confirmed
+
+
+def _in_one_order(theirs: np.ndarray, own: np.ndarray) -> bool:
+    """Whether two tensors have their axes in one order; where their numbers are others, their extents say so."""
+    nearest = closest(theirs, own) if theirs.shape == own.shape else None
+    if nearest is None or np.array_equal(nearest, theirs):
+        return nearest is not None
+    turned = np.moveaxis(theirs, -1, 1).shape if theirs.ndim > 2 else ()
+    return turned != own.shape and relative_gap(nearest, own) > UNLIKE
 
 
 def change_text(first: RecordedStep, second: RecordedStep, key: str, a: Any, b: Any) -> str:
@@ -262,10 +280,8 @@ def _alike_masks(masks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return one, other
 
 
-def _order_causes(
-    pair: RecordedPair, walked: Alignment, segment: Segment, where: str, first: RecordedStep, second: RecordedStep
-) -> list[Cause]:
-    """Whether two steps take the same values in another order."""
+def _order(pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep) -> list[int]:
+    """Which of TensorFlow's inputs each of Paddle's is, where two steps take the same values in another order."""
     own = [walked.matches[n].first if n in walked.matches else -1 for n in second.inputs]
     if not first.what.ordered or len(own) < 2 or list(first.inputs) == own:
         return []
@@ -277,15 +293,24 @@ def _order_causes(
         next((i for i, one in enumerate(firsts) if one and other and alike(one, other, pair.close.exact)), -1)
         for other in seconds
     ]
-    if sorted(order) != list(range(len(firsts))) or order == sorted(order):
+    return order if sorted(order) == list(range(len(firsts))) != order else []
+
+
+def _order_causes(
+    pair: RecordedPair, segment: Segment, where: str, first: RecordedStep, second: RecordedStep, order: Sequence[int]
+) -> list[Cause]:
+    """That two steps take the same values in another order, where there is one."""
+    if not order:
         return []
     names = [_made_by(pair.graphs[FIRST], n) or str(i + 1) for i, n in enumerate(first.inputs)]
     theirs = ", ".join(names[i] for i in order)
     what = "concatenation" if first.kind == "concat" else first.kind
     change = f"order of {what}: TensorFlow has {', '.join(names)}, Paddle {theirs}"
+    inputs, arrays = inputs_of(pair, first), pair.workers[FIRST].read_step_arrays(pair.name, first.index)
+    left = _confirmed(pair, first, inputs, arrays)
     gap = segment.parting.gap
-    diagnosis = Diagnosis(SECOND, first.name, "", f"{where}: {change}", gap, 0.0, change=change)
-    return [Cause(diagnosis, first, second)]
+    after = math.nan if left is None else left
+    return [Cause(Diagnosis(SECOND, first.name, "", f"{where}: {change}", gap, after, change=change), first, second)]
 
 
 def _made_by(graph: RecordedGraph, number: int) -> str:
