@@ -31,7 +31,8 @@ class Injections:
             )
             if same and self.values.arrangement([first], [second]) is not None:
                 continue
-            first, second = self._of_one_size(first, second)
+            if len(firsts) == len(seconds):  # else one takes what the other makes of several values
+                first, second = self._of_one_size(first, second)
             if self.values.signatures[first].size != self.values.now[second].size:
                 continue  # nothing could run on it
             gap = self.values.inject(first, second)

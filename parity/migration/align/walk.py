@@ -320,7 +320,7 @@ class Walk:
         group: tuple[int, ...] = ()
         for group, sources, wanted in attempts:
             # a part of a layer's arrays is no sign that the layers correspond
-            whole = self.known is not None or len(sources) == sum(len(self.units.free(index)) for index in group)
+            whole = self.known is not None or len(sources) == sum(len(self.first.units[i].arrays) for i in group)
             pieces = next(iter(self.maps.of_units(group, sources, unit, wanted)), None) if whole else None
             if pieces is not None:
                 break

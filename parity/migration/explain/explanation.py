@@ -363,9 +363,12 @@ def _has_mask(graph: RecordedGraph, operations: Sequence[int]) -> bool:
 def _has_counterpart(pair: RecordedPair, framework: str, step: RecordedStep) -> bool:
     """Whether a layer's arrays are those of a layer of the other model."""
     graph = pair.graphs[framework]
-    units = (
-        {index for index, unit in enumerate(graph.units) if unit.path.startswith(step.name)} if step.layer else set()
-    )
+    inside = f"{step.name}/", f"{step.name}."
+    units = {
+        index
+        for index, unit in enumerate(graph.units)
+        if step.layer and (unit.path == step.name or unit.path.startswith(inside))
+    }
     taken = {
         index
         for unit_pair in pair.alignment.pairs

@@ -32,8 +32,6 @@ from parity.records.records import Diagnosis
 
 AUXILIARY = ("other", "compare", "cast", "where", "reshape", "transpose")  # which are no cause by themselves
 
-UNLIKE = 0.1  # tensors that are further apart show nothing of the order of their axes
-
 Change = tuple[str, Any, Any]  # a number, TensorFlow's value, Paddle's
 
 
@@ -213,12 +211,13 @@ def same_in_place(
 
 
 def _in_one_order(theirs: np.ndarray, own: np.ndarray) -> bool:
-    """Whether two tensors have their axes in one order; where their numbers are others, their extents say so."""
-    nearest = closest(theirs, own) if theirs.shape == own.shape else None
-    if nearest is None or np.array_equal(nearest, theirs):
-        return nearest is not None
-    turned = np.moveaxis(theirs, -1, 1).shape if theirs.ndim > 2 else ()
-    return turned != own.shape and relative_gap(nearest, own) > UNLIKE
+    """Whether two tensors have their axes in one order: by their extents, where channels elsewhere would show there."""
+    if theirs.shape != own.shape or theirs.ndim < 3:
+        return theirs.shape == own.shape
+    if np.moveaxis(theirs, -1, 1).shape != own.shape:
+        return True
+    nearest = closest(theirs, own)
+    return nearest is not None and np.array_equal(nearest, theirs)
 
 
 def change_text(first: RecordedStep, second: RecordedStep, key: str, a: Any, b: Any) -> str:
