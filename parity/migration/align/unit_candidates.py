@@ -44,24 +44,31 @@ class UnitCandidates:
         unit = self.second.units[number]
         if number in self.forced:
             return list(self.forced[number])
-        reached = self._origins(self.second, self.second.inputs_of(unit), self.found.matches)
+        taken = self.second.inputs_of(unit)
+        reached = self._origins(self.second, taken, self.found.matches)
         firsts = {self.found.matches[value].first for value in reached if value in self.found.matches}
         counterparts = {match.first for match in self.found.matches.values()}
         sizes = self.sizes(targets, 1)
         reserved = {index for group in self.forced.values() for index in group}
         waiting = [i for i in range(len(self.first.units)) if i not in reserved and self.free(i)]
-        scored: list[tuple[tuple[int, bool, bool, bool, int], int]] = []
+        extents = {math.prod(self.second.values[value].shape) for value in taken}
+        scored: list[tuple[tuple[int, bool, bool, bool, bool, int], int]] = []
         found = False  # one that begins where this one does and has arrays of these sizes, perhaps others beside them
         for place, index in enumerate(waiting):
             if place >= WINDOW and found:
                 break
             other, own = self.first.units[index], self.sizes(self.free(index), 0)
             inputs = self.first.inputs_of(other)
-            direct = any(self.values.same_numbers(value, firsts) for value in [*inputs, *self._taken_by(other)])
+            # of a value that agrees Paddle may have made, with no arrays, one of another size, which the layer takes
+            fitting = any(math.prod(self.first.values[value].shape) in extents for value in inputs)
+            known = fitting or any(value in self.found.matches for value in taken)
+            given = [*inputs, *self._taken_by(other)] if known else []
+            direct = any(self.values.same_numbers(value, firsts) for value in given)
             near = direct or self._near(inputs, counterparts, firsts)
             fit = 0 if own == sizes else 1 if self._may_be(own, sizes) else 2
             found |= near and not Counter(sizes) - Counter(own)
-            scored.append(((fit, not direct, not near, _last(other.path) != _last(unit.path), index), index))
+            name = _last(other.path) != _last(unit.path)
+            scored.append(((fit, not direct, not near, not fitting, name, index), index))
         scored.sort()
         self.likeliest = [index for score, index in scored if score[:3] == scored[0][0][:3]]
         if not any(self._whole(index) for index in self.likeliest):  # what is left of a layer may be just as large

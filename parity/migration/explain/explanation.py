@@ -134,7 +134,7 @@ def _turned_outputs(pair: RecordedPair) -> list[Cause]:
         shapes = [graph.values[number].shape for graph, number in ((first, one), (second, other))]
         if one in pair.signatures and shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]):
             found = pair.workers[SECOND].value_signatures(pair.name, [other])[0]
-            if alike(pair.signatures[one], found, pair.close.exact):
+            if alike(pair.signatures[one], found, pair.close.exact) and not _as_maps(pair, *shapes):
                 stage = place_of(first, Segment(Parting((one,), other, -1, math.nan, ""), ([], []), ([], [])))
                 shown = " in TensorFlow, ".join(str(list(shape)) for shape in shapes)
                 change = f"the output is transposed: shape {shown} in Paddle"
@@ -142,6 +142,12 @@ def _turned_outputs(pair: RecordedPair) -> list[Cause]:
                     Cause(Diagnosis(SECOND, stage, "", f"{stage}: {change}", math.inf, math.inf, change=change))
                 )
     return causes
+
+
+def _as_maps(pair: RecordedPair, one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether outputs of these shapes are compared as maps, whose channels each framework has in its own place."""
+    maps = len(one) > 3 or (len(one) == 3 and pair.sequences_turned)
+    return maps and tuple(other) == (one[0], one[-1], *one[1:-1])
 
 
 def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cause]:
