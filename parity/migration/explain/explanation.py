@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from parity.migration.explain.causes import UNKNOWN, Cause
 from parity.migration.explain.constants import constant_cause
 from parity.migration.explain.hypotheses import other_numbers
 from parity.migration.explain.other_functions import other_function
+from parity.migration.explain.other_inputs import other_input, reversed_axis
 from parity.migration.explain.relevance import relevant
 from parity.migration.explain.remedies import Remedy, exchanged, explaining, instead, of_changes, with_function, without
 from parity.migration.explain.replays import Replay, own_and_expected
@@ -63,10 +65,19 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting], 
     segments = [segment_of(pair, walked, parting) for parting in chosen]
     segments = [segment for segment in segments if any(segment.operations) or _another_order(segment.parting)]
     causes, moved = _moved(pair, segments)
+    reshaped: set[int] = set()  # Paddle values of another shape for which a cause is known
+    found: list[list[Cause]] = []
     for number, segment in enumerate(segments):
         if number in moved:
             continue
-        for cause in _causes_or_unexplained(pair, walked, segment):
+        made = _causes_or_unexplained(pair, walked, segment)
+        if segment.parting.gap == math.inf:
+            if not any(cause.known for cause in made) and _made_of(pair.graphs[SECOND], segment, reshaped):
+                continue  # of another shape, as what it is made of
+            reshaped |= {segment.parting.second} if all(cause.known for cause in made) else set()
+        found.append(made)
+    for made in _without_unproven(found):
+        for cause in made:
             if cause.key not in {known.key for known in causes}:
                 causes.append(cause)
     # a padding that is part of the next layer's step is explained there
@@ -85,6 +96,32 @@ def _causes_or_unexplained(pair: RecordedPair, walked: Alignment, segment: Segme
             raise
         pair.recover()
         return [_unexplained(pair, walked, segment)]
+
+
+def _without_unproven(found: Sequence[list[Cause]]) -> list[list[Cause]]:
+    """Of the causes of each segment those that say nothing of a step for which another segment has a proven cause."""
+    proven = {
+        cause.first.index
+        for causes in found
+        for cause in causes
+        if cause.first is not None and cause.diagnosis.after < cause.diagnosis.before
+    }
+    return [
+        causes
+        for causes in found
+        if not any(
+            cause.first is not None
+            and cause.first.index in proven
+            and not cause.diagnosis.after < cause.diagnosis.before
+            for cause in causes
+        )
+    ]
+
+
+def _made_of(graph: RecordedGraph, segment: Segment, values: AbstractSet[int]) -> bool:
+    """Whether what a segment ends with is made of some of these values."""
+    operations, _ = graph.ancestors(segment.parting.second, set()) if segment.parting.second >= 0 else ([], set())
+    return any(values & set(graph.operations[index].outputs) for index in operations)
 
 
 def _another_order(parting: Parting) -> bool:
@@ -150,6 +187,14 @@ def _as_maps(pair: RecordedPair, one: Sequence[int], other: Sequence[int]) -> bo
     return maps and tuple(other) == (one[0], one[-1], *one[1:-1])
 
 
+def _same_inputs(walked: Alignment, cause: Cause) -> bool:
+    """Whether the steps of a cause take values that are known to agree, where they take several."""
+    assert cause.first is not None
+    assert cause.second is not None
+    taken = [walked.matches[number].first for number in cause.second.inputs if number in walked.matches]
+    return len(cause.second.inputs) < 2 or sorted(taken) == sorted(cause.first.inputs)
+
+
 def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cause]:
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     pairs, only_first, only_second = paired_steps(pair, *segment.steps)
@@ -171,7 +216,8 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     whole = {c.second.output for c in changes if c.number == "sequences" and c.second is not None}
     unpaired = [c for c in unpaired if c.second is None or c.second.kind != "slice" or not whole & {*c.second.inputs}]
     auxiliary = [c for c in changes if c.first is not None and c.first.kind in AUXILIARY]
-    plain = len(by_pair) == 1 and not unpaired and not auxiliary
+    same_inputs = all(_same_inputs(walked, cause) for cause in changes if cause.number == "kind")
+    plain = len(by_pair) == 1 and not unpaired and not auxiliary and same_inputs
     if plain and all(math.isfinite(cause.diagnosis.after) for cause in changes):
         return changes
     if not plain and (dropout := dropout_cause(pair, segment)) is not None:
@@ -184,7 +230,11 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     for explained in _explanations(pair, walked, segment, replay, ends, by_pair, unpaired) if ends is not None else ():
         if explained:
             return explained
-    known = [cause for cause in changes if cause not in auxiliary] or changes
+    if ends is not None and len(unpaired) > MOST_UNPAIRED:  # steps of a loop, paired by chance
+        return [_unexplained(pair, walked, segment)]
+    if ends is not None:  # two steps of other values, which are no counterparts
+        changes = [cause for cause in changes if cause.number != "kind" or _same_inputs(walked, cause)]
+    known = [cause for cause in changes if cause not in auxiliary] or ([] if ends is not None else changes)
     opaque = {
         framework
         for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second))
@@ -215,7 +265,7 @@ def _explanations(
     yield [other] if other is not None else []
     if unpaired and not loop:
         yield explaining(pair, replay, expected, _remedies(pair, segment, replay, by_pair, unpaired)) or []
-    for find in (constant_cause, weight_norm_cause):
+    for find in (constant_cause, weight_norm_cause, *(() if loop else (reversed_axis,))):
         cause = find(pair, segment, replay, expected)
         yield [cause] if cause is not None else []
     if all(cause.first is not None and cause.first.kind in AUXILIARY for cause in changes):
@@ -227,6 +277,9 @@ def _explanations(
         yield [constant] if constant is not None else []
     if loop:
         yield explaining(pair, replay, expected, _exchanges(pair, segment, replay)) or []
+    else:
+        taken = other_input(pair, walked, segment, replay, expected)
+        yield [taken] if taken is not None else []
 
 
 def _ends(pair: RecordedPair, segment: Segment, replay: Replay) -> tuple[np.ndarray, np.ndarray] | None:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from parity.kinds import of
-from parity.kinds.activation import Softmax
+from parity.kinds.activation import ELU, SELU, Activation, ReLU, ReLU6, Sigmoid, Softmax, Softplus, Softsign, Tanh
 from parity.kinds.elementwise import RELATIONS, Compare, Divide, Subtract, Where
 from parity.kinds.kind import Kind, shown
+from parity.kinds.pad import MODES, Pad, ZeroPad
 from parity.kinds.pool import GlobalAveragePool, GlobalMaxPool
 from parity.kinds.reduction import CumulativeSum, Reduce
 from parity.kinds.shape import Concat, Slice, Stack
@@ -28,6 +29,18 @@ from parity.migration.explain.replays import Replay, closing_gap
 from parity.migration.explain.segments import Segment, place_of
 from parity.migration.specs import FIRST, SECOND
 from parity.records.records import Diagnosis
+
+# by name of TensorFlow's operation, with the numbers that no argument of it changes
+OPERATIONS: dict[str, Activation] = {
+    "Elu": ELU(1.0),
+    "Relu": ReLU(),
+    "Relu6": ReLU6(),
+    "Selu": SELU(),
+    "Sigmoid": Sigmoid(),
+    "Softplus": Softplus(1.0, None),
+    "Softsign": Softsign(),
+    "Tanh": Tanh(),
+}
 
 REDUCTIONS = ("sum", "mean", "max", "min")
 
@@ -54,10 +67,14 @@ def other_function(pair: RecordedPair, segment: Segment, replay: Replay, expecte
     steps = [pair.graphs[SECOND].steps[index] for index in segment.steps[1]]
     if len(steps) > MOST:
         return None
+    first = pair.graphs[FIRST]
+    seen = {first.steps[index].what.key for index in segment.steps[0]}  # as steps, of which more is known
+    names = [first.operations[index].name for index in segment.operations[0]]
+    theirs = [name for name in names if name in OPERATIONS and OPERATIONS[name].key not in seen]
     for step in steps:
         if step.shapes or step.output < 0:
             continue
-        for number, value, kind, order in _variants(step, _rank(replay, step)):
+        for number, value, kind, order in _variants(step, _rank(replay, step), theirs):
             change = remade(pair, replay, step, {}, {}, (kind.name, kind.numbers()), order=order)
             left = None if change is None else closing_gap(pair, expected, replay.at_end(change))
             if left is not None:
@@ -69,8 +86,8 @@ def _rank(replay: Replay, step: RecordedStep) -> int:
     return len(replay.graph.values[step.inputs[0]].shape) if step.inputs and step.inputs[0] >= 0 else 0
 
 
-def _variants(step: RecordedStep, rank: int) -> Iterator[Variant]:
-    """What else a function could be, the likeliest first."""
+def _variants(step: RecordedStep, rank: int, theirs: Sequence[str]) -> Iterator[Variant]:
+    """What else a function could be beside these of TensorFlow's operations, the likeliest first."""
     what, order = step.what, range(len(step.inputs))
 
     def with_number(key: str, value: Any) -> Variant:
@@ -90,6 +107,15 @@ def _variants(step: RecordedStep, rank: int) -> Iterator[Variant]:
     elif isinstance(what, Softmax):
         own = -1 if what.axis is None else what.axis
         yield from (with_number("axis", axis) for axis in range(1, rank) if axis != own % rank)
+    elif isinstance(what, Activation):
+        for activation in (OPERATIONS[name] for name in dict.fromkeys(theirs)):
+            if activation != what:
+                yield "activation", _named(activation), activation, order
+    elif isinstance(what, Pad):
+        yield from (with_number("mode", mode) for mode in MODES if mode != what.mode)
+    elif isinstance(what, ZeroPad) and rank in (3, 4):
+        sides = [*what.padding[4 - rank :], [0, 0]]
+        yield from (("pad mode", mode, Pad(sides, mode), order) for mode in MODES if mode != "constant")
     elif isinstance(what, Slice):
         for axis, part in enumerate(what.index):
             if axis and isinstance(part, int):
@@ -102,6 +128,11 @@ def _variants(step: RecordedStep, rank: int) -> Iterator[Variant]:
             yield "order of where", "the opposite one", Where(what.false, what.true), order
     elif isinstance(what, (Subtract, Divide, Concat, Stack)) and len(step.inputs) > 1:
         yield f"order of {step.kind} operands", "the opposite one", what, order[::-1]
+
+
+def _named(activation: Activation) -> str:
+    numbers = ", ".join(f"{name} {shown(value)}" for name, value in activation.numbers().items() if name != "function")
+    return f"{activation.key} ({numbers})" if numbers else activation.key
 
 
 def _cause(pair: RecordedPair, segment: Segment, step: RecordedStep, number: str, value: str, left: float) -> Cause:
