@@ -30,6 +30,12 @@ def outcome(workers: Workers, name: str) -> Outcome:
         # arrays that one model has alone, and those beside them that both have
         ("recurrent/lstm-no-bias", "memory", "rnn.bias_hh_l0 (20), rnn.bias_ih_l0 (20) exist in PaddlePaddle only"),
         ("siamese/recurring-unshared", "step", "is shared in TensorFlow, used 3 times"),
+        # functions of Paddle's where TensorFlow has a layer of its own
+        ("wiring/blurred-border", "blur", "what TensorFlow computes comes of reflect"),
+        ("wiring/elu-alpha", "up", "what TensorFlow computes comes of elu (alpha 1)"),
+        # layers with kernels of one shape, and arrays as large as those of another layer
+        ("wiring/pooled-largest", "means", "TensorFlow has global_average_pool, Paddle global_max_pool"),
+        ("wiring/token-bias", "patch", "the array patch/bias (6) exists in TensorFlow only"),
     ],
 )
 def test_the_only_cause_is_the_true_one(workers: Workers, name: str, layer: str, words: str) -> None:
@@ -61,3 +67,9 @@ def test_dropout_that_drops_in_inference_is_no_difference_in_training_only(worke
 def test_dropout_that_one_model_has_alone_is_told(workers: Workers) -> None:
     found = outcome(workers, "random_layers/dropout-mode")
     assert any("exists in TensorFlow only (dropout)" in line for line in found.training)
+
+
+def test_the_last_axis_is_the_last_one_in_both_models(workers: Workers) -> None:
+    found = outcome(workers, "wiring/rolled-forward")
+    assert found.verdict == "different"
+    assert not any("axis" in cause for cause in found.causes)

@@ -172,3 +172,15 @@ def test_a_momentum_that_training_shows_is_a_cause_in_each_layer_with_its_change
     assert (migration.training, migration.by_hand) == ([], [])
     assert migration.changes == ["in 1, 4: nn.BatchNorm1D(16, momentum=0.99)"]
     assert migration.fixed_verdict == "equal"
+
+
+def test_a_function_that_is_left_out_is_named_for_what_it_is(workers: Workers) -> None:
+    (cause,) = of(workers, "function('ops.tanh(x)')", "Function('x')").causes
+    assert (cause.trap, cause.advice) == ("act-missing", "the tanh in both models, or in neither")
+
+
+def test_a_number_that_changes_nothing_is_no_cause(workers: Workers) -> None:
+    """Paddle's softplus is the identity above 20, where Keras's differs from that by less than rounding does."""
+    (cause,) = of(workers, "function('ops.softplus(x)')", "Function('F.softplus(x) * 2.0')").causes
+    assert "threshold" not in cause.text
+    assert "scale 2.0" in cause.text

@@ -1000,4 +1000,46 @@ PAIRS = (
         layer="norm",
         cause="momentum",
     ),
+    # What layers take.
+    _equal("wiring/deconvolved", "deconvolved", "deconvolved", "8,3"),
+    _different("wiring/elu-alpha", "deconvolved", "deconvolved(alpha=0.3)", "8,3", layer="up", cause="elu (alpha 1)"),
+    _equal("wiring/blurred", "blurred", "blurred", "9,9,3"),
+    _different(
+        "wiring/blurred-border", "blurred", "blurred('replicate')", "9,9,3", layer="blur", cause="pad mode;reflect"
+    ),
+    _equal("wiring/decoder", "decoder", "decoder", "6,3"),
+    _different("wiring/decoder-state", "decoder", "decoder(cell=False)", "6,3", layer="decoder", cause="initial state"),
+    _equal("wiring/colours", "colours", "colours", "8,8,3"),
+    _different(
+        "wiring/colours-order", "colours", "colours(turned=False)", "8,8,3", layer="prepare", cause="order along axis 1"
+    ),
+    _equal("wiring/graph", "graph", "graph", "x=5,4", "edges=5,5"),
+    _different(
+        "wiring/graph-loops",
+        "graph",
+        "graph(loops=False)",
+        "x=5,4",
+        "edges=5,5",
+        layer="graph1",
+        cause="add (add) exists in TensorFlow only",
+    ),
+    _equal("wiring/token", "token", "token", "8,8,3"),
+    _different("wiring/token-bias", "token", "token(bias=False)", "8,8,3", layer="patch", cause="bias"),
+    _equal("wiring/product", "product", "product", "one=5", "other=4"),
+    _different(
+        "wiring/product-mean", "product", "product('mean')", "one=5", "other=4", layer="inner", cause="reduction"
+    ),
+    _equal("wiring/pooled", "pooled_branch", "pooled_branch", "8,8,3"),
+    _different(
+        "wiring/pooled-largest",
+        "pooled_branch",
+        "pooled_branch('AdaptiveMaxPool2D')",
+        "8,8,3",
+        layer="means",
+        cause="global_max_pool",
+    ),
+    _equal("wiring/gated", "gated", "gated", "6,8"),
+    _different("wiring/gate-missing", "gated", "gated(gate=False)", "6,8", layer="gate", cause="sigmoid"),
+    _equal("wiring/rolled", "rolled", "rolled", "5,8"),
+    _different("wiring/rolled-forward", "rolled", "rolled(1)", "5,8", layer="attention"),
 )
