@@ -320,7 +320,7 @@ class Walk:
         group: tuple[int, ...] = ()
         for group, sources, wanted in attempts:
             # a part of a layer's arrays is no sign that the layers correspond
-            whole = self.known is not None or len(sources) == sum(len(self.first.units[i].arrays) for i in group)
+            whole = self.known is not None or self._whole(group, sources)
             pieces = next(iter(self.maps.of_units(group, sources, unit, wanted)), None) if whole else None
             if pieces is not None:
                 break
@@ -358,6 +358,12 @@ class Walk:
                 limit=self.close.parting,
             )
         )
+
+    def _whole(self, group: Sequence[int], sources: Sequence[str]) -> bool:
+        """Whether arrays are all that is left of layers, and more than the bias of one that has its counterpart."""
+        more = any(len(self.units.facts[0][name]["shape"]) > 1 for name in sources)
+        every = sum(len(self.first.units[index].arrays) for index in group)
+        return len(sources) == sum(len(self.units.free(index)) for index in group) and (more or len(sources) == every)
 
     def _alone(self, unit: Unit) -> None:
         """Arrays that the TensorFlow model does not have: drawn for themselves."""

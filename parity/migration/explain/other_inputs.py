@@ -81,10 +81,11 @@ def _cause(pair: RecordedPair, segment: Segment, one: int, other: int, left: flo
 
 
 def _first_made(graph: RecordedGraph, operations: Sequence[int]) -> list[int]:
-    """The floating-point values that operations make of what lies outside alone."""
+    """The values of known functions that operations make of what lies outside alone."""
     made = {number for index in operations for number in graph.operations[index].outputs}
     begin = [graph.operations[index] for index in operations if not made & set(graph.operations[index].inputs)]
-    return [number for operation in begin for number in operation.outputs if graph.values[number].floating]
+    known = {step.output for step in graph.steps if step.kind != "other"}
+    return [number for operation in begin for number in operation.outputs if number in known]
 
 
 def _taken(graph: RecordedGraph, operations: Sequence[int]) -> list[int]:
