@@ -14,6 +14,7 @@ from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.prove.verdict import decide
 from parity.migration.specs import FIRST, SECOND, input_specs, model_specs
 from parity.numerics.arrays import Arrays
+from parity.workers.errors import WorkerError
 from parity.workers.pool import Workers
 from tests.migration.pairs import PAIRS
 from tests.migration.verdicts import put_together
@@ -251,3 +252,18 @@ def test_the_search_ends_where_no_exchange_helps() -> None:
 
     assert disagreements(best_alignment(walk)) == 1
     assert walks <= MOST_WALKS + 1
+
+
+def test_a_pair_goes_on_after_a_worker_died() -> None:
+    """The numbers of the values are those of the run before, so that what was found of them still holds."""
+    with Workers(device="cpu", threads=1) as own:
+        pair = listed(own, "wiring/gate-missing")
+        sets = put_together(pair)
+        before = pair.walk_again(sets[0].arrays, traced=True)
+        own[SECOND].kill()
+        with pytest.raises(WorkerError):
+            pair.workers[SECOND].read_values(pair.name, [0])
+        pair.recover()
+        after = pair.walk_again(sets[0].arrays, traced=True)
+        assert before.partings
+        assert after.partings == before.partings
