@@ -20,6 +20,8 @@ from parity.runtime.user_models import BuildSpec, run_fix
 from parity.weights.parts import Piece, assembled
 from parity.weights.random_arrays import Law, cached
 
+FRAMEWORK_PACKAGES = ("keras", "tf_keras", "tensorflow", "paddle")  # layers of other packages are the user's own
+
 
 class RecordedModel(ABC):
     """A model in one precision, the recording of its last run, and the values that its operations have now."""
@@ -184,6 +186,7 @@ class RecordedModel(ABC):
                 {
                     "path": call.path,
                     "kind": call.kind,
+                    "own": type(call.layer).__module__.partition(".")[0] not in FRAMEWORK_PACKAGES,
                     "parent": call.parent,
                     "inputs": list(call.inputs),
                     "outputs": list(call.outputs),

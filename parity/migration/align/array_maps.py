@@ -38,6 +38,8 @@ ROLES = {
     "w_2": "variance",
 }
 
+GATED = {"kernel", "recurrent", "bias", "recurrent_bias"}  # roles of a recurrent layer's arrays
+
 # Orders of axes in which kernels are usually turned: rank 2 as they are, HWIO to OIHW and the like.
 USUAL: dict[int, list[tuple[int, ...]]] = {
     2: [(0, 1), (1, 0)],
@@ -159,6 +161,23 @@ def _maps(sources: Shapes, targets: Shapes, flattened: Flattened | None, auxilia
         for chosen in itertools.product(*choices):
             yield dict(chosen)
     yield from _gated(sources, targets, auxiliary)
+    yield from _gated_with_others(sources, targets, auxiliary)
+
+
+def _gated_with_others(sources: Shapes, targets: Shapes, auxiliary: str) -> Iterator[Pieces]:
+    """Recurrent layers that run with arrays of the user's own beside theirs, such as learned initial states."""
+    others = [{name: shape for name, shape in side.items() if role(name) not in GATED} for side in (sources, targets)]
+    if not others[0] or len(others[0]) != len(others[1]):
+        return
+    sides = zip((sources, targets), others, strict=True)
+    gates = [{name: side[name] for name in side if name not in rest} for side, rest in sides]
+    for gated in _gated(gates[0], gates[1], auxiliary):
+        for pairs in _pairings(others[0], others[1]):
+            whole = {
+                target: [Piece(Part.whole(targets[target]), (Term(source, Part.whole(sources[source])),))]
+                for target, source in pairs.items()
+            }
+            yield gated | whole
 
 
 def _pairings(sources: Shapes, targets: Shapes) -> Iterator[dict[str, str]]:

@@ -66,13 +66,16 @@ class ColumnOrders:
         return False
 
     def _maker(self, number: int, features: int) -> list[str] | None:
-        """The arrays of the layer whose features, element by element, a value is made of."""
+        """The arrays of the layer whose features, element by element, a value is made of, and of norms on the way."""
+        found: list[str] = []
         while (index := self.second.producer.get(number)) is not None:
             if arrays := self.second.arrays_of(index):
-                shapes = [self.shapes[name] for name in arrays]
                 unit = self.unit_of[next(iter(arrays))]
-                fits = all(shape[-1] == features for shape in shapes)
-                return [name for name in unit.arrays if self.shapes[name][-1] == features] if fits else None
+                if any(self.shapes[name][-1] != features for name in arrays):
+                    return None
+                found += [n for n in unit.arrays if self.shapes[n][-1] == features and n not in found]
+                if any(len(self.shapes[name]) > 1 for name in arrays):
+                    return found
             sources = [n for n in self.second.operations[index].inputs if self.second.data[n]]
             if len(sources) != 1:
                 return None

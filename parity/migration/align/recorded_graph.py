@@ -51,13 +51,17 @@ class RecordedOperation:
 
 @dataclass(frozen=True)
 class RecordedCall:
-    """A layer call of the run; inputs and outputs are numbers of values, `parent` the index of a call or -1."""
+    """A layer call of the run; inputs and outputs are numbers of values, `parent` the index of a call or -1.
+
+    `own`: whether the layer's class is the user's and not the framework's.
+    """
 
     path: str
     kind: str
     parent: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    own: bool
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Unit:
         arrays: names, in the order of their first use.
         operations: indices of the operations that take numbers of the input and these arrays.
         call: index of the layer's first call; -1 where it holds layers with arrays, too, or no layer holds these.
+        own: whether the user's own code takes the arrays, and no layer of the framework.
     """
 
     path: str
@@ -112,6 +117,7 @@ class Unit:
     arrays: list[str] = field(default_factory=list)
     operations: list[int] = field(default_factory=list)
     call: int = -1
+    own: bool = False
 
 
 class RecordedGraph:
@@ -146,7 +152,9 @@ class RecordedGraph:
             for op in run["operations"]
         ]
         self.calls = [
-            RecordedCall(call["path"], call["kind"], call["parent"], tuple(call["inputs"]), tuple(call["outputs"]))
+            RecordedCall(
+                call["path"], call["kind"], call["parent"], tuple(call["inputs"]), tuple(call["outputs"]), call["own"]
+            )
             for call in run["calls"]
         ]
         self.outputs: list[tuple[str, int]] = [(path, number) for path, number in run["outputs"]]
@@ -274,6 +282,7 @@ class RecordedGraph:
             call = self.operations[operations[0]].call
             path = self.path_of(operations[0])
             whole = held.get(path) == direct[path]
+            own = call < 0 or self.calls[call].own
             # a layer that holds nothing but this one, as a recurrent layer its cell
             while whole and call >= 0 and (parent := self.calls[call].parent) >= 0:
                 if self.calls[parent].parent < 0 or held[self.calls[parent].path] != held[path]:
@@ -282,7 +291,9 @@ class RecordedGraph:
                 direct[path] = held[path]
             kind = self.calls[call].kind if call >= 0 else ""
             # a layer that holds others, too, takes and gives more than what these arrays work on
-            unit = units.setdefault((path, "" if whole else name), Unit(path, kind, call=call if whole else -1))
+            unit = units.setdefault(
+                (path, "" if whole else name), Unit(path, kind, call=call if whole else -1, own=own)
+            )
             unit.arrays.append(name)
             unit.operations = sorted({*unit.operations, *operations})
         return list(units.values())

@@ -65,7 +65,7 @@ class UnitCandidates:
             given = [*inputs, *self._taken_by(other)] if known else []
             direct = any(self.values.same_numbers(value, firsts) for value in given)
             near = direct or self._near(inputs, counterparts, firsts)
-            fit = 0 if own == sizes else 1 if self._may_be(own, sizes) else 2
+            fit = 0 if own == sizes else 1 if self.may_be(own, sizes) else 2
             found |= near and not Counter(sizes) - Counter(own)
             name = _last(other.path) != _last(unit.path)
             scored.append(((fit, not direct, not near, not fitting, name, index), index))
@@ -114,7 +114,7 @@ class UnitCandidates:
             return [(group, [name for index in group for name in self.free(index)], list(targets))]
         for index in candidates:
             own = self.sizes(self.free(index), 0)
-            if self._may_be(own, sizes):
+            if self.may_be(own, sizes):
                 attempts.append(((index,), self.free(index), list(targets)))
         likely = [attempt for attempt in attempts if attempt[0][0] in self.likeliest]
         attempts = (likely or attempts)[:MOST_CANDIDATES]
@@ -141,7 +141,7 @@ class UnitCandidates:
         return attempts[: 4 * MOST_CANDIDATES]
 
     @staticmethod
-    def _may_be(own: Sequence[int], sizes: Sequence[int]) -> bool:
+    def may_be(own: Sequence[int], sizes: Sequence[int]) -> bool:
         """Whether arrays of these sizes may be made of each other, perhaps with a second bias."""
         return own == sizes or sum(own) == sum(sizes) or _with_second_biases(own, sizes)
 
@@ -204,9 +204,8 @@ def _last(path: str) -> str:
 
 
 def _with_second_biases(own: Sequence[int], sizes: Sequence[int]) -> bool:
-    """Whether the second sizes are the first, the smallest of them twice, as Paddle's recurrent layers have biases."""
+    """Whether the second sizes are the first, one of them twice, as Paddle's recurrent layers have biases."""
     if len(sizes) <= len(own):
         return False
     extra = Counter(sizes) - Counter(own)
-    least = min(own, default=0)
-    return not Counter(own) - Counter(sizes) and set(extra) == {least} and extra[least] <= Counter(own)[least]
+    return not Counter(own) - Counter(sizes) and len(extra) == 1 and extra <= Counter(own)

@@ -10,6 +10,7 @@ from parity.migration.align.found import Alignment
 from parity.migration.align.joined_maps import joined, joined_convolutions
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.unit_candidates import UnitCandidates
+from parity.weights.parts import Piece
 
 
 class UnitMaps:
@@ -39,7 +40,36 @@ class UnitMaps:
                 joined_convolutions(layers, targets),
                 stacked(layers, targets, auxiliary),
             )
-        return maps(shapes, targets, self._flattened(group[0], unit), f"{unit.path}#auxiliary")
+        proposed = maps(shapes, targets, self._flattened(group[0], unit), f"{unit.path}#auxiliary")
+        if not (self.first.units[group[0]].own and unit.own):
+            return proposed
+        return (pieces for pieces in proposed if not self._turns_square(pieces))
+
+    def _turns_square(self, pieces: Pieces) -> bool:
+        """Whether an array of the user's own code is transposed although it could be taken as it is.
+
+        That is how a difference hides, such as transitions to a state for those from it. Where others of the same
+        layer have to be transposed, its author writes kernels so.
+        """
+        turned = {target for target, own in pieces.items() if _turned(own)}
+        square = {name for name in turned if self._shape(name) == self._source_shape(pieces[name])}
+        if not square:
+            return False
+        owners = {name.rpartition(".")[0] for name in square}
+        beside = {
+            name
+            for name, own in {**self.values.found.pieces, **pieces}.items()
+            if name not in square and name.rpartition(".")[0] in owners and _turned(own)
+        }
+        return not beside
+
+    def _shape(self, target: str) -> tuple[int, ...]:
+        return tuple(self.units.facts[1][target]["shape"])
+
+    def _source_shape(self, own: Sequence[Piece]) -> tuple[int, ...] | None:
+        """The shape of the only array that a Paddle array is made of."""
+        names = {term.source for piece in own for term in piece.terms} & set(self.units.facts[0])
+        return tuple(self.units.facts[0][names.pop()]["shape"]) if len(names) == 1 else None
 
     def _heads(self, unit: Unit) -> list[int]:
         """Numbers of heads that shapes behind a unit suggest."""
@@ -74,3 +104,10 @@ class UnitMaps:
         if moving != [ordered[-1], *ordered[:-1]] and moving != [*ordered[1:], ordered[0]]:
             return None  # no order in which a framework has its channels
         return Flattened(tuple(made.split[axis] for axis in ordered), tuple(ordered.index(axis) for axis in moving))
+
+
+def _turned(own: Sequence[Piece]) -> bool:
+    """Whether an array is made of another one whose axes change places."""
+    parts = [term.part for piece in own for term in piece.terms]
+    moving = [[axis for axis in part.order if part.split[axis] > 1] for part in parts]
+    return any(axes != sorted(axes) for axes in moving)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from parity.migration.align.array_maps import Pieces, sliced
+from parity.migration.align.array_maps import Pieces, role, sliced
 from parity.migration.align.axis_orders import channels_moved
 from parity.migration.align.closeness import FLOAT64, Closeness
 from parity.migration.align.column_orders import ColumnOrders
@@ -21,6 +22,7 @@ from parity.migration.align.injections import Injections
 from parity.migration.align.laws import law_for
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
+from parity.migration.align.stacked_layers import covered, families, stacks
 from parity.migration.align.unit_candidates import MOST_CANDIDATES, Attempt, UnitCandidates
 from parity.migration.align.unit_maps import UnitMaps
 from parity.numerics.signature import Signature, alike, arrangement
@@ -29,7 +31,14 @@ from parity.weights.random_arrays import Law, enlarged
 from parity.workers.client.recorded_models import ArrayFacts
 from parity.workers.worker import Worker
 
+MOST_PARTS = 6  # arrays of a layer that the user's code takes one by one
+
 MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
+
+
+def _owner(name: str) -> str:
+    """The path of the layer that has a Paddle array."""
+    return name.rpartition(".")[0]
 
 
 class Walk:
@@ -84,6 +93,9 @@ class Walk:
             What was found.
         """
         self.values.assigned |= {name for name in self.units.facts[1] if name not in self.unit_of}
+        if self.known is not None:
+            self.values.assigned |= set(self.known.kept)
+            self.found.kept.extend(name for name in self.known.kept if name in self.unit_of)
         self.values.done |= {  # constants; random numbers among them stay those of the recorded run
             index
             for index in range(len(self.second.operations))
@@ -149,6 +161,8 @@ class Walk:
             attempts = self.units.attempts(unit, candidates, targets, [name for name in waiting if name in targets])
         if self._keeps_own(waiting):
             return
+        if self.known is None and self._settle_parts(number, unit, recurrent=True):
+            return
         for injection in (False, True):
             for group, sources, own in attempts:
                 choices = self.maps.of_units(group, sources, unit, own)
@@ -162,6 +176,10 @@ class Walk:
                 self._settle(index)
                 return
             if not injection and self.known is None and self._settle_slice(number, unit, candidates, targets):
+                return
+            if not injection and self.known is None and self._settle_stack(unit, candidates):
+                return
+            if not injection and self.known is None and self._settle_parts(number, unit):
                 return
         self._give_up(number, unit, attempts, candidates)
 
@@ -205,6 +223,31 @@ class Walk:
             self.slices.setdefault(name, set()).update(places)
             if len(self.slices[name]) == count:
                 self.units.taken.add(name)
+
+    def _settle_stack(self, unit: Unit, candidates: Sequence[int]) -> bool:
+        """Whether the arrays of a list's layers are slices of those of TensorFlow units, and values agree behind all.
+
+        None of the layers need give a value that TensorFlow has.
+        """
+        shapes = {name: tuple(fact["shape"]) for name, fact in self.units.facts[1].items()}
+        free = [other for other in self.second.units if not self.values.assigned & set(other.arrays)]
+        for chosen in families(free, shapes, unit):
+            likely = candidates[:MOST_CANDIDATES]
+            for group in [*itertools.combinations(likely, 1), *itertools.combinations(likely, 2)]:
+                names = [name for index in group for name in self.units.free(index)]
+                sources = {name: tuple(self.units.facts[0][name]["shape"]) for name in names}
+                for pieces in stacks(sources, chosen, shapes):
+                    self._assign(pieces)
+                    made, undo = self.values.trial(pieces)
+                    agreeing = [self.values.depends[n] for n in made if n in self.found.matches]
+                    if covered(pieces, agreeing):
+                        members = [other for family in chosen for other in family]
+                        for other in members:
+                            arrays = {name: pieces[name] for name in other.arrays}
+                            self._take(UnitPair(group, self.second.units.index(other), tuple(arrays), True), arrays)
+                        return True
+                    undo()
+        return False
 
     def _keeps_own(self, names: Sequence[str]) -> bool:
         """Whether arrays that are not trained agree with constants of the TensorFlow model as they are."""
@@ -320,15 +363,22 @@ class Walk:
         group: tuple[int, ...] = ()
         for group, sources, wanted in attempts:
             # a part of a layer's arrays is no sign that the layers correspond
-            whole = self.known is not None or self._whole(group, sources)
+            whole = self.known is not None or self._whole(group, sources) or self._only_ones(sources, wanted)
             pieces = next(iter(self.maps.of_units(group, sources, unit, wanted)), None) if whole else None
             if pieces is not None:
                 break
+        if pieces is None and self.known is None:
+            if self._keeps_statistics(unit):
+                return
+            group, pieces = self._of_parts(number, unit)
         if pieces is None:
             self._alone(unit)
             return
+        scope = self._scope(unit, pieces)
+        parts, unit = scope is not unit, scope
         best = self.first.units[group[0]]
-        injected = self.injections.of_inputs(group, unit)
+        # what reaches operations on a layer's arrays is not what reaches the layer
+        injected = [] if parts else self.injections.of_inputs(group, unit)
         if injected:
             self.found.partings.append(
                 Parting(
@@ -364,6 +414,85 @@ class Walk:
         more = any(len(self.units.facts[0][name]["shape"]) > 1 for name in sources)
         every = sum(len(self.first.units[index].arrays) for index in group)
         return len(sources) == sum(len(self.units.free(index)) for index in group) and (more or len(sources) == every)
+
+    def _settle_parts(self, number: int, unit: Unit, *, recurrent: bool = False) -> bool:
+        """Whether arrays that the user's code takes one by one are those of a TensorFlow layer, together.
+
+        Those of a recurrent layer are tried together first: alone each agrees with its gates in any order.
+        """
+        for own in self._parts(unit):
+            sizes, together = self.units.sizes(own, 1), self._part(unit, own)
+            for index in self.units.candidates(number, own)[:MOST_CANDIDATES]:
+                free = self.units.free(index)
+                if recurrent and not any(role(name) == "recurrent" for name in free):
+                    continue
+                if not self.units.may_be(self.units.sizes(free, 0), sizes):
+                    continue
+                choices = self.maps.of_units((index,), free, together, own)
+                for pieces in self._best_first((index,), together, choices, injection=False):
+                    if self._agreeing((index,), together, pieces, injection=False):
+                        self._take(UnitPair((index,), number, tuple(pieces), True), pieces)
+                        return True
+        return False
+
+    def _of_parts(self, number: int, unit: Unit) -> tuple[tuple[int, ...], Pieces | None]:
+        """A layer that is not called, as the user's code takes its arrays one by one: all of them together.
+
+        Returns:
+            The TensorFlow unit that has arrays of these sizes, and the likeliest layout.
+        """
+        for own in self._parts(unit):
+            sizes, together = self.units.sizes(own, 1), self._part(unit, own)
+            for index in self.units.candidates(number, own):
+                free = self.units.free(index)
+                if self.units.sizes(free, 0) == sizes:
+                    return (index,), next(iter(self.maps.of_units((index,), free, together, own)), None)
+        return (), None
+
+    def _parts(self, unit: Unit) -> list[list[str]]:
+        """Arrays without numbers that may belong to one layer with those of a unit: of one owner, or of one number."""
+        left = [name for name in unit.arrays if name not in self.values.assigned]
+        bare = [name for other in self.second.units if other.call < 0 for name in other.arrays]
+        free = left if unit.call >= 0 else [name for name in bare if name not in self.values.assigned]
+        numbers = re.findall(r"\d+", left[0])
+        groups = [[name for name in free if _owner(name) == _owner(left[0])]]
+        groups += [[name for name in free if re.findall(r"\d+", name) == numbers]] if numbers else []
+        return [own for own in groups if own != left and 1 < len(own) <= MOST_PARTS]
+
+    def _only_ones(self, sources: Sequence[str], wanted: Sequence[str]) -> bool:
+        """Whether no other arrays that are left, of either model, have the sizes of these."""
+        free = [name for index in range(len(self.first.units)) for name in self.units.free(index)]
+        left = [name for name in self.unit_of if name not in self.values.assigned]
+        for side, every, own in ((0, free, sources), (1, left, wanted)):
+            sizes, others = self.units.sizes(own, side), self.units.sizes(every, side)
+            if len(set(sizes)) < len(sizes) or any(others.count(size) > 1 for size in sizes):
+                return False
+        return True
+
+    def _keeps_statistics(self, unit: Unit) -> bool:
+        """Whether arrays that are not trained, such as the vectors of a spectral norm, keep their own numbers.
+
+        The others of the unit may then correspond to TensorFlow's, which has none of these.
+        """
+        left = [name for name in unit.arrays if name not in self.values.assigned]
+        kept = [n for n in left if not self.units.facts[1][n]["trainable"] and role(n) not in ("mean", "variance")]
+        if not kept or len(kept) == len(left):
+            return False
+        self.values.assigned |= set(kept)
+        self.found.kept.extend(kept)
+        return True
+
+    def _scope(self, unit: Unit, pieces: Pieces) -> Unit:
+        """The unit, or where some of its arrays, or others beside them, have numbers together, a unit of these."""
+        whole = {name for name in unit.arrays if name in pieces or self.units.facts[1][name]["trainable"]}
+        return unit if whole == set(pieces) else self._part(unit, list(pieces))
+
+    def _part(self, unit: Unit, arrays: list[str]) -> Unit:
+        """Arrays that the user's code takes one by one, with the operations that take them."""
+        own = set(arrays)
+        indices = sorted({i for name in arrays for i in self.second.units[self.unit_of[name]].operations})
+        operations = [index for index in indices if self.second.arrays_of(index) & own]
+        return Unit(_owner(arrays[0]) or unit.path, unit.kind, arrays, operations, own=unit.own)
 
     def _alone(self, unit: Unit) -> None:
         """Arrays that the TensorFlow model does not have: drawn for themselves."""

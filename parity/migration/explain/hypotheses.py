@@ -192,10 +192,12 @@ def _variants(
             if kind not in (OtherActivation, Linear) and name != what.key and not required:
                 yield "function", name, {"function": name}
     for key in ("epsilon", "floor"):
-        if hasattr(what, key):
-            for value in [*constants, *in_both_precisions(EPSILONS)]:
-                if not math.isclose(value, getattr(what, key), rel_tol=1e-6):
-                    yield one(key, value)
+        own = getattr(what, key, None)
+        if own is None:
+            continue
+        for value in [*constants, *in_both_precisions(EPSILONS)]:
+            if not math.isclose(value, own, rel_tol=1e-6):
+                yield one(key, value)
     if isinstance(what, Recurrent):
         for key in ("output_activation", "recurrent_activation", "activation"):
             for function in RECURRENT_FUNCTIONS:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 import numpy as np
 
 from parity.migration.align.found import Alignment, Parting, UnitPair
+from parity.migration.align.parallel_layers import MOST_ORDERED, joined_groups
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
@@ -47,12 +49,15 @@ def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
     """
     alone = _of_programs(pair) or _alone(pair)
     doubtful = [unit_pair for unit_pair in pair.alignment.pairs if _doubtful(pair, unit_pair)]
-    if not alone and not doubtful:
+    many = any(len(unit_pair.rivals) >= MOST_ORDERED for unit_pair in pair.alignment.pairs)
+    if not alone and not doubtful and not many:
         return []
     walked = pair.walk_again(inputs.arrays, traced=True)
     doubtful = [unit_pair for unit_pair in doubtful if not _known_kind(pair, unit_pair)]
     apart = [parting for parting in relevant(pair, walked, walked.partings) if not parting.rounding]
     inside = [parting for parting in apart if _within(pair, walked, parting, doubtful)]
+    groups = {id(parting): _unordered(pair, walked, parting) for parting in apart} if many else {}
+    inside += [parting for parting in apart if parting not in inside and groups.get(id(parting))]
     if (not alone and len(inside) < len(apart)) or not (alone or inside):
         return []
     if any(_proven(pair, cause) for cause in explain(pair, walked, walked.partings)):
@@ -61,7 +66,25 @@ def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
     left = f"; the likeliest one leaves a gap of {min(gaps):.1e}" if gaps else ""
     within = [one for one in doubtful if any(_within(pair, walked, parting, [one]) for parting in inside)]
     lines = [f"{_shapes(pair, one)}: no layout that was tried makes values agree{left}" for one in within]
-    return [*alone, *lines]
+    orders = list(dict.fromkeys(line for parting in inside for line in groups.get(id(parting), ())))
+    return [*alone, *lines, *orders]
+
+
+def _unordered(pair: RecordedPair, walked: Alignment, parting: Parting) -> list[str]:
+    """Layers side by side that join where values part, and of which not every order was tried."""
+    there = replace(walked, pairs=pair.alignment.pairs, partings=[parting])
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    lines = []
+    for group in joined_groups(second, there):
+        if len(group) > MOST_ORDERED:
+            ones = [_title(first.units[index]) for own in group for index in own.first]
+            others = [_title(second.units[own.second]) for own in group]
+            lines.append(
+                f"{few(ones)} and {few(others)}: {len(group)} layers side by side, of which values do not show which "
+                "is which, and in no order that was tried do they agree behind; `--map FILE` names those that belong "
+                "together"
+            )
+    return lines
 
 
 def _proven(pair: RecordedPair, cause: Cause) -> bool:

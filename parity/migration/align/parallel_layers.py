@@ -1,0 +1,77 @@
+"""Layers side by side, such as experts, each of which agrees with any of the others' counterparts until they join."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from parity.migration.align.found import Alignment, UnitPair
+from parity.migration.align.recorded_graph import RecordedGraph
+
+MOST_ORDERED = 4  # layers of which every order is tried; of more, those that names suggest
+
+
+def joined_groups(graph: RecordedGraph, alignment: Alignment) -> list[list[UnitPair]]:
+    """Groups of layers that structure cannot tell apart, and that join where values part.
+
+    Args:
+        graph: of the Paddle model.
+        alignment: of a walk.
+
+    Returns:
+        Of each group the pairs in the order of the Paddle model; the TensorFlow units are those that its pairs have.
+    """
+    groups: dict[frozenset[tuple[int, ...]], list[UnitPair]] = {}
+    for pair in alignment.pairs:
+        if pair.certified and len(pair.first) == 1:
+            alike = frozenset([pair.first, *(rival for rival in pair.rivals if len(rival) == 1)])
+            for known in groups:
+                if pair.first in known:
+                    groups[known].append(pair)
+                    break
+            else:
+                groups[alike] = [pair]
+    joined = _joined(graph, alignment)
+    return [own for own in groups.values() if len(own) > 1 and _parted(own, joined)]
+
+
+def _joined(graph: RecordedGraph, alignment: Alignment) -> list[list[frozenset[str]]]:
+    """Of each value that parts, the arrays of every value that agrees and from which it is made."""
+    places = []
+    for parting in alignment.partings:
+        if parting.rounding or parting.second < 0:
+            continue
+        _, roots = graph.ancestors(parting.second, set(alignment.matches) - {parting.second})
+        places.append([_arrays(graph, root) for root in roots])
+    return places
+
+
+def _arrays(graph: RecordedGraph, value: int) -> frozenset[str]:
+    operations, _ = graph.ancestors(value, set())
+    return frozenset().union(*(graph.arrays_of(index) for index in operations))
+
+
+def _parted(group: Sequence[UnitPair], places: Sequence[Sequence[frozenset[str]]]) -> bool:
+    """Whether values part where two members of a group come together that were apart before."""
+    for roots in places:
+        members = [{number for number, pair in enumerate(group) if set(pair.arrays) & arrays} for arrays in roots]
+        if len({frozenset(one) for one in members if len(one) == 1}) > 1:
+            return True
+    return False
+
+
+def orders_by_name(group: Sequence[UnitPair], first: RecordedGraph) -> list[list[tuple[int, ...]]]:
+    """Orders of the TensorFlow units of a large group that names or the run suggest: forwards and backwards.
+
+    Args:
+        group: of pairs.
+        first: the TensorFlow graph.
+    """
+    units = [pair.first for pair in group]
+    named = sorted(units, key=lambda one: _natural(first.units[one[0]].path))
+    return [named, named[::-1], sorted(units), sorted(units, reverse=True)]
+
+
+def _natural(path: str) -> list[tuple[int, int | str]]:
+    """A key by which `expert_10` comes behind `expert_9`."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", path)]
