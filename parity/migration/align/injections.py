@@ -23,6 +23,14 @@ class Injections:
         """Put the TensorFlow unit's inputs in the place of the Paddle unit's that differ; the numbers of these."""
         firsts = [n for n in self.first.inputs_of(self.first.units[group[0]]) if n in self.values.signatures]
         seconds = [n for n in self.second.inputs_of(unit) if n in self.values.now]
+        if len(firsts) > len(seconds):  # the user's code takes some of what its layer is given elsewhere
+            others = {
+                match.first
+                for number, match in self.found.matches.items()
+                if number not in seconds and match.gap <= self.close.exact
+            }
+            left = [number for number in firsts if number not in others]
+            firsts = left if len(left) >= len(seconds) else firsts
         changed = []
         for first, second in zip(firsts, seconds, strict=False):
             match = self.found.matches.get(second)

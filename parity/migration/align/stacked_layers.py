@@ -33,10 +33,10 @@ def families(units: Sequence[Unit], shapes: Shapes, waiting: Unit) -> Iterator[l
         For each number in its name that may count members: families of equally many units of equal shapes, that of
         `waiting` first.
     """
-    for position in range(len(re.findall(r"\d+", waiting.arrays[0]))):
+    for position in range(len(re.findall(r"\d+", min(waiting.arrays)))):
         found: dict[tuple[str, ...], dict[int, Unit]] = {}
         for unit in units:
-            parts = re.split(r"(\d+)", unit.arrays[0])
+            parts = re.split(r"(\d+)", min(unit.arrays))
             if (place := 2 * position + 1) < len(parts):
                 found.setdefault((*parts[:place], "", *parts[place + 1 :]), {})[int(parts[place])] = unit
         own = next((members for members in found.values() if waiting in members.values()), {})
@@ -52,7 +52,7 @@ def families(units: Sequence[Unit], shapes: Shapes, waiting: Unit) -> Iterator[l
 
 
 def _shapes(unit: Unit, shapes: Shapes) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(shapes[name]) for name in unit.arrays)
+    return tuple(tuple(shapes[name]) for name in sorted(unit.arrays))
 
 
 def stacks(sources: Shapes, chosen: Sequence[Family], shapes: Shapes) -> Iterator[Pieces]:
@@ -67,10 +67,12 @@ def stacks(sources: Shapes, chosen: Sequence[Family], shapes: Shapes) -> Iterato
         Pieces for every array of the layers, at most `MOST_WAYS`.
     """
     count = len(chosen[0])
-    targets = [(family, index) for family in chosen for index in range(len(family[0].arrays))]
+    # the arrays of a unit stand in the order of their use, which may not be that of another unit
+    members = [[sorted(unit.arrays) for unit in family] for family in chosen]
+    targets = [(arrays, index) for arrays in members for index in range(len(arrays[0]))]
     choices = []
-    for family, index in targets:
-        shape = tuple(shapes[family[0].arrays[index]])
+    for arrays, index in targets:
+        shape = tuple(shapes[arrays[0][index]])
         slices = [
             (name, way)
             for name, own in sources.items()
@@ -85,9 +87,9 @@ def stacks(sources: Shapes, chosen: Sequence[Family], shapes: Shapes) -> Iterato
     )
     for ways in itertools.islice(found, MOST_WAYS):
         pieces: Pieces = {}
-        for (family, index), (name, parts) in zip(targets, ways, strict=True):
-            for unit, part in zip(family, parts, strict=True):
-                target = unit.arrays[index]
+        for (arrays, index), (name, parts) in zip(targets, ways, strict=True):
+            for own, part in zip(arrays, parts, strict=True):
+                target = own[index]
                 pieces[target] = [Piece(Part.whole(shapes[target]), (Term(name, part),))]
         yield pieces
 

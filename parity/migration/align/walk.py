@@ -455,7 +455,8 @@ class Walk:
         bare = [name for other in self.second.units if other.call < 0 for name in other.arrays]
         free = left if unit.call >= 0 else [name for name in bare if name not in self.values.assigned]
         numbers = re.findall(r"\d+", left[0])
-        groups = [[name for name in free if _owner(name) == _owner(left[0])]]
+        listed = left[0].rpartition(".")[2].isdecimal()  # of a list of arrays, which is no layer
+        groups = [] if listed else [[name for name in free if _owner(name) == _owner(left[0])]]
         groups += [[name for name in free if re.findall(r"\d+", name) == numbers]] if numbers else []
         return [own for own in groups if own != left and 1 < len(own) <= MOST_PARTS]
 

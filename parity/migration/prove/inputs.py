@@ -33,6 +33,7 @@ class InputSet:
         typical: whether models are made for such inputs; a difference on others alone is a remark.
         large_weights: whether the models have large weights meanwhile, see `enlarged`.
         apart: whether causes are looked for on these inputs, even where others have shown some.
+        beyond: whether numbers are larger than models are made for, so that a mask of -10000 hides nothing any more.
     """
 
     name: str
@@ -41,6 +42,7 @@ class InputSet:
     typical: bool = True
     large_weights: bool = False
     apart: bool = False
+    beyond: bool = False
 
     @property
     def count(self) -> int:
@@ -157,12 +159,15 @@ def designed_inputs(
             design.changed("zeros", 1, lambda x: np.zeros_like(x), "biases, epsilons, masks by value"),
             design.changed("ones", 1, lambda x: np.ones_like(x), "borders and their padding; variances of nothing"),
             design.changed("minus ones", 1, lambda x: -np.ones_like(x), "the negative sides of activations"),
-            design.changed("large", many, lambda x: x * np.float32(LARGE), "clips and saturations of activations"),
+            replace(
+                design.changed("large", many, lambda x: x * np.float32(LARGE), "clips and saturations of activations"),
+                beyond=True,
+            ),
             design.changed("small", 1, lambda x: x * np.float32(SMALL), "epsilons; what happens close to zero"),
         ]
     why = "clips and saturations that no inputs reach: others come before"
     reached = design.drawn("large weights", max(count, many), why)
-    return [*sets, replace(reached, large_weights=True, apart=True)]
+    return [*sets, replace(reached, large_weights=True, apart=True, beyond=True)]
 
 
 def likely_inputs(

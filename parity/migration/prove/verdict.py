@@ -15,6 +15,7 @@ from parity.migration.explain.unsettled import unsettled_maps
 from parity.migration.prove.inputs import InputSet
 from parity.migration.prove.outputs import OutputGap, compare_outputs, paired
 from parity.migration.prove.perturbed_runs import PerturbedRuns
+from parity.migration.prove.reached_masks import masks_reached
 from parity.migration.prove.training import TrainingComparison, compare_training
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
@@ -88,6 +89,8 @@ def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, perturbed: Perturbed
     if gap.equal or quick:
         return Outcome(inputs, gap)
     walked = pair.walk_again(inputs.arrays)
+    if inputs.beyond and not gap.problem and masks_reached(pair, walked, walked.partings):
+        return Outcome(replace(inputs, typical=False), gap, walked.partings)
     explained = not gap.problem and all(parting.rounding for parting in walked.partings)
     # only float64 shows what is computed in float32 whatever the model's precision is
     rounded = explained and not pair.close.derived and _agree_after(pair, turned)
@@ -169,7 +172,7 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
                 if left_to_rounding is None:
                     left_to_rounding = _nothing_else_closes(pair, inputs)
                 outcomes[-1].rounded = left_to_rounding
-            different |= inputs.typical and not outcomes[-1].equal
+            different |= outcomes[-1].inputs.typical and not outcomes[-1].equal
         except WorkerError as error:
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
     pair.use_weights(large=False)

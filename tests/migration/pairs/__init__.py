@@ -1042,4 +1042,28 @@ PAIRS = (
     _different("wiring/gate-missing", "gated", "gated(gate=False)", "6,8", layer="gate", cause="sigmoid"),
     _equal("wiring/rolled", "rolled", "rolled", "5,8"),
     _different("wiring/rolled-forward", "rolled", "rolled(1)", "5,8", layer="attention"),
+
+    # Arrays that the user's own code takes.
+    _equal("own_arrays/stacked", "stacked", "experts", "6"),
+    _equal("own_arrays/listed", "listed", "experts(router_bias=True)", "6"),
+    _equal("own_arrays/transitions", "transitions", "transitions", "4,3"),
+    _equal("own_arrays/learned-start", "learned_start", "learned_start", "4,3"),
+    _equal("own_arrays/gated", "gated", "gated", "5,3"),
+    _equal("own_arrays/generator", "generator", "generator", "5"),
+    _equal("own_arrays/standardised", "standardised", "standardised", "6,6,3"),
+    _equal("own_arrays/crossed", "crossed", "crossed", "6"),
+    _different("own_arrays/listed-axis", "listed", "experts(router_bias=True, over=0)", "6"),
+    _different("own_arrays/transitions-backwards", "transitions", "transitions(backwards=True)", "4,3", layer="paths"),
+    _different("own_arrays/learned-start-unused", "learned_start", "learned_start(used=False)", "4,3"),
+    _different("own_arrays/gated-function", "gated", "gated('tanh')", "5,3", layer="memory"),
+    _different("own_arrays/generator-slope", "generator", "generator(0.2)", "5", layer="leaky", cause="slope"),
+    _different(
+        "own_arrays/standardised-unbiased",
+        "standardised",
+        "standardised(unbiased=True)",
+        "6,6,3",
+        layer="standardised",
+    ),
+    _different("own_arrays/spectral", "spectral", "spectral", "6", layer="spectral dense"),
+    _different("own_arrays/crossed-residual", "crossed", "crossed(residual=False)", "6"),
 )
