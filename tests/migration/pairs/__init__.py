@@ -1066,4 +1066,7 @@ PAIRS = (
     ),
     _different("own_arrays/spectral", "spectral", "spectral", "6", layer="spectral dense"),
     _different("own_arrays/crossed-residual", "crossed", "crossed(residual=False)", "6"),
+    _equal("masks/causal-number", "causal", "causal", SEQUENCE),
+    _different("masks/causal-missing", "causal", "causal(0.0)", SEQUENCE, cause="mask"),
+    _equal("precision/rescaling-training", "rescaling", "rescaling", IMAGE, training=True),
 )

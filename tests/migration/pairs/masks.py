@@ -252,3 +252,36 @@ def paddle_maximum(mask: bool = False) -> Any:
             return self.fc(self.conv(x.transpose([0, 2, 1])).max(axis=2))
 
     return Trigrams()
+
+
+def tensorflow_causal() -> Any:
+    """Scores of later steps are replaced by a number that nothing comes near to."""
+    import keras
+    import numpy as np
+    from keras import layers, ops
+
+    inputs = keras.Input((6, 8))
+    query, key, value = (layers.Dense(8, name=name)(inputs) for name in ("query", "key", "value"))
+    scores = ops.matmul(query, ops.transpose(key, (0, 2, 1))) / 8**0.5
+    scores = ops.where(np.tril(np.ones((6, 6), bool)), scores, -1e9)
+    return keras.Model(inputs, layers.Dense(2, name="out")(ops.matmul(ops.softmax(scores), value)))
+
+
+def paddle_causal(hidden: float = -1e4) -> Any:
+    """hidden: what is added to scores of later steps, which scores of very large inputs come near to."""
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Causal(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.key, self.value = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+            self.out = nn.Linear(8, 2)
+
+        def forward(self, x: Any) -> Any:
+            scores = self.query(x) @ self.key(x).transpose([0, 2, 1]) / 8**0.5
+            later = paddle.triu(paddle.ones([6, 6], dtype=x.dtype), 1) * hidden
+            return self.out(F.softmax(scores + later, axis=-1) @ self.value(x))
+
+    return Causal()
