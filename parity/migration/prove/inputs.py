@@ -14,6 +14,8 @@ from parity.numerics.arrays import Arrays
 
 LARGE, SMALL = 1e2, 1e-3  # factors of inputs that reach clips and saturations, and that reach neither
 
+NEXT = 1e-5  # how far inputs are moved that would have ties
+
 FEW_INPUTS = 64 * 64 * 3  # numbers of one input above which sets have two of them
 MANY, FEW_NUMBERS = 32, 1024  # how many inputs reach clips and saturations, where one has few numbers
 
@@ -168,6 +170,24 @@ def designed_inputs(
     why = "clips and saturations that no inputs reach: others come before"
     reached = design.drawn("large weights", max(count, many), why)
     return [*sets, replace(reached, large_weights=True, apart=True, beyond=True)]
+
+
+def without_ties(arrays: Arrays, seed: int) -> Arrays:
+    """Inputs next to others, in which no two numbers are the same: whole numbers and masks stay as they are.
+
+    Args:
+        arrays: by `input_keys`.
+        seed: of the changes.
+
+    Example:
+        >>> [len(set(x.ravel().tolist())) for x in without_ties({"x": np.zeros((2, 3), np.float32)}, 0).values()]
+        [6]
+    """
+    draw = np.random.default_rng(seed)
+    return {
+        key: (array + NEXT * draw.uniform(-1, 1, array.shape)).astype(array.dtype) if array.dtype.kind == "f" else array
+        for key, array in arrays.items()
+    }
 
 
 def likely_inputs(

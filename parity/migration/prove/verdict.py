@@ -12,7 +12,7 @@ from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_pair import Outputs, RecordedPair
 from parity.migration.explain.explanation import explain
 from parity.migration.explain.unsettled import unsettled_maps
-from parity.migration.prove.inputs import InputSet
+from parity.migration.prove.inputs import InputSet, without_ties
 from parity.migration.prove.outputs import OutputGap, compare_outputs, paired
 from parity.migration.prove.perturbed_runs import PerturbedRuns
 from parity.migration.prove.reached_masks import masks_reached
@@ -23,6 +23,8 @@ from parity.numerics.tolerance import FLOAT32_ROUNDING
 from parity.records.records import Verdict
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
+
+RANKING = ("topk", "argmax", "argmin", "argsort", "sort")  # in names of operations, of either framework
 
 
 @dataclass
@@ -85,7 +87,8 @@ def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, perturbed: Perturbed
         # further than the models reach, which says nothing of what they are for
         return Outcome(replace(inputs, typical=False), OutputGap(True, 0.0, 0.0, ""))
     inside = None if quick else functools.partial(pair.rounded_outputs, inputs.arrays)
-    gap = compare_outputs(outputs, turned, again, pair.close, inside)
+    moved = functools.cache(lambda: pair.outputs(without_ties(inputs.arrays, pair.seed)))
+    gap = compare_outputs(outputs, turned, again, pair.close, inside, moved if _ranks(pair) else None)
     if gap.equal or quick:
         return Outcome(inputs, gap)
     walked = pair.walk_again(inputs.arrays)
@@ -95,6 +98,14 @@ def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, perturbed: Perturbed
     # only float64 shows what is computed in float32 whatever the model's precision is
     rounded = explained and not pair.close.derived and _agree_after(pair, turned)
     return Outcome(inputs, gap, walked.partings, rounded)
+
+
+def _ranks(pair: RecordedPair) -> bool:
+    """Whether both models look for the places of the largest numbers, which of equal ones are any."""
+    return all(
+        any(word in operation.name.lower().replace("_", "") for operation in graph.operations for word in RANKING)
+        for graph in pair.graphs.values()
+    )
 
 
 def _finite(outputs: Mapping[str, Outputs]) -> bool:

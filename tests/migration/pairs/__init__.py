@@ -1069,4 +1069,6 @@ PAIRS = (
     _equal("masks/causal-number", "causal", "causal", SEQUENCE),
     _different("masks/causal-missing", "causal", "causal(0.0)", SEQUENCE, cause="mask"),
     _equal("precision/rescaling-training", "rescaling", "rescaling", IMAGE, training=True),
+    _equal("outputs/places", "places", "places", "6,5"),
+    _different("outputs/places-smallest", "places", "places(largest=False)", "6,5"),
 )

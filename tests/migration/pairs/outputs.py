@@ -255,3 +255,28 @@ def paddle_auxiliary() -> Any:
             return (self.main(x), x) if self.training else self.main(x)
 
     return Auxiliary()
+
+
+def tensorflow_places() -> Any:
+    """The places of the two rows with the highest scores, which of equal rows are any."""
+    import keras
+    from keras import layers, ops
+
+    inputs = keras.Input((6, 5))
+    scores = ops.squeeze(layers.Dense(1, name="scores")(inputs), -1)
+    return keras.Model(inputs, ops.top_k(scores, 2)[1])
+
+
+def paddle_places(largest: bool = True) -> Any:
+    import paddle
+    from paddle import nn
+
+    class Places(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scores = nn.Linear(5, 1)
+
+        def forward(self, x: Any) -> Any:
+            return paddle.topk(self.scores(x).squeeze(-1), 2, largest=largest)[1]
+
+    return Places()
