@@ -363,7 +363,9 @@ class Walk:
         group: tuple[int, ...] = ()
         for group, sources, wanted in attempts:
             # a part of a layer's arrays is no sign that the layers correspond
-            whole = self.known is not None or self._whole(group, sources) or self._only_ones(sources, wanted)
+            gated = any(role(name) == "recurrent" for index in group for name in self.first.units[index].arrays)
+            alone = not gated and self._only_ones(sources, wanted)
+            whole = self.known is not None or self._whole(group, sources) or alone
             pieces = next(iter(self.maps.of_units(group, sources, unit, wanted)), None) if whole else None
             if pieces is not None:
                 break
