@@ -265,7 +265,7 @@ class RecordedGraph:
         users: dict[str, list[int]] = {}  # of each array, the operations that take it
         for index in range(len(self.operations)):
             if self.on_data(index):
-                for name in self.arrays_of(index):
+                for name in sorted(self.arrays_of(index)):  # the same in every run
                     users.setdefault(name, []).append(index)
         held: dict[str, set[str]] = {}  # by path of a layer, the arrays that operations inside of its calls take
         for name, operations in users.items():
