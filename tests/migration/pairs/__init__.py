@@ -1042,7 +1042,6 @@ PAIRS = (
     _different("wiring/gate-missing", "gated", "gated(gate=False)", "6,8", layer="gate", cause="sigmoid"),
     _equal("wiring/rolled", "rolled", "rolled", "5,8"),
     _different("wiring/rolled-forward", "rolled", "rolled(1)", "5,8", layer="attention"),
-
     # Arrays that the user's own code takes.
     _equal("own_arrays/stacked", "stacked", "experts", "6"),
     _equal("own_arrays/listed", "listed", "experts(router_bias=True)", "6"),
