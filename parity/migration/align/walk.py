@@ -8,37 +8,26 @@ TensorFlow's are put in the place of Paddle's, so that one difference hides no o
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from parity.migration.align.array_maps import Pieces, role, sliced
+from parity.migration.align.array_maps import Pieces, role
 from parity.migration.align.axis_orders import channels_moved
 from parity.migration.align.closeness import FLOAT64, Closeness
 from parity.migration.align.column_orders import ColumnOrders
 from parity.migration.align.found import Alignment, Parting, UnitPair
 from parity.migration.align.injections import Injections
-from parity.migration.align.laws import law_for
+from parity.migration.align.loose_arrays import LooseArrays
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
-from parity.migration.align.stacked_layers import covered, families, stacks
-from parity.migration.align.unit_candidates import MOST_CANDIDATES, Attempt, UnitCandidates
+from parity.migration.align.sliced_units import SlicedUnits
+from parity.migration.align.trials import Trials
+from parity.migration.align.unit_candidates import Attempt, UnitCandidates
 from parity.migration.align.unit_maps import UnitMaps
 from parity.numerics.signature import Signature, alike, arrangement
 from parity.weights.parts import Part, Piece, Term
-from parity.weights.random_arrays import Law, enlarged
 from parity.workers.client.recorded_models import ArrayFacts
 from parity.workers.worker import Worker
-
-MOST_PARTS = 6  # arrays of a layer that the user's code takes one by one
-
-MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
-
-
-def _owner(name: str) -> str:
-    """The path of the layer that has a Paddle array."""
-    return name.rpartition(".")[0]
 
 
 class Walk:
@@ -72,9 +61,7 @@ class Walk:
         *,
         large_weights: bool = False,
     ) -> None:
-        self.close, self.large_weights = close, large_weights
-        self.name, self.first, self.second = name, first, second
-        self.workers, self.seed = workers, seed
+        self.close, self.first, self.second = close, first, second
         self.known = known
         self.found = Alignment()
         self.values = PaddleValues(name, first, second, signatures, workers, self.found, close)
@@ -82,9 +69,11 @@ class Walk:
         self.maps = UnitMaps(self.units, known)
         self.injections = Injections(self.values)
         shapes = {name: fact["shape"] for name, fact in facts[1].items()}
-        self.columns = ColumnOrders(self.values, shapes, self._assign)
-        self.slices: dict[str, set[int]] = {}  # of TensorFlow arrays, those that are parts of Paddle arrays
+        self.trials = Trials(self.values, self.units, self.injections, seed, large_weights)
+        self.columns = ColumnOrders(self.values, shapes, self.trials.assign)
         self.unit_of = {name: index for index, unit in enumerate(second.units) for name in unit.arrays}
+        self.sliced = SlicedUnits(self.trials)
+        self.loose = LooseArrays(self.trials, self.maps, self.unit_of)
 
     def run(self) -> Alignment:
         """Walk to the end.
@@ -161,93 +150,27 @@ class Walk:
             attempts = self.units.attempts(unit, candidates, targets, [name for name in waiting if name in targets])
         if self._keeps_own(waiting):
             return
-        if self.known is None and self._settle_parts(number, unit, recurrent=True):
+        if self.known is None and self.loose.settle(number, unit, recurrent=True):
             return
         for injection in (False, True):
             for group, sources, own in attempts:
                 choices = self.maps.of_units(group, sources, unit, own)
                 if len(group) > 1 and self.known is None:
-                    choices = self._best_first(group, unit, choices, injection=injection)
+                    choices = self.trials.best_first(group, unit, choices, injection=injection)
                 for pieces in choices:
-                    if self._agreeing(group, unit, pieces, injection=injection):
+                    if self.trials.agreeing(group, unit, pieces, injection=injection):
                         self._accept(group, number, pieces, candidates, injection=injection)
                         return
             if not injection and attempts and self.known is None and self.columns.reorder(attempts[0][0][0], unit):
                 self._settle(index)
                 return
-            if not injection and self.known is None and self._settle_slice(number, unit, candidates, targets):
+            if not injection and self.known is None and self.sliced.settle_slice(number, unit, candidates, targets):
                 return
-            if not injection and self.known is None and self._settle_stack(unit, candidates):
+            if not injection and self.known is None and self.sliced.settle_stack(unit, candidates):
                 return
-            if not injection and self.known is None and self._settle_parts(number, unit):
+            if not injection and self.known is None and self.loose.settle(number, unit):
                 return
         self._give_up(number, unit, attempts, candidates)
-
-    def _settle_slice(self, number: int, unit: Unit, candidates: Sequence[int], targets: Sequence[str]) -> bool:
-        """Whether the arrays of a Paddle unit, or of several like it, are slices of those of a TensorFlow unit."""
-        alike_units = [
-            other for other in range(number, len(self.second.units)) if self.units.alike_units(number, other, targets)
-        ]
-        for index in candidates[:MOST_CANDIDATES]:
-            sources = {name: tuple(self.units.facts[0][name]["shape"]) for name in self.units.free(index)}
-            slices = list(itertools.islice(sliced(sources, self.units.targets(unit, targets), self.slices), 64))
-            for count, place, pieces in slices:
-                if self._agreeing((index,), unit, pieces, injection=False):
-                    self._take_slices(index, number, pieces, sources, [place], count)
-                    return True
-            for count in {count for count, _, _ in slices}:
-                units = [self.second.units[other] for other in alike_units[:count]]
-                if len(units) < count:
-                    continue
-                every: Pieces = {}
-                for place, other in enumerate(units):
-                    ways = sliced(sources, self.units.targets(other, other.arrays), self.slices)
-                    every |= next((made for c, p, made in ways if (c, p) == (count, place)), {})
-                if self._agreeing((index,), unit, every, injection=False):
-                    self._take_slices(index, number, every, sources, range(count), count)
-                    return True
-        return False
-
-    def _take_slices(
-        self,
-        index: int,
-        number: int,
-        pieces: Pieces,
-        sources: Iterable[str],
-        places: Iterable[int],
-        count: int,
-    ) -> None:
-        self.found.pairs.append(UnitPair((index,), number, tuple(pieces), True))
-        self.found.pieces |= pieces
-        for name in sources:
-            self.slices.setdefault(name, set()).update(places)
-            if len(self.slices[name]) == count:
-                self.units.taken.add(name)
-
-    def _settle_stack(self, unit: Unit, candidates: Sequence[int]) -> bool:
-        """Whether the arrays of a list's layers are slices of those of TensorFlow units, and values agree behind all.
-
-        None of the layers need give a value that TensorFlow has.
-        """
-        shapes = {name: tuple(fact["shape"]) for name, fact in self.units.facts[1].items()}
-        free = [other for other in self.second.units if not self.values.assigned & set(other.arrays)]
-        for chosen in families(free, shapes, unit):
-            likely = candidates[:MOST_CANDIDATES]
-            for group in [*itertools.combinations(likely, 1), *itertools.combinations(likely, 2)]:
-                names = [name for index in group for name in self.units.free(index)]
-                sources = {name: tuple(self.units.facts[0][name]["shape"]) for name in names}
-                for pieces in stacks(sources, chosen, shapes):
-                    self._assign(pieces)
-                    made, undo = self.values.trial(pieces)
-                    agreeing = [self.values.depends[n] for n in made if n in self.found.matches]
-                    if covered(pieces, agreeing):
-                        members = [other for family in chosen for other in family]
-                        for other in members:
-                            arrays = {name: pieces[name] for name in other.arrays}
-                            self._take(UnitPair(group, self.second.units.index(other), tuple(arrays), True), arrays)
-                        return True
-                    undo()
-        return False
 
     def _keeps_own(self, names: Sequence[str]) -> bool:
         """Whether arrays that are not trained agree with constants of the TensorFlow model as they are."""
@@ -277,68 +200,11 @@ class Walk:
                 return list(pair.first), [(pair.first, [], list(pair.arrays))]
         return [], []
 
-    def _agreeing(
-        self, group: tuple[int, ...], unit: Unit, pieces: Pieces, *, injection: bool, keep: bool = True
-    ) -> int:
-        """How many values behind a unit agree with these numbers in its arrays.
-
-        Args:
-            group: TensorFlow units.
-            unit: of Paddle.
-            pieces: for its arrays.
-            injection: whether it takes TensorFlow's inputs.
-            keep: whether values stay as they then are, where some agree.
-        """
-        injected: list[int] = []
-        if injection:
-            injected = self.injections.of_inputs(group, unit)
-            if not injected:
-                return 0
-        self._assign(pieces)
-        made, undo = self.values.trial(pieces)
-        depends = self.values.depends
-        count = sum(n in self.found.matches and bool(depends.get(n, frozenset()) & set(pieces)) for n in made)
-        if count and keep:
-            return count
-        undo()
-        self.values.restore(injected)
-        return count
-
-    def _best_first(
-        self, group: tuple[int, ...], unit: Unit, choices: Iterable[Pieces], *, injection: bool
-    ) -> list[Pieces]:
-        """The maps of several layers to one, those first under which the most values agree.
-
-        A part of such a layer may agree while the others stand in each other's place.
-        """
-        counted = [
-            (self._agreeing(group, unit, pieces, injection=injection, keep=False), pieces)
-            for pieces in itertools.islice(choices, MOST_JOINT_MAPS)
-        ]
-        return [pieces for count, pieces in sorted(counted, key=lambda one: -one[0]) if count]
-
-    def _assign(self, pieces: Pieces) -> None:
-        laws = {}
-        for own in pieces.values():
-            for piece in own:
-                for term in piece.terms:
-                    law = self._law(term.source, piece, term)
-                    laws[term.source] = enlarged(law) if self.large_weights else law
-        self.workers[1].assign_arrays(self.name, pieces, laws, self.seed)
-        self.found.laws.update(laws)
-
-    def _law(self, name: str, piece: Piece, term: Term) -> Law:
-        if name in self.units.facts[0]:
-            return law_for(name, self.units.facts[0][name])
-        if name in self.units.facts[1]:
-            return law_for(name, self.units.facts[1][name])
-        return Law(name, term.part.split, "normal", 0.0, 0.3)
-
     def _accept(
         self, group: tuple[int, ...], number: int, pieces: Pieces, candidates: Sequence[int], *, injection: bool
     ) -> None:
         unit = self.second.units[number]
-        self._take(UnitPair(group, number, tuple(pieces), True, self.units.rivals(group, candidates)), pieces)
+        self.trials.take(UnitPair(group, number, tuple(pieces), True, self.units.rivals(group, candidates)), pieces)
         if injection:
             second = self.second.inputs_of(unit)[0]
             self.found.partings.append(
@@ -352,11 +218,6 @@ class Walk:
                 )
             )
 
-    def _take(self, pair: UnitPair, pieces: Pieces) -> None:
-        self.found.pairs.append(pair)
-        self.found.pieces |= pieces
-        self.units.taken |= {term.source for own in pieces.values() for piece in own for term in piece.terms}
-
     def _give_up(self, number: int, unit: Unit, attempts: Sequence[Attempt], candidates: Sequence[int]) -> None:
         """No map makes values agree: take the likeliest layer and layout, and go on from TensorFlow's values."""
         pieces: Pieces | None = None
@@ -364,7 +225,7 @@ class Walk:
         for group, sources, wanted in attempts:
             # a part of a layer's arrays is no sign that the layers correspond
             gated = any(role(name) == "recurrent" for index in group for name in self.first.units[index].arrays)
-            alone = not gated and self._only_ones(sources, wanted)
+            alone = not gated and self.loose.only_ones(sources, wanted)
             whole = self.known is not None or self._whole(group, sources) or alone
             pieces = next(iter(self.maps.of_units(group, sources, unit, wanted)), None) if whole else None
             if pieces is not None:
@@ -372,11 +233,11 @@ class Walk:
         if pieces is None and self.known is None:
             if self._keeps_statistics(unit):
                 return
-            group, pieces = self._of_parts(number, unit)
+            group, pieces = self.loose.likeliest(number, unit)
         if pieces is None:
             self._alone(unit)
             return
-        scope = self._scope(unit, pieces)
+        scope = self.loose.scope(unit, pieces)
         parts, unit = scope is not unit, scope
         best = self.first.units[group[0]]
         # what reaches operations on a layer's arrays is not what reaches the layer
@@ -392,10 +253,10 @@ class Walk:
                     limit=self.close.parting,
                 )
             )
-        self._assign(pieces)
+        self.trials.assign(pieces)
         self.values.assigned |= set(pieces)
         self.values.advance()
-        self._take(UnitPair(group, number, tuple(pieces), False, self.units.rivals(group, candidates)), pieces)
+        self.trials.take(UnitPair(group, number, tuple(pieces), False, self.units.rivals(group, candidates)), pieces)
         made = self.injections.outputs(best, unit)
         firsts, seconds = [first for first, _ in made], [second for _, second in made]
         gaps = [self.values.inject(first, second) for first, second in made]
@@ -417,61 +278,6 @@ class Walk:
         every = sum(len(self.first.units[index].arrays) for index in group)
         return len(sources) == sum(len(self.units.free(index)) for index in group) and (more or len(sources) == every)
 
-    def _settle_parts(self, number: int, unit: Unit, *, recurrent: bool = False) -> bool:
-        """Whether arrays that the user's code takes one by one are those of a TensorFlow layer, together.
-
-        Those of a recurrent layer are tried together first: alone each agrees with its gates in any order.
-        """
-        for own in self._parts(unit):
-            sizes, together = self.units.sizes(own, 1), self._part(unit, own)
-            for index in self.units.candidates(number, own)[:MOST_CANDIDATES]:
-                free = self.units.free(index)
-                if recurrent and not any(role(name) == "recurrent" for name in free):
-                    continue
-                if not self.units.may_be(self.units.sizes(free, 0), sizes):
-                    continue
-                choices = self.maps.of_units((index,), free, together, own)
-                for pieces in self._best_first((index,), together, choices, injection=False):
-                    if self._agreeing((index,), together, pieces, injection=False):
-                        self._take(UnitPair((index,), number, tuple(pieces), True), pieces)
-                        return True
-        return False
-
-    def _of_parts(self, number: int, unit: Unit) -> tuple[tuple[int, ...], Pieces | None]:
-        """A layer that is not called, as the user's code takes its arrays one by one: all of them together.
-
-        Returns:
-            The TensorFlow unit that has arrays of these sizes, and the likeliest layout.
-        """
-        for own in self._parts(unit):
-            sizes, together = self.units.sizes(own, 1), self._part(unit, own)
-            for index in self.units.candidates(number, own):
-                free = self.units.free(index)
-                if self.units.sizes(free, 0) == sizes:
-                    return (index,), next(iter(self.maps.of_units((index,), free, together, own)), None)
-        return (), None
-
-    def _parts(self, unit: Unit) -> list[list[str]]:
-        """Arrays without numbers that may belong to one layer with those of a unit: of one owner, or of one number."""
-        left = [name for name in unit.arrays if name not in self.values.assigned]
-        bare = [name for other in self.second.units if other.call < 0 for name in other.arrays]
-        free = left if unit.call >= 0 else [name for name in bare if name not in self.values.assigned]
-        numbers = re.findall(r"\d+", left[0])
-        listed = left[0].rpartition(".")[2].isdecimal()  # of a list of arrays, which is no layer
-        groups = [] if listed else [[name for name in free if _owner(name) == _owner(left[0])]]
-        groups += [[name for name in free if re.findall(r"\d+", name) == numbers]] if numbers else []
-        return [own for own in groups if own != left and 1 < len(own) <= MOST_PARTS]
-
-    def _only_ones(self, sources: Sequence[str], wanted: Sequence[str]) -> bool:
-        """Whether no other arrays that are left, of either model, have the sizes of these."""
-        free = [name for index in range(len(self.first.units)) for name in self.units.free(index)]
-        left = [name for name in self.unit_of if name not in self.values.assigned]
-        for side, every, own in ((0, free, sources), (1, left, wanted)):
-            sizes, others = self.units.sizes(own, side), self.units.sizes(every, side)
-            if len(set(sizes)) < len(sizes) or any(others.count(size) > 1 for size in sizes):
-                return False
-        return True
-
     def _keeps_statistics(self, unit: Unit) -> bool:
         """Whether arrays that are not trained, such as the vectors of a spectral norm, keep their own numbers.
 
@@ -484,18 +290,6 @@ class Walk:
         self.values.assigned |= set(kept)
         self.found.kept.extend(kept)
         return True
-
-    def _scope(self, unit: Unit, pieces: Pieces) -> Unit:
-        """The unit, or where some of its arrays, or others beside them, have numbers together, a unit of these."""
-        whole = {name for name in unit.arrays if name in pieces or self.units.facts[1][name]["trainable"]}
-        return unit if whole == set(pieces) else self._part(unit, list(pieces))
-
-    def _part(self, unit: Unit, arrays: list[str]) -> Unit:
-        """Arrays that the user's code takes one by one, with the operations that take them."""
-        own = set(arrays)
-        indices = sorted({i for name in arrays for i in self.second.units[self.unit_of[name]].operations})
-        operations = [index for index in indices if self.second.arrays_of(index) & own]
-        return Unit(_owner(arrays[0]) or unit.path, unit.kind, arrays, operations, own=unit.own)
 
     def _alone(self, unit: Unit) -> None:
         """Arrays that the TensorFlow model does not have: drawn for themselves."""
@@ -511,7 +305,7 @@ class Walk:
             if "float" in self.units.facts[1][name]["dtype"] and self.units.facts[1][name]["trainable"]
         }
         if pieces:
-            self._assign(pieces)
+            self.trials.assign(pieces)
             self.found.pieces |= pieces
         self.values.assigned |= set(names)
         self.found.alone[1].extend(pieces)

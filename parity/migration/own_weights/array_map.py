@@ -12,8 +12,9 @@ import numpy as np
 
 from parity.catalogue.targets import PADDLE_FILES, parse
 from parity.migration.align.array_maps import Pieces, turned
+from parity.migration.align.found import Alignment, UnitPair
+from parity.migration.align.laws import law_for
 from parity.migration.align.recorded_graph import RecordedGraph
-from parity.migration.align.walk import Alignment, UnitPair, law_for
 from parity.migration.own_weights.arrays import constant, own_array
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature, arrangement, signature

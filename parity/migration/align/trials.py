@@ -1,0 +1,118 @@
+"""Numbers that are tried in Paddle's arrays, and how many values then agree."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+from parity.migration.align.array_maps import Pieces
+from parity.migration.align.found import UnitPair
+from parity.migration.align.injections import Injections
+from parity.migration.align.laws import law_for
+from parity.migration.align.paddle_values import PaddleValues
+from parity.migration.align.recorded_graph import Unit
+from parity.migration.align.unit_candidates import UnitCandidates
+from parity.weights.parts import Piece, Term
+from parity.weights.random_arrays import Law, enlarged
+
+MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
+
+
+class Trials:
+    """Numbers for the arrays of Paddle units, of those that TensorFlow units have.
+
+    Args:
+        values: of the Paddle model.
+        units: of both models.
+        injections: of TensorFlow's values into Paddle's.
+        seed: of the weights.
+        large_weights: whether they are large ones, see `enlarged`.
+    """
+
+    def __init__(
+        self, values: PaddleValues, units: UnitCandidates, injections: Injections, seed: int, large_weights: bool
+    ) -> None:
+        self.values, self.units, self.injections, self.found = values, units, injections, values.found
+        self.seed, self.large_weights = seed, large_weights
+
+    def assign(self, pieces: Pieces) -> None:
+        """Give Paddle arrays these numbers.
+
+        Args:
+            pieces: by Paddle array, what it is made of.
+        """
+        laws = {}
+        for own in pieces.values():
+            for piece in own:
+                for term in piece.terms:
+                    law = self._law(term.source, piece, term)
+                    laws[term.source] = enlarged(law) if self.large_weights else law
+        self.values.workers[1].assign_arrays(self.values.name, pieces, laws, self.seed)
+        self.found.laws.update(laws)
+
+    def _law(self, name: str, piece: Piece, term: Term) -> Law:
+        if name in self.units.facts[0]:
+            return law_for(name, self.units.facts[0][name])
+        if name in self.units.facts[1]:
+            return law_for(name, self.units.facts[1][name])
+        return Law(name, term.part.split, "normal", 0.0, 0.3)
+
+    def agreeing(
+        self, group: tuple[int, ...], unit: Unit, pieces: Pieces, *, injection: bool, keep: bool = True
+    ) -> int:
+        """How many values behind a unit agree with these numbers in its arrays.
+
+        Args:
+            group: TensorFlow units.
+            unit: of Paddle.
+            pieces: for its arrays.
+            injection: whether it takes TensorFlow's inputs.
+            keep: whether values stay as they then are, where some agree.
+        """
+        injected: list[int] = []
+        if injection:
+            injected = self.injections.of_inputs(group, unit)
+            if not injected:
+                return 0
+        self.assign(pieces)
+        made, undo = self.values.trial(pieces)
+        depends = self.values.depends
+        count = sum(n in self.found.matches and bool(depends.get(n, frozenset()) & set(pieces)) for n in made)
+        if count and keep:
+            return count
+        undo()
+        self.values.restore(injected)
+        return count
+
+    def best_first(
+        self, group: tuple[int, ...], unit: Unit, choices: Iterable[Pieces], *, injection: bool
+    ) -> list[Pieces]:
+        """The maps of several layers to one, those first under which the most values agree.
+
+        A part of such a layer may agree while the others stand in each other's place.
+
+        Args:
+            group: TensorFlow units.
+            unit: of Paddle.
+            choices: numbers for its arrays.
+            injection: whether it takes TensorFlow's inputs.
+
+        Returns:
+            Those under which some agree.
+        """
+        counted = [
+            (self.agreeing(group, unit, pieces, injection=injection, keep=False), pieces)
+            for pieces in itertools.islice(choices, MOST_JOINT_MAPS)
+        ]
+        return [pieces for count, pieces in sorted(counted, key=lambda one: -one[0]) if count]
+
+    def take(self, pair: UnitPair, pieces: Pieces) -> None:
+        """Keep what was found.
+
+        Args:
+            pair: units that correspond.
+            pieces: for the Paddle unit's arrays.
+        """
+        self.found.pairs.append(pair)
+        self.found.pieces |= pieces
+        self.units.taken |= {term.source for own in pieces.values() for piece in own for term in piece.terms}
