@@ -233,12 +233,12 @@ def test_a_difference_that_no_input_can_show_is_a_remark(workers: Workers, datas
     assert line.endswith("the designed inputs do not show it")
 
 
-def test_the_floor_of_paddles_log_softmax_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:
+def test_the_floor_of_paddles_log_softmax_is_a_remark(workers: Workers, dataset: Dataset) -> None:
+    """Probabilities under 1e-27 are what no model is made for; which number it is and where is said."""
     migration = compare_pair(pair_of(workers, dataset, "bends('log_softmax')", "floor()", (6, 6, 2)), impact=False)
-    assert not migration.equal
-    assert causes_of(migration) == {("log_softmax", "softmax-floor")}
-    assert "TensorFlow has none, Paddle -64" in migration.causes[0].text
-    assert len(migration.by_hand) == 1
+    assert migration.equal, migration
+    assert any("log_softmax" in line and "TensorFlow has none, Paddle -64" in line for line in migration.remarks)
+    assert any("on inputs of the kind 'large" in line for line in migration.remarks)
 
 
 def test_a_missing_activation_is_named_and_left_to_the_user(workers: Workers, dataset: Dataset) -> None:

@@ -15,7 +15,7 @@ from parity.migration.explain.unsettled import unsettled_maps
 from parity.migration.prove.inputs import InputSet, without_ties
 from parity.migration.prove.outputs import OutputGap, compare_outputs, paired
 from parity.migration.prove.perturbed_runs import PerturbedRuns
-from parity.migration.prove.reached_masks import masks_reached
+from parity.migration.prove.reached_infinity import infinity_reached
 from parity.migration.prove.training import TrainingComparison, compare_training
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
@@ -92,7 +92,7 @@ def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, perturbed: Perturbed
     if gap.equal or quick:
         return Outcome(inputs, gap)
     walked = pair.walk_again(inputs.arrays)
-    if inputs.beyond and not gap.problem and masks_reached(pair, walked, walked.partings):
+    if inputs.beyond and not gap.problem and infinity_reached(pair, walked, walked.partings):
         return Outcome(replace(inputs, typical=False), gap, walked.partings)
     explained = not gap.problem and all(parting.rounding for parting in walked.partings)
     # only float64 shows what is computed in float32 whatever the model's precision is

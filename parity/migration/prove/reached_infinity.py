@@ -1,6 +1,7 @@
-"""Scores so large that they reach the finite number which stands for a mask, such as -10000 where others have -1e9.
+"""Numbers so large that they reach a finite one which stands for infinity, in one of the two frameworks or models.
 
-No model is made for such scores: with them a mask hides nothing, in whichever of the two models has the smaller number.
+A mask is -10000 where others have -1e9, and Paddle's log_softmax takes no number for further below the largest than 64.
+No model is made for scores that reach these: a mask then hides nothing, in whichever model has the smaller number.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from parity.migration.specs import FIRST, SECOND
 
 LEAST = 1e3  # what a mask subtracts at the least
 
+FLOOR = 64.0  # below the largest number, as far as Paddle's log_softmax goes; probabilities under 1e-27
+
 WORDS = ("add", "sub", "where", "select")  # in names of operations that apply masks, of either framework
 
 
-def masks_reached(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) -> bool:
-    """Whether values part only where scores reach the number that stands for a mask.
+def infinity_reached(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting]) -> bool:
+    """Whether values part only where scores reach the number that stands for infinity.
 
     Args:
         pair: whose recorded runs are those of the walk.
@@ -47,8 +50,11 @@ def _reached(pair: RecordedPair, walked: Alignment, parting: Parting) -> bool:
 
 
 def _reaches(pair: RecordedPair, framework: str, index: int) -> bool:
-    """Whether one operation masks some scores by a number that others of them come near to."""
+    """Whether one operation masks scores by a number that others come near to, or has a floor that some reach."""
     operation = pair.graphs[framework].operations[index]
+    if framework == SECOND and operation.name.startswith("log_softmax"):
+        scores = pair.workers[framework].read_values(pair.name, [operation.inputs[0]])[str(operation.inputs[0])]
+        return bool(np.ptp(scores) > FLOOR)
     if not any(word in operation.name.lower() for word in WORDS):
         return False
     values = pair.workers[framework].read_values(pair.name, list(operation.inputs))
