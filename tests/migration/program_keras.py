@@ -37,11 +37,25 @@ class Rows(tf.Module):
         return self.rows(x) + 0 * tf.random.uniform(())
 
 
+class Many(tf.Module):
+    """More square arrays than are tried in every order, and noise that is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels = [tf.Variable(tf.random.normal((5, 5)), name="w") for _ in range(8)]
+
+    def many(self, x: Any) -> Any:
+        for kernel in self.kernels:
+            x = tf.nn.tanh(tf.matmul(x, kernel))
+        return x + 0 * tf.random.uniform(())
+
+
 if __name__ == "__main__":
     keras.utils.set_random_seed(1)
     for name in ("maps", "sequence"):
         globals()[name]().export(f"{sys.argv[1]}/{name}", verbose=False)
-    module, spec = Rows(), tf.TensorSpec([None, 5], tf.float32, "x")
-    for name in ("rows", "noisy"):
+    spec = tf.TensorSpec([None, 5], tf.float32, "x")
+    rows, many = Rows(), Many()
+    for name, module in (("rows", rows), ("noisy", rows), ("many", many)):
         function = tf.function(getattr(module, name)).get_concrete_function(spec)
         tf.saved_model.save(module, f"{sys.argv[1]}/{name}", signatures=function)

@@ -51,6 +51,10 @@ def rows() -> nn.Layer:
     return nn.Sequential(nn.Linear(5, 4, bias_attr=False), nn.ReLU(), nn.Linear(4, 4, bias_attr=False))
 
 
+def many() -> nn.Layer:
+    return nn.Sequential(*[layer for _ in range(8) for layer in (nn.Linear(5, 5, bias_attr=False), nn.Tanh())])
+
+
 if __name__ == "__main__":
     spec = paddle.static.InputSpec
     saved = {
