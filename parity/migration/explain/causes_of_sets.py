@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from parity.migration.align.found import Alignment, Parting
 from parity.migration.align.recorded_pair import RecordedPair
@@ -46,8 +46,10 @@ def causes_of_sets(pair: RecordedPair, decided: PairVerdict) -> tuple[list[Cause
             or [of_outputs(pair, witness.gap.problem)]
         )
     causes = _held_by_most([causes, *elsewhere])
-    known = {cause.key for cause in causes}
-    return causes + [cause for cause in beside if cause.key not in known], walked
+    for cause in [*_more_arrays(pair, causes), *beside]:
+        if cause.key not in {known.key for known in causes}:
+            causes.append(cause)
+    return causes, walked
 
 
 def of_outputs(pair: RecordedPair, problem: str) -> Cause:
@@ -72,6 +74,16 @@ def _causes_elsewhere(pair: RecordedPair, decided: PairVerdict) -> list[list[Cau
         walked = pair.walk_again(one.inputs.arrays, traced=True)
         causes.append(explain(pair, walked, _beyond_rounding(walked.partings)))
     return causes
+
+
+def _more_arrays(pair: RecordedPair, causes: Sequence[Cause]) -> Iterator[Cause]:
+    """Arrays of one model that are like others which are causes, and whose effect is too small to part values.
+
+    The bias of a convolution deep in a residual network is small beside the numbers that it is added to.
+    """
+    alike = {cause.diagnosis.change for cause in causes if cause.array}
+    if alike:
+        yield from (cause for cause in arrays_of_one_model(pair) if cause.diagnosis.change in alike)
 
 
 def _held_by_most(found: Sequence[Sequence[Cause]]) -> list[Cause]:

@@ -79,7 +79,7 @@ def proven_fix(
             decided = trials.decided(with_training, everything, training=True)
             if decided is not None and decided.verdict == "equal" and not with_training.by_hand:
                 return _fix(with_training, everything, causes, decided)
-        chosen = trials.proven(draft)
+        chosen = trials.proven(draft, training=training)
         decided = trials.decided(draft, chosen, training=training) if chosen else None
         return _fix(draft, chosen if decided else [], causes, decided)
     finally:
@@ -126,23 +126,25 @@ class _Trials:
             return None
         return self._verdict
 
-    def proven(self, draft: Draft) -> list[int]:
+    def proven(self, draft: Draft, *, training: bool) -> list[int]:
         """The changes behind which the models agree at the layers that change, together."""
         everything = list(range(len(draft.changes)))
         if not everything:
             return []
-        chosen = self._agreeing(draft, everything)
+        chosen = self._agreeing(draft, everything, training)
         if chosen == everything:
             return everything
         groups = draft.alike()
         candidates = chosen or []
         if not candidates and 1 < len(groups) <= MOST_GROUPS:  # one of them spoils the others
-            candidates = sorted(index for group in groups if self._agreeing(draft, group) == group for index in group)
-        return candidates if candidates and self._agreeing(draft, candidates) == candidates else []
+            candidates = sorted(
+                index for group in groups if self._agreeing(draft, group, training) == group for index in group
+            )
+        return candidates if candidates and self._agreeing(draft, candidates, training) == candidates else []
 
-    def _agreeing(self, draft: Draft, chosen: list[int]) -> list[int]:
+    def _agreeing(self, draft: Draft, chosen: list[int], training: bool) -> list[int]:
         """Those of the changes, all of which are made, at whose layers no values part any more."""
-        decided = self.decided(draft, chosen)
+        decided = self.decided(draft, chosen, training=training)
         if decided is None:
             return []
         parted = set(self._parted(decided))

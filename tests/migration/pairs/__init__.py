@@ -1042,6 +1042,14 @@ PAIRS = (
     _different("wiring/gate-missing", "gated", "gated(gate=False)", "6,8", layer="gate", cause="sigmoid"),
     _equal("wiring/rolled", "rolled", "rolled", "5,8"),
     _different("wiring/rolled-forward", "rolled", "rolled(1)", "5,8", layer="attention"),
+    _equal("wiring/biased", "biased", "biased", "8"),
+    _different(
+        "wiring/biases-missing",
+        "biased",
+        "biased(bias=False)",
+        "8",
+        cause="large: the array large/bias (6) exists in TensorFlow only;usual: the array usual/bias (4) exists in",
+    ),
     # Arrays that the user's own code takes.
     _equal("own_arrays/stacked", "stacked", "experts", "6"),
     _equal("own_arrays/listed", "listed", "experts(router_bias=True)", "6"),

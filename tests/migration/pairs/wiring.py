@@ -328,3 +328,29 @@ def paddle_rolled(step: int = -1) -> Any:
             return self.out(paddle.matmul(weights, v).transpose([0, 2, 1, 3]).reshape([-1, 5, 8]))
 
     return Net()
+
+
+def tensorflow_biased() -> Any:
+    """The bias of a layer whose other numbers are a hundred million times as large, and one of a usual layer."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8,))
+    large = layers.Dense(6, name="large")(layers.Rescaling(1e8, name="scale")(x))
+    return keras.Model(inputs, layers.Concatenate(name="both")([large, layers.Dense(4, name="usual")(x)]))
+
+
+def paddle_biased(bias: bool = True) -> Any:
+    import paddle
+    from paddle import nn
+
+    class Biased(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.large = nn.Linear(8, 6, bias_attr=None if bias else False)
+            self.usual = nn.Linear(8, 4, bias_attr=None if bias else False)
+
+        def forward(self, x: Any) -> Any:
+            return paddle.concat([self.large(1e8 * x), self.usual(x)], axis=-1)
+
+    return Biased()
