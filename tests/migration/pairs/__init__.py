@@ -1075,6 +1075,10 @@ PAIRS = (
     _different("own_arrays/crossed-residual", "crossed", "crossed(residual=False)", "6"),
     _equal("masks/causal-number", "causal", "causal", SEQUENCE),
     _different("masks/causal-missing", "causal", "causal(0.0)", SEQUENCE),
+    # Beside a bound that stands for infinity, one that does not: the first excuses nothing of the second.
+    _different("masks/causal-clipped", "causal(most=1000.0)", "causal", SEQUENCE),
+    _equal("clips/log-softmax", "log_softmax", "log_softmax", "5"),
+    _different("clips/log-softmax-clipped", "log_softmax('relu6')", "log_softmax", "5"),
     _equal("precision/rescaling-training", "rescaling", "rescaling", IMAGE, training=True),
     _equal("outputs/places", "places", "places", "6,5"),
     _different("outputs/places-smallest", "places", "places(largest=False)", "6,5"),

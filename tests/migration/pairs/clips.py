@@ -108,3 +108,19 @@ def paddle_log_probability(floor: float | None = 1e-7) -> Any:
             return paddle.log(x if floor is None else paddle.clip(x, min=floor))
 
     return Net()
+
+
+def tensorflow_log_softmax(activation: str = "relu") -> Any:
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((5,))
+    x = layers.Dense(4, activation=activation, name="hidden")(x)
+    return keras.Model(inputs, layers.Activation("log_softmax", name="log_softmax")(x))
+
+
+def paddle_log_softmax() -> Any:
+    """Paddle's log_softmax takes no number for further below the largest than 64."""
+    from paddle import nn
+
+    return nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.LogSoftmax())

@@ -254,8 +254,8 @@ def paddle_maximum(mask: bool = False) -> Any:
     return Trigrams()
 
 
-def tensorflow_causal() -> Any:
-    """Scores of later steps are replaced by a number that nothing comes near to."""
+def tensorflow_causal(most: float | None = None) -> Any:
+    """Scores of later steps are replaced by a number that nothing comes near to; most: of other scores."""
     import keras
     import numpy as np
     from keras import layers, ops
@@ -263,6 +263,7 @@ def tensorflow_causal() -> Any:
     inputs = keras.Input((6, 8))
     query, key, value = (layers.Dense(8, name=name)(inputs) for name in ("query", "key", "value"))
     scores = ops.matmul(query, ops.transpose(key, (0, 2, 1))) / 8**0.5
+    scores = scores if most is None else ops.clip(scores, -most, most)
     scores = ops.where(np.tril(np.ones((6, 6), bool)), scores, -1e9)
     return keras.Model(inputs, layers.Dense(2, name="out")(ops.matmul(ops.softmax(scores), value)))
 
