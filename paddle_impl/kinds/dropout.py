@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,18 @@ FUNCTIONS = {
 SCRIPTS = {"dropout": "y = x  # in inference"}
 
 
+def _named(expected: Dropout, shape: Sequence[int]) -> str:
+    """The layer that drops so; empty for whole channels of what is no map: its axes may be in either order."""
+    if expected.alpha:
+        return "AlphaDropout"
+    if not expected.spatial:
+        return "Dropout"
+    return f"Dropout{len(shape) - 2}D" if len(shape) > 3 else ""
+
+
 def _repair(repair: Repair) -> Change | None:
+    if isinstance(repair.expected, Dropout) and repair.layer is None:
+        return Change({"p": number(repair.expected.rate)}, _named(repair.expected, repair.shape))
     expected, scales = repair.expected, isinstance(repair.actual, Scale) and repair.actual.dropout is not None
     mode = {"mode": "upscale_in_train"} if scales else {}
     if not isinstance(expected, Dropout) or not (scales or repair.only_in("rate")):

@@ -54,17 +54,46 @@ def compare_with_derived_limits(
         The comparison of the second side with the first. Its limits are the fixed ones where these hold, or where
         rounding cannot explain what fails; else for each array the larger of the fixed and the derived one.
     """
+
+    def limits_of_run(run: int) -> Sequence[Mapping[str, float]]:
+        moved = perturbed_run(run)
+        return [derive_limits(arrays, [moved[name]], scales=scales) for name, arrays in sides.items()]
+
+    return compare_with_limits_of_runs(sides, limits, limits_of_run, scales=scales, most=most)
+
+
+def compare_with_limits_of_runs(
+    sides: Mapping[str, Arrays],
+    limits: float | Mapping[str, float],
+    limits_of_run: Callable[[int], Sequence[Mapping[str, float]]],
+    *,
+    scales: Mapping[str, float] | None = None,
+    most: float = math.inf,
+) -> Comparison:
+    """As `compare_with_derived_limits`, of perturbed runs of which only the limits are kept and not the arrays.
+
+    Args:
+        sides: as there.
+        limits: as there.
+        limits_of_run: of each side what `derive_limits` gives for its perturbed run of a number (0, 1, ...).
+        scales: as there.
+        most: as there.
+
+    Returns:
+        The comparison, as there.
+    """
     first, second = sides.values()
     comparison = compare(first, second, limits, scales=scales)
     fixed = limits if isinstance(limits, Mapping) else dict.fromkeys(first, limits)
-    runs: list[Mapping[str, Arrays]] = []
-    while _may_be_rounding(comparison, BEYOND_ROUNDING if runs else math.inf, most) and len(runs) < PERTURBED_RUNS:
-        runs.append(perturbed_run(len(runs)))
-        side_limits = [
-            derive_limits(arrays, [run[name] for run in runs], scales=scales) for name, arrays in sides.items()
-        ]
+    widest: list[dict[str, float]] = [{} for _ in sides]
+    runs = 0
+    while _may_be_rounding(comparison, BEYOND_ROUNDING if runs else math.inf, most) and runs < PERTURBED_RUNS:
+        for known, found in zip(widest, limits_of_run(runs), strict=True):
+            # unlike max(), np.maximum keeps a NaN
+            known.update({name: float(np.maximum(known.get(name, limit), limit)) for name, limit in found.items()})
+        runs += 1
         # np.min keeps NaN, the limit of an array that is zero everywhere; max() then leaves it the one it had
-        derived = {name: float(np.min([most, *(limit[name] for limit in side_limits)])) for name in first}
+        derived = {name: float(np.min([most, *(known[name] for known in widest)])) for name in first}
         comparison = compare(first, second, {name: max(fixed[name], derived[name]) for name in first}, scales=scales)
     return comparison
 

@@ -37,11 +37,11 @@ class Row:
     in_paddle: str
     in_tensorflow: str
 
-    def compared(self, workers: Workers, fix: str) -> Migration:
+    def compared(self, workers: Workers, fix: str, *, training: bool = False) -> Migration:
         tokens = ", tokens=True" if "int" in self.shape else ""
         first = f"{KERAS}:chain({', '.join(map(repr, self.tensorflow))}{tokens})"
         second = f"{PADDLE}:chain({', '.join(map(repr, self.paddle))})"
-        return compared(workers, first, second, self.shape, fix)
+        return compared(workers, first, second, self.shape, fix, training=training)
 
 
 def compared(workers: Workers, first: str, second: str, shape: str, fix: str, *, training: bool = False) -> Migration:
@@ -447,6 +447,28 @@ def test_a_stride_in_another_layer_beside_biases_that_are_missing(workers: Worke
     assert migration.fixed_verdict == "equal", migration
     assert "in 0: nn.Conv2D(3, 4, 1, bias_attr=None, stride=2)" in migration.changes
     assert "in 3: nn.Conv2D(4, 4, 3, stride=1, padding=1, bias_attr=None)" in migration.changes
+
+
+NORMED = "layers.Dense(6)", "layers.BatchNormalization(epsilon=1e-3, momentum=0.9)"
+
+
+def test_what_differs_in_training_only_is_changed_beside_what_inference_shows(workers: Workers) -> None:
+    paddle = "nn.Linear(8, 6)", "nn.BatchNorm1D(6)", "nn.Dropout(0.3)", "nn.Linear(6, 3)"
+    row = Row("dropout", (*NORMED, "layers.Dense(3)"), paddle, "8", "", "")
+    migration = row.compared(workers, "paddle", training=True)
+    assert (migration.verdict, migration.fixed_verdict) == ("different", "equal"), migration
+    assert not migration.by_hand
+    assert migration.changes[0] == "in 1: nn.BatchNorm1D(6, epsilon=0.001)"
+    assert "in 2" in migration.changes[1]
+
+
+def test_a_dropout_that_is_missing_is_told_where_training_is_compared(workers: Workers) -> None:
+    paddle = "nn.Linear(8, 6)", "nn.BatchNorm1D(6)", "nn.Linear(6, 3)"
+    row = Row("no dropout", (*NORMED, "layers.Dropout(0.3)", "layers.Dense(3)"), paddle, "8", "", "")
+    migration = row.compared(workers, "paddle", training=True)
+    assert (migration.verdict, migration.fixed_verdict) == ("different", "different"), migration
+    assert migration.changes == ["in 1: nn.BatchNorm1D(6, epsilon=0.001)"]
+    assert migration.by_hand == ["c: add nn.Dropout(p=0.3) to the PaddlePaddle model behind 1"]
 
 
 def test_what_training_alone_shows_is_proven_there(workers: Workers) -> None:

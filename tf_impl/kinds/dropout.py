@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from parity.kinds.dropout import Dropout
 from parity.kinds.registry import Layer
-from parity.kinds.repairs import Change, Repair
+from parity.kinds.repairs import Change, Repair, number
 
 layers = keras.layers
 
@@ -35,7 +36,18 @@ LAYERS = {
 SCRIPTS = {"dropout": "y = x  # in inference"}
 
 
+def _named(expected: Dropout, shape: Sequence[int]) -> str:
+    """The layer that drops so; empty for whole channels of what has no axis beside them."""
+    if expected.alpha:
+        return "AlphaDropout"
+    if not expected.spatial:
+        return "Dropout"
+    return f"SpatialDropout{len(shape) - 2}D" if len(shape) > 2 else ""
+
+
 def _repair(repair: Repair) -> Change | None:
+    if isinstance(repair.expected, Dropout) and repair.layer is None:
+        return Change({"rate": number(repair.expected.rate)}, _named(repair.expected, repair.shape))
     return Change(repair.differing()) if repair.only_in("rate") else None
 
 

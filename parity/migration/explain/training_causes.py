@@ -18,6 +18,9 @@ from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
 
 
+IN_TRAINING = "in training mode only: "
+
+
 @dataclass(frozen=True)
 class TrainingDifference:
     """A number that matters in training only, and where it differs.
@@ -81,15 +84,24 @@ def training_causes(compared: TrainingComparison, differences: Sequence[Training
         compared: that did not pass.
         differences: of the two models in what matters in training only.
     """
-    parts = [compared.outputs, compared.statistics, compared.gradients]
-    gap = next((part.worst for part in parts if part is not None and not part.passed and part.worst), None)
-    size, mode = gap.gap if gap is not None else math.inf, "in training mode only: "
+    gap = next((part.worst for part in compared.parts if not part.passed and part.worst), None)
+    size = gap.gap if gap is not None else math.inf
     if not differences:
-        text = f"{mode}the outputs, statistics or gradients differ"
+        text = f"{IN_TRAINING}the outputs, statistics or gradients differ"
         return [Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))]
+    return causes_in_training(differences, size)
+
+
+def causes_in_training(differences: Sequence[TrainingDifference], size: float = math.nan) -> list[Cause]:
+    """A cause for each layer that differs in training only.
+
+    Args:
+        differences: of the two models in what matters in training only.
+        size: the gap that they make; NaN where that was not measured.
+    """
     causes = []
     for one in differences:
         for name, (first, second) in zip(one.layers, one.steps, strict=True):
-            found = Diagnosis(SECOND, name, one.trap, f"{name}: {mode}{one.text}", size, size, change=one.text)
+            found = Diagnosis(SECOND, name, one.trap, f"{name}: {IN_TRAINING}{one.text}", size, size, change=one.text)
             causes.append(Cause(found, first, second, one.number, training=True))
     return causes

@@ -127,7 +127,9 @@ def _behind(
     """Behind which step of the changed model one belongs that only the other model has."""
     graph = pair.graphs[SECOND if framework == FIRST else FIRST]
     made = other.inputs[0] if other.inputs else -1
-    before = next((one for one in reversed(graph.steps) if made >= 0 and one.output == made), None)
+    # a step that passes on what it takes, such as a dropout in inference, gives what it is given
+    makers = (one for one in reversed(graph.steps) if made >= 0 and one.output == made and one is not other)
+    before = next(makers, None)
     both = [(one, two) if framework == SECOND else (two, one) for one, two in matched]
     behind = next((ours for theirs, ours in both if theirs == before), None)
     return f" behind {behind.name}" if behind is not None else ""

@@ -10,6 +10,7 @@ from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.segments import segment_of
+from parity.migration.explain.training_causes import causes_in_training, training_differences
 from parity.migration.mend.fix_code import Draft, draft_fix
 from parity.migration.prove.inputs import InputSet
 from parity.migration.prove.training import compare_training
@@ -59,11 +60,14 @@ def proven_fix(
         causes: of its differences.
         matched: the steps of both models that correspond.
         framework: whose model changes.
-        training: whether the verdict is one on a pass in training mode, too.
+        training: whether the verdict is one on a pass in training mode, too; changes are then made of what differs in
+            training only, too.
 
     Raises:
         WorkerError: a model cannot be opened or run unchanged.
     """
+    if training and causes and not any(cause.training for cause in causes):
+        causes = [*causes, *causes_in_training(training_differences(pair, matched))]
     draft = draft_fix(pair, causes, matched, framework)
     with_training = draft
     if not pair.close.derived:
@@ -97,6 +101,8 @@ def _fix(draft: Draft, chosen: Sequence[int], causes: Sequence[Cause], decided: 
     if decided is not None and decided.witness is not None and not by_hand:
         gap = decided.witness.gap
         by_hand = [f"with these changes the outputs still differ: {gap.problem or f'by {gap.gap:.1e}'}"]
+    if decided is not None and decided.training is not None and not decided.training.passed and not by_hand:
+        by_hand = [f"with these changes a pass in training mode still differs: {decided.training.explain()[0]}"]
     verdict = decided.verdict if decided is not None else None
     return Fix(draft.framework, draft.code(chosen), draft.lines(chosen), list(dict.fromkeys(by_hand)), verdict)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from parity.migration.prove.outputs import in_paddle_order, paired
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
-from parity.numerics.tolerance import FLOAT32_ROUNDING, compare_with_derived_limits
+from parity.numerics.tolerance import FLOAT32_ROUNDING, compare_with_limits_of_runs, derive_limits
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.weights.parts import gathered
 
@@ -36,10 +35,18 @@ class TrainingComparison:
     problems: tuple[str, ...]
 
     @property
+    def parts(self) -> list[Comparison]:
+        """Those of the comparisons that there are."""
+        return [part for part in (self.outputs, self.statistics, self.gradients) if part is not None]
+
+    @property
     def passed(self) -> bool:
         """Whether all of it agrees."""
-        parts = [self.outputs, self.statistics, self.gradients]
-        return not self.problems and all(part.passed for part in parts if part is not None)
+        return not self.problems and all(part.passed for part in self.parts)
+
+    def explain(self) -> list[str]:
+        """What differs, one line each."""
+        return [*self.problems, *(line for part in self.parts for line in part.explain())]
 
 
 Pass = Mapping[str, Arrays]  # groups "outputs", "statistics", "gradients" of one side
@@ -59,6 +66,95 @@ def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = Fals
     Raises:
         WorkerError: a model does not run in training mode.
     """
+    passes = _Passes(pair, inputs, rounded=rounded)
+    outputs = passes.compared("outputs", FLOAT64_LIMIT)
+    assert outputs is not None
+    statistics = passes.compared("statistics", FLOAT64_LIMIT)
+    gradients = passes.compared("gradients", GRADIENT_LIMIT)
+    return TrainingComparison(outputs, statistics, gradients, _one_sided(passes.own))
+
+
+class _Passes:
+    """A pass in training mode of each model, and what rounding does to it.
+
+    Of the passes that are moved by rounding the limits are kept and not the arrays: the gradients of a large model are
+    as large as the model.
+    """
+
+    def __init__(self, pair: RecordedPair, inputs: Arrays, *, rounded: bool) -> None:
+        self._pair, self._inputs, self._rounded = pair, inputs, rounded
+        self._cotangents = _cotangents(pair, inputs)
+        self._limits: dict[int, dict[str, list[dict[str, float]]]] = {}  # by run and group, of each side
+        self.own: dict[str, Pass] = {}
+        for framework in (FIRST, SECOND):
+            self.own[framework] = self._made(framework)
+        first, second = self.own.values()
+        self._names = {group: [name for name in first[group] if name in second[group]] for group in first}
+        self._scales = layer_scales(first["gradients"])
+
+    def compared(self, group: str, limit: float) -> Comparison | None:
+        """What both passes have of a group, with derived limits; None where there is nothing."""
+        if not self._names[group]:
+            return None
+        return compare_with_limits_of_runs(
+            {framework: self._common(made, group) for framework, made in self.own.items()},
+            max(limit, 4 * FLOAT32_ROUNDING) if self._rounded else limit,  # a gradient may depend on constants alone
+            lambda run: self._limits_of_run(run)[group],
+            scales=self._scales_of(group),
+            most=math.inf if self._rounded else FLOAT32_ROUNDING,
+        )
+
+    def _common(self, made: Pass, group: str) -> Arrays:
+        return {name: made[group][name] for name in self._names[group]}
+
+    def _scales_of(self, group: str) -> dict[str, float] | None:
+        return {name: self._scales[name] for name in self._names[group]} if group == "gradients" else None
+
+    def _limits_of_run(self, run: int) -> dict[str, list[dict[str, float]]]:
+        if run not in self._limits:
+            self._limits[run] = {group: [] for group in self._names}
+            for framework, own in self.own.items():
+                moved = self._made(framework, run)
+                for group, limits in self._limits[run].items():
+                    exact, other = self._common(own, group), self._common(moved, group)
+                    limits.append(derive_limits(exact, [other], scales=self._scales_of(group)))
+                del moved, other
+        return self._limits[run]
+
+    def _made(self, framework: str, run: int | None = None) -> Pass:
+        """A pass, by TensorFlow's names and in its order of axes; moved by rounding where a run is given."""
+        pair = self._pair
+        roundings = None if run is None else pair.roundings(framework, run)
+        if roundings is not None and self._rounded:
+            roundings = replace(roundings, size=FLOAT32_ROUNDING)
+        given = pack(inputs=self._inputs, cotangents=_numbered(self._cotangents[framework]))
+        pair.give(framework, roundings)
+        result = pair.workers[framework].run_training_pass(pair.name, given, roundings)
+        pair.give(framework)
+        made = {
+            "outputs": _numbered(result.outputs),
+            "statistics": result.statistics,
+            "gradients": result.gradients,
+        }
+        if framework == FIRST:
+            return made
+        return {
+            "outputs": {
+                name: next(one for one in (array, np.moveaxis(array, 1, -1)) if one.shape == reference.shape)
+                for name, array in made["outputs"].items()
+                for reference in [self.own[FIRST]["outputs"][name]]
+            },
+            "statistics": _as_first(pair, made["statistics"]),
+            "gradients": _as_first(pair, made["gradients"]),
+        }
+
+
+def _numbered(arrays: Sequence[np.ndarray]) -> Arrays:
+    return {str(index): array for index, array in enumerate(arrays)}
+
+
+def _cotangents(pair: RecordedPair, inputs: Arrays) -> dict[str, list[np.ndarray]]:
+    """By framework, random numbers of the shapes of the outputs of floating-point numbers, in its order of axes."""
     reference = pair.outputs(inputs)
     cotangents: dict[str, list[np.ndarray]] = {FIRST: [], SECOND: []}
     draw = np.random.default_rng(pair.seed)
@@ -69,59 +165,7 @@ def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = Fals
             cotangent = draw.normal(size=one.shape)
             cotangents[FIRST].append(cotangent)
             cotangents[SECOND].append(in_paddle_order(cotangent, one, others[path], pair.sequences_turned))
-
-    def passes(run: int | None) -> dict[str, Pass]:
-        made: dict[str, Pass] = {}
-        for framework in (FIRST, SECOND):
-            roundings = None if run is None else pair.roundings(framework, run)
-            if roundings is not None and rounded:
-                roundings = replace(roundings, size=FLOAT32_ROUNDING)
-            pair.give(framework, roundings)
-            numbered = {str(index): array for index, array in enumerate(cotangents[framework])}
-            given = pack(inputs=inputs, cotangents=numbered)
-            result = pair.workers[framework].run_training_pass(pair.name, given, roundings)
-            arrays = {str(index): array for index, array in enumerate(result.outputs)}
-            made[framework] = {"outputs": arrays, "statistics": result.statistics, "gradients": result.gradients}
-            pair.give(framework)
-        second = made[SECOND]
-        outputs = {
-            name: next(a for a in (array, np.moveaxis(array, 1, -1)) if a.shape == made[FIRST]["outputs"][name].shape)
-            for name, array in second["outputs"].items()
-        }
-        made[SECOND] = {
-            "outputs": outputs,
-            "statistics": _as_first(pair, second["statistics"]),
-            "gradients": _as_first(pair, second["gradients"]),
-        }
-        return made
-
-    own = passes(None)
-    again = functools.cache(passes)
-
-    def compared(group: str, limit: float) -> Comparison | None:
-        names = [name for name in own[FIRST][group] if name in own[SECOND][group]]
-        if not names:
-            return None
-
-        def sides(made: Mapping[str, Pass]) -> dict[str, Arrays]:
-            return {side: {name: made[side][group][name] for name in names} for side in (FIRST, SECOND)}
-
-        scales = layer_scales(own[FIRST][group]) if group == "gradients" else None
-        if scales is not None:
-            scales = {name: scales[name] for name in names}
-        return compare_with_derived_limits(
-            sides(own),
-            max(limit, 4 * FLOAT32_ROUNDING) if rounded else limit,  # a gradient may depend on constants alone
-            lambda run: sides(again(run)),
-            scales=scales,
-            most=math.inf if rounded else FLOAT32_ROUNDING,
-        )
-
-    outputs = compared("outputs", FLOAT64_LIMIT)
-    assert outputs is not None
-    return TrainingComparison(
-        outputs, compared("statistics", FLOAT64_LIMIT), compared("gradients", GRADIENT_LIMIT), _one_sided(own)
-    )
+    return cotangents
 
 
 def _as_first(pair: RecordedPair, arrays: Arrays) -> Arrays:
