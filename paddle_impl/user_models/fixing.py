@@ -54,9 +54,10 @@ class Fixer(fixing.Fixer):
     def owner(self, path: str) -> str:
         return path
 
-    def bias_change(self, layer: nn.Layer, *, has: bool) -> Change | None:
-        takes = "bias_attr" in inspect.signature(type(layer)).parameters
-        return Change({"bias_attr": None if has else False}) if takes else None
+    def array_change(self, layer: nn.Layer, array: str, *, has: bool) -> Change | None:
+        name = {"bias": "bias_attr", "scale": "weight_attr"}[array]
+        takes = name in inspect.signature(type(layer)).parameters
+        return Change({name: None if has else False}) if takes else None
 
     def removal(self, layer: nn.Layer, path: str) -> Change | None:
         return Change(layer="Identity")

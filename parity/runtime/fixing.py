@@ -29,8 +29,8 @@ class Fixer(ABC):
         """The path of the layer whose constructor makes a step of this name, such as the activation of a layer."""
 
     @abstractmethod
-    def bias_change(self, layer: Any, *, has: bool) -> Change | None:
-        """What gives a layer a bias or takes it away; None where its constructor cannot."""
+    def array_change(self, layer: Any, array: str, *, has: bool) -> Change | None:
+        """What gives a layer a "bias" or a "scale", or takes it away; None where its constructor cannot."""
 
     @abstractmethod
     def removal(self, layer: Any, path: str) -> Change | None:
@@ -58,8 +58,8 @@ class Fixer(ABC):
         Args:
             model: the framework's, as its author wrote it.
             edits: of each `name` of a step or layer; `expected` and `actual` as `Kind.described` gives them, or None;
-                `shape` of what the step takes; `layer`, whether a layer makes it; `bias`, whether it should have one,
-                or None; `remove`, whether it should pass on what it takes.
+                `shape` of what the step takes; `layer`, whether a layer makes it; `array`, "bias" or "scale", which
+                it should have or not, as `has` says, or empty; `remove`, whether it should pass on what it takes.
 
         Returns:
             `changes`, one for each layer: `name`, the indices of its `edits`, the `statement`, the `constructor` with
@@ -127,8 +127,8 @@ class Fixer(ABC):
         """The arguments that are written without their names."""
 
     def _change(self, layer: Any, edit: Mapping[str, Any]) -> Change | None:
-        if edit["bias"] is not None:
-            return self.bias_change(layer, has=edit["bias"])
+        if edit["array"]:
+            return self.array_change(layer, edit["array"], has=edit["has"])
         name = _once(edit["name"])
         if not edit["layer"] and self.owner(name) == name:
             return None  # a function, which the code of its layer calls

@@ -89,9 +89,10 @@ class Fixer(fixing.Fixer):
     def owner(self, path: str) -> str:
         return path.removesuffix(ACTIVATION)
 
-    def bias_change(self, layer: keras.layers.Layer, *, has: bool) -> Change | None:
+    def array_change(self, layer: keras.layers.Layer, array: str, *, has: bool) -> Change | None:
         takes = inspect.signature(type(layer)).parameters
-        name = next((one for one in ("use_bias", "center") if one in takes), "")
+        names = {"bias": ("use_bias", "center"), "scale": ("scale",)}[array]
+        name = next((one for one in names if one in takes), "")
         return Change({name: has}) if name else None
 
     def removal(self, layer: keras.layers.Layer, path: str) -> Change | None:

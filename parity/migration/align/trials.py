@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from parity.migration.align.array_maps import Pieces
+from parity.migration.align.array_maps import Pieces, role
 from parity.migration.align.found import UnitPair
 from parity.migration.align.injections import Injections
 from parity.migration.align.laws import law_for
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import Unit
-from parity.migration.align.unit_candidates import UnitCandidates
-from parity.weights.parts import Piece, Term
+from parity.migration.align.unit_candidates import Attempt, UnitCandidates
+from parity.weights.parts import Part, Piece, Term
 from parity.weights.random_arrays import Law, enlarged
 
 MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
@@ -50,6 +50,47 @@ class Trials:
         self.values.workers[1].assign_arrays(self.values.name, pieces, laws, self.seed)
         self.found.laws.update(laws)
 
+    def beside(self, unit: Unit, attempt: Attempt) -> list[str]:
+        """The arrays of a Paddle unit that a TensorFlow unit lacks which is like it otherwise.
+
+        Args:
+            unit: of Paddle.
+            attempt: for it.
+        """
+        return [name for name in unit.arrays if name not in attempt.wanted] if attempt.lacking else []
+
+    def neutralize(self, names: Sequence[str]) -> None:
+        """Give scales of Paddle's alone ones, and shifts zeros: what they do nothing with; if they are trained.
+
+        Args:
+            names: of the arrays.
+        """
+        drawn = self._drawn(names)
+        laws = {
+            name: Law(name, tuple(self.units.facts[1][name]["shape"]), "normal", float(role(name) != "bias"), 0.0)
+            for name in drawn
+        }
+        if drawn:
+            self.values.workers[1].assign_arrays(self.values.name, drawn, laws, self.seed)
+
+    def take_alone(self, names: Sequence[str]) -> None:
+        """Keep that Paddle has arrays alone: drawn for themselves, if they are trained, when the walk is at its end.
+
+        Args:
+            names: of the arrays.
+        """
+        pieces = self._drawn(names)
+        self.found.pieces |= pieces
+        self.found.laws.update({name: law_for(name, self.units.facts[1][name]) for name in pieces})
+        self.found.alone[1].extend(pieces)
+        self.found.kept.extend(name for name in names if name not in pieces)
+
+    def _drawn(self, names: Sequence[str]) -> Pieces:
+        facts = self.units.facts[1]
+        drawn = [name for name in names if "float" in facts[name]["dtype"] and facts[name]["trainable"]]
+        wholes = {name: Part.whole(facts[name]["shape"]) for name in drawn}
+        return {name: [Piece(whole, (Term(name, whole),))] for name, whole in wholes.items()}
+
     def _law(self, name: str, piece: Piece, term: Term) -> Law:
         if name in self.units.facts[0]:
             return law_for(name, self.units.facts[0][name])
@@ -58,7 +99,14 @@ class Trials:
         return Law(name, term.part.split, "normal", 0.0, 0.3)
 
     def agreeing(
-        self, group: tuple[int, ...], unit: Unit, pieces: Pieces, *, injection: bool, keep: bool = True
+        self,
+        group: tuple[int, ...],
+        unit: Unit,
+        pieces: Pieces,
+        *,
+        injection: bool,
+        keep: bool = True,
+        beside: Sequence[str] = (),
     ) -> int:
         """How many values behind a unit agree with these numbers in its arrays.
 
@@ -68,6 +116,7 @@ class Trials:
             pieces: for its arrays.
             injection: whether it takes TensorFlow's inputs.
             keep: whether values stay as they then are, where some agree.
+            beside: arrays that hold what they do nothing with.
         """
         injected: list[int] = []
         if injection:
@@ -75,7 +124,7 @@ class Trials:
             if not injected:
                 return 0
         self.assign(pieces)
-        made, undo = self.values.trial(pieces)
+        made, undo = self.values.trial([*pieces, *beside])
         depends = self.values.depends
         count = sum(n in self.found.matches and bool(depends.get(n, frozenset()) & set(pieces)) for n in made)
         if count and keep:

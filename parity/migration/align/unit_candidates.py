@@ -6,7 +6,9 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from parity.migration.align.array_maps import role
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
 from parity.workers.client.recorded_models import ArrayFacts
@@ -15,8 +17,24 @@ MOST_CANDIDATES = 4  # TensorFlow layers that are tried for a Paddle layer
 
 WINDOW = 24  # TensorFlow layers that are looked at first, in the order in which they run
 
-# TensorFlow units, the names of their arrays, and those of the Paddle arrays that may be made of them.
-Attempt = tuple[tuple[int, ...], list[str], list[str]]
+NEUTRAL = {"scale", "bias"}  # what a norm may do without
+
+
+class Attempt(NamedTuple):
+    """What is tried for a Paddle unit.
+
+    Attributes:
+        group: TensorFlow units.
+        sources: the names of their arrays.
+        wanted: those of the Paddle arrays that may be made of them.
+        lacking: whether both are layers of one sort, but for vectors of one of them, such as the scale of a batch norm,
+            which the other one does without.
+    """
+
+    group: tuple[int, ...]
+    sources: list[str]
+    wanted: list[str]
+    lacking: bool = False
 
 
 class UnitCandidates:
@@ -65,7 +83,8 @@ class UnitCandidates:
             given = [*inputs, *self._taken_by(other)] if known else []
             direct = any(self.values.same_numbers(value, firsts) for value in given)
             near = direct or self._near(inputs, counterparts, firsts)
-            fit = 0 if own == sizes else 1 if self.may_be(own, sizes) else 2
+            alike = own == sizes or self._but_for_vectors(index, unit, targets) is not None
+            fit = 0 if alike else 1 if self.may_be(own, sizes) else 2
             found |= near and not Counter(sizes) - Counter(own)
             name = _last(other.path) != _last(unit.path)
             scored.append(((fit, not direct, not near, not fitting, name, index), index))
@@ -111,19 +130,21 @@ class UnitCandidates:
         attempts: list[Attempt] = []
         group = self.forced.get(self.second.units.index(unit), ())
         if len(group) > 1:
-            return [(group, [name for index in group for name in self.free(index)], list(targets))]
+            return [Attempt(group, [name for index in group for name in self.free(index)], list(targets))]
         for index in candidates:
-            own = self.sizes(self.free(index), 0)
-            if self.may_be(own, sizes):
-                attempts.append(((index,), self.free(index), list(targets)))
-        likely = [attempt for attempt in attempts if attempt[0][0] in self.likeliest]
+            if (both := self._but_for_vectors(index, unit, targets)) is not None:
+                attempts.append(Attempt((index,), *both, lacking=True))
+            elif self.may_be(self.sizes(self.free(index), 0), sizes):
+                attempts.append(Attempt((index,), self.free(index), list(targets)))
+        likely = [attempt for attempt in attempts if attempt.group[0] in self.likeliest]
         attempts = (likely or attempts)[:MOST_CANDIDATES]
         for group in self._joint(candidates, sizes):  # also where one of another place happens to be as large
-            attempts.append((group, [name for index in group for name in self.free(index)], list(targets)))
+            attempts.append(Attempt(group, [name for index in group for name in self.free(index)], list(targets)))
         if not attempts:  # one without the biases of several
             for group in self._joint(candidates, sizes, of=self._kernels):
-                attempts.append((group, [name for index in group for name in self._kernels(index)], list(targets)))
-        if likely and len(likely[0][0]) == 1 and self.sizes(self.free(likely[0][0][0]), 0) == sizes:
+                names = [name for index in group for name in self._kernels(index)]
+                attempts.append(Attempt(group, names, list(targets)))
+        if likely and (likely[0].lacking or self.sizes(self.free(likely[0].group[0]), 0) == sizes):
             return attempts
         for wanted in [list(waiting), list(targets)] if waiting != targets else [list(targets)]:
             needed = self.sizes(wanted, 1)
@@ -135,10 +156,34 @@ class UnitCandidates:
                         for some in itertools.combinations(free, len(wanted))
                         if self.sizes(some, 0) == needed
                     ]
-                    attempts += [((index,), some, wanted) for some in chosen[:MOST_CANDIDATES]]
+                    attempts += [Attempt((index,), some, wanted) for some in chosen[:MOST_CANDIDATES]]
                 elif wanted != targets and self.sizes(free, 0) == needed:
-                    attempts.append(((index,), free, wanted))
+                    attempts.append(Attempt((index,), free, wanted))
         return attempts[: 4 * MOST_CANDIDATES]
+
+    def _but_for_vectors(self, index: int, unit: Unit, targets: Sequence[str]) -> tuple[list[str], list[str]] | None:
+        """The arrays of a TensorFlow norm and those of a Paddle norm that correspond by what they are.
+
+        None where all do, where one has more alone than a scale or a shift, and of layers that are no norms.
+        """
+        names = self.first.units[index].arrays, unit.arrays
+        if self.taken & set(names[0]) or set(names[1]) != set(targets):
+            return None
+        roles = [{self._vector_role(name, side): name for name in names[side]} for side in (0, 1)]
+        sizes = {size for side in (0, 1) for size in self.sizes(names[side], side)}
+        if len(sizes) > 1 or any("" in own or len(own) < len(names[side]) for side, own in enumerate(roles)):
+            return None
+        common = [what for what in roles[0] if what in roles[1]]
+        alone = roles[0].keys() ^ roles[1].keys()
+        if not common or not alone or not alone <= NEUTRAL:
+            return None
+        return [roles[0][what] for what in common], [roles[1][what] for what in common]
+
+    def _vector_role(self, name: str, side: int) -> str:
+        """What a vector is in a layer that has nothing but vectors; empty for other arrays."""
+        what = role(name)
+        vector = len(self.facts[side][name]["shape"]) == 1
+        return {"kernel": "scale"}.get(what, what) if vector else ""
 
     @staticmethod
     def may_be(own: Sequence[int], sizes: Sequence[int]) -> bool:

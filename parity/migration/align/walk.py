@@ -25,7 +25,6 @@ from parity.migration.align.trials import Trials
 from parity.migration.align.unit_candidates import Attempt, UnitCandidates
 from parity.migration.align.unit_maps import UnitMaps
 from parity.numerics.signature import Signature, alike, arrangement
-from parity.weights.parts import Part, Piece, Term
 from parity.workers.client.recorded_models import ArrayFacts
 from parity.workers.worker import Worker
 
@@ -83,7 +82,8 @@ class Walk:
         """
         self.values.assigned |= {name for name in self.units.facts[1] if name not in self.unit_of}
         if self.known is not None:
-            self.values.assigned |= set(self.known.kept)
+            self.values.assigned |= {*self.known.kept, *self.known.alone[1]}
+            self.found.alone[1].extend(self.known.alone[1])
             self.found.kept.extend(name for name in self.known.kept if name in self.unit_of)
         self.values.done |= {  # constants; random numbers among them stay those of the recorded run
             index
@@ -153,15 +153,18 @@ class Walk:
         if self.known is None and self.loose.settle(number, unit, recurrent=True):
             return
         for injection in (False, True):
-            for group, sources, own in attempts:
-                choices = self.maps.of_units(group, sources, unit, own)
+            for attempt in attempts:
+                group, beside = attempt.group, self.trials.beside(unit, attempt)
+                choices = self.maps.of_units(group, attempt.sources, unit, attempt.wanted)
                 if len(group) > 1 and self.known is None:
                     choices = self.trials.best_first(group, unit, choices, injection=injection)
+                self.trials.neutralize(beside)
                 for pieces in choices:
-                    if self.trials.agreeing(group, unit, pieces, injection=injection):
+                    if self.trials.agreeing(group, unit, pieces, injection=injection, beside=beside):
                         self._accept(group, number, pieces, candidates, injection=injection)
+                        self.trials.take_alone(beside)
                         return
-            if not injection and attempts and self.known is None and self.columns.reorder(attempts[0][0][0], unit):
+            if not injection and attempts and self.known is None and self.columns.reorder(attempts[0].group[0], unit):
                 self._settle(index)
                 return
             if not injection and self.known is None and self.sliced.settle_slice(number, unit, candidates, targets):
@@ -197,7 +200,7 @@ class Walk:
         assert self.known is not None
         for pair in self.known.pairs:
             if name in pair.arrays:
-                return list(pair.first), [(pair.first, [], list(pair.arrays))]
+                return list(pair.first), [Attempt(pair.first, [], list(pair.arrays))]
         return [], []
 
     def _accept(
@@ -222,13 +225,16 @@ class Walk:
         """No map makes values agree: take the likeliest layer and layout, and go on from TensorFlow's values."""
         pieces: Pieces | None = None
         group: tuple[int, ...] = ()
-        for group, sources, wanted in attempts:
+        beside: list[str] = []
+        for attempt in attempts:
+            group, sources, wanted = attempt.group, attempt.sources, attempt.wanted
             # a part of a layer's arrays is no sign that the layers correspond
             gated = any(role(name) == "recurrent" for index in group for name in self.first.units[index].arrays)
             alone = not gated and self.loose.only_ones(sources, wanted)
-            whole = self.known is not None or self._whole(group, sources) or alone
+            whole = self.known is not None or attempt.lacking or self._whole(group, sources) or alone
             pieces = next(iter(self.maps.of_units(group, sources, unit, wanted)), None) if whole else None
             if pieces is not None:
+                beside = self.trials.beside(unit, attempt)
                 break
         if pieces is None and self.known is None:
             if self._keeps_statistics(unit):
@@ -237,8 +243,10 @@ class Walk:
         if pieces is None:
             self._alone(unit)
             return
-        scope = self.loose.scope(unit, pieces)
-        parts, unit = scope is not unit, scope
+        parts = False
+        if not beside:
+            scope = self.loose.scope(unit, pieces)
+            parts, unit = scope is not unit, scope
         best = self.first.units[group[0]]
         # what reaches operations on a layer's arrays is not what reaches the layer
         injected = [] if parts else self.injections.of_inputs(group, unit)
@@ -253,8 +261,10 @@ class Walk:
                     limit=self.close.parting,
                 )
             )
+        self.trials.neutralize(beside)
+        self.trials.take_alone(beside)
         self.trials.assign(pieces)
-        self.values.assigned |= set(pieces)
+        self.values.assigned |= {*pieces, *beside}
         self.values.advance()
         self.trials.take(UnitPair(group, number, tuple(pieces), False, self.units.rivals(group, candidates)), pieces)
         made = self.injections.outputs(best, unit)
@@ -294,22 +304,10 @@ class Walk:
     def _alone(self, unit: Unit) -> None:
         """Arrays that the TensorFlow model does not have: drawn for themselves."""
         names = [name for name in unit.arrays if name not in self.values.assigned]
-        pieces = {
-            name: [
-                Piece(
-                    Part.whole(self.units.facts[1][name]["shape"]),
-                    (Term(name, Part.whole(self.units.facts[1][name]["shape"])),),
-                )
-            ]
-            for name in names
-            if "float" in self.units.facts[1][name]["dtype"] and self.units.facts[1][name]["trainable"]
-        }
-        if pieces:
-            self.trials.assign(pieces)
-            self.found.pieces |= pieces
+        self.trials.take_alone(names)
+        if drawn := {name: self.found.pieces[name] for name in names if name in self.found.pieces}:
+            self.trials.assign(drawn)
         self.values.assigned |= set(names)
-        self.found.alone[1].extend(pieces)
-        self.found.kept.extend(name for name in names if name not in pieces)
 
     def _check_outputs(self) -> None:
         """Whether the outputs agree, in the values that they have after all injections."""

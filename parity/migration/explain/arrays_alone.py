@@ -74,11 +74,15 @@ def _cause(
     stage = unit.path or mine[0]
     if framework == SECOND:  # the TensorFlow layer that lacks them, where there is one
         graph = pair.graphs[FIRST]
-        stage = next((one.path for one in graph.units if set(one.arrays) & set(names[0]) and one.path), stage)
+        known = [one for one in pair.alignment.pairs if set(one.arrays) & set(unit.arrays)]
+        lacking = [graph.units[index] for one in known for index in one.first]
+        lacking += [one for one in graph.units if set(one.arrays) & set(names[0])]
+        stage = next((one.path for one in lacking if one.path), stage)
     gap = segment.parting.gap
     text = f"{unit.path or stage}: {what} {listed} {only}"
     found = Diagnosis(framework, stage, "", text, gap, gap, change=f"{what} {roles} {only}")
-    return Cause(found, array=next((name for name in mine if not name.endswith(("bias", "beta"))), mine[0]))
+    array = next((name for name in mine if not name.endswith(("bias", "beta"))), mine[0])
+    return Cause(found, array=array, arrays=tuple(mine))
 
 
 def _unlike(pair: RecordedPair, segment: Segment, names: tuple[list[str], list[str]]) -> tuple[set[str], set[str]]:
@@ -126,7 +130,8 @@ def _sizes(pair: RecordedPair, framework: str, names: Sequence[str]) -> dict[str
 def _shared(pair: RecordedPair, segment: Segment, names: Sequence[str]) -> Cause | None:
     """That TensorFlow uses one layer several times, and Paddle has as many of its own."""
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    copies = [unit for unit in second.units if set(unit.arrays) & set(names)]
+    paired = {one.second for one in pair.alignment.pairs}
+    copies = [u for index, u in enumerate(second.units) if set(u.arrays) & set(names) and index not in paired]
     for unit_pair in pair.alignment.pairs:
         original = second.units[unit_pair.second]
         paths = [first.units[index].path for index in unit_pair.first]

@@ -21,6 +21,7 @@ class Cause:
         second: the Paddle step; None where it is about none.
         number: of the steps, in which they differ; "kind" or "function" for all of them; else empty.
         array: the name of an array that only one of the models has; empty where it is about none.
+        arrays: the names of all that this is about, of one layer.
         training: whether it matters in training only.
         idle: whether it is a difference that changes nothing of what the steps make of these inputs.
         todo: by framework whose model is changed, what to do where no code does it; may lack one.
@@ -31,6 +32,7 @@ class Cause:
     second: RecordedStep | None = None
     number: str = ""
     array: str = ""
+    arrays: tuple[str, ...] = ()
     training: bool = False
     idle: bool = False
     todo: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What else differs beside arrays that the TensorFlow model has alone."""
+"""What else differs beside arrays that one of the models has alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
 from parity.migration.prove.inputs import InputSet
-from parity.migration.specs import FIRST
+from parity.migration.specs import FIRST, SECOND
+from parity.weights.random_arrays import Law
 
 
 def causes_beside_arrays_alone(pair: RecordedPair, inputs: InputSet) -> list[Cause]:
     """Look for causes while those arrays hold what most of them do nothing with: zeros, or ones of a scale.
 
     Args:
-        pair: aligned, with arrays of TensorFlow that have no counterpart.
+        pair: aligned, with arrays that have no counterpart.
         inputs: on which the models differ; the pair has the weights that belong to them.
 
     Returns:
@@ -26,17 +27,17 @@ def causes_beside_arrays_alone(pair: RecordedPair, inputs: InputSet) -> list[Cau
     Raises:
         WorkerError: a worker fails.
     """
-    alone, laws = pair.alignment.alone[0], pair.laws()
-    neutral = {
-        name: np.full(law.shape, 1.0 if law.law == "uniform" and law.a > 0 else 0.0, np.float32)
-        for name, law in laws.items()
-        if name in alone
-    }
-    if not neutral:
-        return []
     alignment = pair.alignment
-    pair.workers[FIRST].write_arrays(pair.name, neutral)
-    pair.alignment = replace(alignment, alone=([], []))
+    laws = {FIRST: pair.laws(), SECOND: alignment.laws}
+    neutral = {
+        framework: {name: _neutral(laws[framework][name]) for name in alone if name in laws[framework]}
+        for framework, alone in zip((FIRST, SECOND), alignment.alone, strict=True)
+    }
+    if not any(neutral.values()):
+        return []
+    for framework, arrays in neutral.items():
+        pair.workers[framework].write_arrays(pair.name, arrays)
+    pair.alignment = replace(alignment, alone=([], []), kept=[*alignment.kept, *neutral[SECOND]])
     try:
         walked = pair.walk_again(inputs.arrays, traced=True)
         return [
@@ -47,3 +48,8 @@ def causes_beside_arrays_alone(pair: RecordedPair, inputs: InputSet) -> list[Cau
     finally:
         pair.alignment = alignment
         pair.give(FIRST)
+        pair.give(SECOND)
+
+
+def _neutral(law: Law) -> np.ndarray:
+    return np.full(law.shape, 1.0 if law.law == "uniform" and law.a > 0 else 0.0, np.float32)

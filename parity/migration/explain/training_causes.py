@@ -17,7 +17,6 @@ from parity.printable import few
 from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
 
-
 IN_TRAINING = "in training mode only: "
 
 

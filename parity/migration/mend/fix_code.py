@@ -25,6 +25,8 @@ from parity.workers.client.recorded_models import Edit, WrittenChange
 PASSED_ON = ("activation", "scale", "dropout", "batch_norm", "layer_norm", "group_norm")  # kinds that code can take out
 
 
+ARRAYS = {"bias": "bias", "beta": "bias", "gamma": "scale", "weight": "scale"}  # vectors by their names
+
 ALONE = "arrays alone"  # in the place of a cause's array: of two layers that are alone with theirs
 
 
@@ -167,7 +169,7 @@ def _edits(
     elif cause.diagnosis.change.startswith("mask") and framework == FIRST:
         yield from _unmasking(pair)
     elif cause.array:
-        yield from _bias_edits(pair, cause, matched, framework)
+        yield from _array_edits(pair, cause, matched, framework)
 
 
 def _padder(pair: RecordedPair, mine: RecordedStep, other: RecordedStep, framework: str) -> str:
@@ -206,25 +208,27 @@ def _owner(cause: Cause) -> str:
     return cause.array.rpartition("/" if cause.diagnosis.framework == FIRST else ".")[0]
 
 
-def _bias_edits(
+def _array_edits(
     pair: RecordedPair, cause: Cause, matched: Sequence[tuple[RecordedStep, RecordedStep]], framework: str
 ) -> Iterator[Edit]:
-    """A layer has a bias, and its counterpart has none."""
+    """A layer has a bias or a norm has a scale, and its counterpart has none."""
     has = cause.diagnosis.framework == framework
     path = _owner(cause)
-    if cause.array[len(path) + 1 :] not in ("bias", "beta"):
+    facts = pair.opened[cause.diagnosis.framework].arrays
+    arrays = {ARRAYS.get(name[len(path) + 1 :], "") if len(facts[name]["shape"]) == 1 else "" for name in cause.arrays}
+    if "" in arrays:
         return
     units = pair.graphs[FIRST].units, pair.graphs[SECOND].units
     pairs = [
         ({units[0][one].path for one in both.first}, {units[1][both.second].path}) for both in pair.alignment.pairs
     ]
     # layers whose arrays nothing put together, as something else differs there, too
-    pairs += [({one.name}, {other.name}) for one, other in matched if one.shapes and other.shapes]
+    pairs += [({one.name}, {other.name}) for one, other in matched if one.shapes or other.shapes]
     for both in pairs:
         owners, others = both if cause.diagnosis.framework == FIRST else both[::-1]
         if cause.diagnosis.stage in owners or path in owners:
             for name in owners if has else others:
-                yield _bare(name, bias=not has)
+                yield from (_bare(name, array=array, has=not has) for array in sorted(arrays))
             return
 
 
@@ -274,14 +278,15 @@ def edit_of(pair: RecordedPair, step: RecordedStep, expected: Kind, framework: s
     }
 
 
-def _bare(name: str, *, bias: bool | None = None, remove: bool = False) -> Edit:
+def _bare(name: str, *, array: str = "", has: bool = False, remove: bool = False) -> Edit:
     return {
         "name": name,
         "expected": None,
         "actual": None,
         "shape": [],
         "layer": True,
-        "bias": bias,
+        "array": array,
+        "has": has,
         "remove": remove,
     }
 

@@ -82,7 +82,8 @@ class Edit(TypedDict):
     actual: dict[str, Any] | None
     shape: list[int]
     layer: bool
-    bias: bool | None
+    array: str
+    has: bool
     remove: bool
 
 
