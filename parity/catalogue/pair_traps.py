@@ -10,6 +10,11 @@ _OWN = (
     Trap("norm-groups", "a group norm with another number of groups", "the same number in both"),
     Trap("pool-other", "an average where the largest number is taken, or the reverse", "the same pool in both"),
     Trap("act-missing", "an activation other than a ReLU is left out", "the same function in both, or in neither"),
+    Trap(
+        "bn-one-array",
+        "a batch norm of Paddle's with a scale or a shift alone, of which Paddle has no gradient",
+        "both arrays in Paddle, and ParamAttr(learning_rate=0.0) for the one that stays as it is",
+    ),
     Trap("softmax-axis", "a softmax over another axis", "write the axis out: channels may be second in Paddle"),
     Trap("embedding-padding", "an embedding that gives zeros for one id", "padding_idx=None: Keras's has none"),
     Trap("mask", "a mask that is left out, or taken in the opposite sense", "the same mask in both; True: is seen"),

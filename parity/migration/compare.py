@@ -221,7 +221,7 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
     found.remarks = _remarks(pair, found)
     differences = training_differences(pair, found.matched)
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
-        found.causes = training_causes(found.decided.training, differences)
+        found.causes = training_causes(pair, found.decided.training, differences)
     else:
         found.training = [str(one) for one in differences]
     found.marks = marks_of(pair, [cause.diagnosis.stage for cause in found.causes], found.matched)

@@ -32,7 +32,10 @@ def disagreements(alignment: Alignment) -> int:
 
 
 def best_alignment(
-    walk: Callable[[Forced], Alignment], given: Forced | None = None, groups: Groups = lambda alignment: ()
+    walk: Callable[[Forced], Alignment],
+    given: Forced | None = None,
+    groups: Groups = lambda alignment: (),
+    likely: Callable[[Alignment], Sequence[UnitPair]] = lambda alignment: alignment.pairs[::-1],
 ) -> Alignment:
     """Walk, and where values part walk again with layers exchanged that could not be told apart.
 
@@ -40,6 +43,7 @@ def best_alignment(
         walk: one walk, with units that must be put together.
         given: such units, of every walk.
         groups: of layers that are exchanged together where single exchanges do not help.
+        likely: the pairs of a walk that may be wrong, in the order in which rivals of theirs are tried.
 
     Returns:
         The alignment with the fewest disagreements; its walk was the last one that ran.
@@ -50,7 +54,7 @@ def best_alignment(
     improved = True
     while improved and disagreements(best) and walks < MOST_WALKS:
         improved = False
-        for pair in reversed(best.pairs):
+        for pair in likely(best):
             for rival in pair.rivals:
                 if pair.second in forced or walks >= MOST_WALKS:
                     continue

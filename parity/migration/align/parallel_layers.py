@@ -35,6 +35,31 @@ def joined_groups(graph: RecordedGraph, alignment: Alignment) -> list[list[UnitP
     return [own for own in groups.values() if len(own) > 1 and _parted(own, joined)]
 
 
+def exchangeable(graph: RecordedGraph, alignment: Alignment) -> list[UnitPair]:
+    """Pairs whose TensorFlow unit may be a rival of the one that was taken, as far as a walk tells.
+
+    Where all values agree that come together where values part, and none of them could be another one's, the layers
+    before that are the right ones.
+
+    Args:
+        graph: of the Paddle model.
+        alignment: of a walk.
+
+    Returns:
+        The pairs, the last ones first.
+    """
+    parted = {pair.second for group in joined_groups(graph, alignment) for pair in group}
+    taken = {pair.first for pair in alignment.pairs}
+    return [
+        pair
+        for pair in reversed(alignment.pairs)
+        if not pair.certified
+        or pair.second in parted
+        or len(pair.first) > 1
+        or any(len(rival) > 1 or rival not in taken for rival in pair.rivals)
+    ]
+
+
 def _joined(graph: RecordedGraph, alignment: Alignment) -> list[list[frozenset[str]]]:
     """Of each value that parts, the arrays of every value that agrees and from which it is made."""
     places = []

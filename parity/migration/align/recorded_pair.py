@@ -17,7 +17,7 @@ from parity.migration.align.array_maps import Pieces
 from parity.migration.align.closeness import Closeness, coarsest
 from parity.migration.align.found import Alignment, UnitPair
 from parity.migration.align.laws import law_for
-from parity.migration.align.parallel_layers import joined_groups, orders_by_name
+from parity.migration.align.parallel_layers import exchangeable, joined_groups, orders_by_name
 from parity.migration.align.recorded_graph import RecordedGraph
 from parity.migration.align.walk import Walk
 from parity.migration.own_weights.array_map import alignment_by
@@ -244,10 +244,12 @@ class RecordedPair:
             given = self._given(inputs) if self.layers else {}
             walk = functools.partial(self._walk, inputs)
             forced = {second: (first,) for second, first in given.items()}
-            alignment = best_alignment(walk, forced, self._groups)
+            alignment = best_alignment(walk, forced, self._groups, self._likely)
             if given and disagreements(alignment):
-                self._require_better(given, disagreements(alignment), best_alignment(walk, None, self._groups))
-                alignment = best_alignment(walk, forced, self._groups)
+                self._require_better(
+                    given, disagreements(alignment), best_alignment(walk, None, self._groups, self._likely)
+                )
+                alignment = best_alignment(walk, forced, self._groups, self._likely)
             if best is None or _certified(alignment) > _certified(best):
                 best, graph, self.calling = alignment, self.graphs[SECOND], tried
                 self.opened[SECOND] = replace(self.opened[SECOND], axes=axes)
@@ -264,6 +266,9 @@ class RecordedPair:
         """Layers side by side that join where values of the last walk part, and orders of them that names suggest."""
         groups = joined_groups(self.graphs[SECOND], alignment)
         return [(group, orders_by_name(group, self.graphs[FIRST])) for group in groups]
+
+    def _likely(self, alignment: Alignment) -> list[UnitPair]:
+        return exchangeable(self.graphs[SECOND], alignment)
 
     def _given(self, inputs: Arrays) -> dict[int, int]:
         """The user's map, as indices of Paddle units and TensorFlow units. Raises MatchError."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 
 from parity.migration.align.array_maps import Pieces, role
 from parity.migration.align.found import UnitPair
@@ -132,6 +133,30 @@ class Trials:
         undo()
         self.values.restore(injected)
         return count
+
+    def nearer_injected(self, group: tuple[int, ...], unit: Unit, arrays: Collection[str]) -> bool:
+        """Whether values behind a unit that are near come nearer once it takes TensorFlow's inputs; it then does.
+
+        What differs before a unit, such as a bias, may be small enough for its outputs to be near without that.
+
+        Args:
+            group: TensorFlow units.
+            unit: of Paddle, with numbers under which values agree.
+            arrays: of Paddle, that got these numbers.
+        """
+        gap = self._gap_behind(arrays)
+        if gap <= self.values.close.exact or not (injected := self.injections.of_inputs(group, unit)):
+            return False
+        if 2 * self._gap_behind(arrays) < gap:
+            return True
+        self.values.restore(injected)
+        return False
+
+    def _gap_behind(self, arrays: Collection[str]) -> float:
+        """The smallest gap of values that depend on arrays and agree."""
+        own, injected = set(arrays), self.values.injected
+        depending = (n for n in self.found.matches if n not in injected and self.values.depends[n] & own)
+        return min((self.found.matches[number].gap for number in depending), default=math.inf)
 
     def best_first(
         self, group: tuple[int, ...], unit: Unit, choices: Iterable[Pieces], *, injection: bool

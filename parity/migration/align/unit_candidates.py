@@ -11,6 +11,7 @@ from typing import NamedTuple
 from parity.migration.align.array_maps import role
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
+from parity.migration.align.surroundings import Surroundings
 from parity.workers.client.recorded_models import ArrayFacts
 
 MOST_CANDIDATES = 4  # TensorFlow layers that are tried for a Paddle layer
@@ -55,6 +56,7 @@ class UnitCandidates:
         self.values, self.facts, self.forced = values, facts, dict(forced or {})
         self.first, self.second, self.found = values.first, values.second, values.found
         self.taken: set[str] = set()  # TensorFlow arrays that have a counterpart
+        self.surroundings = Surroundings((self.first, self.second), facts)
         self.likeliest: list[int] = []  # of the last candidates, those that nothing but names and order sets apart
 
     def candidates(self, number: int, targets: Sequence[str]) -> list[int]:
@@ -70,7 +72,7 @@ class UnitCandidates:
         reserved = {index for group in self.forced.values() for index in group}
         waiting = [i for i in range(len(self.first.units)) if i not in reserved and self.free(i)]
         extents = {math.prod(self.second.values[value].shape) for value in taken}
-        scored: list[tuple[tuple[int, bool, bool, bool, bool, int], int]] = []
+        scored: list[tuple[tuple[int | bool, ...], int]] = []
         found = False  # one that begins where this one does and has arrays of these sizes, perhaps others beside them
         for place, index in enumerate(waiting):
             if place >= WINDOW and found:
@@ -86,8 +88,9 @@ class UnitCandidates:
             alike = own == sizes or self._but_for_vectors(index, unit, targets) is not None
             fit = 0 if alike else 1 if self.may_be(own, sizes) else 2
             found |= near and not Counter(sizes) - Counter(own)
+            turned, behind = self.surroundings.unlike(index, number)
             name = _last(other.path) != _last(unit.path)
-            scored.append(((fit, not direct, not near, not fitting, name, index), index))
+            scored.append(((fit, not direct, not near, not fitting, turned, name, behind, index), index))
         scored.sort()
         self.likeliest = [index for score, index in scored if score[:3] == scored[0][0][:3]]
         if not any(self._whole(index) for index in self.likeliest):  # what is left of a layer may be just as large
@@ -156,7 +159,10 @@ class UnitCandidates:
                         for some in itertools.combinations(free, len(wanted))
                         if self.sizes(some, 0) == needed
                     ]
-                    attempts += [Attempt((index,), some, wanted) for some in chosen[:MOST_CANDIDATES]]
+                    attempts += [
+                        Attempt((index,), some, wanted, wanted == targets and self._only_bias(index, some))
+                        for some in chosen[:MOST_CANDIDATES]
+                    ]
                 elif wanted != targets and self.sizes(free, 0) == needed:
                     attempts.append(Attempt((index,), free, wanted))
         return attempts[: 4 * MOST_CANDIDATES]
@@ -178,6 +184,12 @@ class UnitCandidates:
         if not common or not alone or not alone <= NEUTRAL:
             return None
         return [roles[0][what] for what in common], [roles[1][what] for what in common]
+
+    def _only_bias(self, index: int, sources: Sequence[str]) -> bool:
+        """Whether all of a TensorFlow unit's arrays are among these but a bias."""
+        arrays = self.first.units[index].arrays
+        left = [name for name in arrays if name not in sources]
+        return not self.taken & set(arrays) and len(left) == 1 and self._vector_role(left[0], 0) == "bias"
 
     def _vector_role(self, name: str, side: int) -> str:
         """What a vector is in a layer that has nothing but vectors; empty for other arrays."""

@@ -161,7 +161,8 @@ class Walk:
                 self.trials.neutralize(beside)
                 for pieces in choices:
                     if self.trials.agreeing(group, unit, pieces, injection=injection, beside=beside):
-                        self._accept(group, number, pieces, candidates, injection=injection)
+                        taken = injection or self.trials.nearer_injected(group, unit, pieces)
+                        self._accept(group, number, pieces, candidates, injection=taken)
                         self.trials.take_alone(beside)
                         return
             if not injection and attempts and self.known is None and self.columns.reorder(attempts[0].group[0], unit):

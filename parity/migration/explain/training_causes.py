@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from parity.catalogue.pair_traps import PAIR_TRAPS
 from parity.kinds.kind import shown
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
@@ -16,6 +17,8 @@ from parity.migration.specs import FIRST, SECOND
 from parity.printable import few
 from parity.records.records import Diagnosis
 from parity.workers.frameworks import FRAMEWORKS
+
+BATCH_NORM = 4  # arrays of one that has them all
 
 IN_TRAINING = "in training mode only: "
 
@@ -76,15 +79,20 @@ def training_differences(
     return [TrainingDifference(text, trap, tuple(steps), number) for (text, trap, number), steps in found.items()]
 
 
-def training_causes(compared: TrainingComparison, differences: Sequence[TrainingDifference]) -> list[Cause]:
+def training_causes(
+    pair: RecordedPair, compared: TrainingComparison, differences: Sequence[TrainingDifference]
+) -> list[Cause]:
     """The causes of a difference that shows in training mode only.
 
     Args:
+        pair: whose graphs are those of a traced run.
         compared: that did not pass.
         differences: of the two models in what matters in training only.
     """
     gap = next((part.worst for part in compared.parts if not part.passed and part.worst), None)
     size = gap.gap if gap is not None else math.inf
+    if not differences and compared.untrained:
+        return [_untrained(pair, lacking, name) for lacking, name in compared.untrained]
     if not differences:
         text = f"{IN_TRAINING}the outputs, statistics or gradients differ"
         return [Cause(Diagnosis(SECOND, gap.name if gap else "output", "", text, size, size, change=text))]
@@ -104,3 +112,15 @@ def causes_in_training(differences: Sequence[TrainingDifference], size: float = 
             found = Diagnosis(SECOND, name, one.trap, f"{name}: {IN_TRAINING}{one.text}", size, size, change=one.text)
             causes.append(Cause(found, first, second, one.number, training=True))
     return causes
+
+
+def _untrained(pair: RecordedPair, lacking: str, name: str) -> Cause:
+    """That one framework has no gradient of an array; Paddle's batch norm has none where it has one array alone."""
+    unit = next(one for one in pair.graphs[FIRST].units if name in one.arrays)
+    change = f"{name.rpartition('/')[2]} gets no gradient in {FRAMEWORKS[lacking].title}"
+    steps = [step for step in pair.graphs[FIRST].steps if step.name == unit.path]
+    bare = lacking == SECOND and any(step.kind == "batch_norm" and len(step.shapes) < BATCH_NORM for step in steps)
+    trap = "bn-one-array" if bare else ""
+    stage = unit.path or name
+    found = Diagnosis(lacking, stage, trap, f"{stage}: {IN_TRAINING}{change}", math.inf, math.inf, change=change)
+    return Cause(found, training=True, todo={SECOND: PAIR_TRAPS[trap].fix} if bare else {})

@@ -16,6 +16,7 @@ from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, compare_with_limits_of_runs, derive_limits
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.weights.parts import gathered
+from parity.workers.frameworks import FRAMEWORKS
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,22 @@ class TrainingComparison:
         outputs: of the two models, with dropout's masks made of the numbers that it works on.
         statistics: running ones after the pass; None where the models have none.
         gradients: of every array that both models train; None where there is none.
-        problems: arrays that only one of the models trains, one line each.
+        untrained: arrays that have a gradient in one of the models only: the framework that lacks it, and the array's
+            name in the other one.
     """
 
     outputs: Comparison
     statistics: Comparison | None
     gradients: Comparison | None
-    problems: tuple[str, ...]
+    untrained: tuple[tuple[str, str], ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """The arrays that only one of the models trains, one line each."""
+        others = {FIRST: SECOND, SECOND: FIRST}
+        return [
+            f"{name} gets a gradient in {FRAMEWORKS[others[lacking]].title} only" for lacking, name in self.untrained
+        ]
 
     @property
     def parts(self) -> list[Comparison]:
@@ -175,9 +185,7 @@ def _as_first(pair: RecordedPair, arrays: Arrays) -> Arrays:
     return {name: array for name, array in made.items() if array is not None and np.isfinite(array).all()}
 
 
-def _one_sided(own: Mapping[str, Pass]) -> tuple[str, ...]:
+def _one_sided(own: Mapping[str, Pass]) -> tuple[tuple[str, str], ...]:
     first, second = (own[side]["gradients"] for side in (FIRST, SECOND))
-    only_first = [name for name in first if name not in second]
-    only_second = [name for name in second if name not in first]
-    lines = [f"{name} gets a gradient in TensorFlow only" for name in only_first]
-    return (*lines, *(f"{name} gets a gradient in Paddle only" for name in only_second))
+    only_first = [(SECOND, name) for name in first if name not in second]
+    return (*only_first, *((FIRST, name) for name in second if name not in first))
