@@ -330,12 +330,15 @@ class RecordedModel(ABC):
         self.held.add(number)
 
     def release(self, numbers: Sequence[int]) -> None:
-        """Let operations give values their numbers again.
+        """Let operations give values their numbers again; an input has at once those that the run was recorded on.
 
         Args:
             numbers: of injected values.
         """
         self.held -= set(numbers)
+        for number in numbers:
+            if (value := self.recording.values[number]).source == "input":
+                self.now[number] = value.tensor
 
     def value(self, number: int) -> np.ndarray:
         """The numbers that a value has now."""

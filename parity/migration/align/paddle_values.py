@@ -260,6 +260,8 @@ class PaddleValues:
             index = self.second.producer.get(number)
             if index is not None:
                 self.evaluate([index])
+            else:  # an input
+                self.note(number, self.signatures_now([number])[0])
             self._rerun_after(number)
 
     def rerun(self, arrays: set[str]) -> None:
