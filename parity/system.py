@@ -55,8 +55,12 @@ def return_freed() -> None:
     Arrays of a deep network are many and small: glibc keeps gigabytes of freed memory. Where there is enough, it is
     better kept, because to get it again from the system takes time.
     """
-    if not is_short():
-        return
+    if is_short():
+        trim_heap()
+
+
+def trim_heap() -> None:
+    """Return free memory of the heap to the system, where the C library can do it."""
     with contextlib.suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 

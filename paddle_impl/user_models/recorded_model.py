@@ -94,8 +94,11 @@ class RecordedModel(recorded_model.RecordedModel):
                 for y, c in zip(outputs, cotangents, strict=True)
             ]
             paddle.add_n(products).backward()
-        found = {name: tensor.grad.numpy() for name, tensor in trained.items() if tensor.grad is not None}
-        self.model.clear_gradients()
+        found: Arrays = {}
+        for name, tensor in trained.items():  # one after the other: those of a large model are as large as the model
+            if tensor.grad is not None:
+                found[name] = tensor.grad.numpy()
+                tensor.clear_gradient(set_to_zero=False)
         return [tensor.detach().numpy() for tensor in outputs], found
 
     def called(self, tensors: Mapping[str, paddle.Tensor]) -> list[tuple[str, paddle.Tensor]]:

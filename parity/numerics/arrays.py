@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -57,3 +57,34 @@ def take(arrays: Arrays, group: str) -> Arrays:
     for name in taken:
         del arrays[f"{group}:{name}"]
     return taken
+
+
+class LazyArrays(Mapping[str, np.ndarray]):
+    """Arrays that are made each time they are asked for, where all at once would take too much memory.
+
+    Args:
+        names: of the arrays, in their order.
+        make: of a name its array.
+
+    Example:
+        >>> squares = LazyArrays(["two", "three"], lambda name: np.full(2, len(name)))
+        >>> squares["three"].tolist(), list(squares)
+        ([5, 5], ['two', 'three'])
+    """
+
+    def __init__(self, names: Iterable[str], make: Callable[[str], np.ndarray]) -> None:
+        self._names, self._make = dict.fromkeys(names), make
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._make(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

@@ -63,7 +63,7 @@ def compare_with_derived_limits(
 
 
 def compare_with_limits_of_runs(
-    sides: Mapping[str, Arrays],
+    sides: Mapping[str, Mapping[str, np.ndarray]],
     limits: float | Mapping[str, float],
     limits_of_run: Callable[[int], Sequence[Mapping[str, float]]],
     *,

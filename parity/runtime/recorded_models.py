@@ -13,6 +13,7 @@ from parity.numerics.signature import pack_signatures
 from parity.numerics.tolerance import Roundings
 from parity.runtime.recorded_model import RecordedModel
 from parity.runtime.user_models import BuildSpec
+from parity.system import trim_heap
 
 
 class RecordedModels:
@@ -109,6 +110,7 @@ class RecordedModels:
         Returns:
             What `RecordedModel.record` says.
         """
+        trim_heap()  # a large model's arrays were sent or written one by one before this
         return self.models[network].record(arrays, traced=traced)
 
     def read_step_arrays(self, network: str, step: int) -> tuple[dict[str, Any], Arrays]:
@@ -147,6 +149,7 @@ class RecordedModels:
             `paths` of the outputs, and these under "0", "1", ... in the framework's own order of axes.
         """
         model = self.models[network]
+        trim_heap()
         outputs = model.outputs(_moved(arrays, roundings))
         made = {str(index): np.ascontiguousarray(model.numbers(tensor)) for index, (_, tensor) in enumerate(outputs)}
         return {"paths": [path for path, _ in outputs]}, made
@@ -166,6 +169,7 @@ class RecordedModels:
             after the pass, by the framework's names.
         """
         model = self.models[network]
+        trim_heap()
         inputs = _moved(unpack(arrays, "inputs"), roundings)
         cotangents = unpack(arrays, "cotangents")
         outputs, gradients = model.training_pass(inputs, [cotangents[str(i)] for i in range(len(cotangents))])
@@ -266,8 +270,10 @@ class RecordedModels:
         Returns:
             Nothing: {}, the reply of a verb.
         """
-        moved_by = Roundings(**roundings) if roundings else None
-        self.models[network].assign(pieces, laws, seed, moved_by)
+        model = self.models[network]
+        if 2 * len(pieces) > len(model.state()):  # the whole model, and not a layer on trial
+            trim_heap()
+        model.assign(pieces, laws, seed, Roundings(**roundings) if roundings else None)
         return {}
 
     def changed_arrays(

@@ -104,11 +104,11 @@ class RecordedModel(recorded_model.RecordedModel):
                 [tf.reduce_sum(y * tf.constant(c, y.dtype)) for y, c in zip(outputs, cotangents, strict=True)]
             )
         gradients = tape.gradient(total, [variable.value for variable in trained.values()])
-        found = {
-            name: tf.convert_to_tensor(gradient).numpy()
-            for name, gradient in zip(trained, gradients, strict=True)
-            if gradient is not None
-        }
+        found: Arrays = {}
+        for name in reversed(trained):  # one after the other: those of a large model are as large as the model
+            gradient = gradients.pop()
+            if gradient is not None:
+                found[name] = tf.convert_to_tensor(gradient).numpy()
         return [tensor.numpy() for tensor in outputs], found
 
     def called(self, tensors: Mapping[str, tf.Tensor]) -> list[tuple[str, tf.Tensor]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.prove.outputs import in_paddle_order, paired
 from parity.migration.specs import FIRST, SECOND
-from parity.numerics.arrays import Arrays, pack
+from parity.numerics.arrays import Arrays, LazyArrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, compare_with_limits_of_runs, derive_limits
 from parity.proofs.train_mode import GRADIENT_LIMIT
@@ -59,7 +60,7 @@ class TrainingComparison:
         return [*self.problems, *(line for part in self.parts for line in part.explain())]
 
 
-Pass = Mapping[str, Arrays]  # groups "outputs", "statistics", "gradients" of one side
+Pass = Mapping[str, Mapping[str, np.ndarray]]  # groups "outputs", "statistics", "gradients" of one side
 
 
 def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = False) -> TrainingComparison:
@@ -114,8 +115,8 @@ class _Passes:
             most=math.inf if self._rounded else FLOAT32_ROUNDING,
         )
 
-    def _common(self, made: Pass, group: str) -> Arrays:
-        return {name: made[group][name] for name in self._names[group]}
+    def _common(self, made: Pass, group: str) -> LazyArrays:
+        return LazyArrays(self._names[group], made[group].__getitem__)
 
     def _scales_of(self, group: str) -> dict[str, float] | None:
         return {name: self._scales[name] for name in self._names[group]} if group == "gradients" else None
@@ -178,11 +179,17 @@ def _cotangents(pair: RecordedPair, inputs: Arrays) -> dict[str, list[np.ndarray
     return cotangents
 
 
-def _as_first(pair: RecordedPair, arrays: Arrays) -> Arrays:
+def _as_first(pair: RecordedPair, arrays: Arrays) -> LazyArrays:
     """What Paddle's arrays hold of TensorFlow's, by TensorFlow's names."""
-    facts = pair.opened[FIRST].arrays
-    made = {name: gathered(name, fact["shape"], pair.alignment.pieces, arrays) for name, fact in facts.items()}
-    return {name: array for name, array in made.items() if array is not None and np.isfinite(array).all()}
+    facts, pieces = pair.opened[FIRST].arrays, pair.alignment.pieces
+
+    def made(name: str) -> Any:
+        return gathered(name, facts[name]["shape"], pieces, arrays)
+
+    def whole(array: Any) -> bool:
+        return array is not None and bool(np.isfinite(array).all())
+
+    return LazyArrays([name for name in facts if whole(made(name))], made)
 
 
 def _one_sided(own: Mapping[str, Pass]) -> tuple[tuple[str, str], ...]:
