@@ -83,6 +83,8 @@ def _pair(
 
 IMAGE, SEQUENCE = "8,8,3", "6,8"
 
+MAPS = "12,12,3"
+
 LEFT, RIGHT = "left=8,8,1", "right=8,8,1"
 
 PAIRS = (
@@ -514,6 +516,52 @@ PAIRS = (
         cause="loud / loud: batch norm epsilon; quiet / quiet: batch norm epsilon",
     ),
     _equal("normalisation/weight-norm", "weight_norm", "weight_norm", "8"),
+    _equal("normalisation/blocks", "blocks", "blocks", MAPS),
+    _equal("normalisation/unscaled", "blocks(scale=False)", "blocks(scale=False, bias=False)", MAPS),
+    _equal("normalisation/unlearned", "blocks(False, False)", "blocks(False, False, bias=False)", MAPS),
+    _equal("normalisation/small-bias", "small_bias", "small_bias", "8"),
+    _different(
+        "normalisation/unscaled-one",
+        "blocks(scale=False)",
+        "blocks(bias=False, epsilon=1e-5)",
+        MAPS,
+        layer="norm0",
+        cause="weight;epsilon",
+    ),
+    _different("normalisation/unshifted-one", "blocks", "blocks(shift=False)", MAPS, layer="norm0", cause="beta"),
+    _different(
+        "normalisation/unlearned-one",
+        "blocks",
+        "blocks(False, False, 1e-5)",
+        MAPS,
+        layer="norm0",
+        cause="beta;gamma;epsilon",
+    ),
+    _different(
+        "normalisation/unbiased-stride",
+        "blocks",
+        "blocks(bias=False, epsilon=1.001e-3, strides=(2, 1, 1))",
+        MAPS,
+        layer="conv0 conv1",
+        cause="bias;stride;epsilon",
+    ),
+    _different(
+        "normalisation/untrained",
+        "blocks(scale=False)",
+        "blocks(scale=False, bias=False)",
+        MAPS,
+        training=True,
+        layer="norm0",
+        cause="bn-one-array;beta gets no gradient",
+    ),
+    _different(
+        "normalisation/small-bias-left",
+        "small_bias",
+        "small_bias(False, 1e-5)",
+        "8",
+        layer="first",
+        cause="bias;epsilon",
+    ),
     _different("normalisation/batch-epsilon", "batch", "batch", IMAGE, layer="norm", cause="epsilon"),
     _different(
         "normalisation/batch-learned", "batch", "batch(epsilon=1e-3, learned=False)", IMAGE, layer="norm", cause="gamma"
@@ -663,6 +711,8 @@ PAIRS = (
     _equal("padding/causal", "causal", "causal", "16,3"),
     _equal("padding/value", "value(value=-3.0)", "value(value=-3.0)", IMAGE),
     _equal("padding/value-after-relu", "value", "value(inside=True)", IMAGE),
+    _equal("padding/prepared", "prepared", "prepared(padding=[0, 1, 0, 1])", IMAGE),
+    _different("padding/unprepared", "prepared", "prepared(False)", IMAGE, layer="prepare", cause="scale;padding"),
     _different("padding/symmetric", "strided(size=8)", "strided", IMAGE, layer="conv", cause="padding"),
     _different(
         "padding/order-of-sides",
@@ -1006,6 +1056,15 @@ PAIRS = (
     _equal("wiring/blurred", "blurred", "blurred", "9,9,3"),
     _different(
         "wiring/blurred-border", "blurred", "blurred('replicate')", "9,9,3", layer="blur", cause="pad mode;reflect"
+    ),
+    _equal("wiring/branches", "branches", "branches", "4,4,12"),
+    _different(
+        "wiring/branches-epsilon",
+        "branches(3)",
+        "branches(3, 1e-5, None)",
+        "4,4,12",
+        layer="one0_norm",
+        cause="weight;epsilon",
     ),
     _equal("wiring/decoder", "decoder", "decoder", "6,3"),
     _different("wiring/decoder-state", "decoder", "decoder(cell=False)", "6,3", layer="decoder", cause="initial state"),

@@ -31,6 +31,66 @@ def paddle_batch(epsilon: float = 1e-5, momentum: float = 0.9, learned: bool = T
     )
 
 
+def tensorflow_blocks(
+    scale: bool = True, center: bool = True, epsilon: float = 1e-3, strides: tuple[int, ...] = (1, 2, 1)
+) -> Any:
+    """Convolutions with a bias, and batch norms that may lack a scale or a shift."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((12, 12, 3))
+    for index, stride in enumerate(strides):
+        x = layers.Conv2D(4, 3, strides=stride, use_bias=scale, name=f"conv{index}")(x)
+        x = layers.BatchNormalization(epsilon=epsilon, scale=scale, center=center, momentum=0.9, name=f"norm{index}")(x)
+        x = layers.ReLU(name=f"relu{index}")(x)
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D(name="mean")(x)))
+
+
+def paddle_blocks(
+    scale: Any = None,
+    shift: Any = None,
+    epsilon: float = 1e-3,
+    bias: bool = True,
+    strides: tuple[int, ...] = (1, 2, 1),
+) -> Any:
+    """scale, shift: False for a norm without one."""
+    from paddle import nn
+
+    blocks: list[Any] = []
+    for index, stride in enumerate(strides):
+        convolution = nn.Conv2D(4 if index else 3, 4, 3, stride=stride, bias_attr=None if bias else False)
+        norm = nn.BatchNorm2D(4, epsilon=epsilon, weight_attr=scale, bias_attr=shift)
+        blocks += [convolution, norm, nn.ReLU()]
+
+    return nn.Sequential(*blocks, nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(4, 2))
+
+
+def tensorflow_small_bias() -> Any:
+    """A bias that is small beside what it is added to, before a norm."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8,))
+    x = layers.Rescaling(3e4, name="large")(x)
+    x = layers.BatchNormalization(epsilon=1.001e-5, name="norm")(layers.Dense(6, name="first")(x))
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.ReLU(name="relu")(x)))
+
+
+def paddle_small_bias(bias: bool = True, epsilon: float = 1.001e-5) -> Any:
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(8, 6, bias_attr=None if bias else False)
+            self.norm, self.logits = nn.BatchNorm1D(6, epsilon=epsilon), nn.Linear(6, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.logits(nn.functional.relu(self.norm(self.first(x * 3e4))))
+
+    return Net()
+
+
 def tensorflow_layer_axes(axes: Any = -1, epsilon: float = 1e-3) -> Any:
     """A layer norm over the channels, or over all of a map."""
     import keras

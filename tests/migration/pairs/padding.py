@@ -48,6 +48,32 @@ def paddle_strided(how: str = "convolution", padding: Any = 1, kernel: int = 3) 
     return Net()
 
 
+def tensorflow_prepared() -> Any:
+    """Pixels are made small before the first convolution."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="prepare")(x)
+    x = layers.Conv2D(4, 3, strides=2, padding="same", name="conv")(x)
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D(name="mean")(x)))
+
+
+def paddle_prepared(prepare: bool = True, padding: Any = 1) -> Any:
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.logits = nn.Conv2D(3, 4, 3, stride=2, padding=padding), nn.Linear(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            x = x / 127.5 - 1 if prepare else x
+            return self.logits(self.conv(x).mean([2, 3]))
+
+    return Net()
+
+
 def tensorflow_mirrored(mode: str = "reflect", width: int = 2) -> Any:
     import keras
     from keras import layers, ops

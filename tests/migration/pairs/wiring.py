@@ -57,6 +57,54 @@ def paddle_blurred(mode: str = "reflect") -> Any:
     return Net()
 
 
+def tensorflow_branches(count: int = 2) -> Any:
+    """Branches that begin with the same convolution, in an order in which Keras does not run them."""
+    import keras
+    from keras import layers
+
+    def convolution(x: Any, size: tuple[int, int], name: str) -> Any:
+        x = layers.Conv2D(4, size, padding="same", use_bias=False, name=f"{name}_conv")(x)
+        x = layers.BatchNormalization(scale=False, name=f"{name}_norm")(x)
+        return layers.ReLU(name=f"{name}_relu")(x)
+
+    x = inputs = keras.Input((4, 4, 12))
+    for block in range(count):
+        one = convolution(x, (1, 1), f"one{block}")
+        two = convolution(convolution(x, (1, 1), f"two_a{block}"), (1, 3), f"two_b{block}")
+        three = convolution(x, (1, 1), f"three_a{block}")
+        for step, size in enumerate(((3, 1), (1, 3), (3, 1))):
+            three = convolution(three, size, f"three_{step}{block}")
+        x = layers.Concatenate(name=f"join{block}")([one, two, three])
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D(name="mean")(x)))
+
+
+def paddle_branches(count: int = 2, epsilon: float = 1e-3, scale: Any = False) -> Any:
+    import paddle
+    from paddle import nn
+
+    def convolution(size: tuple[int, int], channels: int = 4) -> Any:
+        sides = (size[0] // 2, size[1] // 2)
+        return nn.Sequential(
+            nn.Conv2D(channels, 4, size, padding=sides, bias_attr=False),
+            nn.BatchNorm2D(4, epsilon=epsilon, weight_attr=scale),
+            nn.ReLU(),
+        )
+
+    class Block(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = convolution((1, 1), 12)
+            self.two = nn.Sequential(convolution((1, 1), 12), convolution((1, 3)))
+            self.three = nn.Sequential(
+                convolution((1, 1), 12), convolution((3, 1)), convolution((1, 3)), convolution((3, 1))
+            )
+
+        def forward(self, x: Any) -> Any:
+            return paddle.concat([self.one(x), self.two(x), self.three(x)], axis=1)
+
+    return nn.Sequential(*(Block() for _ in range(count)), nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(12, 2))
+
+
 def tensorflow_decoder() -> Any:
     """A decoder that begins with the states with which the encoder ends."""
     import keras
