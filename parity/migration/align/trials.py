@@ -61,7 +61,7 @@ class Trials:
         return [name for name in unit.arrays if name not in attempt.wanted] if attempt.lacking else []
 
     def neutralize(self, names: Sequence[str]) -> None:
-        """Give scales of Paddle's alone ones, and shifts zeros: what they do nothing with; if they are trained.
+        """Give scales of Paddle's alone ones, and shifts zeros: what they do nothing with.
 
         Args:
             names: of the arrays.
@@ -75,21 +75,17 @@ class Trials:
             self.values.workers[1].assign_arrays(self.values.name, drawn, laws, self.seed)
 
     def take_alone(self, names: Sequence[str]) -> None:
-        """Keep that Paddle has arrays alone: drawn for themselves, if they are trained, when the walk is at its end.
+        """Keep that Paddle has arrays alone: drawn for themselves, when the walk is at its end.
 
         Args:
             names: of the arrays.
         """
-        pieces = self._drawn(names)
-        self.found.pieces |= pieces
-        self.found.laws.update({name: law_for(name, self.units.facts[1][name]) for name in pieces})
-        self.found.alone[1].extend(pieces)
-        self.found.kept.extend(name for name in names if name not in pieces)
+        self.found.pieces |= self._drawn(names)
+        self.found.laws.update({name: law_for(name, self.units.facts[1][name]) for name in names})
+        self.found.alone[1].extend(names)
 
     def _drawn(self, names: Sequence[str]) -> Pieces:
-        facts = self.units.facts[1]
-        drawn = [name for name in names if "float" in facts[name]["dtype"] and facts[name]["trainable"]]
-        wholes = {name: Part.whole(facts[name]["shape"]) for name in drawn}
+        wholes = {name: Part.whole(self.units.facts[1][name]["shape"]) for name in names}
         return {name: [Piece(whole, (Term(name, whole),))] for name, whole in wholes.items()}
 
     def _law(self, name: str, piece: Piece, term: Term) -> Law:

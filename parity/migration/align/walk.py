@@ -305,10 +305,13 @@ class Walk:
     def _alone(self, unit: Unit) -> None:
         """Arrays that the TensorFlow model does not have: drawn for themselves."""
         names = [name for name in unit.arrays if name not in self.values.assigned]
-        self.trials.take_alone(names)
-        if drawn := {name: self.found.pieces[name] for name in names if name in self.found.pieces}:
-            self.trials.assign(drawn)
+        facts = self.units.facts[1]
+        drawn = [name for name in names if "float" in facts[name]["dtype"] and facts[name]["trainable"]]
+        if drawn:
+            self.trials.take_alone(drawn)
+            self.trials.assign({name: self.found.pieces[name] for name in drawn})
         self.values.assigned |= set(names)
+        self.found.kept.extend(name for name in names if name not in drawn)
 
     def _check_outputs(self) -> None:
         """Whether the outputs agree, in the values that they have after all injections."""
