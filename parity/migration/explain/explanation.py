@@ -19,7 +19,7 @@ from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.acting_dropout import dropout_cause
 from parity.migration.explain.arrays_alone import arrays_alone
-from parity.migration.explain.causes import UNKNOWN, Cause
+from parity.migration.explain.causes import Cause
 from parity.migration.explain.constants import constant_cause
 from parity.migration.explain.hypotheses import other_numbers
 from parity.migration.explain.other_functions import other_function
@@ -27,21 +27,20 @@ from parity.migration.explain.other_inputs import other_input, reversed_axis
 from parity.migration.explain.relevance import relevant
 from parity.migration.explain.remedies import Remedy, exchanged, explaining, instead, of_changes, with_function, without
 from parity.migration.explain.replays import Replay, own_and_expected
-from parity.migration.explain.segments import Segment, begins, in_order_of, layer_before, place_of, segment_of
+from parity.migration.explain.segments import Segment, begins, place_of, segment_of
 from parity.migration.explain.single_operations import constant_of_operation
 from parity.migration.explain.step_changes import AUXILIARY, step_causes
 from parity.migration.explain.steps import paired_steps
+from parity.migration.explain.unexplained import of_another_order, unexplained
+from parity.migration.explain.unpaired import grouped_functions, unpaired_steps
 from parity.migration.explain.weight_norm import weight_norm_cause
 from parity.migration.specs import FIRST, SECOND
-from parity.numerics.signature import alike, arrangement
-from parity.printable import few
+from parity.numerics.signature import alike
 from parity.records.records import Diagnosis
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 
 MOST_UNPAIRED = 12  # functions of a segment without a counterpart, up to which each is tried
-
-TURNING = ("Transpose", "Reshape")  # TensorFlow's operations that only move numbers
 
 PLAIN: dict[str, Activation] = {"tanh": Tanh(), "sigmoid": Sigmoid(), "relu": ReLU(), "silu": SiLU()}  # of operations
 
@@ -63,7 +62,7 @@ def explain(pair: RecordedPair, walked: Alignment, partings: Sequence[Parting], 
     """
     chosen = partings if every else relevant(pair, walked, partings)
     segments = [segment_of(pair, walked, parting) for parting in chosen]
-    segments = [segment for segment in segments if any(segment.operations) or _another_order(segment.parting)]
+    segments = [segment for segment in segments if any(segment.operations) or of_another_order(segment.parting)]
     causes, moved = _moved(pair, segments)
     reshaped: set[int] = set()  # Paddle values of another shape for which a cause is known
     found: list[list[Cause]] = []
@@ -95,7 +94,7 @@ def _causes_or_unexplained(pair: RecordedPair, walked: Alignment, segment: Segme
         if error.cause == "raised":
             raise
         pair.recover()
-        return [_unexplained(pair, walked, segment)]
+        return [unexplained(pair, walked, segment)]
 
 
 def _without_unproven(found: Sequence[list[Cause]]) -> list[list[Cause]]:
@@ -122,10 +121,6 @@ def _made_of(graph: RecordedGraph, segment: Segment, values: AbstractSet[int]) -
     """Whether what a segment ends with is made of some of these values."""
     operations, _ = graph.ancestors(segment.parting.second, set()) if segment.parting.second >= 0 else ([], set())
     return any(values & set(graph.operations[index].outputs) for index in operations)
-
-
-def _another_order(parting: Parting) -> bool:
-    return "another order" in parting.why
 
 
 def _moved(pair: RecordedPair, segments: Sequence[Segment]) -> tuple[list[Cause], set[int]]:
@@ -205,14 +200,7 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     changes = [cause for made in by_pair for cause in made]
     if alone:
         return [*alone, *(cause for cause in changes if math.isfinite(cause.diagnosis.before))]
-    unpaired = [
-        _only(pair, walked, segment, framework, step)
-        for framework, graph, only in ((FIRST, first, only_first), (SECOND, second, only_second))
-        for step in (graph.steps[index] for index in only)
-        if not step.what.identity_in_inference
-        and step.kind not in AUXILIARY
-        and not _has_counterpart(pair, framework, step)
-    ]
+    unpaired = unpaired_steps(pair, walked, segment, only_first, only_second)
     whole = {c.second.output for c in changes if c.number == "sequences" and c.second is not None}
     unpaired = [c for c in unpaired if c.second is None or c.second.kind != "slice" or not whole & {*c.second.inputs}]
     auxiliary = [c for c in changes if c.first is not None and c.first.kind in AUXILIARY]
@@ -231,7 +219,7 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
         if explained:
             return explained
     if ends is not None and len(unpaired) > MOST_UNPAIRED:  # steps of a loop, paired by chance
-        return [_unexplained(pair, walked, segment)]
+        return [unexplained(pair, walked, segment)]
     if ends is not None:  # two steps of other values, which are no counterparts
         changes = [cause for cause in changes if cause.number != "kind" or _same_inputs(walked, cause)]
     known = [cause for cause in changes if cause not in auxiliary] or ([] if ends is not None else changes)
@@ -242,8 +230,8 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     }
     sides = {cause.diagnosis.framework for cause in unpaired} | opaque
     if unpaired and (len(sides) == 2 or len(unpaired) > MOST_UNPAIRED):
-        return [*known, _unexplained(pair, walked, segment)]
-    return [*known, *_grouped(segment, unpaired)] or [*idle, _unexplained(pair, walked, segment)]
+        return [*known, unexplained(pair, walked, segment)]
+    return [*known, *grouped_functions(segment, unpaired)] or [*idle, unexplained(pair, walked, segment)]
 
 
 def _explanations(
@@ -359,41 +347,6 @@ def _exchanged(segment: Segment, ones: Sequence[Cause], other: Cause) -> Cause:
     return Cause(diagnosis, steps[0] if len(steps) == 1 else None, second, "kind")
 
 
-def _before(pair: RecordedPair, walked: Alignment, step: RecordedStep, framework: str) -> str:
-    """The TensorFlow layer that gives what a function takes; empty where that is not known."""
-    taken = [number for number in step.inputs if number >= 0]
-    if framework == SECOND:
-        taken = [walked.matches[number].first for number in taken if number in walked.matches]
-    return layer_before(pair.graphs[FIRST], max(taken)) if taken else ""
-
-
-def _only(pair: RecordedPair, walked: Alignment, segment: Segment, framework: str, step: RecordedStep) -> Cause:
-    """That only one of the models has a step; placed at the TensorFlow layer in or after which that is."""
-    inside = framework == FIRST and (step.layer or "." in step.name)
-    stage = step.name if inside else _before(pair, walked, step, framework)
-    stage = stage or place_of(pair.graphs[FIRST], segment)
-    where = step.name if inside or stage in (step.name, "input") else f"{stage}: {step.name}"
-    change, gap = f"({step}) exists in {FRAMEWORKS[framework].title} only", segment.parting.gap
-    found = Diagnosis(framework, stage, step.what.missing_trap, f"{where} {change}", gap, gap, change=change)
-    return Cause(found, step, None) if framework == FIRST else Cause(found, None, step)
-
-
-def _grouped(segment: Segment, unpaired: Sequence[Cause]) -> list[Cause]:
-    """Functions that only one of the models has as one cause; layers, and what is a trap, as one each."""
-    plain = [cause for cause in unpaired if not cause.diagnosis.trap and not (cause.first or cause.second).layer]  # type: ignore[union-attr]
-    if len(plain) < 2:
-        return list(unpaired)
-    framework = plain[0].diagnosis.framework
-    steps = [cause.first or cause.second for cause in plain]
-    listed = few([f"{step.name} ({step})" for step in steps if step is not None])
-    stage, gap = plain[0].diagnosis.stage, segment.parting.gap
-    change = f"{listed} exist in {FRAMEWORKS[framework].title} only"
-    joint = Cause(
-        Diagnosis(framework, stage, "", f"{stage}: {change}", gap, gap, change=change), plain[0].first, plain[0].second
-    )
-    return [cause for cause in unpaired if cause not in plain] + [joint]
-
-
 def _mask_cause(pair: RecordedPair, segment: Segment) -> Cause | None:
     """A mask that only one of the models makes of its input."""
     masks = [
@@ -417,102 +370,3 @@ def _has_mask(graph: RecordedGraph, operations: Sequence[int]) -> bool:
                 if not any(graph.arrays_of(before) for before in made):
                     return True
     return False
-
-
-def _has_counterpart(pair: RecordedPair, framework: str, step: RecordedStep) -> bool:
-    """Whether a layer's arrays are those of a layer of the other model."""
-    graph = pair.graphs[framework]
-    inside = f"{step.name}/", f"{step.name}."
-    units = {
-        index
-        for index, unit in enumerate(graph.units)
-        if step.layer and (unit.path == step.name or unit.path.startswith(inside))
-    }
-    taken = {
-        index
-        for unit_pair in pair.alignment.pairs
-        for index in (unit_pair.first if framework == FIRST else (unit_pair.second,))
-    }
-    return bool(units & taken)
-
-
-def _unexplained(pair: RecordedPair, walked: Alignment, segment: Segment) -> Cause:
-    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    gap, where = segment.parting.gap, place_of(first, segment)
-    turned = _turned(pair, walked, segment) or _reordered(pair, walked, segment)
-    if turned is not None or segment.mixed or _another_order(segment.parting):
-        change = "the numbers are the same ones in another order: a transpose or reshape differs"
-        where = turned or where
-        found = Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change)
-        return Cause(found, todo=dict.fromkeys((FIRST, SECOND), "give both models the same transpose, or reshape"))
-    texts = [
-        f"{FRAMEWORKS[framework].title} computes {_listed(graph, segment.operations[side], segment.steps[side])}"
-        for side, (framework, graph) in enumerate(((FIRST, first), (SECOND, second)))
-    ]
-    measured = "" if math.isnan(gap) else f", which differ by {gap:.1e}" if math.isfinite(gap) else ", of other shapes"
-    begin = _first_operations(pair, walked, segment)
-    text = f"{where}: {texts[0]}; {texts[1]}{measured}{begin}; {UNKNOWN}"
-    return Cause(Diagnosis(SECOND, where, "", text, gap, gap, change=segment.parting.why))
-
-
-def _turned(pair: RecordedPair, walked: Alignment, segment: Segment) -> str | None:
-    """The TensorFlow layer that flattens what Paddle flattens in an order that is none of a framework's."""
-    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    for number in begins(second, segment):
-        match = walked.matches.get(number)
-        one, other = (pair.signatures.get(match.first) if match else None), walked.signatures.get(number)
-        if match is None or one is None or other is None or len(other.shape) >= len(one.shape):
-            continue
-        made = arrangement(one, other, pair.close.exact_order, first.flattened_from(match.first))
-        last = len(one.shape) - 1
-        channels_first = made is not None and made.order == (0, last, *range(1, last))
-        if made is not None and not made.plain and not channels_first:
-            users = [first.path_of(index) for index in first.consumers.get(match.first, [])]
-            return next((path for path in users if path), None)
-    return None
-
-
-def _reordered(pair: RecordedPair, walked: Alignment, segment: Segment) -> str | None:
-    """The TensorFlow layer that turns numbers, or gives those, which the models use in different orders."""
-    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    made = {number for index in segment.operations[0] for number in first.operations[index].outputs}
-    taken = {number for index in segment.operations[0] for number in first.operations[index].inputs} - made
-    for number in [*segment.mixed, *begins(second, segment)]:
-        match = walked.matches.get(number)
-        if match is None or (own := pair.signatures.get(match.first)) is None or len(own.shape) < 3:
-            continue
-        same = [n for n, one in pair.signatures.items() if n not in made and alike(one, own, pair.close.exact)]
-        if not any(n in taken and not in_order_of(pair, walked, n, number) for n in same):
-            continue
-        turning = [n for n in same if n in first.producer and first.operations[first.producer[n]].name in TURNING]
-        if place := layer_before(first, max(turning or same)):
-            return place
-    return None
-
-
-def _first_operations(pair: RecordedPair, walked: Alignment, segment: Segment) -> str:
-    """The first Paddle operation that makes of values that agree one that does not, and TensorFlow's on the same."""
-    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    for index in segment.operations[1]:
-        operation = second.operations[index]
-        inputs = [n for n in operation.inputs if second.data[n]]
-        known = [
-            walked.matches[n].first for n in inputs if n in walked.matches and walked.matches[n].gap <= pair.close.exact
-        ]
-        if len(known) < len(inputs) or any(
-            n in walked.matches and n != segment.parting.second for n in operation.outputs
-        ):
-            continue
-        users = [first.operations[user].name for n in known for user in first.consumers.get(n, [])]
-        if users:
-            return (
-                f". It begins with {operation.name} in Paddle, where TensorFlow has {few(list(dict.fromkeys(users)))}"
-            )
-    return ""
-
-
-def _listed(graph: RecordedGraph, operations: Sequence[int], steps: Sequence[int]) -> str:
-    shown = [graph.steps[index] for index in steps]
-    plain = [f"{step.name} ({step})" if step.kind != "other" and not step.shapes else step.name for step in shown]
-    names = plain or [graph.operations[index].name for index in operations]
-    return few(names) if names else "nothing"
