@@ -327,13 +327,14 @@ def recorded_pair(
 def _write_map(pair: RecordedPair, path: Path) -> None:
     from parity.cli import console
     from parity.migration.align.map_file import write_map
+    from parity.migration.align.pair_alignment import align
     from parity.migration.prove.inputs import designed_inputs
     from parity.migration.specs import FIRST
     from parity.migration.user_errors import user_errors
 
     with user_errors():
         pair.open()
-        found = pair.align(designed_inputs(pair.specs[FIRST].inputs, pair.seed, pair.images)[0].arrays)
+        found = align(pair, designed_inputs(pair.specs[FIRST].inputs, pair.seed, pair.images)[0].arrays)
     write_map(path, pair)
     agreeing = sum(one.certified for one in found.pairs)
     alone = " and ".join(str(len(names)) for names in found.alone)

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.advice import advised
@@ -173,7 +174,7 @@ def _compared(
     pair.open()
     specs = pair.specs[FIRST].inputs
     sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
-    pair.align(sets[0].arrays)
+    align(pair, sets[0].arrays)
     if pair.user_inputs is not None:
         sets.insert(1, pair.user_inputs)
     memory.update()

@@ -7,6 +7,7 @@ import pytest
 
 from parity.catalogue.user_models import InputSpec, ModelSpec
 from parity.migration.align.closeness import Closeness, coarsest
+from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.prove.inputs import designed_inputs
 from parity.migration.prove.verdict import PairVerdict, decide
@@ -20,7 +21,7 @@ def aligned(workers: Workers, first: str, second: str, shape: list[int], dtype: 
     targets = {"tensorflow": MODULE + first, "paddle": MODULE + second}
     pair = RecordedPair(workers, {name: ModelSpec(target, inputs, dtype=dtype) for name, target in targets.items()})
     pair.open()
-    pair.align(designed_inputs(inputs, 0)[0].arrays)
+    align(pair, designed_inputs(inputs, 0)[0].arrays)
     return pair
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from parity.catalogue.targets import TargetError
+from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
 from parity.migration.prove.inputs import InputSet, designed_inputs
@@ -78,7 +79,7 @@ def put_together(pair: RecordedPair) -> list[InputSet]:
     """Open both models and align them on the first set of inputs; all sets that are designed for them."""
     sets = designed_inputs(pair.specs[FIRST].inputs, SEED)
     pair.open()
-    pair.align(sets[0].arrays)
+    align(pair, sets[0].arrays)
     return sets
 
 

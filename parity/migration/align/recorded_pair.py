@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,21 +10,17 @@ import numpy as np
 from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
-from parity.migration.align.alignment import best_alignment, disagreements
 from parity.migration.align.array_maps import Pieces
 from parity.migration.align.closeness import Closeness, coarsest
-from parity.migration.align.found import Alignment, UnitPair
+from parity.migration.align.found import Alignment
 from parity.migration.align.laws import law_for
-from parity.migration.align.parallel_layers import exchangeable, joined_groups, orders_by_name
 from parity.migration.align.recorded_graph import RecordedGraph
 from parity.migration.align.walk import Walk
-from parity.migration.own_weights.array_map import alignment_by
 from parity.migration.prove.inputs import InputSet
-from parity.migration.specs import FIRST, SECOND, MatchError, unknown_names
+from parity.migration.specs import FIRST, SECOND, unknown_names
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature
 from parity.numerics.tolerance import Roundings
-from parity.printable import few
 from parity.weights.parts import Part, Piece, Term
 from parity.weights.random_arrays import Law, enlarged
 from parity.workers.client.recorded_models import ArrayFacts, OpenModel
@@ -49,7 +43,7 @@ class RecordedPair:
         seed: of the weights.
         layers: names of TensorFlow layers to names of the Paddle layers that correspond to them; the others are found.
         opened: by framework, its arrays and the order of axes of its inputs.
-        graphs: by framework, the recorded run on the inputs of `align`.
+        graphs: by framework, the recorded run on which they were put together last.
         signatures: of the TensorFlow values of that run.
         alignment: how the two were put together.
         calling: how many ways to call the Paddle model were given up before the one that fits.
@@ -216,105 +210,6 @@ class RecordedPair:
             self.large_weights = large
             self._give_both()
 
-    def align(self, inputs: Arrays) -> Alignment:
-        """Record both models on the same inputs and put them together.
-
-        Args:
-            inputs: by name, [n, *shape], channels last.
-
-        Returns:
-            The alignment, which stays here; the Paddle model then has the TensorFlow model's weights.
-
-        Raises:
-            WorkerError: a model does not run.
-            MatchError: the user's map does not fit the models, or values contradict it.
-        """
-        self._record_first(inputs)
-        if self.own_map is not None:
-            run = self.workers[SECOND].record_run(self.name, inputs)
-            self.graphs[SECOND] = RecordedGraph(run, set(self.drawn(SECOND)))
-            facts = self.opened[FIRST].arrays, self.opened[SECOND].arrays
-            self.alignment = alignment_by(self.own_map, (self.graphs[FIRST], self.graphs[SECOND]), facts)
-            self.move()
-            return self.alignment
-        best: Alignment | None = None
-        axes: tuple[tuple[int, ...], ...] | None = self.opened[SECOND].axes
-        tried = 0
-        while axes is not None:
-            given = self._given(inputs) if self.layers else {}
-            walk = functools.partial(self._walk, inputs)
-            forced = {second: (first,) for second, first in given.items()}
-            alignment = best_alignment(walk, forced, self._groups, self._likely)
-            if given and disagreements(alignment):
-                self._require_better(
-                    given, disagreements(alignment), best_alignment(walk, None, self._groups, self._likely)
-                )
-                alignment = best_alignment(walk, forced, self._groups, self._likely)
-            if best is None or _certified(alignment) > _certified(best):
-                best, graph, self.calling = alignment, self.graphs[SECOND], tried
-                self.opened[SECOND] = replace(self.opened[SECOND], axes=axes)
-            if _certified(best) or not self.graphs[SECOND].units:
-                break
-            axes = self.workers[SECOND].try_next_calling(self.name)
-            tried += 1
-        assert best is not None
-        self.alignment, self.graphs[SECOND] = best, graph
-        self.move()
-        return best
-
-    def _groups(self, alignment: Alignment) -> list[tuple[list[UnitPair], list[list[tuple[int, ...]]]]]:
-        """Layers side by side that join where values of the last walk part, and orders of them that names suggest."""
-        groups = joined_groups(self.graphs[SECOND], alignment)
-        return [(group, orders_by_name(group, self.graphs[FIRST])) for group in groups]
-
-    def _likely(self, alignment: Alignment) -> list[UnitPair]:
-        return exchangeable(self.graphs[SECOND], alignment)
-
-    def _given(self, inputs: Arrays) -> dict[int, int]:
-        """The user's map, as indices of Paddle units and TensorFlow units. Raises MatchError."""
-        run = self.workers[SECOND].record_run(self.name, inputs)
-        graphs = self.graphs[FIRST], RecordedGraph(run, set(self.drawn(SECOND)))
-        paths = [{unit.path: index for index, unit in enumerate(graph.units)} for graph in graphs]
-        given: dict[int, int] = {}
-        for one, other in self.layers.items():
-            for name, known, ordinal in ((one, paths[0], "first"), (other, paths[1], "second")):
-                if name not in known:
-                    listed = few(list(known), 8)
-                    raise MatchError(
-                        f"the map names {name!r}, which the {ordinal} model does not have; it has {listed}"
-                    )
-            if paths[1][other] in given:
-                raise MatchError(f"the map gives {other!r} to two layers")
-            sizes = [
-                sum(math.prod(self.opened[name].arrays[array]["shape"]) for array in graph.units[index].arrays)
-                for name, graph, index in zip((FIRST, SECOND), graphs, (paths[0][one], paths[1][other]), strict=True)
-            ]
-            if sizes[0] != sizes[1]:
-                raise MatchError(
-                    f"the map puts {one!r} ({sizes[0]} numbers) and {other!r} ({sizes[1]} numbers) together: "
-                    "they are of different shapes"
-                )
-            given[paths[1][other]] = paths[0][one]
-        return given
-
-    def _require_better(self, given: Mapping[int, int], count: int, free: Alignment) -> None:
-        """Raise MatchError where values agree better without the user's map, under which they part `count` times."""
-        if disagreements(free) >= count:
-            return
-        first, second = self.graphs[FIRST], self.graphs[SECOND]
-        for pair in free.pairs:
-            own = given.get(pair.second)
-            if own is not None and own not in pair.first:
-                found = ", ".join(repr(first.units[index].path) for index in pair.first)
-                one, other = first.units[own].path, second.units[pair.second].path
-                raise MatchError(
-                    f"the map puts {one!r} and {other!r} together, and values contradict it: those of {other!r} agree "
-                    f"with {found}. Correct this line, or leave it out"
-                )
-        raise MatchError(
-            f"values contradict the map: with it they part at {count} places, without it at {disagreements(free)}"
-        )
-
     def walk_again(self, inputs: Arrays, *, traced: bool = False) -> Alignment:
         """Walk through both models on other inputs, with the weights as they are.
 
@@ -329,8 +224,8 @@ class RecordedPair:
             WorkerError: a model does not run.
         """
         self._walked = inputs, traced
-        self._record_first(inputs, traced=traced)
-        return self._walk(inputs, {}, self.alignment, traced=traced)
+        self.record_first(inputs, traced=traced)
+        return self.walk(inputs, {}, self.alignment, traced=traced)
 
     def recover(self) -> None:
         """Build both models anew after a worker died, and walk through them as `walk_again` last did.
@@ -348,7 +243,16 @@ class RecordedPair:
         inputs, traced = self._walked
         self.walk_again(inputs, traced=traced)
 
-    def _record_first(self, inputs: Arrays, *, traced: bool = False) -> None:
+    def record_first(self, inputs: Arrays, *, traced: bool = False) -> None:
+        """Run and record the TensorFlow model.
+
+        Args:
+            inputs: by `input_keys`, [n, *shape], channels last.
+            traced: whether to find out what layers and functions run, too.
+
+        Raises:
+            WorkerError: it does not run.
+        """
         run = self.workers[FIRST].record_run(self.name, inputs, traced)
         graph = self.graphs[FIRST] = RecordedGraph(run, set(self.drawn(FIRST)))
         numbers = [
@@ -359,7 +263,7 @@ class RecordedPair:
         found = self.workers[FIRST].value_signatures(self.name, numbers)
         self.signatures = dict(zip(numbers, found, strict=True))
 
-    def _walk(
+    def walk(
         self,
         inputs: Arrays,
         forced: Mapping[int, tuple[int, ...]],
@@ -367,7 +271,17 @@ class RecordedPair:
         *,
         traced: bool = False,
     ) -> Alignment:
-        # recorded for each walk, which changes its values
+        """Run and record the Paddle model, and walk through both; the TensorFlow model was recorded before.
+
+        Args:
+            inputs: by `input_keys`, [n, *shape], channels last.
+            forced: by index of a Paddle unit, the TensorFlow units that it must be put together with.
+            known: an earlier alignment, whose pairs and pieces are taken as they are.
+            traced: whether to find out what layers and functions run, too.
+
+        Raises:
+            WorkerError: a model does not run.
+        """
         run = self.workers[SECOND].record_run(self.name, inputs, traced)
         graph = self.graphs[SECOND] = RecordedGraph(run, set(self.drawn(SECOND)))
         facts = self.opened[FIRST].arrays, self.opened[SECOND].arrays
@@ -464,10 +378,6 @@ class RecordedPair:
     def laws(self) -> dict[str, Law]:
         """Of the TensorFlow arrays."""
         return {name: law_for(name, self.opened[FIRST].arrays[name]) for name in self.drawn(FIRST)}
-
-
-def _certified(alignment: Alignment) -> int:
-    return sum(pair.certified for pair in alignment.pairs)
 
 
 def _precision_errors(error: WorkerError) -> list[str]:

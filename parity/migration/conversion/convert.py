@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import safetensors
 
+from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.compare import compare_pair
 from parity.migration.conversion.array_transfer import ArrayTransfer, Shared
@@ -134,7 +135,7 @@ def _opened(pair: RecordedPair) -> None:
     """Open the pair again, which a comparison leaves as it tried changes, and put it together."""
     pair.open()
     specs = pair.specs[FIRST].inputs
-    pair.align(designed_inputs(specs, pair.seed, pair.images, usual_count(specs))[0].arrays)
+    align(pair, designed_inputs(specs, pair.seed, pair.images, usual_count(specs))[0].arrays)
 
 
 def _converted(

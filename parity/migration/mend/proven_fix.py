@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from parity.catalogue.targets import TargetError
+from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
@@ -126,7 +127,7 @@ class _Trials:
         self._code, self._verdict = code, None
         try:
             self.pair.open()
-            self.pair.align(self.sets[0].arrays)
+            align(self.pair, self.sets[0].arrays)
             self._verdict = decide(self.pair, self.sets, training=training)
         except (WorkerError, TargetError, MatchError):
             return None

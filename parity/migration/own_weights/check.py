@@ -46,6 +46,7 @@ from typing import Any
 from msgspec.structs import replace as with_fields
 
 from parity.migration.align.array_maps import Pieces, role
+from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.own_weights.array_map import constant_partners, is_program, map_by_values
 from parity.migration.own_weights.arrays import constant, constants, exchanged, own_array, own_arrays
@@ -150,7 +151,7 @@ class OwnWeightsCheck:
         try:
             trial.open()
             sets = designed_inputs(trial.specs[FIRST].inputs, trial.seed, trial.images)
-            alignment = trial.align(sets[0].arrays)
+            alignment = align(trial, sets[0].arrays)
             return not any(alignment.alone) and decide(trial, sets).verdict == "equal"
         except WorkerError:
             return False

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.catalogue.targets import TargetError
+from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
@@ -55,7 +56,7 @@ def find_differing_layer(
         pair.open()
         specs = pair.specs[FIRST].inputs
         sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
-        pair.align(sets[0].arrays)
+        align(pair, sets[0].arrays)
         on_message(f"both models on {len(sets)} sets of inputs")
         witness = decide(pair, sets).witness
         on_message("looking for causes, layer by layer")
