@@ -35,29 +35,47 @@ def joined_groups(graph: RecordedGraph, alignment: Alignment) -> list[list[UnitP
     return [own for own in groups.values() if len(own) > 1 and _parted(own, joined)]
 
 
-def exchangeable(graph: RecordedGraph, alignment: Alignment) -> list[UnitPair]:
+def exchangeable(graphs: tuple[RecordedGraph, RecordedGraph], alignment: Alignment) -> list[UnitPair]:
     """Pairs whose TensorFlow unit may be a rival of the one that was taken, as far as a walk tells.
 
-    Where all values agree that come together where values part, and none of them could be another one's, the layers
+    Where values part that both models make of the same values, and none of these could be another one's, the layers
     before that are the right ones.
 
     Args:
-        graph: of the Paddle model.
+        graphs: TensorFlow's and Paddle's.
         alignment: of a walk.
 
     Returns:
         The pairs, the last ones first.
     """
-    parted = {pair.second for group in joined_groups(graph, alignment) for pair in group}
+    parted = {pair.second for group in joined_groups(graphs[1], alignment) for pair in group}
     taken = {pair.first for pair in alignment.pairs}
+    before = _before_other_values(graphs, alignment)
     return [
         pair
         for pair in reversed(alignment.pairs)
         if not pair.certified
         or pair.second in parted
+        or before & set(pair.arrays)
         or len(pair.first) > 1
         or any(len(rival) > 1 or rival not in taken for rival in pair.rivals)
     ]
+
+
+def _before_other_values(graphs: tuple[RecordedGraph, RecordedGraph], alignment: Alignment) -> set[str]:
+    """The Paddle arrays before values that part because they are others, or made of others, than TensorFlow's are."""
+    matches = alignment.matches
+    found: set[str] = set()
+    for parting in alignment.partings:
+        if parting.rounding or parting.second < 0:
+            continue
+        _, roots = graphs[1].ancestors(parting.second, set(matches) - {parting.second})
+        stops = {match.first for number, match in matches.items() if number != parting.second}
+        own = [graphs[0].ancestors(first, stops - {first})[1] for first in parting.first]
+        another = parting.second in matches and matches[parting.second].first not in parting.first
+        if another or set().union(*own) != {matches[root].first for root in roots if root in matches}:
+            found |= _arrays(graphs[1], parting.second)
+    return found
 
 
 def _joined(graph: RecordedGraph, alignment: Alignment) -> list[list[frozenset[str]]]:
