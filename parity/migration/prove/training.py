@@ -100,12 +100,13 @@ class _Passes:
         for framework in (FIRST, SECOND):
             self.own[framework] = self._made(framework)
         first, second = self.own.values()
-        self._names = {group: [name for name in first[group] if name in second[group]] for group in first}
+        common = {group: [name for name in first[group] if name in second[group]] for group in first}
+        self._names = {group: names for group, names in common.items() if names}
         self._scales = layer_scales(first["gradients"])
 
     def compared(self, group: str, limit: float) -> Comparison | None:
         """What both passes have of a group, with derived limits; None where there is nothing."""
-        if not self._names[group]:
+        if group not in self._names:
             return None
         return compare_with_limits_of_runs(
             {framework: self._common(made, group) for framework, made in self.own.items()},

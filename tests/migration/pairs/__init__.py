@@ -1063,7 +1063,6 @@ PAIRS = (
         "branches(3)",
         "branches(3, 1e-5, None)",
         "4,4,12",
-        layer="one0_norm",
         cause="weight;epsilon",
     ),
     _equal("wiring/decoder", "decoder", "decoder", "6,3"),

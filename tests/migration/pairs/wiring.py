@@ -63,9 +63,9 @@ def tensorflow_branches(count: int = 2) -> Any:
     from keras import layers
 
     def convolution(x: Any, size: tuple[int, int], name: str) -> Any:
-        x = layers.Conv2D(4, size, padding="same", use_bias=False, name=f"{name}_conv")(x)
-        x = layers.BatchNormalization(scale=False, name=f"{name}_norm")(x)
-        return layers.ReLU(name=f"{name}_relu")(x)
+        x = layers.Conv2D(4, size, padding="same", use_bias=False, name=f"conv_{name}")(x)
+        x = layers.BatchNormalization(scale=False, name=f"norm_{name}")(x)
+        return layers.ReLU(name=f"relu_{name}")(x)
 
     x = inputs = keras.Input((4, 4, 12))
     for block in range(count):
