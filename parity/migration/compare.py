@@ -28,8 +28,9 @@ from parity.migration.explain.unseen_changes import unseen_changes
 from parity.migration.explain.within_rounding import causes_within_rounding
 from parity.migration.mend.proven_fix import Fix, proven_fix
 from parity.migration.own_weights.check import OwnWeightsCheck
+from parity.migration.prove.compared_numbers import compared_numbers
 from parity.migration.prove.impact import decision_impact
-from parity.migration.prove.inputs import InputSet, designed_inputs, usual_count
+from parity.migration.prove.inputs import InputSet, designed_inputs, ended_inputs, usual_count
 from parity.migration.prove.proofs import proofs_of_pair
 from parity.migration.prove.verdict import PairVerdict, decide
 from parity.migration.specs import FIRST, SECOND
@@ -177,6 +178,8 @@ def _compared(
     align(pair, sets[0].arrays)
     if pair.user_inputs is not None:
         sets.insert(1, pair.user_inputs)
+    pair.compared = compared_numbers(pair, sets[0].arrays)
+    sets += ended_inputs(specs, pair.seed, [number for number in pair.compared if number], pair.images)
     memory.update()
     on_event("stage", f"both models on {len(sets)} sets of inputs")
     found = Findings(decide(pair, sets, training=training), sets=sets)

@@ -210,6 +210,7 @@ class Roundings:
     seed: Sequence[int]
     size: float = FLOAT32_ROUNDING  # of one, relative to the number
     sums: bool = True  # whether a sum is rounded after every addition; half precision is added up in float32
+    kept: Sequence[float] = ()  # numbers that are not moved: a model may look for exactly these
 
     def of(self, name: str, array: np.ndarray, *index: int) -> np.ndarray:
         """The array, moved, as float64.
@@ -224,7 +225,8 @@ class Roundings:
         """
         draw = np.random.default_rng([*self.seed, *index])
         key = name if self.sums else ""
-        return perturb({key: array.astype("float64")}, draw, self.size)[key]
+        moved = perturb({key: array.astype("float64")}, draw, self.size)[key]
+        return np.where(np.isin(array, self.kept), array, moved) if self.kept else moved
 
 
 def sum_roundings(terms: int) -> float:

@@ -178,6 +178,35 @@ def test_a_difference_on_the_users_inputs_alone_is_a_witness(workers: Workers) -
     assert other.impact.inputs == 100
 
 
+def own_rows(workers: Workers, first: str, second: str, form: str, rows: np.ndarray) -> Migration:
+    """A comparison with the user's own inputs."""
+    specs, own = pair_inputs(form, None, {"x": rows})
+    module = "tests.migration.pairs"
+    return compare_pair(
+        RecordedPair(workers, model_specs(f"{module}.{first}", f"{module}.{second}", specs), user_inputs=own),
+        impact=False,
+    )
+
+
+def test_a_number_that_stands_for_padding_is_not_moved_by_rounding(workers: Workers) -> None:
+    rows = np.random.default_rng(0).normal(size=(3, 8, 3)).astype(np.float32)
+    rows[1:, 5:] = -9.0
+    first, second = (
+        f"tests.migration.pairs.masks:{name}" for name in ("tensorflow_marked(-9.0)", "paddle_marked(None)")
+    )
+    migration = own_rows(workers, first, second, [8, 3], rows)
+    assert migration.verdict == "different"
+    assert any("your inputs" in line for proof in migration.proofs for line in proof.problems), migration.proofs
+
+
+def test_own_inputs_on_which_rounding_decides_leave_it_open(workers: Workers) -> None:
+    """Halves that one model rounds up and the other to the even number."""
+    rows = np.random.default_rng(0).integers(-9, 9, (4, 6)).astype(np.float32) / 2
+    migration = own_rows(workers, "precision:tensorflow_rounded", "precision:paddle_rounded", "6", rows)
+    assert migration.verdict == "undecided"
+    assert any("your own inputs show nothing" in line for proof in migration.proofs for line in proof.problems)
+
+
 def test_a_name_that_no_model_has_is_refused(workers: Workers) -> None:
     specs, own = pair_inputs("rows=4", None, {"rows": np.zeros((2, 4))})
     pair = RecordedPair(workers, model_specs(f"{CLIP}:keras_net", f"{CLIP}:paddle_net", specs), user_inputs=own)

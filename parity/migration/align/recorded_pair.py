@@ -56,6 +56,7 @@ class RecordedPair:
         user_inputs: the user's own inputs, where there are some.
         held: by framework, arrays that keep the numbers that they were built with, see `own_weights`.
         own_map: by Paddle array what it is made of, where that is known and not looked for, see `own_map`.
+        compared: numbers that one of the models looks for in its inputs, such as that of padding.
     """
 
     workers: Workers
@@ -77,6 +78,7 @@ class RecordedPair:
     user_inputs: InputSet | None = None
     held: Mapping[str, Collection[str]] = field(default_factory=dict)
     own_map: Pieces | None = None
+    compared: tuple[float, ...] = ()
     _walked: tuple[Arrays, bool] | None = None
 
     @property
@@ -361,7 +363,7 @@ class RecordedPair:
 
     def roundings(self, framework: str, run: int) -> Roundings:
         """Rounding in the pair's precision, other errors for each framework and run."""
-        return Roundings([self.seed, run, *framework.encode()], self.close.rounding, self.close.sums)
+        return Roundings([self.seed, run, *framework.encode()], self.close.rounding, self.close.sums, self.compared)
 
     def give(self, framework: str, roundings: Roundings | None = None) -> None:
         """Give a model its weights: `draw` or `move`.

@@ -172,6 +172,34 @@ def designed_inputs(
     return [*sets, replace(reached, large_weights=True, apart=True, beyond=True)]
 
 
+def ended_inputs(
+    specs: Sequence[InputSpec], seed: int, numbers: Sequence[float], images: np.ndarray | None = None
+) -> list[InputSet]:
+    """A set for each number that models look for in their inputs: sequences of several lengths that end in it.
+
+    Args:
+        specs: the models' inputs.
+        seed: of all that is drawn.
+        numbers: such as the `mask_value` of a layer.
+        images: as in `drawn_input`.
+
+    Example:
+        >>> ended_inputs([InputSpec([4, 1])], 0, [-1.0])[0].arrays["0"][2:, :, 0].round(1).tolist()
+        [[0.4, -0.6, -1.0, -1.0], [-1.4, -1.0, -1.0, -1.0]]
+    """
+    design, sets = _Design(specs, seed, images), []
+    for number in numbers:
+
+        def ended(x: np.ndarray, number: float = number) -> np.ndarray:
+            made, steps = np.array(x), x.shape[1] if x.ndim > 1 else 0
+            for row, length in zip(made, (steps, max(1, steps // 2), 2, 1), strict=False):
+                row[length:] = number
+            return made
+
+        sets.append(design.changed(f"ends in {number:g}", ROWS, ended, "masks by value"))
+    return sets
+
+
 def without_ties(arrays: Arrays, seed: int) -> Arrays:
     """Inputs next to others, in which no two numbers are the same: whole numbers and masks stay as they are.
 

@@ -124,6 +124,12 @@ def _agree_after(pair: RecordedPair, turned: bool) -> bool:
     return not problem and all(relative_gap(one, other) <= 4 * FLOAT32_ROUNDING for _, one, other in pairs)
 
 
+UNSEEN = (
+    "your own inputs show nothing: the outputs are zero, or rounding of inputs and weights changes them by as much as "
+    "the models differ"
+)
+
+
 @dataclass
 class PairVerdict:
     """The verdict and what it rests on.
@@ -184,6 +190,8 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
                     left_to_rounding = _nothing_else_closes(pair, inputs)
                 outcomes[-1].rounded = left_to_rounding
             different |= outcomes[-1].inputs.typical and not outcomes[-1].equal
+            if inputs is pair.user_inputs and not outcomes[-1].gap.elements:
+                missing.append(UNSEEN)
         except WorkerError as error:
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
     pair.use_weights(large=False)

@@ -167,6 +167,33 @@ def paddle_gru_steps(mask: bool = True) -> Any:
     return Steps()
 
 
+def tensorflow_marked(number: float = -1.0) -> Any:
+    """Frames that stand for padding hold another number than zero."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8, 3))
+    x = layers.Masking(number, name="masking")(x)
+    x = layers.LSTM(5, name="memory")(x)
+    return keras.Model(inputs, layers.Dense(2, name="logits")(x))
+
+
+def paddle_marked(number: float | None = -1.0) -> Any:
+    """number: None for no mask."""
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.logits = nn.LSTM(3, 5), nn.Linear(5, 2)
+
+        def forward(self, x: Any) -> Any:
+            lengths = None if number is None else (x != number).any(axis=-1).astype("int64").sum(axis=1)
+            return self.logits(self.lstm(x, sequence_length=lengths)[1][0][0])
+
+    return Net()
+
+
 def tensorflow_masking_layer(mask: bool = True) -> Any:
     import keras
     from keras import layers
