@@ -191,10 +191,7 @@ def own_rows(workers: Workers, first: str, second: str, form: str, rows: np.ndar
 def test_a_number_that_stands_for_padding_is_not_moved_by_rounding(workers: Workers) -> None:
     rows = np.random.default_rng(0).normal(size=(3, 8, 3)).astype(np.float32)
     rows[1:, 5:] = -9.0
-    first, second = (
-        f"tests.migration.pairs.masks:{name}" for name in ("tensorflow_marked(-9.0)", "paddle_marked(None)")
-    )
-    migration = own_rows(workers, first, second, [8, 3], rows)
+    migration = own_rows(workers, "masks:tensorflow_marked(-9.0)", "masks:paddle_marked(None)", "8,3", rows)
     assert migration.verdict == "different"
     assert any("your inputs" in line for proof in migration.proofs for line in proof.problems), migration.proofs
 
