@@ -182,8 +182,13 @@ def _as_maps(pair: RecordedPair, one: Sequence[int], other: Sequence[int]) -> bo
     return maps and tuple(other) == (one[0], one[-1], *one[1:-1])
 
 
-def _same_inputs(walked: Alignment, cause: Cause) -> bool:
-    """Whether the steps of a cause take values that are known to agree, where they take several."""
+def same_inputs_of(walked: Alignment, cause: Cause) -> bool:
+    """Whether the steps of a cause take values that are known to agree, where they take several.
+
+    Args:
+        walked: a traced walk.
+        cause: about a step of either model.
+    """
     assert cause.first is not None
     assert cause.second is not None
     taken = [walked.matches[number].first for number in cause.second.inputs if number in walked.matches]
@@ -204,7 +209,7 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     whole = {c.second.output for c in changes if c.number == "sequences" and c.second is not None}
     unpaired = [c for c in unpaired if c.second is None or c.second.kind != "slice" or not whole & {*c.second.inputs}]
     auxiliary = [c for c in changes if c.first is not None and c.first.kind in AUXILIARY]
-    same_inputs = all(_same_inputs(walked, cause) for cause in changes if cause.number == "kind")
+    same_inputs = all(same_inputs_of(walked, cause) for cause in changes if cause.number == "kind")
     plain = len(by_pair) == 1 and not unpaired and not auxiliary and same_inputs
     if plain and all(math.isfinite(cause.diagnosis.after) for cause in changes):
         return changes
@@ -221,7 +226,7 @@ def _causes(pair: RecordedPair, walked: Alignment, segment: Segment) -> list[Cau
     if ends is not None and len(unpaired) > MOST_UNPAIRED:  # steps of a loop, paired by chance
         return [unexplained(pair, walked, segment)]
     if ends is not None:  # two steps of other values, which are no counterparts
-        changes = [cause for cause in changes if cause.number != "kind" or _same_inputs(walked, cause)]
+        changes = [cause for cause in changes if cause.number != "kind" or same_inputs_of(walked, cause)]
     known = [cause for cause in changes if cause not in auxiliary] or ([] if ends is not None else changes)
     opaque = {
         framework

@@ -14,7 +14,7 @@ from parity.migration.align.parallel_layers import MOST_ORDERED, joined_groups
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
-from parity.migration.explain.explanation import explain
+from parity.migration.explain.explanation import explain, same_inputs_of
 from parity.migration.explain.relevance import reaching, relevant
 from parity.migration.explain.segments import segment_of
 from parity.migration.explain.steps import paired_steps
@@ -60,7 +60,7 @@ def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
     inside += [parting for parting in apart if parting not in inside and groups.get(id(parting))]
     if (not alone and len(inside) < len(apart)) or not (alone or inside):
         return []
-    if any(_proven(pair, cause) for cause in explain(pair, walked, walked.partings)):
+    if any(_proven(pair, walked, cause) for cause in explain(pair, walked, walked.partings)):
         return []
     gaps = [parting.gap for parting in inside if math.isfinite(parting.gap)]
     left = f"; the likeliest one leaves a gap of {min(gaps):.1e}" if gaps else ""
@@ -87,7 +87,9 @@ def _unordered(pair: RecordedPair, walked: Alignment, parting: Parting) -> list[
     return lines
 
 
-def _proven(pair: RecordedPair, cause: Cause) -> bool:
+def _proven(pair: RecordedPair, walked: Alignment, cause: Cause) -> bool:
+    if cause.number == "kind" and not same_inputs_of(walked, cause):
+        return False  # two steps that are no counterparts
     return cause.known and cause.diagnosis.after <= pair.close.confirmed
 
 
@@ -113,10 +115,13 @@ def _alone(pair: RecordedPair) -> list[str]:
     known = {FIRST: pair.alignment.alone[0], SECOND: [*pair.alignment.alone[1], *pair.alignment.pieces]}
     unseen = tuple(_unseen(pair, name, {*known[name], *pair.alignment.kept}) for name in (FIRST, SECOND))
     alone = tuple([*names, *more] for names, more in zip(pair.alignment.alone, unseen, strict=True))
-    totals = [
-        sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in names)
+    shapes = [
+        [pair.opened[framework].arrays[name]["shape"] for name in names]
         for framework, names in zip((FIRST, SECOND), alone, strict=True)
     ]
+    totals = [sum(map(math.prod, own)) for own in shapes]
+    # of several layers that are one in the other model each may have a bias
+    kernels = [sum(math.prod(shape) for shape in own if len(shape) > 1) for own in shapes]
     every = [
         sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in pair.drawn(framework))
         for framework in (FIRST, SECOND)
@@ -124,7 +129,8 @@ def _alone(pair: RecordedPair) -> list[str]:
     unused = [
         _partly_used(pair.graphs[framework], set(own)) for framework, own in zip((FIRST, SECOND), alone, strict=True)
     ]
-    if not all(totals) or (totals[0] != totals[1] and every[0] != every[1] and not any(unused)):
+    as_many = totals[0] == totals[1] or every[0] == every[1] or (all(kernels) and kernels[0] == kernels[1])
+    if not all(totals) or not (as_many or any(unused)):
         return []
     listed = "; ".join(
         f"{FRAMEWORKS[framework].title} has {_listed(pair, framework, names)}"

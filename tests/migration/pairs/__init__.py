@@ -654,6 +654,8 @@ PAIRS = (
     _equal("fused/heads-reordered", "heads", "heads(order=(2, 0, 1))", "8"),
     _equal("fused/keys", "keys", "keys", SEQUENCE),
     _equal("fused/signals", "signals", "signals", "8,3"),
+    # Rows of a kernel in two layers: no layout that is tried has them.
+    _undecided("fused/joined-rows", "joined", "joined", "left=6", "right=4"),
     _different("fused/signals-function", "signals", "signals(swapped=True)", "8,3", cause="sigmoid"),
     _undecided("fused/signals-unused", "signals(unused=True)", "signals(unused=True)", "8,3"),
     _equal("fused/sentences", "sentences", "sentences", "3,5,4"),

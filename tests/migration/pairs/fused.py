@@ -308,3 +308,29 @@ def paddle_signals(unused: bool = False, swapped: bool = False) -> Any:
             return self.logits(x.mean(1))
 
     return Signals()
+
+
+def tensorflow_joined() -> Any:
+    """One layer on two inputs that are put together."""
+    import keras
+    from keras import layers
+
+    left, right = keras.Input((6,), name="left"), keras.Input((4,), name="right")
+    x = layers.Dense(8, activation="relu", name="hidden")(layers.Concatenate(name="join")([left, right]))
+    return keras.Model([left, right], layers.Dense(2, name="logits")(x))
+
+
+def paddle_joined() -> Any:
+    """A layer for each input, whose outputs are added: the same with the rows of one kernel."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other, self.logits = nn.Linear(6, 8), nn.Linear(4, 8, bias_attr=False), nn.Linear(8, 2)
+
+        def forward(self, left: Any, right: Any) -> Any:
+            return self.logits(F.relu(self.one(left) + self.other(right)))
+
+    return Net()
