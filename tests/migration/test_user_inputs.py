@@ -148,7 +148,7 @@ def test_neither_a_shape_nor_inputs_is_refused() -> None:
         pair_inputs(None)
 
 
-CLIP = "tests.migration.own_inputs"
+CLIP, MASKS = "tests.migration.own_inputs", "tests.migration.pairs.masks"
 
 
 def test_a_difference_on_the_users_inputs_alone_is_a_witness(workers: Workers) -> None:
@@ -181,17 +181,13 @@ def test_a_difference_on_the_users_inputs_alone_is_a_witness(workers: Workers) -
 def own_rows(workers: Workers, first: str, second: str, form: str, rows: np.ndarray) -> Migration:
     """A comparison with the user's own inputs."""
     specs, own = pair_inputs(form, None, {"x": rows})
-    module = "tests.migration.pairs"
-    return compare_pair(
-        RecordedPair(workers, model_specs(f"{module}.{first}", f"{module}.{second}", specs), user_inputs=own),
-        impact=False,
-    )
+    return compare_pair(RecordedPair(workers, model_specs(first, second, specs), user_inputs=own), impact=False)
 
 
 def test_a_number_that_stands_for_padding_is_not_moved_by_rounding(workers: Workers) -> None:
     rows = np.random.default_rng(0).normal(size=(3, 8, 3)).astype(np.float32)
     rows[1:, 5:] = -9.0
-    migration = own_rows(workers, "masks:tensorflow_marked(-9.0)", "masks:paddle_marked(None)", "8,3", rows)
+    migration = own_rows(workers, f"{MASKS}:tensorflow_marked(-9.0)", f"{MASKS}:paddle_marked(None)", "8,3", rows)
     assert migration.verdict == "different"
     assert any("your inputs" in line for proof in migration.proofs for line in proof.problems), migration.proofs
 
@@ -199,7 +195,7 @@ def test_a_number_that_stands_for_padding_is_not_moved_by_rounding(workers: Work
 def test_own_inputs_on_which_rounding_decides_leave_it_open(workers: Workers) -> None:
     """Halves that one model rounds up and the other to the even number."""
     rows = np.random.default_rng(0).integers(-9, 9, (4, 6)).astype(np.float32) / 2
-    migration = own_rows(workers, "precision:tensorflow_rounded", "precision:paddle_rounded", "6", rows)
+    migration = own_rows(workers, f"{CLIP}:keras_rounded", f"{CLIP}:paddle_rounded", "6", rows)
     assert migration.verdict == "undecided"
     assert any("your own inputs show nothing" in line for proof in migration.proofs for line in proof.problems)
 

@@ -67,14 +67,14 @@ def _reached_by_stride(one: Any, other: Any) -> bool:
 
 
 def called(step: RecordedStep) -> str:
-    """A function with its numbers, such as "hard_tanh (smallest 0, largest 4)"; another kind by its name alone.
+    """A function with its numbers, such as "hard_tanh (smallest 0, largest 4)"; other kinds by their function or name.
 
     Args:
         step: of either model.
     """
     what = step.what
     if not isinstance(what, (Activation, Clip)):
-        return step.kind
+        return str(getattr(what, "function", step.kind))
     numbers = ", ".join(f"{name} {shown(value)}" for name, value in step.numbers.items() if name != "function")
     return f"{what.key} ({numbers})" if numbers else what.key
 

@@ -115,13 +115,10 @@ def _alone(pair: RecordedPair) -> list[str]:
     known = {FIRST: pair.alignment.alone[0], SECOND: [*pair.alignment.alone[1], *pair.alignment.pieces]}
     unseen = tuple(_unseen(pair, name, {*known[name], *pair.alignment.kept}) for name in (FIRST, SECOND))
     alone = tuple([*names, *more] for names, more in zip(pair.alignment.alone, unseen, strict=True))
-    shapes = [
-        [pair.opened[framework].arrays[name]["shape"] for name in names]
+    totals = [
+        sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in names)
         for framework, names in zip((FIRST, SECOND), alone, strict=True)
     ]
-    totals = [sum(map(math.prod, own)) for own in shapes]
-    # of several layers that are one in the other model each may have a bias
-    kernels = [sum(math.prod(shape) for shape in own if len(shape) > 1) for own in shapes]
     every = [
         sum(math.prod(pair.opened[framework].arrays[name]["shape"]) for name in pair.drawn(framework))
         for framework in (FIRST, SECOND)
@@ -129,8 +126,7 @@ def _alone(pair: RecordedPair) -> list[str]:
     unused = [
         _partly_used(pair.graphs[framework], set(own)) for framework, own in zip((FIRST, SECOND), alone, strict=True)
     ]
-    as_many = totals[0] == totals[1] or every[0] == every[1] or (all(kernels) and kernels[0] == kernels[1])
-    if not all(totals) or not (as_many or any(unused)):
+    if not all(totals) or (totals[0] != totals[1] and every[0] != every[1] and not any(unused)):
         return []
     listed = "; ".join(
         f"{FRAMEWORKS[framework].title} has {_listed(pair, framework, names)}"

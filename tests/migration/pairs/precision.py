@@ -217,28 +217,3 @@ def paddle_scaled(relu: bool = True, dtype: str = "bfloat16") -> Any:
             return x.astype(dtype).astype("float32")
 
     return Scaled()
-
-
-def tensorflow_rounded() -> Any:
-    import keras
-    from keras import layers
-
-    x = inputs = keras.Input((6,))
-    x = layers.Lambda(keras.ops.round, name="whole")(x)
-    return keras.Model(inputs, layers.Dense(2, name="logits")(x))
-
-
-def paddle_rounded() -> Any:
-    """Halves go up."""
-    import paddle
-    from paddle import nn
-
-    class Net(nn.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.logits = nn.Linear(6, 2)
-
-        def forward(self, x: Any) -> Any:
-            return self.logits(paddle.floor(x + 0.5))
-
-    return Net()
