@@ -83,6 +83,17 @@ def role(name: str) -> str:
     return ROLES.get(last, last)
 
 
+def own_pieces(name: str, shape: Sequence[int]) -> list[Piece]:
+    """An array that is drawn for itself.
+
+    Args:
+        name: of the array.
+        shape: of it.
+    """
+    whole = Part.whole(shape)
+    return [Piece(whole, (Term(name, whole),))]
+
+
 def turned(
     source: Sequence[int], target: Sequence[int], usual: Mapping[int, Sequence[tuple[int, ...]]] = USUAL
 ) -> Iterator[tuple[int, ...]]:

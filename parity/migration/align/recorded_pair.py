@@ -10,7 +10,7 @@ import numpy as np
 from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
-from parity.migration.align.array_maps import Pieces
+from parity.migration.align.array_maps import Pieces, own_pieces
 from parity.migration.align.closeness import Closeness, coarsest
 from parity.migration.align.found import Alignment
 from parity.migration.align.laws import law_for
@@ -21,9 +21,8 @@ from parity.migration.specs import FIRST, SECOND, unknown_names
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature
 from parity.numerics.tolerance import Roundings
-from parity.weights.parts import Part, Piece, Term
 from parity.weights.random_arrays import Law, enlarged
-from parity.workers.client.recorded_models import ArrayFacts, OpenModel
+from parity.workers.client.recorded_models import OpenModel
 from parity.workers.errors import WorkerError, WorkersError
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
@@ -197,7 +196,7 @@ class RecordedPair:
         """What a model's arrays are made of, and the laws of that."""
         if framework == FIRST:
             facts = self.opened[FIRST].arrays
-            pieces, laws = {name: own_pieces(name, facts[name]) for name in self.drawn(FIRST)}, self.laws()
+            pieces, laws = {name: own_pieces(name, facts[name]["shape"]) for name in self.drawn(FIRST)}, self.laws()
         else:
             pieces, laws = self.alignment.pieces, self.alignment.laws
         return pieces, {name: enlarged(law) if self.large_weights else law for name, law in laws.items()}
@@ -392,14 +391,3 @@ def _precision_errors(error: WorkerError) -> list[str]:
             return []
         lines.append(f"{FRAMEWORKS[one.framework].title}: {words.splitlines()[0]}")
     return lines
-
-
-def own_pieces(name: str, fact: ArrayFacts) -> list[Piece]:
-    """An array that is drawn for itself.
-
-    Args:
-        name: of the array.
-        fact: its shape.
-    """
-    whole = Part.whole(fact["shape"])
-    return [Piece(whole, (Term(name, whole),))]

@@ -6,14 +6,14 @@ import itertools
 import math
 from collections.abc import Collection, Iterable, Sequence
 
-from parity.migration.align.array_maps import Pieces, role
+from parity.migration.align.array_maps import Pieces, own_pieces, role
 from parity.migration.align.found import UnitPair
 from parity.migration.align.injections import Injections
 from parity.migration.align.laws import law_for
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.unit_candidates import Attempt, UnitCandidates
-from parity.weights.parts import Part, Piece, Term
+from parity.weights.parts import Piece, Term
 from parity.weights.random_arrays import Law, enlarged
 
 MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
@@ -85,8 +85,7 @@ class Trials:
         self.found.alone[1].extend(names)
 
     def _drawn(self, names: Sequence[str]) -> Pieces:
-        wholes = {name: Part.whole(self.units.facts[1][name]["shape"]) for name in names}
-        return {name: [Piece(whole, (Term(name, whole),))] for name, whole in wholes.items()}
+        return {name: own_pieces(name, self.units.facts[1][name]["shape"]) for name in names}
 
     def _law(self, name: str, piece: Piece, term: Term) -> Law:
         if name in self.units.facts[0]:

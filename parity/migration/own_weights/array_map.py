@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 
 from parity.catalogue.targets import PADDLE_FILES, parse
-from parity.migration.align.array_maps import Pieces, turned
+from parity.migration.align.array_maps import Pieces, own_pieces, turned
 from parity.migration.align.found import Alignment, UnitPair
 from parity.migration.align.laws import law_for
 from parity.migration.align.recorded_graph import RecordedGraph
@@ -155,8 +155,7 @@ def alignment_by(
     sources = {name: {term.source for piece in own for term in piece.terms} for name, own in mapped.items()}
     taken = {source for names in sources.values() for source in names}
     alone = [name for name in used[0] if name not in taken], [name for name in used[1] if name not in mapped]
-    whole = {name: Part.whole(facts[1][name]["shape"]) for name in alone[1]}
-    mapped |= {name: [Piece(part, (Term(name, part),))] for name, part in whole.items()}
+    mapped |= {name: own_pieces(name, facts[1][name]["shape"]) for name in alone[1]}
     laws = {name: law_for(name, facts[0][name]) for name in taken} | {
         name: law_for(name, facts[1][name]) for name in alone[1]
     }
