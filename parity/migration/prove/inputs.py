@@ -184,8 +184,8 @@ def ended_inputs(
         images: as in `drawn_input`.
 
     Example:
-        >>> ended_inputs([InputSpec([4, 1])], 0, [-1.0])[0].arrays["0"][2:, :, 0].round(1).tolist()
-        [[0.4, -0.6, -1.0, -1.0], [-1.4, -1.0, -1.0, -1.0]]
+        >>> (ended_inputs([InputSpec([4, 1])], 0, [-1.0])[0].arrays["0"][2:, :, 0] == -1).tolist()
+        [[False, False, True, True], [False, True, True, True]]
     """
     design, sets = _Design(specs, seed, images), []
     for number in numbers:
