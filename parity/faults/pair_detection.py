@@ -26,7 +26,7 @@ from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, relative_gap
 from parity.records.migrations import Migration
 from parity.records.records import ControlRun, Detection, Diagnosis
-from parity.weights.random_arrays import enlarged
+from parity.weights.random_arrays import ENLARGED, enlarged
 from parity.workers.errors import WorkerError
 
 EFFECT = 1e3 * FLOAT64_LIMIT  # of outputs in float64
@@ -111,9 +111,9 @@ class EqualPair:
     def _of_pair(self, what: str) -> list[np.ndarray]:
         """As `_given`, of the model without a trap."""
         if what not in self._own:
-            self.pair.use_weights(large=what == "large")
+            self.pair.use_weights(ENLARGED if what == "large" else 1.0)
             self._own[what] = self._given(self.pair.name, what)
-            self.pair.use_weights(large=False)
+            self.pair.use_weights()
         return self._own[what]
 
     def _given(self, name: str, what: str) -> list[np.ndarray]:

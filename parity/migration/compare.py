@@ -5,6 +5,7 @@ The verdict rests on what the two models themselves give. What they are made of 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import time
@@ -14,7 +15,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.advice import advised
@@ -28,10 +28,10 @@ from parity.migration.explain.unseen_changes import unseen_changes
 from parity.migration.explain.within_rounding import causes_within_rounding
 from parity.migration.mend.proven_fix import Fix, proven_fix
 from parity.migration.own_weights.check import OwnWeightsCheck
-from parity.migration.prove.compared_numbers import compared_numbers
 from parity.migration.prove.impact import decision_impact
-from parity.migration.prove.inputs import InputSet, designed_inputs, ended_inputs, usual_count
+from parity.migration.prove.inputs import InputSet, larger_weights
 from parity.migration.prove.proofs import proofs_of_pair
+from parity.migration.prove.sets import aligned_on_sets
 from parity.migration.prove.verdict import PairVerdict, decide
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.user_errors import user_errors
@@ -57,6 +57,7 @@ class Findings:
         proofs: by level.
         training: what differs in training only.
         sets: the inputs.
+        unseen: in what corresponding steps of equal models differ that the inputs do not show, one line each.
         marks: by place of a cause that is no matched layer, the matched layer that comes next.
     """
 
@@ -69,6 +70,7 @@ class Findings:
     proofs: list[Proof] = field(default_factory=list)
     training: list[str] = field(default_factory=list)
     sets: list[InputSet] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
     marks: dict[str, str] = field(default_factory=dict)
 
 
@@ -173,16 +175,12 @@ def _compared(
     on_event("stage", "building both models, and putting them together by their values")
     pair.on_progress = functools.partial(on_event, "progress")
     pair.open()
-    specs = pair.specs[FIRST].inputs
-    sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
-    align(pair, sets[0].arrays)
-    if pair.user_inputs is not None:
-        sets.insert(1, pair.user_inputs)
-    pair.compared = compared_numbers(pair, sets[0].arrays)
-    sets += ended_inputs(specs, pair.seed, [number for number in pair.compared if number], pair.images)
+    sets = aligned_on_sets(pair)
     memory.update()
     on_event("stage", f"both models on {len(sets)} sets of inputs")
     found = Findings(decide(pair, sets, training=training), sets=sets)
+    if found.decided.verdict == "equal" and pair.own_map is None:  # a program has no layers
+        _look_further(pair, found)
     memory.update()
     started = time.perf_counter()
     for proof in proofs_of_pair(pair, found.decided, sets):
@@ -203,12 +201,30 @@ def _compared(
     return found
 
 
+def _look_further(pair: RecordedPair, found: Findings) -> None:
+    """Where layers of models that agree differ, such as a clip's bounds: with larger weights. Raises WorkerError."""
+    pair.walk_again(found.sets[0].arrays, traced=True)
+    pairs, ones, others = all_paired(pair)
+    first, second = pair.graphs[FIRST], pair.graphs[SECOND]
+    found.unseen = unseen_changes(pair, [(first.steps[one], second.steps[other]) for one, other in pairs])
+    alone = [first.steps[one] for one in ones] + [second.steps[other] for other in others]
+    if not found.unseen and not any(step.what.family == "activation" for step in alone):
+        return
+    sets = larger_weights(found.sets)
+    further = decide(pair, sets)
+    if further.witness is not None:
+        found.sets += sets
+        outcomes = found.decided.outcomes + further.outcomes
+        found.decided = dataclasses.replace(found.decided, verdict=further.verdict, outcomes=outcomes)
+        found.decided.missing += further.missing
+
+
 def _explain(pair: RecordedPair, found: Findings) -> None:
     """Look for what corresponds and for causes, and note both. Raises WorkerError."""
     if found.decided.witness is not None:
         found.causes, walked = causes_of_sets(pair, found.decided)
     else:
-        pair.use_weights(large=False)
+        pair.use_weights()
         walked = pair.walk_again(found.sets[0].arrays, traced=True)
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
@@ -221,7 +237,7 @@ def _explain(pair: RecordedPair, found: Findings) -> None:
         FIRST: [f"{first.steps[one].name}: {first.steps[one]}" for one in ones],
         SECOND: [f"{second.steps[other].name}: {second.steps[other]}" for other in others],
     }
-    pair.use_weights(large=False)
+    pair.use_weights()
     found.remarks = _remarks(pair, found)
     differences = training_differences(pair, found.matched)
     if found.decided.training is not None and not found.decided.training.passed and not found.causes:
@@ -243,8 +259,8 @@ def _remarks(pair: RecordedPair, found: Findings) -> list[str]:
             f"TensorFlow model has in its code: {few(pair.alignment.kept)}"
         )
     remarks += _baked(pair)
-    if found.decided.verdict != "different" and pair.own_map is None:  # a program has no layers
-        remarks += [f"{line}; the designed inputs do not show it" for line in unseen_changes(pair, found.matched)]
+    if found.decided.verdict != "different":
+        remarks += [f"{line}; the designed inputs do not show it" for line in found.unseen]
     return remarks
 
 

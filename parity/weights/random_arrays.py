@@ -52,28 +52,31 @@ class Law:
         return values.astype(np.float32)
 
 
-ENLARGED = 16.0  # how far the numbers that `enlarged` draws reach beyond those of the usual law
+ENLARGED = 16.0  # how far the numbers that `enlarged` draws usually reach beyond those of the usual law
 
 
-def enlarged(law: Law) -> Law:
+def enlarged(law: Law, factor: float = ENLARGED) -> Law:
     """The law of an array whose model is to reach its clips and saturations: of biases, and what norms scale and add.
 
     Inputs do not reach them where an earlier clip or norm bounds what they do.
 
     Args:
         law: the usual one.
+        factor: how far the numbers reach beyond the usual ones.
 
     Returns:
-        For a vector the law with its numbers `ENLARGED` times as large, a variance with the square of that, so that
-        what a batch norm gives is as large as what it adds; others as they are.
+        For a vector the law with its numbers that many times as large, a variance with the square of that, so that
+        what a batch norm gives is as large as what it adds. For others the law as it is up to a factor of `ENLARGED`,
+        and beyond that with numbers as many times as large as the factor is larger than `ENLARGED`.
 
     Example:
         >>> enlarged(Law("conv/bias", (8,), "normal", 0.0, 0.3))
         Law(name='conv/bias', shape=(8,), law='normal', a=0.0, b=4.8)
     """
     if len(law.shape) != 1 or law.shape == (1,):
-        return law
-    factor = ENLARGED**2 if _role(law.name) in ("variance", "moving_variance", "_variance") else ENLARGED
+        factor = max(1.0, factor / ENLARGED)
+    if _role(law.name) in ("variance", "moving_variance", "_variance"):
+        factor = factor**2
     return replace(law, a=law.a * factor, b=law.b * factor)
 
 

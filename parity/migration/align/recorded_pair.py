@@ -49,7 +49,7 @@ class RecordedPair:
         fixes: by framework, code of the form `def fix(model): ...`, by which its model is changed after it was built.
         title_suffix: of `name`.
         precision: what they are compared in: "float64", "float32", "float16" or "bfloat16".
-        large_weights: whether both models have large weights now, see `use_weights`.
+        enlarged: how far the weights that both models have now reach beyond the usual ones, see `use_weights`.
         forced: why not in float64, a line for each model that cannot be; empty where float32 was asked for.
         on_progress: is called with a line that says how far a long step is.
         user_inputs: the user's own inputs, where there are some.
@@ -71,7 +71,7 @@ class RecordedPair:
     fixes: dict[str, str] = field(default_factory=dict)
     title_suffix: str = ""
     precision: str = "float64"
-    large_weights: bool = False
+    enlarged: float = 1.0
     forced: list[str] = field(default_factory=list)
     on_progress: Callable[[str], None] = lambda line: None
     user_inputs: InputSet | None = None
@@ -129,7 +129,7 @@ class RecordedPair:
         own = [model.precision for model in self.opened.values()]
         # a model without arrays has no precision of its own
         self.precision = "float64" if asked == ["float64"] * 2 else coarsest([*asked, *own])
-        self.large_weights = False
+        self.enlarged = 1.0
         if draw:
             self.draw()
 
@@ -179,7 +179,7 @@ class RecordedPair:
             WorkerError: a worker fails.
         """
         self.workers.map(lambda worker: worker.give_arrays(self.name, arrays))
-        self.large_weights = False
+        self.enlarged = 1.0
         self._give_both()
 
     def changed(self) -> dict[str, list[str]]:
@@ -199,16 +199,16 @@ class RecordedPair:
             pieces, laws = {name: own_pieces(name, facts[name]["shape"]) for name in self.drawn(FIRST)}, self.laws()
         else:
             pieces, laws = self.alignment.pieces, self.alignment.laws
-        return pieces, {name: enlarged(law) if self.large_weights else law for name, law in laws.items()}
+        return pieces, {name: enlarged(law, self.enlarged) for name, law in laws.items()}
 
-    def use_weights(self, *, large: bool) -> None:
+    def use_weights(self, enlarged: float = 1.0) -> None:
         """Give both models their weights, unless they have them.
 
         Args:
-            large: those that reach clips and saturations, see `enlarged`.
+            enlarged: how far they reach beyond the usual ones: large ones reach clips and saturations.
         """
-        if large != self.large_weights:
-            self.large_weights = large
+        if enlarged != self.enlarged:
+            self.enlarged = enlarged
             self._give_both()
 
     def walk_again(self, inputs: Arrays, *, traced: bool = False) -> Alignment:
@@ -298,7 +298,7 @@ class RecordedPair:
             forced,
             known,
             self.close,
-            large_weights=self.large_weights,
+            enlarged=self.enlarged,
         )
         return walk.run()
 

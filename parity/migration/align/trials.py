@@ -27,14 +27,14 @@ class Trials:
         units: of both models.
         injections: of TensorFlow's values into Paddle's.
         seed: of the weights.
-        large_weights: whether they are large ones, see `enlarged`.
+        enlarged: how far they reach beyond the usual ones, see `parity.weights.random_arrays.enlarged`.
     """
 
     def __init__(
-        self, values: PaddleValues, units: UnitCandidates, injections: Injections, seed: int, large_weights: bool
+        self, values: PaddleValues, units: UnitCandidates, injections: Injections, seed: int, enlarged: float
     ) -> None:
         self.values, self.units, self.injections, self.found = values, units, injections, values.found
-        self.seed, self.large_weights = seed, large_weights
+        self.seed, self.enlarged = seed, enlarged
 
     def assign(self, pieces: Pieces) -> None:
         """Give Paddle arrays these numbers.
@@ -47,7 +47,7 @@ class Trials:
             for piece in own:
                 for term in piece.terms:
                     law = self._law(term.source, piece, term)
-                    laws[term.source] = enlarged(law) if self.large_weights else law
+                    laws[term.source] = enlarged(law, self.enlarged)
         self.values.workers[1].assign_arrays(self.values.name, pieces, laws, self.seed)
         self.found.laws.update(laws)
 

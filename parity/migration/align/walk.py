@@ -58,7 +58,7 @@ class Walk:
         known: Alignment | None = None,
         close: Closeness = FLOAT64,
         *,
-        large_weights: bool = False,
+        enlarged: float = 1.0,
     ) -> None:
         self.close, self.first, self.second = close, first, second
         self.known = known
@@ -68,7 +68,7 @@ class Walk:
         self.maps = UnitMaps(self.units, known)
         self.injections = Injections(self.values)
         shapes = {name: fact["shape"] for name, fact in facts[1].items()}
-        self.trials = Trials(self.values, self.units, self.injections, seed, large_weights)
+        self.trials = Trials(self.values, self.units, self.injections, seed, enlarged)
         self.columns = ColumnOrders(self.values, shapes, self.trials.assign)
         self.unit_of = {name: index for index, unit in enumerate(second.units) for name in unit.arrays}
         self.sliced = SlicedUnits(self.trials)

@@ -261,7 +261,7 @@ def _agreement(pair: RecordedPair, shared: Shared) -> tuple[list[str], Agreement
     pair.use_arrays(shared.arrays | shared.beside)
     specs = pair.specs[FIRST].inputs
     sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
-    decided = decide(pair, [one for one in sets if not one.large_weights])  # these are drawn
+    decided = decide(pair, [one for one in sets if one.enlarged == 1])  # these are drawn
     typical = [one for one in decided.outcomes if one.inputs.typical]
     worst = max(typical, key=lambda one: one.gap.gap, default=None)
     gap, limit = (worst.gap.gap, worst.gap.limit) if worst is not None else (math.inf, 0.0)

@@ -6,6 +6,7 @@ from msgspec import structs
 
 from parity.catalogue.pair_traps import PAIR_TRAPS
 from parity.kinds.activation import Activation
+from parity.kinds.elementwise import Clip
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.explain.causes import Cause
 from parity.records.records import Diagnosis
@@ -43,7 +44,7 @@ def _advice(cause: Cause) -> str:
         return PAIR_TRAPS[trap].fix if "relu6" in keys else "the same function in both"
     if trap in ("relu-missing", "act-missing"):
         return f"the {what.key} in both models, or in neither"
-    if trap == "act-clipped" and isinstance(what, Activation):
+    if trap == "act-clipped" and isinstance(what, (Activation, Clip)):
         return (
             f"the same {cause.number} in both" if cause.number not in ("", "function", "kind") else PAIR_TRAPS[trap].fix
         )

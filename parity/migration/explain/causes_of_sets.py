@@ -34,7 +34,7 @@ def causes_of_sets(pair: RecordedPair, decided: PairVerdict) -> tuple[list[Cause
     if witness is None:
         raise ValueError("expected a verdict with a witness, found one without")
     elsewhere = _causes_elsewhere(pair, decided)
-    pair.use_weights(large=witness.inputs.large_weights)
+    pair.use_weights(witness.inputs.enlarged)
     beside = causes_beside_arrays_alone(pair, witness.inputs)
     walked = pair.walk_again(witness.inputs.arrays, traced=True)
     causes = explain(pair, walked, _beyond_rounding(walked.partings))
@@ -70,7 +70,7 @@ def _causes_elsewhere(pair: RecordedPair, decided: PairVerdict) -> list[list[Cau
     """What each set of other inputs than the witness's shows: padding and special ids, large weights."""
     causes = []
     for one in decided.telling[1:]:
-        pair.use_weights(large=one.inputs.large_weights)
+        pair.use_weights(one.inputs.enlarged)
         walked = pair.walk_again(one.inputs.arrays, traced=True)
         causes.append(explain(pair, walked, _beyond_rounding(walked.partings)))
     return causes

@@ -161,7 +161,7 @@ class _Trials:
         """The names of the steps at which values part on the inputs on which causes are looked for."""
         pair = self.pair
         for one in decided.telling:
-            pair.use_weights(large=one.inputs.large_weights)
+            pair.use_weights(one.inputs.enlarged)
             walked = pair.walk_again(one.inputs.arrays, traced=True)
             for parting in walked.partings:
                 segment = segment_of(pair, walked, parting)
@@ -173,4 +173,4 @@ class _Trials:
                         while call >= 0:
                             yield graph.calls[call].path
                             call = graph.calls[call].parent
-        pair.use_weights(large=False)
+        pair.use_weights()

@@ -102,7 +102,7 @@ class OwnRuns:
         agreements: list[tuple[int | None, int | None]] = []
         self._write(self.own)
         for inputs in sets:
-            if inputs.large_weights:
+            if inputs.enlarged > 1:
                 continue
             try:
                 made = [(inputs, batch, self.pair.outputs(batch.arrays)) for batch in inputs.batches()]

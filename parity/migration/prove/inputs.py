@@ -11,6 +11,7 @@ import numpy as np
 from parity.catalogue.user_models import InputSpec, input_keys
 from parity.data.proof_inputs import resized, scaled
 from parity.numerics.arrays import Arrays
+from parity.weights.random_arrays import ENLARGED
 
 LARGE, SMALL = 1e2, 1e-3  # factors of inputs that reach clips and saturations, and that reach neither
 
@@ -33,7 +34,7 @@ class InputSet:
         arrays: by `input_keys`, [n, *shape] with the same n: float32, int64 or bool.
         why: what differs between models that these inputs show.
         typical: whether models are made for such inputs; a difference on others alone is a remark.
-        large_weights: whether the models have large weights meanwhile, see `enlarged`.
+        enlarged: how far the models' weights reach beyond the usual ones meanwhile, see `enlarged`.
         apart: whether causes are looked for on these inputs, even where others have shown some.
         beyond: whether numbers are larger than models are made for, so that a mask of -10000 hides nothing any more.
     """
@@ -42,7 +43,7 @@ class InputSet:
     arrays: Arrays
     why: str
     typical: bool = True
-    large_weights: bool = False
+    enlarged: float = 1.0
     apart: bool = False
     beyond: bool = False
 
@@ -169,7 +170,23 @@ def designed_inputs(
         ]
     why = "clips and saturations that no inputs reach: others come before"
     reached = design.drawn("large weights", max(count, many), why)
-    return [*sets, replace(reached, large_weights=True, apart=True, beyond=True)]
+    return [*sets, replace(reached, enlarged=ENLARGED, apart=True, beyond=True)]
+
+
+def larger_weights(sets: Sequence[InputSet]) -> list[InputSet]:
+    """Sets for two models with still larger weights, for what those of `designed_inputs` do not reach.
+
+    Args:
+        sets: of `designed_inputs`.
+
+    Example:
+        >>> sets = designed_inputs([InputSpec([4])], 0)
+        >>> [(one.name, one.enlarged) for one in larger_weights(sets)]
+        [('larger weights', 256.0), ('largest weights', 4096.0)]
+    """
+    large = next(one for one in sets if one.enlarged > 1)
+    names = {2: "larger weights", 3: "largest weights"}
+    return [replace(large, name=name, enlarged=ENLARGED**power) for power, name in names.items()]
 
 
 def ended_inputs(

@@ -40,7 +40,7 @@ class PerturbedRuns:
         together = [inputs]
         index = next((index for index, one in enumerate(self._sets) if one is inputs), None)
         if self._asked - {id(inputs)} and index is not None:
-            together += [one for one in self._sets[index + 1 :] if one.large_weights == inputs.large_weights]
+            together += [one for one in self._sets[index + 1 :] if one.enlarged == inputs.enlarged]
         self._asked.add(id(inputs))
         try:
             made = self._pair.perturbed_outputs([one.arrays for one in together], run)

@@ -81,9 +81,9 @@ def outcome(pair: RecordedPair, inputs: InputSet, perturbed: PerturbedRuns, *, q
 def _outcome_of_batch(pair: RecordedPair, inputs: InputSet, perturbed: PerturbedRuns, *, quick: bool) -> Outcome:
     turned = pair.sequences_turned
     again = functools.cache(functools.partial(perturbed.outputs, inputs))
-    pair.use_weights(large=inputs.large_weights)
+    pair.use_weights(inputs.enlarged)
     outputs = pair.outputs(inputs.arrays)
-    if inputs.large_weights and not _finite(outputs):
+    if inputs.enlarged > 1 and not _finite(outputs):
         # further than the models reach, which says nothing of what they are for
         return Outcome(replace(inputs, typical=False), OutputGap(True, 0.0, 0.0, ""))
     inside = None if quick else functools.partial(pair.rounded_outputs, inputs.arrays)
@@ -194,7 +194,7 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
                 missing.append(UNSEEN)
         except WorkerError as error:
             missing.append(f"{inputs.name}: {error.detail.splitlines()[0]}")
-    pair.use_weights(large=False)
+    pair.use_weights()
     found = PairVerdict("different", outcomes, missing, _changed(pair), remarks=_remarks(pair, outcomes))
     if (witness := found.witness) is not None:
         if not witness.gap.problem and (unsettled := _unsettled(pair, witness)):
@@ -233,7 +233,7 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
 
 def _nothing_else_closes(pair: RecordedPair, inputs: InputSet) -> bool:
     """Whether small gaps are left to rounding: no other number of a layer, such as an epsilon, closes one of them."""
-    pair.use_weights(large=inputs.large_weights)
+    pair.use_weights(inputs.enlarged)
     walked = pair.walk_again(inputs.arrays, traced=True)
     small = [parting for parting in walked.partings if not parting.float32]
     causes = explain(pair, walked, small) if small else []
@@ -247,9 +247,9 @@ def _floating(pair: RecordedPair) -> bool:
 
 def _unsettled(pair: RecordedPair, witness: Outcome) -> list[str]:
     """Layers whose weight map was not found, if the outputs may differ for that reason alone."""
-    pair.use_weights(large=witness.inputs.large_weights)
+    pair.use_weights(witness.inputs.enlarged)
     lines = unsettled_maps(pair, witness.inputs)
-    pair.use_weights(large=False)
+    pair.use_weights()
     return lines
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from parity.catalogue.targets import TargetError
-from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain
 from parity.migration.explain.steps import all_paired
-from parity.migration.prove.inputs import designed_inputs, usual_count
+from parity.migration.prove.sets import aligned_on_sets
 from parity.migration.prove.verdict import decide
 from parity.migration.reproduction.repro_scripts import DifferingLayer, body_of, file_name, own_layout, script
 from parity.migration.reproduction.step_alone import StepAlone, run_alone
@@ -54,14 +53,12 @@ def find_differing_layer(
     with user_errors():
         on_message("building both models, and putting them together by their values")
         pair.open()
-        specs = pair.specs[FIRST].inputs
-        sets = designed_inputs(specs, pair.seed, pair.images, usual_count(specs))
-        align(pair, sets[0].arrays)
+        sets = aligned_on_sets(pair)
         on_message(f"both models on {len(sets)} sets of inputs")
         witness = decide(pair, sets).witness
         on_message("looking for causes, layer by layer")
         inputs = witness.inputs if witness is not None else sets[0]
-        pair.use_weights(large=inputs.large_weights)
+        pair.use_weights(inputs.enlarged)
         walked = pair.walk_again(inputs.arrays, traced=True)
         causes = explain(pair, walked, walked.partings) if witness is not None else []
         layer = _chosen(pair, causes, layer_name)

@@ -110,6 +110,40 @@ def paddle_log_probability(floor: float | None = 1e-7) -> Any:
     return Net()
 
 
+def tensorflow_log_variance(bias: bool = True) -> Any:
+    """The scale of a variational encoder: what comes before the bounds is small with usual weights."""
+    import keras
+    from keras import layers, ops
+
+    x, noise = keras.Input((8,), name="x"), keras.Input((3,), name="noise")
+    h = layers.Dense(6, activation="tanh", name="hidden")(x)
+    mean = layers.Dense(3, name="mean")(h)
+    variance = layers.Dense(3, use_bias=bias, name="variance")(h)
+    scale = ops.exp(0.5 * ops.clip(variance, -20.0, 10.0))
+    return keras.Model([x, noise], mean + scale * noise)
+
+
+def paddle_log_variance(bias: bool = True, smallest: float | None = -20.0, largest: float | None = 10.0) -> Any:
+    import paddle
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = nn.Linear(8, 6)
+            self.mean = nn.Linear(6, 3)
+            self.variance = nn.Linear(6, 3, bias_attr=None if bias else False)
+
+        def forward(self, x: Any, noise: Any) -> Any:
+            h = paddle.tanh(self.hidden(x))
+            variance = self.variance(h)
+            if smallest is not None or largest is not None:
+                variance = paddle.clip(variance, smallest, largest)
+            return self.mean(h) + paddle.exp(0.5 * variance) * noise
+
+    return Net()
+
+
 def tensorflow_log_softmax(activation: str = "relu") -> Any:
     import keras
     from keras import layers
