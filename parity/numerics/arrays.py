@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -88,3 +89,25 @@ class LazyArrays(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def stored(arrays: Mapping[str, np.ndarray], folder: Path) -> LazyArrays:
+    """Write arrays to files, from which each is read when it is asked for: the process need not hold them all.
+
+    Args:
+        arrays: any of numbers.
+        folder: empty; the arrays can be read as long as it is there.
+
+    Raises:
+        OSError: the files cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(stored({"conv/kernel": np.ones(2)}, Path(folder))["conv/kernel"])
+        [1. 1.]
+    """
+    files = {name: folder / f"{index}.npy" for index, name in enumerate(arrays)}
+    for name, file in files.items():
+        np.save(file, arrays[name], allow_pickle=False)
+    return LazyArrays(files, lambda name: np.load(files[name]))

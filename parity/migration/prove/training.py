@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy as np
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.prove.outputs import in_paddle_order, paired
 from parity.migration.specs import FIRST, SECOND
-from parity.numerics.arrays import Arrays, LazyArrays, pack
+from parity.numerics.arrays import Arrays, LazyArrays, pack, stored
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, layer_scales
 from parity.numerics.tolerance import FLOAT32_ROUNDING, compare_with_limits_of_runs, derive_limits
 from parity.proofs.train_mode import GRADIENT_LIMIT
 from parity.weights.parts import gathered
 from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.scratch import Scratch
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,14 @@ def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = Fals
     Raises:
         WorkerError: a model does not run in training mode.
     """
-    passes = _Passes(pair, inputs, rounded=rounded)
+    scratch = Scratch()
+    try:
+        return _compared(_Passes(pair, inputs, scratch.path, rounded=rounded))
+    finally:
+        scratch.remove()
+
+
+def _compared(passes: _Passes) -> TrainingComparison:
     outputs = passes.compared("outputs", FLOAT64_LIMIT)
     assert outputs is not None
     statistics = passes.compared("statistics", FLOAT64_LIMIT)
@@ -88,12 +97,12 @@ def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = Fals
 class _Passes:
     """A pass in training mode of each model, and what rounding does to it.
 
-    Of the passes that are moved by rounding the limits are kept and not the arrays: the gradients of a large model are
-    as large as the model.
+    The gradients of a large model are as large as the model: they are kept in files, and of the passes that are moved
+    by rounding the limits are kept and not the arrays.
     """
 
-    def __init__(self, pair: RecordedPair, inputs: Arrays, *, rounded: bool) -> None:
-        self._pair, self._inputs, self._rounded = pair, inputs, rounded
+    def __init__(self, pair: RecordedPair, inputs: Arrays, folder: Path, *, rounded: bool) -> None:
+        self._pair, self._inputs, self._folder, self._rounded = pair, inputs, folder, rounded
         self._cotangents = _cotangents(pair, inputs)
         self._limits: dict[int, dict[str, list[dict[str, float]]]] = {}  # by run and group, of each side
         self.own: dict[str, Pass] = {}
@@ -143,10 +152,10 @@ class _Passes:
         pair.give(framework, roundings)
         result = pair.workers[framework].run_training_pass(pair.name, given, roundings)
         pair.give(framework)
-        made = {
+        made: dict[str, Mapping[str, np.ndarray]] = {
             "outputs": _numbered(result.outputs),
             "statistics": result.statistics,
-            "gradients": result.gradients,
+            "gradients": result.gradients if run is not None else self._kept(framework, result.gradients),
         }
         if framework == FIRST:
             return made
@@ -159,6 +168,11 @@ class _Passes:
             "statistics": _as_first(pair, made["statistics"]),
             "gradients": _as_first(pair, made["gradients"]),
         }
+
+    def _kept(self, framework: str, gradients: Arrays) -> LazyArrays:
+        folder = self._folder / framework
+        folder.mkdir()
+        return stored(gradients, folder)
 
 
 def _numbered(arrays: Sequence[np.ndarray]) -> Arrays:
@@ -180,7 +194,7 @@ def _cotangents(pair: RecordedPair, inputs: Arrays) -> dict[str, list[np.ndarray
     return cotangents
 
 
-def _as_first(pair: RecordedPair, arrays: Arrays) -> LazyArrays:
+def _as_first(pair: RecordedPair, arrays: Mapping[str, np.ndarray]) -> LazyArrays:
     """What Paddle's arrays hold of TensorFlow's, by TensorFlow's names."""
     facts, pieces = pair.opened[FIRST].arrays, pair.alignment.pieces
 
