@@ -25,14 +25,17 @@ class SlicedUnits:
         self.second, self.found = trials.values.second, trials.found
         self.slices: dict[str, set[int]] = {}  # of TensorFlow arrays, those that are parts of Paddle arrays
 
-    def settle_slice(self, number: int, unit: Unit, candidates: Sequence[int], targets: Sequence[str]) -> bool:
-        """Whether the arrays of a Paddle unit, or of several like it, are slices of those of a TensorFlow unit.
+    def settle_slice(
+        self, number: int, unit: Unit, candidates: Sequence[int], targets: Sequence[str], *, injection: bool
+    ) -> int | None:
+        """The TensorFlow unit whose arrays' slices are those of a Paddle unit, or of several like it.
 
         Args:
             number: of the Paddle unit.
             unit: that unit.
             candidates: TensorFlow units, the likeliest first.
             targets: the Paddle unit's arrays that have no numbers yet.
+            injection: whether it takes TensorFlow's inputs.
         """
         alike_units = [
             other for other in range(number, len(self.second.units)) if self.units.alike_units(number, other, targets)
@@ -40,10 +43,12 @@ class SlicedUnits:
         for index in candidates[:MOST_CANDIDATES]:
             sources = {name: tuple(self.units.facts[0][name]["shape"]) for name in self.units.free(index)}
             slices = list(itertools.islice(sliced(sources, self.units.targets(unit, targets), self.slices), 64))
-            for count, place, pieces in slices:
-                if self.trials.agreeing((index,), unit, pieces, injection=False):
-                    self._take_slices(index, number, pieces, sources, [place], count)
-                    return True
+            # a slice that another layer holds may agree, too, as far as TensorFlow has its numbers apart
+            likely = self.trials.best_first((index,), unit, [pieces for _, _, pieces in slices], injection=injection)
+            if likely and self.trials.agreeing((index,), unit, likely[0], injection=injection):
+                count, place = next((count, place) for count, place, pieces in slices if pieces is likely[0])
+                self._take_slices(index, number, likely[0], sources, [place], count)
+                return index
             for count in {count for count, _, _ in slices}:
                 units = [self.second.units[other] for other in alike_units[:count]]
                 if len(units) < count:
@@ -52,10 +57,10 @@ class SlicedUnits:
                 for place, other in enumerate(units):
                     ways = sliced(sources, self.units.targets(other, other.arrays), self.slices)
                     every |= next((made for c, p, made in ways if (c, p) == (count, place)), {})
-                if self.trials.agreeing((index,), unit, every, injection=False):
+                if self.trials.agreeing((index,), unit, every, injection=injection):
                     self._take_slices(index, number, every, sources, range(count), count)
-                    return True
-        return False
+                    return index
+        return None
 
     def settle_stack(self, unit: Unit, candidates: Sequence[int]) -> bool:
         """Whether the arrays of a list's layers are slices of those of TensorFlow units, and values agree behind all.

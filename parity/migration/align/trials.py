@@ -156,7 +156,7 @@ class Trials:
     def best_first(
         self, group: tuple[int, ...], unit: Unit, choices: Iterable[Pieces], *, injection: bool
     ) -> list[Pieces]:
-        """The maps of several layers to one, those first under which the most values agree.
+        """The maps of several layers to one, or of one to several, those first under which the most values agree.
 
         A part of such a layer may agree while the others stand in each other's place.
 

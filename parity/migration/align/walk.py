@@ -168,8 +168,12 @@ class Walk:
             if not injection and attempts and self.known is None and self.columns.reorder(attempts[0].group[0], unit):
                 self._settle(index)
                 return
-            if not injection and self.known is None and self.sliced.settle_slice(number, unit, candidates, targets):
-                return
+            if self.known is None:
+                own = self.sliced.settle_slice(number, unit, candidates, targets, injection=injection)
+                if own is not None:
+                    if injection:
+                        self._parted_before(own, self.second.inputs_of(unit)[0])
+                    return
             if not injection and self.known is None and self.sliced.settle_stack(unit, candidates):
                 return
             if not injection and self.known is None and self.loose.settle(number, unit):
@@ -210,17 +214,13 @@ class Walk:
         unit = self.second.units[number]
         self.trials.take(UnitPair(group, number, tuple(pieces), True, self.units.rivals(group, candidates)), pieces)
         if injection:
-            second = self.second.inputs_of(unit)[0]
-            self.found.partings.append(
-                Parting(
-                    tuple(self.first.inputs_of(self.first.units[group[0]])),
-                    second,
-                    -1,
-                    self.values.gaps.get(second, math.nan),
-                    "before",
-                    limit=self.close.parting,
-                )
-            )
+            self._parted_before(group[0], self.second.inputs_of(unit)[0])
+
+    def _parted_before(self, index: int, second: int) -> None:
+        """Note that the counterpart of a TensorFlow unit takes other values."""
+        firsts = self.first.inputs_of(self.first.units[index])
+        gap = self.values.gaps.get(second, math.nan)
+        self.found.partings.append(Parting(tuple(firsts), second, -1, gap, "before", limit=self.close.parting))
 
     def _give_up(self, number: int, unit: Unit, attempts: Sequence[Attempt], candidates: Sequence[int]) -> None:
         """No map makes values agree: take the likeliest layer and layout, and go on from TensorFlow's values."""
@@ -252,16 +252,7 @@ class Walk:
         # what reaches operations on a layer's arrays is not what reaches the layer
         injected = [] if parts else self.injections.of_inputs(group, unit)
         if injected:
-            self.found.partings.append(
-                Parting(
-                    tuple(self.first.inputs_of(best)),
-                    injected[0],
-                    -1,
-                    self.values.gaps[injected[0]],
-                    "before",
-                    limit=self.close.parting,
-                )
-            )
+            self._parted_before(group[0], injected[0])
         self.trials.neutralize(beside)
         self.trials.take_alone(beside)
         self.trials.assign(pieces)
