@@ -5,6 +5,7 @@ A map needs no trust: models that agree on random numbers under it are proven eq
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,11 @@ class Piece:
         return cls(Part.from_dict(values["part"]), tuple(terms))
 
 
+Pieces = dict[str, list[Piece]]  # by array of the other model
+
+Shapes = Mapping[str, tuple[int, ...]]  # by array
+
+
 def assembled(shape: Sequence[int], pieces: Sequence[Piece], source: Callable[[str], np.ndarray]) -> np.ndarray:
     """An array made of its pieces.
 
@@ -147,6 +153,30 @@ def assembled(shape: Sequence[int], pieces: Sequence[Piece], source: Callable[[s
     if array is None or not (covered == 1).all():
         raise ValueError(f"pieces that cover {int((covered == 1).sum())} of {covered.size} elements once")
     return array
+
+
+def same_map(
+    one: Mapping[str, Sequence[Piece]], other: Mapping[str, Sequence[Piece]], shapes: Mapping[str, Sequence[int]]
+) -> bool:
+    """Whether two maps put the same numbers at the same places, in whatever pieces.
+
+    Args:
+        one: by array, its pieces.
+        other: the same of another map.
+        shapes: of these arrays.
+
+    Example:
+        >>> ends = [Part((2,), (0,), (at,), (at + 1,)) for at in (0, 1)]
+        >>> halves = [Piece(end, (Term("w", end),)) for end in ends]
+        >>> same_map({"v": halves}, {"v": [Piece(Part.whole((2,)), (Term("w", Part.whole((2,))),))]}, {"v": (2,)})
+        True
+    """
+    pieces = [piece for own in (one, other) for part in own.values() for piece in part]
+    sizes = {term.source: math.prod(term.part.split) for piece in pieces for term in piece.terms}
+    draw = np.random.default_rng(0)
+    numbers = {name: draw.random(size) for name, size in sizes.items()}  # no two are the same
+    made = [{name: assembled(shapes[name], own[name], numbers.__getitem__) for name in own} for own in (one, other)]
+    return one.keys() == other.keys() and all(np.array_equal(made[0][name], made[1][name]) for name in one)
 
 
 def taken_apart(

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pytest
 
-from parity.migration.align.array_maps import MOST_MAPS, Flattened, Pieces, maps, role, sliced, stacked, turned
+from parity.migration.align.array_maps import MOST_MAPS, Flattened, maps, sliced, stacked, turned
+from parity.migration.align.array_roles import role
 from parity.migration.align.joined_maps import joined
 from parity.numerics.arrays import Arrays
-from parity.weights.parts import assembled
+from parity.weights.parts import Pieces, assembled
 
 Shape = tuple[int, ...]
 

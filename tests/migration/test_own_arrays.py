@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.migration.align.array_maps import Pieces
 from parity.migration.own_weights.arrays import constant, constants, exchanged, own_array, own_arrays, rounded
 from parity.numerics.arrays import Arrays
-from parity.weights.parts import Part, Piece, Term
+from parity.weights.parts import Part, Piece, Pieces, Term
 
 
 def single(numbers: Sequence[Any]) -> np.ndarray:

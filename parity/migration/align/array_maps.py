@@ -11,34 +11,9 @@ import operator
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from parity.weights.parts import Part, Piece, Term
-
-Pieces = dict[str, list[Piece]]  # by array of the Paddle model
-Shapes = Mapping[str, tuple[int, ...]]
-
-# What the last part of an array's name says it is, in either framework.
-ROLES = {
-    "kernel": "kernel",
-    "depthwise_kernel": "kernel",
-    "weight": "kernel",
-    "embeddings": "kernel",
-    "recurrent_kernel": "recurrent",
-    "bias": "bias",
-    "beta": "bias",
-    "gamma": "scale",
-    "moving_mean": "mean",
-    "_mean": "mean",
-    "moving_variance": "variance",
-    "_variance": "variance",
-    "alpha": "kernel",
-    "_weight": "kernel",
-    "w_0": "kernel",  # as Paddle names them in a saved program
-    "b_0": "bias",
-    "w_1": "mean",
-    "w_2": "variance",
-}
-
-GATED = {"kernel", "recurrent", "bias", "recurrent_bias"}  # roles of a recurrent layer's arrays
+from parity.migration.align.array_roles import GATED, role
+from parity.migration.align.gated_maps import gated
+from parity.weights.parts import Part, Piece, Pieces, Shapes, Term
 
 # Orders of axes in which kernels are usually turned: rank 2 as they are, HWIO to OIHW and the like.
 USUAL: dict[int, list[tuple[int, ...]]] = {
@@ -64,23 +39,6 @@ class Flattened:
 
     split: tuple[int, ...]
     order: tuple[int, ...]
-
-
-def role(name: str) -> str:
-    """What an array is by the last part of its name; that part itself where it is not a usual one.
-
-    Args:
-        name: "dense/kernel" or "fc.weight".
-
-    Returns:
-        "kernel", "recurrent", "bias", "scale", "mean", "variance", or the last part.
-    """
-    last = name.replace(".", "/").rpartition("/")[2]
-    if last.startswith(("weight_ih", "bias_ih")):
-        return "kernel" if last.startswith("weight") else "bias"
-    if last.startswith(("weight_hh", "bias_hh")):
-        return "recurrent" if last.startswith("weight") else "recurrent_bias"
-    return ROLES.get(last, last)
 
 
 def own_pieces(name: str, shape: Sequence[int]) -> list[Piece]:
@@ -171,7 +129,7 @@ def _maps(sources: Shapes, targets: Shapes, flattened: Flattened | None, auxilia
             choices.append([(target, [Piece(whole, (Term(source, part),))]) for part in parts])
         for chosen in itertools.product(*choices):
             yield dict(chosen)
-    yield from _gated(sources, targets, auxiliary)
+    yield from gated(sources, targets, auxiliary)
     yield from _gated_with_others(sources, targets, auxiliary)
 
 
@@ -182,13 +140,13 @@ def _gated_with_others(sources: Shapes, targets: Shapes, auxiliary: str) -> Iter
         return
     sides = zip((sources, targets), others, strict=True)
     gates = [{name: side[name] for name in side if name not in rest} for side, rest in sides]
-    for gated in _gated(gates[0], gates[1], auxiliary):
+    for made in gated(gates[0], gates[1], auxiliary):
         for pairs in _pairings(others[0], others[1]):
             whole = {
                 target: [Piece(Part.whole(targets[target]), (Term(source, Part.whole(sources[source])),))]
                 for target, source in pairs.items()
             }
-            yield gated | whole
+            yield made | whole
 
 
 def _pairings(sources: Shapes, targets: Shapes) -> Iterator[dict[str, str]]:
@@ -230,106 +188,6 @@ def _ways(source: tuple[int, ...], target: tuple[int, ...], flattened: Flattened
             yield Part(split, flat)
     for outer in turned(source, target):
         yield Part(tuple(source), outer)
-
-
-def _gated(sources: Shapes, targets: Shapes, auxiliary: str) -> Iterator[Pieces]:
-    """Recurrent layers: transposed kernels, gates in another order, a bias beside a second one."""
-    by_role: dict[str, list[str]] = {}
-    for name in sources:
-        by_role.setdefault(role(name), []).append(name)
-    theirs: dict[str, list[str]] = {}
-    for name in targets:
-        theirs.setdefault(role(name), []).append(name)
-    kernels, recurrents = by_role.get("kernel", []), by_role.get("recurrent", [])
-    if len(kernels) != 1 or len(recurrents) != 1:
-        return
-    if len(theirs.get("kernel", [])) != 1 or len(theirs.get("recurrent", [])) != 1:
-        return
-    source_kernel, source_recurrent = kernels[0], recurrents[0]
-    units = sources[source_recurrent][0]
-    gates = sources[source_recurrent][-1] // max(units, 1)
-    if sources[source_recurrent] != (units, gates * units):
-        return
-    orders = [tuple(range(gates))]
-    if gates == 3:
-        orders = [(1, 0, 2), (0, 1, 2)]
-    orders += [order for order in itertools.permutations(range(gates)) if order not in orders]
-    for order, rows_first in itertools.product(orders, (False, True)):
-        pieces: Pieces = {}
-        for target, source in ((theirs["kernel"][0], source_kernel), (theirs["recurrent"][0], source_recurrent)):
-            pieces[target] = _by_gates(sources[source], targets[target], source, order, (gates, units), rows_first)
-        if not all(pieces.values()):
-            continue
-        biases = [name for name in targets if role(name) in ("bias", "recurrent_bias")]
-        own = by_role.get("bias", [])
-        if len(biases) == 2 and len(own) == 1:
-            if sources[own[0]] == (2, gates * units):  # reset_after: two rows
-                for row, target in enumerate(sorted(biases, key=lambda name: role(name) != "bias")):
-                    pieces[target] = [
-                        Piece(
-                            _gate((gates, units), place),
-                            (
-                                Term(
-                                    own[0],
-                                    Part((2, gates, units), (0, 1, 2), (row, gate, 0), (row + 1, gate + 1, units)),
-                                ),
-                            ),
-                        )
-                        for place, gate in enumerate(order)
-                    ]
-            elif sources[own[0]] == (gates * units,) and auxiliary:
-                first, second = sorted(biases, key=lambda name: role(name) != "bias")
-                pieces[first] = [
-                    Piece(
-                        _gate((gates, units), place),
-                        (
-                            Term(own[0], _gate((gates, units), gate)),
-                            Term(auxiliary, _gate((gates, units), place), -1.0),
-                        ),
-                    )
-                    for place, gate in enumerate(order)
-                ]
-                pieces[second] = [Piece(Part.whole(targets[second]), (Term(auxiliary, Part.whole((gates * units,))),))]
-            else:
-                return
-        elif len(biases) == len(own) == 1:
-            pieces[biases[0]] = [
-                Piece(
-                    _gate((gates, units), place),
-                    (Term(own[0], _gate((gates, units), gate)),),
-                )
-                for place, gate in enumerate(order)
-            ]
-        elif len(biases) != len(own):
-            return
-        if set(pieces) == set(targets):
-            yield pieces
-
-
-def _gate(split: tuple[int, int], gate: int) -> Part:
-    return Part(split, (0, 1), (gate, 0), (gate + 1, split[1]))
-
-
-def _by_gates(
-    source: tuple[int, ...],
-    target: tuple[int, ...],
-    name: str,
-    order: Sequence[int],
-    widths: tuple[int, int],
-    rows_first: bool,
-) -> list[Piece]:
-    """A kernel [in, gates * u] as Paddle's [gates * u, in] or, rows first, as it is; nothing where it does not fit."""
-    into, (gates, units) = source[0], widths
-    if target != ((into, gates * units) if rows_first else (gates * units, into)):
-        return []
-    pieces = []
-    for place, gate in enumerate(order):
-        own = Part((into, gates, units), (1, 2, 0), (0, gate, 0), (into, gate + 1, units))
-        put = Part((gates, units, into), (0, 1, 2), (place, 0, 0), (place + 1, units, into))
-        if rows_first:
-            put = Part((into, gates, units), (1, 2, 0), (0, place, 0), (into, place + 1, units))
-        pieces.append(Piece(put, (Term(name, own),)))
-    return pieces
 
 
 def stacked(layers: Sequence[Shapes], targets: Shapes, auxiliary: str = "") -> Iterator[Pieces]:

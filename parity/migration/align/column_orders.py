@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from parity.migration.align.array_maps import Pieces, turned
+from parity.migration.align.array_maps import turned
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import Unit
 from parity.numerics.signature import alike, arrangement
-from parity.weights.parts import Part, Piece, Term
+from parity.weights.parts import Part, Piece, Pieces, Term
 
 
 class ColumnOrders:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from parity.migration.align.array_maps import Pieces
 from parity.migration.align.closeness import FLOAT64
 from parity.numerics.signature import Signature
+from parity.weights.parts import Pieces
 from parity.weights.random_arrays import Law
 
 
@@ -68,6 +68,7 @@ class UnitPair:
         arrays: the Paddle arrays that got their numbers here.
         certified: whether values agree behind it.
         rivals: other TensorFlow units, or several together, that structure cannot tell from these.
+        tied: whether as many values agree with other numbers in its arrays.
     """
 
     first: tuple[int, ...]
@@ -75,6 +76,7 @@ class UnitPair:
     arrays: tuple[str, ...]
     certified: bool
     rivals: tuple[tuple[int, ...], ...] = ()
+    tied: bool = False
 
 
 @dataclass

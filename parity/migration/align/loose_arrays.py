@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from parity.migration.align.array_maps import Pieces, role
+from parity.migration.align.array_roles import role
 from parity.migration.align.found import UnitPair
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.trials import Trials
 from parity.migration.align.unit_candidates import MOST_CANDIDATES
 from parity.migration.align.unit_maps import UnitMaps
+from parity.weights.parts import Pieces
+
+MOST_BESIDE = 4  # layers beside one that may have the kernel for its state
 
 MOST_PARTS = 6  # arrays of a layer that the user's code takes one by one
 
@@ -39,7 +42,8 @@ class LooseArrays:
             unit: that unit.
             recurrent: whether only a recurrent layer is looked for.
         """
-        for own in self._parts(unit):
+        beside = self._beside(unit) if recurrent else []
+        for own in [*self._parts(unit), *beside]:
             sizes, together = self.units.sizes(own, 1), self._part(unit, own)
             for index in self.units.candidates(number, own)[:MOST_CANDIDATES]:
                 free = self.units.free(index)
@@ -50,7 +54,7 @@ class LooseArrays:
                 choices = self.maps.of_units((index,), free, together, own)
                 for pieces in self.trials.best_first((index,), together, choices, injection=False):
                     if self.trials.agreeing((index,), together, pieces, injection=False):
-                        self.trials.take(UnitPair((index,), number, tuple(pieces), True), pieces)
+                        self.trials.take(UnitPair((index,), number, tuple(pieces), True, tied=self.trials.tied), pieces)
                         return True
         return False
 
@@ -107,6 +111,18 @@ class LooseArrays:
         groups = [] if listed else [[name for name in free if _owner(name) == _owner(left[0])]]
         groups += [[name for name in free if re.findall(r"\d+", name) == numbers]] if numbers else []
         return [own for own in groups if own != left and 1 < len(own) <= MOST_PARTS]
+
+    def _beside(self, unit: Unit) -> list[list[str]]:
+        """The arrays without numbers of a layer and of one beside it, as a cell of the user's own has for its state."""
+        place = _owner(_owner(unit.arrays[0]))
+        beside = [
+            [*unit.arrays, *other.arrays]
+            for other in self.second.units
+            if other is not unit
+            and _owner(_owner(other.arrays[0])) == place
+            and not self.values.assigned & {*unit.arrays, *other.arrays}
+        ]
+        return [arrays for arrays in beside if len(arrays) <= MOST_PARTS][:MOST_BESIDE]
 
     def _part(self, unit: Unit, arrays: list[str]) -> Unit:
         """Arrays that the user's code takes one by one, with the operations that take them."""

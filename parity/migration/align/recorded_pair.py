@@ -10,7 +10,7 @@ import numpy as np
 from parity.catalogue.targets import TargetError
 from parity.catalogue.user_models import ModelSpec
 from parity.data.dataset import Dataset
-from parity.migration.align.array_maps import Pieces, own_pieces
+from parity.migration.align.array_maps import own_pieces
 from parity.migration.align.closeness import Closeness, coarsest
 from parity.migration.align.found import Alignment
 from parity.migration.align.laws import law_for
@@ -21,6 +21,7 @@ from parity.migration.specs import FIRST, SECOND, unknown_names
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature
 from parity.numerics.tolerance import Roundings
+from parity.weights.parts import Pieces
 from parity.weights.random_arrays import Law, enlarged
 from parity.workers.client.recorded_models import OpenModel
 from parity.workers.errors import WorkerError, WorkersError
@@ -210,6 +211,15 @@ class RecordedPair:
         if enlarged != self.enlarged:
             self.enlarged = enlarged
             self._give_both()
+
+    def use_seed(self, seed: int) -> None:
+        """Give both models the weights that another seed draws.
+
+        Args:
+            seed: of the weights.
+        """
+        self.seed = seed
+        self._give_both()
 
     def walk_again(self, inputs: Arrays, *, traced: bool = False) -> Alignment:
         """Walk through both models on other inputs, with the weights as they are.

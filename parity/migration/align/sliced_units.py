@@ -1,16 +1,20 @@
-"""Paddle layers whose arrays are slices of those of a TensorFlow layer: parts of one, or members of a list."""
+"""Paddle layers whose arrays are slices of those of a TensorFlow layer: parts of one, members of a list, summands."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
 
-from parity.migration.align.array_maps import Pieces, sliced
+from parity.migration.align.array_maps import sliced
 from parity.migration.align.found import UnitPair
+from parity.migration.align.joined_maps import added
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.stacked_layers import covered, families, stacks
 from parity.migration.align.trials import Trials
 from parity.migration.align.unit_candidates import MOST_CANDIDATES
+from parity.weights.parts import Pieces
+
+MOST_ADDED = 6  # layers behind one that may be added to it
 
 
 class SlicedUnits:
@@ -61,6 +65,27 @@ class SlicedUnits:
                     self._take_slices(index, number, every, sources, range(count), count)
                     return index
         return None
+
+    def settle_sum(self, number: int, unit: Unit, candidates: Sequence[int]) -> bool:
+        """Whether a Paddle unit and others that are added have together the kernel of a TensorFlow unit.
+
+        Args:
+            number: of the Paddle unit.
+            unit: that unit.
+            candidates: TensorFlow units, the likeliest first.
+        """
+        later = [other for other in self.second.units[number + 1 :] if not self.values.assigned & set(other.arrays)]
+        shapes = {name: tuple(fact["shape"]) for name, fact in self.units.facts[1].items()}
+        for index in candidates[:MOST_CANDIDATES]:
+            sources = {name: tuple(self.units.facts[0][name]["shape"]) for name in self.units.free(index)}
+            for count in (1, 2, 3):
+                for others in itertools.combinations(later[:MOST_ADDED], count):
+                    layers = [{name: shapes[name] for name in one.arrays} for one in (unit, *others)]
+                    for pieces in added(sources, layers):
+                        if self.trials.agreeing((index,), unit, pieces, injection=False):
+                            self.trials.take(UnitPair((index,), number, tuple(pieces), True), pieces)
+                            return True
+        return False
 
     def settle_stack(self, unit: Unit, candidates: Sequence[int]) -> bool:
         """Whether the arrays of a list's layers are slices of those of TensorFlow units, and values agree behind all.

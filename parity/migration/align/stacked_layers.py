@@ -7,9 +7,9 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from parity.migration.align.array_maps import Pieces, Shapes, turned
+from parity.migration.align.array_maps import turned
 from parity.migration.align.recorded_graph import Unit
-from parity.weights.parts import Part, Piece, Term
+from parity.weights.parts import Part, Piece, Pieces, Shapes, Term
 
 MOST_MEMBERS = 64  # layers of one list
 

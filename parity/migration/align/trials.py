@@ -6,14 +6,15 @@ import itertools
 import math
 from collections.abc import Collection, Iterable, Sequence
 
-from parity.migration.align.array_maps import Pieces, own_pieces, role
+from parity.migration.align.array_maps import own_pieces
+from parity.migration.align.array_roles import role
 from parity.migration.align.found import UnitPair
 from parity.migration.align.injections import Injections
 from parity.migration.align.laws import law_for
 from parity.migration.align.paddle_values import PaddleValues
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.unit_candidates import Attempt, UnitCandidates
-from parity.weights.parts import Piece, Term
+from parity.weights.parts import Piece, Pieces, Term, same_map
 from parity.weights.random_arrays import Law, enlarged
 
 MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
@@ -35,6 +36,7 @@ class Trials:
     ) -> None:
         self.values, self.units, self.injections, self.found = values, units, injections, values.found
         self.seed, self.enlarged = seed, enlarged
+        self.tied = False  # whether as many values agreed with the second of the last `best_first` as with the first
 
     def assign(self, pieces: Pieces) -> None:
         """Give Paddle arrays these numbers.
@@ -173,7 +175,12 @@ class Trials:
             (self.agreeing(group, unit, pieces, injection=injection, keep=False), pieces)
             for pieces in itertools.islice(choices, MOST_JOINT_MAPS)
         ]
-        return [pieces for count, pieces in sorted(counted, key=lambda one: -one[0]) if count]
+        counted.sort(key=lambda one: -one[0])
+        shapes = {name: fact["shape"] for name, fact in self.units.facts[1].items()}
+        self.tied = any(
+            count == counted[0][0] and not same_map(pieces, counted[0][1], shapes) for count, pieces in counted[1:]
+        )
+        return [pieces for count, pieces in counted if count]
 
     def take(self, pair: UnitPair, pieces: Pieces) -> None:
         """Keep what was found.

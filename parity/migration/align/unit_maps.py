@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from parity.migration.align.array_maps import Flattened, Pieces, maps, stacked
+from parity.migration.align.array_maps import Flattened, maps, stacked
 from parity.migration.align.found import Alignment
-from parity.migration.align.joined_maps import joined, joined_convolutions
+from parity.migration.align.joined_maps import appended, joined, joined_convolutions
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.unit_candidates import UnitCandidates
-from parity.weights.parts import Piece
+from parity.weights.parts import Piece, Pieces
 
 
 class UnitMaps:
@@ -38,6 +38,7 @@ class UnitMaps:
             return itertools.chain(
                 joined(layers, targets, self._heads(unit)),
                 joined_convolutions(layers, targets),
+                appended(layers, targets),
                 stacked(layers, targets, auxiliary),
             )
         proposed = maps(shapes, targets, self._flattened(group[0], unit), f"{unit.path}#auxiliary")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from parity.migration.align.array_maps import Pieces, role
+from parity.migration.align.array_roles import role
 from parity.migration.align.axis_orders import channels_moved
 from parity.migration.align.closeness import FLOAT64, Closeness
 from parity.migration.align.column_orders import ColumnOrders
@@ -25,6 +25,7 @@ from parity.migration.align.trials import Trials
 from parity.migration.align.unit_candidates import Attempt, UnitCandidates
 from parity.migration.align.unit_maps import UnitMaps
 from parity.numerics.signature import Signature, alike, arrangement
+from parity.weights.parts import Pieces
 from parity.workers.client.recorded_models import ArrayFacts
 from parity.workers.worker import Worker
 
@@ -156,13 +157,15 @@ class Walk:
             for attempt in attempts:
                 group, beside = attempt.group, self.trials.beside(unit, attempt)
                 choices = self.maps.of_units(group, attempt.sources, unit, attempt.wanted)
-                if len(group) > 1 and self.known is None:
+                joined = self.known is None and (len(group) > 1 or len(attempt.sources) > len(attempt.wanted))
+                if joined:
                     choices = self.trials.best_first(group, unit, choices, injection=injection)
+                tied = joined and self.trials.tied
                 self.trials.neutralize(beside)
                 for pieces in choices:
                     if self.trials.agreeing(group, unit, pieces, injection=injection, beside=beside):
                         taken = injection or self.trials.nearer_injected(group, unit, pieces)
-                        self._accept(group, number, pieces, candidates, injection=taken)
+                        self._accept(group, number, pieces, candidates, injection=taken, tied=tied)
                         self.trials.take_alone(beside)
                         return
             if not injection and attempts and self.known is None and self.columns.reorder(attempts[0].group[0], unit):
@@ -174,6 +177,8 @@ class Walk:
                     if injection:
                         self._parted_before(own, self.second.inputs_of(unit)[0])
                     return
+            if not injection and self.known is None and self.sliced.settle_sum(number, unit, candidates):
+                return
             if not injection and self.known is None and self.sliced.settle_stack(unit, candidates):
                 return
             if not injection and self.known is None and self.loose.settle(number, unit):
@@ -209,10 +214,18 @@ class Walk:
         return [], []
 
     def _accept(
-        self, group: tuple[int, ...], number: int, pieces: Pieces, candidates: Sequence[int], *, injection: bool
+        self,
+        group: tuple[int, ...],
+        number: int,
+        pieces: Pieces,
+        candidates: Sequence[int],
+        *,
+        injection: bool,
+        tied: bool,
     ) -> None:
         unit = self.second.units[number]
-        self.trials.take(UnitPair(group, number, tuple(pieces), True, self.units.rivals(group, candidates)), pieces)
+        rivals = self.units.rivals(group, candidates)
+        self.trials.take(UnitPair(group, number, tuple(pieces), True, rivals, tied), pieces)
         if injection:
             self._parted_before(group[0], self.second.inputs_of(unit)[0])
 

@@ -51,6 +51,8 @@ def unseen_changes(pair: RecordedPair, matched: Sequence[tuple[RecordedStep, Rec
         if not changes or ({key for key, _, _ in changes} <= AXES and same_in_place(pair, first, second)):
             continue
         for key, a, b in changes:
+            if key == "kind" and first.what.family != "activation":
+                continue  # nothing says that they are counterparts
             if _could_show(pair, first, second, (key, a, b)):
                 lines.append(f"{first.name} / {second.name}: {change_text(first, second, key, a, b)}")
     return lines

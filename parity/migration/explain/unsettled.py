@@ -53,7 +53,7 @@ def unsettled_maps(pair: RecordedPair, inputs: InputSet) -> list[str]:
     if not alone and not doubtful and not many:
         return []
     walked = pair.walk_again(inputs.arrays, traced=True)
-    doubtful = [unit_pair for unit_pair in doubtful if not _known_kind(pair, unit_pair)]
+    doubtful = [unit_pair for unit_pair in doubtful if unit_pair.tied or not _known_kind(pair, unit_pair)]
     apart = [parting for parting in relevant(pair, walked, walked.partings) if not parting.rounding]
     inside = [parting for parting in apart if _within(pair, walked, parting, doubtful)]
     groups = {id(parting): _unordered(pair, walked, parting) for parting in apart} if many else {}
@@ -178,6 +178,8 @@ def _unseen(pair: RecordedPair, framework: str, known: AbstractSet[str]) -> list
 
 def _doubtful(pair: RecordedPair, unit_pair: UnitPair) -> bool:
     """Whether arrays may hold blocks next to each other, such as gates, of which not every order was tried."""
+    if unit_pair.tied:
+        return True
     shapes = [tuple(pair.opened[SECOND].arrays[name]["shape"]) for name in unit_pair.arrays]
     shapes = [shape for shape in shapes if len(shape) <= MOST_AXES]
     extents = {extent for shape in shapes for extent in shape if extent > 1}

@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 
 from parity.catalogue.targets import PADDLE_FILES, parse
-from parity.migration.align.array_maps import Pieces, own_pieces, turned
+from parity.migration.align.array_maps import own_pieces, turned
 from parity.migration.align.found import Alignment, UnitPair
 from parity.migration.align.laws import law_for
 from parity.migration.align.recorded_graph import RecordedGraph
 from parity.migration.own_weights.arrays import constant, own_array
 from parity.numerics.arrays import Arrays
 from parity.numerics.signature import Signature, arrangement, signature
-from parity.weights.parts import Part, Piece, Term
+from parity.weights.parts import Part, Piece, Pieces, Term
 from parity.workers.client.recorded_models import ArrayFacts
 
 LAYOUT = 1e-2  # of profiles of arrays, one of which may be rounded to half precision

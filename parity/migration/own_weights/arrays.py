@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from parity.migration.align.array_maps import Pieces
 from parity.migration.align.closeness import UNIT_ROUNDOFF
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import largest
 from parity.records.migrations import OwnArray
-from parity.weights.parts import assembled
+from parity.weights.parts import Pieces, assembled
 from parity.weights.state import all_finite
 
 HALF = ("float16", "bfloat16")

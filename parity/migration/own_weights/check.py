@@ -45,7 +45,7 @@ from typing import Any
 
 from msgspec.structs import replace as with_fields
 
-from parity.migration.align.array_maps import Pieces, role
+from parity.migration.align.array_roles import role
 from parity.migration.align.pair_alignment import align
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.own_weights.array_map import constant_partners, is_program, map_by_values
@@ -58,6 +58,7 @@ from parity.numerics.arrays import Arrays
 from parity.printable import few
 from parity.records.migrations import LoneArray, OwnArray, OwnWeights
 from parity.records.records import Verdict
+from parity.weights.parts import Pieces
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 

@@ -21,10 +21,12 @@ from parity.weights.parts import gathered
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.scratch import Scratch
 
+DRAWS = 8  # of weights: a ReLU that gives zeros on one of them hides the gradients before it
+
 
 @dataclass(frozen=True)
 class TrainingComparison:
-    """What a pass in training mode showed.
+    """What passes in training mode showed.
 
     Attributes:
         outputs: of the two models, with dropout's masks made of the numbers that it works on.
@@ -32,12 +34,14 @@ class TrainingComparison:
         gradients: of every array that both models train; None where there is none.
         untrained: arrays that have a gradient in one of the models only: the framework that lacks it, and the array's
             name in the other one.
+        unshown: arrays whose gradients or statistics are zero in both models, whatever weights were drawn.
     """
 
     outputs: Comparison
     statistics: Comparison | None
     gradients: Comparison | None
     untrained: tuple[tuple[str, str], ...]
+    unshown: tuple[str, ...] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -68,6 +72,8 @@ Pass = Mapping[str, Mapping[str, np.ndarray]]  # groups "outputs", "statistics",
 def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = False) -> TrainingComparison:
     """Compare a pass in training mode with the weights of the alignment; running statistics are put back afterwards.
 
+    What is zero in both models is compared again with other weights; the models have their own ones afterwards.
+
     Args:
         pair: aligned, in float64.
         inputs: by `input_keys`, channels last.
@@ -79,19 +85,44 @@ def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = Fals
     Raises:
         WorkerError: a model does not run in training mode.
     """
+    seed = pair.seed
+    try:
+        found = _compared(pair, inputs, None, rounded=rounded)
+        for draw in range(1, DRAWS):
+            if not found.unshown or not found.passed:
+                break
+            pair.use_seed(seed + draw)
+            again = _compared(pair, inputs, found.unshown, rounded=rounded)
+            found = replace(
+                again,
+                statistics=_together(found.statistics, again.statistics),
+                gradients=_together(found.gradients, again.gradients),
+            )
+    finally:
+        if pair.seed != seed:
+            pair.use_seed(seed)
+    return found
+
+
+def _compared(pair: RecordedPair, inputs: Arrays, names: Sequence[str] | None, *, rounded: bool) -> TrainingComparison:
+    """One pass of each model: the outputs, and the statistics and gradients of some arrays, or of all."""
     scratch = Scratch()
     try:
-        return _compared(_Passes(pair, inputs, scratch.path, rounded=rounded))
+        passes = _Passes(pair, inputs, scratch.path, names, rounded=rounded)
+        outputs = passes.compared("outputs", FLOAT64_LIMIT)
+        assert outputs is not None
+        statistics = passes.compared("statistics", FLOAT64_LIMIT)
+        gradients = passes.compared("gradients", GRADIENT_LIMIT)
+        return TrainingComparison(outputs, statistics, gradients, _one_sided(passes.own), passes.unshown)
     finally:
         scratch.remove()
 
 
-def _compared(passes: _Passes) -> TrainingComparison:
-    outputs = passes.compared("outputs", FLOAT64_LIMIT)
-    assert outputs is not None
-    statistics = passes.compared("statistics", FLOAT64_LIMIT)
-    gradients = passes.compared("gradients", GRADIENT_LIMIT)
-    return TrainingComparison(outputs, statistics, gradients, _one_sided(passes.own))
+def _together(one: Comparison | None, other: Comparison | None) -> Comparison | None:
+    """What two passes compared of different arrays."""
+    if one is None or other is None:
+        return one or other
+    return Comparison((*one.gaps, *other.gaps), (*one.problems, *other.problems))
 
 
 class _Passes:
@@ -101,7 +132,9 @@ class _Passes:
     by rounding the limits are kept and not the arrays.
     """
 
-    def __init__(self, pair: RecordedPair, inputs: Arrays, folder: Path, *, rounded: bool) -> None:
+    def __init__(
+        self, pair: RecordedPair, inputs: Arrays, folder: Path, names: Sequence[str] | None, *, rounded: bool
+    ) -> None:
         self._pair, self._inputs, self._folder, self._rounded = pair, inputs, folder, rounded
         self._cotangents = _cotangents(pair, inputs)
         self._limits: dict[int, dict[str, list[dict[str, float]]]] = {}  # by run and group, of each side
@@ -109,8 +142,15 @@ class _Passes:
         for framework in (FIRST, SECOND):
             self.own[framework] = self._made(framework)
         first, second = self.own.values()
-        common = {group: [name for name in first[group] if name in second[group]] for group in first}
-        self._names = {group: names for group, names in common.items() if names}
+        common = {
+            group: [name for name in first[group] if name in second[group] and (names is None or name in names)]
+            for group in ("statistics", "gradients")
+        }
+        zero = {group: [name for name in own if not self._shown(group, name)] for group, own in common.items()}
+        self.unshown = tuple(name for own in zero.values() for name in own)
+        self._names = {"outputs": list(first["outputs"])} | {
+            group: left for group, own in common.items() if (left := [name for name in own if name not in zero[group]])
+        }
         self._scales = layer_scales(first["gradients"])
 
     def compared(self, group: str, limit: float) -> Comparison | None:
@@ -124,6 +164,10 @@ class _Passes:
             scales=self._scales_of(group),
             most=math.inf if self._rounded else FLOAT32_ROUNDING,
         )
+
+    def _shown(self, group: str, name: str) -> bool:
+        """Whether one of the models gives an array numbers that are not zero."""
+        return any(np.any(made[group][name]) for made in self.own.values())
 
     def _common(self, made: Pass, group: str) -> LazyArrays:
         return LazyArrays(self._names[group], made[group].__getitem__)

@@ -20,6 +20,7 @@ from parity.migration.prove.training import TrainingComparison, compare_training
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.comparison import relative_gap
 from parity.numerics.tolerance import FLOAT32_ROUNDING
+from parity.printable import few
 from parity.records.records import Verdict
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
@@ -224,6 +225,11 @@ def decide(pair: RecordedPair, sets: Sequence[InputSet], *, training: bool = Fal
             )
         if found.training is not None and not found.training.passed:
             return found
+        if found.training is not None and found.training.unshown:
+            names = few(found.training.unshown)
+            found.missing.append(
+                f"gradients or statistics are zero in both models, whatever weights are drawn: {names}"
+            )
     found.missing += [*_unproven(pair.alignment), *found.changed]
     if not any(one.gap.elements for one in outcomes if one.inputs.typical):
         found.missing.append("no output was compared")

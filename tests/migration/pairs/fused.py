@@ -334,3 +334,78 @@ def paddle_joined() -> Any:
             return self.logits(F.relu(self.one(left) + self.other(right)))
 
     return Net()
+
+
+def tensorflow_apart() -> Any:
+    """Two convolutions on different maps, whose outputs are added."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8, 8, 3))
+    one = layers.Conv2D(4, 3, padding="same", activation="relu", name="own")(x)
+    other = layers.MaxPooling2D(3, 1, padding="same", name="largest")(x)
+    mixed = [
+        layers.Conv2D(5, 3, padding="same", name="mix")(one),
+        layers.Conv2D(5, 3, padding="same", use_bias=False, name="rest")(other),
+    ]
+    return keras.Model(inputs, layers.Activation("relu", name="bend")(layers.Add(name="sum")(mixed)))
+
+
+def paddle_apart(reverse: bool = False, activation: str = "relu") -> Any:
+    """One convolution on both maps."""
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.own, self.mix = nn.Conv2D(3, 4, 3, padding=1), nn.Conv2D(7, 5, 3, padding=1)
+
+        def forward(self, x: Any) -> Any:
+            maps = [F.relu(self.own(x)), F.max_pool2d(x, 3, 1, 1)]
+            return getattr(F, activation)(self.mix(paddle.concat(maps[::-1] if reverse else maps, axis=1)))
+
+    return Net()
+
+
+def tensorflow_highway() -> Any:
+    """Layers with a gate, whose kernels are one array of the user's own."""
+    import keras
+    from keras import layers, ops
+
+    class Highway(layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.kernel = self.add_weight(shape=(shape[-1], 2 * shape[-1]), name="kernel")
+            self.bias = self.add_weight(shape=(2 * shape[-1],), name="bias")
+
+        def call(self, x: Any) -> Any:
+            value, gate = ops.split(ops.matmul(x, self.kernel) + self.bias, 2, axis=-1)
+            gate = ops.sigmoid(gate)
+            return gate * ops.relu(value) + (1 - gate) * x
+
+    x = inputs = keras.Input((8,))
+    for number in range(2):
+        x = Highway(name=f"highway{number}")(x)
+    return keras.Model(inputs, layers.Dense(2, name="logits")(x))
+
+
+def paddle_highway(carried: bool = True) -> Any:
+    """Two layers each; without `carried` the input does not pass."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.values = nn.LayerList([nn.Linear(8, 8) for _ in range(2)])
+            self.gates = nn.LayerList([nn.Linear(8, 8) for _ in range(2)])
+            self.logits = nn.Linear(8, 2)
+
+        def forward(self, x: Any) -> Any:
+            for value, gate in zip(self.values, self.gates, strict=True):
+                share = F.sigmoid(gate(x))
+                x = share * F.relu(value(x)) + ((1 - share) * x if carried else 0)
+            return self.logits(x)
+
+    return Net()
