@@ -178,3 +178,21 @@ def test_a_dropout_of_another_kind_shows_in_training(workers: Workers) -> None:
     pair, inputs = aligned(workers, "random_layers/dropout-kind")
     assert gap(pair, inputs) < 1e-12
     assert not compare_training(pair, inputs).passed
+
+
+def test_gradients_that_are_zero_in_both_models_are_compared_with_other_weights(workers: Workers) -> None:
+    pair, inputs = aligned(workers, "images/narrow")
+    pair.use_seed(1)  # under which the ReLU of the gate gives zeros
+    own = pair.workers[FIRST].read_arrays(pair.name)
+    given = pack(inputs=inputs, cotangents={"0": np.ones_like(pair.outputs(inputs)[FIRST][0][1])})
+    gradients = pair.workers[FIRST].run_training_pass(pair.name, given).gradients
+    assert not gradients["squeeze/kernel"].any()
+    compared = compare_training(pair, inputs)
+    assert compared.passed
+    assert not compared.unshown
+    assert compared.gradients is not None
+    assert {one.name for one in compared.gradients.gaps} == gradients.keys()
+    assert pair.seed == 1
+    again = pair.workers[FIRST].read_arrays(pair.name)
+    for name, array in own.items():
+        np.testing.assert_array_equal(again[name], array)

@@ -978,6 +978,8 @@ PAIRS = (
     _equal("images/squeeze-excite", "squeeze_excite", "squeeze_excite", IMAGE),
     _equal("images/squeeze-excite-reshape", "squeeze_excite", "squeeze_excite(how='reshape')", IMAGE),
     _equal("images/squeeze-excite-convolution", "squeeze_excite", "squeeze_excite(how='convolution')", IMAGE),
+    _equal("images/narrow", "narrow", "narrow", "6,6,3", training=True),
+    _undecided("images/narrow-dead", "narrow(dead=True)", "narrow(dead=True)", "6,6,3", training=True),
     _equal("images/inverted", "inverted", "inverted", "8,8,4"),
     _equal("images/average-pool", "pooled", "pooled", "9,9,3"),
     _equal("images/average-pool-even", "pooled(size=2)", "pooled(size=2, padding='SAME')", "9,9,3"),

@@ -290,3 +290,35 @@ def paddle_text(order: Any = (0, 1, 2), relu: bool = True) -> Any:
             return self.fc(self.dropout(paddle.concat([rows[index] for index in order], axis=1)))
 
     return TextCNN()
+
+
+def tensorflow_narrow(dead: bool = False) -> Any:
+    """A gate of one unit, whose ReLU gives nothing but zeros for some weights; `dead`: for all."""
+    import keras
+    from keras import layers, ops
+
+    x = inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="conv")(x)
+    gate = layers.Dense(1, name="squeeze")(layers.GlobalAveragePooling2D(name="average")(x))
+    gate = layers.ReLU(name="bend")(-ops.exp(gate) if dead else gate)
+    return keras.Model(inputs, x * layers.Reshape((1, 1, 4))(layers.Dense(4, name="excite")(gate)))
+
+
+def paddle_narrow(dead: bool = False) -> Any:
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2D(3, 4, 3, padding=1)
+            self.squeeze, self.excite = nn.Linear(4, 1), nn.Linear(1, 4)
+
+        def forward(self, x: Any) -> Any:
+            x = self.conv(x)
+            gate = self.squeeze(x.mean([2, 3]))
+            gate = F.relu(-paddle.exp(gate) if dead else gate)
+            return x * self.excite(gate).unsqueeze([2, 3])
+
+    return Net()
