@@ -359,9 +359,9 @@ def _mask_cause(pair: RecordedPair, segment: Segment) -> Cause | None:
     ]
     if masks[0] == masks[1]:
         return None
-    has, lacks = (FRAMEWORKS[framework].title for framework in ((FIRST, SECOND) if masks[0] else (SECOND, FIRST)))
+    has = FRAMEWORKS[FIRST if masks[0] else SECOND].title
     where = place_of(pair.graphs[FIRST], segment)
-    change, gap = f"mask: {has} has one, {lacks} has none", segment.parting.gap
+    change, gap = f"truth values, such as a mask, are made of the input in {has} only", segment.parting.gap
     return Cause(Diagnosis(SECOND, where, "", f"{where}: {change}", gap, gap, change=change))
 
 

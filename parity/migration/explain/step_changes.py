@@ -32,6 +32,8 @@ from parity.records.records import Diagnosis
 
 AUXILIARY = ("other", "compare", "cast", "where", "reshape", "transpose")  # which are no cause by themselves
 
+IN_WORDS = {"axis": {None: "the last"}, "mask": {"given": "one", "causal": "a causal one"}}
+
 Change = tuple[str, Any, Any]  # a number, TensorFlow's value, Paddle's
 
 
@@ -238,6 +240,8 @@ def change_text(first: RecordedStep, second: RecordedStep, key: str, a: Any, b: 
             "that of the first step, where it ends" if ends else "that of the last step, where it begins"
             for ends in (a, b)
         )
+    if key in IN_WORDS:
+        a, b = (IN_WORDS[key].get(value, value) for value in (a, b))
     return f"{label}: TensorFlow has {shown(a)}, Paddle {shown(b)}"
 
 
@@ -302,6 +306,8 @@ def _order_causes(
     if not order:
         return []
     names = [_made_by(pair.graphs[FIRST], n) or str(i + 1) for i, n in enumerate(first.inputs)]
+    if len(set(names)) < len(names):  # such as a layer that runs twice
+        names = [f"{name} ({i + 1})" for i, name in enumerate(names)]
     theirs = ", ".join(names[i] for i in order)
     what = "concatenation" if first.kind == "concat" else first.kind
     change = f"order of {what}: TensorFlow has {', '.join(names)}, Paddle {theirs}"
