@@ -32,7 +32,7 @@ from parity.records.records import Diagnosis
 
 AUXILIARY = ("other", "compare", "cast", "where", "reshape", "transpose")  # which are no cause by themselves
 
-IN_WORDS = {"axis": {None: "the last"}, "mask": {"given": "one", "causal": "a causal one"}}
+IN_WORDS: dict[str, dict[Any, str]] = {"axis": {None: "the last"}, "mask": {"given": "one", "causal": "a causal one"}}
 
 Change = tuple[str, Any, Any]  # a number, TensorFlow's value, Paddle's
 
