@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from parity.faults.pair_changes import Change, Site, changes_of_site
+from parity.faults.pair_change import Change, Site
+from parity.faults.pair_changes import changes_of_site
 from parity.kinds.kind import Kind
 from parity.migration.align.recorded_graph import RecordedGraph, RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
@@ -271,7 +272,7 @@ def fault_code(names: Sequence[str], statement: str, helpers: str) -> str:
 
     Args:
         names: of the step, and of further runs of the same line of code.
-        statement: see `parity.faults.pair_changes`.
+        statement: see `parity.faults.pair_change`.
         helpers: functions that fixes call, see `parity.workers.client.recorded_models.WrittenFix`.
 
     Returns:

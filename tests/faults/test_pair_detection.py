@@ -4,7 +4,7 @@ import pytest
 
 from parity.catalogue.pair_traps import PAIR_TRAPS
 from parity.catalogue.targets import TargetError
-from parity.faults.pair_changes import Change
+from parity.faults.pair_change import Change
 from parity.faults.pair_detection import (
     EqualPair,
     PairDetection,
