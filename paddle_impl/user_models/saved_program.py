@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl.user_models import calling
+from paddle_impl.user_models.program_arrays import require_whole
 from paddle_impl.user_models.program_nodes import ProgramNodes
 from parity.catalogue.targets import KERAS_FILES, PrecisionError, TargetError
 from parity.error_causes import cause
@@ -63,6 +64,7 @@ def _loaded(path: Path) -> nn.Layer:
         path = next((program for program in programs if program.exists()), programs[0])
     if missing := [file for file in (path, prefix.with_suffix(".pdiparams")) if not file.is_file()]:
         raise TargetError(f"{missing[0]}: no such file; paddle.jit.save writes a .json or .pdmodel, and a .pdiparams")
+    require_whole(prefix.with_suffix(".pdiparams"))
     try:
         with _old_programs() if path.suffix == ".pdmodel" else contextlib.nullcontext():
             return paddle.jit.load(str(prefix))

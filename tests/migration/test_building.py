@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -290,6 +291,17 @@ def test_a_saved_function_of_several_inputs_and_outputs(build: Build, saved: Pat
     by_path = dict(zip(facts["paths"], outputs.values(), strict=True))
     assert np.array_equal(by_path["sum"], first * [2, 3] + second)
     assert np.array_equal(by_path["difference"], first - second)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8, 40, 200])
+def test_a_program_whose_arrays_end_early_is_refused(build: Build, saved: Path, tmp_path: Path, cut: int) -> None:
+    """Paddle itself loads a file that lacks a few bytes, with any numbers in their place."""
+    program = next(path for path in (saved / "paddle").glob("plain.*") if path.suffix in (".json", ".pdmodel"))
+    shutil.copy(program, tmp_path)
+    whole = program.with_suffix(".pdiparams").read_bytes()
+    (tmp_path / "plain.pdiparams").write_bytes(whole[:-cut])
+    with pytest.raises(WorkerError, match=rf"ends in the middle of the array .* found {len(whole) - cut}; copy"):
+        build("paddle", str(tmp_path / program.name), [InputSpec([6, 6, 3], "picture")], "float32")
 
 
 def test_what_paddle_saves_gives_the_same_numbers_in_every_format(build: Build, saved: Path) -> None:
