@@ -68,7 +68,8 @@ class UnitPair:
         arrays: the Paddle arrays that got their numbers here.
         certified: whether values agree behind it.
         rivals: other TensorFlow units, or several together, that structure cannot tell from these.
-        tied: whether as many values agree with other numbers in its arrays.
+        tied: whether as many values agree with other numbers in its arrays; None where one layout alone was tried to
+            the end.
     """
 
     first: tuple[int, ...]
@@ -76,7 +77,7 @@ class UnitPair:
     arrays: tuple[str, ...]
     certified: bool
     rivals: tuple[tuple[int, ...], ...] = ()
-    tied: bool = False
+    tied: bool | None = None
 
 
 @dataclass

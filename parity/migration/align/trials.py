@@ -36,7 +36,7 @@ class Trials:
     ) -> None:
         self.values, self.units, self.injections, self.found = values, units, injections, values.found
         self.seed, self.enlarged = seed, enlarged
-        self.tied = False  # whether as many values agreed with the second of the last `best_first` as with the first
+        self.tied: bool | None = None  # of the last `best_first`, see `UnitPair`
 
     def assign(self, pieces: Pieces) -> None:
         """Give Paddle arrays these numbers.
@@ -177,7 +177,7 @@ class Trials:
         ]
         counted.sort(key=lambda one: -one[0])
         shapes = {name: fact["shape"] for name, fact in self.units.facts[1].items()}
-        self.tied = any(
+        self.tied = None if len(counted) < 2 else any(
             count == counted[0][0] and not same_map(pieces, counted[0][1], shapes) for count, pieces in counted[1:]
         )
         return [pieces for count, pieces in counted if count]

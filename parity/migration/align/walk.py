@@ -160,7 +160,7 @@ class Walk:
                 joined = self.known is None and (len(group) > 1 or len(attempt.sources) > len(attempt.wanted))
                 if joined:
                     choices = self.trials.best_first(group, unit, choices, injection=injection)
-                tied = joined and self.trials.tied
+                tied = self.trials.tied if joined else None
                 self.trials.neutralize(beside)
                 for pieces in choices:
                     if self.trials.agreeing(group, unit, pieces, injection=injection, beside=beside):
@@ -221,7 +221,7 @@ class Walk:
         candidates: Sequence[int],
         *,
         injection: bool,
-        tied: bool,
+        tied: bool | None,
     ) -> None:
         unit = self.second.units[number]
         rivals = self.units.rivals(group, candidates)

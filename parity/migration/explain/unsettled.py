@@ -178,8 +178,8 @@ def _unseen(pair: RecordedPair, framework: str, known: AbstractSet[str]) -> list
 
 def _doubtful(pair: RecordedPair, unit_pair: UnitPair) -> bool:
     """Whether arrays may hold blocks next to each other, such as gates, of which not every order was tried."""
-    if unit_pair.tied:
-        return True
+    if unit_pair.tied is not None:
+        return unit_pair.tied
     shapes = [tuple(pair.opened[SECOND].arrays[name]["shape"]) for name in unit_pair.arrays]
     shapes = [shape for shape in shapes if len(shape) <= MOST_AXES]
     extents = {extent for shape in shapes for extent in shape if extent > 1}
