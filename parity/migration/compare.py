@@ -36,8 +36,8 @@ from parity.migration.prove.verdict import PairVerdict, decide
 from parity.migration.specs import FIRST, SECOND
 from parity.migration.user_errors import user_errors
 from parity.printable import few
-from parity.records.migrations import MatchedLayer, Migration
-from parity.records.records import Proof
+from parity.records.migrations import MatchedLayer, Migration, OwnWeights
+from parity.records.records import Proof, Verdict
 from parity.system import high_water
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
@@ -159,13 +159,20 @@ def _migration(
         fix=suggested.code,
         fix_framework=suggested.framework,
         changes=suggested.changes,
-        fixed_verdict=suggested.verdict,
+        fixed_verdict=_fixed_verdict(suggested, own_record),
         by_hand=suggested.by_hand,
         impact=measured,
         seconds=time.perf_counter() - start,
         peak_memory=memory.peak,
         own=own_record,
     )
+
+
+def _fixed_verdict(suggested: Fix, own: OwnWeights | None) -> Verdict | None:
+    """The verdict with the changes: these leave own weights that are not the same as they are."""
+    if own is not None and suggested.verdict == "equal" and any(one.state == "other" for one in own.arrays):
+        return own.verdict
+    return suggested.verdict
 
 
 def _compared(

@@ -106,8 +106,11 @@ def test_a_right_conversion_is_equal_bit_for_bit(compared: Comparer, first: str,
 
 
 def test_exchanged_kernels_of_one_shape_are_different_and_it_is_said_which(compared: Comparer) -> None:
-    own = own_of(compared("picture.keras", "picture", "swapped", PICTURE))
+    migration = compared("picture.keras", "picture", "swapped", PICTURE)
+    own = own_of(migration)
     assert (own.verdict, own.drawn) == ("different", "equal")
+    assert migration.changes  # of what differs in training only, which mends no weights
+    assert migration.fixed_verdict == "different"
     assert {name: one.holds for name, one in others(own).items()} == {
         "conv2.weight": "conv3.weight",
         "conv3.weight": "conv2.weight",

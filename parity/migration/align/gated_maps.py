@@ -7,11 +7,25 @@ of the user's own may have one kernel for both, which takes the input and the st
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from parity.migration.align.array_roles import role
 from parity.weights.parts import Part, Piece, Pieces, Shapes, Term
+
+MOST_GATES = 4  # of a cell; those of layers of the frameworks have 1, 3 or 4
+
+
+class _Features(NamedTuple):
+    """Some of the features that a kernel takes: of which array, and from where to where."""
+
+    name: str
+    start: int
+    stop: int
+
+
+_Halves = tuple[_Features, _Features]  # those of the input, and those of the state
 
 
 @dataclass(frozen=True)
@@ -21,22 +35,26 @@ class _Gates:
     Attributes:
         units: of each gate.
         order: which of TensorFlow's gates stands at each place.
-        interleaved: whether all gates of a unit stand next to each other, and not all units of a gate.
+        interleaved: the model in which all gates of a unit stand next to each other, and not all units of a gate:
+            "first" for TensorFlow's, "second" for Paddle's, "" for none.
     """
 
     units: int
     order: tuple[int, ...]
-    interleaved: bool = False
+    interleaved: str = ""
 
     def own(self, gate: int) -> Part:
         """Of TensorFlow's vector of all gates, one."""
-        return Part((len(self.order), self.units), (0, 1), (gate, 0), (gate + 1, self.units))
+        return self._part(gate, self.interleaved == "first")
 
     def put(self, place: int) -> Part:
         """Of Paddle's vector of all gates, one."""
-        if self.interleaved:
-            return Part((self.units, len(self.order)), (1, 0), (0, place), (self.units, place + 1))
-        return self.own(place)
+        return self._part(place, self.interleaved == "second")
+
+    def _part(self, gate: int, interleaved: bool) -> Part:
+        if interleaved:
+            return Part((self.units, len(self.order)), (1, 0), (0, gate), (self.units, gate + 1))
+        return Part((len(self.order), self.units), (0, 1), (gate, 0), (gate + 1, self.units))
 
     def vector(self, name: str, auxiliary: str = "") -> list[Piece]:
         """A vector, less another one where that is named."""
@@ -55,43 +73,44 @@ class _Gates:
             for part in [Part(split, (0, 1, 2), (row, gate, 0), (row + 1, gate + 1, self.units))]
         ]
 
-    def kernel(self, source: Sequence[int], target: Sequence[int], name: str, start: int, *, rows: bool) -> list[Piece]:
-        """A kernel, or a part of one that takes more features.
+    def kernel(
+        self, taken: _Features, source: Sequence[int], put: _Features, target: Sequence[int], *, rows: bool
+    ) -> list[Piece]:
+        """A kernel, or the part of one that takes some of its features.
 
         Args:
-            source: its shape in TensorFlow: [*extents, in, gates * units].
-            target: that of Paddle's: [gates * units, in or more, *extents], or with `rows` [in or more, gates * units].
-            name: of the TensorFlow kernel.
-            start: the first of its features in Paddle's.
+            taken: these features of TensorFlow's array.
+            source: its shape: [*extents, in, gates * units].
+            put: the same features of Paddle's array.
+            target: its shape: [gates * units, in, *extents], or with `rows` [in, gates * units].
             rows: whether features are the rows.
 
         Returns:
             Nothing where it does not fit.
         """
         *extents, into, out = source
-        count, stop = len(self.order), start + into
-        whole = target[0] if rows else target[1]
-        expected = (whole, out) if rows else (out, whole, *extents)
-        if tuple(target) != expected or stop > whole or (rows and extents):
-            return []
         rank = len(extents)
+        whole = target[0] if rows else target[1]
+        if tuple(target) != ((whole, out) if rows else (out, whole, *extents)) or (rows and extents):
+            return []
         pieces = []
         for place, gate in enumerate(self.order):
+            gates = self.own(gate)
             own = Part(
-                (*extents, into, count, self.units),
-                (rank + 1, rank + 2, rank, *range(rank)),
-                (*[0] * rank, 0, gate, 0),
-                (*extents, into, gate + 1, self.units),
+                (*extents, into, *gates.split),
+                (*(rank + 1 + axis for axis in gates.order), rank, *range(rank)),
+                (*[0] * rank, taken.start, *gates.start),
+                (*extents, taken.stop, *gates.stop),
             )
             gates = self.put(place)
             if rows:
                 turned = (*(1 + axis for axis in gates.order), 0)
-                put = Part((whole, *gates.split), turned, (start, *gates.start), (stop, *gates.stop))
+                part = Part((whole, *gates.split), turned, (put.start, *gates.start), (put.stop, *gates.stop))
             else:
                 turned = (*gates.order, *range(2, rank + 3))
-                first, last = (*gates.start, start, *[0] * rank), (*gates.stop, stop, *extents)
-                put = Part((*gates.split, whole, *extents), turned, first, last)
-            pieces.append(Piece(put, (Term(name, own),)))
+                first, last = (*gates.start, put.start, *[0] * rank), (*gates.stop, put.stop, *extents)
+                part = Part((*gates.split, whole, *extents), turned, first, last)
+            pieces.append(Piece(part, (Term(taken.name, own),)))
         return pieces
 
 
@@ -100,7 +119,7 @@ def gated(sources: Shapes, targets: Shapes, auxiliary: str = "") -> Iterator[Pie
 
     Args:
         sources: shapes of the TensorFlow layer's arrays by name: a kernel [*extents, in, gates * units], one that takes
-            the state, and perhaps a bias [gates * units] or [2, gates * units].
+            the state, or one that takes both, and perhaps a bias [gates * units] or [2, gates * units].
         targets: shapes of the Paddle layer's, or of what the user's code has in the place of one.
         auxiliary: see `parity.migration.align.array_maps.maps`.
 
@@ -112,50 +131,76 @@ def gated(sources: Shapes, targets: Shapes, auxiliary: str = "") -> Iterator[Pie
         >>> [sorted(made) for made in gated(sources, {"gates.weight": (9, 16), "gates.bias": (16,)})][0]
         ['gates.bias', 'gates.weight']
     """
-    named = {what: [name for name in sources if role(name) == what] for what in ("kernel", "recurrent", "bias")}
-    if any(len(named[what]) != 1 for what in ("kernel", "recurrent")) or sum(map(len, named.values())) < len(sources):
+    kernels = [[name for name in side if len(side[name]) > 1 and role(name) != "bias"] for side in (sources, targets)]
+    bias, biases = (
+        [name for name in side if name not in own] for side, own in zip((sources, targets), kernels, strict=True)
+    )
+    biases.sort(key=lambda name: role(name) != "bias")
+    outs = {sources[name][-1] for name in kernels[0]}
+    if len(outs) != 1 or len(bias) > 2 or any(tuple(targets[name]) != (*outs,) for name in biases):
         return
-    kernel, recurrent, own = named["kernel"][0], named["recurrent"][0], named["bias"]
-    units, out = sources[recurrent][-2:]
-    if not units or out % units or sources[kernel][-1] != out:
-        return
-    gates = out // units
-    orders = [(1, 0, 2), (0, 1, 2)] if gates == 3 else [tuple(range(gates))]
-    orders += [order for order in itertools.permutations(range(gates)) if order not in orders]
-    places = list(_places(sources, targets, kernel, recurrent))
-    # a layer of Paddle's, which calls its arrays so, has its gates one after the other
-    ways = (False,) if any(role(name) == "recurrent" for name in targets) else (False, True)
-    for interleaved, order, rows, put in itertools.product(ways, orders, (False, True), places):
-        made = _Gates(units, order, interleaved)
-        pieces: Pieces = {}
-        for name, (target, start) in put.items():
-            pieces.setdefault(target, []).extend(made.kernel(sources[name], targets[target], name, start, rows=rows))
-        if not all(pieces.values()) or sum(map(len, pieces.values())) < 2 * gates:
+    out = outs.pop()
+    # a layer of a framework, which calls its arrays so, has its gates one after the other
+    named = [any(role(name) == "recurrent" for name in side) for side in (sources, targets)]
+    ways = ["", *(side for side, layer in zip(("first", "second"), named, strict=True) if not layer)]
+    for taken, put, rows in _places((sources, targets), kernels):
+        units = taken[1].stop - taken[1].start
+        gates = out // units
+        if out % units or not (gates in (3, 4) or (named[0] and gates <= MOST_GATES)):
             continue
-        biases = sorted(set(targets) - set(pieces), key=lambda name: role(name) != "bias")
-        if any(targets[name] != (out,) for name in biases):
-            return
-        if len(biases) == 2 and len(own) == 1 and sources[own[0]] == (2, out):  # reset_after: two rows
-            pieces |= {target: made.row(own[0], row) for row, target in enumerate(biases)}
-        elif len(biases) == 2 and len(own) == 1 and sources[own[0]] == (out,) and auxiliary:
-            pieces[biases[0]] = made.vector(own[0], auxiliary)
-            pieces[biases[1]] = [Piece(Part.whole((out,)), (Term(auxiliary, Part.whole((out,))),))]
-        elif len(biases) == len(own) <= 1:
-            pieces |= {target: made.vector(name) for target, name in zip(biases, own, strict=True)}
-        else:
-            return
-        yield pieces
+        orders = [(1, 0, 2), (0, 1, 2)] if gates == 3 else [tuple(range(gates))]
+        orders += [order for order in itertools.permutations(range(gates)) if order not in orders]
+        for interleaved, order in itertools.product(ways, orders):
+            made = _Gates(units, order, interleaved)
+            pieces: Pieces = {}
+            for one, other in zip(taken, put, strict=True):
+                found = made.kernel(one, sources[one.name], other, targets[other.name], rows=rows)
+                pieces.setdefault(other.name, []).extend(found)
+            if sum(map(len, pieces.values())) < 2 * gates:
+                break
+            if len(biases) == 2 and len(bias) == 1 and sources[bias[0]] == (2, out):  # reset_after: two rows
+                yield pieces | {target: made.row(bias[0], row) for row, target in enumerate(biases)}
+            elif len(biases) == 2 and len(bias) == 1 and sources[bias[0]] == (out,) and auxiliary:
+                beside = {biases[1]: [Piece(Part.whole((out,)), (Term(auxiliary, Part.whole((out,))),))]}
+                yield pieces | beside | {biases[0]: made.vector(bias[0], auxiliary)}
+            elif len(biases) == len(bias) and all(sources[name] == (out,) for name in bias):
+                for names in itertools.permutations(bias):
+                    yield pieces | {target: made.vector(name) for target, name in zip(biases, names, strict=True)}
+            else:
+                return
 
 
-def _places(sources: Shapes, targets: Shapes, kernel: str, recurrent: str) -> Iterator[dict[str, tuple[str, int]]]:
-    """Where Paddle may have the two kernels: the array, and its first feature of each."""
-    matrices = [name for name, shape in targets.items() if len(shape) > 1]
-    into, units = (sources[name][-2] for name in (kernel, recurrent))
-    if len(matrices) == 1:
-        yield {kernel: (matrices[0], 0), recurrent: (matrices[0], into)}
-        yield {kernel: (matrices[0], units), recurrent: (matrices[0], 0)}
-    elif len(matrices) == 2:
-        by_role = sorted(matrices, key=lambda name: role(name) == "recurrent")
-        yield {kernel: (by_role[0], 0), recurrent: (by_role[1], 0)}
-        if role(by_role[1]) != "recurrent":
-            yield {kernel: (by_role[1], 0), recurrent: (by_role[0], 0)}
+def _places(sides: tuple[Shapes, Shapes], kernels: Sequence[Sequence[str]]) -> Iterator[tuple[_Halves, _Halves, bool]]:
+    """Where both models may have what a cell takes, TensorFlow's first, and whether it is the rows of Paddle's."""
+    sources, targets = sides
+    if sorted(map(len, kernels)) not in ([1, 2], [2, 2]):
+        return
+    for rows in (False, True):
+        ins = [
+            {name: sources[name][-2] for name in kernels[0]},
+            {name: targets[name][0 if rows else 1] for name in kernels[1]},
+        ]
+        apart = 0 if len(kernels[0]) == 2 else 1
+        for one, other in _orders(kernels[apart]):
+            sizes = ins[apart][one], ins[apart][other]
+            halves = _Features(one, 0, sizes[0]), _Features(other, 0, sizes[1])
+            for others in _likewise(kernels[1 - apart], ins[1 - apart], sizes):
+                yield (halves, others, rows) if apart == 0 else (others, halves, rows)
+
+
+def _likewise(names: Sequence[str], ins: Mapping[str, int], sizes: tuple[int, int]) -> Iterator[_Halves]:
+    """Where an array, or two, may have as many features of the input and of the state."""
+    if len(names) == 2:
+        for one, other in _orders(names):
+            if (ins[one], ins[other]) == sizes:
+                yield _Features(one, 0, sizes[0]), _Features(other, 0, sizes[1])
+    elif ins[names[0]] == sum(sizes):
+        yield _Features(names[0], 0, sizes[0]), _Features(names[0], sizes[0], sum(sizes))
+        yield _Features(names[0], sizes[1], sum(sizes)), _Features(names[0], 0, sizes[1])
+
+
+def _orders(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Two arrays with that of the state behind; in both orders where no name says which that is."""
+    orders = list(itertools.permutations(names))
+    named = [order for order in orders if role(order[1]) == "recurrent" != role(order[0])]
+    return named or orders

@@ -114,15 +114,14 @@ class LooseArrays:
 
     def _beside(self, unit: Unit) -> list[list[str]]:
         """The arrays without numbers of a layer and of one beside it, as a cell of the user's own has for its state."""
-        place = _owner(_owner(unit.arrays[0]))
-        beside = [
-            [*unit.arrays, *other.arrays]
-            for other in self.second.units
-            if other is not unit
-            and _owner(_owner(other.arrays[0])) == place
-            and not self.values.assigned & {*unit.arrays, *other.arrays}
-        ]
-        return [arrays for arrays in beside if len(arrays) <= MOST_PARTS][:MOST_BESIDE]
+        free: dict[str, list[str]] = {}  # by layer; one that runs on a state of zeros first is several units
+        for name in self.unit_of:
+            if name not in self.values.assigned:
+                free.setdefault(_owner(name), []).append(name)
+        layer = _owner(unit.arrays[0])
+        own = free.pop(layer, [])
+        beside = [[*own, *arrays] for other, arrays in free.items() if _owner(other) == _owner(layer)]
+        return [arrays for arrays in beside if own and len(arrays) <= MOST_PARTS][:MOST_BESIDE]
 
     def _part(self, unit: Unit, arrays: list[str]) -> Unit:
         """Arrays that the user's code takes one by one, with the operations that take them."""

@@ -66,7 +66,7 @@ def _best(pair: RecordedPair, inputs: Arrays) -> Alignment:
         return [(group, orders_by_name(group, pair.graphs[FIRST])) for group in joined]
 
     def likely(alignment: Alignment) -> list[UnitPair]:
-        return exchangeable((pair.graphs[FIRST], pair.graphs[SECOND]), alignment)
+        return exchangeable((pair.graphs[FIRST], pair.graphs[SECOND]), alignment, pair.signatures, pair.close)
 
     walk = functools.partial(pair.walk, inputs)
     given = _given(pair, inputs) if pair.layers else {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from parity.migration.align.closeness import Closeness
 from parity.migration.align.found import Alignment, UnitPair
 from parity.migration.align.recorded_graph import RecordedGraph
+from parity.numerics.signature import Signature, arrangement
 
 MOST_ORDERED = 4  # layers of which every order is tried; of more, those that names suggest
 
@@ -35,22 +37,30 @@ def joined_groups(graph: RecordedGraph, alignment: Alignment) -> list[list[UnitP
     return [own for own in groups.values() if len(own) > 1 and _parted(own, joined)]
 
 
-def exchangeable(graphs: tuple[RecordedGraph, RecordedGraph], alignment: Alignment) -> list[UnitPair]:
+def exchangeable(
+    graphs: tuple[RecordedGraph, RecordedGraph],
+    alignment: Alignment,
+    signatures: Mapping[int, Signature],
+    close: Closeness,
+) -> list[UnitPair]:
     """Pairs whose TensorFlow unit may be a rival of the one that was taken, as far as a walk tells.
 
     Where values part that both models make of the same values, and none of these could be another one's, the layers
-    before that are the right ones.
+    before that are the right ones; but not where one of the values has equal axes that changed places, as the scores of
+    an attention have whose queries are another's keys.
 
     Args:
         graphs: TensorFlow's and Paddle's.
         alignment: of a walk.
+        signatures: of the TensorFlow values.
+        close: what is near.
 
     Returns:
         The pairs, the last ones first.
     """
     parted = {pair.second for group in joined_groups(graphs[1], alignment) for pair in group}
     taken = {pair.first for pair in alignment.pairs}
-    before = _before_other_values(graphs, alignment)
+    before = _before_other_values(graphs, alignment) | _before_turned_values(graphs[1], alignment, signatures, close)
     return [
         pair
         for pair in reversed(alignment.pairs)
@@ -75,6 +85,24 @@ def _before_other_values(graphs: tuple[RecordedGraph, RecordedGraph], alignment:
         another = parting.second in matches and matches[parting.second].first not in parting.first
         if another or set().union(*own) != {matches[root].first for root in roots if root in matches}:
             found |= _arrays(graphs[1], parting.second)
+    return found
+
+
+def _before_turned_values(
+    graph: RecordedGraph, alignment: Alignment, signatures: Mapping[int, Signature], close: Closeness
+) -> set[str]:
+    """The Paddle arrays before values that agree but for the order of equal axes, where values made of them part."""
+    matches = alignment.matches
+    found: set[str] = set()
+    for parting in alignment.partings:
+        if parting.rounding or parting.second < 0:
+            continue
+        for root in graph.ancestors(parting.second, set(matches) - {parting.second})[1]:
+            one, other = signatures.get(matches[root].first), alignment.signatures.get(root)
+            if one is not None and other is not None and one.shape == other.shape:
+                made = arrangement(one, other, close.exact_order)
+                if made is None or not made.plain:
+                    found |= _arrays(graph, root)
     return found
 
 

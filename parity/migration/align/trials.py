@@ -17,7 +17,7 @@ from parity.migration.align.unit_candidates import Attempt, UnitCandidates
 from parity.weights.parts import Piece, Pieces, Term, same_map
 from parity.weights.random_arrays import Law, enlarged
 
-MOST_JOINT_MAPS = 96  # of several TensorFlow layers to one of Paddle: all orders of four, and three numbers of heads
+MOST_JOINT_MAPS = 192  # of several TensorFlow layers to one of Paddle: orders of four gates, of kernels and biases
 
 
 class Trials:
@@ -177,8 +177,12 @@ class Trials:
         ]
         counted.sort(key=lambda one: -one[0])
         shapes = {name: fact["shape"] for name, fact in self.units.facts[1].items()}
-        self.tied = None if len(counted) < 2 else any(
-            count == counted[0][0] and not same_map(pieces, counted[0][1], shapes) for count, pieces in counted[1:]
+        self.tied = (
+            None
+            if len(counted) < 2
+            else any(
+                count == counted[0][0] and not same_map(pieces, counted[0][1], shapes) for count, pieces in counted[1:]
+            )
         )
         return [pieces for count, pieces in counted if count]
 

@@ -200,7 +200,7 @@ class UnitCandidates:
     @staticmethod
     def may_be(own: Sequence[int], sizes: Sequence[int]) -> bool:
         """Whether arrays of these sizes may be made of each other, perhaps with a second bias."""
-        return own == sizes or sum(own) == sum(sizes) or _with_second_biases(own, sizes)
+        return own == sizes or sum(own) == sum(sizes) or with_second_bias(own, sizes)
 
     def _kernels(self, index: int) -> list[str]:
         """The free arrays of a TensorFlow unit without its biases."""
@@ -220,9 +220,7 @@ class UnitCandidates:
         for count in (2, 3, 4):
             for group in itertools.combinations(nearest, count):
                 own = sum(sums[index] for index in group)
-                if own == total or (
-                    own < total and _with_second_biases([size for index in group for size in each[index]], sizes)
-                ):
+                if own == total or with_second_bias([size for index in group for size in each[index]], sizes):
                     inputs = [frozenset(self.first.inputs_of(self.first.units[index])) for index in group]
                     apart = not frozenset.intersection(*inputs)
                     places = [nearest.index(index) for index in group]
@@ -260,9 +258,16 @@ def _last(path: str) -> str:
     return path.replace("/", ".").rpartition(".")[2]
 
 
-def _with_second_biases(own: Sequence[int], sizes: Sequence[int]) -> bool:
-    """Whether the second sizes are the first, one of them twice, as Paddle's recurrent layers have biases."""
-    if len(sizes) <= len(own):
-        return False
-    extra = Counter(sizes) - Counter(own)
-    return not Counter(own) - Counter(sizes) and len(extra) == 1 and extra <= Counter(own)
+def with_second_bias(own: Sequence[int], sizes: Sequence[int]) -> bool:
+    """Whether arrays are as large together as others but for one that these have twice, such as a bias.
+
+    Args:
+        own: sizes of TensorFlow arrays.
+        sizes: of Paddle's, whose recurrent layers have two biases that are added.
+
+    Example:
+        >>> with_second_bias([80, 64, 16], [64, 80, 16, 16]), with_second_bias([144, 16], [64, 80, 16, 16])
+        (True, True)
+    """
+    counted = Counter(sizes)
+    return any(counted[size] > 1 and size in own and sum(sizes) - sum(own) == size for size in counted)

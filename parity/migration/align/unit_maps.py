@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from parity.migration.align.array_maps import Flattened, maps, stacked
 from parity.migration.align.found import Alignment
+from parity.migration.align.gated_maps import gated
 from parity.migration.align.joined_maps import appended, joined, joined_convolutions
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.unit_candidates import UnitCandidates
@@ -39,6 +40,7 @@ class UnitMaps:
                 joined(layers, targets, self._heads(unit)),
                 joined_convolutions(layers, targets),
                 appended(layers, targets),
+                gated(shapes, targets, auxiliary),
                 stacked(layers, targets, auxiliary),
             )
         proposed = maps(shapes, targets, self._flattened(group[0], unit), f"{unit.path}#auxiliary")

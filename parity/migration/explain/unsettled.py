@@ -13,6 +13,7 @@ from parity.migration.align.found import Alignment, Parting, UnitPair
 from parity.migration.align.parallel_layers import MOST_ORDERED, joined_groups
 from parity.migration.align.recorded_graph import RecordedGraph, Unit
 from parity.migration.align.recorded_pair import RecordedPair
+from parity.migration.align.unit_candidates import with_second_bias
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.explanation import explain, same_inputs_of
 from parity.migration.explain.relevance import reaching, relevant
@@ -126,7 +127,12 @@ def _alone(pair: RecordedPair) -> list[str]:
     unused = [
         _partly_used(pair.graphs[framework], set(own)) for framework, own in zip((FIRST, SECOND), alone, strict=True)
     ]
-    if not all(totals) or (totals[0] != totals[1] and every[0] != every[1] and not any(unused)):
+    sizes = [
+        [math.prod(pair.opened[framework].arrays[name]["shape"]) for name in names]
+        for framework, names in zip((FIRST, SECOND), alone, strict=True)
+    ]
+    as_large = totals[0] == totals[1] or every[0] == every[1] or with_second_bias(*sizes)
+    if not all(totals) or not (as_large or any(unused)):
         return []
     listed = "; ".join(
         f"{FRAMEWORKS[framework].title} has {_listed(pair, framework, names)}"
@@ -194,10 +200,10 @@ def _known_kind(pair: RecordedPair, unit_pair: UnitPair) -> bool:
     pairs, _, _ = paired_steps(pair, range(len(first.steps)), range(len(second.steps)))
     for one, other in pairs:
         steps = first.steps[one], second.steps[other]
-        if not (_inside(steps[0].name, paths[0]) and _inside(steps[1].name, {paths[1]})) or "other" in (
-            steps[0].kind,
-            steps[1].kind,
-        ):
+        kinds = {step.kind for step in steps}
+        if not (_inside(steps[0].name, paths[0]) and _inside(steps[1].name, {paths[1]})) or "other" in kinds:
+            continue
+        if "recurrent" in kinds and len(kinds) > 1:  # a cell by hand has its gates in any order
             continue
         arrays = [
             pair.workers[framework].read_step_arrays(pair.name, step.index)

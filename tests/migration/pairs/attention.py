@@ -207,3 +207,51 @@ def paddle_cross() -> Any:
             return self.fc(self.mha(query, self.keys(memory), memory))
 
     return Cross()
+
+
+def tensorflow_rotary() -> Any:
+    """One head whose queries and keys turn with their place; Keras makes the keys first, which are transposed."""
+    import keras
+    import numpy as np
+    from keras import layers, ops
+
+    angles = np.arange(6)[:, None] * 100.0 ** (-np.arange(4) / 4)
+    angles = np.concatenate([angles, angles], axis=-1)
+
+    class Rotary(layers.Layer):
+        def call(self, x: Any) -> Any:
+            one, other = ops.split(x, 2, axis=-1)
+            turned = ops.concatenate([-other, one], axis=-1)
+            return x * ops.cast(np.cos(angles), x.dtype) + turned * ops.cast(np.sin(angles), x.dtype)
+
+    inputs = keras.Input((6, 8))
+    query, key = Rotary(name="turned")(layers.Dense(8, name="query")(inputs)), layers.Dense(8, name="key")(inputs)
+    key = Rotary(name="turned_too")(key)
+    weights = ops.softmax(ops.matmul(query, ops.transpose(key, (0, 2, 1))) / 8**0.5)
+    return keras.Model(inputs, ops.matmul(weights, layers.Dense(8, name="value")(inputs)))
+
+
+def paddle_rotary(axis: int = -1) -> Any:
+    import numpy as np
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    angles = np.arange(6)[:, None] * 100.0 ** (-np.arange(4) / 4)
+    angles = np.concatenate([angles, angles], axis=-1)
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
+
+        def turned(self, x: Any) -> Any:
+            turned = paddle.concat([-x[..., 4:], x[..., :4]], axis=-1)
+            cosine, sine = (paddle.to_tensor(made(angles)).astype(x.dtype) for made in (np.cos, np.sin))
+            return x * cosine + turned * sine
+
+        def forward(self, x: Any) -> Any:
+            scores = self.turned(self.q(x)) @ self.turned(self.k(x)).transpose([0, 2, 1]) / 8**0.5
+            return F.softmax(scores, axis=axis) @ self.v(x)
+
+    return Net()

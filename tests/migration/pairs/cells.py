@@ -1,4 +1,4 @@
-"""Recurrent cells of the user's own in Paddle, for a layer of Keras: kernels, gates and states in other orders."""
+"""Recurrent cells of the user's own for a layer of the other framework: kernels, gates and states in other orders."""
 
 from typing import Any
 
@@ -83,5 +83,89 @@ def paddle_maps(how: str = "one", gates: str = "ifog", activation: str = "tanh")
                 cell = F.sigmoid(part["f"]) * cell + F.sigmoid(part["i"]) * bend(part["g"])
                 hidden = F.sigmoid(part["o"]) * bend(cell)
             return self.map(hidden)
+
+    return Net()
+
+
+def tensorflow_by_hand(how: str = "apart", gates: str = "ifgo", order: str = "gates", forget: float = 0.0) -> Any:
+    """`order`: gates one after the other, "units" with their gates, or all of it "backwards"."""
+    import keras
+    from keras import layers, ops
+
+    class Cell(layers.Layer):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.both = layers.Dense(16, name="both") if how == "one" else None
+            self.own, self.state = layers.Dense(16, name="own"), layers.Dense(16, use_bias=False, name="state")
+
+        def build(self, shape: Any) -> None:
+            if self.both is not None:
+                self.both.build((None, 7))
+            else:
+                self.own.build((None, 3))
+                self.state.build((None, 4))
+
+        def call(self, x: Any) -> Any:
+            hidden = cell = ops.zeros((ops.shape(x)[0], 4), x.dtype)
+            for index in range(5):
+                if self.both is not None:
+                    together = self.both(ops.concatenate([x[:, index], hidden], axis=-1))
+                else:
+                    together = self.own(x[:, index]) + self.state(hidden)
+                if order == "units":
+                    parts = ops.unstack(ops.reshape(together, (-1, 4, 4)), axis=-1)
+                else:
+                    parts = ops.split(ops.flip(together, -1) if order == "backwards" else together, 4, axis=-1)
+                part = dict(zip(gates, parts, strict=True))
+                cell = ops.sigmoid(part["f"] + forget) * cell + ops.sigmoid(part["i"]) * ops.tanh(part["g"])
+                hidden = ops.sigmoid(part["o"]) * ops.tanh(cell)
+            return hidden
+
+    x = inputs = keras.Input((5, 3))
+    return keras.Model(inputs, layers.Dense(2, name="logits")(Cell(name="cell")(x)))
+
+
+def paddle_by_hand() -> Any:
+    """Paddle's own layer, which has a second bias."""
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.memory, self.logits = nn.LSTM(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.logits(self.memory(x)[1][0][0])
+
+    return Net()
+
+
+def tensorflow_gru() -> Any:
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((5, 3))
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.GRU(4, name="memory")(x)))
+
+
+def paddle_gru(kept: str = "old") -> Any:
+    """A layer for the input and one for the state, both with a bias; `kept`: what the gate lets through."""
+    import paddle
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.own, self.state, self.logits = nn.Linear(3, 12), nn.Linear(4, 12), nn.Linear(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            hidden = paddle.zeros([x.shape[0], 4], dtype=x.dtype)
+            for index in range(x.shape[1]):
+                given, held = self.own(x[:, index]).chunk(3, -1), self.state(hidden).chunk(3, -1)
+                gate, reset = F.sigmoid(given[0] + held[0]), F.sigmoid(given[1] + held[1])
+                new = F.tanh(given[2] + reset * held[2])
+                hidden = gate * hidden + (1 - gate) * new if kept == "old" else gate * new + (1 - gate) * hidden
+            return self.logits(hidden)
 
     return Net()
