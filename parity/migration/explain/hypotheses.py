@@ -27,6 +27,7 @@ from parity.migration.explain.step_changes import inputs_of, reference
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.records.records import Diagnosis
+from parity.workers.frameworks import FRAMEWORKS
 
 RECURRENT_FUNCTIONS = ("tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "silu", "gelu")
 
@@ -88,8 +89,13 @@ def other_numbers(
                 change = f"{step.what.label(key)}: TensorFlow has {_words(step, key, before)}, Paddle {shown(value)}"
                 text = f"{step.name}: {change}; with {shown(value)} it gives what Paddle does"
                 gap = segment.parting.gap
-                trap = step.what.traps.get(key, "")
-                return [Cause(Diagnosis(SECOND, step.name, trap, text, gap, left, change=change), step, None, key)]
+                diagnosis = Diagnosis(SECOND, step.name, step.what.traps.get(key, ""), text, gap, left, change=change)
+                label, wanted = step.what.label(key), _words(step, key, before)
+                todo = {
+                    FIRST: f"give {step.name} of {FRAMEWORKS[FIRST].title} the {label} {shown(value)}",
+                    SECOND: f"what {FRAMEWORKS[SECOND].title} computes there needs the {label} {wanted}",
+                }
+                return [Cause(diagnosis, step, None, key, todo=todo)]
     return []
 
 

@@ -115,6 +115,8 @@ def _variants(step: RecordedStep, rank: int, theirs: Sequence[str]) -> Iterator[
         yield from (with_number("mode", mode) for mode in MODES if mode != what.mode)
     elif isinstance(what, ZeroPad) and rank in (3, 4):
         sides = [*what.padding[4 - rank :], [0, 0]]
+        # the border of a max pool; it comes first, as a copy of numbers inside changes no largest one either
+        yield "pad value", "-inf", Pad(sides, "constant", -math.inf), order
         yield from (("pad mode", mode, Pad(sides, mode), order) for mode in MODES if mode != "constant")
     elif isinstance(what, Slice):
         for axis, part in enumerate(what.index):

@@ -743,6 +743,8 @@ PAIRS = (
     _equal("padding/value-after-relu", "value", "value(inside=True)", IMAGE),
     _equal("padding/prepared", "prepared", "prepared(padding=[0, 1, 0, 1])", IMAGE),
     _different("padding/unprepared", "prepared", "prepared(False)", IMAGE, layer="prepare", cause="scale;padding"),
+    _equal("padding/bordered", "bordered", "bordered", "9,9,3"),
+    _different("padding/bordered-by-zeros", "bordered", "bordered(value=0.0)", "9,9,3", layer="pool", cause="-inf"),
     _different("padding/symmetric", "strided(size=8)", "strided", IMAGE, layer="conv", cause="padding"),
     _different(
         "padding/order-of-sides",

@@ -147,3 +147,30 @@ def paddle_value(value: float = 0.0, inside: bool = False) -> Any:
         nn.MaxPool2D(3, stride=2, padding=1 if inside else 0),
         nn.Conv2D(4, 2, 1),
     )
+
+
+def tensorflow_bordered() -> Any:
+    """A max pool that pads for itself."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((9, 9, 3))
+    x = layers.MaxPooling2D(3, 2, padding="same", name="pool")(layers.Conv2D(4, 3, padding="same", name="conv")(x))
+    return keras.Model(inputs, layers.Dense(2, name="logits")(layers.Flatten()(x)))
+
+
+def paddle_bordered(value: float = -1e30) -> Any:
+    """Numbers around the map by a function of its own."""
+    import paddle.nn.functional as F  # noqa: N812
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.logits = nn.Conv2D(3, 4, 3, padding=1), nn.Linear(100, 2)
+
+        def forward(self, x: Any) -> Any:
+            x = F.max_pool2d(F.pad(self.conv(x), [1, 1, 1, 1], value=value), 3, 2)
+            return self.logits(x.transpose([0, 2, 3, 1]).flatten(1))
+
+    return Net()
