@@ -15,7 +15,7 @@ from parity.numerics.geometry import single
 from parity.printable import quoted
 from parity.runtime import calling, targets
 from parity.runtime.calling import Running
-from parity.runtime.user_models import HALF, BuildSpec, check_weights
+from parity.runtime.user_models import HALF, SEED, BuildSpec, check_weights
 from parity.weights import pdparams
 
 
@@ -63,6 +63,7 @@ def build_model(spec: BuildSpec, dtype: str) -> nn.Layer:
         offered = {"num_classes": spec.classes, "class_num": spec.classes} if spec.classes else {}
         before = paddle.get_default_dtype()
         paddle.set_default_dtype("float32")
+        paddle.seed(SEED)
         try:
             # parameters with names of their own can be built again
             with keeping_arguments(), paddle.utils.unique_name.guard():

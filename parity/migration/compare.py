@@ -210,10 +210,10 @@ def _compared(
 
 def _look_further(pair: RecordedPair, found: Findings) -> None:
     """Where layers of models that agree differ, such as a clip's bounds: with larger weights. Raises WorkerError."""
-    pair.walk_again(found.sets[0].arrays, traced=True)
+    walked = pair.walk_again(found.sets[0].arrays, traced=True)
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
-    found.unseen = unseen_changes(pair, [(first.steps[one], second.steps[other]) for one, other in pairs])
+    found.unseen = unseen_changes(pair, walked, [(first.steps[one], second.steps[other]) for one, other in pairs])
     alone = [first.steps[one] for one in ones] + [second.steps[other] for other in others]
     if not found.unseen and not any(step.what.family == "activation" for step in alone):
         return

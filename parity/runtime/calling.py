@@ -142,7 +142,8 @@ def assigned(tensors: Tensors, parameters: Parameters) -> dict[str, Any]:
     further = others[len(free) :]
     missing = [name for name in parameters.names[: parameters.required] if name not in by_name]
     if (further and not parameters.unlimited) or missing:
-        found = ", ".join(name or "one without a name" for name, _ in given) or "none"
+        titles = ["one without a name" if not name or name.isdecimal() else name for name, _ in given]
+        found = ", ".join(titles) or "none"
         listed = ", ".join(parameters.names) or "none"
         needed = f" ({parameters.required} required)" if parameters.required < len(parameters.names) else ""
         raise TargetError(f"expected the inputs {listed}{needed}, found {found}")

@@ -17,6 +17,8 @@ from parity.weights.state import all_finite
 
 HALF = ("float16", "bfloat16")
 
+SEED = 1  # of initial weights: a model has the same ones whenever it is built
+
 
 @dataclass(frozen=True)
 class BuildSpec(ModelSpec):

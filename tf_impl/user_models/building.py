@@ -21,7 +21,7 @@ from parity.error_causes import cause
 from parity.printable import quoted
 from parity.runtime import calling, targets
 from parity.runtime.calling import Running
-from parity.runtime.user_models import HALF, BuildSpec
+from parity.runtime.user_models import HALF, SEED, BuildSpec
 from tf_impl.user_models.calling import (
     call_model,
     callings,
@@ -109,6 +109,7 @@ def build_model(spec: BuildSpec, dtype: str, *, rounded: bool = True) -> keras.M
     try:
         with running_in(dtype), _meaning(dtype):
             keras.config.set_dtype_policy(dtype)
+            keras.utils.set_random_seed(SEED)
             # the same names whenever it is built: "dense", not "dense_7" because of models that were built before it
             global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
             if target.file is not None:

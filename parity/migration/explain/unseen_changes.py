@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from parity.migration.align.found import Alignment
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.step_changes import (
@@ -20,6 +21,7 @@ from parity.migration.explain.step_changes import (
     same_in_place,
 )
 from parity.migration.specs import FIRST
+from parity.numerics.signature import alike
 
 SCALES = (0.01, 1.0, 100.0)  # of numbers drawn for a step: near zero, usual, and so large that they reach every end
 
@@ -28,11 +30,14 @@ ROUNDING = 1e-14
 AXES = {"axis", "axes"}  # numbers whose meaning depends on the order of axes, which is known of values only
 
 
-def unseen_changes(pair: RecordedPair, matched: Sequence[tuple[RecordedStep, RecordedStep]]) -> list[str]:
+def unseen_changes(
+    pair: RecordedPair, walked: Alignment, matched: Sequence[tuple[RecordedStep, RecordedStep]]
+) -> list[str]:
     """Changes by which other inputs would set the models apart.
 
     Args:
         pair: of equal models, whose graphs are those of a traced run.
+        walked: that run.
         matched: steps of both models that correspond, TensorFlow's first.
 
     Returns:
@@ -48,6 +53,8 @@ def unseen_changes(pair: RecordedPair, matched: Sequence[tuple[RecordedStep, Rec
         if "other" in (first.kind, second.kind):  # such as a layer that holds operations of a program
             continue
         changes = changes_of(first, second)
+        if _others(pair, walked, first, second):
+            continue
         if not changes or ({key for key, _, _ in changes} <= AXES and same_in_place(pair, first, second)):
             continue
         for key, a, b in changes:
@@ -56,6 +63,12 @@ def unseen_changes(pair: RecordedPair, matched: Sequence[tuple[RecordedStep, Rec
             if _could_show(pair, first, second, (key, a, b)):
                 lines.append(f"{first.name} / {second.name}: {change_text(first, second, key, a, b)}")
     return lines
+
+
+def _others(pair: RecordedPair, walked: Alignment, first: RecordedStep, second: RecordedStep) -> bool:
+    """Whether steps of equal models give other numbers, so that they are no counterparts."""
+    one, other = pair.signatures.get(first.output), walked.signatures.get(second.output)
+    return one is not None and other is not None and not alike(one, other, pair.close.exact)
 
 
 def _in_another_order(
