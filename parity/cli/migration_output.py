@@ -114,7 +114,9 @@ def _own_lines(migration: Migration) -> list[str]:
     counts = Counter(one.state for one in own.arrays)
     others = [one for one in own.arrays if one.state == "other"]
     parts = [f"{_counted(counts['same bits'], 'array')} with the same bits"]
-    parts += [f"{count} rounded to {kind}" for kind, count in own.roundings.items()]
+    for kind, count in own.roundings.items():
+        names = few([one.name for one in own.arrays if one.rounding == kind], 4)
+        parts.append(f"{count} rounded to {kind}: {names}" if count < len(own.arrays) else f"{count} rounded to {kind}")
     parts += [f"{len(others)} other: {few([_other(one) for one in others], 4)}"] if others else []
     lines = [f"{migration.verdict} with own weights{upto}: {migration.first} / {migration.second}"]
     lines.append(f"weights: {', '.join(parts)}")
@@ -131,7 +133,8 @@ def _own_lines(migration: Migration) -> list[str]:
 
 
 def _other(one: OwnArray) -> str:
-    return f"{one.name}, " + (f"gap {one.gap:.1e}" if one.gap is not None else "not a number")
+    size = f"gap {one.gap:.1e}" if one.gap is not None else "not a number"
+    return f"{one.name}, {size}" + (f" ({one.why})" if one.why else "")
 
 
 def _counted(count: int, what: str) -> str:

@@ -53,6 +53,7 @@ class OwnArray(Part, frozen=True):
     gap: float | None = None
     index: list[Count] = []
     holds: str = ""  # the Paddle array whose numbers it holds instead
+    why: str = ""  # what the other numbers are, where that is plain, such as the right ones transposed
 
 
 class LoneArray(Part, frozen=True):

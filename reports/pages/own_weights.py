@@ -67,7 +67,8 @@ def _outputs(own: OwnWeights) -> str:
 def _row(one: OwnArray) -> list[str]:
     state = f"rounded to {one.rounding}" if one.state == "rounded" else one.state
     if one.state == "other":
-        state = f"**other**, holds {code(one.holds)}" if one.holds else "**other**"
+        why = f"holds {code(one.holds)}" if one.holds else one.why
+        state = f"**other**, {why}" if why else "**other**"
     gap, index = words.NOTHING, words.NOTHING
     if one.state == "other":
         gap = words.gap_text(one.gap) if one.gap is not None and is_number(one.gap) else "**not a number**"

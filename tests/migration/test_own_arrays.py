@@ -1,6 +1,6 @@
 """Two arrays: the same bits, rounded, or other numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,3 +107,17 @@ def test_constants() -> None:
     assert constants({"tensorflow": [], "paddle": ["c"]}, own) is None
     assert constants({"tensorflow": [], "paddle": []}, own) is None
     assert constant(np.zeros((0, 2))) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        (lambda x: x.T.copy(), "the right numbers with axes 0 and 1 exchanged"),
+        (np.ones_like, "1 everywhere, as a model is built"),
+        (lambda x: x + 1, ""),
+    ],
+)
+def test_what_other_numbers_are_is_said_where_it_is_plain(held: Callable[[np.ndarray], np.ndarray], says: str) -> None:
+    expected = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
+    found = own_array("w", ["k"], expected, held(expected))
+    assert (found.state, found.why) == ("other", says)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -49,7 +50,17 @@ def own_array(name: str, sources: Sequence[str], expected: np.ndarray, held: np.
     difference = np.abs(expected.astype(np.float64) - held)
     scale = max(largest(expected), largest(held))
     index = [int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape)]
-    return replace(made, state="other", gap=float(difference.max()) / scale, index=index)
+    why = _plain(single, own)
+    return replace(made, state="other", gap=float(difference.max()) / scale, index=index, why=why)
+
+
+def _plain(expected: np.ndarray, held: np.ndarray) -> str:
+    """What other numbers are, where that is plain; else empty."""
+    for one, other in itertools.combinations(range(held.ndim), 2):
+        if held.shape[one] == held.shape[other] and np.array_equal(expected.swapaxes(one, other), held):
+            return f"the right numbers with axes {one} and {other} exchanged"
+    number = constant(held)
+    return "" if number is None or held.size < 2 else f"{number:g} everywhere, as a model is built"
 
 
 def _rounding(one: np.ndarray, other: np.ndarray) -> str:

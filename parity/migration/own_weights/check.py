@@ -345,4 +345,5 @@ def _array_line(one: OwnArray) -> str:
     if one.holds:
         return f"{one.name} does not hold {sources}, but what belongs to {one.holds}"
     size = "not a number" if one.gap is None else f"gap {one.gap:.1e}"
-    return f"{one.name} holds other numbers than {sources}: {size} at {one.index}"
+    why = f", {one.why}" if one.why else ""
+    return f"{one.name} holds other numbers than {sources}{why}: {size} at {one.index}"
