@@ -115,8 +115,8 @@ def _require_better(pair: RecordedPair, given: Mapping[int, int], count: int, fr
             found = ", ".join(repr(first.units[index].path) for index in both.first)
             one, other = first.units[own].path, second.units[both.second].path
             raise MatchError(
-                f"the map puts {one!r} and {other!r} together, and values contradict it: those of {other!r} agree "
-                f"with {found}. Correct this line, or leave it out"
+                f"the map puts {one!r} of TensorFlow and {other!r} of Paddle together, and values contradict it: those "
+                f"of Paddle's {other!r} agree with TensorFlow's {found}. Correct this line, or leave it out"
             )
     raise MatchError(
         f"values contradict the map: with it they part at {count} places, without it at {disagreements(free)}"
