@@ -259,15 +259,18 @@ def _last(path: str) -> str:
 
 
 def with_second_bias(own: Sequence[int], sizes: Sequence[int]) -> bool:
-    """Whether arrays are as large together as others but for one that these have twice, such as a bias.
+    """Whether arrays are as large together as others but for some that these have twice, such as biases.
 
     Args:
         own: sizes of TensorFlow arrays.
-        sizes: of Paddle's, whose recurrent layers have two biases that are added.
+        sizes: of Paddle's, whose recurrent layers have two biases in each direction, which are added.
 
     Example:
         >>> with_second_bias([80, 64, 16], [64, 80, 16, 16]), with_second_bias([144, 16], [64, 80, 16, 16])
         (True, True)
     """
-    counted = Counter(sizes)
-    return any(counted[size] > 1 and size in own and sum(sizes) - sum(own) == size for size in counted)
+    more = sum(sizes) - sum(own)
+    counts = Counter(own).items()
+    return any(
+        more == twice * size for size, count in counts for twice in range(1, count + 1) if twice < sizes.count(size)
+    )
