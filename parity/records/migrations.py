@@ -31,14 +31,22 @@ class Impact(Part, frozen=True):
     # of the changed inputs: the TensorFlow model's largest output less its second largest, in the same units
     margins: list[float]
     classes: bool = True  # whether the outputs are probabilities, so that the largest is a class
+    decisions: Count = 0  # how many of the TensorFlow model's outputs are the largest for some input; 0 where unknown
 
     @property
     def sentence(self) -> str:
-        """How many of how many inputs, without a full stop."""
+        """How many of how many inputs, and where that shows little, without a full stop.
+
+        Example:
+            >>> Impact(3, "drawn inputs", 0, 0.1, [], decisions=1).sentence
+            '0 of 3 inputs change their class; one output is the largest for all of them, so that this shows little'
+        """
         share = f"{self.changed:,} of {self.inputs:,} inputs"
+        little = self.decisions == 1 and not self.changed and self.inputs > 1
+        same = "; one output is the largest for all of them, so that this shows little" if little else ""
         if self.classes:
-            return f"{share} change their class"
-        return f"for {share} another output is the largest (another class, where outputs are logits)"
+            return f"{share} change their class{same}"
+        return f"for {share} another output is the largest (another class, where outputs are logits){same}"
 
 
 class OwnArray(Part, frozen=True):

@@ -79,6 +79,7 @@ def decision_impact(pair: RecordedPair, on_event: Callable[[str, Any], None]) ->
         classes=_probabilities(one, pair.close.rounding),
         largest_gap=gap if math.isfinite(gap) else None,
         margins=[float(margins[index]) for index in changed],
+        decisions=len(np.unique(one.argmax(axis=1))),
     )
 
 
