@@ -106,8 +106,8 @@ def _verdict(comparison: Migration) -> str:
     unsaid = (
         "Of training, one pass was compared, with the same masks of dropout; not loss, optimizer or learning rates."
         if any(proof.level in (4, 5) for proof in comparison.proofs)
-        else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them where the models agree in "
-        "inference."
+        else "Nothing is said of training: levels 4 and 5 were not run. `--training` runs them where the models "
+        "agree in inference."
     )
     order = f"{some(len(comparison.ambiguous), 'group')} of layers could be matched by their order only, see *Layers*."
     said = UNSAID.format(weights=DRAWN if comparison.own is None else "")
