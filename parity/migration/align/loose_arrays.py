@@ -42,6 +42,8 @@ class LooseArrays:
             unit: that unit.
             recurrent: whether only a recurrent layer is looked for.
         """
+        if recurrent and not self._recurrent_left():
+            return False
         beside = self._beside(unit) if recurrent else []
         for own in [*self._parts(unit), *beside]:
             sizes, together = self.units.sizes(own, 1), self._part(unit, own)
@@ -57,6 +59,11 @@ class LooseArrays:
                         self.trials.take(UnitPair((index,), number, tuple(pieces), True, tied=self.trials.tied), pieces)
                         return True
         return False
+
+    def _recurrent_left(self) -> bool:
+        """Whether a TensorFlow layer without a counterpart has a kernel for its state."""
+        arrays = (name for unit in self.first.units for name in unit.arrays if role(name) == "recurrent")
+        return any(name not in self.units.taken for name in arrays)
 
     def likeliest(self, number: int, unit: Unit) -> tuple[tuple[int, ...], Pieces | None]:
         """A layer that is not called, as the user's code takes its arrays one by one: all of them together.
