@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,8 @@ from parity.records.records import Proof, Verdict
 from parity.system import high_water
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
+
+ROUNDINGS = ("round", "floor")  # functions that do not agree on halves
 
 
 @dataclass
@@ -209,13 +212,17 @@ def _compared(
 
 
 def _look_further(pair: RecordedPair, found: Findings) -> None:
-    """Where layers of models that agree differ, such as a clip's bounds: with larger weights. Raises WorkerError."""
+    """Where layers of models that agree differ, such as a clip's bounds: with larger weights. Raises WorkerError.
+
+    What no weights reach, and only inputs on the half of a number, leaves the verdict open.
+    """
     walked = pair.walk_again(found.sets[0].arrays, traced=True)
     pairs, ones, others = all_paired(pair)
     first, second = pair.graphs[FIRST], pair.graphs[SECOND]
     found.unseen = unseen_changes(pair, walked, [(first.steps[one], second.steps[other]) for one, other in pairs])
     alone = [first.steps[one] for one in ones] + [second.steps[other] for other in others]
-    if not found.unseen and not any(step.what.family == "activation" for step in alone):
+    rounded = _rounded_otherwise(pair)
+    if not found.unseen and not rounded and not any(step.what.family == "activation" for step in alone):
         return
     sets = larger_weights(found.sets)
     further = decide(pair, sets)
@@ -224,6 +231,29 @@ def _look_further(pair: RecordedPair, found: Findings) -> None:
         outcomes = found.decided.outcomes + further.outcomes
         found.decided = dataclasses.replace(found.decided, verdict=further.verdict, outcomes=outcomes)
         found.decided.missing += further.missing
+    elif rounded:
+        found.decided = dataclasses.replace(found.decided, verdict="undecided")
+        found.decided.missing.append(rounded)
+
+
+def _rounded_otherwise(pair: RecordedPair) -> str:
+    """That the models of a traced run round by other functions, which agree but for halves; else empty."""
+    counts = {
+        FRAMEWORKS[framework].title: Counter(
+            step.numbers["function"]
+            for step in pair.graphs[framework].steps
+            if step.kind == "math" and step.numbers["function"] in ROUNDINGS
+        )
+        for framework in (FIRST, SECOND)
+    }
+    first, second = counts.values()
+    if not (first - second and second - first):
+        return ""
+    has = " and ".join(f"{title} {few(sorted(own))}" for title, own in counts.items())
+    return (
+        f"numbers are rounded by other functions, {has}: whether exactly a half is rounded alike is not seen, as "
+        "rounding of the inputs decides it; use the same function in both models"
+    )
 
 
 def _explain(pair: RecordedPair, found: Findings) -> None:

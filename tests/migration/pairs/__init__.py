@@ -248,6 +248,9 @@ PAIRS = (
     _different("cells/forget", "lstm", "lstm(forget=1.0)", "5,3", layer="memory"),
     _different("cells/forget-apart", "lstm", "lstm('apart', forget=1.0)", "5,3", layer="memory"),
     _different("cells/maps-function", "maps", "maps(activation='relu')", "3,5,5,2", layer="memory"),
+    _equal("custom_layers/rounded", "rounded", "rounded", "8"),
+    # Only inputs that lie exactly on a half would show it.
+    _undecided("custom_layers/rounded-up", "rounded", "rounded('floor')", "8"),
     # Attention.
     _equal("attention/layer", "layer", "layer", SEQUENCE),
     _equal("attention/causal", "layer(causal=True)", "layer(causal=True)", SEQUENCE),

@@ -357,3 +357,33 @@ def paddle_sinusoids(interleaved: bool = False, base: float = 10000.0) -> Any:
             return self.out(self.embed(x) + self.pe)
 
     return Net()
+
+
+def tensorflow_rounded() -> Any:
+    """Numbers on a grid, as training for quantisation has them."""
+    import keras
+    from keras import layers, ops
+
+    class Grid(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return ops.round(x * 2.0) / 2.0
+
+    inputs = keras.Input((8,))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(Grid(name="grid")(inputs)))
+
+
+def paddle_rounded(function: str = "round") -> Any:
+    """`round` gives the even number for a half, floor(x + 0.5) the larger one."""
+    import paddle
+    from paddle import nn
+
+    class Net(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 3)
+
+        def forward(self, x: Any) -> Any:
+            x = x * 2.0
+            return self.fc((paddle.round(x) if function == "round" else paddle.floor(x + 0.5)) / 2.0)
+
+    return Net()
