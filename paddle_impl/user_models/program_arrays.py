@@ -1,18 +1,17 @@
 """The file of a saved program's arrays: whether it holds all of the last one, which Paddle does not look at.
 
-Each array follows the one before: a version (4 bytes), a number of levels of detail (8, and the levels), a version (4),
-the size of a description (4), the description, and the numbers. Of a file that ends early Paddle takes what memory
-holds.
+Each array follows the one before: a version (4 bytes), a number of levels of detail (8), a version (4), the size of a
+description (4), the description, and the numbers. Of a file that ends early Paddle takes what memory holds.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from google.protobuf.message import DecodeError
 from paddle.base.proto import framework_pb2
 
 from parity.catalogue.targets import TargetError
@@ -25,8 +24,6 @@ SIZES = {  # of a number in bytes, by what the description calls its type
     "COMPLEX128": 16,
 }
 
-MOST_LEVELS = 8  # of detail that an array may have; programs' arrays have none
-
 
 def require_whole(path: Path) -> None:
     """Raise TargetError for a file that ends in the middle of an array.
@@ -38,7 +35,7 @@ def require_whole(path: Path) -> None:
     with path.open("rb") as stream:
         while (start := stream.tell()) < size:
             end = _end_of_array(stream)
-            if end is None:  # of a type that is not known here: Paddle reads it
+            if end is None:
                 return
             if end > size:
                 raise TargetError(
@@ -48,22 +45,27 @@ def require_whole(path: Path) -> None:
             stream.seek(end)
 
 
-def _number(stream: BinaryIO, form: str) -> int:
-    """The next number; 0 where the file ends."""
+def _number(stream: BinaryIO, form: str) -> int | None:
+    """The next number; None where the file ends."""
     found = stream.read(size := struct.calcsize(form))
-    return int(struct.unpack(form, found)[0]) if len(found) == size else 0
+    return int(struct.unpack(form, found)[0]) if len(found) == size else None
 
 
 def _end_of_array(stream: BinaryIO) -> int | None:
-    """The place behind an array, at least; None where its numbers are of no known size."""
+    """The place behind an array, at least; None where that cannot be told: Paddle says what is wrong."""
     levels = _number(stream, "<4xQ")
-    for _ in range(min(levels, MOST_LEVELS)):
-        stream.seek(_number(stream, "<Q"), os.SEEK_CUR)
     length = _number(stream, "<4xi")
+    if levels is None or length is None:
+        return stream.tell() + 1
+    if levels or length <= 0:  # arrays of a program have no levels
+        return None
     described = stream.read(length)
-    if len(described) < length or not length:
+    if len(described) < length:
         return stream.tell() + 1
     description = framework_pb2.VarType.TensorDesc()
-    description.ParseFromString(described)
-    number = SIZES.get(framework_pb2.VarType.Type.Name(description.data_type))
+    try:
+        description.ParseFromString(described)
+        number = SIZES.get(framework_pb2.VarType.Type.Name(description.data_type))
+    except (DecodeError, ValueError):
+        return None
     return None if number is None else stream.tell() + math.prod(description.dims) * number

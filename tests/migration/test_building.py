@@ -304,6 +304,16 @@ def test_a_program_whose_arrays_end_early_is_refused(build: Build, saved: Path, 
         build("paddle", str(tmp_path / program.name), [InputSpec([6, 6, 3], "picture")], "float32")
 
 
+@pytest.mark.parametrize("place", [16, 20, 24])  # the size of a description, and the description
+def test_a_program_whose_arrays_are_damaged_is_refused(build: Build, saved: Path, tmp_path: Path, place: int) -> None:
+    program = next(path for path in (saved / "paddle").glob("plain.*") if path.suffix in (".json", ".pdmodel"))
+    shutil.copy(program, tmp_path)
+    whole = program.with_suffix(".pdiparams").read_bytes()
+    (tmp_path / "plain.pdiparams").write_bytes(whole[:place] + b"\xff" * 4 + whole[place + 4 :])
+    with pytest.raises(WorkerError, match=r"TargetError: .*plain"):
+        build("paddle", str(tmp_path / program.name), [InputSpec([6, 6, 3], "picture")], "float32")
+
+
 def test_what_paddle_saves_gives_the_same_numbers_in_every_format(build: Build, saved: Path) -> None:
     ones = {"picture": np.ones((1, 6, 6, 3), np.float32)}
     inputs, expected = [InputSpec([6, 6, 3], "picture")], np.load(saved / "paddle/plain.npy")
