@@ -190,7 +190,12 @@ def _compared(
     on_event("stage", f"both models on {len(sets)} sets of inputs")
     found = Findings(decide(pair, sets, training=training), sets=sets)
     if found.decided.verdict == "equal" and pair.own_map is None:  # a program has no layers
-        _look_further(pair, found)
+        try:
+            _look_further(pair, found)
+        except WorkerError as error:  # the verdict on the designed inputs stands
+            found.decided.remarks.append(
+                f"what these inputs do not show was not looked for to the end, {_where(error)}"
+            )
     memory.update()
     started = time.perf_counter()
     for proof in proofs_of_pair(pair, found.decided, sets):
@@ -203,12 +208,16 @@ def _compared(
     try:
         _explain(pair, found)
     except WorkerError as error:  # such as a kernel that crashes on numbers that are tried: the verdict stands
-        line = error.detail.splitlines()[0]
-        found.remarks.append(f"what differs was not looked for to the end, {FRAMEWORKS[error.framework].title}: {line}")
+        found.remarks.append(f"what differs was not looked for to the end, {_where(error)}")
         if found.decided.verdict == "different" and not found.causes:
             found.causes = [of_outputs(pair, "they differ")]
     memory.update()
     return found
+
+
+def _where(error: WorkerError) -> str:
+    """The framework whose worker failed, and how in one line."""
+    return f"{FRAMEWORKS[error.framework].title}: {error.detail.splitlines()[0]}"
 
 
 def _look_further(pair: RecordedPair, found: Findings) -> None:
