@@ -42,7 +42,8 @@ def built(spec, dtype, training=False, arrays=None):
     return facts, {str(index): x.numpy() for index, (_, x) in enumerate(flat) if "float16" not in str(x.dtype)}
 
 def run_function(module, name, argument):
-    import importlib
+    import importlib, sys
+    sys.path.insert(0, FOLDER)
     getattr(importlib.import_module(module), name)(argument)
     return {}
 
@@ -68,6 +69,7 @@ def call(faulty_pair: FaultyPair) -> Callable[..., Any]:
     def to(framework: str, verb: str, **arguments: Any) -> Any:
         package = FRAMEWORKS[framework].package
         source = VERBS.replace("PACKAGE", package).replace("ARRAYS", OWN_ARRAYS[framework])
+        source = source.replace("FOLDER", repr(str(Path(__file__).parents[2])))
         return faulty_pair(framework, {f"{package}.verbs": source})[framework].call(verb, **arguments)
 
     return to
