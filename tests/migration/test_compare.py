@@ -169,7 +169,7 @@ def test_a_difference_is_located_named_and_fixed(
     assert fixed.changes == migration.changes != []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_models_that_amplify_rounding_are_equal(workers: Workers, seed: int) -> None:
     """By more than the limits of levels 4 and 5: these follow from what rounding does to each model."""
     pair = pair_of(workers, None, "tower(40)", "tower(40)", (8,))
