@@ -1,4 +1,4 @@
-"""Several layers of one model that compute what one of the other does: their kernels side by side, or below another."""
+"""Several TensorFlow layers that compute what one of Paddle does: the outputs of their kernels side by side."""
 
 from __future__ import annotations
 
@@ -98,92 +98,6 @@ def joined_convolutions(layers: Sequence[Shapes], targets: Shapes) -> Iterator[P
                 pieces[name].append(Piece(put, (Term(bias, Part.whole((stop - start,))),)))
             start = stop
         yield pieces
-
-
-def added(sources: Shapes, layers: Sequence[Shapes]) -> Iterator[Pieces]:
-    """Several Paddle layers that are added, where a TensorFlow layer takes what they take, one after the other.
-
-    Args:
-        sources: shapes of the TensorFlow layer's arrays by name: a kernel [*extents, in, out], and a bias [out].
-        layers: the same of each Paddle layer: a kernel [out, in, *extents], or of a dense layer [in, out]; one of them
-            has a bias.
-
-    Yields:
-        Pieces for every array of the layers.
-    """
-    kernels = [name for name, shape in sources.items() if len(shape) > 1]
-    biases = [name for name in sources if name not in kernels]
-    theirs = [[name for name, shape in layer.items() if len(shape) > 1] for layer in layers]
-    vectors = [name for layer, own in zip(layers, theirs, strict=True) for name in layer if name not in own]
-    if len(kernels) != 1 or len(biases) > 1 or len(vectors) != len(biases) or any(len(own) != 1 for own in theirs):
-        return
-    *extents, into, out = whole = sources[kernels[0]]
-    axes = len(whole)
-    for turned in (True, False) if axes == 2 else (True,):
-        order = (axes - 1, axes - 2, *range(axes - 2)) if turned else (0, 1)
-        ins = [layer[own[0]][1 if turned else 0] for layer, own in zip(layers, theirs, strict=True)]
-        expected = [(out, each, *extents) if turned else (each, out) for each in ins]
-        if sum(ins) != into or any(
-            tuple(layer[own[0]]) != shape for layer, own, shape in zip(layers, theirs, expected, strict=True)
-        ):
-            continue
-        for places in itertools.permutations(range(len(layers))):
-            pieces: Pieces = {
-                name: [Piece(Part.whole((out,)), (Term(bias, Part.whole((out,))),))]
-                for name, bias in zip(vectors, biases, strict=True)
-            }
-            start = 0
-            for number in places:
-                stop = start + ins[number]
-                own = Part(tuple(whole), order, (*[0] * (axes - 2), start, 0), (*extents, stop, out))
-                put = Part.whole(expected[number])
-                pieces[theirs[number][0]] = [Piece(put, (Term(kernels[0], own),))]
-                start = stop
-            yield pieces
-
-
-def appended(layers: Sequence[Shapes], targets: Shapes) -> Iterator[Pieces]:
-    """One Paddle layer that takes one after the other what several TensorFlow layers take, which are added.
-
-    Args:
-        layers: shapes of each TensorFlow layer's arrays by name: a kernel [*extents, in, out]; one of them has a bias.
-        targets: shapes of the Paddle layer's: a kernel [out, sum of in, *extents] or of a dense layer [sum of in, out],
-            and a bias.
-
-    Yields:
-        Pieces for every array of `targets`.
-    """
-    kernels = [[name for name, shape in layer.items() if len(shape) > 1] for layer in layers]
-    biases = [name for layer, own in zip(layers, kernels, strict=True) for name in layer if name not in own]
-    theirs = [name for name, shape in targets.items() if len(shape) > 1]
-    vectors = [name for name in targets if name not in theirs]
-    if len(theirs) != 1 or len(vectors) > 1 or len(vectors) != len(biases) or any(len(own) != 1 for own in kernels):
-        return
-    shapes = [layer[own[0]] for layer, own in zip(layers, kernels, strict=True)]
-    *extents, _, out = shapes[0]
-    axes, total = len(shapes[0]), sum(shape[-2] for shape in shapes)
-    if any(shape[:-2] != tuple(extents) or shape[-1] != out for shape in shapes):
-        return
-    for turned in (True, False) if axes == 2 else (True,):
-        whole = (out, total, *extents) if turned else (total, out)
-        if targets[theirs[0]] != whole:
-            continue
-        for places in itertools.permutations(range(len(layers))):
-            pieces: Pieces = {
-                name: [Piece(Part.whole((out,)), (Term(bias, Part.whole((out,))),))]
-                for name, bias in zip(vectors, biases, strict=True)
-            }
-            pieces[theirs[0]] = []
-            start = 0
-            for number in places:
-                stop = start + shapes[number][-2]
-                first = (0, start, *[0] * (axes - 2)) if turned else (start, 0)
-                last = (out, stop, *extents) if turned else (stop, out)
-                put = Part(whole, tuple(range(axes)), first, last)
-                own = Part(shapes[number], (axes - 1, axes - 2, *range(axes - 2)) if turned else (0, 1))
-                pieces[theirs[0]].append(Piece(put, (Term(kernels[number][0], own),)))
-                start = stop
-            yield pieces
 
 
 def _in_of(layer: Shapes, kernel: str, biases: Sequence[str]) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
+from parity.migration.align.added_maps import added
 from parity.migration.align.array_maps import sliced
 from parity.migration.align.found import UnitPair
-from parity.migration.align.joined_maps import added
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.stacked_layers import covered, families, stacks
 from parity.migration.align.trials import Trials

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
+from parity.migration.align.added_maps import appended
 from parity.migration.align.array_maps import Flattened, maps, stacked
 from parity.migration.align.found import Alignment
 from parity.migration.align.gated_maps import gated
-from parity.migration.align.joined_maps import appended, joined, joined_convolutions
+from parity.migration.align.joined_maps import joined, joined_convolutions
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.align.unit_candidates import UnitCandidates
 from parity.weights.parts import Piece, Pieces
