@@ -29,7 +29,8 @@ from parity.migration.explain.remedies import Remedy, exchanged, explaining, ins
 from parity.migration.explain.replays import Replay, own_and_expected
 from parity.migration.explain.segments import Segment, begins, place_of, segment_of
 from parity.migration.explain.single_operations import constant_of_operation
-from parity.migration.explain.step_changes import AUXILIARY, step_causes
+from parity.migration.explain.step_causes import step_causes
+from parity.migration.explain.step_changes import AUXILIARY
 from parity.migration.explain.steps import paired_steps
 from parity.migration.explain.unexplained import of_another_order, unexplained
 from parity.migration.explain.unpaired import grouped_functions, unpaired_steps

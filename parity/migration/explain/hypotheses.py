@@ -23,7 +23,7 @@ from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.replays import Replay, between, closing_gap
 from parity.migration.explain.segments import Segment
-from parity.migration.explain.step_changes import inputs_of, reference
+from parity.migration.explain.step_effects import inputs_of, reference
 from parity.migration.specs import FIRST, SECOND
 from parity.numerics.arrays import Arrays
 from parity.records.records import Diagnosis

@@ -20,7 +20,7 @@ from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.replays import Changes, Replay, close, closing_gap
-from parity.migration.explain.step_changes import as_rows, inputs_of, reference
+from parity.migration.explain.step_effects import as_rows, inputs_of, reference
 from parity.migration.specs import FIRST
 from parity.numerics.arrays import Arrays
 

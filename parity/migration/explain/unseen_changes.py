@@ -11,15 +11,9 @@ import numpy as np
 from parity.migration.align.found import Alignment
 from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
-from parity.migration.explain.step_changes import (
-    AUXILIARY,
-    Change,
-    change_text,
-    changed_effect,
-    changes_of,
-    inputs_of,
-    same_in_place,
-)
+from parity.migration.explain.step_causes import same_in_place
+from parity.migration.explain.step_changes import AUXILIARY, Change, change_text, changes_of
+from parity.migration.explain.step_effects import changed_effect, inputs_of
 from parity.migration.specs import FIRST
 from parity.numerics.signature import alike
 

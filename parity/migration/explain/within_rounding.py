@@ -15,7 +15,9 @@ from parity.migration.align.recorded_graph import RecordedStep
 from parity.migration.align.recorded_pair import RecordedPair
 from parity.migration.explain.causes import Cause
 from parity.migration.explain.segments import Segment
-from parity.migration.explain.step_changes import changed_effect, changes_of, inputs_of, step_causes
+from parity.migration.explain.step_causes import step_causes
+from parity.migration.explain.step_changes import changes_of
+from parity.migration.explain.step_effects import changed_effect, inputs_of
 from parity.migration.specs import FIRST
 
 
