@@ -13,8 +13,10 @@ from paddle.jit.dy2static.program_translator import ProgramTranslator
 from paddle_impl.kinds.geometry import channels_last, sequences_last
 from parity.catalogue.user_models import InputSpec
 from parity.numerics.arrays import Arrays
-from parity.runtime import calling
-from parity.runtime.calling import Arguments, Axes, Calling, Parameters, SignatureInput, Tensors
+from parity.runtime import call_arguments, calling, program_signature
+from parity.runtime.call_arguments import Arguments, Parameters, Tensors
+from parity.runtime.calling import Axes, Calling
+from parity.runtime.program_signature import SignatureInput
 from parity.runtime.user_models import HALF, BuildSpec
 
 FULL = ("", "float32", "float64")  # types of inputs that a model has in the precision that it is built in
@@ -78,7 +80,7 @@ def parameters_of(model: nn.Layer) -> Parameters:
         names = [one.name or str(index) for index, one in enumerate(signature)]
         return Parameters(names, len(names))
     forward = getattr(model.forward, "dygraph_function", model.forward)  # of one that is `to_static`
-    return calling.parameters_of(forward, SETTINGS)
+    return call_arguments.parameters_of(forward, SETTINGS)
 
 
 def ways(model: nn.Layer, tensors: Tensors) -> list[Arguments]:
@@ -93,8 +95,8 @@ def ways(model: nn.Layer, tensors: Tensors) -> list[Arguments]:
     """
     parameters = parameters_of(model)
     if signature_of(model):
-        return [(tuple(calling.assigned(tensors, parameters).values()), {})]
-    return calling.ways(tensors, parameters)
+        return [(tuple(call_arguments.assigned(tensors, parameters).values()), {})]
+    return call_arguments.ways(tensors, parameters)
 
 
 def call_model(model: nn.Layer, tensors: Tensors, training: bool = False, way: int = 0) -> Any:
@@ -171,7 +173,7 @@ def callings(model: nn.Layer, spec: BuildSpec, dtype: str) -> Iterator[Calling]:
     """
     orders = axes_orders(model, spec)
     if signature := signature_of(model):
-        orders = calling.check_signature(spec, signature, orders)
+        orders = program_signature.check_signature(spec, signature, orders)
     examples = spec.examples()
 
     def run(one: Calling) -> None:

@@ -15,8 +15,8 @@ from paddle_impl.user_models.program_arrays import require_whole
 from paddle_impl.user_models.program_nodes import ProgramNodes
 from parity.catalogue.targets import KERAS_FILES, PrecisionError, TargetError
 from parity.error_causes import cause
-from parity.runtime import calling as neutral
-from parity.runtime.calling import Parameters
+from parity.runtime import call_arguments, program_signature
+from parity.runtime.call_arguments import Parameters
 from parity.runtime.program import Part, ProgramError, Values, execute, parts_of, same_numbers
 from parity.runtime.user_models import BuildSpec
 
@@ -86,9 +86,9 @@ def _by_operations(whole: nn.Layer, spec: BuildSpec, dtype: str) -> SavedProgram
     signature = calling.signature_of(whole)
     names = [one.name or str(index) for index, one in enumerate(signature)]
     try:
-        orders = neutral.check_signature(spec, signature, calling.axes_orders(whole, spec))
+        orders = program_signature.check_signature(spec, signature, calling.axes_orders(whole, spec))
         given = calling.to_tensors(spec.examples(), spec.inputs, orders[0], "float32")
-        inputs = list(neutral.assigned(given, Parameters(names, len(names))).values())
+        inputs = list(call_arguments.assigned(given, Parameters(names, len(names))).values())
         expected = [tensor for _, tensor in calling.flatten_outputs(whole(*inputs))]
     except Exception:  # other inputs than the program's, which are refused with a message where it is called
         return model

@@ -1,11 +1,10 @@
-"""How a user's model takes its inputs and gives its outputs: names, order of axes, nesting."""
+"""How a user's model is called so that it runs, and all that it returns: order of axes, precision, nesting."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
 
@@ -21,10 +20,6 @@ MOST_CANDIDATES = 24  # orders of axes of several inputs together
 
 Axes = tuple[int, ...]
 
-Tensors = Mapping[str, Any] | Sequence[Any]  # in the order of the specs, by the user's names where there are some
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]  # of one call: by place and by name
-
 
 @dataclass(frozen=True)
 class Calling:
@@ -33,7 +28,8 @@ class Calling:
     Attributes:
         axes: of each input in the order of the specs, the places that its axes come from, the batch's among them:
             (0, 3, 1, 2) for maps [n, c, h, w] of an input [n, h, w, c].
-        way: the index of the call among those that the model's signature leaves open, see `ways`.
+        way: the index of the call among those that the model's signature leaves open, see
+            `parity.runtime.call_arguments.ways`.
     """
 
     axes: tuple[Axes, ...]
@@ -56,137 +52,6 @@ class Running:
     calling: Calling
     precision: str
     names: list[str]
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """The inputs that a model has.
-
-    Attributes:
-        names: in order.
-        required: how many of these it does not run without; they come first.
-        unlimited: whether it takes any number of further ones.
-        aliases: other names of inputs, to those of `names`.
-    """
-
-    names: list[str]
-    required: int
-    unlimited: bool = False
-    aliases: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SignatureInput:
-    """An input of a saved program.
-
-    Attributes:
-        name: as the file has it; may be empty.
-        shape: in the framework's own order, batch included; None, or a negative number, for any size.
-        dtype: such as "float32".
-    """
-
-    name: str
-    shape: Sequence[int | None] | None
-    dtype: str
-
-    def __str__(self) -> str:
-        sizes = ["?" if size is None or size < 0 else str(size) for size in self.shape or ()]
-        return f"{self.name} [{', '.join(sizes)}] {self.dtype}".strip()
-
-
-def parameters_of(function: Callable[..., Any], without: Sequence[str] = ()) -> Parameters:
-    """What a function can be given.
-
-    Args:
-        function: bound, such as `model.forward`.
-        without: names of parameters that are no inputs.
-
-    Returns:
-        Its parameters; any number of a function whose signature cannot be read.
-    """
-    try:
-        given = [one for one in inspect.signature(function).parameters.values() if one.name not in without]
-    except (TypeError, ValueError):
-        return Parameters([], 0, unlimited=True)
-    unlimited = any(one.kind is one.VAR_POSITIONAL for one in given)
-    named = [one for one in given if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    required = [one.name for one in named if one.default is one.empty]
-    optional = [one.name for one in named if one.default is not one.empty]
-    return Parameters([*required, *optional], len(required), unlimited)
-
-
-def assigned(tensors: Tensors, parameters: Parameters) -> dict[str, Any]:
-    """Which input gets which tensor: by name where a name fits, the others in their order.
-
-    Args:
-        tensors: what is given.
-        parameters: the model's inputs.
-
-    Returns:
-        By the model's names, in the model's order; what it takes beyond its names, by number, at the end.
-
-    Raises:
-        TargetError: inputs that the model does not have, or required ones that were not given; it lists the inputs.
-    """
-    given = list(tensors.items()) if isinstance(tensors, Mapping) else [("", one) for one in tensors]
-    by_name: dict[str, Any] = {}
-    others: list[tuple[str, Any]] = []
-    for name, tensor in given:
-        own = name if name in parameters.names else parameters.aliases.get(name, "")
-        if own and own not in by_name:
-            by_name[own] = tensor
-        else:
-            others.append((name, tensor))
-    free = [name for name in parameters.names if name not in by_name]
-    by_name |= {name: tensor for name, (_, tensor) in zip(free, others, strict=False)}
-    further = others[len(free) :]
-    missing = [name for name in parameters.names[: parameters.required] if name not in by_name]
-    if (further and not parameters.unlimited) or missing:
-        titles = ["one without a name" if not name or name.isdecimal() else name for name, _ in given]
-        found = ", ".join(titles) or "none"
-        listed = ", ".join(parameters.names) or "none"
-        needed = f" ({parameters.required} required)" if parameters.required < len(parameters.names) else ""
-        raise TargetError(f"expected the inputs {listed}{needed}, found {found}")
-    ordered = {name: by_name[name] for name in parameters.names if name in by_name}
-    return ordered | {str(index): tensor for index, (_, tensor) in enumerate(further)}
-
-
-def ways(tensors: Tensors, parameters: Parameters) -> list[Arguments]:
-    """The calls that a signature leaves open, the likeliest first.
-
-    Args:
-        tensors: what is given.
-        parameters: of the model's own function.
-
-    Returns:
-        One by the names of its parameters, where these suffice; for a function of one required parameter that is given
-        several inputs, also their dictionary, where they have names, and their list.
-
-    Raises:
-        TargetError: no call is possible.
-    """
-    packed: list[Arguments] = []
-    if len(tensors) > 1 and parameters.required == 1:
-        values = list(tensors.values()) if isinstance(tensors, Mapping) else list(tensors)
-        named = isinstance(tensors, Mapping) and not all(name.isdecimal() for name in tensors)
-        packed = [((dict(tensors),), {})] if named and isinstance(tensors, Mapping) else []
-        packed.append(((values,), {}))
-    try:
-        given = assigned(tensors, parameters)
-    except TargetError:
-        if not packed or (isinstance(tensors, Mapping) and set(tensors) & set(parameters.names)):
-            raise
-        return packed
-    if parameters.unlimited:
-        return [(tuple(given.values()), {}), *packed]
-    required = parameters.names[: parameters.required] or parameters.names[:1]
-    by_place = tuple(given[name] for name in required if name in given)
-    by_name = {name: tensor for name, tensor in given.items() if name not in required}
-    plain: Arguments = (by_place, by_name)
-    # `call(self, inputs, mask=None)` means a list, unless a name says that one of the inputs is a mask
-    masks = isinstance(tensors, Mapping) and any("mask" in name for name in tensors)
-    by_chance = not masks and any("mask" in name for name in by_name)
-    return [*packed, plain] if by_chance else [plain, *packed]
 
 
 def candidates(specs: Sequence[InputSpec], axes_of: Callable[[InputSpec], Sequence[Axes]]) -> list[tuple[Axes, ...]]:
@@ -303,69 +168,6 @@ def build_running(
             "the type of some numbers",
             "float32",
         ) from error
-
-
-def fits(signature: SignatureInput, spec: InputSpec, axes: Axes) -> bool:
-    """Whether an input of a saved program takes an input of this form.
-
-    Args:
-        signature: the program's.
-        spec: the user's.
-        axes: the order in which the input's axes are given, as in `Calling`.
-
-    Returns:
-        Whether rank, sizes and kind of number agree.
-    """
-    floating = not spec.whole and spec.dtype != "bool"
-    if ("float" in signature.dtype) != floating:
-        return False
-    if signature.shape is None:
-        return True
-    shape = [(-1, *spec.shape)[place] for place in axes]
-    return len(shape) == len(signature.shape) and all(
-        own is None or own < 0 or own == size or size < 0 for own, size in zip(signature.shape, shape, strict=True)
-    )
-
-
-def check_signature(
-    spec: BuildSpec, signature: Sequence[SignatureInput], orders: Sequence[tuple[Axes, ...]]
-) -> list[tuple[Axes, ...]]:
-    """The orders of axes under which a saved program takes the given inputs.
-
-    Args:
-        spec: the model with its inputs.
-        signature: of the program.
-        orders: that are possible.
-
-    Returns:
-        Those of `orders` that fit, at least one.
-
-    Raises:
-        TargetError: none fits; it says what the program takes.
-    """
-    listed = "; ".join(map(str, signature))
-    names = [one.name or str(index) for index, one in enumerate(signature)]
-    pairs = dict(zip(input_keys(spec.inputs), enumerate(spec.inputs), strict=True))
-    try:
-        given = assigned(pairs, Parameters(names, len(names)))
-    except TargetError as error:
-        raise TargetError(f"{spec.target!r}: {error}; the file's inputs are {listed}") from None
-    chosen = [
-        order
-        for order in orders
-        if all(fits(one, given[name][1], order[given[name][0]]) for name, one in zip(names, signature, strict=True))
-    ]
-    if not chosen:
-        raise TargetError(
-            f"{spec.target!r} was saved for other inputs: expected {listed}, batch included, in the framework's own "
-            f"order of axes; found {spec.inputs_text}"
-        )
-    if fixed := [one for one in signature if one.shape and one.shape[0] is not None and one.shape[0] >= 0]:
-        raise TargetError(
-            f"{spec.target!r} was saved for batches of {fixed[0].shape[0]} only ({fixed[0]}); expected any size: save "  # type: ignore[index]
-            "it with None for the first axis"
-        )
-    return chosen
 
 
 def flattened(result: Any, tensor: type | tuple[type, ...], convert: Callable[[Any], Any]) -> list[tuple[str, Any]]:

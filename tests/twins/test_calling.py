@@ -11,21 +11,9 @@ import pytest
 
 from parity.catalogue.targets import PrecisionError, TargetError
 from parity.catalogue.user_models import InputSpec
-from parity.runtime.calling import (
-    Calling,
-    Parameters,
-    SignatureInput,
-    assigned,
-    build_running,
-    candidates,
-    check_signature,
-    fits,
-    flattened,
-    parameters_of,
-    running_callings,
-    turned,
-    ways,
-)
+from parity.runtime.call_arguments import Parameters, assigned, parameters_of, ways
+from parity.runtime.calling import Calling, build_running, candidates, flattened, running_callings, turned
+from parity.runtime.program_signature import SignatureInput, check_signature, fits
 from parity.runtime.user_models import BuildSpec
 
 

@@ -12,8 +12,10 @@ import tensorflow as tf
 
 from parity.catalogue.user_models import InputSpec
 from parity.numerics.arrays import Arrays
-from parity.runtime import calling
-from parity.runtime.calling import Arguments, Axes, Calling, Parameters, SignatureInput, Tensors
+from parity.runtime import call_arguments, calling, program_signature
+from parity.runtime.call_arguments import Arguments, Parameters, Tensors
+from parity.runtime.calling import Axes, Calling
+from parity.runtime.program_signature import SignatureInput
 from parity.runtime.user_models import HALF, BuildSpec
 
 Function = type(tf.function(lambda: None))  # what the decorator makes
@@ -82,7 +84,7 @@ def parameters_of(model: keras.Model) -> Parameters:
         names = [one.name for one in signature]
         return Parameters(names, len(names))
     if (struct := _structure(model)) is None:
-        return calling.parameters_of(model.call, SETTINGS)
+        return call_arguments.parameters_of(model.call, SETTINGS)
     leaves = _leaves(struct)
     aliases = {tensor.name: name for name, tensor in leaves if tensor.name != name}
     return Parameters([name for name, _ in leaves], len(leaves), aliases=aliases)
@@ -100,10 +102,10 @@ def ways(model: keras.Model, tensors: Tensors) -> list[Arguments]:
     """
     parameters = parameters_of(model)
     if signature_of(model):
-        return [((calling.assigned(tensors, parameters),), {})]
+        return [((call_arguments.assigned(tensors, parameters),), {})]
     if (struct := _structure(model)) is None:
-        return calling.ways(tensors, parameters)
-    values = iter(calling.assigned(tensors, parameters).values())
+        return call_arguments.ways(tensors, parameters)
+    values = iter(call_arguments.assigned(tensors, parameters).values())
     return [((_filled(struct, values),), {})]
 
 
@@ -173,7 +175,7 @@ def callings(model: keras.Model, spec: BuildSpec, dtype: str) -> Iterator[Callin
     """
     orders = calling.candidates(spec.inputs, _axes)
     if signature := signature_of(model):
-        orders = calling.check_signature(spec, signature, orders)
+        orders = program_signature.check_signature(spec, signature, orders)
     examples = spec.examples()
 
     def run(one: Calling) -> None:

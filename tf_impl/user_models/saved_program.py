@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from parity.catalogue.targets import PrecisionError, TargetError
 from parity.error_causes import cause
-from parity.runtime import calling
-from parity.runtime.calling import Parameters, SignatureInput
+from parity.runtime import call_arguments
+from parity.runtime.call_arguments import Parameters
 from parity.runtime.program import Part, ProgramError, Values, execute, parts_of, same_numbers
+from parity.runtime.program_signature import SignatureInput
 from parity.runtime.user_models import BuildSpec
 from tf_impl.user_models.program_nodes import ProgramNodes
 
@@ -69,7 +70,7 @@ def _check(model: SavedProgram, function: Any, spec: BuildSpec, dtype: str) -> N
     """Raise ProgramError where the operations, one by one, do not give what the function gives."""
     names = [one.name for one in model.saved_signature]
     try:
-        given = calling.assigned(spec.examples(), Parameters(names, len(names)))
+        given = call_arguments.assigned(spec.examples(), Parameters(names, len(names)))
         types = {one.name: one.dtype for one in model.saved_signature}
         inputs = {name: tf.cast(tf.constant(array), types[name]) for name, array in given.items()}
         expected = tf.nest.flatten(function(**inputs))
