@@ -30,8 +30,9 @@ DO_NOT_COUNT = {
     "parity.catalogue": "counting designs entries networks resnets targets titles traps user_models versions",  # values
     "parity.data": "dataset",  # by its digest
     "parity.numerics": "comparison geometry losses signature tolerance",  # of proofs and users' models
-    "parity.runtime": "calling fault_session fixing noise optimizer_alone precision probes program "
-    "recorded_model recorded_models recording targets timing trace traced_steps trainer_faults user_models",
+    "parity.runtime": "call_arguments calling fault_session fixing noise optimizer_alone precision probes program "
+    "program_signature recorded_model recorded_models recording targets timing trace traced_steps trainer_faults "
+    "user_models",
     "parity.training": "checkpoint code_digest fingerprint",  # keep what was computed
     "parity.weights": "files parts pdparams random_arrays",
 }
