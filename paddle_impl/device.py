@@ -49,6 +49,11 @@ class Device(WorkerDevice):
         product.stop_gradient = False
         paddle.matmul(product, product).sum().backward()
 
+    def allow_tf32(self, allowed: bool) -> None:
+        if self._settings["device"] == "gpu":
+            paddle.base.core.set_cublas_switch(allowed)
+            paddle.base.core.set_cudnn_switch(allowed)
+
     def synchronize(self) -> None:
         if self._settings["device"] == "gpu":
             paddle.device.synchronize()

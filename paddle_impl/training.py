@@ -51,13 +51,14 @@ class Trainer(trainer.Trainer):
         host = {"rate": plan["rate"].tolist(), "dropout": plan["dropout"].tolist()}
         return {name: paddle.to_tensor(array) for name, array in plan.items() if name not in host} | host
 
-    def step(self, plan: EpochArrays, index: int) -> None:
-        loss, logits, labels = self.loss(plan, index)
-        loss.backward()
-        self.optimizer.apply(plan["rate"][index])
-        with paddle.no_grad():
-            self.loss_sum = self.loss_sum + loss
-            self.correct = self.correct + _hits(logits, labels)
+    def steps(self, plan: EpochArrays, begin: int, end: int) -> None:
+        for index in range(begin, end):
+            loss, logits, labels = self.loss(plan, index)
+            loss.backward()
+            self.optimizer.apply(plan["rate"][index])
+            with paddle.no_grad():
+                self.loss_sum = self.loss_sum + loss
+                self.correct = self.correct + _hits(logits, labels)
 
     def loss(self, plan: EpochArrays, index: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
         images, labels = self.augmented(plan, index)

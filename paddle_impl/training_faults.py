@@ -296,13 +296,14 @@ def _evaluated_loss_capped() -> Patches:
 @TRAINING_FAULTS.named(FaultName.LOSS_OF_THE_LAST_STEP)
 def _loss_of_the_last_step() -> Patches:
     """The loss that a training reports is that of the last step alone."""
-    own = Trainer.step
+    own = Trainer.steps
 
-    def step(self: Trainer, plan: Any, index: int) -> None:
+    def steps(self: Trainer, plan: Any, begin: int, end: int) -> None:
+        own(self, plan, begin, end - 1)
         self.loss_sum = paddle.zeros_like(self.loss_sum)
-        own(self, plan, index)
+        own(self, plan, end - 1, end)
 
-    yield patch.object(Trainer, "step", step)
+    yield patch.object(Trainer, "steps", steps)
 
 
 @TRAINING_FAULTS.named(FaultName.THE_OTHER_EPSILON_IN_FLOAT32)

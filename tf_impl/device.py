@@ -18,7 +18,7 @@ class Device(WorkerDevice):
     def use(self, device: str, threads: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-        tf.config.experimental.enable_tensor_float_32_execution(False)
+        self.allow_tf32(False)
         gpus = tf.config.list_physical_devices("GPU")
         if device == "gpu" and not gpus:
             raise RuntimeError(
@@ -55,6 +55,9 @@ class Device(WorkerDevice):
             convolved = tf.nn.conv2d(maps, kernel, 1, "VALID")
             total = tf.reduce_sum(convolved) + tf.reduce_sum(tf.matmul(product, product))
         tape.gradient(total, [kernel, product])
+
+    def allow_tf32(self, allowed: bool) -> None:
+        tf.config.experimental.enable_tensor_float_32_execution(allowed)
 
     def synchronize(self) -> None:
         tf.test.experimental.sync_devices()

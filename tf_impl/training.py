@@ -22,7 +22,7 @@ class Trainer(trainer.Trainer):
     """One step of training and one of evaluation in TensorFlow."""
 
     twin = twin
-    modes = ("tf.function",)
+    modes = ("tf.function", "xla")
 
     def load_data(self, data: Arrays) -> None:
         # No kernel on GPUs gathers bytes: every step would copy all images to the host. float16 holds 0 to 255 exactly.
@@ -40,7 +40,9 @@ class Trainer(trainer.Trainer):
         return Optimizer(rule, self.trainable, decays)
 
     def prepare(self, mode: str) -> None:
-        self.mode = "tf.function"
+        # XLA compiles for much longer, and on the CPU small convolutions are slower with it
+        self.mode = "tf.function" if mode == "auto" else mode
+        self.compile_steps()
         self.variables = [slot.tensor.value for slot in self.trainable]
         self.loss_sum = tf.Variable(tf.zeros([], self.dtype))
         self.correct = tf.Variable(0, dtype="int64")
@@ -50,17 +52,27 @@ class Trainer(trainer.Trainer):
         host = ("rate", "dropout")
         return {name: tf.constant(array, None if name in host else "int64") for name, array in plan.items()}
 
-    def step(self, plan: EpochArrays, index: int) -> None:
-        self.compiled_step(plan, tf.constant(index))
+    def compile_steps(self) -> None:
+        """Have the steps traced with their next call: once, and once more if plans differ in length."""
+        self.compiled_steps = tf.function(
+            self.traced_steps, reduce_retracing=True, autograph=False, jit_compile=self.mode == "xla" or None
+        )
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def compiled_step(self, plan: dict[str, tf.Tensor], index: tf.Tensor) -> None:
-        """As `step`; the index is a tensor, so that it is traced once, and once more if plans differ in length."""
-        with tf.GradientTape() as tape:
-            loss, logits, labels = self.loss(plan, index)
-        self.optimizer.apply(tape.gradient(loss, self.variables), plan["rate"][index])
-        self.loss_sum.assign_add(loss)
-        self.correct.assign_add(_hits(logits, labels))
+    def steps(self, plan: EpochArrays, begin: int, end: int) -> None:
+        self.compiled_steps(plan, tf.constant(begin), tf.constant(end))
+
+    def traced_steps(self, plan: dict[str, tf.Tensor], begin: tf.Tensor, end: tf.Tensor) -> None:
+        """As `steps`, a loop on the device: small networks would otherwise wait for Python between two steps."""
+
+        def step(index: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                loss, logits, labels = self.loss(plan, index)
+            self.optimizer.apply(tape.gradient(loss, self.variables), plan["rate"][index])
+            self.loss_sum.assign_add(loss)
+            self.correct.assign_add(_hits(logits, labels))
+            return index + 1
+
+        tf.while_loop(lambda index: index < end, step, [begin], parallel_iterations=1)
 
     def loss(self, plan: EpochArrays, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         images, labels = self.augmented(plan, index)

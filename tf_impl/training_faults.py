@@ -182,11 +182,10 @@ def _inference_mode_afterwards() -> Patches:
     """After an evaluation the training continues in inference mode."""
     evaluate, loss = Trainer.evaluate, Trainer.loss
     staying: set[int] = set()
-    compiled = Trainer.compiled_step.python_function
 
     def evaluate_and_stay(self: Trainer, part: slice) -> Any:
         staying.add(id(self))
-        self.compiled_step = tf.function(lambda plan, index: compiled(self, plan, index))
+        self.compile_steps()
         return evaluate(self, part)
 
     def loss_of(self: Trainer, plan: Any, index: tf.Tensor) -> Any:
@@ -278,13 +277,14 @@ def _evaluated_loss_capped() -> Patches:
 @TRAINING_FAULTS.named(FaultName.LOSS_OF_THE_LAST_STEP)
 def _loss_of_the_last_step() -> Patches:
     """The loss that a training reports is that of the last step alone."""
-    own = Trainer.step
+    own = Trainer.steps
 
-    def step(self: Trainer, plan: Any, index: int) -> None:
+    def steps(self: Trainer, plan: Any, begin: int, end: int) -> None:
+        own(self, plan, begin, end - 1)
         self.loss_sum.assign(tf.zeros_like(self.loss_sum))
-        own(self, plan, index)
+        own(self, plan, end - 1, end)
 
-    yield patch.object(Trainer, "step", step)
+    yield patch.object(Trainer, "steps", steps)
 
 
 @TRAINING_FAULTS.named(FaultName.THE_OTHER_EPSILON_IN_FLOAT32)

@@ -277,8 +277,8 @@ class TrainerSettings:
         batch: images a step.
         optimizer: the update rule.
         l2, l2_scope: as in `Recipe`.
-        mode: how a step runs: "eager", "to_static" (Paddle), "tf.function" (TensorFlow), or "auto", the faster one.
-        precision: "float32", "float64" or "bfloat16".
+        mode: how a step runs: "eager", "to_static" (Paddle), "tf.function", "xla" (TensorFlow), or "auto".
+        precision: "float32", "float64", "tf32" or "bfloat16".
     """
 
     batch: int
@@ -306,7 +306,7 @@ def trainer_settings(
         recipe: the training's.
         batch: images a step, in place of the recipe's.
         mode: as in `TrainerSettings`.
-        precision: "float32", "float64" or "bfloat16".
+        precision: "float32", "float64", "tf32" or "bfloat16".
 
     Returns:
         With the recipe's update rule and weight decay; learning rates are not among them.

@@ -37,7 +37,7 @@ DISK_NEEDED = 1 * GIB  # the archives of all data sets are 560 MiB; the weights 
 TRIED_NETWORK, TRIED_BATCH = "lenet5", 8
 
 FLAGS = {
-    "TF_ENABLE_ONEDNN_OPTS": "TensorFlow's oneDNN kernels; its default on x86 is 1 (on)",
+    "TF_ENABLE_ONEDNN_OPTS": "TensorFlow's oneDNN kernels; not set: on where the processor has AVX-512 VNNI",
     "FLAGS_use_mkldnn": "Paddle's oneDNN kernels; its default is off",
 }
 

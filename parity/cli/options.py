@@ -43,6 +43,7 @@ class TrainingPrecision(StrEnum):
     """The type in which activations and gradients are computed; weights are float32."""
 
     float32 = "float32"
+    tf32 = "tf32"
     bfloat16 = "bfloat16"
 
 
@@ -89,16 +90,17 @@ def dataset_or_default(dataset: str | None, seed: int) -> Dataset:
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
 
-def begin_workers(frameworks: Sequence[str], threads: int | None) -> Workers:
+def begin_workers(frameworks: Sequence[str], threads: int | None, *, tf32: bool = False) -> Workers:
     """Workers that start while the command continues; `await_ready` waits for them.
 
     Args:
         frameworks: names.
         threads: CPU threads of each; None: all cores.
+        tf32: whether they may compute in TF32.
     """
     from parity.workers.pool import Workers
 
-    workers = Workers(frameworks, threads=threads)
+    workers = Workers(frameworks, threads=threads, tf32=tf32)
     workers.begin()
     return workers
 

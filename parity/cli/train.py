@@ -45,6 +45,14 @@ def train(
     precision: Annotated[
         TrainingPrecision, typer.Option(help="Of activations and gradients.")
     ] = TrainingPrecision.float32,
+    mode: Annotated[
+        str,
+        typer.Option(
+            help="How steps run; with --framework one of: "
+            + "; ".join(f"{', '.join(entry.modes)} ({entry.title})" for entry in FRAMEWORKS.values()),
+            metavar="NAME",
+        ),
+    ] = "auto",
     device: DeviceOption = Device.auto,
     threads: ThreadsOption = None,
     out: Annotated[
@@ -72,6 +80,10 @@ def train(
     training_recipe = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
     if framework not in ("both", *FRAMEWORKS):
         raise ValueError(f"--framework {framework}: expected both, or one of {', '.join(FRAMEWORKS)}")
+    modes = {name: entry.modes for name, entry in FRAMEWORKS.items() if framework in ("both", name)}
+    if mode != "auto" and any(mode not in own for own in modes.values()):
+        listed = "; ".join(f"of {FRAMEWORKS[name].title}: {', '.join(own)}" for name, own in modes.items())
+        raise ValueError(f"--mode {mode}: expected auto, or a mode of every framework that trains ({listed})")
     frameworks = tuple(FRAMEWORKS) if framework == "both" else (framework,)
     store = Store(out) if out else None
     images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
@@ -82,9 +94,9 @@ def train(
             f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for them"
         )
         console.print_message(console.stderr(), note)
-    settings = Settings(recipe=training_recipe, epochs=epochs, batch=batch, precision=precision.value)
+    settings = Settings(recipe=training_recipe, epochs=epochs, batch=batch, mode=mode, precision=precision.value)
     plan = TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings)
-    with begin_workers(frameworks, threads) as workers:
+    with begin_workers(frameworks, threads, tf32=precision == TrainingPrecision.tf32) as workers:
         await_ready(workers, device)
         require_precision(workers, precision.value)
         environment = collect(workers, dataset=images, profile="train", seed=seed, command=command_line())

@@ -231,10 +231,10 @@ class Training(Record, frozen=True, tag="training"):
     test_images: Count
     batch: Some
     seed: Count
-    mode: str  # "tf.function", "eager", "to_static"
+    mode: str  # "tf.function", "xla", "eager", "to_static"
     precision: str
     device: str
-    threads: Count
+    threads: Count  # of every replica
     epochs: list[Epoch]  # those that were finished
     epochs_planned: Count
     seconds: Measured  # training steps of all epochs, evaluation and compilation apart
@@ -249,6 +249,7 @@ class Training(Record, frozen=True, tag="training"):
     # One for every process that worked on it, the first included. Only epochs that were finished and saved count in
     # `epochs` and `seconds`; what a killed process lost does not.
     sessions: list[TrainingSession] = []
+    replicas: Some = 1  # processes that each trained on a share of every batch
 
     @property
     def final(self) -> Epoch | None:

@@ -96,6 +96,14 @@ class WorkerDevice(ABC):
         """A convolution and a matrix product in bfloat16, and their gradients. Raises what the framework raises."""
 
     @abstractmethod
+    def allow_tf32(self, allowed: bool) -> None:
+        """Let float32 products on the GPU be computed in TF32, or not.
+
+        Args:
+            allowed: on a CPU, and where the worker was started with NVIDIA_TF32_OVERRIDE=0, it changes nothing.
+        """
+
+    @abstractmethod
     def synchronize(self) -> None:
         """Wait until the device has finished: before every reading of the clock."""
 
@@ -151,17 +159,24 @@ class WorkerDevice(ABC):
         """Whether the device can train in this precision, found by trying.
 
         Args:
-            precision: "float32", "float64" or "bfloat16"; only the last one is in question.
+            precision: "float32", "float64", "tf32" or "bfloat16"; the last two are in question.
 
         Returns:
             `problem`: why it cannot; empty if it can.
         """
+        device = self._settings["device"]
+        if precision == "tf32":
+            self.allow_tf32(True)
+            exact = self.probe_precision()["verdict"] == "float32"
+            self.allow_tf32(False)
+            return {
+                "problem": f"no TF32 products on this device ({device}): they are exact to float32" if exact else ""
+            }
         if precision != "bfloat16":
             return {"problem": ""}
         try:
             self.train_in_bfloat16()
         except Exception as error:
-            device = self._settings["device"]
             return {"problem": f"no bfloat16 kernels on this device ({device}): {type(error).__name__}"}
         return {"problem": ""}
 

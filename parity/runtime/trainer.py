@@ -26,8 +26,9 @@ class Trainer(ABC):
     """A model, its optimizer and its data, all on the device.
 
     `data` holds `images`, uint8 [n, h, w, c] already padded for the crops, `mean`, float32 [h, w, c] padded alike (or
-    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of `Twin.build`;
-    the optimizer's memory has the parameters'. `mode` is "auto" or one of `modes`.
+    absent), `test_images` and `test_mean`, not padded, and the labels, uint8 [n]. `precision` is that of `Twin.build`,
+    or "tf32": float32 whose products the GPU computes in TF32; the optimizer's memory has the parameters'. `mode` is
+    "auto" or one of `modes`.
     """
 
     twin: ClassVar[Twin]
@@ -55,8 +56,10 @@ class Trainer(ABC):
             *first, last = map(repr, ("auto", *self.modes))
             raise ValueError(f"mode: expected {', '.join(first)} or {last}, found {mode!r}")
         twin = self.twin
+        twin.device.allow_tf32(precision == "tf32")
+        built = "float32" if precision == "tf32" else precision
         # float64 is for proofs, which follow one another on one network and set every weight
-        self.model = twin.cached(network, precision) if precision == "float64" else twin.build(network, precision)
+        self.model = twin.cached(network, built) if built == "float64" else twin.build(network, built)
         self.network = network
         self.dtype = "float64" if precision == "float64" else "float32"
         self.batch = batch
@@ -93,11 +96,11 @@ class Trainer(ABC):
 
     @abstractmethod
     def to_device(self, plan: Arrays) -> EpochArrays:
-        """An epoch's plan and rates, in the form that `step` takes."""
+        """An epoch's plan and rates, in the form that `steps` takes."""
 
     @abstractmethod
-    def step(self, plan: EpochArrays, index: int) -> None:
-        """One step of training with row `index` of the plan."""
+    def steps(self, plan: EpochArrays, begin: int, end: int) -> None:
+        """Steps of training with the plan's rows from `begin` to `end`, without the latter; the device may lag."""
 
     @abstractmethod
     def loss(self, plan: EpochArrays, index: Any) -> tuple[Any, Any, Any]:

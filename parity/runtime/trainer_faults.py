@@ -44,16 +44,16 @@ def forgotten_memory(trainer: type[Any]) -> Patches:
 @TRAINER_FAULTS.named(FaultName.FORGOTTEN_WHERE_EPOCHS_BEGIN)
 def forgotten_where_epochs_begin(trainer: type[Any]) -> Patches:
     """The first step of an epoch finds velocities and first moments of zero."""
-    own = trainer.step
+    own = trainer.steps
 
-    def step(self: Any, plan: Any, index: int) -> None:
+    def steps(self: Any, plan: Any, begin: int, end: int) -> None:
         remembered = self.export_optimizer()
-        if index == 0 and remembered:
+        if begin == 0 and remembered:
             lost = {name: np.zeros_like(a) for name, a in remembered.items() if name.startswith(("m/", "velocity/"))}
             self.load_optimizer(remembered | lost)
-        own(self, plan, index)
+        own(self, plan, begin, end)
 
-    yield patch.object(trainer, "step", step)
+    yield patch.object(trainer, "steps", steps)
 
 
 @TRAINER_FAULTS.named(FaultName.MEMORY_NOT_RESTORED)

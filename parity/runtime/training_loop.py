@@ -20,6 +20,8 @@ from parity.weights.state import digest, digests
 
 PROGRESS_SECONDS = 0.5
 
+CALL_SECONDS = 0.25  # of steps that run without a look at the clock
+
 
 def evaluation_parts(images: int, batch: int) -> list[slice]:
     """The batches that so many test images are evaluated in; the last one may be smaller.
@@ -123,7 +125,7 @@ class Loop:
         trainer = self._current()
         plan = trainer.to_device(arrays)
         start = time.perf_counter()
-        trainer.step(plan, 0)
+        trainer.steps(plan, 0, 1)
         trainer.synchronize()
         seconds = time.perf_counter() - start
         trainer.load(self._initial)
@@ -157,11 +159,18 @@ class Loop:
         trainer.clear_sums()
         trainer.synchronize()
         start = reported = time.perf_counter()
-        for count, index in enumerate(rows, 1):
-            trainer.step(plan, index)
+        count, length = 0, 1
+        while count < len(rows):
+            part = rows[count : count + length]
+            called = time.perf_counter()
+            trainer.steps(plan, part.start, part.stop)
+            count += len(part)
             if losses:
                 sums = np.vstack([sums, trainer.sums()])
                 trainer.clear_sums()
+            else:
+                trainer.synchronize()
+                length = max(1, int(CALL_SECONDS * len(part) / (time.perf_counter() - called)))
             if time.perf_counter() - reported > PROGRESS_SECONDS:
                 progress(step=count, **_means(trainer, count, sums))
                 reported = time.perf_counter()
@@ -312,8 +321,8 @@ class Loop:
         plan, rows = trainer.to_device(arrays), len(arrays["order"])
 
         def run(steps: int) -> None:
-            for index in range(steps):
-                trainer.step(plan, index % rows)
+            for begin in range(0, steps, rows):
+                trainer.steps(plan, 0, min(rows, steps - begin))
 
         return run
 

@@ -348,11 +348,11 @@ def require_one_precision(environment: Mapping[str, Any]) -> None:
 
 
 def require_precision(workers: Workers, precision: str) -> None:
-    """Refuse a precision that not every framework can train in.
+    """Refuse a precision that not every framework of a training has.
 
     Args:
-        workers: both frameworks'.
-        precision: "float32", "float64" or "bfloat16".
+        workers: of the frameworks that are to train.
+        precision: "float32", "float64", "tf32" or "bfloat16".
 
     Raises:
         ValueError: a framework does not have it; the message says why.
@@ -360,4 +360,6 @@ def require_precision(workers: Workers, precision: str) -> None:
     replies = workers.map(lambda worker: worker.supports(precision))
     problems = {FRAMEWORKS[name].title: problem for name, problem in replies.items()}
     if listed := "; ".join(f"{title} has {problem}" for title, problem in problems.items() if problem):
-        raise ValueError(f"--precision {precision} is refused, because both frameworks must have it: {listed}.")
+        able = [name for name, problem in replies.items() if not problem]
+        advice = f" --framework {able[0]} trains in it alone." if able else ""
+        raise ValueError(f"--precision {precision}: expected every framework to have it, found: {listed}.{advice}")

@@ -29,7 +29,7 @@ class ResolvedSettings:
         batch: images a step.
         seed: of weights, epoch plans and dropout.
         mode: of the steps: "auto", "eager", ...
-        precision: "float32", "float64" or "bfloat16".
+        precision: "float32", "float64", "tf32" or "bfloat16".
     """
 
     recipe: Recipe

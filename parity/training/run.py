@@ -50,8 +50,8 @@ class Settings:
         epochs: None: the recipe's.
         batch: images a step; None: the recipe's.
         seed: of weights, epoch plans and dropout.
-        mode: of the steps: "auto", or one that the framework has ("eager", "to_static", "tf.function").
-        precision: "float32", "float64" or "bfloat16".
+        mode: of the steps: "auto", or one that the framework has ("eager", "to_static", "tf.function", "xla").
+        precision: "float32", "float64", "tf32" or "bfloat16".
     """
 
     recipe: Recipe | None = None
@@ -271,6 +271,7 @@ class _Run:
             configuration=fingerprint(self.configuration) if self.configuration else "",
             weights_digest=digest(self.weights) if self.weights is not None else "",
             sessions=self.sessions,
+            replicas=self.worker.replicas,
         )
 
     @property

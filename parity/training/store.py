@@ -92,7 +92,7 @@ class Store:
         Args:
             name: of the network.
             framework: its name.
-            settings: the seed, and a recipe or precision that is not the default, are part of the file names.
+            settings: the seed, and a recipe, precision or mode that is not the default, are part of the file names.
 
         Returns:
             The paths; none need exist.
@@ -117,7 +117,8 @@ class Store:
 def _unusual(name: str, settings: Settings) -> list[str]:
     own = network(name).recipe
     recipe = settings.recipe.name if settings.recipe else own
-    return [part for part, usual in ((recipe, own), (settings.precision, "float32")) if part != usual]
+    parts = (recipe, own), (settings.precision, "float32"), (settings.mode, "auto")
+    return [part for part, usual in parts if part != usual]
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ class Workers:
         frameworks: names, of `parity.workers.frameworks.FRAMEWORKS`.
         device: "cpu" or "gpu".
         threads: CPU threads of each; None: all cores.
+        tf32: whether a worker may compute float32 products in TF32 when it is asked to.
 
     Example::
 
@@ -29,9 +30,14 @@ class Workers:
     """
 
     def __init__(
-        self, frameworks: Sequence[str] = tuple(FRAMEWORKS), *, device: str = "cpu", threads: int | None = None
+        self,
+        frameworks: Sequence[str] = tuple(FRAMEWORKS),
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        tf32: bool = False,
     ) -> None:
-        self._workers = {name: Worker(name, device=device, threads=threads) for name in frameworks}
+        self._workers = {name: Worker(name, device=device, threads=threads, tf32=tf32) for name in frameworks}
 
     def __enter__(self) -> Self:
         return self

@@ -54,11 +54,13 @@ class Worker(Client):
 
     timeout = CALL_TIMEOUT
     longest_silence = LONGEST_SILENCE
+    replicas = 1  # processes that share a batch
 
-    def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None, tf32: bool = False) -> None:
         self.framework = framework
         self.device = device
         self.threads = threads or default_threads()
+        self._tf32 = tf32
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False  # whether the process has started and was set up
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
@@ -210,11 +212,11 @@ class Worker(Client):
         return (
             os.environ
             | self.variables
+            | ({} if self._tf32 else {"NVIDIA_TF32_OVERRIDE": "0"})  # float32 means float32 on both sides
             | {
                 "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root,
                 "OMP_NUM_THREADS": str(self.threads),
                 "MKL_NUM_THREADS": str(self.threads),
-                "NVIDIA_TF32_OVERRIDE": "0",  # float32 means float32 on both sides
                 "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONSAFEPATH": "1",  # no file of the working directory takes the place of one of Python's own

@@ -36,11 +36,12 @@ def evaluation_parts(images, batch):
 
 LAST_LOSS = """
 _sums = Trainer.sums
-_step = Trainer.step
-def step(self, plan, index):
+_steps = Trainer.steps
+def steps(self, plan, begin, end):
+    _steps(self, plan, begin, end - 1)
     self.loss_sum.assign(tf.zeros_like(self.loss_sum))
-    _step(self, plan, index)
-Trainer.step = step
+    _steps(self, plan, end - 1, end)
+Trainer.steps = steps
 """
 
 HALF_LOSS = """

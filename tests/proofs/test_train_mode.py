@@ -94,11 +94,11 @@ for fault in (__init__, _momentum_update, _adam_update):
 """
 
 BOUNDARY = """
-_step = Trainer.step
-def step(self, plan, index):  # the rate changes one step late
+_steps = Trainer.steps
+def steps(self, plan, begin, end):  # the rate changes one step late
     late = tf.concat([plan["rate"][:1], plan["rate"][:-1]], axis=0)
-    _step(self, plan | {"rate": late}, index)
-Trainer.step = step
+    _steps(self, plan | {"rate": late}, begin, end)
+Trainer.steps = steps
 """
 
 DECAY_OF_BIASES = """

@@ -21,6 +21,7 @@ from parity.training.run import Outcome, Progress, Settings, train
 from parity.weights.initializers import training_state
 from parity.weights.state import State
 from parity.workers.errors import WorkerError
+from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 from parity.workers.worker import Worker
 
@@ -73,6 +74,53 @@ def test_what_a_training_cannot_go_on_from_changes_nothing(workers: Workers, dat
             with pytest.raises(WorkerError, match=says):
                 worker.load_training("lenet5", arrays)
             assert worker.digest_training("lenet5") == before
+
+
+def test_steps_in_one_call_are_the_steps_one_at_a_time(workers: Workers, dataset: Dataset) -> None:
+    """The losses of every step are read one call at a time; without them a call takes as many steps as it has time."""
+    recipe, few = RECIPES["mini"], dataset.limited(16 * 12)
+    for worker in (workers[name] for name in workers):
+        description = worker.describe("lenet5")
+        arrays = pack(state=training_state(description.entries, recipe.init, 0), data=prepared(few, recipe))
+        plan = plan_arrays(few, recipe, 16, 0, 0, description.dropout)
+        digests = []
+        for losses in (True, False):
+            worker.start_training("lenet5", 0, arrays, trainer_settings(recipe, batch=16))
+            trained = worker.train_epoch("lenet5", plan, losses=losses)
+            assert trained.images == 16 * 12
+            assert len(trained.losses) == (12 if losses else 0)
+            digests.append((worker.digest_training("lenet5"), pytest.approx(trained.loss, rel=1e-6)))
+        assert digests[0] == digests[1]
+
+
+def test_xla_trains_as_the_graph_does(workers: Workers, dataset: Dataset) -> None:
+    worker, recipe, few = workers["tensorflow"], RECIPES["mini"], dataset.limited(32)
+    description = worker.describe("lenet5")
+    state = {
+        key: array.astype(np.float64) for key, array in training_state(description.entries, recipe.init, 0).items()
+    }
+    plan = plan_arrays(few, recipe, 16, 0, 0, description.dropout)
+    trained = {}
+    for mode in FRAMEWORKS["tensorflow"].modes:
+        settings = trainer_settings(recipe, batch=16, mode=mode, precision="float64")
+        assert worker.start_training("lenet5", 0, pack(state=state, data=prepared(few, recipe)), settings) == mode
+        worker.train_epoch("lenet5", plan)
+        trained[mode] = worker.export_training("lenet5").state
+    graph, xla = trained.values()
+    for name, array in graph.items():
+        np.testing.assert_allclose(xla[name], array, rtol=0, atol=1e-12 * np.abs(array).max(), err_msg=name)
+    assert any((graph[name] != state[name]).any() for name in state)
+
+
+@pytest.mark.parametrize("framework", list(FRAMEWORKS))
+def test_a_mode_that_the_framework_lacks_is_refused_with_those_it_has(
+    framework: str, workers: Workers, dataset: Dataset
+) -> None:
+    worker, recipe = workers[framework], RECIPES["mini"]
+    few = dataset.limited(16)
+    with pytest.raises(WorkerError) as error:
+        worker.start_training("lenet5", 0, pack(data=prepared(few, recipe)), trainer_settings(recipe, mode="other"))
+    assert all(repr(mode) in str(error.value) for mode in FRAMEWORKS[framework].modes)
 
 
 @pytest.mark.parametrize(

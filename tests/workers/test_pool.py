@@ -393,23 +393,25 @@ def test_without_a_wish_both_frameworks_get_every_cpu_of_this_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amd", "own", "expected"),
-    [(True, None, "5"), (True, "4", "4"), (False, None, None), (False, "4", "4")],
-    ids=["AMD", "AMD, the user's own", "other processor", "other processor, the user's own"],
+    ("framework", "name", "best", "other"),
+    [("paddle", "MKL_DEBUG_CPU_TYPE", "5", "4"), ("tensorflow", "TF_ENABLE_ONEDNN_OPTS", "1", "0")],
 )
-def test_paddle_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_others(
-    monkeypatch: pytest.MonkeyPatch, amd: bool, own: str | None, expected: str | None
+@pytest.mark.parametrize("amd", [True, False], ids=["AMD", "other processor"])
+@pytest.mark.parametrize("own", [True, False], ids=["the user's own", "none"])
+def test_a_worker_gets_its_fast_kernels_on_amd_processors_unless_the_user_wants_others(
+    monkeypatch: pytest.MonkeyPatch, framework: str, name: str, best: str, other: str, amd: bool, own: bool
 ) -> None:
     monkeypatch.setattr("parity.workers.worker.is_amd_with_avx2", lambda: amd)
-    monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
+    monkeypatch.delenv(name, raising=False)
     if own:
-        monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", own)
-    with Workers(["paddle"], threads=1) as workers:
-        workers["paddle"].settings()
-        environment = Path(f"/proc/{workers['paddle'].pid}/environ").read_text().split("\0")
-        variable = dict(line.split("=", 1) for line in environment if line).get("MKL_DEBUG_CPU_TYPE")
+        monkeypatch.setenv(name, other)
+    expected = other if own else best if amd else None
+    with Workers([framework], threads=1) as workers:
+        workers[framework].settings()
+        environment = Path(f"/proc/{workers[framework].pid}/environ").read_text().split("\0")
+        variable = dict(line.split("=", 1) for line in environment if line).get(name)
         assert variable == expected
-        assert workers["paddle"].variables.get("MKL_DEBUG_CPU_TYPE") == expected
+        assert workers[framework].variables.get(name) == expected
 
 
 def test_both_frameworks_compute_in_float32(workers: Workers) -> None:

@@ -91,6 +91,6 @@ class DeviceRequests(Requests):
         return DeviceSettings(**self.call("settings").result)
 
     def supports(self, precision: str) -> str:
-        """Why the device cannot train in this precision ("float32", "float64", "bfloat16"); empty if it can."""
+        """Why the device cannot train in this precision ("float32", "float64", "tf32", "bfloat16"); empty if it can."""
         problem: str = self.call("supports", precision=precision).result["problem"]
         return problem
