@@ -10,7 +10,7 @@ READY := $(VENV)/.ready-$(EXTRA)
 REPORT ?= parity-report.md
 TEST_PROCESSES ?= 2
 TESTS := $(BIN)/pytest tests/ --numprocesses $(TEST_PROCESSES) --dist worksteal
-SUITE := --constraint constraints.txt --editable '.[$(patsubst gpu,tensorflow-gpu,$(EXTRA)),dev]'
+SUITE := --constraint constraints.txt --editable '.[$(patsubst gpu,tensorflow-gpu,$(EXTRA)),cluster,dev]'
 # EXTRA=gpu: TensorFlow in $(VENV), and in an environment of its own inside that, where the suite looks for it, Paddle:
 # PyPI's, or PADDLE_GPU=the file of a wheel. PADDLE_PYTHON is the Python of that environment.
 PADDLE_GPU ?= paddlepaddle-gpu==2.6.2

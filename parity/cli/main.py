@@ -42,6 +42,7 @@ class ErrorMessages(TyperGroup):
         except Exception as error:
             from parity.catalogue.networks import UnknownNetworkError
             from parity.catalogue.targets import TargetError
+            from parity.cluster.errors import ClusterError
             from parity.data.dataset import DataError
             from parity.migration.specs import MatchError
             from parity.records.validation import RecordError
@@ -52,7 +53,16 @@ class ErrorMessages(TyperGroup):
             from parity.workers.errors import WorkerError
 
             usual = (DataError, OSError, RecordError, UnknownNetworkError, ValueError, WorkerError)
-            known = (CheckpointError, MatchError, StateError, StoreError, TargetError, WeightsError, *usual)
+            known = (
+                CheckpointError,
+                ClusterError,
+                MatchError,
+                StateError,
+                StoreError,
+                TargetError,
+                WeightsError,
+                *usual,
+            )
             if DEBUG in os.environ or not isinstance(error, known):
                 raise
             _fail(_message(error), UNUSABLE)

@@ -1,4 +1,4 @@
-"""The command train: the same batches in both frameworks, one after the other."""
+"""The command train: the same batches in both frameworks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from parity.cli.options import (
     DeviceOption,
     ThreadsOption,
     TrainingPrecision,
-    await_ready,
-    begin_workers,
-    command_line,
 )
 from parity.data.names import CHOICES
 from parity.workers.frameworks import FRAMEWORKS
@@ -29,7 +26,7 @@ if TYPE_CHECKING:  # the rest is imported by the command, so that the others sta
 
 
 def train(
-    name: Annotated[str, typer.Argument(metavar="NETWORK")],
+    names: Annotated[list[str], typer.Argument(metavar="NETWORK...")],
     framework: Annotated[str, typer.Option(help="both, or one of: " + ", ".join(FRAMEWORKS), metavar="NAME")] = "both",
     dataset: Annotated[str, typer.Option(help=f"{CHOICES}.", metavar="DATA")] = "cifar10",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
@@ -55,6 +52,14 @@ def train(
     ] = "auto",
     device: DeviceOption = Device.auto,
     threads: ThreadsOption = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on a Ray cluster, each training with --threads CPUs (default: 1): HOST:PORT of its head, auto: "
+            "the one that runs here, local: one of this machine.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -62,48 +67,54 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a network on the same batches in both frameworks, one after the other, and compare.
+    """Train networks on the same batches in both frameworks, one after the other, and compare.
 
     With --out, the same command continues after an interruption, and does not repeat what is finished.
     """
     from parity.catalogue.networks import network, variant
     from parity.catalogue.recipes import recipe_of
     from parity.cli import console
-    from parity.cli.training_display import TrainingDisplay
+    from parity.cli.training_places import train_here, train_on_cluster
     from parity.data.registry import load
-    from parity.training.experiment import TrainingPlan, fitting, require_one_precision, require_precision, run
+    from parity.training.jobs import TrainingPlan, fitting
     from parity.training.run import Settings
     from parity.training.store import Store
-    from parity.workers.environment import collect
 
-    chosen = variant(name, batch_norm=not no_batch_norm)  # raises for an unknown name before anything is made or loaded
-    training_recipe = recipe_of(recipe or network(chosen).recipe, augmentation=not no_augmentation)
+    frameworks = _frameworks(framework, mode)
+    # all names first: one that is unknown is refused before anything is made or loaded
+    chosen = list(dict.fromkeys(variant(name, batch_norm=not no_batch_norm) for name in names))
+    recipes = {name: recipe_of(recipe or network(name).recipe, augmentation=not no_augmentation) for name in chosen}
+    store = Store(out) if out else None
+    images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
+    plans = []
+    for name in chosen:
+        fitted = fitting(name, images)
+        if fitted != name:
+            side, classes = images.train_images.shape[1], len(images.classes)
+            note = (
+                f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for "
+                "them"
+            )
+            console.print_message(console.stderr(), note)
+        settings = Settings(recipe=recipes[name], epochs=epochs, batch=batch, mode=mode, precision=precision.value)
+        plans.append(TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings))
+    if cluster is None:
+        results = train_here(plans, store, device, threads)
+    else:
+        results = train_on_cluster(plans, store, cluster, device, threads or 1)
+    codes = [_conclude(result, store) for result in results]
+    raise typer.Exit(max(codes))
+
+
+def _frameworks(framework: str, mode: str) -> tuple[str, ...]:
+    """The frameworks that train. Raises ValueError for a name or a mode that is none."""
     if framework not in ("both", *FRAMEWORKS):
         raise ValueError(f"--framework {framework}: expected both, or one of {', '.join(FRAMEWORKS)}")
     modes = {name: entry.modes for name, entry in FRAMEWORKS.items() if framework in ("both", name)}
     if mode != "auto" and any(mode not in own for own in modes.values()):
         listed = "; ".join(f"of {FRAMEWORKS[name].title}: {', '.join(own)}" for name, own in modes.items())
         raise ValueError(f"--mode {mode}: expected auto, or a mode of every framework that trains ({listed})")
-    frameworks = tuple(FRAMEWORKS) if framework == "both" else (framework,)
-    store = Store(out) if out else None
-    images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
-    fitted = fitting(chosen, images)
-    if fitted != chosen:
-        side, classes = images.train_images.shape[1], len(images.classes)
-        note = (
-            f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for them"
-        )
-        console.print_message(console.stderr(), note)
-    settings = Settings(recipe=training_recipe, epochs=epochs, batch=batch, mode=mode, precision=precision.value)
-    plan = TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings)
-    with begin_workers(frameworks, threads, tf32=precision == TrainingPrecision.tf32) as workers:
-        await_ready(workers, device)
-        require_precision(workers, precision.value)
-        environment = collect(workers, dataset=images, profile="train", seed=seed, command=command_line())
-        require_one_precision(environment)
-        with TrainingDisplay(frameworks, plan.batch, several_seeds=seeds > 1, console=console.stderr()) as display:
-            result = run(workers, plan, store, environment, display.update, display.note)
-    raise typer.Exit(_conclude(result, store))
+    return tuple(modes)
 
 
 def _conclude(result: ExperimentResult, store: Store | None) -> int:

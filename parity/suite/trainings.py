@@ -12,7 +12,8 @@ from parity.data.dataset import Dataset
 from parity.printable import printable
 from parity.records.records import Training
 from parity.training.checkpoint import CheckpointError
-from parity.training.experiment import Job, fitting, train_or_reuse
+from parity.training.engines import train_or_reuse
+from parity.training.jobs import Job, fitting
 from parity.training.run import Settings, not_begun
 from parity.training.store import Store, StoreError, TrainingFiles, locked
 from parity.weights.files import load_state

@@ -1,146 +1,21 @@
-"""Train one network in one framework after the other on the same batches, seed by seed, and compare what comes out."""
+"""Trainings of networks in both frameworks on the same batches, seed by seed, and the comparison of what comes out."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from parity.catalogue.networks import variant
-from parity.data.dataset import Dataset
 from parity.records.equivalence import FEWEST_SEEDS, equivalence
 from parity.records.records import CrossEvaluation, Equivalence, Training
 from parity.records.saved_run import save_records
-from parity.training.cross_evaluation import cross_evaluate
-from parity.training.fingerprint import configuration
-from parity.training.run import Outcome, Progress, Settings, train
-from parity.training.store import Store, TrainingFiles, TrainingStatus, locked, save, training_status
+from parity.training.engines import Engine, OnMessage
+from parity.training.jobs import TrainingPlan
+from parity.training.run import Outcome
+from parity.training.store import Store, locked
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
-from parity.workers.worker import Worker
-
-OnMessage = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training: the arguments of `parity.training.run.train`, and where its files are kept."""
-
-    worker: Worker
-    network: str
-    images: Dataset
-    settings: Settings
-    files: TrainingFiles | None  # None: nowhere
-
-    @property
-    def title(self) -> str:
-        """For messages."""
-        return f"{self.network}, {FRAMEWORKS[self.worker.framework].title}, seed {self.settings.seed}"
-
-    @property
-    def epochs(self) -> int:
-        """Epochs in all."""
-        return self.settings.resolved(self.network).epochs
-
-    def status(self) -> TrainingStatus:
-        """How far the training has come already.
-
-        Returns:
-            Nothing finished and 0 epochs where the training has no files.
-
-        Raises:
-            CheckpointError: the checkpoint is damaged, or another training's.
-            WorkerError: the worker cannot describe its environment.
-        """
-        if self.files is None:
-            return TrainingStatus()
-        settings = self.settings.resolved(self.network)
-        configured = configuration(self.worker, self.network, self.images, settings)
-        return training_status(self.files, configured, settings.epochs)
-
-    def explain(self, status: TrainingStatus) -> str:
-        """What follows from the status, in one line; empty where the training begins anew and replaces nothing.
-
-        Args:
-            status: of this job.
-
-        Returns:
-            The line for the user, which begins with the training's title.
-        """
-        if status.finished is not None and self.files is not None:
-            return f"{self.title}: already finished ({self.files.record.name})"
-        if status.epochs and self.files is not None:
-            name = self.files.checkpoint.name
-            return f"{self.title}: going on after epoch {status.epochs} of {self.epochs} ({name})"
-        if status.replaces:
-            return f"{self.title}: trained again; at its end this replaces a finished training: {status.replaces}"
-        return ""
-
-    def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
-        """Train, or continue from the checkpoint. The caller has stopped the other workers.
-
-        Args:
-            on_progress: called with the progress of the training.
-
-        Returns:
-            The outcome, not saved yet; the worker is stopped. A worker that fails makes it a partial one, with the
-            error among its problems.
-
-        Raises:
-            CheckpointError: the checkpoint is damaged, or another training's.
-        """
-        checkpoint = self.files.checkpoint if self.files else None
-        outcome = train(
-            self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
-        )
-        self.worker.stop()  # frees its memory and threads for the next training
-        return outcome
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What is to be trained: every seed in every framework.
-
-    Raises:
-        ValueError: the batch is larger than the number of training images, so that there would be no step.
-    """
-
-    network: str  # a network or variant that fits the images, see `fitting`
-    frameworks: tuple[str, ...]  # in the order in which they train
-    images: Dataset
-    seeds: tuple[int, ...] = (0,)
-    settings: Settings = field(default_factory=Settings)  # its seed is ignored
-
-    def __post_init__(self) -> None:
-        if self.batch > (count := len(self.images.train_images)):
-            whose = "of its recipe" if self.settings.batch is None else "asked for"
-            raise ValueError(
-                f"{self.network}: the batch of {self.batch} images {whose} is larger than the {count} training images "
-                f"of {self.images.title!r}, so there would be no step. Use --batch {count} or less, or a larger "
-                "--limit."
-            )
-
-    @property
-    def batch(self) -> int:
-        """Images a step."""
-        return self.settings.resolved(self.network).batch
-
-    def jobs(self, workers: Workers, store: Store | None) -> Iterator[Job]:
-        """All trainings, seed by seed and within a seed framework by framework.
-
-        Args:
-            workers: those of the frameworks.
-            store: where they are kept; None: nowhere.
-
-        Yields:
-            The jobs in the order in which they are to run.
-        """
-        for seed in self.seeds:
-            settings = replace(self.settings, seed=seed)
-            for framework in self.frameworks:
-                files = store.files(self.network, framework, settings) if store else None
-                yield Job(workers[framework], self.network, self.images, settings, files)
 
 
 @dataclass
@@ -162,8 +37,7 @@ class ExperimentResult:
     @property
     def partial(self) -> bool:
         """Whether any training is unfinished."""
-        expected = len(self.plan.seeds) * len(self.plan.frameworks)
-        return len(self.outcomes) < expected or any(outcome.weights is None for outcome in self.outcomes)
+        return len(self.outcomes) < self.plan.trainings or any(outcome.weights is None for outcome in self.outcomes)
 
     @property
     def inputs_differ(self) -> bool:
@@ -182,117 +56,65 @@ class ExperimentResult:
         return self.inputs_differ or problems or verdict or not all(cross.passed for cross in self.cross_evaluations)
 
 
-def fitting(name: str, images: Dataset) -> str:
-    """The network that fits a data set.
-
-    Args:
-        name: of a network of the catalogue.
-        images: whose size and number of classes it must fit.
-
-    Returns:
-        The same name, or that of the variant that fits.
-
-    Raises:
-        UnknownNetworkError: there is no network of that name, or no such variant.
-    """
-    return variant(name, classes=len(images.classes), size=images.train_images.shape[1])
-
-
 def run(
-    workers: Workers,
-    plan: TrainingPlan,
+    engine: Engine,
+    plans: Sequence[TrainingPlan],
     store: Store | None,
     environment: Mapping[str, Any],
-    on_progress: Callable[[Progress], None],
     on_message: OnMessage,
-) -> ExperimentResult:
+) -> list[ExperimentResult]:
     """Train what is not finished in the store, then compare.
 
-    Stops at an interruption; continues after a worker that failed. The files of every training are locked and checked
+    Stops at an interruption; continues after a training that failed. The files of every training are locked and checked
     before the first training begins.
 
     Args:
-        workers: those of the plan's frameworks.
-        plan: what to train.
+        engine: which trains.
+        plans: what to train, each another network.
         store: where trainings are kept; None: nowhere.
-        environment: the environment record, saved with every training.
-        on_progress: called with the progress of a training.
+        environment: the environment record, saved with the comparisons.
         on_message: called with each line for the user.
 
     Returns:
-        The outcomes so far, and the comparison where all trainings are there.
+        For each plan the outcomes so far, and the comparison where all trainings are there.
 
     Raises:
         StoreError: another process trains the same.
         CheckpointError: a checkpoint is damaged, or another training's.
         WorkerError: a worker cannot describe its environment.
     """
-    experiment = ExperimentResult(plan)
+    experiments = [ExperimentResult(plan) for plan in plans]
+    by_network = {experiment.plan.network: experiment for experiment in experiments}
     with contextlib.ExitStack() as locks:
         try:
-            jobs = list(plan.jobs(workers, store))
+            jobs = [job for plan in plans for job in plan.jobs(engine.workers, store)]
             for job in jobs:
                 if job.files is not None:
                     locks.enter_context(locked(job.files))
-            for job, status in [(job, job.status()) for job in jobs]:
-                outcome, unsaved = train_or_reuse(job, status, workers, environment, on_progress, on_message)
+            for job, outcome, unsaved in engine.trained([(job, job.status()) for job in jobs]):
+                experiment = by_network[job.network]
                 experiment.outcomes.append(outcome)
                 # a full disk must not cost the comparison of what was trained: the error is kept for the end
                 experiment.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
                 if outcome.interrupted:
-                    experiment.interrupted = True
-                    return experiment
-            if len(plan.frameworks) > 1:
-                _compare(experiment, workers, store, environment, on_message)
-        except KeyboardInterrupt:  # between two trainings, while saving, or while comparing
-            experiment.interrupted = True
-    return experiment
+                    raise KeyboardInterrupt
+            for experiment in experiments:
+                experiment.outcomes.sort(key=lambda outcome: _order(experiment.plan, outcome.record))
+                if len(experiment.plan.frameworks) > 1:
+                    _compare(experiment, engine, store, environment, on_message)
+        except KeyboardInterrupt:  # in a training, between two, while saving, or while comparing
+            for experiment in experiments:
+                experiment.interrupted = True
+    return experiments
 
 
-def train_or_reuse(
-    job: Job,
-    status: TrainingStatus,
-    workers: Workers,
-    environment: Mapping[str, Any],
-    on_progress: Callable[[Progress], None],
-    on_message: OnMessage,
-) -> tuple[Outcome, str]:
-    """Return the finished training, or train and save.
-
-    All other workers are stopped first: they would slow it down, and the peak of memory has to be this training's.
-
-    Args:
-        job: the training.
-        status: of the job.
-        workers: all workers.
-        environment: the environment record, saved with the training.
-        on_progress: called with the progress of the training.
-        on_message: called with each line for the user.
-
-    Returns:
-        The outcome, and why it could not be saved; empty where it was.
-    """
-    if line := job.explain(status):
-        on_message(line)
-    if status.finished is not None:
-        return status.finished, ""
-    for name in workers:
-        if name != job.worker.framework:
-            workers[name].stop()
-    outcome = job.train(on_progress)
-    for warning in outcome.warnings:
-        on_message(f"{job.title}: {warning}")
-    if job.files is not None:
-        try:
-            save(job.files, outcome, environment)
-        except OSError as error:
-            return outcome, f"the result could not be saved: {error}"
-    return outcome, ""
+def _order(plan: TrainingPlan, record: Training) -> tuple[int, int]:
+    return plan.seeds.index(record.seed), plan.frameworks.index(record.framework)
 
 
 def _compare(
     experiment: ExperimentResult,
-    workers: Workers,
+    engine: Engine,
     store: Store | None,
     environment: Mapping[str, Any],
     on_message: OnMessage,
@@ -301,11 +123,9 @@ def _compare(
     plan = experiment.plan
     if len(plan.seeds) >= FEWEST_SEEDS:
         experiment.equivalence = compared(experiment.records, plan.frameworks)
-    for outcome in experiment.outcomes:
-        if outcome.weights is not None:
-            title = FRAMEWORKS[outcome.record.framework].title
-            on_message(f"evaluating in both frameworks what {title} trained, seed {outcome.record.seed}")
-            experiment.cross_evaluations.append(cross_evaluate(workers, plan.images, outcome.record, outcome.weights))
+    trained = [(outcome.record, outcome.weights) for outcome in experiment.outcomes if outcome.weights is not None]
+    on_message(f"{plan.network}: evaluating in both frameworks what each has trained, {len(trained)} trainings")
+    experiment.cross_evaluations = engine.cross_evaluations(plan.images, trained)
     if store is not None and not experiment.partial:
         records = [record for record in (experiment.equivalence, *experiment.cross_evaluations) if record is not None]
         path = store.outcome_path(plan.network, plan.settings)

@@ -47,19 +47,32 @@ def collect(
     """
     answers, errors = ask_environments(workers)
     facts = {name: asdict(answer) | {"variables": workers[name].variables} for name, answer in answers.items()}
-    return {
-        "profile": profile,
-        "seed": seed,
-        "command": command,
-        "dataset": {"title": dataset.title, "source": Path(dataset.source).name} if dataset else None,
+    return of_run(dataset, profile=profile, seed=seed, command=command) | {
         "cpu": cpu_model(),
         "cores": default_threads(),
         "memory_bytes": psutil.virtual_memory().total,
         "os": platform.platform(),
         "python": platform.python_version(),
         "packages": package_versions(),
-        "code_version": code_version(),
         "frameworks": {name: facts.get(name) or {"error": str(errors[name])} for name in workers},
+    }
+
+
+def of_run(dataset: DatasetSource | None, *, profile: str, seed: int, command: str) -> dict[str, Any]:
+    """What of an environment record is known without a worker: what was to be run, and by which code.
+
+    Args:
+        dataset, profile, seed, command: as for `collect`.
+
+    Returns:
+        Plain JSON values.
+    """
+    return {
+        "profile": profile,
+        "seed": seed,
+        "command": command,
+        "dataset": {"title": dataset.title, "source": Path(dataset.source).name} if dataset else None,
+        "code_version": code_version(),
     }
 
 

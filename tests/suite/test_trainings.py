@@ -15,7 +15,8 @@ from msgspec import structs
 from parity.data.dataset import Dataset
 from parity.records.records import CrossEvaluation, DifferingImage, Equivalence, Training
 from parity.records.saved_run import load_run
-from parity.training.experiment import ExperimentResult, TrainingPlan, fitting
+from parity.training.experiment import ExperimentResult
+from parity.training.jobs import TrainingPlan, fitting
 from parity.training.run import Outcome, Settings, not_begun
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers

@@ -1,0 +1,117 @@
+"""The connection to a Ray cluster: one that is named, the one that runs here, or one of this machine alone."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from parity.cluster.errors import ClusterError
+from parity.system import ROOT
+from parity.workers.frameworks import FRAMEWORKS
+
+LOCAL, RUNNING = "local", "auto"
+
+PACKAGES = ("parity", *(framework.package for framework in FRAMEWORKS.values()))
+
+INSTALL = "pip install 'paddle-tensorflow-parity[cluster]'"
+
+CONNECT_SECONDS = 5.0
+
+
+def installed_ray() -> ModuleType:
+    """Ray, where the extra is installed.
+
+    Raises:
+        ClusterError: it is not.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ClusterError(
+            f"--cluster: expected Ray, which is an optional extra, found: {error}. Install it: {INSTALL}"
+        ) from None
+    return ray
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[ModuleType]:
+    """Connect to a cluster and leave it at the end; its tasks then end.
+
+    The suite's own code travels with the tasks, so that all nodes run this version of it.
+
+    Args:
+        address: HOST:PORT of a running cluster's head; "auto": the cluster that runs on this machine; "local": start
+            one on this machine and stop it at the end.
+
+    Yields:
+        The module `ray`.
+
+    Raises:
+        ClusterError: Ray is not installed, nothing answers at the address, or the cluster refuses.
+    """
+    if address not in (LOCAL, RUNNING):
+        require_listener(address)
+    ray = installed_ray()
+    with tempfile.TemporaryDirectory(prefix="parity-code-") as folder:
+        copy_code(Path(folder))
+        try:
+            ray.init(
+                address=None if address == LOCAL else address,
+                runtime_env={"working_dir": folder},
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=None,
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ClusterError(
+                f"--cluster {address}: expected a Ray cluster, found: {first} "
+                "Start one with `ray start --head` here, or use --cluster local."
+            ) from None
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def require_listener(address: str) -> None:
+    """Refuse an address at which nothing listens: Ray itself would try for a minute.
+
+    Args:
+        address: HOST:PORT.
+
+    Raises:
+        ClusterError: it is not of that form, or nothing answers.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise ClusterError(
+            f"--cluster {address}: expected HOST:PORT of a running cluster's head, `auto` or `local`. "
+            "`ray start --head` prints the address."
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"--cluster {address}: expected a Ray cluster that listens there, found: {error}. "
+            "Start its head with `ray start --head --port PORT`, or use --cluster local."
+        ) from None
+
+
+def copy_code(folder: Path) -> None:
+    """Copy the packages that a task imports, without what Python makes of them.
+
+    Args:
+        folder: where to; it exists.
+    """
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,0 +1,178 @@
+"""The engine whose trainings are Ray tasks. Ray places them; a training that lost its node goes on at another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from parity.cluster.errors import ClusterError
+from parity.cluster.node_tasks import Refusal, SavedEpochs, Task, cross_evaluate_on_node, train_on_node
+from parity.cluster.nodes import Nodes, reason
+from parity.data.dataset import Dataset
+from parity.records.records import CrossEvaluation, Training
+from parity.system import replacing
+from parity.training.engines import Done, OnMessage, kept
+from parity.training.fingerprint import configuration, dataset_digest
+from parity.training.jobs import Job
+from parity.training.run import Outcome, Progress, not_begun
+from parity.training.store import TrainingStatus
+from parity.weights.state import State
+from parity.workers.worker import Worker
+
+ATTEMPTS = 3  # of a training without a finished epoch between them, before it is given up
+
+POLL_SECONDS = 0.5  # so that Ctrl-C is not kept waiting
+
+
+@dataclass
+class _Submitted:
+    """A job whose task was given to Ray."""
+
+    job: Job
+    events: Any  # ray.ObjectRefGenerator
+    checkpoint: bytes | None
+    failures: int = 0  # since the last finished epoch
+
+
+@dataclass
+class ClusterEngine:
+    """The engine of a Ray cluster, see `parity.training.engines.Engine`.
+
+    The store is written by this process alone: what nodes make comes back to it. A training continues from its last
+    checkpoint where its task, its worker or its node died.
+
+    Attributes:
+        ray: connected.
+        nodes: of the cluster.
+        environment: the environment record, saved with every training.
+        on_progress: called with the progress of every training.
+        on_message: called with each line for the user.
+    """
+
+    ray: ModuleType
+    nodes: Nodes
+    environment: Mapping[str, Any]
+    on_progress: Callable[[Progress], None]
+    on_message: OnMessage
+    _sent: dict[str, Any] = field(default_factory=dict)  # references to data sets by the digest of their content
+
+    @property
+    def workers(self) -> Mapping[str, Worker]:
+        """As `Engine` says: they answer for those of the nodes."""
+        return self.nodes.workers
+
+    def trained(self, jobs: Sequence[tuple[Job, TrainingStatus]]) -> Iterator[Done]:
+        """As `Engine` says; in the order in which they end."""
+        running: dict[Any, _Submitted] = {}
+        for job, status in jobs:
+            if line := job.explain(status):
+                self.on_message(line)
+            if status.finished is not None:
+                yield Done(job, status.finished, "")
+                continue
+            checkpoint = job.files.checkpoint.read_bytes() if job.files is not None and status.epochs else None
+            self._submit(job, checkpoint, running)
+        while running:
+            ready, _ = self.ray.wait(list(running), num_returns=1, timeout=POLL_SECONDS)
+            for generator in ready:
+                submitted = running[generator]
+                if (outcome := self._next(submitted, running)) is not None:
+                    del running[generator]
+                    yield Done(submitted.job, outcome, kept(submitted.job, outcome, self.environment))
+
+    def cross_evaluations(self, images: Dataset, trained: Sequence[tuple[Training, State]]) -> list[CrossEvaluation]:
+        """As `Engine` says, each on a node."""
+        first = next(iter(self.workers.values()))
+        remote = self.ray.remote(cross_evaluate_on_node).options(
+            num_cpus=first.threads, num_gpus=int(first.device == "gpu"), max_retries=ATTEMPTS
+        )
+        common = tuple(self.workers), first.device, first.threads, self._dataset(images)
+        try:
+            evaluated: list[CrossEvaluation] = self.ray.get(
+                [remote.remote(*common, record, weights) for record, weights in trained]
+            )
+        except self.ray.exceptions.RayError as error:
+            raise ClusterError(f"an evaluation in both frameworks failed on the cluster: {reason(error)}") from None
+        return evaluated
+
+    def _submit(self, job: Job, checkpoint: bytes | None, running: dict[Any, _Submitted], failures: int = 0) -> None:
+        worker = job.worker
+        configured = configuration(worker, job.network, job.images, job.settings.resolved(job.network))
+        task = Task(worker.framework, job.network, job.settings, worker.device, worker.threads, configured)
+        # max_retries=0: Ray would begin the training anew, and not from its last checkpoint
+        remote = self.ray.remote(train_on_node).options(
+            num_cpus=worker.threads,
+            num_gpus=int(worker.device == "gpu"),
+            num_returns="streaming",
+            max_retries=0,
+            name=job.title,  # in Ray's dashboard
+        )
+        generator = remote.remote(task, self._dataset(job.images), checkpoint)
+        running[generator] = _Submitted(job, generator, checkpoint, failures)
+
+    def _next(self, submitted: _Submitted, running: dict[Any, _Submitted]) -> Outcome | None:
+        """Take the next event of a task; the outcome where it was the last one."""
+        job = submitted.job
+        try:
+            event = self.ray.get(next(submitted.events))
+        except StopIteration:
+            return self._again(submitted, "the task ended without an outcome", running)
+        except self.ray.exceptions.RayTaskError as error:
+            return self._again(submitted, reason(error), running)
+        except self.ray.exceptions.RayError as error:  # the task or its node was killed, an object was lost
+            return self._again(submitted, f"the task was lost ({type(error).__name__})", running)
+        if isinstance(event, Progress):
+            self.on_progress(event)
+            return None
+        if isinstance(event, SavedEpochs):
+            submitted.checkpoint, submitted.failures = event.content, 0
+            self._keep_checkpoint(job, event.content)
+            return None
+        if isinstance(event, Refusal):
+            return not_begun(job.worker, job.network, job.images, job.settings, "; ".join(event.lines))
+        outcome: Outcome = event
+        if outcome.weights is None:  # the framework's worker died or raised
+            return self._again(submitted, "; ".join(outcome.record.problems), running, outcome)
+        for warning in outcome.warnings:
+            self.on_message(f"{job.title}: {warning}")
+        return outcome
+
+    def _again(
+        self, submitted: _Submitted, problem: str, running: dict[Any, _Submitted], outcome: Outcome | None = None
+    ) -> Outcome | None:
+        """Give the job to Ray again, from its last checkpoint; the outcome where that was tried often enough."""
+        job, failures = submitted.job, submitted.failures + 1
+        if failures >= ATTEMPTS:
+            text = f"given up after {ATTEMPTS} attempts without a finished epoch; the last one: {problem}"
+            return outcome or not_begun(job.worker, job.network, job.images, job.settings, text)
+        where = "from its last checkpoint" if submitted.checkpoint is not None else "from its beginning"
+        self.on_message(f"{job.title}: {problem.splitlines()[0]}; going on {where}")
+        del running[submitted.events]
+        self._submit(job, submitted.checkpoint, running, failures)
+        return None
+
+    def _keep_checkpoint(self, job: Job, content: bytes) -> None:
+        if job.files is None:
+            return
+        try:
+            with replacing(job.files.checkpoint, len(content)) as temporary:
+                temporary.write_bytes(content)
+        except OSError as error:
+            self.on_message(f"{job.title}: a checkpoint could not be written: {error}")
+
+    def _dataset(self, images: Dataset) -> Any:
+        """A reference to the data set: its content is put into the cluster once, and fetched by each node once."""
+        key = dataset_digest(images)
+        if key not in self._sent:
+            try:
+                self._sent[key] = self.ray.put(images)
+            except (self.ray.exceptions.RayError, OSError) as error:
+                size = sum(array.nbytes for array in vars(images).values() if hasattr(array, "nbytes"))
+                raise ClusterError(
+                    f"{images.title}: expected {size / 2**20:.0f} MiB of room in Ray's object store, found: "
+                    f"{reason(error)}. Start Ray with a larger one (`ray start --object-store-memory BYTES`), free "
+                    "disk space for what it spills, or use a smaller --limit."
+                ) from None
+        return self._sent[key]

@@ -1,0 +1,183 @@
+"""What runs on a node: its description, one training, one evaluation in both frameworks. Ray calls these functions."""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.data.dataset import Dataset
+from parity.records.records import CrossEvaluation, Training
+from parity.training.checkpoint import CheckpointError
+from parity.training.cross_evaluation import cross_evaluate
+from parity.training.fingerprint import configuration, differences
+from parity.training.run import Outcome, Progress, Settings, train
+from parity.weights.state import State
+from parity.workers.client.device import WorkerEnvironment
+from parity.workers.environment import collect
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+from parity.workers.start import ask_environments
+
+TF32 = "tf32"
+
+
+@dataclass(frozen=True)
+class NodeDescription:
+    """What a node computes with.
+
+    Attributes:
+        environment: the record of `parity.workers.environment.collect`.
+        workers: by framework, what its worker says of itself; only of those that could start.
+        variables: by framework, the environment variables of its worker.
+        errors: by framework, why its worker could not start, or lacks the precision.
+        numpy: the version of the suite's own.
+    """
+
+    environment: Mapping[str, Any]
+    workers: Mapping[str, WorkerEnvironment]
+    variables: Mapping[str, dict[str, str]]
+    errors: Mapping[str, str]
+    numpy: str
+
+
+def describe_node(frameworks: tuple[str, ...], device: str, threads: int, precision: str) -> NodeDescription:
+    """Start both workers on this node and ask them what they are.
+
+    Args:
+        frameworks: their names.
+        device: "cpu" or "gpu".
+        threads: CPU threads of each.
+        precision: that they must be able to train in.
+    """
+    with Workers(frameworks, device=device, threads=threads, tf32=precision == TF32) as workers:
+        environments, failed = ask_environments(workers)
+        errors = {name: str(error) for name, error in failed.items()}
+        for name in environments:
+            if problem := workers[name].supports(precision):
+                errors[name] = f"--precision {precision}: {FRAMEWORKS[name].title} has {problem}"
+        return NodeDescription(
+            environment=collect(workers, dataset=None, profile="train", seed=0, command=""),
+            workers=environments,
+            variables={name: workers[name].variables for name in workers},
+            errors=errors,
+            numpy=np.__version__,
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training, as it is sent to a node.
+
+    Attributes:
+        framework: its name.
+        network: its name.
+        settings: of the training, the seed among them.
+        device: "cpu" or "gpu".
+        threads: CPU threads.
+        configuration: that the training must have; a node on which it is another one refuses.
+    """
+
+    framework: str
+    network: str
+    settings: Settings
+    device: str
+    threads: int
+    configuration: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SavedEpochs:
+    """The content of the checkpoint file after another epoch."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a node cannot do a task that another node could: each line is one difference, or an error."""
+
+    lines: list[str]
+
+
+Event = Progress | SavedEpochs | Refusal | Outcome
+
+
+def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Iterator[Event]:
+    """Train on this node.
+
+    Args:
+        task: what.
+        dataset: its images; one copy a node, whatever runs there.
+        checkpoint: from which the training continues; None: it begins.
+
+    Yields:
+        The progress, and after each epoch the checkpoint; last the outcome, or the refusal.
+    """
+    tf32 = task.settings.precision == TF32
+    workers = Workers([task.framework], device=task.device, threads=task.threads, tf32=tf32)
+    with tempfile.TemporaryDirectory(prefix="parity-node-") as folder, workers:
+        path = Path(folder) / "training.checkpoint.safetensors"
+        if checkpoint is not None:
+            path.write_bytes(checkpoint)
+        worker = workers[task.framework]
+        settings = task.settings.resolved(task.network)
+        if lines := differences(configuration(worker, task.network, dataset, settings), task.configuration):
+            yield Refusal(lines)
+            return
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome = train(worker, task.network, dataset, task.settings, checkpoint=path, on_progress=events.put)
+            except CheckpointError as error:
+                events.put(Refusal([str(error)]))
+            except BaseException as error:  # raised here it would be lost with the thread
+                events.put(Refusal([f"{type(error).__name__}: {error}"]))
+            else:
+                events.put(outcome)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        sent = _version(path)
+        while True:
+            event = events.get()
+            if (version := _version(path)) != sent:
+                sent = version
+                yield SavedEpochs(path.read_bytes())
+            yield event
+            if isinstance(event, Outcome | Refusal):
+                thread.join()
+                return
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Which of the files that have had this name it is; None where there is none."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def cross_evaluate_on_node(
+    frameworks: tuple[str, ...], device: str, threads: int, dataset: Dataset, record: Training, weights: State
+) -> CrossEvaluation:
+    """As `parity.training.cross_evaluation.cross_evaluate`, in workers of this node.
+
+    Args:
+        frameworks: both.
+        device: "cpu" or "gpu".
+        threads: CPU threads of each.
+        dataset: whose test images are predicted.
+        record: of the training.
+        weights: that it ended with.
+    """
+    with Workers(frameworks, device=device, threads=threads) as workers:
+        return cross_evaluate(workers, dataset, record, weights)

@@ -1,0 +1,155 @@
+"""What is to be trained: a network in every framework with every seed; and one of these trainings, with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from parity.catalogue.networks import variant
+from parity.data.dataset import Dataset
+from parity.training.fingerprint import configuration
+from parity.training.run import Outcome, Progress, Settings, train
+from parity.training.store import Store, TrainingFiles, TrainingStatus, training_status
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.worker import Worker
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: the arguments of `parity.training.run.train`, and where its files are kept."""
+
+    worker: Worker
+    network: str
+    images: Dataset
+    settings: Settings
+    files: TrainingFiles | None  # None: nowhere
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"{self.network}, {FRAMEWORKS[self.worker.framework].title}, seed {self.settings.seed}"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.settings.resolved(self.network).epochs
+
+    def status(self) -> TrainingStatus:
+        """How far the training has come already.
+
+        Returns:
+            Nothing finished and 0 epochs where the training has no files.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, or another training's.
+            WorkerError: the worker cannot describe its environment.
+        """
+        if self.files is None:
+            return TrainingStatus()
+        settings = self.settings.resolved(self.network)
+        configured = configuration(self.worker, self.network, self.images, settings)
+        return training_status(self.files, configured, settings.epochs)
+
+    def explain(self, status: TrainingStatus) -> str:
+        """What follows from the status, in one line; empty where the training begins anew and replaces nothing.
+
+        Args:
+            status: of this job.
+
+        Returns:
+            The line for the user, which begins with the training's title.
+        """
+        if status.finished is not None and self.files is not None:
+            return f"{self.title}: already finished ({self.files.record.name})"
+        if status.epochs and self.files is not None:
+            name = self.files.checkpoint.name
+            return f"{self.title}: going on after epoch {status.epochs} of {self.epochs} ({name})"
+        if status.replaces:
+            return f"{self.title}: trained again; at its end this replaces a finished training: {status.replaces}"
+        return ""
+
+    def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
+        """Train, or continue from the checkpoint. The caller has stopped the other workers.
+
+        Args:
+            on_progress: called with the progress of the training.
+
+        Returns:
+            The outcome, not saved yet; the worker is stopped. A worker that fails makes it a partial one, with the
+            error among its problems.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, or another training's.
+        """
+        checkpoint = self.files.checkpoint if self.files else None
+        outcome = train(
+            self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
+        )
+        self.worker.stop()  # frees its memory and threads for the next training
+        return outcome
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What is to be trained: every seed in every framework.
+
+    Raises:
+        ValueError: the batch is larger than the number of training images, so that there would be no step.
+    """
+
+    network: str  # a network or variant that fits the images, see `fitting`
+    frameworks: tuple[str, ...]  # in the order in which they train
+    images: Dataset
+    seeds: tuple[int, ...] = (0,)
+    settings: Settings = field(default_factory=Settings)  # its seed is ignored
+
+    def __post_init__(self) -> None:
+        if self.batch > (count := len(self.images.train_images)):
+            whose = "of its recipe" if self.settings.batch is None else "asked for"
+            raise ValueError(
+                f"{self.network}: the batch of {self.batch} images {whose} is larger than the {count} training images "
+                f"of {self.images.title!r}, so there would be no step. Use --batch {count} or less, or a larger "
+                "--limit."
+            )
+
+    @property
+    def batch(self) -> int:
+        """Images a step."""
+        return self.settings.resolved(self.network).batch
+
+    @property
+    def trainings(self) -> int:
+        """How many there are."""
+        return len(self.seeds) * len(self.frameworks)
+
+    def jobs(self, workers: Mapping[str, Worker], store: Store | None) -> Iterator[Job]:
+        """All trainings, seed by seed and within a seed framework by framework.
+
+        Args:
+            workers: by framework.
+            store: where they are kept; None: nowhere.
+
+        Yields:
+            The jobs in the order in which they are to run.
+        """
+        for seed in self.seeds:
+            settings = replace(self.settings, seed=seed)
+            for framework in self.frameworks:
+                files = store.files(self.network, framework, settings) if store else None
+                yield Job(workers[framework], self.network, self.images, settings, files)
+
+
+def fitting(name: str, images: Dataset) -> str:
+    """The network that fits a data set.
+
+    Args:
+        name: of a network of the catalogue.
+        images: whose size and number of classes it must fit.
+
+    Returns:
+        The same name, or that of the variant that fits.
+
+    Raises:
+        UnknownNetworkError: there is no network of that name, or no such variant.
+    """
+    return variant(name, classes=len(images.classes), size=images.train_images.shape[1])
