@@ -244,6 +244,22 @@ def _remove(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def file_version(path: Path) -> tuple[int, int] | None:
+    """Which of the files that have had this name it is now.
+
+    Args:
+        path: of a file that is replaced from time to time.
+
+    Returns:
+        Numbers that another file of this name has not; None where there is none.
+    """
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
+
+
 def require_writable(path: Path) -> None:
     """Refuse a path to which no file can be written, before the work whose result it is for. Makes nothing.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,9 +61,11 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Directory for weights, results and checkpoints, from which training continues.", metavar="DIR"
+            help="Folder, or URL such as s3://bucket/runs, for weights, results and checkpoints, from which training "
+            "continues.",
+            metavar="DIR",
         ),
     ] = None,
 ) -> None:
@@ -84,26 +86,26 @@ def train(
     # all names first: one that is unknown is refused before anything is made or loaded
     chosen = list(dict.fromkeys(variant(name, batch_norm=not no_batch_norm) for name in names))
     recipes = {name: recipe_of(recipe or network(name).recipe, augmentation=not no_augmentation) for name in chosen}
-    store = Store(out) if out else None
-    images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
-    plans = []
-    for name in chosen:
-        fitted = fitting(name, images)
-        if fitted != name:
-            side, classes = images.train_images.shape[1], len(images.classes)
-            note = (
-                f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for "
-                "them"
-            )
-            console.print_message(console.stderr(), note)
-        settings = Settings(recipe=recipes[name], epochs=epochs, batch=batch, mode=mode, precision=precision.value)
-        plans.append(TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings))
-    if cluster is None:
-        results = train_here(plans, store, device, threads)
-    else:
-        results = train_on_cluster(plans, store, cluster, device, threads or 1)
-    codes = [_conclude(result, store) for result in results]
-    raise typer.Exit(max(codes))
+    with Store.opened(out) if out else contextlib.nullcontext() as store:
+        images = load(dataset, progress=sys.stderr.isatty()).limited(limit)
+        plans = []
+        for name in chosen:
+            fitted = fitting(name, images)
+            if fitted != name:
+                side, classes = images.train_images.shape[1], len(images.classes)
+                note = (
+                    f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for "
+                    "them"
+                )
+                console.print_message(console.stderr(), note)
+            settings = Settings(recipe=recipes[name], epochs=epochs, batch=batch, mode=mode, precision=precision.value)
+            plans.append(TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings))
+        if cluster is None:
+            results = train_here(plans, store, device, threads)
+        else:
+            results = train_on_cluster(plans, store, cluster, device, threads or 1)
+        codes = [_conclude(result, store) for result in results]
+        raise typer.Exit(max(codes))
 
 
 def _frameworks(framework: str, mode: str) -> tuple[str, ...]:
@@ -138,7 +140,7 @@ def _conclude(result: ExperimentResult, store: Store | None) -> int:
         out.print("nothing was saved (`--out DIR` saves weights, results and checkpoints)")
     elif result.records:
         kind = "results, some of them partial" if result.partial else "results"
-        out.print(f"{kind}: {store.folder}", soft_wrap=True)
+        out.print(f"{kind}: {store.title}", soft_wrap=True)
     if result.interrupted:
         way = "" if store is None else "; the same command continues after the last finished epoch"
         how = "terminated" if termination.terminated() else "interrupted"

@@ -12,7 +12,6 @@ from parity.cluster.node_tasks import Refusal, SavedEpochs, Task, cross_evaluate
 from parity.cluster.nodes import Nodes, reason
 from parity.data.dataset import Dataset
 from parity.records.records import CrossEvaluation, Training
-from parity.system import replacing
 from parity.training.engines import Done, OnMessage, kept
 from parity.training.fingerprint import configuration, dataset_digest
 from parity.training.jobs import Job
@@ -157,8 +156,7 @@ class ClusterEngine:
         if job.files is None:
             return
         try:
-            with replacing(job.files.checkpoint, len(content)) as temporary:
-                temporary.write_bytes(content)
+            job.files.keep_checkpoint(content)
         except OSError as error:
             self.on_message(f"{job.title}: a checkpoint could not be written: {error}")
 

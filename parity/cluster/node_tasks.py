@@ -14,6 +14,7 @@ import numpy as np
 
 from parity.data.dataset import Dataset
 from parity.records.records import CrossEvaluation, Training
+from parity.system import file_version
 from parity.training.checkpoint import CheckpointError
 from parity.training.cross_evaluation import cross_evaluate
 from parity.training.fingerprint import configuration, differences
@@ -145,25 +146,16 @@ def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Ite
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        sent = _version(path)
+        sent = file_version(path)
         while True:
             event = events.get()
-            if (version := _version(path)) != sent:
+            if (version := file_version(path)) != sent:
                 sent = version
                 yield SavedEpochs(path.read_bytes())
             yield event
             if isinstance(event, Outcome | Refusal):
                 thread.join()
                 return
-
-
-def _version(path: Path) -> tuple[int, int] | None:
-    """Which of the files that have had this name it is; None where there is none."""
-    try:
-        facts = path.stat()
-    except FileNotFoundError:
-        return None
-    return facts.st_ino, facts.st_mtime_ns
 
 
 def cross_evaluate_on_node(

@@ -131,6 +131,8 @@ def _compare(
         path = store.outcome_path(plan.network, plan.settings)
         try:
             save_records(path, records, environment)
+            if store.remote is not None:
+                store.remote.push([path.name])
         except OSError as error:
             experiment.save_errors.append(f"the comparison could not be saved: {error}")
 

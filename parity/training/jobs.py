@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from parity.catalogue.networks import variant
 from parity.data.dataset import Dataset
+from parity.system import file_version
 from parity.training.fingerprint import configuration
+from parity.training.remote_folder import RemoteError
 from parity.training.run import Outcome, Progress, Settings, train
 from parity.training.store import Store, TrainingFiles, TrainingStatus, training_status
 from parity.workers.frameworks import FRAMEWORKS
@@ -83,10 +86,33 @@ class Job:
         """
         checkpoint = self.files.checkpoint if self.files else None
         outcome = train(
-            self.worker, self.network, self.images, self.settings, checkpoint=checkpoint, on_progress=on_progress
+            self.worker,
+            self.network,
+            self.images,
+            self.settings,
+            checkpoint=checkpoint,
+            on_progress=self._pushing(on_progress),
         )
         self.worker.stop()  # frees its memory and threads for the next training
         return outcome
+
+    def _pushing(self, on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+        """The same callback, which also brings every new checkpoint to a store behind a URL."""
+        files = self.files
+        if files is None or files.remote is None:
+            return on_progress
+        pushed = file_version(files.checkpoint)
+
+        def report(progress: Progress) -> None:
+            nonlocal pushed
+            on_progress(progress)
+            if (version := file_version(files.checkpoint)) != pushed:
+                # one that cannot be brought there costs nothing: the next one will be
+                with contextlib.suppress(RemoteError):
+                    files.push(files.checkpoint)
+                    pushed = version
+
+        return report
 
 
 @dataclass(frozen=True)

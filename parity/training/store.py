@@ -19,10 +19,11 @@ from parity.catalogue.networks import network
 from parity.records.records import Training
 from parity.records.saved_run import load_run, run_text
 from parity.records.validation import RecordError
-from parity.system import remove_leftovers, write_atomically
+from parity.system import remove_leftovers, replacing, write_atomically
 from parity.termination import without_interruption
 from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import fingerprint
+from parity.training.remote_folder import RemoteError, RemoteFolder, is_url
 from parity.training.run import Outcome, Settings
 from parity.weights.files import load_state, save_state
 from parity.weights.state import StateError, digest
@@ -34,10 +35,17 @@ class StoreError(Exception):
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files of one training."""
+    """The files of one training.
+
+    Attributes:
+        folder: they lie in.
+        stem: that their names begin with.
+        remote: that the folder mirrors; None: it is the store itself.
+    """
 
     folder: Path
     stem: str
+    remote: RemoteFolder | None = None
 
     @property
     def record(self) -> Path:
@@ -59,6 +67,31 @@ class TrainingFiles:
         """The training between two epochs; removed when it finishes."""
         return self.folder / f"{self.stem}.checkpoint.safetensors"
 
+    def keep_checkpoint(self, content: bytes) -> None:
+        """Replace the checkpoint.
+
+        Args:
+            content: of the file.
+
+        Raises:
+            OSError: it could not be written; the earlier one stays.
+        """
+        with replacing(self.checkpoint, len(content)) as temporary:
+            temporary.write_bytes(content)
+        self.push(self.checkpoint)
+
+    def push(self, *paths: Path) -> None:
+        """Bring files to the remote folder, where there is one; those that do not exist are removed there.
+
+        Args:
+            paths: of this training's files, in the order in which they are written.
+
+        Raises:
+            RemoteError: one cannot be written.
+        """
+        if self.remote is not None:
+            self.remote.push(path.name for path in paths)
+
 
 @dataclass(frozen=True)
 class TrainingStatus:
@@ -74,6 +107,36 @@ class Store:
     """The folder; made at once, so that one that cannot be written to is refused before any training."""
 
     folder: Path
+    remote: RemoteFolder | None = None
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, where: str) -> Iterator[Store]:
+        """The store at a path or URL.
+
+        Args:
+            where: the path of a folder, or a URL that fsspec knows ("s3://bucket/runs").
+
+        Yields:
+            The store; that of a URL works in a temporary folder.
+
+        Raises:
+            StoreError: it cannot be written to.
+        """
+        if not is_url(where):
+            yield cls(Path(where))
+            return
+        with tempfile.TemporaryDirectory(prefix="parity-store-") as folder:
+            try:
+                remote = RemoteFolder.open(where, Path(folder))
+            except RemoteError as error:
+                raise StoreError(str(error)) from None
+            yield cls(Path(folder), remote)
+
+    @property
+    def title(self) -> str:
+        """Where it is, for a reader."""
+        return self.remote.url if self.remote else str(self.folder)
 
     def __post_init__(self) -> None:
         """Make the folder and try to write in it. Raises StoreError."""
@@ -97,9 +160,8 @@ class Store:
         Returns:
             The paths; none need exist.
         """
-        return TrainingFiles(
-            self.folder, "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)])
-        )
+        stem = "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)])
+        return TrainingFiles(self.folder, stem, self.remote)
 
     def outcome_path(self, name: str, settings: Settings) -> Path:
         """The file of the comparison of a network's trainings.
@@ -135,6 +197,7 @@ def locked(files: TrainingFiles) -> Iterator[None]:
 
     Raises:
         StoreError: another process holds the lock.
+        RemoteError: files cannot be read from the store's URL.
     """
     lock = FileLock(files.folder / f".{files.stem}.lock", timeout=0)
     try:
@@ -144,9 +207,12 @@ def locked(files: TrainingFiles) -> Iterator[None]:
             f"{files.folder}: another process is training {files.stem} there. Wait until it is done, or stop it, or "
             "write to another directory."
         ) from None
+    paths = files.record, files.partial, files.weights, files.checkpoint
     try:
-        for path in (files.record, files.partial, files.weights, files.checkpoint):
+        for path in paths:
             remove_leftovers(path)
+        if files.remote is not None:
+            files.remote.pull(path.name for path in paths)
         yield
     finally:
         lock.release()
@@ -208,9 +274,11 @@ def save(files: TrainingFiles, outcome: Outcome, environment: Mapping[str, Any])
     with without_interruption():
         if outcome.weights is None:
             write_atomically(files.partial, text)
+            files.push(files.partial)
             return files.partial
         save_state(outcome.weights, files.weights)
         write_atomically(files.record, text)
         for done in (files.checkpoint, files.partial):
             done.unlink(missing_ok=True)
+        files.push(files.weights, files.record, files.checkpoint, files.partial)
     return files.record
