@@ -21,6 +21,7 @@ from parity.data.names import CHOICES
 from parity.workers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:  # the rest is imported by the command, so that the others start at once
+    from parity.records.sequential import SequentialPlan
     from parity.training.experiment import ExperimentResult
     from parity.training.store import Store
 
@@ -33,6 +34,17 @@ def train(
     batch: Annotated[int | None, typer.Option(min=1, help="Images a step, instead of the recipe's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, the first ones.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; with two or more, accuracies are tested.")] = 1,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Add seeds in batches, at most --seeds, until the accuracies are equivalent or different by a "
+            "sequential test.",
+        ),
+    ] = False,
+    seed_batch: Annotated[
+        int, typer.Option(min=1, help="With --until-decided: seeds in a batch after the first 4.")
+    ] = 2,
     seed: Annotated[int, typer.Option(min=0, help="The first seed, of weights, order of images, crops and flips.")] = 0,
     recipe: Annotated[str | None, typer.Option(help="Instead of the network's own.", metavar="NAME")] = None,
     no_batch_norm: Annotated[
@@ -83,6 +95,7 @@ def train(
     from parity.training.store import Store
 
     frameworks = _frameworks(framework, mode)
+    sequential = _sequential(seeds, seed_batch, frameworks) if until_decided else None
     # all names first: one that is unknown is refused before anything is made or loaded
     chosen = list(dict.fromkeys(variant(name, batch_norm=not no_batch_norm) for name in names))
     recipes = {name: recipe_of(recipe or network(name).recipe, augmentation=not no_augmentation) for name in chosen}
@@ -93,17 +106,15 @@ def train(
             fitted = fitting(name, images)
             if fitted != name:
                 side, classes = images.train_images.shape[1], len(images.classes)
-                note = (
-                    f"{images.title} holds {side}x{side} images of {classes} classes: training {fitted}, the variant for "
-                    "them"
-                )
+                held = f"{images.title} holds {side}x{side} images of {classes} classes"
+                note = f"{held}: training {fitted}, the variant for them"
                 console.print_message(console.stderr(), note)
             settings = Settings(recipe=recipes[name], epochs=epochs, batch=batch, mode=mode, precision=precision.value)
             plans.append(TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings))
         if cluster is None:
-            results = train_here(plans, store, device, threads)
+            results = train_here(plans, store, device, threads, sequential)
         else:
-            results = train_on_cluster(plans, store, cluster, device, threads or 1)
+            results = train_on_cluster(plans, store, cluster, device, threads or 1, sequential)
         codes = [_conclude(result, store) for result in results]
         raise typer.Exit(max(codes))
 
@@ -117,6 +128,17 @@ def _frameworks(framework: str, mode: str) -> tuple[str, ...]:
         listed = "; ".join(f"of {FRAMEWORKS[name].title}: {', '.join(own)}" for name, own in modes.items())
         raise ValueError(f"--mode {mode}: expected auto, or a mode of every framework that trains ({listed})")
     return tuple(modes)
+
+
+def _sequential(seeds: int, batch: int, frameworks: tuple[str, ...]) -> SequentialPlan:
+    """The plan of --until-decided. Raises ValueError where it can decide nothing."""
+    from parity.records.sequential import FIRST, SequentialPlan
+
+    if len(frameworks) < 2:
+        raise ValueError("--until-decided: expected both frameworks, whose accuracies it tests; leave out --framework")
+    if seeds < FIRST:
+        raise ValueError(f"--until-decided: expected --seeds {FIRST} or more, the most to train, found {seeds}")
+    return SequentialPlan(batch=batch, most=seeds)
 
 
 def _conclude(result: ExperimentResult, store: Store | None) -> int:

@@ -87,9 +87,11 @@ def equivalence_lines(equivalence: Equivalence) -> list[str]:
     """The verdict on the accuracies, the numbers behind it, and its problems, line by line."""
     first_title, second_title = (FRAMEWORKS[name].title for name in equivalence.accuracies)
     low, high = equivalence.interval
-    certain = f"{2 * equivalence.confidence - 1:.0%} interval {low:+.2f} to {high:+.2f}"
+    look = equivalence.sequential
+    of_look = f" (sequential test, look {look.number} of {len(look.looks)})" if look else ""
+    certain = f"{2 * equivalence.confidence - 1:.{1 if look else 0}%} interval {low:+.2f} to {high:+.2f}"
     return [
-        f"test accuracy over {len(equivalence.seeds)} seeds: {equivalence.verdict.upper()}",
+        f"test accuracy over {len(equivalence.seeds)} seeds: {equivalence.verdict.upper()}{of_look}",
         f"  {first_title} less {second_title}: {equivalence.difference:+.2f} points, {certain}, "
         f"margin {equivalence.margin:g}; p {equivalence.p_equivalent:.2g} (equivalence), "
         f"p {equivalence.p_different:.2g} (difference)",

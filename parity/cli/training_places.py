@@ -12,6 +12,7 @@ from parity.cli.training_display import TrainingDisplay
 from parity.cluster.connection import connected
 from parity.cluster.engine import ClusterEngine
 from parity.cluster.nodes import describe_nodes
+from parity.records.sequential import SequentialPlan
 from parity.training.engines import LocalEngine
 from parity.training.experiment import ExperimentResult, require_one_precision, require_precision, run
 from parity.training.jobs import TrainingPlan
@@ -20,7 +21,11 @@ from parity.workers.environment import collect, of_run
 
 
 def train_here(
-    plans: Sequence[TrainingPlan], store: Store | None, device: Device, threads: int | None
+    plans: Sequence[TrainingPlan],
+    store: Store | None,
+    device: Device,
+    threads: int | None,
+    sequential: SequentialPlan | None,
 ) -> list[ExperimentResult]:
     """One training after the other in workers of this machine.
 
@@ -29,6 +34,7 @@ def train_here(
         store: where trainings are kept; None: nowhere.
         device: to train on.
         threads: CPU threads; None: all cores.
+        sequential: when to test, and to train no more seeds; None: all seeds are trained.
 
     Returns:
         One for each plan that has begun.
@@ -48,14 +54,19 @@ def train_here(
                 plan.frameworks, plan.batch, several_seeds=several, console=console.stderr()
             ) as display:
                 engine = LocalEngine(workers, environment, display.update, display.note)
-                results += run(engine, [plan], store, environment, display.note)
+                results += run(engine, [plan], store, environment, display.note, sequential)
             if results[-1].interrupted:
                 break
     return results
 
 
 def train_on_cluster(
-    plans: Sequence[TrainingPlan], store: Store | None, address: str, device: Device, threads: int
+    plans: Sequence[TrainingPlan],
+    store: Store | None,
+    address: str,
+    device: Device,
+    threads: int,
+    sequential: SequentialPlan | None,
 ) -> list[ExperimentResult]:
     """All trainings at the same time, as far as the cluster has room.
 
@@ -65,6 +76,7 @@ def train_on_cluster(
         address: of the cluster, see `parity.cluster.connection.connected`.
         device: to train on.
         threads: CPU threads of a training.
+        sequential: as for `train_here`.
 
     Returns:
         One for each plan.
@@ -87,4 +99,4 @@ def train_on_cluster(
         console.print_message(err, f"cluster: {nodes.cpus} CPUs{gpus} on {', '.join(nodes.names)}")
         with MatrixDisplay(sum(plan.trainings for plan in plans), console=err) as display:
             engine = ClusterEngine(ray, nodes, environment, display.update, display.note)
-            return run(engine, plans, store, environment, display.note)
+            return run(engine, plans, store, environment, display.note, sequential)

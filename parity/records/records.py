@@ -300,6 +300,16 @@ class Curves(Record, frozen=True, tag="curves"):
     together: Above0  # two losses part where they differ by more than this part of the larger one
 
 
+class SequentialLook(Part, frozen=True):
+    """One look of a test that is made after each batch of seeds, until it decides."""
+
+    number: Some  # which look it is
+    seeds: Some  # of each framework at this look
+    looks: list[Some]  # seeds of each framework at every look that was planned
+    alpha_different: float  # nominal, of the two-sided test of no difference at this look
+    error: float  # the largest probability, over all looks, of each of the two errors
+
+
 class Equivalence(Record, frozen=True, tag="equivalence"):
     """Level 10: final test accuracy over several seeds, tested for equivalence (two one-sided t-tests)."""
 
@@ -313,11 +323,13 @@ class Equivalence(Record, frozen=True, tag="equivalence"):
     difference: float  # of the means, in points of a percent, the first framework less the second
     interval: tuple[float, float]  # low, high, in points; equivalent: within the margin on both sides
     margin: Above0  # points
-    confidence: Annotated[float, Meta(gt=0, lt=1)]  # 0.95: of each of the two one-sided tests
+    confidence: Annotated[float, Meta(gt=0, lt=1)]  # of each of the two one-sided tests: 0.95, or that of a look
     p_equivalent: float  # the larger p of the two one-sided tests
     p_different: float  # of the two-sided test of no difference
     verdict: Literal["equivalent", "different", "undecided"]
     problems: list[str] = []
+    # Of a sequential test: the look that interval, confidence and p values are of. None: the number of seeds was fixed.
+    sequential: SequentialLook | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for an accuracy outside of 0..1."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity.records.equivalence import FEWEST_SEEDS, equivalence
 from parity.records.records import CrossEvaluation, Equivalence, Training
 from parity.records.saved_run import save_records
+from parity.records.sequential import SequentialPlan
+from parity.records.sequential_equivalence import sequential_equivalence
 from parity.training.engines import Engine, OnMessage
-from parity.training.jobs import TrainingPlan
+from parity.training.jobs import Job, TrainingPlan
 from parity.training.run import Outcome
-from parity.training.store import Store, locked
+from parity.training.store import Store, TrainingStatus, locked
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -28,6 +30,7 @@ class ExperimentResult:
     cross_evaluations: list[CrossEvaluation] = field(default_factory=list)
     interrupted: bool = False
     save_errors: list[str] = field(default_factory=list)
+    decided: bool = False  # a sequential test needs no more seeds; the plan's are those that were trained
 
     @property
     def records(self) -> list[Training]:
@@ -62,6 +65,7 @@ def run(
     store: Store | None,
     environment: Mapping[str, Any],
     on_message: OnMessage,
+    sequential: SequentialPlan | None = None,
 ) -> list[ExperimentResult]:
     """Train what is not finished in the store, then compare.
 
@@ -74,6 +78,8 @@ def run(
         store: where trainings are kept; None: nowhere.
         environment: the environment record, saved with the comparisons.
         on_message: called with each line for the user.
+        sequential: test after each of its batches of seeds, and train no more where a verdict holds; its largest number
+            of seeds is that of the plans. None: train all seeds, and test once.
 
     Returns:
         For each plan the outcomes so far, and the comparison where all trainings are there.
@@ -83,29 +89,62 @@ def run(
         CheckpointError: a checkpoint is damaged, or another training's.
         WorkerError: a worker cannot describe its environment.
     """
-    experiments = [ExperimentResult(plan) for plan in plans]
-    by_network = {experiment.plan.network: experiment for experiment in experiments}
+    experiments = {plan.network: ExperimentResult(plan) for plan in plans}
     with contextlib.ExitStack() as locks:
         try:
-            jobs = [job for plan in plans for job in plan.jobs(engine.workers, store)]
-            for job in jobs:
+            every = [job for plan in plans for job in plan.jobs(engine.workers, store)]
+            for job in every:
                 if job.files is not None:
                     locks.enter_context(locked(job.files))
-            for job, outcome, unsaved in engine.trained([(job, job.status()) for job in jobs]):
-                experiment = by_network[job.network]
-                experiment.outcomes.append(outcome)
-                # a full disk must not cost the comparison of what was trained: the error is kept for the end
-                experiment.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
-                if outcome.interrupted:
-                    raise KeyboardInterrupt
-            for experiment in experiments:
-                experiment.outcomes.sort(key=lambda outcome: _order(experiment.plan, outcome.record))
+            jobs = [(job, job.status()) for job in every]
+            begun = 0
+            for seeds in sequential.looks() if sequential else (max(len(plan.seeds) for plan in plans),):
+                batch = [
+                    (job, status)
+                    for job, status in jobs
+                    if not (experiment := experiments[job.network]).decided
+                    and begun <= experiment.plan.seeds.index(job.settings.seed) < seeds
+                ]
+                _train(engine, batch, experiments)
+                if sequential is not None:
+                    for experiment in experiments.values():
+                        _look(experiment, seeds, sequential, on_message)
+                begun = seeds
+            for experiment in experiments.values():
                 if len(experiment.plan.frameworks) > 1:
-                    _compare(experiment, engine, store, environment, on_message)
+                    _compare(experiment, engine, store, environment, sequential, on_message)
         except KeyboardInterrupt:  # in a training, between two, while saving, or while comparing
-            for experiment in experiments:
+            for experiment in experiments.values():
                 experiment.interrupted = True
-    return experiments
+    return list(experiments.values())
+
+
+def _train(
+    engine: Engine, jobs: Sequence[tuple[Job, TrainingStatus]], experiments: Mapping[str, ExperimentResult]
+) -> None:
+    """Train the jobs and keep their outcomes with their experiments, in the order of the plans."""
+    for job, outcome, unsaved in engine.trained(jobs):
+        experiment = experiments[job.network]
+        experiment.outcomes.append(outcome)
+        # a full disk must not cost the comparison of what was trained: the error is kept for the end
+        experiment.save_errors += [f"{job.title}: {unsaved}"] if unsaved else []
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+    for experiment in experiments.values():
+        experiment.outcomes.sort(key=lambda outcome: _order(experiment.plan, outcome.record))
+
+
+def _look(experiment: ExperimentResult, seeds: int, sequential: SequentialPlan, on_message: OnMessage) -> None:
+    """Test the accuracies of so many seeds; an experiment that is decided is given no more."""
+    if experiment.decided:
+        return
+    plan = experiment.plan
+    verdict = compared(experiment.records, plan.frameworks, sequential).verdict
+    failed = any(outcome.weights is None for outcome in experiment.outcomes)
+    if verdict != "undecided" or failed:
+        experiment.decided, experiment.plan = True, replace(plan, seeds=plan.seeds[:seeds])
+    why = "a training failed, so that no more seeds could decide" if failed else verdict
+    on_message(f"{plan.network}: {seeds} of at most {sequential.most} seeds: {why}")
 
 
 def _order(plan: TrainingPlan, record: Training) -> tuple[int, int]:
@@ -117,12 +156,13 @@ def _compare(
     engine: Engine,
     store: Store | None,
     environment: Mapping[str, Any],
+    sequential: SequentialPlan | None,
     on_message: OnMessage,
 ) -> None:
     """Test the accuracies for equivalence, and evaluate every finished training's weights in the other framework."""
     plan = experiment.plan
     if len(plan.seeds) >= FEWEST_SEEDS:
-        experiment.equivalence = compared(experiment.records, plan.frameworks)
+        experiment.equivalence = compared(experiment.records, plan.frameworks, sequential)
     trained = [(outcome.record, outcome.weights) for outcome in experiment.outcomes if outcome.weights is not None]
     on_message(f"{plan.network}: evaluating in both frameworks what each has trained, {len(trained)} trainings")
     experiment.cross_evaluations = engine.cross_evaluations(plan.images, trained)
@@ -137,17 +177,21 @@ def _compare(
             experiment.save_errors.append(f"the comparison could not be saved: {error}")
 
 
-def compared(records: Sequence[Training], frameworks: Sequence[str]) -> Equivalence:
+def compared(
+    records: Sequence[Training], frameworks: Sequence[str], sequential: SequentialPlan | None = None
+) -> Equivalence:
     """Test whether the final accuracies of two frameworks are equivalent.
 
     Args:
         records: their trainings, in any order.
         frameworks: the two names.
+        sequential: by which seeds were added; None: their number was fixed.
 
     Returns:
         The record of the test, see `parity.records.equivalence.equivalence`; "undecided" with fewer than two seeds.
     """
-    return equivalence({name: [record for record in records if record.framework == name] for name in frameworks})
+    trainings = {name: [record for record in records if record.framework == name] for name in frameworks}
+    return sequential_equivalence(trainings, sequential) if sequential else equivalence(trainings)
 
 
 def require_one_precision(environment: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ class RemoteFolder:
             import fsspec
         except ImportError as error:
             raise RemoteError(
-                f"{url}: expected fsspec, an optional extra, found: {error}. Install it: {INSTALL}"
+                f"{url}: expected fsspec, which is optional, found: {error}. Install it: {INSTALL}"
             ) from None
         try:
             system, path = fsspec.core.url_to_fs(url)
