@@ -17,7 +17,10 @@ SUMMARIES = {  # for the list of commands, which otherwise shortens the first li
     "compare": "Compare your own two models; say what differs.",
     "convert": "Convert trained weights to the other framework, proven.",
     "repro": "Write a difference as two scripts for a bug report.",
-    "train": "Train a network in both frameworks and compare.",
+    "train": "Train networks in both frameworks and compare.",
+    "matrix": "Show what a store of trainings holds, and what it still needs.",
+    "matrix status": "List trainings: done, running, stopped, failed and why.",
+    "matrix plan": "Say how many more seeds a verdict needs, and their cost.",
     "report": "Write a Markdown report on saved runs.",
     "doctor": "Test the installation; say what to do about problems.",
 }
@@ -69,7 +72,12 @@ EXAMPLES: dict[str, Sequence[str]] = {
         "parity train lenet5 --seeds 5 --out runs",
         "parity train mini_resnet --no-batch-norm --epochs 3",
         "parity train resnet20_v1 --dataset generated --limit 5000",
+        "parity train lenet5 mini_vgg --seeds 20 --until-decided \\",
+        "    --cluster auto --out s3://bucket/runs",
     ),
+    "matrix": ("parity matrix status --out runs", "parity matrix plan --out runs"),
+    "matrix status": ("parity matrix status --out runs lenet5 --seeds 5",),
+    "matrix plan": ("parity matrix plan --out runs --most 30 --cpus 16",),
     "report": ("parity report -o report.md", "parity report runs/*.json -o report.md"),
     "doctor": ("parity doctor", "parity doctor --device gpu"),
 }
@@ -97,11 +105,20 @@ EXIT_CODES: dict[str, dict[int, str]] = {
         1: "the frameworks' batches, weights or accuracies differ",
         2: f"a training, or saving it, failed; {MISSING}",
     },
+    "matrix": DONE,
+    "matrix status": DONE,
+    "matrix plan": DONE,
     "report": DONE,
     "doctor": {0: "everything needed is there", 2: "there are problems to solve"},
 }
 
-VARIABLES: dict[str, Mapping[str, str]] = {"networks": {}, "report": ERRORS}  # of all others ALL
+VARIABLES: dict[str, Mapping[str, str]] = {
+    "networks": {},
+    "report": ERRORS,
+    "matrix": ERRORS,
+    "matrix status": ERRORS,
+    "matrix plan": ERRORS,
+}  # of all others ALL
 
 
 def help_of(command: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command `parity`: networks, check, traps, train, report, doctor; for a user's models compare, convert, repro.
+"""The command `parity`: networks, check, traps, train, matrix, report, doctor; for own models compare, convert, repro.
 
 Exit codes: 0 equal or done; 1 different; 2 wrong usage, or something needed is missing, or a training or its saving
 failed; 130 interrupted, 143 by SIGTERM.
@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from parity import __version__, termination
+from parity.cli import matrix
 from parity.cli.check import check
 from parity.cli.help_texts import epilog, help_of
 from parity.cli.migrate import compare, convert, repro
@@ -128,6 +129,8 @@ def networks(as_json: JsonOption = False) -> None:
 
 for command in (check, traps, compare, convert, repro, train):
     app.command(**help_of(command.__name__))(command)
+
+app.add_typer(matrix.app, name="matrix", **help_of("matrix"))
 
 
 @app.command(**help_of("report"))

@@ -1,0 +1,178 @@
+"""The commands `matrix status` and `matrix plan`: what a store of trainings holds, and what it still needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parity.cli.help_texts import help_of
+from parity.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from parity.training.forecast import Forecast
+    from parity.training.matrix import Cell
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NETWORK...", help="Without any: all that are there.")]
+
+Out = Annotated[str, typer.Option(help="Folder or URL of the trainings, as `parity train --out`.", metavar="DIR")]
+
+SMALL = 0.005  # CPU hours that are shown as fewer than a hundredth
+
+
+@app.command(**help_of("matrix status"))
+def status(
+    out: Out,
+    names: Names = None,
+    seeds: Annotated[int, typer.Option(min=0, help="Expect this many seeds of every network.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """List the trainings of a store: done, running, stopped after an epoch, failed and why, not begun."""
+    from parity.cli import console
+    from parity.training.matrix import matrix_of
+    from parity.training.store import Store
+
+    with Store.opened(out) as store:
+        cells = matrix_of(store, names or (), seeds)
+    if as_json:
+        console.print_json({"trainings": [_facts(cell) for cell in cells]})
+        return
+    table = console.table_of("network", "framework", "seed", "state", "epochs", "test", "hours", right=(2, 4, 5, 6))
+    for cell in cells:
+        final = cell.record.final if cell.record else None
+        table.add_row(
+            _title(cell),
+            _framework(cell),
+            str(cell.seed),
+            cell.state,
+            f"{cell.epochs}/{cell.planned or '?'}" if cell.state != "not begun" else "-",
+            f"{final.test_accuracy:.2%}" if final else "-",
+            f"{cell.record.seconds / 3600:.2f}" if cell.record else "-",
+        )
+    console.print_table(console.stdout(), table)
+    counts = {state: sum(cell.state == state for cell in cells) for state in dict.fromkeys(c.state for c in cells)}
+    listed = ", ".join(f"{count} {state}" for state, count in counts.items())
+    console.print_message(console.stdout(), listed or f"{out}: no trainings are there")
+    for cell in cells:
+        if cell.problem:
+            console.print_message(
+                console.stderr(), f"{_title(cell)}, {_framework(cell)}, seed {cell.seed}: {cell.problem}"
+            )
+
+
+@app.command(**help_of("matrix plan"))
+def plan(
+    out: Out,
+    names: Names = None,
+    most: Annotated[int, typer.Option(min=4, help="The most seeds a framework that would be trained.")] = 20,
+    seed_batch: Annotated[int, typer.Option(min=1, help="Seeds between two tests, as for `parity train`.")] = 2,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="CPUs that train at the same time; default: all of this machine.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Take the CPUs of this cluster, as `parity train --cluster`.", metavar="ADDRESS")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how many seeds a verdict on the accuracies still needs, and what they cost."""
+    from parity.cli import console
+    from parity.records.sequential import SequentialPlan
+    from parity.training.forecast import forecasts
+    from parity.training.matrix import matrix_of
+    from parity.training.store import Store
+    from parity.workers.interpreter import default_threads
+
+    with Store.opened(out) as store:
+        cells = matrix_of(store, names or ())
+    found = forecasts(cells, SequentialPlan(batch=seed_batch, most=most))
+    at_once = cpus or (_cpus_of(cluster) if cluster else default_threads())
+    if as_json:
+        console.print_json({"cpus": at_once, "networks": [_plan_facts(forecast, at_once) for forecast in found]})
+        return
+    headings = "network", "seeds", "difference", "verdict so far", "seeds in all", "for", "CPU hours"
+    table = console.table_of(*headings, f"hours on {at_once} CPUs", right=(1, 2, 4, 6, 7))
+    for forecast in found:
+        table.add_row(*_plan_row(forecast, most, at_once))
+    out_console = console.stdout()
+    console.print_table(out_console, table)
+    console.print_message(
+        out_console,
+        f"seeds in all: those by which a verdict holds in 80 % of the cases, by the sequential test at most {most}; "
+        "CPU hours: of the seeds to come, in both frameworks, evaluations apart",
+    )
+    for forecast in found:
+        if forecast.problem:
+            console.print_message(console.stderr(), f"{_title(forecast)}: {forecast.problem}")
+
+
+def _cpus_of(address: str) -> int:
+    """The CPUs of a running cluster. Raises ClusterError."""
+    from parity.cli import console
+    from parity.cluster.connection import connected
+
+    with console.busy(console.stderr(), "connecting to the cluster"), connected(address) as ray:
+        return max(1, int(ray.cluster_resources().get("CPU", 0)))
+
+
+def _plan_row(forecast: Forecast, most: int, cpus: int) -> Sequence[str]:
+    verdict, needed = forecast.verdict, forecast.needed
+    so_far = str(verdict.verdict) if verdict else "-"
+    difference = f"{verdict.difference:+.2f}" if verdict else "-"
+    if needed is not None:
+        seeds, of = (str(needed.seeds), str(needed.verdict)) if needed.seeds else (f"over {most}", "-")
+    else:
+        seeds, of = (str(forecast.seeds), so_far) if verdict else ("-", "-")
+    hours = forecast.cpu_hours
+    costs = ["-", "-"] if hours is None else [_hours(hours), _hours(hours / cpus)]
+    return _title(forecast), str(forecast.seeds), difference, so_far, seeds, of, *costs
+
+
+def _hours(hours: float) -> str:
+    return "0" if not hours else f"{hours:.2f}" if hours >= SMALL else "under 0.01"
+
+
+def _plan_facts(forecast: Forecast, cpus: int) -> dict[str, object]:
+    verdict, needed = forecast.verdict, forecast.needed
+    return {
+        "network": forecast.network,
+        "variant": forecast.variant,
+        "seeds": forecast.seeds,
+        "verdict": verdict.verdict if verdict else None,
+        "difference": verdict.difference if verdict else None,
+        "interval": verdict.interval if verdict else None,
+        "seeds needed": needed.seeds if needed else None,
+        "expected seeds": needed.expected_seeds if needed else None,
+        "expected verdict": needed.verdict if needed else None,
+        "cpu hours": forecast.cpu_hours,
+        "hours": None if forecast.cpu_hours is None else forecast.cpu_hours / cpus,
+        "problem": forecast.problem,
+    }
+
+
+def _facts(cell: Cell) -> dict[str, object]:
+    final = cell.record.final if cell.record else None
+    return {
+        "network": cell.network,
+        "variant": cell.variant,
+        "framework": cell.framework,
+        "seed": cell.seed,
+        "state": cell.state,
+        "epochs": cell.epochs,
+        "epochs planned": cell.planned,
+        "test accuracy": final.test_accuracy if final else None,
+        "seconds": cell.record.seconds if cell.record else None,
+        "problem": cell.problem,
+    }
+
+
+def _title(row: Cell | Forecast) -> str:
+    return f"{row.network} ({row.variant})" if row.variant else row.network
+
+
+def _framework(cell: Cell) -> str:
+    from parity.workers.frameworks import FRAMEWORKS
+
+    return FRAMEWORKS[cell.framework].title

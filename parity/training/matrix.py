@@ -1,0 +1,151 @@
+"""The run matrix of a store: which trainings are there and how far each has come, without any worker."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from parity.records.records import Training
+from parity.records.saved_run import load_run
+from parity.records.validation import RecordError
+from parity.training.checkpoint import KEY
+from parity.training.store import Store, TrainingFiles
+from parity.weights.files import read_metadata
+from parity.weights.state import StateError
+from parity.workers.frameworks import FRAMEWORKS
+
+State = Literal["done", "running", "stopped", "failed", "not begun"]
+
+NAME = re.compile(
+    rf"(?P<network>.+)-(?P<framework>{'|'.join(FRAMEWORKS)})-seed(?P<seed>\d+)(?P<variant>(-(?!partial)[^.]+)?)"
+    r"(-partial)?(\.json|\.checkpoint\.safetensors)"
+)
+
+SUFFIXES = (".json", ".checkpoint.safetensors")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a matrix.
+
+    Attributes:
+        network: its name.
+        variant: what of recipe, precision and mode is not the default; empty where all is.
+        framework: its name.
+        seed: of the training.
+        state: "done"; "running" in another process; "stopped" between two epochs; "failed"; "not begun".
+        epochs: finished.
+        planned: epochs in all; 0 where that is not known.
+        record: of a training that is done or has failed.
+        problem: why it failed, or why its files cannot be read.
+    """
+
+    network: str
+    variant: str
+    framework: str
+    seed: int
+    state: State
+    epochs: int = 0
+    planned: int = 0
+    record: Training | None = None
+    problem: str = ""
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Network and variant: the trainings that are compared with each other."""
+        return self.network, self.variant
+
+
+def matrix_of(store: Store, networks: Sequence[str] = (), seeds: int = 0) -> list[Cell]:
+    """The trainings of a store.
+
+    Args:
+        store: where they are kept.
+        networks: of which; none: of all.
+        seeds: as many from seed 0 on are expected of every network, in both frameworks; those that the store does not
+            have are "not begun".
+
+    Returns:
+        In the order of network, variant, seed and framework.
+
+    Raises:
+        RemoteError: the files of a store behind a URL cannot be read.
+    """
+    if store.remote is not None:
+        store.remote.pull(name for name in store.remote.names() if name.endswith(SUFFIXES))
+    cells: dict[tuple[str, str, str, int], Cell] = {}
+    for files, name in _trainings(store):
+        if not networks or name["network"] in networks:
+            cell = _cell(files, name["network"], name["variant"].lstrip("-"), name["framework"], int(name["seed"]))
+            cells[*cell.row, cell.framework, cell.seed] = cell
+    rows = {cell.row for cell in cells.values()} | {(name, "") for name in networks}
+    for network, variant in rows:
+        for framework in FRAMEWORKS:
+            for seed in range(seeds):
+                cells.setdefault(
+                    (network, variant, framework, seed), Cell(network, variant, framework, seed, "not begun")
+                )
+    order = list(FRAMEWORKS)
+    return sorted(cells.values(), key=lambda cell: (cell.row, cell.seed, order.index(cell.framework)))
+
+
+def _trainings(store: Store) -> Iterator[tuple[TrainingFiles, dict[str, Any]]]:
+    """The files of every training, once, with the parts of their name."""
+    stems: dict[str, dict[str, Any]] = {}
+    for path in sorted(store.folder.iterdir()):
+        if match := NAME.fullmatch(path.name):
+            parts = match.groupdict()
+            stems[f"{parts['network']}-{parts['framework']}-seed{parts['seed']}{parts['variant']}"] = parts
+    for stem, parts in stems.items():
+        yield TrainingFiles(store.folder, stem), parts
+
+
+def _cell(files: TrainingFiles, network: str, variant: str, framework: str, seed: int) -> Cell:
+    place = network, variant, framework, seed
+    epochs, problem = _epochs(files.checkpoint)
+    record = _record(files.record) or _record(files.partial)
+    planned = record.epochs_planned if record else 0
+    if files.record.exists() and record is not None and not files.checkpoint.exists():
+        return Cell(*place, "done", len(record.epochs), planned, record)
+    if _locked(files):
+        return Cell(*place, "running", epochs, planned)
+    if problem or (record is None and files.record.exists()):
+        return Cell(*place, "failed", epochs, planned, problem=problem or f"{files.record.name} cannot be read")
+    if record is not None and record.problems and not record.problems[0].startswith("interrupted"):
+        return Cell(*place, "failed", max(epochs, len(record.epochs)), planned, record, "; ".join(record.problems))
+    return Cell(*place, "stopped", max(epochs, len(record.epochs) if record else 0), planned, record)
+
+
+def _record(path: Path) -> Training | None:
+    try:
+        return next((record for record, _ in load_run(path).entries if isinstance(record, Training)), None)
+    except RecordError:  # no such file, or a damaged one
+        return None
+
+
+def _epochs(checkpoint: Path) -> tuple[int, str]:
+    """Finished epochs in a checkpoint, and why it cannot be read; 0 and nothing where there is none."""
+    if not checkpoint.exists():
+        return 0, ""
+    try:
+        return len(json.loads(read_metadata(checkpoint)[KEY])["epochs"]), ""
+    except (StateError, ValueError, KeyError, TypeError) as error:
+        return 0, f"{checkpoint.name} cannot be read ({error})"
+
+
+def _locked(files: TrainingFiles) -> bool:
+    """Whether a process trains it at the moment."""
+    path = files.folder / f".{files.stem}.lock"
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
