@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,10 @@ from pytest_benchmark.session import PerformanceRegression
 from pytest_benchmark.storage.file import FileStorage
 
 from parity.catalogue.networks import default_networks
+from parity.cluster.connection import connected
+from parity.cluster.engine import ClusterEngine
+from parity.cluster.errors import ClusterError
+from parity.cluster.nodes import describe_nodes
 from parity.data.dataset import DataError, Dataset
 from parity.data.registry import find, load
 from parity.printable import printable
@@ -23,7 +26,7 @@ from parity.suite.trainings import Trainings
 from parity.training.experiment import require_one_precision
 from parity.training.run import Settings
 from parity.training.store import Store, StoreError
-from parity.workers.environment import collect
+from parity.workers.environment import collect, of_run
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import shared_threads
@@ -38,7 +41,7 @@ QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED, QUICK_SEEDS = 3, 5000, ("lenet5",), 1
 
 QUICK_TIMED = ("vgg16", "resnet20_v1", "mini_vgg", "lenet5")  # a large, a deep and two small networks
 
-FULL_SEEDS, FULL_RUNS = 3, Path(".parity")
+FULL_SEEDS, FULL_RUNS = 3, ".parity"
 
 OUTCOMES = "test_outcomes"
 
@@ -52,9 +55,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
     selected = config.getoption("--network") or default_networks()
     if "trained" in metafunc.fixturenames:
-        metafunc.parametrize(
-            "trained", config.getoption("--train") or (QUICK_TRAINED if is_quick(config) else selected)
-        )
+        metafunc.parametrize("trained", trained_networks(config))
     if "training_seed" in metafunc.fixturenames:
         metafunc.parametrize("training_seed", seeds_of(config), ids="seed{}".format)
     if "timed" in metafunc.fixturenames:
@@ -96,18 +97,24 @@ def seeds_of(config: pytest.Config) -> tuple[int, ...]:
     return tuple(range(first, first + (count or (QUICK_SEEDS if is_quick(config) else FULL_SEEDS))))
 
 
-def runs_folder(config: pytest.Config) -> Path | None:
-    """The folder in which trainings are kept and continued; None: nowhere."""
-    given = config.getoption("--runs")
-    return Path(given) if given else None if is_quick(config) else FULL_RUNS
+def trained_networks(config: pytest.Config) -> Sequence[str]:
+    """The networks of --train, or those that the profile trains."""
+    selected = config.getoption("--network") or default_networks()
+    chosen: Sequence[str] = config.getoption("--train") or (QUICK_TRAINED if is_quick(config) else selected)
+    return chosen
+
+
+def runs_place(config: pytest.Config) -> str | None:
+    """The folder or URL at which trainings are kept and continued; None: nowhere."""
+    return config.getoption("--runs") or (None if is_quick(config) else FULL_RUNS)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Print which data set is used, with a warning where it is generated, and where trainings are kept."""
     name = dataset_name(config)
     lines = [f"parity: profile {config.getoption('--profile')}, data set {name}"]
-    if (folder := runs_folder(config)) is not None:
-        lines.append(f"parity: trainings are kept in {folder}, and not done again where they are finished there")
+    if (place := runs_place(config)) is not None:
+        lines.append(f"parity: trainings are kept in {place}, and not done again where they are finished there")
     if name == "generated":
         lines.append("parity: *** GENERATED IMAGES, not CIFAR-10: accuracies mean nothing outside of this run ***")
     return lines
@@ -205,14 +212,38 @@ def trainings(
     training_images: Dataset,
     profile: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Trainings:
+) -> Iterator[Trainings]:
     """The trainings, each run on first use."""
     epochs = pytestconfig.getoption("--epochs") or (QUICK_EPOCHS if profile == "quick" else None)
+    settings, environment = Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT]
     try:
-        store = Store(runs_folder(pytestconfig) or tmp_path_factory.mktemp("runs"))
-    except StoreError as error:
+        with Store.opened(runs_place(pytestconfig) or str(tmp_path_factory.mktemp("runs"))) as store:
+            trainings = Trainings(workers, training_images, store, settings, environment)
+            if address := pytestconfig.getoption("--cluster"):
+                workers.stop()
+                _train_on_cluster(trainings, pytestconfig, address)
+            yield trainings
+    except (ClusterError, StoreError) as error:
         pytest.exit(printable(error), returncode=2)
-    return Trainings(workers, training_images, store, Settings(epochs=epochs), pytestconfig.stash[ENVIRONMENT])
+
+
+def _train_on_cluster(trainings: Trainings, config: pytest.Config, address: str) -> None:
+    """Do all trainings of the run at the same time. Raises ClusterError."""
+    environment = config.stash[ENVIRONMENT]
+    keys = [
+        (name, framework, seed)
+        for name in trained_networks(config)
+        for seed in seeds_of(config)
+        for framework in FRAMEWORKS
+    ]
+    with connected(address) as ray:
+        threads = config.getoption("--threads") or 1
+        nodes = describe_nodes(ray, tuple(FRAMEWORKS), config.getoption("--device"), threads)
+        own = {name: environment[name] for name in of_run(None, profile="", seed=0, command="")}
+        engine = ClusterEngine(
+            ray, nodes, {**nodes.environment, **own}, lambda _: None, lambda line: print(printable(line))
+        )
+        trainings.train_all(engine, keys)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -62,8 +62,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--runs", metavar="DIR",
-        help="keep trainings here: a finished one is not run again, a stopped one continues from its checkpoint "
+        help="keep trainings in this folder or at this URL (s3://...): a finished one is not run again, a stopped one continues from its checkpoint "
         "(default: full .parity/, quick nowhere)",
+    )  # fmt: skip
+    group.addoption(
+        "--cluster", metavar="ADDRESS",
+        help="do the trainings on a Ray cluster, each with --threads CPUs (default: 1): HOST:PORT of its head, auto, "
+        "the one that runs here, or local, one of this machine",
     )  # fmt: skip
     group.addoption("--epochs", type=int, metavar="N", help="train for N epochs (default: quick 3, full the recipe's)")
     group.addoption("--limit", type=int, metavar="N", help="train on N images (default: quick 5000, full all)")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +13,15 @@ from parity.data.dataset import Dataset
 from parity.printable import printable
 from parity.records.records import Training
 from parity.training.checkpoint import CheckpointError
-from parity.training.engines import train_or_reuse
+from parity.training.engines import Engine, train_or_reuse
 from parity.training.jobs import Job, fitting
 from parity.training.run import Settings, not_begun
-from parity.training.store import Store, StoreError, TrainingFiles, locked
+from parity.training.store import Store, StoreError, TrainingFiles, TrainingStatus, locked
 from parity.weights.files import load_state
 from parity.weights.state import State
 from parity.workers.errors import WorkerError
 from parity.workers.pool import Workers
+from parity.workers.worker import Worker
 
 
 @dataclass
@@ -64,6 +66,32 @@ class Trainings:
                 self._records[key] = unstarted.record
         return self._records[key]
 
+    def train_all(self, engine: Engine, keys: Iterable[tuple[str, str, int]]) -> None:
+        """Have an engine do trainings before they are asked for, as many at the same time as it can.
+
+        Args:
+            engine: which trains; its workers say what each training's configuration is.
+            keys: network, framework and seed of each.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; what was finished has been saved.
+        """
+        jobs: list[tuple[Job, TrainingStatus]] = []
+        key_of: dict[TrainingFiles, tuple[str, str, int]] = {}
+        with contextlib.ExitStack() as locks:
+            for key in keys:
+                job, files = self._job(*key, engine.workers)
+                try:
+                    locks.enter_context(locked(files))
+                    jobs.append((job, job.status()))
+                    key_of[files] = key
+                except (CheckpointError, StoreError, WorkerError) as error:
+                    unstarted = not_begun(job.worker, job.network, job.images, job.settings, str(error))
+                    self._records[key] = unstarted.record
+            for job, outcome, unsaved in engine.trained(jobs):
+                if job.files is not None:
+                    self._records[key_of[job.files]] = _with_problem(outcome.record, unsaved)
+
     def weights(self, name: str, framework: str, seed: int) -> State | None:
         """The trained weights, float32; None where the training is unfinished or could not be saved.
 
@@ -77,10 +105,13 @@ class Trainings:
         """The records of a network and a seed that exist already."""
         return [record for key, record in self._records.items() if (key[0], key[2]) == (name, seed)]
 
-    def _job(self, name: str, framework: str, seed: int) -> tuple[Job, TrainingFiles]:
+    def _job(
+        self, name: str, framework: str, seed: int, workers: Mapping[str, Worker] | None = None
+    ) -> tuple[Job, TrainingFiles]:
         fit, settings = fitting(name, self.images), replace(self.settings, seed=seed)
         files = self.store.files(fit, framework, settings)
-        return Job(self.workers[framework], fit, self.images, settings, files), files
+        worker = (workers or self.workers)[framework]
+        return Job(worker, fit, self.images, settings, files), files
 
     def _train(self, job: Job, files: TrainingFiles) -> Training:
         with locked(files):
@@ -89,6 +120,11 @@ class Trainings:
             )
         if outcome.interrupted:
             raise KeyboardInterrupt
-        if unsaved:
-            return structs.replace(outcome.record, problems=[*outcome.record.problems, unsaved], weights_digest="")
-        return outcome.record
+        return _with_problem(outcome.record, unsaved)
+
+
+def _with_problem(record: Training, unsaved: str) -> Training:
+    """The record of a training that could not be saved; itself where it was."""
+    if not unsaved:
+        return record
+    return structs.replace(record, problems=[*record.problems, unsaved], weights_digest="")
