@@ -62,8 +62,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--runs", metavar="DIR",
-        help="keep trainings in this folder or at this URL (s3://...): a finished one is not run again, a stopped one continues from its checkpoint "
-        "(default: full .parity/, quick nowhere)",
+        help="keep trainings in this folder or at this URL (s3://...): a finished one is not run again, a stopped one "
+        "continues from its checkpoint (default: full .parity/, quick nowhere)",
     )  # fmt: skip
     group.addoption(
         "--cluster", metavar="ADDRESS",

@@ -40,7 +40,7 @@ class Cell:
         framework: its name.
         seed: of the training.
         state: "done"; "running" in another process; "stopped" between two epochs; "failed"; "not begun".
-        epochs: finished.
+        epochs: finished; of one that is "stopped" those in its checkpoint, after which it goes on.
         planned: epochs in all; 0 where that is not known.
         record: of a training that is done or has failed.
         problem: why it failed, or why its files cannot be read.
@@ -119,7 +119,7 @@ def _cell(files: TrainingFiles, network: str, variant: str, framework: str, seed
         return Cell(*place, "failed", epochs, planned, problem=problem or f"{files.record.name} cannot be read")
     if record is not None and record.problems and not record.problems[0].startswith("interrupted"):
         return Cell(*place, "failed", max(epochs, len(record.epochs)), planned, record, "; ".join(record.problems))
-    return Cell(*place, "stopped", max(epochs, len(record.epochs) if record else 0), planned, record)
+    return Cell(*place, "stopped", epochs, planned, record)
 
 
 def _record(path: Path) -> Training | None:

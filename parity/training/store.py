@@ -274,7 +274,7 @@ def save(files: TrainingFiles, outcome: Outcome, environment: Mapping[str, Any])
     with without_interruption():
         if outcome.weights is None:
             write_atomically(files.partial, text)
-            files.push(files.partial)
+            files.push(files.checkpoint, files.partial)
             return files.partial
         save_state(outcome.weights, files.weights)
         write_atomically(files.record, text)

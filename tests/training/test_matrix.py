@@ -1,0 +1,140 @@
+"""What a store of trainings holds, and what it still needs for a verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from parity.data.dataset import Dataset
+from parity.records.equivalence import MARGIN
+from parity.records.records import Epoch, Training
+from parity.records.saved_run import save_records
+from parity.records.sequential import SequentialPlan
+from parity.training.forecast import forecasts
+from parity.training.jobs import Job
+from parity.training.matrix import matrix_of
+from parity.training.run import Progress, Settings
+from parity.training.store import Store, locked, save
+from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
+from tests.command_line import parity, running
+
+PLAN = SequentialPlan(batch=2, most=20)
+
+
+def trained(framework: str, seed: int, accuracy: float, problems: list[str] | None = None) -> Training:
+    epoch = Epoch(1, 0.1, 1.0, 0.5, 1.0, accuracy, 1800.0, 100.0)
+    return Training(
+        network="lenet5", framework=framework, recipe="mini", dataset="d", train_images=100, test_images=100, batch=10,
+        seed=seed, mode="eager", precision="float32", device="cpu", threads=2, epochs=[epoch], epochs_planned=1,
+        seconds=1800.0, first_seconds=0.0, peak_memory=1, initial_digest="i", batches_digest="b",
+        problems=problems or [],
+    )  # fmt: skip
+
+
+def fill(folder: Path, accuracies: dict[str, list[float]]) -> Store:
+    for framework, values in accuracies.items():
+        for seed, accuracy in enumerate(values):
+            save_records(folder / f"lenet5-{framework}-seed{seed}.json", [trained(framework, seed, accuracy)], {})
+    return Store(folder)
+
+
+def test_every_state_of_a_training(workers: Workers, dataset: Dataset, tmp_path: Path) -> None:
+    store, few = Store(tmp_path), dataset.limited(200)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    def job(seed: int, framework: str = "tensorflow", precision: str = "float32") -> Job:
+        settings = Settings(epochs=2, seed=seed, precision=precision)
+        return Job(workers[framework], "lenet5", few, settings, store.files("lenet5", framework, settings))
+
+    for seed, on_progress in ((0, lambda _: None), (1, interrupt)):
+        one = job(seed)
+        assert one.files is not None
+        save(one.files, one.train(on_progress), {})
+    failed = job(2)
+    assert failed.files is not None
+    record = structs.replace(trained("tensorflow", 2, 0.5), problems=["the worker was killed"], epochs=[])
+    save_records(failed.files.partial, [record], {})
+    bfloat16 = job(3, precision="bfloat16")
+    assert bfloat16.files is not None
+    with locked(bfloat16.files):
+        cells = matrix_of(store, ["lenet5"], seeds=2)
+    states = {(cell.variant, cell.framework, cell.seed): (cell.state, cell.epochs) for cell in cells}
+    assert states == {
+        ("", "tensorflow", 0): ("done", 2),
+        ("", "tensorflow", 1): ("stopped", 1),
+        ("", "tensorflow", 2): ("failed", 0),
+        ("", "paddle", 0): ("not begun", 0),
+        ("", "paddle", 1): ("not begun", 0),
+    }
+    assert next(cell.problem for cell in cells if cell.state == "failed") == "the worker was killed"
+    assert matrix_of(store, ["vgg16"]) == []
+    one = job(1)
+    assert one.files is not None
+    one.files.checkpoint.write_bytes(b"damaged")
+    assert "cannot be read" in next(cell.problem for cell in matrix_of(store) if cell.seed == 1)
+
+
+def test_a_training_that_runs_is_seen_to_run(tmp_path: Path) -> None:
+    arguments = ("lenet5", "--framework", "tensorflow", "--dataset", "generated", "--limit", "5000", "--out", tmp_path)
+    with running("train", *arguments, "--epochs", "50") as process:
+        while not list(tmp_path.glob("*.checkpoint.safetensors")):
+            assert process.poll() is None, process.communicate()
+        done = parity("matrix", "status", "--out", tmp_path, "--json")
+    (cell,) = json.loads(done.stdout)["trainings"]
+    assert (cell["state"], cell["framework"]) == ("running", "tensorflow")
+    assert cell["epochs"] >= 1
+
+
+def test_the_forecast_counts_seeds_and_their_cost(tmp_path: Path) -> None:
+    store = fill(tmp_path, {"paddle": [0.600, 0.601], "tensorflow": [0.601, 0.600]})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert (forecast.network, forecast.seeds, forecast.verdict) == ("lenet5", 2, None)
+    assert forecast.needed is not None
+    assert forecast.needed.seeds is not None
+    assert 4 <= forecast.needed.seeds <= PLAN.most
+    # half an hour with two threads, in each framework
+    assert forecast.cpu_hours == pytest.approx((forecast.needed.seeds - 2) * 2 * 1.0)
+
+
+@pytest.mark.parametrize(("gap", "verdict"), [(0.0, "equivalent"), (0.05, "different")])
+def test_a_verdict_that_holds_needs_no_more_seeds(gap: float, verdict: str, tmp_path: Path) -> None:
+    finals = [0.600, 0.601, 0.6005, 0.6002]
+    assert gap == 0 or 100 * gap > MARGIN
+    store = fill(tmp_path, {"paddle": finals, "tensorflow": [value + gap for value in reversed(finals)]})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert forecast.verdict is not None
+    assert (forecast.verdict.verdict, forecast.needed, forecast.cpu_hours) == (verdict, None, 0.0)
+
+
+def test_one_seed_or_one_framework_gives_no_forecast(tmp_path: Path) -> None:
+    store = fill(tmp_path, {"paddle": [0.6, 0.61, 0.6], "tensorflow": [0.6]})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert forecast.problem == "expected 2 seeds that both frameworks have finished, found 1"
+
+
+def test_the_commands_print_what_is_there(tmp_path: Path) -> None:
+    fill(tmp_path, {"paddle": [0.600, 0.601], "tensorflow": [0.601, 0.600]})
+    done = parity("matrix", "status", "--out", tmp_path, "--seeds", "3", "lenet5")
+    assert "4 done, 2 not begun" in done.stdout
+    done = parity("matrix", "plan", "--out", f"file://{tmp_path}", "--cpus", "4")
+    assert "hours on 4 CPUs" in done.stdout
+    assert "lenet5" in done.stdout
+    assert "no trainings are there" in parity("matrix", "status", "--out", tmp_path / "empty").stdout
+
+
+def test_names_of_files_are_read_back(tmp_path: Path) -> None:
+    for framework in FRAMEWORKS:
+        for precision in ("float32", "bfloat16"):
+            files = Store(tmp_path).files("resnet20_v1-nobn-100c", framework, Settings(seed=12, precision=precision))
+            save_records(files.record, [trained(framework, 12, 0.5)], {})
+    cells = matrix_of(Store(tmp_path))
+    assert {(cell.network, cell.variant, cell.framework, cell.seed) for cell in cells} == {
+        ("resnet20_v1-nobn-100c", variant, framework, 12) for framework in FRAMEWORKS for variant in ("", "bfloat16")
+    }
