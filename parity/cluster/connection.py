@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -23,6 +24,8 @@ PACKAGES = ("parity", *(framework.package for framework in FRAMEWORKS.values()))
 INSTALL = "pip install 'paddle-tensorflow-parity[cluster]'"
 
 CONNECT_SECONDS = 5.0
+
+TOKEN = Path.home() / ".ray" / "auth_token"  # where `ray get-auth-token --generate` puts it
 
 
 def installed_ray() -> ModuleType:
@@ -60,6 +63,7 @@ def connected(address: str) -> Iterator[ModuleType]:
     """
     if address not in (LOCAL, RUNNING):
         require_listener(address)
+    choose_authentication(address)
     ray = installed_ray()
     with tempfile.TemporaryDirectory(prefix="parity-code-") as folder:
         copy_code(Path(folder))
@@ -81,6 +85,25 @@ def connected(address: str) -> Iterator[ModuleType]:
             yield ray
         finally:
             ray.shutdown()
+
+
+def choose_authentication(address: str) -> None:
+    """Have Ray use its token where there is one; a cluster that is started here gets one of its own.
+
+    Without this, Ray would write a token to the home folder for a local cluster, and use it for no other one unless
+    RAY_AUTH_MODE says so. Where the user has set that variable, nothing changes.
+
+    Args:
+        address: as in `connected`.
+    """
+    if "RAY_AUTH_MODE" in os.environ:
+        return
+    own = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")) or TOKEN.exists()
+    if address == LOCAL and not own:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        own = True
+    if own:
+        os.environ["RAY_AUTH_MODE"] = "token"
 
 
 def require_listener(address: str) -> None:

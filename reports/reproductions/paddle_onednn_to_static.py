@@ -2,9 +2,9 @@
 
     FLAGS_use_mkldnn=1 python paddle_onednn_to_static.py
 
-Expected: "trained", as without the variable. Found, every time, on x86-64 with AVX2 (paddlepaddle 3.3.1 of PyPI, Python
-3.11): SIGSEGV in egr::to_static::details::CreateTensorFromValue, from run_program_ad_func. With a batch norm in place of
-the ReLU the same, or "(InvalidArgument) dst_tensor `` shall be defined". Without the max pool it trains.
+Expected: "trained", as without the variable. Found, every time, on x86-64 with AVX2 (paddlepaddle 3.3.1 of PyPI,
+Python 3.11): SIGSEGV in egr::to_static::details::CreateTensorFromValue, from run_program_ad_func. With a batch norm in
+place of the ReLU the same, or "(InvalidArgument) dst_tensor `` shall be defined". Without the max pool it trains.
 """
 
 import paddle
