@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -23,6 +24,8 @@ from parity.workers.worker import Worker
 ATTEMPTS = 3  # of a training without a finished epoch between them, before it is given up
 
 POLL_SECONDS = 0.5  # so that Ctrl-C is not kept waiting
+
+SILENT_SECONDS = 30.0  # without a word of any task, before nodes are looked for
 
 
 @dataclass
@@ -56,6 +59,7 @@ class ClusterEngine:
     on_progress: Callable[[Progress], None]
     on_message: OnMessage
     _sent: dict[str, Any] = field(default_factory=dict)  # references to data sets by the digest of their content
+    _active: float = field(default_factory=time.monotonic)  # when a task last said something, or was looked for
 
     @property
     def workers(self) -> Mapping[str, Worker]:
@@ -75,11 +79,27 @@ class ClusterEngine:
             self._submit(job, checkpoint, running)
         while running:
             ready, _ = self.ray.wait(list(running), num_returns=1, timeout=POLL_SECONDS)
+            self._watch(bool(ready))
             for generator in ready:
                 submitted = running[generator]
                 if (outcome := self._next(submitted, running)) is not None:
                     del running[generator]
                     yield Done(submitted.job, outcome, kept(submitted.job, outcome, self.environment))
+
+    def _watch(self, active: bool) -> None:
+        """Say once that no node is left; trainings wait for one, which Ray may start, or somebody."""
+        now = time.monotonic()
+        if active or now - self._active < SILENT_SECONDS:
+            self._active = now if active else self._active
+            return
+        self._active = now
+        worker = next(iter(self.workers.values()))
+        needed = {"CPU": worker.threads, "GPU": int(worker.device == "gpu")}
+        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        if not any(all(node.get(name, 0) >= count for name, count in needed.items()) for node in alive):
+            self.on_message(
+                "no node is left that could train; waiting for one: `ray start --address ADDRESS --num-cpus N`"
+            )
 
     def cross_evaluations(self, images: Dataset, trained: Sequence[tuple[Training, State]]) -> list[CrossEvaluation]:
         """As `Engine` says, each on a node."""

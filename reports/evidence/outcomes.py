@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity.records.equivalence import FEWEST_SEEDS, equivalence
-from parity.records.records import CrossEvaluation, Equivalence
+from parity.records.records import CrossEvaluation, Equivalence, SequentialLook
+from parity.records.sequential import SequentialPlan
+from parity.records.sequential_equivalence import sequential_equivalence
 from reports.evidence.experiments import Experiment
 from reports.formatting import TITLES, code, framework_title, gap_text, interval_text, is_number, plain, signed, some
 
@@ -25,16 +27,21 @@ class Tested:
 def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versions: str) -> list[Tested]:
     """The tests of all experiments that have seeds enough, made of the trainings themselves.
 
-    A recorded test counts only where the runs do not hold its trainings: so figures and verdicts always agree.
+    A recorded test counts only where the runs do not hold its trainings: so figures and verdicts always agree. Where it
+    was a sequential one, the trainings are tested by its plan: a test for a fixed number of seeds would err more often.
     All are of the same versions of the frameworks; `versions` names them in plain text, where there are others.
     """
     tests = []
     keys = set()
+    plans = {_key(record): _plan(record.sequential) for record in recorded if record.sequential is not None}
     for group in groups:
         seeds = [len(group.records(framework)) for framework in TITLES]
         if min(seeds) == 0 or max(seeds) < FEWEST_SEEDS:
             continue
-        record = equivalence({framework: group.records(framework) for framework in TITLES})
+        trainings = {framework: group.records(framework) for framework in TITLES}
+        record = equivalence(trainings)
+        if (plan := plans.get(_key(record))) is not None:
+            record = sequential_equivalence(trainings, plan)
         keys.add(_key(record))
         tests.append(Tested(record, group.label, group.title))
     for record in recorded:
@@ -42,6 +49,11 @@ def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versio
             words = ", ".join([record.recipe, some(record.epochs, "epoch"), *([versions] if versions else [])])
             tests.append(Tested(record, f"{code(record.network)} ({plain(words)})", f"{record.network} ({words})"))
     return tests
+
+
+def _plan(look: SequentialLook) -> SequentialPlan:
+    first, *further = look.looks
+    return SequentialPlan(batch=(further or [first + 1])[0] - first, most=look.looks[-1], first=first)
 
 
 def _key(record: Equivalence) -> tuple[str, str, str, int, int]:

@@ -15,7 +15,7 @@ from reports.plots.evidence import intervals
 from reports.plots.training import convergence_curves, training_curves
 from reports.tables.convergence import answers, fields, reach_table
 from reports.tables.failures import alarms, resumed
-from reports.tables.outcomes import cross_table, equivalence_problems, equivalence_table
+from reports.tables.outcomes import cross_table, equivalence_problems, equivalence_table, sequential_lines
 from reports.tables.published import ablation_table, published_table
 from reports.tables.training import cost_table, outcome_table, seed_pair_table, seeds_table
 
@@ -87,7 +87,7 @@ def _warnings(groups: Sequence[Experiment]) -> list[str]:
 def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: Album) -> list[str]:
     if not tests:
         return []
-    confidences = listed(list(dict.fromkeys(f"{100 * test.record.confidence:g} %" for test in tests)))
+    confidences = listed(list(dict.fromkeys(f"{100 * test.record.confidence:.4g} %" for test in tests)))
     first, second = TITLES.values()
     text = (
         f"Two one-sided t-tests (TOST) at {confidences} each, unpaired, with Welch's unequal variances, on the final "
@@ -97,6 +97,9 @@ def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: A
         f"is left, and the result of fewer than {FEWEST_SEEDS} seeds or of a failed run: it shows neither."
     )
     parts = ["### Accuracy over seeds: equivalent?", text, equivalence_table(tests)]
+    if lines := sequential_lines(tests):
+        text = "By a sequential test, which looks at the accuracies after each batch of seeds:"
+        parts.append("\n".join([text, "", *lines]))
     if problems := equivalence_problems(tests):
         parts.append("\n".join(problems))
     if picture := intervals(tests):

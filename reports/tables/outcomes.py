@@ -52,9 +52,20 @@ def equivalence_problems(tests: Sequence[Tested]) -> list[str]:
     return [f"- {test.label}: {plain(problem)}" for test in tests for problem in test.record.problems]
 
 
+def sequential_lines(tests: Sequence[Tested]) -> list[str]:
+    """One Markdown line for each test that was made after every batch of seeds: where it stopped, and its error."""
+    return [
+        f"- {test.label}: tested after {numbers(look.looks)} seeds, and stopped at {look.seeds}; over all these looks "
+        f"each of the two errors is at most {100 * look.error:g} %, so that this look is held to stricter levels "
+        f"({p_value(1 - test.record.confidence)} for equivalence, {p_value(look.alpha_different)} for a difference)"
+        for test in tests
+        if (look := test.record.sequential) is not None
+    ]
+
+
 def _level(record: Equivalence) -> str:
     """The two-sided level of the interval: 90 % where each one-sided test is at 95 %."""
-    return f"{100 * (2 * record.confidence - 1):.0f} %"
+    return f"{100 * (2 * record.confidence - 1):.{1 if record.sequential else 0}f} %"
 
 
 def cross_table(records: Sequence[CrossEvaluation]) -> str:

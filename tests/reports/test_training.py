@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from parity.records.earlier_forms import of_today
 from parity.records.equivalence import SETTINGS, equivalence
-from parity.records.records import DifferingImage, Equivalence, Record, Training, TrainingSession
+from parity.records.records import DifferingImage, Equivalence, Record, SequentialLook, Training, TrainingSession
 from reports.evidence.experiments import CONDITIONS
 from tests.reports.report_records import (
     CROSS,
@@ -205,6 +205,18 @@ def test_recorded_test_counts_only_without_its_trainings(tmp_path: Path) -> None
     together = section(report(tmp_path, [RECORDED, *runs]), "Accuracy over seeds")
     assert [columns[0] for columns in rows(together)[1:]] == ["`lenet5`"]
     assert row(together, "`lenet5`")[-1] == "**different**"
+
+
+def test_trainings_of_a_sequential_test_are_tested_by_its_plan(tmp_path: Path) -> None:
+    """These accuracies are equivalent by a test of four seeds, and undecided at the first of many looks."""
+    finals = {"paddle": [0.7000, 0.7020, 0.7005, 0.7035], "tensorflow": [0.7000, 0.7010, 0.7030, 0.7035]}
+    runs = [run for framework, values in finals.items() for run in seeds(framework, values)]
+    assert row(section(report(tmp_path, runs), "Accuracy over seeds"), "`lenet5`")[-1] == "equivalent"
+    look = SequentialLook(number=1, seeds=4, looks=[4, 6, 8, 10, 12, 14, 16, 18, 20], alpha_different=0.002, error=0.05)
+    part = section(report(tmp_path, [*runs, replace(RECORDED, sequential=look)]), "Accuracy over seeds")
+    assert row(part, "`lenet5`")[-1] == "**undecided**"
+    assert "tested after 4, 6, 8, 10, 12, 14, 16, 18 and 20 seeds, and stopped at 4" in part
+    assert "each of the two errors is at most 5 %" in part
 
 
 @pytest.mark.parametrize(
