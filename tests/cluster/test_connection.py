@@ -29,11 +29,6 @@ def test_what_is_no_address(address: str) -> None:
         require_listener(address)
 
 
-def test_auto_without_a_running_cluster() -> None:
-    done = parity(*TRAIN, "--cluster", "auto", code=2)
-    assert "--cluster auto: expected a Ray cluster, found: " in done.stderr
-
-
 def test_without_the_extra_the_message_says_how_to_install_it(tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ModuleNotFoundError(\"No module named 'ray'\")\n")
     found = str(tmp_path)

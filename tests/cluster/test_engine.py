@@ -48,12 +48,14 @@ def wait_for(what: Any, process: Any) -> None:
         time.sleep(0.05)
 
 
-def tasks() -> list[psutil.Process]:
-    """The processes of Ray that train at the moment."""
+def tasks(cluster: Any) -> list[psutil.Process]:
+    """The processes of this cluster that train at the moment; another one may run beside it."""
+    raylets = [node.all_processes["raylet"][0].process.pid for node in cluster.worker_nodes]
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
-        if any(part.startswith("ray::lenet5") for part in process.info["cmdline"] or ())
+        for pid in raylets
+        for process in psutil.Process(pid).children()
+        if any(part.startswith("ray::lenet5") for part in process.cmdline())
     ]
 
 
@@ -86,7 +88,7 @@ def test_killed_drivers_tasks_and_nodes_change_nothing(cluster: Any, tmp_path: P
     left = checkpoints()
     with running(*on_cluster) as driver:
         wait_for(lambda: set(checkpoints()) - set(left), driver)
-        draw.choice(tasks()).kill()
+        draw.choice(tasks(cluster)).kill()
         time.sleep(draw.uniform(1, 4))
         node = draw.choice(list(cluster.worker_nodes))
         cluster.remove_node(node, allow_graceful=False)
