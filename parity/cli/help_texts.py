@@ -75,7 +75,7 @@ EXAMPLES: dict[str, Sequence[str]] = {
         "parity train lenet5 mini_vgg --seeds 20 --until-decided \\",
         "    --cluster auto --out s3://bucket/runs",
     ),
-    "matrix": ("parity matrix status --out runs", "parity matrix plan --out runs"),
+    "matrix": ("parity matrix COMMAND --help",),
     "matrix status": ("parity matrix status --out runs lenet5 --seeds 5",),
     "matrix plan": ("parity matrix plan --out runs --most 30 --cpus 16",),
     "report": ("parity report -o report.md", "parity report runs/*.json -o report.md"),
