@@ -8,6 +8,8 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +90,7 @@ def connected(address: str) -> Iterator[ModuleType]:
 
 
 def choose_authentication(address: str) -> None:
-    """Have Ray use its token where there is one; a cluster that is started here gets one of its own.
+    """Have Ray use its token where the cluster demands one; a cluster that is started here gets one of its own.
 
     Without this, Ray would write a token to the home folder for a local cluster, and use it for no other one unless
     RAY_AUTH_MODE says so. Where the user has set that variable, nothing changes.
@@ -99,11 +101,22 @@ def choose_authentication(address: str) -> None:
     if "RAY_AUTH_MODE" in os.environ:
         return
     own = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")) or TOKEN.exists()
-    if address == LOCAL and not own:
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        own = True
-    if own:
+    if address == LOCAL:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ["RAY_AUTH_MODE"] = "token"
+    elif own and not _open_to_all(address):
+        os.environ["RAY_AUTH_MODE"] = "token"
+
+
+def _open_to_all(address: str) -> bool:
+    """Whether a cluster can be joined without a token: with one it cannot be used then, as its nodes have none.
+
+    Asked in a process of its own, because Ray reads its mode once.
+    """
+    join = f"import ray; ray.init({address!r}, log_to_driver=False, logging_level='CRITICAL')"
+    environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
+    done = subprocess.run([sys.executable, "-c", join], env=environment, capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def require_listener(address: str) -> None:
