@@ -18,9 +18,8 @@ import numpy as np
 import paddle
 from paddle import distributed, nn
 
-from paddle_impl import faults, models, training, verbs
+from paddle_impl import models, training
 from paddle_impl.layers import dropouts
-from parity.runtime.fault_session import FaultSession
 from parity.runtime.replicas import ReplicaGroup, ReplicaLoop, SharedMasks
 
 
@@ -103,7 +102,7 @@ class ReplicaTrainer(SharedMasks, training.Trainer):
         cached=build,
         largest_dropout=lambda model, image: group.count * training.twin.largest_dropout(model, image),
     )
-    modes = ("eager",)
+    modes = ("eager",)  # type: ignore[assignment]  # fewer than the framework's
 
     def prepare(self, mode: str) -> None:
         super().prepare("eager")  # whatever the device
@@ -126,7 +125,3 @@ class ReplicaTrainer(SharedMasks, training.Trainer):
 
 
 loop = ReplicaLoop(ReplicaTrainer, group)  # this worker's training
-
-session = FaultSession(ReplicaTrainer, loop, faults.LAYER_FAULTS, faults.TRAINING_FAULTS)
-
-VERBS = verbs.VERBS | {verb.__name__: verb for verb in (*loop.verbs, *session.verbs)}

@@ -21,10 +21,9 @@ import numpy as np
 import tensorflow as tf
 
 from parity.numerics.arrays import Arrays
-from parity.runtime.fault_session import FaultSession
 from parity.runtime.replicas import ReplicaGroup, ReplicaLoop, SharedMasks
 from parity.runtime.trainer import EpochArrays
-from tf_impl import faults, models, training, verbs
+from tf_impl import models, training
 from tf_impl.layers import FusedBatchNorm, dropouts
 
 
@@ -56,7 +55,8 @@ def build(name: str, precision: str) -> keras.Model:
     for layer in model.layers if group.synchronised else ():
         if isinstance(layer, FusedBatchNorm):
             layer.synchronized = True
-            layer.call = partial(keras.layers.BatchNormalization.call, layer)  # the fused kernel knows one replica
+            own = partial(keras.layers.BatchNormalization.call, layer)
+            layer.call = own  # type: ignore[method-assign]  # the fused kernel knows one replica alone
     return model
 
 
@@ -70,7 +70,7 @@ class ReplicaTrainer(SharedMasks, training.Trainer):
         cached=build,
         largest_dropout=lambda model, image: group.count * training.twin.largest_dropout(model, image),
     )
-    modes = ("tf.function",)
+    modes = ("tf.function",)  # type: ignore[assignment]  # fewer than the framework's
 
     def compile_steps(self) -> None:
         self.compiled_step = tf.function(self.traced_step, reduce_retracing=True, autograph=False)
@@ -89,9 +89,13 @@ class ReplicaTrainer(SharedMasks, training.Trainer):
         """One step of this replica."""
         with tf.GradientTape() as tape:
             loss, logits, labels = super().loss(plan, index)
-        self.optimizer.apply(group.mean(tape.gradient(loss, self.variables)), plan["rate"][index])
+        self.optimizer.apply(self.reduced(tape.gradient(loss, self.variables)), plan["rate"][index])
         self.loss_sum.assign_add(loss)
         self.correct.assign_add(training._hits(logits, labels))
+
+    def reduced(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """The means over all replicas of the gradients of each one's own mean loss."""
+        return group.mean(gradients)
 
     def loss(self, plan: EpochArrays, index: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return group.strategy.run(super().loss, (plan, tf.constant(index)))
@@ -100,7 +104,7 @@ class ReplicaTrainer(SharedMasks, training.Trainer):
         def run(index: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
             with tf.GradientTape() as tape:
                 loss, _, _ = super(ReplicaTrainer, self).loss(plan, index)
-            return loss, group.mean(tape.gradient(loss, self.variables))
+            return loss, self.reduced(tape.gradient(loss, self.variables))
 
         loss, gradients = group.strategy.run(run, (tf.constant(index),))
         return float(loss), {
@@ -120,7 +124,3 @@ class ReplicaTrainer(SharedMasks, training.Trainer):
 
 
 loop = ReplicaLoop(ReplicaTrainer, group)  # this worker's training
-
-session = FaultSession(ReplicaTrainer, loop, faults.LAYER_FAULTS, faults.TRAINING_FAULTS)
-
-VERBS = verbs.VERBS | {verb.__name__: verb for verb in (*loop.verbs, *session.verbs)}

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +19,9 @@ from parity.numerics.arrays import Arrays, batch_digest, pack, unpack
 from parity.weights.state import same_bits
 from parity.workers.client.replicas import ReplicaRequests
 from parity.workers.errors import WorkerError
+from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import default_threads
+from parity.workers.pool import Workers
 from parity.workers.reply import Reply
 from parity.workers.worker import Worker
 
@@ -48,7 +51,7 @@ class ReplicasDifferError(WorkerError):
 class Replica(ReplicaRequests, Worker):
     """The process of one replica."""
 
-    verbs_module = "data_parallel"
+    verbs_module = "replica_verbs"
 
 
 class ReplicatedWorker(Worker):
@@ -160,7 +163,9 @@ class ReplicatedWorker(Worker):
 
     def _join(self) -> None:
         endpoints = free_endpoints(self.replicas)
-        self._ask("join_replicas", None, lambda rank, replica: replica.join_replicas(rank, endpoints, self.synchronised))
+        self._ask(
+            "join_replicas", None, lambda rank, replica: replica.join_replicas(rank, endpoints, self.synchronised)
+        )
         self._joined = True
 
     def _ask(self, verb: str, network: str | None, job: Callable[[int, Replica], Result]) -> list[Result]:
@@ -221,9 +226,7 @@ class ReplicatedWorker(Worker):
         data = unpack(arrays, "data")
         tested = ("test_images", "test_labels")
         parts = {name: np.array_split(data[name], self.replicas) for name in tested}
-        shares = [
-            arrays | pack(data={name: parts[name][rank] for name in tested}) for rank in range(self.replicas)
-        ]
+        shares = [arrays | pack(data={name: parts[name][rank] for name in tested}) for rank in range(self.replicas)]
         return self._shares(verb, network, shares, arguments | {"batch": batch // self.replicas})[0]
 
     def _plans(self, plan: Arrays) -> list[Arrays]:
@@ -302,7 +305,7 @@ class ReplicatedWorker(Worker):
         def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for begin in range(0, len(plan["order"]), ROWS):
                 end = min(begin + ROWS, len(plan["order"]))
-                shares = self._ask(verb, network, lambda r, replica: replica.share_of_batches(network or "", plans[r], begin, end))  # noqa: B023, E501
+                shares = self._ask(verb, network, partial(_share, network or "", plans, begin, end))
                 yield from zip(*(np.concatenate(parts, axis=1) for parts in zip(*shares, strict=True)), strict=True)
 
         return Reply({"digest": batch_digest(batches())})
@@ -319,9 +322,7 @@ class ReplicatedWorker(Worker):
             raise ReplicasDifferError(self.framework, network, step, differing)
         return first
 
-    def _export_training(
-        self, verb: str, network: str | None, _: Arrays, __: Any, arguments: dict[str, Any]
-    ) -> Reply:
+    def _export_training(self, verb: str, network: str | None, _: Arrays, __: Any, arguments: dict[str, Any]) -> Reply:
         self._settle(network)
         return self._group[0].call(verb, network=network, **arguments)
 
@@ -332,6 +333,37 @@ class ReplicatedWorker(Worker):
         self, verb: str, network: str | None, arrays: Arrays, _: Any, arguments: dict[str, Any]
     ) -> Reply:
         return self._shares(verb, network, [arrays] * self.replicas, arguments)[0]
+
+
+class ReplicatedWorkers(Workers):
+    """The replicas of both frameworks, each framework's as one worker; a context manager that stops them.
+
+    Args:
+        replicas, synchronised, threads: see `ReplicatedWorker`.
+        frameworks: names, of `parity.workers.frameworks.FRAMEWORKS`.
+
+    Raises:
+        ValueError: fewer than 2 replicas, or more than there are cores.
+    """
+
+    def __init__(
+        self,
+        replicas: int,
+        *,
+        synchronised: bool = False,
+        frameworks: Sequence[str] = tuple(FRAMEWORKS),
+        threads: int | None = None,
+    ) -> None:
+        self.replicas, self.synchronised = replicas, synchronised
+        self._workers = {
+            name: ReplicatedWorker(name, replicas, synchronised=synchronised, threads=threads) for name in frameworks
+        }
+
+
+def _share(
+    network: str, plans: Sequence[Arrays], begin: int, end: int, rank: int, replica: Replica
+) -> tuple[np.ndarray, np.ndarray]:
+    return replica.share_of_batches(network, plans[rank], begin, end)
 
 
 def free_endpoints(count: int) -> list[str]:
