@@ -12,7 +12,7 @@ from paddle import distributed
 from paddle_impl import training
 from paddle_impl.data_parallel import ReplicaTrainer, group
 from paddle_impl.optimizers import Optimizer
-from parity.catalogue.replica_faults import NORM, PARTS, ReplicaFault
+from parity.catalogue.replica_faults import NORM, PARTS, UNREDUCED_ROW, ReplicaFault
 from parity.numerics.arrays import Arrays
 from parity.runtime.fault_session import Patches
 from parity.runtime.replica_faults import faults_of
@@ -51,7 +51,7 @@ def _parts_added_up() -> Patches:
 
 
 def _reduced_by_hand(reduce: Callable[[list[paddle.Tensor]], None]) -> Patches:
-    """Gradients are not reduced by `DataParallel`, but in place by a function, between the backward pass and the update."""
+    """Not `DataParallel` reduces gradients, but a function does in place, between the backward pass and the update."""
     loss, apply = ReplicaTrainer.loss, Optimizer.apply
 
     def unreduced_loss(self: ReplicaTrainer, plan: EpochArrays, index: int) -> Any:
@@ -79,6 +79,7 @@ def _reduced_by_hand(reduce: Callable[[list[paddle.Tensor]], None]) -> Patches:
 def _cut_before_the_reduction() -> Patches:
     """Each replica cuts its own gradients to a global norm, before they are averaged."""
 
+    @paddle.no_grad()
     def reduce(gradients: list[paddle.Tensor]) -> None:
         norm = float(paddle.add_n([(gradient * gradient).sum() for gradient in gradients]).sqrt())
         for gradient in gradients:
@@ -90,8 +91,16 @@ def _cut_before_the_reduction() -> Patches:
 
 @REPLICA_FAULTS.named(ReplicaFault.NOT_REDUCED)
 def _not_reduced() -> Patches:
-    """Each replica takes its own gradients: `no_sync` is left on."""
-    return _reduced_by_hand(lambda gradients: None)
+    """In one step each replica takes its own gradients: `no_sync` is left on."""
+    own = ReplicaTrainer.loss
+
+    def loss(self: ReplicaTrainer, plan: EpochArrays, index: int) -> Any:
+        if index != UNREDUCED_ROW:
+            return own(self, plan, index)
+        with self.forward.no_sync():
+            return own(self, plan, index)
+
+    yield patch.object(ReplicaTrainer, "loss", loss)
 
 
 @REPLICA_FAULTS.named(ReplicaFault.UNEVEN_SHARES)

@@ -7,9 +7,10 @@ from unittest.mock import patch
 
 import tensorflow as tf
 
-from parity.catalogue.replica_faults import NORM, PARTS, ReplicaFault
+from parity.catalogue.replica_faults import NORM, PARTS, UNREDUCED_ROW, ReplicaFault
 from parity.runtime.fault_session import Patches
 from parity.runtime.replica_faults import faults_of
+from parity.runtime.trainer import EpochArrays
 from tf_impl import training
 from tf_impl.data_parallel import ReplicaTrainer, group
 
@@ -50,8 +51,18 @@ def _cut_before_the_reduction() -> Patches:
 
 @REPLICA_FAULTS.named(ReplicaFault.NOT_REDUCED)
 def _not_reduced() -> Patches:
-    """Each replica takes its own gradients."""
-    return _reduced_otherwise(lambda gradients: gradients)
+    """In one step each replica takes its own gradients."""
+    own = ReplicaTrainer.steps
+
+    def steps(self: ReplicaTrainer, plan: EpochArrays, begin: int, end: int) -> None:
+        for index in range(begin, end):
+            if index != UNREDUCED_ROW:
+                own(self, plan, index, index + 1)
+                continue
+            with patch.object(ReplicaTrainer, "reduced", lambda self, gradients: gradients):
+                tf.function(self.traced_step, autograph=False)(plan, tf.constant(index))
+
+    yield patch.object(ReplicaTrainer, "steps", steps)
 
 
 @REPLICA_FAULTS.named(ReplicaFault.UNEVEN_SHARES)

@@ -12,11 +12,13 @@ class ReplicaFault(StrEnum):
     DIVIDED_TWICE = "gradients divided twice"
     PARTS_ADDED_UP = "parts of a share added up"
     CUT_BEFORE_THE_REDUCTION = "cut before the reduction"
-    NOT_REDUCED = "gradients not reduced"
+    NOT_REDUCED = "a step not reduced"
     UNEVEN_SHARES = "uneven shares"
     ONE_SHARE_FOR_ALL = "one share for all"
     STATISTICS_OF_REPLICA_0 = "statistics of replica 0"
 
+
+UNREDUCED_ROW = 3  # of a plan, whose step NOT_REDUCED takes
 
 PARTS = 4  # of a share, whose gradients PARTS_ADDED_UP adds up
 

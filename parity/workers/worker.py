@@ -57,6 +57,7 @@ class Worker(Client):
     longest_silence = LONGEST_SILENCE
     verbs_module = "verbs"
     replicas = 1  # processes that share a batch
+    synchronised = False  # whether batch norm computes its statistics over all of them
 
     def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None, tf32: bool = False) -> None:
         self.framework = framework
