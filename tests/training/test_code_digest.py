@@ -27,7 +27,8 @@ TWINS = [framework.package for framework in FRAMEWORKS.values()]
 DO_NOT_COUNT = {
     "twin": "faults kinds networks probes timing training_faults user_models verbs",  # the family's file counts alone
     "parity": "error_causes kinds printable records system termination workers",  # carry and keep what others compute
-    "parity.catalogue": "counting designs entries networks replica_faults resnets targets titles traps user_models versions",  # values
+    "parity.catalogue": "counting designs entries networks replica_faults resnets targets titles traps user_models "
+    "versions",  # values
     "parity.data": "dataset",  # by its digest
     "parity.numerics": "comparison geometry losses signature tolerance",  # of proofs and users' models
     "parity.runtime": "call_arguments calling fault_session fixing noise optimizer_alone precision probes program "
