@@ -264,7 +264,7 @@ class ReplicatedWorker(Worker):
         parts = [unpack(reply.arrays, "stages") for reply in replies]
         stages = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         self._settle(network)
-        state = unpack(self._group[0].call("export_training", network=network).arrays, "state")
+        state = self._group[0].export_training(network or "").state
         return Reply({}, pack(stages=stages, state=state))
 
     def _gradients(self, verb: str, network: str | None, plan: Arrays, _: Any, arguments: dict[str, Any]) -> Reply:

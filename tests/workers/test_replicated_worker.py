@@ -23,6 +23,7 @@ from parity.training.fingerprint import configuration
 from parity.training.run import Settings, train
 from parity.weights.initializers import proof_state
 from parity.workers.client.replicas import ReplicaRequests
+from parity.workers.client.training import TrainingRequests
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import default_threads
@@ -177,6 +178,10 @@ def test_replicas_that_differ_are_an_error_that_names_the_array(replicated: Repl
     ):
         replicated.export_training(NAME)
     assert len(running(replicated.pids)) == 2  # they may be looked into
+
+
+def test_every_request_to_a_training_is_made_of_all_replicas(replicated: ReplicatedWorker) -> None:
+    assert set(replicated._combined) >= {name for name in TrainingRequests.__dict__ if not name.startswith("_")}
 
 
 def test_every_verb_of_replicas_has_a_method(replicated: ReplicatedWorker) -> None:
