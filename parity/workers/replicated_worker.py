@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -124,12 +123,17 @@ class ReplicatedWorker(Worker):
         **arguments: Any,
     ) -> Reply:
         """As the base class says, of one replica or of all."""
-        with self._call_lock, self._ended_by_errors():
-            if not self._joined:
-                self._join()
-            if (combined := self._combined.get(verb)) is not None:
-                return combined(verb, network, dict(arrays or {}), on_progress, arguments)
-            return self._group[0].call(verb, network=network, arrays=arrays, on_progress=on_progress, **arguments)
+        with self._call_lock:
+            try:
+                if not self._joined:
+                    self._join()
+                if (combined := self._combined.get(verb)) is not None:
+                    return combined(verb, network, dict(arrays or {}), on_progress, arguments)
+                return self._group[0].call(verb, network=network, arrays=arrays, on_progress=on_progress, **arguments)
+            except BaseException:
+                if None in self.pids:  # the others would wait for it
+                    self.stop()
+                raise
 
     def begin(self) -> None:
         """Start the processes without waiting: they import their framework while the caller does something else."""
@@ -148,19 +152,6 @@ class ReplicatedWorker(Worker):
         for replica in self._group:
             replica.stop()
 
-    @contextlib.contextmanager
-    def _ended_by_errors(self) -> Iterator[None]:
-        """All replicas end with the first error: one that was not asked, or did not fail, would wait for the others."""
-        try:
-            yield
-        except ReplicasDifferError:  # which all of them have survived
-            raise
-        except ValueError:  # raised here, before anything is sent
-            raise
-        except BaseException:
-            self.stop()
-            raise
-
     def _join(self) -> None:
         endpoints = free_endpoints(self.replicas)
         self._ask(
@@ -177,26 +168,28 @@ class ReplicatedWorker(Worker):
         with ThreadPoolExecutor(self.replicas) as pool:
             futures = [pool.submit(job, rank, replica) for rank, replica in enumerate(self._group)]
             try:
-                failed = _failed(futures, None)
-                if failed and all(isinstance(e, WorkerError) and e.cause == "raised" for e in failed.values()):
-                    failed = _failed(futures, GRACE)
-            except BaseException:  # Ctrl-C: ends the threads, which wait for the replicas
-                self.kill()
+                wait(futures, return_when=FIRST_EXCEPTION)
+                if all(_complains(error) for error in _errors(futures).values()):
+                    wait(futures, timeout=GRACE)  # of one that died, perhaps, which is noticed a moment later
+                failed = _errors(futures)
+            except BaseException:  # Ctrl-C
+                self.kill()  # which ends the threads, because they wait for the replicas
                 raise
             if failed:
                 self.kill()
         if not failed:
             return [future.result() for future in futures]
-        error = min(failed.values(), key=lambda error: getattr(error, "cause", "") == "raised")
+        self.stop()
+        rank = min(failed, key=lambda rank: _complains(failed[rank]))
+        error = failed[rank]
         if not isinstance(error, WorkerError):
             raise error
-        rank = next(rank for rank, other in failed.items() if other is error)
         detail = f"replica {rank} of {self.replicas}: {error.detail}; all replicas were stopped"
         raise WorkerError(self.framework, network, verb, error.cause, detail) from None
 
     def _same_for_all(self, verb: str, network: str | None, arrays: Arrays, _: Any, arguments: dict[str, Any]) -> Reply:
         """The same request to all, and replica 0's reply."""
-        return self._shares(verb, network, [arrays] * self.replicas if arrays else [None] * self.replicas, arguments)[0]
+        return self._shares(verb, network, [arrays or None] * self.replicas, arguments)[0]
 
     def _shares(
         self,
@@ -379,12 +372,12 @@ def free_endpoints(count: int) -> list[str]:
         return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
 
 
-def _failed(futures: Sequence[Future[Any]], seconds: float | None) -> dict[int, BaseException]:
-    """The errors by rank, as soon as there is one and no later than when all are done; or those of some time later."""
-    if seconds is None:
-        wait(futures, return_when=FIRST_EXCEPTION)
-    else:
-        end = time.monotonic() + seconds
-        wait(futures, timeout=max(0.0, end - time.monotonic()))
+def _errors(futures: Sequence[Future[Any]]) -> dict[int, BaseException]:
+    """The errors of those that are done, by rank."""
     done = {rank: future.exception() for rank, future in enumerate(futures) if future.done()}
     return {rank: error for rank, error in done.items() if error is not None}
+
+
+def _complains(error: BaseException) -> bool:
+    """Whether a replica raised, perhaps because another one left it waiting."""
+    return isinstance(error, WorkerError) and error.cause == "raised"

@@ -167,6 +167,30 @@ def test_a_replica_that_raises_does_not_leave_the_others_waiting(
     assert caught.value.cause == "raised"
 
 
+def test_an_error_that_is_no_replicas_own_leaves_them_alive(replicated: ReplicatedWorker, dataset: Dataset) -> None:
+    plan = start(replicated, dataset)
+    pids = replicated.pids
+    with pytest.raises(WorkerError, match="no network named 'other'"):
+        replicated.describe("other")
+    assert replicated.train_epoch(NAME, plan).images
+    assert replicated.pids == pids
+
+
+def test_a_listener_that_raises_ends_the_replicas(replicated: ReplicatedWorker, dataset: Dataset) -> None:
+    plan = start(replicated, dataset)
+    pids = replicated.pids
+
+    def listener(progress: object) -> None:
+        raise ValueError("the listener's own")
+
+    with pytest.raises(ValueError, match="the listener's own"):
+        while True:
+            replicated.evaluate(NAME, on_progress=listener)
+    assert running(pids) == []
+    start(replicated, dataset)  # new ones
+    assert replicated.train_epoch(NAME, plan).images
+
+
 def test_replicas_that_differ_are_an_error_that_names_the_array(replicated: ReplicatedWorker, dataset: Dataset) -> None:
     start(replicated, dataset)
     state = replicated.export_training(NAME).state
