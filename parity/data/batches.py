@@ -10,8 +10,8 @@ import numpy as np
 from parity.catalogue.networks import network
 from parity.catalogue.recipes import RECIPES, Recipe, learning_rates
 from parity.data.dataset import Dataset
-from parity.data.epoch_plan import EpochPlan, augment, batch_digest, epoch_plan, pad_images
-from parity.numerics.arrays import Arrays, pack
+from parity.data.epoch_plan import EpochPlan, augment, epoch_plan, pad_images
+from parity.numerics.arrays import Arrays, batch_digest, pack
 from parity.weights.description import Description, DropoutSites
 from parity.weights.initializers import training_state
 

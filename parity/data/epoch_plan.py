@@ -5,8 +5,6 @@ Each quantity has a Philox stream of its own, whose key is (seed, purpose) and w
 plan of any epoch can be made without the earlier ones, and switching augmentation on does not change the order.
 """
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -174,30 +172,6 @@ def augment(
     mirrored = plan.flip[step][:, None] == 1  # [batch, 1]
     columns = plan.dx[step][:, None] + np.where(mirrored, size - 1 - pixel, pixel)  # [batch, size]
     return padded[order[:, None, None], rows[:, :, None], columns[:, None, :]], labels[order]
-
-
-def batch_digest(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
-    """SHA-256 (hex) over dtype, shape and bytes of every array in order: equal only for bit-identical batches.
-
-    Args:
-        batches: images and labels of each step, of any dtype and shape.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        ValueError: there are no batches; a digest of nothing would be equal to any other digest of nothing.
-    """
-    digest = hashlib.sha256()
-    count = 0
-    for batch in batches:
-        for array in batch:
-            digest.update(f"{array.dtype.str}{array.shape};".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        count += 1
-    if count == 0:
-        raise ValueError("batch_digest: expected at least one batch, found none")
-    return digest.hexdigest()
 
 
 def _generator(seed: int, purpose: _Purpose, epoch: int = 0) -> np.random.Generator:

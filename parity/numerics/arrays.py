@@ -1,7 +1,8 @@
-"""Named numpy arrays, and one array out of many of one shape."""
+"""Named numpy arrays, and the digest of a training's batches."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -111,3 +112,27 @@ def stored(arrays: Mapping[str, np.ndarray], folder: Path) -> LazyArrays:
     for name, file in files.items():
         np.save(file, arrays[name], allow_pickle=False)
     return LazyArrays(files, lambda name: np.load(files[name]))
+
+
+def batch_digest(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
+    """SHA-256 (hex) over dtype, shape and bytes of every array in order: equal only for bit-identical batches.
+
+    Args:
+        batches: images and labels of each step, of any dtype and shape.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        ValueError: there are no batches; a digest of nothing would be equal to any other digest of nothing.
+    """
+    digest = hashlib.sha256()
+    count = 0
+    for batch in batches:
+        for array in batch:
+            digest.update(f"{array.dtype.str}{array.shape};".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        count += 1
+    if count == 0:
+        raise ValueError("batch_digest: expected at least one batch, found none")
+    return digest.hexdigest()

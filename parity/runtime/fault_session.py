@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+from parity.catalogue.replica_faults import ReplicaFault
 from parity.catalogue.traps import FaultName
 from parity.runtime.trainer import Trainer
 from parity.runtime.training_loop import Loop
@@ -20,7 +21,7 @@ FaultFunction = TypeVar("FaultFunction", bound=Callable[..., Patches])
 class Faults(dict[str, Callable[..., Patches]]):
     """Faults by name: of layers, which are given the layer, or of trainings, which are given nothing."""
 
-    def named(self, name: FaultName) -> Callable[[FaultFunction], FaultFunction]:
+    def named(self, name: FaultName | ReplicaFault) -> Callable[[FaultFunction], FaultFunction]:
         """Decorates the fault of that name.
 
         Args:
@@ -63,7 +64,7 @@ class FaultSession:
 
         Args:
             network: as the catalogue names it; the training's faults do not use it.
-            fault: a `parity.catalogue.traps.FaultName`.
+            fault: a `parity.catalogue.traps.FaultName`; in a replica also a `ReplicaFault`.
             stage: the layer's canonical name; the training's faults do not use it.
 
         Returns:

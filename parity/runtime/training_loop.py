@@ -12,8 +12,7 @@ import numpy as np
 
 from parity.catalogue import networks
 from parity.catalogue.recipes import EVALUATION_BATCH
-from parity.data.epoch_plan import batch_digest
-from parity.numerics.arrays import Arrays, pack, unpack
+from parity.numerics.arrays import Arrays, batch_digest, pack, unpack
 from parity.runtime.trainer import Trainer
 from parity.system import return_freed
 from parity.weights.state import digest, digests

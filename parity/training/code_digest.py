@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ MODULES = (
     "parity/weights/state.py",
 )
 
+# What decides the outcome of a training by several processes, beside `MODULES`.
+REPLICA_MODULES = ("{twin}/data_parallel.py", "parity/runtime/replicas.py", "parity/workers/replicated_worker.py")
+
 # Tables of which a training uses one entry: the recipe is part of its configuration by value, the family by its file.
 TABLES = ("RECIPES", "DESIGNS")
 
@@ -54,6 +58,16 @@ def code_digest(twin: str, family: str, root: Path = ROOT) -> str:
         root: the folder that holds the packages.
     """
     files = [root / path.format(twin=twin) for path in MODULES] + family_files(root / twin / "networks", family)
+    return _digest(files)
+
+
+@lru_cache
+def replica_code_digest(twin: str, root: Path = ROOT) -> str:
+    """As `code_digest`, of the modules that only a training by several processes uses."""
+    return _digest([root / path.format(twin=twin) for path in REPLICA_MODULES])
+
+
+def _digest(files: Iterable[Path]) -> str:
     statements = {text for path in files for text in _statements(path)}
     return hashlib.sha256("\0".join(sorted(statements)).encode()).hexdigest()
 

@@ -14,7 +14,7 @@ import numpy as np
 from parity.catalogue.networks import network
 from parity.catalogue.recipes import Recipe
 from parity.data.dataset import Dataset
-from parity.training.code_digest import code_digest
+from parity.training.code_digest import code_digest, replica_code_digest
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.worker import Worker
 
@@ -76,6 +76,17 @@ def configuration(worker: Worker, name: str, dataset: Dataset, settings: Resolve
         "threads": worker.threads,
         "variables": worker.variables,
         "data set": dataset_digest(dataset),
+    } | _sharing(worker)
+
+
+def _sharing(worker: Worker) -> dict[str, Any]:
+    """How several processes share a training; nothing of one process, as in trainings of before there were several."""
+    if worker.replicas == 1:
+        return {}
+    return {
+        "replicas": worker.replicas,
+        "batch norm over all replicas": worker.synchronised,
+        "code of replicas": replica_code_digest(FRAMEWORKS[worker.framework].package),
     }
 
 

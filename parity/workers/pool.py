@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
@@ -37,7 +37,9 @@ class Workers:
         threads: int | None = None,
         tf32: bool = False,
     ) -> None:
-        self._workers = {name: Worker(name, device=device, threads=threads, tf32=tf32) for name in frameworks}
+        self._workers: Mapping[str, Worker] = {
+            name: Worker(name, device=device, threads=threads, tf32=tf32) for name in frameworks
+        }
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
-"""The inside of a worker process: `python -m parity.workers.serve FRAMEWORK`, called by `parity.workers.worker` only.
+"""The inside of a worker process: `python -m parity.workers.serve FRAMEWORK MODULE`, called by `parity.workers.worker`.
 
-Reads a request from standard input, calls that verb of the framework's package, and writes the reply to standard
+MODULE is that of the framework's package whose `VERBS` it offers.
+Reads a request from standard input, calls that verb, and writes the reply to standard
 output; anything else that prints is turned to standard error. Ends when its input ends, in the middle of a verb too.
 """
 
@@ -120,7 +121,7 @@ def with_large_frame(function: Callable[[], None]) -> Callable[[], None]:
 
 def main() -> None:
     """Serve requests until the input ends."""
-    framework = sys.argv[1]
+    framework, module = sys.argv[1:3]
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
@@ -136,7 +137,7 @@ def main() -> None:
             if problem := version_problem(framework):
                 write_message(replies, {"error": problem})
                 return
-            verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.verbs").VERBS
+            verbs = importlib.import_module(f"{FRAMEWORKS[framework].package}.{module}").VERBS
         hide_foreign(foreign)
     except ImportError as error:
         write_message(replies, {"error": cause(error), "missing": error.name, "frames": frames(error)})

@@ -50,11 +50,14 @@ class Worker(Client):
     Attributes:
         timeout: seconds without a message and without use of a processor, after which a call is given up.
         longest_silence: seconds without a message, however busy the worker is, after which a call is given up.
+        verbs_module: of the framework's package, whose `VERBS` the process offers.
     """
 
     timeout = CALL_TIMEOUT
     longest_silence = LONGEST_SILENCE
+    verbs_module = "verbs"
     replicas = 1  # processes that share a batch
+    synchronised = False  # whether batch norm computes its statistics over all of them
 
     def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None, tf32: bool = False) -> None:
         self.framework = framework
@@ -163,7 +166,7 @@ class Worker(Client):
         self._replies = queue.SimpleQueue()
         try:
             self._process = subprocess.Popen(
-                [interpreter, "-m", "parity.workers.serve", self.framework],
+                [interpreter, "-m", "parity.workers.serve", self.framework, self.verbs_module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

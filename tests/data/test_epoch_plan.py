@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.catalogue.recipes import NO_AUGMENTATION, Augmentation
-from parity.data.epoch_plan import EpochPlan, augment, batch_digest, epoch_plan, noise_pool, pad_images
+from parity.data.epoch_plan import EpochPlan, augment, epoch_plan, noise_pool, pad_images
+from parity.numerics.arrays import batch_digest
 
 STANDARD = Augmentation(pad=4, fill="zero", flip=True)
 

@@ -14,10 +14,12 @@ import pytest
 from parity.catalogue.networks import NETWORKS
 from parity.data.dataset import Dataset
 from parity.system import ROOT
-from parity.training.code_digest import MODULES, code_digest, family_files
+from parity.training.code_digest import MODULES, REPLICA_MODULES, code_digest, family_files, replica_code_digest
 from parity.training.run import Settings, train
 from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.interpreter import default_threads
 from parity.workers.pool import Workers
+from parity.workers.replicated_worker import ReplicatedWorker
 from tests.command_line import surroundings
 
 TWINS = [framework.package for framework in FRAMEWORKS.values()]
@@ -25,14 +27,16 @@ TWINS = [framework.package for framework in FRAMEWORKS.values()]
 # What a training loads, in a worker or beside it, that cannot change its outcome: modules by room, and packages with
 # all in them. A new module is named here or in `MODULES`.
 DO_NOT_COUNT = {
-    "twin": "faults kinds networks probes timing training_faults user_models verbs",  # the family's file counts alone
+    # the family's file counts alone
+    "twin": "faults kinds networks probes replica_faults replica_verbs timing training_faults user_models verbs",
     "parity": "error_causes kinds printable records system termination workers",  # carry and keep what others compute
-    "parity.catalogue": "counting designs entries networks resnets targets titles traps user_models versions",  # values
+    "parity.catalogue": "counting designs entries networks replica_faults resnets targets titles traps user_models "
+    "versions",  # values
     "parity.data": "dataset",  # by its digest
     "parity.numerics": "comparison geometry losses signature tolerance",  # of proofs and users' models
     "parity.runtime": "call_arguments calling fault_session fixing noise optimizer_alone precision probes program "
-    "program_signature recorded_model recorded_models recording targets timing trace traced_steps trainer_faults "
-    "user_models",
+    "program_signature recorded_model recorded_models recording replica_faults targets timing trace "
+    "traced_steps trainer_faults user_models",
     "parity.training": "checkpoint code_digest fingerprint",  # keep what was computed
     "parity.weights": "files parts pdparams random_arrays",
 }
@@ -124,9 +128,9 @@ def test_each_family_has_one_file(twin: str) -> None:
 
 
 def unnamed(loaded: list[str]) -> list[str]:
-    """The modules of the project, of those loaded, that are named neither in `MODULES` nor in `DO_NOT_COUNT`."""
+    """The modules of the project, of those loaded, that are named in no list of modules here or in `code_digest`."""
     named = [f"{room}.{module}." for room, modules in DO_NOT_COUNT.items() for module in modules.split()]
-    named += [path.format(twin="twin").removesuffix("py").replace("/", ".") for path in MODULES]
+    named += [path.format(twin="twin").removesuffix("py").replace("/", ".") for path in (*MODULES, *REPLICA_MODULES)]
     own = [name for name in loaded if name.partition(".")[0] in ("parity", *TWINS)]
     files = [name for name in own if not (ROOT / name.replace(".", "/")).is_dir()]
     assert files
@@ -140,6 +144,28 @@ def test_every_module_that_a_worker_loads_is_said_to_count_or_not(
     worker = expendable[framework]
     assert train(worker, "lenet5", dataset.limited(100), Settings(epochs=1)).record.epochs
     assert unnamed(worker.call("modules").result["modules"]) == []
+
+
+@pytest.mark.skipif(default_threads() < 2, reason="replicas are processes that each need a core")
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_module_that_a_replica_loads_is_said_to_count_or_not(
+    expendable: Workers, framework: str, dataset: Dataset
+) -> None:
+    replicas = ReplicatedWorker(framework, 2, threads=expendable[framework].threads)
+    try:
+        assert train(replicas, "lenet5", dataset.limited(100), Settings(epochs=1)).record.epochs
+        loaded = replicas.call("modules").result["modules"]
+    finally:
+        replicas.stop()
+    assert unnamed(loaded) == []
+    assert f"{FRAMEWORKS[framework].package}.data_parallel" in loaded
+
+
+@BOTH
+def test_the_code_of_replicas_counts_for_replicas_alone(twin: str, copied: Path) -> None:
+    replace(copied / twin / "data_parallel.py", "group.count", "2")
+    assert code_digest(twin, "LeNet", copied) == code_digest(twin, "LeNet")
+    assert replica_code_digest(twin, copied) != replica_code_digest(twin)
 
 
 def test_every_module_that_orders_a_training_is_said_to_count_or_not() -> None:

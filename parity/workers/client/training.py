@@ -206,7 +206,7 @@ class TrainingRequests(Requests):
         return Evaluation(**reply.result, logits=reply.arrays["logits"])
 
     def digest_batches(self, network: str, arrays: Arrays) -> str:
-        """The digest of all batches of a plan as the device makes them, see `parity.data.epoch_plan.batch_digest`.
+        """The digest of all batches of a plan as the device makes them, see `parity.numerics.arrays.batch_digest`.
 
         Args:
             network: its name.

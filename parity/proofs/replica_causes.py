@@ -1,0 +1,117 @@
+"""From gradients of replicas that are not what one process computes to the fault that makes them so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from parity.numerics.arrays import Arrays
+
+ROUGH = 1e-6  # relative, of norms: a clipping constant may be a float32 number
+
+EXACT = 1e-8  # relative residual below which a combination of gradients explains others; faults are whole factors
+
+
+def gradient_cause(shares: Sequence[Arrays], expected: Arrays, actual: Arrays, count: int) -> str:
+    """What is wrong with the gradients of replicas, put as factors of one process's gradients.
+
+    Args:
+        shares: one process's gradients of each replica's share alone; those of the whole batch where shares depend on
+            each other.
+        expected: one process's gradients of the whole batch.
+        actual: the replicas' gradients after their reduction.
+        count: of the replicas.
+
+    Returns:
+        A sentence; empty where no known fault explains the gradients.
+
+    Example:
+        >>> one = {"fc/kernel": np.array([1.0, 2.0])}
+        >>> gradient_cause([one], one, {"fc/kernel": np.array([2.0, 4.0])}, 2)
+        'the gradients are 2 times those of one process: added up over the replicas, not averaged'
+    """
+    if expected.keys() != actual.keys():
+        return ""
+    factors = _factors([expected], actual)
+    if factors is not None:
+        return _scaled(float(factors[0]), count)
+    factors = _factors(shares, actual) if len(shares) == count else None
+    if factors is None:
+        return ""
+    for rank, factor in enumerate(factors):
+        if np.allclose(np.delete(factors, rank), 0, atol=EXACT):
+            times = "" if np.isclose(factor, 1, rtol=EXACT) else f" times {factor:.4g}"
+            return f"the gradients are those of replica {rank}'s share alone{times}: all replicas took the same images"
+    norms = [float(factor) * _norm(share) for factor, share in zip(factors, shares, strict=True)]
+    cut = max(norms)
+    whole = np.isclose(factors, 1 / count, rtol=ROUGH)  # those of replicas with smaller gradients
+    if (whole | np.isclose(norms, cut, rtol=ROUGH)).all():
+        return f"each replica's gradients are cut to a norm of {count * cut:.4g} before they are averaged, not after"
+    weights = ", ".join(f"{factor:.4g}" for factor in factors)
+    return f"the gradients of the replicas' shares are weighted with {weights}: expected {1 / count:.4g} each"
+
+
+def short_share_cause(shares: Sequence[Arrays], actual: Arrays, missing: int) -> str:
+    """Whether the last replica's share lacks images, and its mean counts as much as the others'.
+
+    Args:
+        shares: one process's gradients of each replica's share alone, the last one's without its last images.
+        actual: the replicas' gradients after their reduction.
+        missing: how many images are left out.
+
+    Returns:
+        A sentence; empty where that does not explain the gradients.
+    """
+    factors = _factors(shares, actual)
+    if factors is None or not np.allclose(factors, 1 / len(shares), rtol=EXACT):
+        return ""
+    images = "an image" if missing == 1 else f"{missing} images"
+    return f"the last replica's share is short of {images}, and its mean is weighted like those of whole shares"
+
+
+def statistics_cause(shares: Sequence[Arrays], actual: Arrays) -> str:
+    """Whose running statistics the replicas have, where they do not have the mean of all.
+
+    Args:
+        shares: one process's running statistics after each replica's share alone.
+        actual: the replicas'.
+
+    Returns:
+        A sentence; empty where they are no single replica's.
+    """
+    for rank, share in enumerate(shares):
+        if share.keys() == actual.keys() and all(np.allclose(share[name], actual[name], 1e-10, 0) for name in share):
+            return f"the running statistics are those of replica {rank}, not the mean over the replicas"
+    return ""
+
+
+def _scaled(factor: float, count: int) -> str:
+    text = f"the gradients are {factor:.6g} times those of one process"
+    if np.isclose(factor, count, rtol=EXACT):
+        return f"{text}: added up over the replicas, not averaged"
+    if np.isclose(factor, 1 / count, rtol=EXACT):
+        return f"{text}: the loss is divided by the number of replicas, and the gradients are averaged as well"
+    if factor > 1 and np.isclose(factor, round(factor), rtol=EXACT):
+        return f"{text}: added up over {round(factor)} parts of a batch, and not divided by their number"
+    return text
+
+
+def _factors(parts: Sequence[Arrays], actual: Arrays) -> np.ndarray | None:
+    """The numbers by which the parts have to be multiplied to add up to the actual gradients; None: there are none."""
+    names = list(actual)
+    matrix = np.stack([_flat(part, names) for part in parts], axis=1)
+    vector = _flat(actual, names)
+    if not np.isfinite(matrix).all() or not np.isfinite(vector).all():
+        return None
+    factors = np.linalg.lstsq(matrix, vector)[0]
+    residual = np.linalg.norm(matrix @ factors - vector)
+    return factors if residual <= EXACT * np.linalg.norm(vector) else None
+
+
+def _flat(arrays: Arrays, names: Sequence[str]) -> np.ndarray:
+    return np.concatenate([arrays[name].reshape(-1) for name in names])
+
+
+def _norm(arrays: Arrays) -> float:
+    return float(np.linalg.norm(_flat(arrays, list(arrays))))

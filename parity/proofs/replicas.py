@@ -1,0 +1,218 @@
+"""Level 6 over replicas, in float64: ten steps of several processes, each on its share of every batch, give what one
+process makes of the whole batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec.structs
+import numpy as np
+
+from parity.catalogue.recipes import Recipe, trainer_settings
+from parity.data.batches import prepared
+from parity.numerics.arrays import Arrays, pack
+from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
+from parity.proofs.context import ProofContext
+from parity.proofs.optimizer import LOSSES, SLOWER, SLOWEST, boundary_rates, rule_recipe
+from parity.proofs.proof import by_framework, make_proof, worst_of
+from parity.proofs.replica_causes import gradient_cause, short_share_cause, statistics_cause
+from parity.proofs.train_mode import GRADIENT_LIMIT, STEPS, plan_of, start, training_batch, training_part, unmoved
+from parity.records.records import Proof
+from parity.weights.state import STATISTICS, all_finite
+from parity.workers.replicated_worker import SHARED, ReplicasDifferError, ReplicatedWorkers
+from parity.workers.worker import Worker
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """The gradients of a plan's first row, and the running statistics after its forward pass."""
+
+    gradients: Arrays
+    statistics: Arrays
+
+
+def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: Recipe | None = None) -> Proof:
+    """Level 6 over replicas. The losses of all steps, all weights and running statistics; gradients of the first step.
+
+    Ten steps across a change of the learning rate, as level 6 takes them. Without batch norm, or with statistics over
+    all replicas, they are held against one process's steps on the whole batches. With statistics of each replica's own
+    share nothing that one process does in ten steps is the same. There, and everywhere else, the two frameworks'
+    replicas are held against each other, and the first step's gradients and running statistics against the means of
+    what one process makes of each share alone.
+
+    Args:
+        context: the network and its workers, of one process each.
+        replicated: the replicas of the same frameworks.
+        recipe: the training's; None: momentum and weight decay of the kernels.
+
+    Returns:
+        The proof, titled with the number of replicas and the kind of statistics; its problems say what is wrong with
+        the gradients, where a known fault of replicas explains it.
+
+    Raises:
+        ValueError: a batch of the proofs cannot be shared by so many replicas.
+        WorkerError: a worker failed, with what it said. Replicas that differ are a problem of the proof.
+    """
+    recipe = recipe or rule_recipe("momentum")
+    normalised = context.network.batch_norm is not None
+    pair = _Pair(context, replace(context, workers=replicated), replicated, recipe)
+    comparisons: dict[str, Comparison] = {}
+    problems: list[str] = []
+    for framework in context.workers:
+        compared_here, problems_here = _first_steps(pair, framework)
+        comparisons |= compared_here
+        problems += problems_here
+    ends, differing = _ends(pair, 1.0)
+    slow = 1.0
+    while slow > SLOWEST and ends and not any(map(_finite, ends.values())):
+        slow *= SLOWER  # as level 6: rates too high for few images and drawn weights
+        ends, differing = _ends(pair, slow)
+    problems += differing
+    if pair.as_one:
+        for framework, end in ends.items():
+            alone = _end(context, framework, recipe, slow)
+            comparisons[f"{framework}, steps"] = compare(alone, end, FLOAT64_LIMIT)
+    if len(ends) > 1:
+        one, other, *_ = ends.values()
+        comparisons["both frameworks, steps"] = compare(one, other, FLOAT64_LIMIT)
+    for what, comparison in comparisons.items():
+        problems += [f"{what}: {line}" for line in comparison.explain()]
+    kernels = {name: a for name, a in context.state("float64").items() if name.endswith("/kernel")}
+    for framework, end in ends.items():
+        problems += [f"{framework}: {name!r} did not change in {STEPS} steps" for name in unmoved(kernels, end)]
+    compared = {
+        "replicas": replicated.replicas * len(ends),
+        "comparisons": len(comparisons),
+        "arrays": sum(len(comparison.gaps) for comparison in comparisons.values()),
+        "elements": sum(comparison.elements for comparison in comparisons.values()),
+        "steps": sum(end[LOSSES].size for end in ends.values()),
+    }
+    own = {
+        framework: worst_of(mine)
+        for framework in ends
+        if (mine := [c for what, c in comparisons.items() if what.startswith(f"{framework},")])
+    }
+    worst = worst_of(comparisons.values()) if comparisons else None
+    proof = make_proof(context, 6, compared, problems, worst, by_framework(own))
+    lowered = "" if slow == 1 else f", rates times {slow:g}"
+    return msgspec.structs.replace(proof, title=f"{proof.title}: {titled(replicated, normalised)}{lowered}")
+
+
+def titled(replicated: ReplicatedWorkers, normalised: bool) -> str:
+    """The replicas of a proof, in words.
+
+    Args:
+        replicated: how many there are, and what batch norm's statistics are of.
+        normalised: whether the network has batch norm.
+    """
+    kind = "statistics over all replicas" if replicated.synchronised else "statistics of each replica"
+    return f"{replicated.replicas} replicas, {kind}" if normalised else f"{replicated.replicas} replicas"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One process of each framework, and the replicas that must compute the same."""
+
+    one: ProofContext
+    several: ProofContext
+    replicated: ReplicatedWorkers
+    recipe: Recipe
+
+    @property
+    def as_one(self) -> bool:
+        """Whether replicas compute what one process does: unless batch norm normalises each share alone."""
+        return self.replicated.synchronised or self.one.network.batch_norm is None
+
+
+def _first_steps(pair: _Pair, framework: str) -> tuple[dict[str, Comparison], list[str]]:
+    """Gradients and running statistics of the first step, and what is known to make others of them."""
+    count = pair.replicated.replicas
+    shares = _shares(pair.one, framework, pair.recipe, 1 if pair.as_one else count)
+    plan = start(pair.several, pair.recipe, only=framework)
+    try:
+        step = _taken(pair.replicated[framework], pair.one.network.name, plan)
+    except ReplicasDifferError as error:
+        return {}, [f"{error}: gradients were not reduced over the replicas"]
+    expected = _mean([share.gradients for share in shares])
+    gaps = compare(expected, step.gradients, GRADIENT_LIMIT, scales=layer_scales(expected))
+    comparisons, causes = {f"{framework}, gradients": gaps}, []
+    if not gaps.passed:
+        causes.append(_gradient_cause(pair, framework, expected, step.gradients))
+    statistics = [share.statistics for share in shares]
+    if pair.one.network.batch_norm is not None:
+        gaps = compare(_mean(statistics), step.statistics, FLOAT64_LIMIT)
+        comparisons[f"{framework}, running statistics"] = gaps
+        if not gaps.passed:
+            causes.append(statistics_cause(statistics, step.statistics))
+    return comparisons, [f"{framework}: {cause}" for cause in causes if cause]
+
+
+def _ends(pair: _Pair, slow: float) -> tuple[dict[str, Arrays], list[str]]:
+    """The replicas' ends by framework, but of those that differ from one another: these are problems."""
+    ends, problems = {}, []
+    for framework in pair.one.workers:
+        try:
+            ends[framework] = _end(pair.several, framework, pair.recipe, slow)
+        except ReplicasDifferError as error:
+            problems.append(f"{error}: not every step's gradients were reduced over the replicas")
+    return ends, problems
+
+
+def _end(context: ProofContext, framework: str, recipe: Recipe, slow: float) -> Arrays:
+    """Weights and running statistics after the steps, and the losses of all steps."""
+    plan = start(context, recipe, only=framework)
+    plan["rate"] = boundary_rates(recipe.schedule) * np.float32(slow)
+    worker, name = context.workers[framework], context.network.name
+    losses = worker.train_epoch(name, plan, losses=True).losses
+    return worker.export_training(name).state | {LOSSES: losses}
+
+
+def _finite(end: Arrays) -> bool:
+    return all(all_finite(array) for array in end.values())
+
+
+def _taken(worker: Worker, name: str, plan: Arrays) -> FirstStep:
+    gradients = worker.gradients(name, plan).gradients
+    state = worker.export_training(name, weights=False).state
+    return FirstStep(gradients, {key: array for key, array in state.items() if key.endswith(STATISTICS)})
+
+
+def _gradient_cause(pair: _Pair, framework: str, expected: Arrays, actual: Arrays) -> str:
+    """What is wrong with the gradients; empty where no known fault explains them."""
+    count = pair.replicated.replicas
+    if pair.replicated.synchronised and pair.one.network.batch_norm is not None:  # no share's gradients are its own
+        return gradient_cause([], expected, actual, count)
+    shares = [share.gradients for share in _shares(pair.one, framework, pair.recipe, count)]
+    cause = gradient_cause(shares, expected, actual, count)
+    for missing in range(1, training_batch(pair.one) // count):
+        if not cause:
+            short = _shares(pair.one, framework, pair.recipe, count, missing)[-1].gradients
+            cause = short_share_cause([*shares[:-1], short], actual, missing)
+    return cause
+
+
+def _shares(context: ProofContext, framework: str, recipe: Recipe, count: int, missing: int = 0) -> list[FirstStep]:
+    """What one process makes of each share of the first batch alone; of one share: of the whole batch.
+
+    With images missing: of the last share alone, without its last images.
+    """
+    worker, name = context.workers[framework], context.network.name
+    batch = training_batch(context)
+    if batch % count:
+        raise ValueError(f"replicas: expected a divisor of the proofs' batch of {batch} images, found {count}")
+    share = batch // count - missing
+    settings = trainer_settings(recipe, batch=share, precision="float64")
+    arrays = pack(state=context.state("float32"), data=prepared(training_part(context), recipe))
+    plan = plan_of(context, recipe, 0)
+    taken = []
+    for rank in range(count - 1 if missing else 0, count):
+        columns = slice(rank * (batch // count), rank * (batch // count) + share)
+        part = {key: array[:, columns] if key in SHARED else array for key, array in plan.items()}
+        worker.start_training(name, context.seed, arrays, settings)
+        taken.append(_taken(worker, name, part))
+    return taken
+
+
+def _mean(parts: list[Arrays]) -> Arrays:
+    return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
