@@ -146,9 +146,13 @@ def test_a_replica_that_dies_ends_all_with_one_error(replicated: ReplicatedWorke
     assert killed
     timer = threading.Timer(0.2, os.kill, (killed, signal.SIGKILL))
     timer.start()
-    with pytest.raises(WorkerError) as caught:
+
+    def train_on() -> None:
         while True:
             replicated.train_epoch(NAME, plan)
+
+    with pytest.raises(WorkerError) as caught:
+        train_on()
     assert caught.value.cause == "killed"
     assert f"replica {rank} of 2: the worker was killed by SIGKILL" in str(caught.value)
     assert str(caught.value).endswith("all replicas were stopped")
@@ -183,9 +187,12 @@ def test_a_listener_that_raises_ends_the_replicas(replicated: ReplicatedWorker, 
     def listener(progress: object) -> None:
         raise ValueError("the listener's own")
 
-    with pytest.raises(ValueError, match="the listener's own"):
+    def evaluate_on() -> None:
         while True:
             replicated.evaluate(NAME, on_progress=listener)
+
+    with pytest.raises(ValueError, match="the listener's own"):
+        evaluate_on()
     assert running(pids) == []
     start(replicated, dataset)  # new ones
     assert replicated.train_epoch(NAME, plan).images
