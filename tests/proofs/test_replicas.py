@@ -64,7 +64,9 @@ def assert_passed(proof: Proof, comparisons: int) -> None:
 
 
 @real
-@pytest.mark.parametrize("name", ["lenet5", "mini_resnet_nobn", "mini_inception-nobn"])
+@pytest.mark.parametrize(
+    "name", ["lenet5", pytest.param("mini_resnet_nobn", marks=pytest.mark.slow), "mini_inception-nobn"]
+)
 def test_two_replicas_are_one_process(
     workers: Workers, replicated: ReplicatedWorkers, dataset: Dataset, name: str
 ) -> None:
@@ -85,7 +87,7 @@ def test_the_frameworks_agree_on_batch_norm_of_each_share(
 
 
 @real
-@pytest.mark.parametrize("name", ["mini_resnet", "mini_inception"])
+@pytest.mark.parametrize("name", ["mini_resnet", pytest.param("mini_inception", marks=pytest.mark.slow)])
 def test_with_batch_norm_over_all_replicas_they_are_one_process(
     workers: Workers, synchronised: ReplicatedWorkers, dataset: Dataset, name: str
 ) -> None:
@@ -96,7 +98,7 @@ def test_with_batch_norm_over_all_replicas_they_are_one_process(
 
 @real
 @pytest.mark.parametrize("fault", ReplicaFault)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ["paddle", pytest.param("tensorflow", marks=pytest.mark.slow)])
 def test_a_fault_of_one_framework_is_seen_and_named(
     workers: Workers, replicated: ReplicatedWorkers, dataset: Dataset, framework: str, fault: ReplicaFault
 ) -> None:
