@@ -55,7 +55,7 @@ FRAMEWORKS: dict[str, Framework] = {
         modes=("tf.function", "xla"),
         interpreter_variable="PARITY_TENSORFLOW_PYTHON",
         # oneDNN's kernels, which TensorFlow itself takes only on processors with AVX-512 VNNI: with AVX2 networks train
-        # 1.6 to 3 times faster with them.
+        # 1.6 to 2.7 times faster with them.
         amd_variables={"TF_ENABLE_ONEDNN_OPTS": "1"},
         # Keras's galleries of pictures, tables as data of a training, wrappers for scikit-learn; and sparse
         # matrices in the earlier Keras that TensorFlow still contains. None of them is required by either.
