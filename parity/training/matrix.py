@@ -20,7 +20,7 @@ from parity.weights.files import read_metadata
 from parity.weights.state import StateError
 from parity.workers.frameworks import FRAMEWORKS
 
-State = Literal["done", "running", "stopped", "failed", "not begun"]
+CellState = Literal["done", "running", "stopped", "failed", "not begun"]
 
 NAME = re.compile(
     rf"(?P<network>.+)-(?P<framework>{'|'.join(FRAMEWORKS)})-seed(?P<seed>\d+)(?P<variant>(-(?!partial)[^.]+)?)"
@@ -50,7 +50,7 @@ class Cell:
     variant: str
     framework: str
     seed: int
-    state: State
+    state: CellState
     epochs: int = 0
     planned: int = 0
     record: Training | None = None
