@@ -37,7 +37,7 @@ def installed_ray() -> ModuleType:
         ClusterError: it is not.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPUs keeps the node's variables
     try:
         import ray
     except ImportError as error:
@@ -75,7 +75,6 @@ def connected(address: str) -> Iterator[ModuleType]:
                 runtime_env={"working_dir": folder},
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                include_dashboard=None,
             )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
