@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,15 @@ Out = Annotated[str, typer.Option(help="Folder or URL of the trainings, as `pari
 SMALL = 0.005  # CPU hours that are shown as fewer than a hundredth
 
 
+def _require_there(out: str) -> None:
+    """Refuse a folder that does not exist: these commands read, and would otherwise make it. Raises StoreError."""
+    from parity.training.remote_folder import is_url
+    from parity.training.store import StoreError
+
+    if not is_url(out) and not Path(out).is_dir():
+        raise StoreError(f"{out}: expected the folder of `parity train --out`, found none. Check --out.")
+
+
 @app.command(**help_of("matrix status"))
 def status(
     out: Out,
@@ -35,6 +45,7 @@ def status(
     from parity.training.matrix import matrix_of
     from parity.training.store import Store
 
+    _require_there(out)
     with Store.opened(out) as store:
         cells = matrix_of(store, names or (), seeds)
     if as_json:
@@ -85,6 +96,7 @@ def plan(
     from parity.training.store import Store
     from parity.workers.interpreter import default_threads
 
+    _require_there(out)
     with Store.opened(out) as store:
         cells = matrix_of(store, names or ())
     found = forecasts(cells, SequentialPlan(batch=seed_batch, most=most))

@@ -126,7 +126,15 @@ def test_the_commands_print_what_is_there(tmp_path: Path) -> None:
     done = parity("matrix", "plan", "--out", f"file://{tmp_path}", "--cpus", "4")
     assert "hours on 4 CPUs" in done.stdout
     assert "lenet5" in done.stdout
-    assert "no trainings are there" in parity("matrix", "status", "--out", tmp_path / "empty").stdout
+    empty = tmp_path / "empty"
+    for command in ("status", "plan"):
+        assert (
+            "expected the folder of `parity train --out`, found none"
+            in parity("matrix", command, "--out", empty, code=2).stderr
+        )
+    assert not empty.exists()
+    empty.mkdir()
+    assert "no trainings are there" in parity("matrix", "status", "--out", empty).stdout
 
 
 def test_names_of_files_are_read_back(tmp_path: Path) -> None:
