@@ -16,6 +16,7 @@ from parity.data.names import CHOICES
 if TYPE_CHECKING:  # a command imports what it needs, so that `parity --help` and the like answer at once
     from parity.data.dataset import Dataset
     from parity.records.records import Record
+    from parity.training.sharing import Sharing
     from parity.workers.pool import Workers
 
 DIFFERENT, UNUSABLE = 1, 2
@@ -58,6 +59,14 @@ ProofDeviceOption = Annotated[
 
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")]
 
+SyncBatchNormOption = Annotated[
+    bool,
+    typer.Option(
+        "--sync-batch-norm",
+        help="With replicas: batch norm computes its statistics over all of them, and not over each one's share.",
+    ),
+]
+
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order of images, crops and flips.")]
 
 SaveOption = Annotated[Path | None, typer.Option(help="Saved run for `parity report`.", metavar="FILE.json")]
@@ -90,17 +99,26 @@ def dataset_or_default(dataset: str | None, seed: int) -> Dataset:
     return load(dataset or "cifar10", seed=seed, progress=sys.stderr.isatty())
 
 
-def begin_workers(frameworks: Sequence[str], threads: int | None, *, tf32: bool = False) -> Workers:
+def begin_workers(
+    frameworks: Sequence[str], threads: int | None, *, tf32: bool = False, sharing: Sharing | None = None
+) -> Workers:
     """Workers that start while the command continues; `await_ready` waits for them.
 
     Args:
         frameworks: names.
         threads: CPU threads of each; None: all cores.
         tf32: whether they may compute in TF32.
+        sharing: how many processes of each framework share a batch; None: one takes it whole.
     """
     from parity.workers.pool import Workers
+    from parity.workers.replicated_worker import ReplicatedWorkers
 
-    workers = Workers(frameworks, threads=threads, tf32=tf32)
+    if sharing is None or sharing.replicas == 1:
+        workers = Workers(frameworks, threads=threads, tf32=tf32)
+    else:
+        workers = ReplicatedWorkers(
+            sharing.replicas, synchronised=sharing.synchronised, frameworks=frameworks, threads=threads
+        )
     workers.begin()
     return workers
 

@@ -14,6 +14,7 @@ from parity.cli.options import (
     UNUSABLE,
     Device,
     DeviceOption,
+    SyncBatchNormOption,
     ThreadsOption,
     TrainingPrecision,
 )
@@ -62,6 +63,14 @@ def train(
             metavar="NAME",
         ),
     ] = "auto",
+    replicas: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Processes of one framework that share every batch, each with its part of the cores; on the CPU.",
+        ),
+    ] = 1,
+    sync_batch_norm: SyncBatchNormOption = False,
     device: DeviceOption = Device.auto,
     threads: ThreadsOption = None,
     cluster: Annotated[
@@ -92,9 +101,13 @@ def train(
     from parity.data.registry import load
     from parity.training.jobs import TrainingPlan, fitting
     from parity.training.run import Settings
+    from parity.training.sharing import Sharing
     from parity.training.store import Store
 
     frameworks = _frameworks(framework, mode)
+    sharing = Sharing(replicas, sync_batch_norm)
+    if replicas > 1:
+        device = _device_of_replicas(device, mode, precision, cluster)
     sequential = _sequential(seeds, seed_batch, frameworks) if until_decided else None
     # all names first: one that is unknown is refused before anything is made or loaded
     chosen = list(dict.fromkeys(variant(name, batch_norm=not no_batch_norm) for name in names))
@@ -110,7 +123,7 @@ def train(
                 note = f"{held}: training {fitted}, the variant for them"
                 console.print_message(console.stderr(), note)
             settings = Settings(recipe=recipes[name], epochs=epochs, batch=batch, mode=mode, precision=precision.value)
-            plans.append(TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings))
+            plans.append(TrainingPlan(fitted, frameworks, images, tuple(range(seed, seed + seeds)), settings, sharing))
         if cluster is None:
             results = train_here(plans, store, device, threads, sequential)
         else:
@@ -128,6 +141,22 @@ def _frameworks(framework: str, mode: str) -> tuple[str, ...]:
         listed = "; ".join(f"of {FRAMEWORKS[name].title}: {', '.join(own)}" for name, own in modes.items())
         raise ValueError(f"--mode {mode}: expected auto, or a mode of every framework that trains ({listed})")
     return tuple(modes)
+
+
+def _device_of_replicas(device: Device, mode: str, precision: TrainingPrecision, cluster: str | None) -> Device:
+    """The device of replicas. Raises ValueError for what replicas cannot do."""
+    if cluster is not None:
+        raise ValueError(
+            "--replicas: expected no --cluster, found both. Replicas share one training among processes of this "
+            "machine; a cluster does many trainings, each in one process."
+        )
+    if device == Device.gpu:
+        raise ValueError("--replicas: expected --device cpu, found gpu. Replicas were proven on the CPU alone.")
+    if mode != "auto":
+        raise ValueError(f"--replicas: expected --mode auto, found {mode}. Replicas have one mode for each framework.")
+    if precision == TrainingPrecision.tf32:
+        raise ValueError("--replicas: expected a precision of the CPU, found tf32. Use float32 or bfloat16.")
+    return Device.cpu
 
 
 def _sequential(seeds: int, batch: int, frameworks: tuple[str, ...]) -> SequentialPlan:

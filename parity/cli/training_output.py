@@ -23,6 +23,9 @@ def training_title(records: Sequence[Training]) -> str:
     named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     precision = "" if first.precision == "float32" else f", {first.precision}"
     threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
+    if first.replicas > 1:
+        over_all = ", batch norm over all of them" if first.synchronised else ""
+        threads = f"{first.replicas} replicas of {threads} each{over_all}"
     return (
         f"{first.network} on {first.dataset} ({first.train_images:,} to train on), recipe {first.recipe}, "
         f"batch {first.batch}, {named}, {first.device.upper()} with {threads}{precision}"

@@ -30,7 +30,7 @@ def train_here(
     """One training after the other in workers of this machine.
 
     Args:
-        plans: what to train; they have the same images, frameworks and precision.
+        plans: what to train; they have the same images, frameworks, precision and sharing.
         store: where trainings are kept; None: nowhere.
         device: to train on.
         threads: CPU threads; None: all cores.
@@ -41,7 +41,8 @@ def train_here(
     """
     first = plans[0]
     precision, results = first.settings.precision, []
-    with begin_workers(first.frameworks, threads, tf32=precision == TrainingPrecision.tf32) as workers:
+    tf32 = precision == TrainingPrecision.tf32
+    with begin_workers(first.frameworks, threads, tf32=tf32, sharing=first.sharing) as workers:
         await_ready(workers, device)
         require_precision(workers, precision)
         environment = collect(

@@ -250,6 +250,7 @@ class Training(Record, frozen=True, tag="training"):
     # `epochs` and `seconds`; what a killed process lost does not.
     sessions: list[TrainingSession] = []
     replicas: Some = 1  # processes that each trained on a share of every batch
+    synchronised: bool = False  # whether batch norm computed its statistics over all replicas
 
     @property
     def final(self) -> Epoch | None:

@@ -168,7 +168,7 @@ def _compare(
     experiment.cross_evaluations = engine.cross_evaluations(plan.images, trained)
     if store is not None and not experiment.partial:
         records = [record for record in (experiment.equivalence, *experiment.cross_evaluations) if record is not None]
-        path = store.outcome_path(plan.network, plan.settings)
+        path = store.outcome_path(plan.network, plan.settings, plan.sharing)
         try:
             save_records(path, records, environment)
             if store.remote is not None:

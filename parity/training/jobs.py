@@ -6,13 +6,16 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import msgspec.structs
+
 from parity.catalogue.networks import variant
 from parity.data.dataset import Dataset
 from parity.system import file_version
 from parity.training.fingerprint import configuration
 from parity.training.remote_folder import RemoteError
 from parity.training.run import Outcome, Progress, Settings, train
-from parity.training.store import Store, TrainingFiles, TrainingStatus, training_status
+from parity.training.sharing import Sharing
+from parity.training.store import ALONE, Store, TrainingFiles, TrainingStatus, training_status
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.worker import Worker
 
@@ -94,7 +97,7 @@ class Job:
             on_progress=self._pushing(on_progress),
         )
         self.worker.stop()  # frees its memory and threads for the next training
-        return outcome
+        return replace(outcome, record=msgspec.structs.replace(outcome.record, synchronised=self.worker.synchronised))
 
     def _pushing(self, on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
         """The same callback, which also brings every new checkpoint to a store behind a URL."""
@@ -120,7 +123,8 @@ class TrainingPlan:
     """What is to be trained: every seed in every framework.
 
     Raises:
-        ValueError: the batch is larger than the number of training images, so that there would be no step.
+        ValueError: the batch is larger than the number of training images, so that there would be no step; or the
+            processes that share it cannot do so evenly.
     """
 
     network: str  # a network or variant that fits the images, see `fitting`
@@ -128,8 +132,10 @@ class TrainingPlan:
     images: Dataset
     seeds: tuple[int, ...] = (0,)
     settings: Settings = field(default_factory=Settings)  # its seed is ignored
+    sharing: Sharing = ALONE  # that of the workers
 
     def __post_init__(self) -> None:
+        self.sharing.require_shares(self.network, self.batch)
         if self.batch > (count := len(self.images.train_images)):
             whose = "of its recipe" if self.settings.batch is None else "asked for"
             raise ValueError(
@@ -161,7 +167,7 @@ class TrainingPlan:
         for seed in self.seeds:
             settings = replace(self.settings, seed=seed)
             for framework in self.frameworks:
-                files = store.files(self.network, framework, settings) if store else None
+                files = store.files(self.network, framework, settings, self.sharing) if store else None
                 yield Job(workers[framework], self.network, self.images, settings, files)
 
 

@@ -25,8 +25,11 @@ from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import fingerprint
 from parity.training.remote_folder import RemoteError, RemoteFolder, is_url
 from parity.training.run import Outcome, Settings
+from parity.training.sharing import Sharing
 from parity.weights.files import load_state, save_state
 from parity.weights.state import StateError, digest
+
+ALONE = Sharing()
 
 
 class StoreError(Exception):
@@ -149,38 +152,40 @@ class Store:
                 f"{self.folder}: expected a directory that can be written to, found: {reason}. Choose another."
             ) from None
 
-    def files(self, name: str, framework: str, settings: Settings) -> TrainingFiles:
+    def files(self, name: str, framework: str, settings: Settings, sharing: Sharing = ALONE) -> TrainingFiles:
         """The files of a training.
 
         Args:
             name: of the network.
             framework: its name.
             settings: the seed, and a recipe, precision or mode that is not the default, are part of the file names.
+            sharing: of several processes it is part of the file names, too.
 
         Returns:
             The paths; none need exist.
         """
-        stem = "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings)])
+        stem = "-".join([name, framework, f"seed{settings.seed}", *_unusual(name, settings, sharing)])
         return TrainingFiles(self.folder, stem, self.remote)
 
-    def outcome_path(self, name: str, settings: Settings) -> Path:
+    def outcome_path(self, name: str, settings: Settings, sharing: Sharing = ALONE) -> Path:
         """The file of the comparison of a network's trainings.
 
         Args:
             name: of the network.
             settings: as for `files`; the seed is ignored.
+            sharing: as for `files`.
 
         Returns:
             Of a file that need not exist.
         """
-        return self.folder / ("-".join([name, *_unusual(name, settings)]) + "-outcome.json")
+        return self.folder / ("-".join([name, *_unusual(name, settings, sharing)]) + "-outcome.json")
 
 
-def _unusual(name: str, settings: Settings) -> list[str]:
+def _unusual(name: str, settings: Settings, sharing: Sharing) -> list[str]:
     own = network(name).recipe
     recipe = settings.recipe.name if settings.recipe else own
     parts = (recipe, own), (settings.precision, "float32"), (settings.mode, "auto")
-    return [part for part, usual in parts if part != usual]
+    return [*(part for part, usual in parts if part != usual), *sharing.file_parts]
 
 
 @contextlib.contextmanager

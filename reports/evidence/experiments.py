@@ -21,6 +21,8 @@ CONDITIONS = (
     "precision",
     "device",
     "epochs_planned",
+    "replicas",
+    "synchronised",
 )
 
 
@@ -112,5 +114,7 @@ def _word(condition: str, record: Training) -> str:
         "test_images": f"{count_text(record.test_images)} test images",
         "batch": f"batch {record.batch}",
         "epochs_planned": some(record.epochs_planned, "epoch"),
+        "replicas": some(record.replicas, "replica"),
+        "synchronised": "batch norm over all replicas" if record.synchronised else "batch norm of each replica",
     }
     return words.get(condition) or str(getattr(record, condition))

@@ -32,6 +32,8 @@ NO_TENSORFLOW = {"PARITY_TENSORFLOW_PYTHON": "/nonexistent"}
 
 TRAIN = ("train", "lenet5", "--dataset", "generated")
 
+SHARED = ("--replicas", "2")
+
 
 def test_networks_are_listed_with_their_numbers() -> None:
     lines = parity("networks").stdout.splitlines()
@@ -70,6 +72,14 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--precision", "bfloat16"), "--framework tensorflow trains in it alone"),
         ((*TRAIN, "--framework", "tensorflow", "--precision", "tf32"), "has no TF32 products on this device (cpu)"),
         ((*TRAIN, "--mode", "xla"), "--mode xla: expected auto, or a mode of every framework that trains"),
+        ((*TRAIN, "--replicas", "99999"), "a core for each, found 99999"),
+        ((*TRAIN, "--sync-batch-norm"), "--sync-batch-norm: expected --replicas 2 or more"),
+        ((*TRAIN, *SHARED, "--batch", "31"), "takes the same share, found 31"),
+        ((*TRAIN, *SHARED, "--batch", "1"), "takes the same share, found 1:"),
+        ((*TRAIN, *SHARED, "--device", "gpu"), "--replicas: expected --device cpu, found gpu"),
+        ((*TRAIN, *SHARED, "--precision", "tf32"), "--replicas: expected a precision of the CPU, found tf32"),
+        ((*TRAIN, *SHARED, "--cluster", "local"), "--replicas: expected no --cluster"),
+        ((*TRAIN, *SHARED, "--framework", "paddle", "--mode", "to_static"), "expected --mode auto, found to_static"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
         (("traps", "--no-faults", "--seeds", "0"), "expected faults or control runs to check, found neither"),
