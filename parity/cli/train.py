@@ -67,7 +67,7 @@ def train(
         int,
         typer.Option(
             min=1,
-            help="Processes of one framework that share every batch, each with its part of the cores; on the CPU.",
+            help="Processes of a framework that share every batch, each with its part of the CPU's cores.",
         ),
     ] = 1,
     sync_batch_norm: SyncBatchNormOption = False,

@@ -30,8 +30,8 @@ class Sharing:
         cores = default_threads()
         if not 1 <= self.replicas <= cores:
             raise ValueError(
-                f"--replicas: expected 1 to {cores}, a core for each, found {self.replicas}. Replicas that share a core "
-                "are no faster than one process."
+                f"--replicas: expected 1 to {cores}, a core for each, found {self.replicas}. Replicas on one core are "
+                "no faster than one process."
             )
         if self.synchronised and self.replicas == 1:
             raise ValueError("--sync-batch-norm: expected --replicas 2 or more, whose statistics it joins, found one")
