@@ -4,10 +4,11 @@ process makes of the whole batches.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
-import msgspec.structs
 import numpy as np
+from msgspec import structs
 
 from parity.catalogue.recipes import Recipe, trainer_settings
 from parity.data.batches import prepared
@@ -16,9 +17,15 @@ from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer
 from parity.proofs.context import ProofContext
 from parity.proofs.optimizer import LOSSES, SLOWER, SLOWEST, boundary_rates, rule_recipe
 from parity.proofs.proof import by_framework, make_proof, worst_of
-from parity.proofs.replica_causes import gradient_cause, short_share_cause, statistics_cause
+from parity.proofs.replica_causes import (
+    NOT_REDUCED,
+    Explanation,
+    gradient_cause,
+    short_share_cause,
+    statistics_cause,
+)
 from parity.proofs.train_mode import GRADIENT_LIMIT, STEPS, plan_of, start, training_batch, training_part, unmoved
-from parity.records.records import Proof
+from parity.records.records import ReplicaCause, ReplicaProof
 from parity.weights.state import STATISTICS, all_finite
 from parity.workers.replicated_worker import SHARED, ReplicasDifferError, ReplicatedWorkers
 from parity.workers.worker import Worker
@@ -32,7 +39,7 @@ class FirstStep:
     statistics: Arrays
 
 
-def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: Recipe | None = None) -> Proof:
+def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: Recipe | None = None) -> ReplicaProof:
     """Level 6 over replicas. The losses of all steps, all weights and running statistics; gradients of the first step.
 
     Ten steps across a change of the learning rate, as level 6 takes them. Without batch norm, or with statistics over
@@ -47,28 +54,37 @@ def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: 
         recipe: the training's; None: momentum and weight decay of the kernels.
 
     Returns:
-        The proof, titled with the number of replicas and the kind of statistics; its problems say what is wrong with
-        the gradients, where a known fault of replicas explains it.
+        The proof, timed, titled with the number of replicas and the kind of statistics; its problems and causes say
+        what is wrong with the gradients, where a known fault of replicas explains it.
 
     Raises:
         ValueError: a batch of the proofs cannot be shared by so many replicas.
         WorkerError: a worker failed, with what it said. Replicas that differ are a problem of the proof.
     """
+    begin = time.perf_counter()
     recipe = recipe or rule_recipe("momentum")
     normalised = context.network.batch_norm is not None
     pair = _Pair(context, replace(context, workers=replicated), replicated, recipe)
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
+    causes: list[ReplicaCause] = []
     for framework in context.workers:
-        compared_here, problems_here = _first_steps(pair, framework)
+        compared_here, problems_here, causes_here = _first_steps(pair, framework)
         comparisons |= compared_here
         problems += problems_here
+        causes += [_cause(framework, explanation) for explanation in causes_here]
     ends, differing = _ends(pair, 1.0)
     slow = 1.0
     while slow > SLOWEST and ends and not any(map(_finite, ends.values())):
         slow *= SLOWER  # as level 6: rates too high for few images and drawn weights
         ends, differing = _ends(pair, slow)
-    problems += differing
+    problems += differing.values()
+    causes += [
+        _cause(framework, NOT_REDUCED)
+        for framework in differing
+        if not any(framework == cause.framework for cause in causes)
+    ]
+    problems = [f"{cause.framework}: {cause.text}" for cause in causes] + problems
     if pair.as_one:
         for framework, end in ends.items():
             alone = _end(context, framework, recipe, slow)
@@ -96,7 +112,20 @@ def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: 
     worst = worst_of(comparisons.values()) if comparisons else None
     proof = make_proof(context, 6, compared, problems, worst, by_framework(own))
     lowered = "" if slow == 1 else f", rates times {slow:g}"
-    return msgspec.structs.replace(proof, title=f"{proof.title}: {titled(replicated, normalised)}{lowered}")
+    return ReplicaProof(
+        **structs.asdict(proof)
+        | {
+            "title": f"{proof.title}: {titled(replicated, normalised)}{lowered}",
+            "seconds": time.perf_counter() - begin,
+        },
+        replicas=replicated.replicas,
+        synchronised=replicated.synchronised,
+        replica_causes=causes,
+    )
+
+
+def _cause(framework: str, explanation: Explanation) -> ReplicaCause:
+    return ReplicaCause(framework, explanation.text, [fault.value for fault in explanation.faults])
 
 
 def titled(replicated: ReplicatedWorkers, normalised: bool) -> str:
@@ -125,15 +154,15 @@ class _Pair:
         return self.replicated.synchronised or self.one.network.batch_norm is None
 
 
-def _first_steps(pair: _Pair, framework: str) -> tuple[dict[str, Comparison], list[str]]:
-    """Gradients and running statistics of the first step, and what is known to make others of them."""
+def _first_steps(pair: _Pair, framework: str) -> tuple[dict[str, Comparison], list[str], list[Explanation]]:
+    """Gradients and running statistics of the first step; problems, and what is known to make others of them."""
     count = pair.replicated.replicas
     shares = _shares(pair.one, framework, pair.recipe, 1 if pair.as_one else count)
     plan = start(pair.several, pair.recipe, only=framework)
     try:
         step = _taken(pair.replicated[framework], pair.one.network.name, plan)
     except ReplicasDifferError as error:
-        return {}, [f"{error}: gradients were not reduced over the replicas"]
+        return {}, [str(error)], [NOT_REDUCED]
     expected = _mean([share.gradients for share in shares])
     gaps = compare(expected, step.gradients, GRADIENT_LIMIT, scales=layer_scales(expected))
     comparisons, causes = {f"{framework}, gradients": gaps}, []
@@ -145,17 +174,17 @@ def _first_steps(pair: _Pair, framework: str) -> tuple[dict[str, Comparison], li
         comparisons[f"{framework}, running statistics"] = gaps
         if not gaps.passed:
             causes.append(statistics_cause(statistics, step.statistics))
-    return comparisons, [f"{framework}: {cause}" for cause in causes if cause]
+    return comparisons, [], [cause for cause in causes if cause is not None]
 
 
-def _ends(pair: _Pair, slow: float) -> tuple[dict[str, Arrays], list[str]]:
-    """The replicas' ends by framework, but of those that differ from one another: these are problems."""
-    ends, problems = {}, []
+def _ends(pair: _Pair, slow: float) -> tuple[dict[str, Arrays], dict[str, str]]:
+    """By framework the replicas' ends, or where they differ from one another what they say of it."""
+    ends, problems = {}, {}
     for framework in pair.one.workers:
         try:
             ends[framework] = _end(pair.several, framework, pair.recipe, slow)
         except ReplicasDifferError as error:
-            problems.append(f"{error}: not every step's gradients were reduced over the replicas")
+            problems[framework] = str(error)
     return ends, problems
 
 
@@ -178,15 +207,15 @@ def _taken(worker: Worker, name: str, plan: Arrays) -> FirstStep:
     return FirstStep(gradients, {key: array for key, array in state.items() if key.endswith(STATISTICS)})
 
 
-def _gradient_cause(pair: _Pair, framework: str, expected: Arrays, actual: Arrays) -> str:
-    """What is wrong with the gradients; empty where no known fault explains them."""
+def _gradient_cause(pair: _Pair, framework: str, expected: Arrays, actual: Arrays) -> Explanation | None:
+    """What is wrong with the gradients; None where no known fault explains them."""
     count = pair.replicated.replicas
     if pair.replicated.synchronised and pair.one.network.batch_norm is not None:  # no share's gradients are its own
         return gradient_cause([], expected, actual, count)
     shares = [share.gradients for share in _shares(pair.one, framework, pair.recipe, count)]
     cause = gradient_cause(shares, expected, actual, count)
     for missing in range(1, training_batch(pair.one) // count):
-        if not cause:
+        if cause is None:
             short = _shares(pair.one, framework, pair.recipe, count, missing)[-1].gradients
             cause = short_share_cause([*shares[:-1], short], actual, missing)
     return cause

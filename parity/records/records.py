@@ -27,6 +27,8 @@ Count = Annotated[int, Meta(ge=0)]
 
 Some = Annotated[int, Meta(ge=1)]
 
+Several = Annotated[int, Meta(ge=2)]
+
 Level = Annotated[int, Meta(ge=1, le=LOSS_CURVE)]
 
 Measured = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite: seconds, rates
@@ -141,6 +143,42 @@ class RuleProof(Proof, frozen=True, tag="update rule"):
     """The optimizer steps of one update rule: evidence of the rule, and not of the network that it is proven on."""
 
     rule: str = ""  # parity.proofs.optimizer.OPTIMIZERS
+
+
+class ReplicaCause(Part, frozen=True):
+    """What is wrong with the replicas of one framework."""
+
+    framework: str
+    text: str  # one line for the user
+    faults: list[str] = []  # those of parity.catalogue.replica_faults that would make the very same; none is known: []
+
+
+class ReplicaProof(Proof, frozen=True, tag="replica proof"):
+    """Level 6 over replicas: processes that share every batch compute what one process does, or one another."""
+
+    replicas: Several = 2  # of each framework
+    synchronised: bool = False  # whether batch norm computed its statistics over all of them
+    replica_causes: list[ReplicaCause] = []  # of a failed proof; `causes` is empty
+
+
+class ReplicaDetection(Record, frozen=True, tag="replica detection"):
+    """What the proof of replicas made of a fault that was put into one framework's replicas."""
+
+    network: str
+    framework: str  # where it was put
+    replicas: Several
+    fault: str  # of parity.catalogue.replica_faults
+    caught: bool  # whether the proof failed
+    placed: bool  # whether a cause names the framework, and none the other
+    named: bool  # whether that cause names the fault
+    severity: Measured | None  # largest gap in units of its limit; None where none is above it, or it is no number
+    diagnosis: str = ""  # the line that the user reads
+    seconds: Measured = 0.0
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it was caught, placed and named."""
+        return self.caught and self.placed and self.named
 
 
 class Detection(Record, frozen=True, tag="detection"):
