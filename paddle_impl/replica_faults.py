@@ -9,7 +9,6 @@ from unittest.mock import patch
 import paddle
 from paddle import distributed
 
-from paddle_impl import training
 from paddle_impl.data_parallel import ReplicaTrainer, group
 from paddle_impl.optimizers import Optimizer
 from parity.catalogue.replica_faults import NORM, PARTS, UNREDUCED_ROW, ReplicaFault
@@ -101,15 +100,3 @@ def _not_reduced() -> Patches:
             return own(self, plan, index)
 
     yield patch.object(ReplicaTrainer, "loss", loss)
-
-
-@REPLICA_FAULTS.named(ReplicaFault.UNEVEN_SHARES)
-def _uneven_shares() -> Patches:
-    """The last replica's share is an image short, and counts as much as the others."""
-    own = training._losses
-
-    def losses(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
-        every = own(logits, labels)
-        return every[:-1] if group.rank == group.count - 1 else every
-
-    yield patch.object(training, "_losses", losses)

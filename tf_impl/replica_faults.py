@@ -11,7 +11,6 @@ from parity.catalogue.replica_faults import NORM, PARTS, UNREDUCED_ROW, ReplicaF
 from parity.runtime.fault_session import Patches
 from parity.runtime.replica_faults import faults_of
 from parity.runtime.trainer import EpochArrays
-from tf_impl import training
 from tf_impl.data_parallel import ReplicaTrainer, group
 
 REPLICA_FAULTS = faults_of(ReplicaTrainer)
@@ -63,15 +62,3 @@ def _not_reduced() -> Patches:
                 tf.function(self.traced_step, autograph=False)(plan, tf.constant(index))
 
     yield patch.object(ReplicaTrainer, "steps", steps)
-
-
-@REPLICA_FAULTS.named(ReplicaFault.UNEVEN_SHARES)
-def _uneven_shares() -> Patches:
-    """The last replica's share is an image short, and counts as much as the others."""
-    own = training._losses
-
-    def losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        every = own(logits, labels)
-        return every[:-1] if group.rank == group.count - 1 else every
-
-    yield patch.object(training, "_losses", losses)

@@ -12,7 +12,7 @@ from parity.cli.console import escaped, print_message
 from parity.workers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:
-    from parity.records.records import ControlRun, Detection, Proof
+    from parity.records.records import ControlRun, Detection, Proof, ReplicaDetection
 
 
 def print_proof(console: Console, proof: Proof) -> None:
@@ -25,7 +25,7 @@ def print_proof(console: Console, proof: Proof) -> None:
         gap = f"gap {proof.gap:.1e} {sign} {proof.limit:.1e} at {proof.worst}"
     counts = {what: number for what, number in proof.compared.items() if not what.startswith("elements")}
     compared = ", ".join(f"{number:,} {what}" for what, number in counts.items()) or "nothing compared"
-    line = Text(f" {proof.level} {proof.title:<26}")
+    line = Text(f" {proof.level} {proof.title:<24}  ")
     line.append(outcome(proof), "green" if proof.passed else "bold red")
     line.append(escaped(f"  {gap}  "))
     line.append(compared, "dim")
@@ -43,11 +43,16 @@ def outcome(proof: Proof) -> str:
 
 def print_verdict(console: Console, name: str, proofs: Sequence[Proof]) -> None:
     """Print one line for a network: equal, or the level and stage at which it first differs."""
+    from parity.records.records import ReplicaProof
+
     failed = next((proof for proof in proofs if not proof.passed), None)
     seconds = sum(proof.seconds for proof in proofs)
     numbers = sum(proof.compared.get("elements", 0) for proof in proofs)
     if failed is None and proofs:
-        words = ("EQUAL", f"on all {len(proofs)} levels, {numbers:,} numbers compared", "bold green")
+        replicas = {proof.replicas for proof in proofs if isinstance(proof, ReplicaProof)}
+        shared = f" and with {replicas.pop()} replicas" if replicas else ""
+        levels = len({proof.level for proof in proofs})
+        words = ("EQUAL", f"on all {levels} levels{shared}, {numbers:,} numbers compared", "bold green")
     elif failed is None or not failed.compared:
         words = ("NOT PROVEN", "a framework did not answer; see above", "bold yellow")
     else:
@@ -74,6 +79,29 @@ def print_detection(console: Console, detection: Detection) -> None:
         print_message(console, detection.diagnosis or "no diagnosis", indent=3)
         for stage in detection.false_alarms:
             print_message(console, f"false alarm: {stage}", "bold red", indent=3)
+
+
+def print_replica_detection(console: Console, detection: ReplicaDetection) -> None:
+    """Print one line: fault, framework, whether it was caught, placed and named; the diagnosis where it was not."""
+    rights = {"caught": detection.caught, "placed": detection.placed, "named": detection.named}
+    line = Text(f"{detection.fault:<31}{FRAMEWORKS[detection.framework].title:<13}")
+    line.append(
+        ", ".join(word if right else f"NOT {word}" for word, right in rights.items()),
+        "green" if detection.as_expected else "bold red",
+    )
+    console.print(line, soft_wrap=True)
+    if not detection.as_expected:
+        print_message(console, detection.diagnosis or "no diagnosis", indent=3)
+
+
+def replica_detection_lines(detections: Sequence[ReplicaDetection]) -> list[str]:
+    """How many faults of replicas were caught, placed and named, for the terminal; nothing where none was put in."""
+    hits = {
+        "caught": sum(record.caught for record in detections),
+        "placed": sum(record.placed for record in detections),
+        "named": sum(record.named for record in detections),
+    }
+    return [f"{what}: {count} of {len(detections)}" for what, count in hits.items()] if detections else []
 
 
 def detection_lines(detections: Sequence[Detection], control_runs: Sequence[ControlRun]) -> list[str]:

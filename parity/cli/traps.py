@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 def traps(
     names: Annotated[
         list[str] | None,
-        typer.Option("--network", help="Repeat it for several; resnet20_v1 if none.", metavar="NETWORK"),
+        typer.Option(
+            "--network",
+            help="Repeat it for several; if none resnet20_v1, with --replicas mini_resnet.",
+            metavar="NETWORK",
+        ),
     ] = None,
     pair: Annotated[
         tuple[str, str] | None,
@@ -60,6 +64,13 @@ def traps(
     ] = None,
     seeds: Annotated[int, typer.Option(min=0, help="Control runs: correct twins, which must raise no alarm.")] = 1,
     faults: Annotated[bool, typer.Option("--faults/--no-faults", help="--no-faults: the control runs only.")] = True,
+    replicas: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="With 2 or more: faults of so many processes that share every batch, instead of faults of a twin.",
+        ),
+    ] = 1,
     as_json: JsonOption = False,
     save: SaveOption = None,
     dataset: DatasetOption = None,
@@ -75,6 +86,16 @@ def traps(
 
     if not (faults or seeds):
         raise ValueError("--no-faults --seeds 0: expected faults or control runs to check, found neither")
+    if replicas > 1:
+        from parity.cli.replica_traps import show_replica_traps
+
+        if pair is not None or shape or ids or not faults:
+            raise ValueError("--replicas: expected all faults of networks, without --pair, --trap and --no-faults")
+        replicated = [network(name).name for name in dict.fromkeys(names or ["mini_resnet"])]
+        show_replica_traps(
+            replicated, replicas, as_json=as_json, save=save, dataset=dataset, seed=seed, threads=threads
+        )
+        return
     if pair is not None or shape:
         from parity.cli.pair_traps import PairTraps, show_pair_traps
 

@@ -27,6 +27,7 @@ from parity.proofs.replica_causes import (
 from parity.proofs.train_mode import GRADIENT_LIMIT, STEPS, plan_of, start, training_batch, training_part, unmoved
 from parity.records.records import ReplicaCause, ReplicaProof
 from parity.weights.state import STATISTICS, all_finite
+from parity.workers.errors import WorkerError
 from parity.workers.replicated_worker import SHARED, ReplicasDifferError, ReplicatedWorkers
 from parity.workers.worker import Worker
 
@@ -126,6 +127,28 @@ def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: 
 
 def _cause(framework: str, explanation: Explanation) -> ReplicaCause:
     return ReplicaCause(framework, explanation.text, [fault.value for fault in explanation.faults])
+
+
+def prove_replicas(context: ProofContext, replicated: ReplicatedWorkers) -> ReplicaProof:
+    """As `replica_steps`; a WorkerError becomes a failed proof.
+
+    Args:
+        context: the network and its workers, of one process each.
+        replicated: the replicas of the same frameworks.
+
+    Raises:
+        ValueError: a batch of the proofs cannot be shared by so many replicas.
+    """
+    try:
+        return replica_steps(context, replicated)
+    except WorkerError as error:
+        failed = make_proof(context, 6, {}, [str(error)])
+        title = f"{failed.title}: {titled(replicated, context.network.batch_norm is not None)}"
+        return ReplicaProof(
+            **structs.asdict(failed) | {"title": title},
+            replicas=replicated.replicas,
+            synchronised=replicated.synchronised,
+        )
 
 
 def titled(replicated: ReplicatedWorkers, normalised: bool) -> str:

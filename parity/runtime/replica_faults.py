@@ -12,6 +12,7 @@ from parity.catalogue.replica_faults import ReplicaFault
 from parity.numerics.arrays import Arrays
 from parity.runtime.fault_session import Faults, Patches
 from parity.runtime.replicas import ReplicaGroup, SharedMasks
+from parity.runtime.trainer import EpochArrays
 
 SHARED_FAULTS = Faults()  # each is given a framework's trainer of a replica
 
@@ -44,6 +45,19 @@ def one_share_for_all(trainer: type[SharedMasks]) -> Patches:
         return own(self, plan | {n: np.rint(a).astype(plan[n].dtype).reshape(plan[n].shape) for n, a in first.items()})
 
     yield patch.object(trainer, "to_device", to_device)
+
+
+@SHARED_FAULTS.named(ReplicaFault.UNEVEN_SHARES)
+def uneven_shares(trainer: type[SharedMasks]) -> Patches:
+    """The last replica's share is an image short, and its mean counts as much as the others'."""
+    own = trainer.augmented
+
+    def augmented(self: SharedMasks, plan: EpochArrays, index: Any) -> tuple[Any, Any]:
+        images, labels = own(self, plan, index)
+        last = self.group.rank == self.group.count - 1
+        return (images[:-1], labels[:-1]) if last else (images, labels)
+
+    yield patch.object(trainer, "augmented", augmented)
 
 
 @SHARED_FAULTS.named(ReplicaFault.STATISTICS_OF_REPLICA_0)

@@ -132,6 +132,7 @@ class SharedMasks(Trainer):
     """A trainer whose dropout masks are its share of the whole batch's. To be named before the framework's trainer."""
 
     group: ReplicaGroup
+    augmented: Any  # the framework's method: images and labels of a row of the plan
 
     @abstractmethod
     def dropout_sizes(self) -> list[int]:
