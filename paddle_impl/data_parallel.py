@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -40,6 +40,15 @@ class Group(ReplicaGroup):
         total = paddle.to_tensor(numbers)
         distributed.all_reduce(total)
         return np.asarray(total.numpy() / self.count)
+
+    def reduction(self, elements: int) -> Callable[[], None]:
+        tensor = paddle.ones([elements])
+
+        def run() -> None:
+            distributed.all_reduce(tensor)
+            tensor.scale_(1 / self.count)
+
+        return run
 
 
 group = Group()  # this worker's

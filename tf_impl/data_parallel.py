@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -39,6 +39,18 @@ class Group(ReplicaGroup):
 
     def average(self, numbers: np.ndarray) -> np.ndarray:
         return np.asarray(self.strategy.run(self.mean, (tf.constant(numbers),)).numpy())
+
+    def reduction(self, elements: int) -> Callable[[], None]:
+        def mean(tensor: tf.Tensor) -> list[tf.Tensor]:
+            return list(self.mean([tf.identity(tensor)]))  # placed on the replica's device, as a gradient is
+
+        reduce = tf.function(lambda tensor: self.strategy.run(mean, (tensor,)), autograph=False)
+        tensor = tf.ones([elements])
+
+        def run() -> None:
+            reduce(tensor)[0].numpy()
+
+        return run
 
     def mean(self, tensors: Any) -> Any:
         """The mean over all replicas of a tensor, or of each of a list; inside `strategy.run`."""

@@ -234,6 +234,36 @@ class Speed(Record, frozen=True, tag="speed"):
     first_seconds: Measured  # the first step: tracing and compiling included
 
 
+class ReplicaReadings(Part, frozen=True):
+    """How long a training step took, taken in one way."""
+
+    processes: Some  # that shared the batch
+    threads: Some  # of each
+    engine: bool  # whether the framework's engine of replicas held them together
+    batch: Some  # images of all processes together
+    seconds: Annotated[list[Above0], Meta(min_length=1)]  # a step, one for each reading
+
+
+class ReplicaSpeed(Record, frozen=True, tag="replica speed"):
+    """Training steps of one network by one process and by replicas, measured in turns."""
+
+    network: str
+    framework: str
+    replicas: Several
+    batch: Some  # images a step
+    parameters: Some
+    readings: list[ReplicaReadings]
+
+
+class ReductionSpeed(Record, frozen=True, tag="reduction speed"):
+    """The mean over the replicas of one float32 tensor, alone."""
+
+    framework: str
+    replicas: Several
+    elements: Some
+    readings: Annotated[list[Above0], Meta(min_length=1)]  # seconds of the slowest replica, one for each reduction
+
+
 class Epoch(Part, frozen=True):
     """One epoch of a training run: losses in nats a sample, accuracies in 0..1, seconds without the evaluation."""
 

@@ -25,6 +25,10 @@ from parity.records.records import (
     Overhead,
     Proof,
     Record,
+    ReductionSpeed,
+    ReplicaDetection,
+    ReplicaProof,
+    ReplicaSpeed,
     RuleProof,
     Speed,
     Training,
@@ -35,6 +39,7 @@ from parity.termination import without_interruption
 
 RECORDS = (
     Proof, RuleProof, Detection, ControlRun, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
+    ReplicaProof, ReplicaDetection, ReplicaSpeed, ReductionSpeed,
 )  # fmt: skip
 
 RECORD_TYPES: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for cls in RECORDS}
@@ -42,7 +47,19 @@ RECORD_TYPES: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for
 _KINDS: Any = Literal[tuple(RECORD_TYPES)]
 
 # The fields of a record that its entry's name is made of, where it has them.
-_NAMING = ("network", "level", "trap", "change", "rule", "framework", "stage", "trained_in", "seed")
+_NAMING = (
+    "network",
+    "level",
+    "trap",
+    "fault",
+    "change",
+    "rule",
+    "framework",
+    "stage",
+    "trained_in",
+    "seed",
+    "elements",
+)
 
 _COUNTED = ("level", "seed")  # numbers, which are not clear without the field's name
 

@@ -6,6 +6,7 @@ replica, and a trainer's share of the dropout masks. The asking side is `parity.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -50,6 +51,17 @@ class ReplicaGroup(ABC):
             The same [n] in every replica.
         """
 
+    @abstractmethod
+    def reduction(self, elements: int) -> Callable[[], None]:
+        """For timing: the mean over the replicas of one float32 tensor, as it is done with gradients.
+
+        Args:
+            elements: of the tensor, in all replicas.
+
+        Returns:
+            A function that does it and waits until it is done; all replicas have to call it.
+        """
+
     def join(self, rank: int, endpoints: Sequence[str], synchronised: bool) -> None:
         """Become one of the replicas, for the rest of the process; before anything is computed.
 
@@ -72,7 +84,8 @@ class ReplicaLoop(Loop):
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
         """The functions that a replica offers, by their names."""
-        return *super().verbs, self.join_replicas, self.settle_replicas, self.share_of_batches
+        own = (self.join_replicas, self.settle_replicas, self.share_of_batches, self.time_reduction)
+        return *super().verbs, *own
 
     def join_replicas(self, rank: int, endpoints: list[str], synchronised: bool) -> dict[str, Any]:
         """Become one of the replicas: see `ReplicaGroup.join`.
@@ -107,6 +120,25 @@ class ReplicaLoop(Loop):
             for slot, array, numbers in zip(slots, arrays, np.split(averaged, ends), strict=True):
                 trainer.twin.write(slot, numbers.reshape(array.shape))
         return {"digests": digests(trainer.export() | trainer.export_optimizer())}
+
+    def time_reduction(self, elements: int, times: int) -> dict[str, Any]:
+        """Time the mean over the replicas of one float32 tensor.
+
+        Args:
+            elements: of the tensor.
+            times: how often, after once untimed.
+
+        Returns:
+            `seconds` of each.
+        """
+        reduce = self._group.reduction(elements)
+        reduce()
+        seconds = []
+        for _ in range(times):
+            begin = time.perf_counter()
+            reduce()
+            seconds.append(time.perf_counter() - begin)
+        return {"seconds": seconds}
 
     def share_of_batches(self, arrays: Arrays, begin: int, end: int) -> tuple[dict[str, Any], Arrays]:
         """This replica's share of some batches, as the device makes it.

@@ -41,6 +41,8 @@ QUICK_EPOCHS, QUICK_LIMIT, QUICK_TRAINED, QUICK_SEEDS = 3, 5000, ("lenet5",), 1
 
 QUICK_TIMED = ("vgg16", "resnet20_v1", "mini_vgg", "lenet5")  # a large, a deep and two small networks
 
+SHARED = ("lenet5", "mini_vgg", "resnet20_v1", "vgg16")  # whose sharing is timed: few parameters and many
+
 FULL_SEEDS, FULL_RUNS = 3, ".parity"
 
 OUTCOMES = "test_outcomes"
@@ -61,6 +63,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "timed" in metafunc.fixturenames:
         named = config.getoption("--network")
         metafunc.parametrize("timed", QUICK_TIMED if is_quick(config) and not named else selected)
+    if "shared" in metafunc.fixturenames:
+        metafunc.parametrize("shared", config.getoption("--network") or SHARED)
     if "network" in metafunc.fixturenames:
         metafunc.parametrize("network", selected)
     if "framework" in metafunc.fixturenames:
@@ -68,7 +72,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect tests marked `full` in the quick profile, and tests of several seeds where there is only one.
+    """Deselect tests marked `full` in the quick profile, those of replicas without any, of several seeds with one.
 
     Tests that compare the trainings run last.
     """
@@ -76,6 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if (is_quick(config) and item.get_closest_marker("full"))
+        or (config.getoption("--replicas") is None and item.get_closest_marker("replicas"))
         or ("training_seeds" in _fixtures(item) and len(seeds_of(config)) < FEWEST_SEEDS)
     ]
     items[:] = sorted((item for item in items if item not in left_out), key=lambda item: item.path.stem == OUTCOMES)
@@ -149,6 +154,12 @@ def profile(pytestconfig: pytest.Config) -> str:
 def seed(pytestconfig: pytest.Config) -> int:
     """--seed."""
     return int(pytestconfig.getoption("--seed"))
+
+
+@pytest.fixture(scope="session")
+def replicas(pytestconfig: pytest.Config) -> int:
+    """--replicas; tests that use it are deselected without it."""
+    return int(pytestconfig.getoption("--replicas"))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import pytest
 from parity import termination
 from parity.catalogue.networks import UnknownNetworkError, network
 from parity.data.names import CHOICES
+from parity.workers.interpreter import default_threads
 
 DEFAULT_SAVE_NAME = "run"
 
@@ -70,6 +71,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="do the trainings on a Ray cluster, each with --threads CPUs (default: 1): HOST:PORT of its head, auto, "
         "the one that runs here, or local, one of this machine",
     )  # fmt: skip
+    group.addoption(
+        "--replicas", type=int, metavar="N",
+        help="prove N processes that share every batch, too, on the CPU, and measure what sharing costs (default: not)",
+    )  # fmt: skip
     group.addoption("--epochs", type=int, metavar="N", help="train for N epochs (default: quick 3, full the recipe's)")
     group.addoption("--limit", type=int, metavar="N", help="train on N images (default: quick 5000, full all)")
 
@@ -104,6 +109,10 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--benchmark-save took the path {name!r} for the name of the saved run; "
             f"write the path first (pytest {name} --benchmark-save) or give a name"
         )
+    config.addinivalue_line("markers", "replicas: of several processes that share every batch; run with --replicas N")
+    if (replicas := config.getoption("--replicas")) is not None and not 2 <= replicas <= default_threads():
+        expected = f"2 to {default_threads()}, a core for each" if default_threads() > 1 else "none on a single core"
+        raise pytest.UsageError(f"--replicas: expected {expected}, found {replicas}")
     for option in ("--epochs", "--limit", "--seeds", "--threads"):
         value = config.getoption(option)
         if value is not None and value < 1:

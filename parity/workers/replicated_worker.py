@@ -63,12 +63,12 @@ class ReplicatedWorker(Worker):
 
     Args:
         framework: of `parity.workers.frameworks.FRAMEWORKS`.
-        replicas: 2 or more.
+        replicas: 1 or more; 1: a process that the engine gives no other.
         synchronised: whether batch norm computes its statistics over all replicas' shares, or over each one's own.
         threads: CPU threads of each replica; None: its part of the cores.
 
     Raises:
-        ValueError: fewer than 2 replicas, or more than there are cores.
+        ValueError: no replica, or more than there are cores.
 
     Example::
 
@@ -81,8 +81,8 @@ class ReplicatedWorker(Worker):
         self, framework: str, replicas: int, *, synchronised: bool = False, threads: int | None = None
     ) -> None:
         cores = default_threads()
-        if not 2 <= replicas <= cores:
-            raise ValueError(f"replicas: expected 2 to {cores}, the number of cores, found {replicas}")
+        if not 1 <= replicas <= cores:
+            raise ValueError(f"replicas: expected 1 to {cores}, the number of cores, found {replicas}")
         super().__init__(framework, threads=threads or cores // replicas)
         self.replicas, self.synchronised = replicas, synchronised
         self._group = [Replica(framework, threads=self.threads) for _ in range(replicas)]
@@ -99,6 +99,7 @@ class ReplicatedWorker(Worker):
             "digest_training": self._digest_training,
             "load_training": self._load_training,
             "forget_training": self._same_for_all,
+            "time_reduction": self._time_reduction,
             "inject": self._same_for_all,
             "restore": self._same_for_all,
         }
@@ -222,6 +223,22 @@ class ReplicatedWorker(Worker):
         shares = [arrays | pack(data={name: parts[name][rank] for name in tested}) for rank in range(self.replicas)]
         return self._shares(verb, network, shares, arguments | {"batch": batch // self.replicas})[0]
 
+    def time_reduction(self, elements: int, times: int) -> list[float]:
+        """As `ReplicaRequests.time_reduction`, of all replicas.
+
+        Args:
+            elements: of the tensor.
+            times: how often, after once untimed.
+
+        Returns:
+            Seconds of each, of the replica that it took longest.
+        """
+        return list(self.call("time_reduction", elements=elements, times=times).result["seconds"])
+
+    def _time_reduction(self, verb: str, network: str | None, _: Arrays, __: Any, arguments: dict[str, Any]) -> Reply:
+        replies = self._shares(verb, network, [None] * self.replicas, arguments)
+        return Reply({"seconds": np.max([reply.result["seconds"] for reply in replies], axis=0).tolist()})
+
     def _plans(self, plan: Arrays) -> list[Arrays]:
         """The plan of each replica: its columns of the whole one."""
         parts = {name: np.split(plan[name], self.replicas, axis=1) for name in SHARED}
@@ -336,7 +353,7 @@ class ReplicatedWorkers(Workers):
         frameworks: names, of `parity.workers.frameworks.FRAMEWORKS`.
 
     Raises:
-        ValueError: fewer than 2 replicas, or more than there are cores.
+        ValueError: no replica, or more than there are cores.
     """
 
     def __init__(
