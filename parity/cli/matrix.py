@@ -58,7 +58,7 @@ def status(
             _title(cell),
             _framework(cell),
             str(cell.seed),
-            cell.state,
+            _state(cell),
             f"{cell.epochs}/{cell.planned or '?'}" if cell.state != "not begun" else "-",
             f"{final.test_accuracy:.2%}" if final else "-",
             f"{cell.record.seconds / 3600:.2f}" if cell.record else "-",
@@ -177,7 +177,14 @@ def _facts(cell: Cell) -> dict[str, object]:
         "test accuracy": final.test_accuracy if final else None,
         "seconds": cell.record.seconds if cell.record else None,
         "problem": cell.problem,
+        "goes on after epoch": cell.goes_on_after or None,
     }
+
+
+def _state(cell: Cell) -> str:
+    """The state, and of a training that failed whether the next start loses its epochs."""
+    goes_on = cell.state == "failed" and cell.goes_on_after
+    return f"failed; goes on after epoch {cell.goes_on_after}" if goes_on else cell.state
 
 
 def _title(row: Cell | Forecast) -> str:

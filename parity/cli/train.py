@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # the rest is imported by the command, so that the others sta
     from parity.training.experiment import ExperimentResult
     from parity.training.store import Store
 
+SEED_BATCH = 2  # seeds that --until-decided adds at a time
+
 
 def train(
     names: Annotated[list[str], typer.Argument(metavar="NETWORK...")],
@@ -43,8 +45,9 @@ def train(
         ),
     ] = False,
     seed_batch: Annotated[
-        int, typer.Option(min=1, help="With --until-decided: seeds in a batch after the first 4.")
-    ] = 2,
+        int | None,
+        typer.Option(min=1, help=f"With --until-decided: seeds in a batch after the first 4 (default: {SEED_BATCH})."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed, of weights, order of images, crops and flips.")] = 0,
     recipe: Annotated[str | None, typer.Option(help="Instead of the network's own.", metavar="NAME")] = None,
     no_batch_norm: Annotated[
@@ -95,7 +98,12 @@ def train(
     from parity.training.store import Store
 
     frameworks = _frameworks(framework, mode)
-    sequential = _sequential(seeds, seed_batch, frameworks) if until_decided else None
+    sequential = _sequential(seeds, seed_batch or SEED_BATCH, frameworks) if until_decided else None
+    if seed_batch is not None and sequential is None:
+        raise ValueError(
+            f"--seed-batch {seed_batch}: expected --until-decided with it, found none: all --seeds are trained "
+            "without, and tested once. Add --until-decided, or leave out --seed-batch"
+        )
     # all names first: one that is unknown is refused before anything is made or loaded
     chosen = list(dict.fromkeys(variant(name, batch_norm=not no_batch_norm) for name in names))
     recipes = {name: recipe_of(recipe or network(name).recipe, augmentation=not no_augmentation) for name in chosen}

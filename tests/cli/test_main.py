@@ -69,6 +69,7 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "has no bfloat16 kernels on this device"),
         ((*TRAIN, "--precision", "bfloat16"), "--framework tensorflow trains in it alone"),
         ((*TRAIN, "--framework", "tensorflow", "--precision", "tf32"), "has no TF32 products on this device (cpu)"),
+        ((*TRAIN, "--seeds", "8", "--seed-batch", "2"), "--seed-batch 2: expected --until-decided with it, found none"),
         ((*TRAIN, "--mode", "xla"), "--mode xla: expected auto, or a mode of every framework that trains"),
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
