@@ -1,4 +1,7 @@
-"""The commands `matrix status` and `matrix plan`: what a store of trainings holds, and what it still needs."""
+"""The commands `matrix status` and `matrix plan`: what a store of trainings holds, and what it still needs.
+
+With `matrix errors`, which says how often the test errs by which it is decided what is needed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parity.cli.help_texts import help_of
+from parity.cli.matrix_errors import errors
 from parity.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -118,6 +122,9 @@ def plan(
     for forecast in found:
         if forecast.problem:
             console.print_message(console.stderr(), f"{_title(forecast)}: {forecast.problem}")
+
+
+app.command(**help_of("matrix errors"))(errors)
 
 
 def _cpus_of(address: str) -> int:
