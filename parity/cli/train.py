@@ -101,8 +101,8 @@ def train(
     sequential = _sequential(seeds, seed_batch or SEED_BATCH, frameworks) if until_decided else None
     if seed_batch is not None and sequential is None:
         raise ValueError(
-            f"--seed-batch {seed_batch}: expected --until-decided with it, found none: all --seeds are trained "
-            "without, and tested once. Add --until-decided, or leave out --seed-batch"
+            f"--seed-batch {seed_batch}: expected --until-decided with it, found none, and all --seeds would "
+            "be trained and tested once. Add --until-decided, or leave out --seed-batch"
         )
     # all names first: one that is unknown is refused before anything is made or loaded
     chosen = list(dict.fromkeys(variant(name, batch_norm=not no_batch_norm) for name in names))

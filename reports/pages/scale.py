@@ -27,8 +27,8 @@ def _seeds(tests: Sequence[Tested]) -> list[str]:
     text = (
         "Accuracies are tested after each batch of seeds (a look) up to the first verdict; later seeds change nothing. "
         "The test is Welch's t at each look, with nominal alphas by alpha spending (Lan and DeMets, power family), so "
-        f"that each of the two errors is at most {bounds} over all looks. Difference and interval are in points; they "
-        "and the alphas are those of the last look made."
+        f"that over all looks each of the two errors is at most {bounds} where accuracies are roughly normal. "
+        "Difference and interval are in points; they and the alphas are those of the last look made."
     )
     return ["### Seeds until the verdict", text, sequential_table(sequential)]
 
@@ -48,7 +48,9 @@ def _errors(records: Sequence[SequentialErrors]) -> list[str]:
             "skewness of 1 (gamma), “heavy-tailed” ones are Student's t with 5 degrees of freedom. **Bold** is above "
             f"{100 * (1 - confidence):g} %."
         )
-        parts += [text, errors_table(own), " ".join(errors_lines(own))]
+        parts += [text, errors_table(own)]
+        if lines := errors_lines(own):
+            parts.append(" ".join(lines))
     return parts
 
 

@@ -98,10 +98,8 @@ def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: A
     )
     parts = ["### Accuracy over seeds: equivalent?", text, equivalence_table(tests)]
     if sequential := [test.label for test in tests if test.record.sequential is not None]:
-        parts.append(
-            f"Tested after each batch of seeds, at stricter levels, until the verdict (below, under Scale): "
-            f"{listed(sequential)}."
-        )
+        words = "Tested after each batch of seeds, at stricter levels, until the verdict (below, under Scale):"
+        parts.append(f"{words} {listed(sequential)}.")
     if problems := equivalence_problems(tests):
         parts.append("\n".join(problems))
     if picture := intervals(tests):

@@ -62,7 +62,7 @@ def test_a_sequential_test_has_its_seeds_looks_and_alphas(tmp_path: Path) -> Non
         "10", "6", "2 of 4", "+0.10", "-0.20 to +0.40", "0.0129", "0.0123", "equivalent",
     ]  # fmt: skip
     assert row(part, "`mini_vgg` (mini, 2 epochs)")[-1] == "**different**"
-    assert "each of the two errors is at most 5 % over all looks" in part
+    assert "over all looks each of the two errors is at most 5 %" in part
     assert "Lan and DeMets" in part
 
 
@@ -103,6 +103,9 @@ def test_a_setting_s_row_has_the_error_of_each_difference(tmp_path: Path) -> Non
     alone = scale(tmp_path, [ERRORS])
     assert row(alone, "normal", "0.3 and 1")[2:] == ["4.00 ± 0.20 %", "-", "19.5"]
     assert "Above 5 %" not in alone
+    neither = scale(tmp_path, [replace(ERRORS, true_difference=0.25)])
+    assert row(neither, "normal", "0.3 and 1")[2:] == ["-", "-", "19.5"]
+    assert "largest error" not in neither
 
 
 def test_each_plan_has_a_table_of_its_own_and_the_later_run_counts(tmp_path: Path) -> None:
