@@ -97,13 +97,14 @@ def train(
     from parity.training.run import Settings
     from parity.training.store import Store
 
-    frameworks = _frameworks(framework, mode)
-    sequential = _sequential(seeds, seed_batch or SEED_BATCH, frameworks) if until_decided else None
-    if seed_batch is not None and sequential is None:
+    if seed_batch is not None and not until_decided:
         raise ValueError(
             f"--seed-batch {seed_batch}: expected --until-decided with it, found none, and all --seeds would "
             "be trained and tested once. Add --until-decided, or leave out --seed-batch"
         )
+    seed_batch = seed_batch or SEED_BATCH
+    frameworks = _frameworks(framework, mode)
+    sequential = _sequential(seeds, seed_batch, frameworks) if until_decided else None
     # all names first: one that is unknown is refused before anything is made or loaded
     chosen = list(dict.fromkeys(variant(name, batch_norm=not no_batch_norm) for name in names))
     recipes = {name: recipe_of(recipe or network(name).recipe, augmentation=not no_augmentation) for name in chosen}
