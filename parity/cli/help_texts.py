@@ -21,6 +21,7 @@ SUMMARIES = {  # for the list of commands, which otherwise shortens the first li
     "matrix": "Show what a store of trainings holds, and what it still needs.",
     "matrix status": "List trainings: done, running, stopped, failed and why.",
     "matrix plan": "Say how many more seeds a verdict needs, and their cost.",
+    "matrix errors": "Simulate how often the test of accuracies errs.",
     "report": "Write a Markdown report on saved runs.",
     "doctor": "Test the installation; say what to do about problems.",
 }
@@ -78,6 +79,7 @@ EXAMPLES: dict[str, Sequence[str]] = {
     "matrix": ("parity matrix COMMAND --help",),
     "matrix status": ("parity matrix status --out runs lenet5 --seeds 5",),
     "matrix plan": ("parity matrix plan --out runs --most 30 --cpus 16",),
+    "matrix errors": ("parity matrix errors --seeds 30 --save errors.json",),
     "report": ("parity report -o report.md", "parity report runs/*.json -o report.md"),
     "doctor": ("parity doctor", "parity doctor --device gpu"),
 }
@@ -108,6 +110,11 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "matrix": DONE,
     "matrix status": DONE,
     "matrix plan": DONE,
+    "matrix errors": {
+        0: "done; with normal accuracies it errs in 5 % at most, but for chance",
+        1: "it errs more often, by more than three standard errors",
+        2: MISSING,
+    },
     "report": DONE,
     "doctor": {0: "everything needed is there", 2: "there are problems to solve"},
 }
@@ -118,6 +125,7 @@ VARIABLES: dict[str, Mapping[str, str]] = {
     "matrix": ERRORS,
     "matrix status": ERRORS,
     "matrix plan": ERRORS,
+    "matrix errors": ERRORS,
 }  # of all others ALL
 
 

@@ -1,4 +1,7 @@
-"""The commands `matrix status` and `matrix plan`: what a store of trainings holds, and what it still needs."""
+"""The commands `matrix status` and `matrix plan`: what a store of trainings holds, and what it still needs.
+
+With `matrix errors`, which says how often the test errs by which it is decided what is needed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parity.cli.help_texts import help_of
+from parity.cli.matrix_errors import errors
 from parity.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -58,7 +62,7 @@ def status(
             _title(cell),
             _framework(cell),
             str(cell.seed),
-            cell.state,
+            _state(cell),
             f"{cell.epochs}/{cell.planned or '?'}" if cell.state != "not begun" else "-",
             f"{final.test_accuracy:.2%}" if final else "-",
             f"{cell.record.seconds / 3600:.2f}" if cell.record else "-",
@@ -120,6 +124,9 @@ def plan(
             console.print_message(console.stderr(), f"{_title(forecast)}: {forecast.problem}")
 
 
+app.command(**help_of("matrix errors"))(errors)
+
+
 def _cpus_of(address: str) -> int:
     """The CPUs of a running cluster. Raises ClusterError."""
     from parity.cli import console
@@ -177,7 +184,14 @@ def _facts(cell: Cell) -> dict[str, object]:
         "test accuracy": final.test_accuracy if final else None,
         "seconds": cell.record.seconds if cell.record else None,
         "problem": cell.problem,
+        "goes on after epoch": cell.goes_on_after or None,
     }
+
+
+def _state(cell: Cell) -> str:
+    """The state, and of a training that failed whether the next start loses its epochs."""
+    goes_on = cell.state == "failed" and cell.goes_on_after
+    return f"failed; goes on after epoch {cell.goes_on_after}" if goes_on else cell.state
 
 
 def _title(row: Cell | Forecast) -> str:

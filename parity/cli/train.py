@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # the rest is imported by the command, so that the others sta
     from parity.training.experiment import ExperimentResult
     from parity.training.store import Store
 
+SEED_BATCH = 2  # seeds that --until-decided adds at a time
+
 
 def train(
     names: Annotated[list[str], typer.Argument(metavar="NETWORK...")],
@@ -44,8 +46,9 @@ def train(
         ),
     ] = False,
     seed_batch: Annotated[
-        int, typer.Option(min=1, help="With --until-decided: seeds in a batch after the first 4.")
-    ] = 2,
+        int | None,
+        typer.Option(min=1, help=f"With --until-decided: seeds in a batch after the first 4 (default: {SEED_BATCH})."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed, of weights, order of images, crops and flips.")] = 0,
     recipe: Annotated[str | None, typer.Option(help="Instead of the network's own.", metavar="NAME")] = None,
     no_batch_norm: Annotated[
@@ -104,6 +107,12 @@ def train(
     from parity.training.sharing import Sharing
     from parity.training.store import Store
 
+    if seed_batch is not None and not until_decided:
+        raise ValueError(
+            f"--seed-batch {seed_batch}: expected --until-decided with it, found none, and all --seeds would "
+            "be trained and tested once. Add --until-decided, or leave out --seed-batch"
+        )
+    seed_batch = seed_batch or SEED_BATCH
     frameworks = _frameworks(framework, mode)
     sharing = Sharing(replicas, sync_batch_norm)
     if replicas > 1:

@@ -39,6 +39,12 @@ Accuracy = float  # 0..1, or no number: `_check_accuracies`
 
 Verdict = Literal["equal", "different", "undecided"]
 
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+SHARES_OFF = 1e-9  # by which shares of a whole may miss 1 in sum, for rounding
+
+Distribution = Literal["normal", "skewed", "heavy-tailed", "uniform"]  # parity.records.accuracy_distributions
+
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):
     """Base of the parts of records."""
@@ -441,3 +447,65 @@ class CrossEvaluation(Record, frozen=True, tag="cross evaluation"):
     def passed(self) -> bool:
         """Whether something was compared, and every difference is a near-tie that float64 settles alike."""
         return self.images > 0 and not self.problems and all(image.float64_agree for image in self.differing)
+
+
+class SequentialErrors(Record, frozen=True, tag="sequential errors"):
+    """How often a sequential test gave each verdict, in simulated matrices of accuracies whose truth is known."""
+
+    distributions: tuple[Distribution, Distribution]  # of the two frameworks' accuracies over seeds
+    deviations: tuple[Measured, Measured]  # their standard deviations, in points of a percent
+    true_difference: Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # of the means, in points
+    matrices: Some  # simulated experiments, each a matrix of frameworks by seeds
+    first: Some  # seeds of each framework at the first look
+    seed_batch: Some  # seeds between two looks
+    most: Some  # seeds at the last look
+    margin: Above0  # points
+    confidence: Annotated[float, Meta(gt=0, lt=1)]  # 1 less the largest probability of each of the two errors
+    equivalent: Share  # of the matrices that ended with this verdict
+    different: Share
+    undecided: Share
+    mean_seeds: Measured  # of each framework, when the experiment ended
+    seed: Count  # of the random numbers
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for figures that no simulation gives."""
+        whole = self.equivalent + self.different + self.undecided
+        if abs(whole - 1) > SHARES_OFF:
+            raise ValueError(f"undecided: expected the share that makes all three 1 in sum, found a sum of {whole:g}")
+        if not self.first <= self.mean_seeds <= self.most:
+            raise ValueError(
+                f"mean_seeds: expected {self.first} to {self.most}, the first look's to the last's, "
+                f"found {self.mean_seeds:g}"
+            )
+
+    @property
+    def bound(self) -> float:
+        """What the share of wrong verdicts is to be at most."""
+        return 1 - self.confidence
+
+    @property
+    def error(self) -> float | None:
+        """The share of wrong verdicts; None where the difference is below the margin, and so no verdict is wrong."""
+        if self.true_difference == 0:
+            return self.different
+        return self.equivalent if abs(self.true_difference) >= self.margin else None
+
+
+class Trial(Record, frozen=True, tag="trial"):
+    """What was tried to make a training faster, and what came of it: a measurement made once by hand for the record.
+
+    No command of the suite makes one: the script that measured writes it with `parity.records.saved_run.save_records`.
+    """
+
+    network: str
+    framework: str
+    change: str  # what was tried, in words: "to_static in place of eager"
+    batch: Some
+    threads: Count
+    ratios: list[Above0]  # one an interleaved pair: seconds without the change / seconds with it; above 1 it is faster
+    note: str = ""  # such as why there is no ratio
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a trial of which nothing is said."""
+        if not self.ratios and not self.note:
+            raise ValueError("ratios: expected one or more, or a note that says why there are none, found neither")

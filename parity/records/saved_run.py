@@ -30,8 +30,10 @@ from parity.records.records import (
     ReplicaProof,
     ReplicaSpeed,
     RuleProof,
+    SequentialErrors,
     Speed,
     Training,
+    Trial,
 )
 from parity.records.validation import RecordError, validated
 from parity.system import write_atomically
@@ -39,7 +41,7 @@ from parity.termination import without_interruption
 
 RECORDS = (
     Proof, RuleProof, Detection, ControlRun, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
-    ReplicaProof, ReplicaDetection, ReplicaSpeed, ReductionSpeed,
+    ReplicaProof, ReplicaDetection, ReplicaSpeed, ReductionSpeed, SequentialErrors, Trial,
 )  # fmt: skip
 
 RECORD_TYPES: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for cls in RECORDS}
@@ -48,20 +50,11 @@ _KINDS: Any = Literal[tuple(RECORD_TYPES)]
 
 # The fields of a record that its entry's name is made of, where it has them.
 _NAMING = (
-    "network",
-    "level",
-    "trap",
-    "fault",
-    "change",
-    "rule",
-    "framework",
-    "stage",
-    "trained_in",
-    "seed",
-    "elements",
-)
+    "network", "level", "trap", "fault", "change", "rule", "framework", "stage", "trained_in", "distributions",
+    "deviations", "true_difference", "seed", "elements",
+)  # fmt: skip
 
-_COUNTED = ("level", "seed")  # numbers, which are not clear without the field's name
+_COUNTED = ("level", "true_difference", "seed")  # numbers, which are not clear without the field's name
 
 
 def entries(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -74,13 +67,18 @@ def entries(records: Sequence[Record]) -> list[dict[str, Any]]:
     used: Counter[str] = Counter()
     saved_entries = []
     for record, own in zip(records, params, strict=True):
-        label = "-".join(f"{name}{value}" if name in _COUNTED else str(value) for name, value in own.items())
+        label = "-".join(f"{name}{value}" if name in _COUNTED else _label(value) for name, value in own.items())
         name = f"{record.kind}[{label}]"
         used[name] += 1
         if used[name] > 1:
             name = f"{name} ({used[name]})"
         saved_entries.append(entry(record, name, param=label, params=own))
     return saved_entries
+
+
+def _label(value: Any) -> str:
+    """A value in an entry's name: that of each framework where there is one."""
+    return "/".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def entry(
@@ -201,8 +199,8 @@ def load_run(path: Path) -> SavedRun:
 def _record(benchmark: _Benchmark, where: str) -> Record | None:
     """The record of a benchmark, which is at that path; None where it is none of this suite's."""
     info = of_today(benchmark.extra_info, benchmark.name)
-    if "network" not in info and str(info.get("kind")) not in RECORD_TYPES:  # every record has a network
-        return None
+    if "network" not in info and str(info.get("kind")) not in RECORD_TYPES:
+        return None  # a record whose kind is not known would have a network
     kind = validated(info.get("kind"), _KINDS, f"{where}.kind")
     return validated(info, RECORD_TYPES[kind], where)
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.records.accuracy_distributions import standardised
 from parity.records.equivalence import CONFIDENCE, FEWEST_SEEDS, MARGIN
+from parity.records.records import Distribution
 from parity.records.sequential import SequentialPlan, SequentialVerdict, looks_of
 
 POWER = 0.8
@@ -65,10 +67,11 @@ def simulate(
     matrices: int = 10_000,
     seed: int = 0,
     *,
+    distributions: tuple[Distribution, Distribution] = ("normal", "normal"),
     margin: float = MARGIN,
     confidence: float = CONFIDENCE,
 ) -> Rates:
-    """How a plan fares where the true difference and the standard deviations are known: normal accuracies, simulated.
+    """How a plan fares where the true difference and the standard deviations are known, by simulated accuracies.
 
     Args:
         plan: when to test.
@@ -76,6 +79,7 @@ def simulate(
         deviations: the frameworks' standard deviations over seeds.
         matrices: experiments; each is a matrix of accuracies, frameworks by seeds.
         seed: of the random numbers.
+        distributions: of the frameworks' accuracies over seeds, see `parity.records.accuracy_distributions`.
         margin: as for `sequential_verdict`.
         confidence: as for `sequential_verdict`.
 
@@ -97,7 +101,10 @@ def simulate(
     if matrices < 1:
         raise ValueError(f"matrices: expected 1 or more, found {matrices}")
     draw = np.random.default_rng(seed)
-    one, other = (deviation * draw.standard_normal((matrices, plan.most)) for deviation in deviations)
+    one, other = (
+        deviation * standardised(distribution, draw, (matrices, plan.most))
+        for distribution, deviation in zip(distributions, deviations, strict=True)
+    )
     return decide(one + difference, other, plan, margin=margin, confidence=confidence).rates()
 
 

@@ -44,6 +44,8 @@ class Cell:
         planned: epochs in all; 0 where that is not known.
         record: of a training that is done or has failed.
         problem: why it failed, or why its files cannot be read.
+        goes_on_after: epochs in the checkpoint of one that is "stopped" or "failed", from which the next start goes
+            on; 0: it begins anew, or its checkpoint cannot be read.
     """
 
     network: str
@@ -55,6 +57,7 @@ class Cell:
     planned: int = 0
     record: Training | None = None
     problem: str = ""
+    goes_on_after: int = 0
 
     @property
     def row(self) -> tuple[str, str]:
@@ -116,10 +119,12 @@ def _cell(files: TrainingFiles, network: str, variant: str, framework: str, seed
     if _locked(files):
         return Cell(*place, "running", epochs, planned)
     if problem or (record is None and files.record.exists()):
-        return Cell(*place, "failed", epochs, planned, problem=problem or f"{files.record.name} cannot be read")
+        problem = problem or f"{files.record.name} cannot be read"
+        return Cell(*place, "failed", epochs, planned, problem=problem, goes_on_after=epochs)
     if record is not None and record.problems and not record.problems[0].startswith("interrupted"):
-        return Cell(*place, "failed", max(epochs, len(record.epochs)), planned, record, "; ".join(record.problems))
-    return Cell(*place, "stopped", epochs, planned, record)
+        finished, problem = max(epochs, len(record.epochs)), "; ".join(record.problems)
+        return Cell(*place, "failed", finished, planned, record, problem, goes_on_after=epochs)
+    return Cell(*place, "stopped", epochs, planned, record, goes_on_after=epochs)
 
 
 def _record(path: Path) -> Training | None:

@@ -47,13 +47,9 @@ def collect(
     """
     answers, errors = ask_environments(workers)
     facts = {name: asdict(answer) | {"variables": workers[name].variables} for name, answer in answers.items()}
-    return of_run(dataset, profile=profile, seed=seed, command=command) | {
-        "cpu": cpu_model(),
-        "cores": default_threads(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "os": platform.platform(),
-        "python": platform.python_version(),
-        "packages": package_versions(),
+    return {
+        **of_run(dataset, profile=profile, seed=seed, command=command),
+        **of_machine(),
         "frameworks": {name: facts.get(name) or {"error": str(errors[name])} for name in workers},
     }
 
@@ -73,6 +69,22 @@ def of_run(dataset: DatasetSource | None, *, profile: str, seed: int, command: s
         "command": command,
         "dataset": {"title": dataset.title, "source": Path(dataset.source).name} if dataset else None,
         "code_version": code_version(),
+    }
+
+
+def of_machine() -> dict[str, Any]:
+    """What of an environment record says where the suite itself ran.
+
+    Returns:
+        Plain JSON values.
+    """
+    return {
+        "cpu": cpu_model(),
+        "cores": default_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "packages": package_versions(),
     }
 
 

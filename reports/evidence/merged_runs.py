@@ -8,7 +8,8 @@ training by its conditions (see `reports.evidence.experiments`), framework and s
 baseline);
 loss curves by (network, recipe, data set, batch, seed); equivalence by (network, recipe, data set, images, epochs);
 cross-evaluation by (network, recipe, data set, seed, both frameworks); detections by (network, change, framework,
-stage); control runs by network.
+stage); control runs by network; trials by (network, framework, change, batch, threads); errors of the sequential test
+by all of their setting but the number of matrices and the seed of the random numbers.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from parity.records.records import (
     Proof,
     Record,
     RuleProof,
+    SequentialErrors,
     Speed,
     Training,
+    Trial,
 )
 from parity.records.saved_run import SavedRun, Stats, load_run
 from parity.records.validation import RecordError
@@ -70,6 +73,8 @@ class MergedRuns:
     cross_evaluations: list[CrossEvaluation]
     detections: list[Detection]
     control_runs: list[ControlRun]
+    trials: list[Trial]
+    sequential_errors: list[SequentialErrors] = field(default_factory=list)  # of the whole: they are of no framework
     where: str = ""  # of a part: its versions, in Markdown, for a sentence
     label: str = ""  # of a part: as `where`, for a name, in plain text; empty where there is one part alone
     parts: list[MergedRuns] = field(default_factory=list)
@@ -131,7 +136,7 @@ class MergedRuns:
 
 _RECORDS = (
     "proofs", "rules", "speeds", "trainings", "overheads", "curves", "equivalences", "cross_evaluations", "detections",
-    "control_runs",
+    "control_runs", "trials",
 )  # fmt: skip
 
 
@@ -164,7 +169,8 @@ def read_runs(paths: Sequence[Path]) -> MergedRuns:
             f"nothing to report: expected records of proofs, speed or training, found none ({names}). "
             "Save some with `pytest parity/ --benchmark-save=NAME` or `parity train`."
         )
-    combined = _with_borrowed([(versions, _merged(own)) for versions, own in by_versions(runs)])
+    of_frameworks = [run for run in runs if not _simulated(run)] or runs
+    combined = _with_borrowed([(versions, _merged(own)) for versions, own in by_versions(of_frameworks)])
     shown = to_be_shown([versions for versions, _ in combined])
     parts = [
         replace(
@@ -174,7 +180,13 @@ def read_runs(paths: Sequence[Path]) -> MergedRuns:
         )
         for versions, part in combined
     ]
-    return replace(_joined(parts), runs=runs, parts=parts)
+    errors = [item.record for item in _merge(runs, SequentialErrors, _error_key)]
+    return replace(_joined(parts), runs=runs, parts=parts, sequential_errors=errors)
+
+
+def _simulated(run: SavedRun) -> bool:
+    """Whether a run holds simulations alone, which are of no framework, and so of no combination of versions."""
+    return bool(run.entries) and all(isinstance(record, SequentialErrors) for record, _ in run.entries)
 
 
 def _merged(runs: list[SavedRun]) -> MergedRuns:
@@ -194,6 +206,7 @@ def _merged(runs: list[SavedRun]) -> MergedRuns:
         [item.record for item in crossed],
         [item.record for item in _merge(runs, Detection, lambda r: (r.network, r.change, r.framework, r.stage))],
         [item.record for item in _merge(runs, ControlRun, lambda r: (r.network,))],
+        [item.record for item in _merge(runs, Trial, _trial_key)],
     )
 
 
@@ -270,3 +283,12 @@ def _training_key(record: Training) -> tuple[Hashable, ...]:
 
 def _crossing(record: CrossEvaluation) -> tuple[str, str, str, int, str, str]:
     return record.network, record.recipe, record.dataset, record.seed, record.trained_in, record.evaluated_in
+
+
+def _trial_key(record: Trial) -> tuple[Hashable, ...]:
+    return record.network, record.framework, record.change, record.batch, record.threads
+
+
+def _error_key(record: SequentialErrors) -> tuple[Hashable, ...]:
+    plan = record.first, record.seed_batch, record.most, record.margin, record.confidence
+    return record.distributions, record.deviations, record.true_difference, *plan

@@ -26,6 +26,7 @@ from reports.formatting import TITLES, code, framework_title, listed, network_la
 from reports.pages import limits
 from reports.pages.detection import detection_section
 from reports.pages.environment import environment_section
+from reports.pages.scale import scale_section
 from reports.pages.training import training_section
 from reports.plots.evidence import parting_curves
 from reports.plots.speed import speed_bars
@@ -66,6 +67,7 @@ def compose_report(merged: MergedRuns, report: str, folder: str) -> tuple[str, d
         detection_section(merged),
         _speed(merged, album),
         training_section(merged, groups, tests, verdicts, album),
+        scale_section(merged, tests),
         _reproduce(merged, report),
         "## Limits\n\n" + "\n".join(f"- {line}" for line in limits.lines(merged, verdicts, groups, tests)),
     ]

@@ -15,7 +15,7 @@ from reports.plots.evidence import intervals
 from reports.plots.training import convergence_curves, training_curves
 from reports.tables.convergence import answers, fields, reach_table
 from reports.tables.failures import alarms, resumed
-from reports.tables.outcomes import cross_table, equivalence_problems, equivalence_table, sequential_lines
+from reports.tables.outcomes import cross_table, equivalence_problems, equivalence_table
 from reports.tables.published import ablation_table, published_table
 from reports.tables.training import cost_table, outcome_table, seed_pair_table, seeds_table
 
@@ -97,9 +97,9 @@ def _equivalence(groups: Sequence[Experiment], tests: Sequence[Tested], album: A
         f"is left, and the result of fewer than {FEWEST_SEEDS} seeds or of a failed run: it shows neither."
     )
     parts = ["### Accuracy over seeds: equivalent?", text, equivalence_table(tests)]
-    if lines := sequential_lines(tests):
-        text = "By a sequential test, which looks at the accuracies after each batch of seeds:"
-        parts.append("\n".join([text, "", *lines]))
+    if sequential := [test.label for test in tests if test.record.sequential is not None]:
+        words = "Tested after each batch of seeds, at stricter levels, until the verdict (below, under Scale):"
+        parts.append(f"{words} {listed(sequential)}.")
     if problems := equivalence_problems(tests):
         parts.append("\n".join(problems))
     if picture := intervals(tests):

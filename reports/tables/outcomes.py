@@ -29,9 +29,6 @@ def equivalence_table(tests: Sequence[Tested]) -> str:
     rows = []
     for test in tests:
         record = test.record
-        word = "equivalent" if holds(record) else f"**{plain(record.verdict)}**"
-        if record.verdict == "equivalent" and not holds(record):
-            word = "**undecided** (recorded as equivalent, against its own interval)"
         rows.append(
             [
                 test.label,
@@ -41,7 +38,7 @@ def equivalence_table(tests: Sequence[Tested]) -> str:
                 f"±{record.margin:g}",
                 p_value(record.p_equivalent),
                 p_value(record.p_different),
-                word,
+                verdict_text(record),
             ]
         )
     return table(headers, rows, headers[1:-1])
@@ -52,15 +49,11 @@ def equivalence_problems(tests: Sequence[Tested]) -> list[str]:
     return [f"- {test.label}: {plain(problem)}" for test in tests for problem in test.record.problems]
 
 
-def sequential_lines(tests: Sequence[Tested]) -> list[str]:
-    """One Markdown line for each test that was made after every batch of seeds: where it stopped, and its error."""
-    return [
-        f"- {test.label}: tested after {numbers(look.looks)} seeds, and stopped at {look.seeds}; over all these looks "
-        f"each of the two errors is at most {100 * look.error:g} %, so that this look is held to stricter levels "
-        f"({p_value(1 - test.record.confidence)} for equivalence, {p_value(look.alpha_different)} for a difference)"
-        for test in tests
-        if (look := test.record.sequential) is not None
-    ]
+def verdict_text(record: Equivalence) -> str:
+    """The verdict for a table, bold but for "equivalent", which the record's own interval has to show."""
+    if record.verdict == "equivalent" and not holds(record):
+        return "**undecided** (recorded as equivalent, against its own interval)"
+    return "equivalent" if holds(record) else f"**{plain(record.verdict)}**"
 
 
 def _level(record: Equivalence) -> str:

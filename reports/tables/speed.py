@@ -129,11 +129,14 @@ def overhead_table(overheads: Sequence[Sourced[Overhead]]) -> str:
         if not record.ratios:
             rows.append([*names, "**not a number**", NOTHING, "0", target, "**no**"])
             continue
-        median = statistics.median(record.ratios)
-        reached = "yes" if median >= record.target else "**no**"
-        extent = f"{min(record.ratios):.2f} to {max(record.ratios):.2f}"
-        rows.append([*names, f"{median:.3f}", extent, str(len(record.ratios)), target, reached])
+        reached = "yes" if statistics.median(record.ratios) >= record.target else "**no**"
+        rows.append([*names, *ratio_cells(record.ratios), target, reached])
     return table(headers, rows, ["batch", "baseline / suite", "range", "n", "target"])
+
+
+def ratio_cells(ratios: Sequence[float]) -> list[str]:
+    """Ratios of interleaved pairs, one or more, for a table: their median, their range, and how many there are."""
+    return [f"{statistics.median(ratios):.3f}", f"{min(ratios):.2f} to {max(ratios):.2f}", str(len(ratios))]
 
 
 def speed_conditions(speeds: Sequence[Sourced[Speed]]) -> str:

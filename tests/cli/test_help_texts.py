@@ -10,7 +10,7 @@ from parity.cli.help_texts import EXAMPLES, EXIT_CODES, SUMMARIES, epilog
 from parity.cli.main import app
 from tests.command_line import parity
 
-PARTS = ["matrix status", "matrix plan"]  # of a group of commands
+PARTS = ["matrix status", "matrix plan", "matrix errors"]  # of a group of commands
 
 COMMANDS = ["networks", "check", "traps", "compare", "convert", "repro", "train", "report", "doctor", "matrix", *PARTS]
 

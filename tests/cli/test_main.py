@@ -71,6 +71,7 @@ def test_version_is_printed() -> None:
         ((*TRAIN, "--framework", "paddle", "--precision", "bfloat16"), "has no bfloat16 kernels on this device"),
         ((*TRAIN, "--precision", "bfloat16"), "--framework tensorflow trains in it alone"),
         ((*TRAIN, "--framework", "tensorflow", "--precision", "tf32"), "has no TF32 products on this device (cpu)"),
+        ((*TRAIN, "--seeds", "8", "--seed-batch", "2"), "--seed-batch 2: expected --until-decided with it, found none"),
         ((*TRAIN, "--mode", "xla"), "--mode xla: expected auto, or a mode of every framework that trains"),
         ((*TRAIN, "--replicas", "99999"), "a core for each, found 99999"),
         ((*TRAIN, "--sync-batch-norm"), "--sync-batch-norm: expected --replicas 2 or more"),

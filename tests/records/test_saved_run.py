@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from parity.records.records import ControlRun, Equivalence, Overhead, Record, RuleProof
+from parity.records.records import ControlRun, Equivalence, Overhead, Record, RuleProof, SequentialErrors, Trial
 from parity.records.saved_run import RECORD_TYPES, RECORDS, load_run, save_records
 from parity.records.validation import RecordError
 from tests.reports.report_records import CROSS, DOUBLE, SINGLE, SPEED, TRAINING, loss_curves, save
@@ -30,7 +31,28 @@ CONTROL_RUN = ControlRun("lenet5", [0, 1], [], 0.2)
 
 RULE = RuleProof("mini_resnet", 6, "optimizer steps: adam", True, "CIFAR-10", {"steps": 10}, 0.0, 1e-9, rule="adam")
 
-EVERY = [DOUBLE, SINGLE, RULE, CAUGHT, CONTROL_RUN, SPEED, TRAINING, OVERHEAD, CURVES, EQUIVALENCE, CROSS, different()]
+ERRORS = SequentialErrors(
+    ("normal", "skewed"), (0.3, 0.9), 0.0, 10_000, 4, 2, 20, 0.5, 0.95, 0.25, 0.0625, 0.6875, 19.0, 24
+)  # fmt: skip
+
+TRIAL = Trial("vgg16", "paddle", "to_static in place of eager", 128, 2, [1.25, 1.5], "oneDNN off")
+
+EVERY = [
+    ERRORS,
+    TRIAL,
+    DOUBLE,
+    SINGLE,
+    RULE,
+    CAUGHT,
+    CONTROL_RUN,
+    SPEED,
+    TRAINING,
+    OVERHEAD,
+    CURVES,
+    EQUIVALENCE,
+    CROSS,
+    different(),
+]
 
 MISSING = object()
 
@@ -80,6 +102,11 @@ def test_every_kind_comes_back_as_it_was_saved(tmp_path: Path) -> None:
         (EQUIVALENCE, "interval", [], "interval: expected array of length 2, found a list of 0"),
         (EQUIVALENCE, "verdict", "alike", "verdict: expected 'different' or 'equivalent' or 'undecided'"),
         (TRAINING, "epochs/1", [2, 0.1], "epochs[1]: expected object, found a list of 2"),
+        (ERRORS, "distributions/1", "log-normal", "distributions[1]: expected 'heavy-tailed' or 'normal' or 'skewed'"),
+        (ERRORS, "distributions", ["normal"], "distributions: expected array of length 2, found a list of 1"),
+        (ERRORS, "matrices", 1e4 + 0.5, "matrices: expected int, found 10000.5"),
+        (TRIAL, "change", None, "change: expected str, found null"),
+        (TRIAL, "ratios/0", "1.2", "ratios[0]: expected float, found '1.2'"),
         (CAUGHT, "kind", "Detection", "kind: expected '"),
         (CAUGHT, "kind", 7, "kind: expected '"),
     ],
@@ -105,6 +132,14 @@ def test_a_wrong_type_is_refused(tmp_path: Path, record: Record, path: str, valu
         (EQUIVALENCE, "accuracies/paddle/1", 70.0, "accuracies['paddle']: expected an accuracy of 0 to 1, found 70"),
         (CROSS, "accuracy_abroad", -0.1, "accuracy_abroad: expected an accuracy of 0 to 1, found -0.1"),
         (CURVES, "pairs/0/parted", 0, "pairs[0].parted: expected int"),
+        (ERRORS, "different", 6.25, "different: expected float <= 1.0, found 6.25"),
+        (ERRORS, "undecided", 0.5, "undecided: expected the share that makes all three 1 in sum, found a sum of"),
+        (ERRORS, "mean_seeds", 21.0, "mean_seeds: expected 4 to 20, the first look's to the last's, found 21"),
+        (ERRORS, "mean_seeds", 3.5, "mean_seeds: expected 4 to 20, the first look's to the last's, found 3.5"),
+        (ERRORS, "deviations/0", -0.1, "deviations[0]: expected float >= 0.0, found -0.1"),
+        (ERRORS, "confidence", 1.0, "confidence: expected float < 1.0, found 1.0"),
+        (TRIAL, "ratios/1", 0.0, "ratios[1]: expected float > 0.0, found 0.0"),
+        (TRIAL, "batch", 0, "batch: expected int >= 1, found 0"),
     ],
 )  # fmt: skip
 def test_a_number_out_of_its_range_is_refused(
@@ -126,6 +161,9 @@ def test_a_number_out_of_its_range_is_refused(
         (OVERHEAD, "ratios/1"),
         (CURVES, "together"),
         (EQUIVALENCE, "margin"),
+        (ERRORS, "true_difference"),
+        (ERRORS, "mean_seeds"),
+        (TRIAL, "ratios/0"),
     ],
 )
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -136,6 +174,14 @@ def test_a_time_or_a_setting_that_is_no_number_is_refused(
     words = f"benchmarks[1].extra_info.{location}: expected a finite number, found {json.dumps(value)}"
     with pytest.raises(RecordError, match=re.escape(words)):
         load_run(changed(tmp_path, record, path, value))
+
+
+def test_a_trial_without_ratios_says_why(tmp_path: Path) -> None:
+    silent = changed(tmp_path, replace(TRIAL, note="", ratios=[2.0]), "ratios", [])
+    with pytest.raises(RecordError, match="ratios: expected one or more, or a note that says why there are none"):
+        load_run(silent)
+    crashed = replace(TRIAL, ratios=[], note="crashes")
+    assert load_run(save(tmp_path, [crashed])).entries[0][0] == crashed
 
 
 @pytest.mark.parametrize(
@@ -183,6 +229,8 @@ def test_an_unknown_field_is_refused(tmp_path: Path, record: Record, path: str, 
         (SINGLE, "frameworks/tensorflow/limit", "frameworks.tensorflow.limit"),
         (TRAINING, "epochs/0/seconds", "epochs[0].seconds"),
         (CURVES, "pairs/0/parted", "pairs[0].parted"),
+        (ERRORS, "seed_batch", "seed_batch"),
+        (TRIAL, "ratios", "ratios"),
     ],
 )
 def test_a_missing_field_is_named(tmp_path: Path, record: Record, path: str, location: str) -> None:
@@ -254,7 +302,9 @@ def test_the_runs_of_this_project_s_reports_are_read() -> None:
     for path in (path for paths in saved for path in paths):
         run = load_run(path)
         assert len(run.entries) == len(json.loads(path.read_text())["benchmarks"]) > 0, path
-        assert {"paddle", "tensorflow"} >= set(run.environment.frameworks) != set(), path
+        simulated = all(isinstance(record, SequentialErrors) for record, _ in run.entries)
+        assert {"paddle", "tensorflow"} >= set(run.environment.frameworks), path
+        assert bool(run.environment.frameworks) != simulated, path
 
 
 def test_earlier_forms_are_read(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -78,7 +80,36 @@ def test_every_state_of_a_training(workers: Workers, dataset: Dataset, tmp_path:
     one = job(1)
     assert one.files is not None
     one.files.checkpoint.write_bytes(b"damaged")
-    assert "cannot be read" in next(cell.problem for cell in matrix_of(store) if cell.seed == 1)
+    damaged = next(cell for cell in matrix_of(store) if cell.seed == 1)
+    assert "cannot be read" in damaged.problem
+    assert damaged.goes_on_after == 0
+
+
+def test_a_training_whose_worker_died_goes_on_from_its_checkpoint(
+    expendable: Workers, dataset: Dataset, tmp_path: Path
+) -> None:
+    """A real SIGKILL at the end of the second of three epochs, and of the first, before its checkpoint is written."""
+    store, worker, few = Store(tmp_path), expendable["tensorflow"], dataset.limited(200)
+    for seed, epoch in ((0, 2), (1, 1)):
+        settings = Settings(epochs=3, seed=seed)
+        files = store.files("lenet5", "tensorflow", settings)
+
+        def kill(progress: Progress, epoch: int = epoch) -> None:
+            if progress.epoch == epoch and progress.record and worker.pid:
+                os.kill(worker.pid, signal.SIGKILL)
+
+        save(files, Job(worker, "lenet5", few, settings, files).train(kill), {})
+    assert [(cell.state, cell.epochs, cell.goes_on_after) for cell in matrix_of(store)] == [
+        ("failed", 2, 1),
+        ("failed", 1, 0),
+    ]
+    first, second = (
+        line.split("  ") for line in parity("matrix", "status", "--out", tmp_path).stdout.splitlines()[2:4]
+    )
+    assert "failed; goes on after epoch 1" in map(str.strip, first)
+    assert "failed" in map(str.strip, second)
+    listed = json.loads(parity("matrix", "status", "--out", tmp_path, "--json").stdout)["trainings"]
+    assert [entry["goes on after epoch"] for entry in listed] == [1, None]
 
 
 def test_a_training_that_runs_is_seen_to_run(tmp_path: Path) -> None:
