@@ -10,6 +10,8 @@ loss curves by (network, recipe, data set, batch, seed); equivalence by (network
 cross-evaluation by (network, recipe, data set, seed, both frameworks); detections by (network, change, framework,
 stage); control runs by network; trials by (network, framework, change, batch, threads); errors of the sequential test
 by all of their setting but the number of matrices and the seed of the random numbers.
+Proofs of replicas by (network, title), their faults by (network, fault, framework, replicas), their speeds by
+(network, framework, replicas, batch), reductions by (framework, replicas, elements).
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ from parity.records.records import (
     Overhead,
     Proof,
     Record,
+    ReductionSpeed,
+    ReplicaDetection,
+    ReplicaProof,
+    ReplicaSpeed,
     RuleProof,
     SequentialErrors,
     Speed,
@@ -74,6 +80,10 @@ class MergedRuns:
     detections: list[Detection]
     control_runs: list[ControlRun]
     trials: list[Trial]
+    replica_proofs: list[ReplicaProof]
+    replica_detections: list[ReplicaDetection]
+    replica_speeds: list[ReplicaSpeed]
+    reduction_speeds: list[ReductionSpeed]
     sequential_errors: list[SequentialErrors] = field(default_factory=list)  # of the whole: they are of no framework
     where: str = ""  # of a part: its versions, in Markdown, for a sentence
     label: str = ""  # of a part: as `where`, for a name, in plain text; empty where there is one part alone
@@ -117,7 +127,7 @@ class MergedRuns:
     @property
     def datasets(self) -> list[str]:
         """The titles of all data sets that were used; drawn images are marked where their title does not say so."""
-        with_data = [*self._of_networks, *self.rules]
+        with_data = [*self._of_networks, *self.rules, *self.replica_proofs]
         recorded = dict.fromkeys(record.dataset for record in with_data if record.dataset)
         drawn = set()
         for run in self.runs:
@@ -136,7 +146,7 @@ class MergedRuns:
 
 _RECORDS = (
     "proofs", "rules", "speeds", "trainings", "overheads", "curves", "equivalences", "cross_evaluations", "detections",
-    "control_runs", "trials",
+    "control_runs", "trials", "replica_proofs", "replica_detections", "replica_speeds", "reduction_speeds",
 )  # fmt: skip
 
 
@@ -207,6 +217,10 @@ def _merged(runs: list[SavedRun]) -> MergedRuns:
         [item.record for item in _merge(runs, Detection, lambda r: (r.network, r.change, r.framework, r.stage))],
         [item.record for item in _merge(runs, ControlRun, lambda r: (r.network,))],
         [item.record for item in _merge(runs, Trial, _trial_key)],
+        [item.record for item in _merge(runs, ReplicaProof, lambda r: (r.network, r.title))],
+        [item.record for item in _merge(runs, ReplicaDetection, _fault_key)],
+        [item.record for item in _merge(runs, ReplicaSpeed, lambda r: (r.network, r.framework, r.replicas, r.batch))],
+        [item.record for item in _merge(runs, ReductionSpeed, lambda r: (r.framework, r.replicas, r.elements))],
     )
 
 
@@ -279,6 +293,10 @@ def _ordered(items: Iterable[Sourced[R]]) -> list[Sourced[R]]:
 
 def _training_key(record: Training) -> tuple[Hashable, ...]:
     return *conditions(record), record.framework, record.seed
+
+
+def _fault_key(record: ReplicaDetection) -> tuple[Hashable, ...]:
+    return record.network, record.fault, record.framework, record.replicas
 
 
 def _crossing(record: CrossEvaluation) -> tuple[str, str, str, int, str, str]:

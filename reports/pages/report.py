@@ -24,6 +24,7 @@ from reports.evidence.verdict import (
 )
 from reports.formatting import TITLES, code, framework_title, listed, network_label, one_line, plain, some
 from reports.pages import limits
+from reports.pages.data_parallel import data_parallel_section, replicas_summary
 from reports.pages.detection import detection_section
 from reports.pages.environment import environment_section
 from reports.pages.scale import scale_section
@@ -67,6 +68,7 @@ def compose_report(merged: MergedRuns, report: str, folder: str) -> tuple[str, d
         detection_section(merged),
         _speed(merged, album),
         training_section(merged, groups, tests, verdicts, album),
+        data_parallel_section(merged),
         scale_section(merged, tests),
         _reproduce(merged, report),
         "## Limits\n\n" + "\n".join(f"- {line}" for line in limits.lines(merged, verdicts, groups, tests)),
@@ -100,6 +102,7 @@ def _verdict(
     if any(verdict.status is NetworkStatus.EQUAL for verdict in verdicts):
         parts.append(EQUAL)
     parts += [line for part in merged.parts if (line := rules_summary(part))]
+    parts += [line for part in merged.parts if (line := replicas_summary(part))]
     parts += [_failure(verdict) for verdict in verdicts if verdict.failed]
     parts += _unproven(verdicts)
     if absent := limits.unexamined(merged):

@@ -111,8 +111,8 @@ def level_table(verdicts: Sequence[NetworkVerdict], level: int) -> str | None:
     return proofs_table([(verdict.label, proof) for verdict in verdicts for proof in verdict.proofs.get(level, ())])
 
 
-def proofs_table(labelled: Sequence[tuple[str, Proof]]) -> str | None:
-    """As `level_table`, of proofs with the name of what each is of."""
+def proofs_table(labelled: Sequence[tuple[str, Proof]], which: str = "rule") -> str | None:
+    """As `level_table`, of proofs with the name of what each is of; `which` heads what follows the colon."""
     proofs = [proof for _, proof in labelled]
     if not proofs:
         return None
@@ -120,13 +120,13 @@ def proofs_table(labelled: Sequence[tuple[str, Proof]]) -> str | None:
     counts = [_counts(proof) for proof in proofs]
     kinds = list(dict.fromkeys(kind for compared in counts for kind in compared))
     columns = [plain(SHORT.get(kind, kind)) for kind in kinds]
-    headers = ["network", *(["rule"] if by_rule else []), "gap", "limit", "at", *columns]
+    headers = ["network", *([which] if by_rule else []), "gap", "limit", "at", *columns]
     rows = []
     for (label, proof), compared in zip(labelled, counts, strict=True):
-        which = [plain(proof.title.partition(": ")[2] or "not stated")] if by_rule else []
+        rule = [plain(proof.title.partition(": ")[2] or "not stated")] if by_rule else []
         gaps = _gap(proof.gap, proof.limit, proof.worst)
         numbers = [count_text(compared[kind]) if kind in compared else NOTHING for kind in kinds]
-        rows.append([label, *which, *gaps, *numbers])
+        rows.append([label, *rule, *gaps, *numbers])
     return table(headers, rows, numeric=["gap", "limit", *columns])
 
 

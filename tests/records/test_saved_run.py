@@ -11,7 +11,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parity.records.records import ControlRun, Equivalence, Overhead, Record, RuleProof, SequentialErrors, Trial
+from parity.records.records import (
+    ControlRun,
+    Equivalence,
+    Overhead,
+    Record,
+    ReductionSpeed,
+    ReplicaDetection,
+    ReplicaProof,
+    ReplicaReadings,
+    ReplicaSpeed,
+    RuleProof,
+    SequentialErrors,
+    Trial,
+)
 from parity.records.saved_run import RECORD_TYPES, RECORDS, load_run, save_records
 from parity.records.validation import RecordError
 from tests.reports.report_records import CROSS, DOUBLE, SINGLE, SPEED, TRAINING, loss_curves, save
@@ -37,7 +50,19 @@ ERRORS = SequentialErrors(
 
 TRIAL = Trial("vgg16", "paddle", "to_static in place of eager", 128, 2, [1.25, 1.5], "oneDNN off")
 
+REPLICAS = ReplicaProof("lenet5", 6, "optimizer steps: 2 replicas", True, "CIFAR-10", {"steps": 20}, 1e-16, 1e-12)
+
+REPLICA_FAULT = ReplicaDetection("lenet5", "paddle", 2, "gradients added up", True, True, True, 1e9, "2 times")
+
+SHARED = ReplicaSpeed("lenet5", "paddle", 2, 100, 62_006, [ReplicaReadings(2, 1, True, 100, [0.1, 0.2])])
+
+REDUCTION = ReductionSpeed("paddle", 2, 1_000, [0.1, 0.2])
+
 EVERY = [
+    REPLICAS,
+    REPLICA_FAULT,
+    SHARED,
+    REDUCTION,
     ERRORS,
     TRIAL,
     DOUBLE,
@@ -105,6 +130,11 @@ def test_every_kind_comes_back_as_it_was_saved(tmp_path: Path) -> None:
         (ERRORS, "distributions/1", "log-normal", "distributions[1]: expected 'heavy-tailed' or 'normal' or 'skewed'"),
         (ERRORS, "distributions", ["normal"], "distributions: expected array of length 2, found a list of 1"),
         (ERRORS, "matrices", 1e4 + 0.5, "matrices: expected int, found 10000.5"),
+        (REPLICAS, "replicas", 1, "replicas: expected int >= 2, found 1"),
+        (REPLICA_FAULT, "severity", -1.0, "severity: expected"),
+        (SHARED, "readings/0/seconds", [], "readings[0].seconds: expected array of length >= 1"),
+        (SHARED, "readings/0/seconds/1", 0.0, "readings[0].seconds[1]: expected float > 0"),
+        (REDUCTION, "elements", 0, "elements: expected int >= 1, found 0"),
         (TRIAL, "change", None, "change: expected str, found null"),
         (TRIAL, "ratios/0", "1.2", "ratios[0]: expected float, found '1.2'"),
         (CAUGHT, "kind", "Detection", "kind: expected '"),
