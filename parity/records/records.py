@@ -491,6 +491,22 @@ class SequentialErrors(Record, frozen=True, tag="sequential errors"):
         return self.equivalent if abs(self.true_difference) >= self.margin else None
 
 
+class Profile(Record, frozen=True, tag="profile"):
+    """Where the time of a training step goes, by the framework's own profiler: made once by hand, as a `Trial` is."""
+
+    network: str
+    framework: str
+    batch: Some
+    threads: Count
+    step_seconds: Above0  # while it was profiled
+    shares: dict[str, Share]  # of the step by kind of operation: "convolution, backward"; what is left is between them
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for shares of more than the whole."""
+        if (total := sum(self.shares.values())) > 1 + 1e-9:
+            raise ValueError(f"shares: expected at most 1 in all, found {total:.3g}")
+
+
 class Trial(Record, frozen=True, tag="trial"):
     """What was tried to make a training faster, and what came of it: a measurement made once by hand for the record.
 

@@ -23,6 +23,7 @@ from parity.records.records import (
     Detection,
     Equivalence,
     Overhead,
+    Profile,
     Proof,
     Record,
     ReductionSpeed,
@@ -42,6 +43,7 @@ from parity.termination import without_interruption
 RECORDS = (
     Proof, RuleProof, Detection, ControlRun, Speed, Training, Overhead, Curves, Equivalence, CrossEvaluation, Migration,
     ReplicaProof, ReplicaDetection, ReplicaSpeed, ReductionSpeed, SequentialErrors, Trial,
+    Profile,
 )  # fmt: skip
 
 RECORD_TYPES: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for cls in RECORDS}

@@ -8,8 +8,9 @@ training by its conditions (see `reports.evidence.experiments`), framework and s
 baseline);
 loss curves by (network, recipe, data set, batch, seed); equivalence by (network, recipe, data set, images, epochs);
 cross-evaluation by (network, recipe, data set, seed, both frameworks); detections by (network, change, framework,
-stage); control runs by network; trials by (network, framework, change, batch, threads); errors of the sequential test
-by all of their setting but the number of matrices and the seed of the random numbers.
+stage); control runs by network; trials by (network, framework, change, batch, threads);
+profiles by (network, framework, batch, threads); errors of the sequential test by all of their setting but the number
+of matrices and the seed of the random numbers.
 Proofs of replicas by (network, title), their faults by (network, fault, framework, replicas), their speeds by
 (network, framework, replicas, batch), reductions by (framework, replicas, elements).
 """
@@ -30,6 +31,7 @@ from parity.records.records import (
     Detection,
     Equivalence,
     Overhead,
+    Profile,
     Proof,
     Record,
     ReductionSpeed,
@@ -80,6 +82,7 @@ class MergedRuns:
     detections: list[Detection]
     control_runs: list[ControlRun]
     trials: list[Trial]
+    profiles: list[Profile]
     replica_proofs: list[ReplicaProof]
     replica_detections: list[ReplicaDetection]
     replica_speeds: list[ReplicaSpeed]
@@ -146,7 +149,7 @@ class MergedRuns:
 
 _RECORDS = (
     "proofs", "rules", "speeds", "trainings", "overheads", "curves", "equivalences", "cross_evaluations", "detections",
-    "control_runs", "trials", "replica_proofs", "replica_detections", "replica_speeds", "reduction_speeds",
+    "control_runs", "trials", "profiles", "replica_proofs", "replica_detections", "replica_speeds", "reduction_speeds",
 )  # fmt: skip
 
 
@@ -217,6 +220,7 @@ def _merged(runs: list[SavedRun]) -> MergedRuns:
         [item.record for item in _merge(runs, Detection, lambda r: (r.network, r.change, r.framework, r.stage))],
         [item.record for item in _merge(runs, ControlRun, lambda r: (r.network,))],
         [item.record for item in _merge(runs, Trial, _trial_key)],
+        [item.record for item in _merge(runs, Profile, lambda r: (r.network, r.framework, r.batch, r.threads))],
         [item.record for item in _merge(runs, ReplicaProof, lambda r: (r.network, r.title))],
         [item.record for item in _merge(runs, ReplicaDetection, _fault_key)],
         [item.record for item in _merge(runs, ReplicaSpeed, lambda r: (r.network, r.framework, r.replicas, r.batch))],

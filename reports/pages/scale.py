@@ -10,12 +10,18 @@ from reports.evidence.merged_runs import MergedRuns, Sourced
 from reports.evidence.outcomes import Tested
 from reports.formatting import code, count_text, framework_order, framework_title, listed, numbers, some
 from reports.tables.sequential import errors_lines, errors_table, sequential_table
-from reports.tables.trials import trial_table
+from reports.tables.trials import profile_table, trial_table
 
 
 def scale_section(merged: MergedRuns, tests: Sequence[Tested]) -> str:
     """All of it; `tests` are those of equivalence. Empty where nothing of it is on record."""
-    parts = [*_seeds(tests), *_errors(merged.sequential_errors), *_trials(merged), *_cluster(merged.trainings)]
+    parts = [
+        *_seeds(tests),
+        *_errors(merged.sequential_errors),
+        *_trials(merged),
+        *_profiles(merged),
+        *_cluster(merged.trainings),
+    ]
     return "\n\n".join(["## Scale", *parts]) if parts else ""
 
 
@@ -66,6 +72,17 @@ def _trials(merged: MergedRuns) -> list[str]:
         if part.trials:
             parts += [f"In {part.where}:"] if part.label else []
             parts.append(trial_table(part.trials))
+    return parts
+
+
+def _profiles(merged: MergedRuns) -> list[str]:
+    if not merged.profiles:
+        return []
+    parts = ["### Where the time goes", "One training step by the framework's own profiler, on one thread."]
+    for part in merged.parts:
+        if part.profiles:
+            parts += [f"In {part.where}:"] if part.label else []
+            parts.append(profile_table(part.profiles))
     return parts
 
 

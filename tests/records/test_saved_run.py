@@ -15,6 +15,7 @@ from parity.records.records import (
     ControlRun,
     Equivalence,
     Overhead,
+    Profile,
     Record,
     ReductionSpeed,
     ReplicaDetection,
@@ -58,7 +59,10 @@ SHARED = ReplicaSpeed("lenet5", "paddle", 2, 100, 62_006, [ReplicaReadings(2, 1,
 
 REDUCTION = ReductionSpeed("paddle", 2, 1_000, [0.1, 0.2])
 
+PROFILE = Profile("lenet5", "paddle", 100, 1, 0.02, {"convolution, forward": 0.25, "convolution, backward": 0.5})
+
 EVERY = [
+    PROFILE,
     REPLICAS,
     REPLICA_FAULT,
     SHARED,
@@ -130,6 +134,8 @@ def test_every_kind_comes_back_as_it_was_saved(tmp_path: Path) -> None:
         (ERRORS, "distributions/1", "log-normal", "distributions[1]: expected 'heavy-tailed' or 'normal' or 'skewed'"),
         (ERRORS, "distributions", ["normal"], "distributions: expected array of length 2, found a list of 1"),
         (ERRORS, "matrices", 1e4 + 0.5, "matrices: expected int, found 10000.5"),
+        (PROFILE, "shares/convolution, forward", 1.5, "shares['convolution, forward']: expected float <= 1"),
+        (PROFILE, "shares/convolution, forward", 0.75, "shares: expected at most 1 in all, found 1.25"),
         (REPLICAS, "replicas", 1, "replicas: expected int >= 2, found 1"),
         (REPLICA_FAULT, "severity", -1.0, "severity: expected"),
         (SHARED, "readings/0/seconds", [], "readings[0].seconds: expected array of length >= 1"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parity.records.records import Distribution, Equivalence, Record, SequentialErrors, SequentialLook, Trial
+from parity.records.records import Distribution, Equivalence, Profile, Record, SequentialErrors, SequentialLook, Trial
 from parity.records.sequential import SequentialPlan
 from parity.records.sequential_errors import SETTINGS, simulated_errors
 from reports import write_report
@@ -37,6 +37,8 @@ SEQUENTIAL = Equivalence(
 NORMAL: tuple[Distribution, Distribution] = ("normal", "normal")
 
 ERRORS = SequentialErrors(NORMAL, (0.3, 1.0), 0.0, 10_000, 4, 2, 20, 0.5, 0.95, 0.1, 0.04, 0.86, 19.5, 0)
+
+PROFILE = Profile("vgg16", "paddle", 128, 1, 0.25, {"convolution, forward": 0.25, "convolution, backward": 0.5})
 
 TRIAL = Trial("vgg16", "tensorflow", "XLA in place of tf.function", 128, 2, [1.2, 1.0, 1.4])
 
@@ -184,3 +186,15 @@ def test_trainings_on_a_cluster_are_named_with_their_cpus(tmp_path: Path, comman
 @pytest.mark.parametrize("command", ["parity train lenet5 --out my--cluster", "parity train lenet5 --clusters", None])
 def test_trainings_elsewhere_are_not_on_a_cluster(tmp_path: Path, command: str | None) -> None:
     assert "## Scale" not in report(tmp_path, both(TRAINING), environment=ENVIRONMENT | {"command": command})
+
+
+def test_a_profile_has_a_column_and_what_is_left_a_row(tmp_path: Path) -> None:
+    other = replace(PROFILE, network="lenet5", shares={"convolution, backward": 0.4, "pools": 0.1})
+    table = rows(scale(tmp_path, [PROFILE, other]))
+    assert table == [
+        ["percent of a step", "`vgg16`, PaddlePaddle, 250 ms", "`lenet5`, PaddlePaddle, 250 ms"],
+        ["convolution, backward", "50.0", "40.0"],
+        ["convolution, forward", "25.0", "-"],
+        ["pools", "-", "10.0"],
+        ["between operations", "25.0", "50.0"],
+    ]
