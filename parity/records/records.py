@@ -498,7 +498,6 @@ class Profile(Record, frozen=True, tag="profile"):
     framework: str
     batch: Some
     threads: Count
-    step_seconds: Above0  # while it was profiled
     shares: dict[str, Share]  # of the step by kind of operation: "convolution, backward"; what is left is between them
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parity.records.records import Profile, Trial
-from reports.formatting import NOTHING, code, count_text, figures, framework_order, framework_title, plain, table
+from reports.formatting import NOTHING, code, count_text, framework_order, framework_title, plain, table
 from reports.tables.speed import ratio_cells
 
 
@@ -34,10 +34,7 @@ def profile_table(profiles: Sequence[Profile]) -> str:
     """One row a kind of operation, one column a profile: percent of the step; the last row is what is left."""
     kinds = list(dict.fromkeys(kind for profile in profiles for kind in profile.shares))
     total = {kind: sum(profile.shares.get(kind, 0) for profile in profiles) for kind in kinds}
-    headers = [
-        f"{code(profile.network)}, {framework_title(profile.framework)}, {figures(1000 * profile.step_seconds)} ms"
-        for profile in profiles
-    ]
+    headers = [f"{code(profile.network)}, {framework_title(profile.framework)}" for profile in profiles]
     rows = [
         [plain(kind), *(_percent(profile.shares.get(kind)) for profile in profiles)]
         for kind in sorted(kinds, key=lambda kind: -total[kind])

@@ -59,7 +59,7 @@ SHARED = ReplicaSpeed("lenet5", "paddle", 2, 100, 62_006, [ReplicaReadings(2, 1,
 
 REDUCTION = ReductionSpeed("paddle", 2, 1_000, [0.1, 0.2])
 
-PROFILE = Profile("lenet5", "paddle", 100, 1, 0.02, {"convolution, forward": 0.25, "convolution, backward": 0.5})
+PROFILE = Profile("lenet5", "paddle", 100, 1, {"convolution, forward": 0.25, "convolution, backward": 0.5})
 
 EVERY = [
     PROFILE,

@@ -38,7 +38,7 @@ NORMAL: tuple[Distribution, Distribution] = ("normal", "normal")
 
 ERRORS = SequentialErrors(NORMAL, (0.3, 1.0), 0.0, 10_000, 4, 2, 20, 0.5, 0.95, 0.1, 0.04, 0.86, 19.5, 0)
 
-PROFILE = Profile("vgg16", "paddle", 128, 1, 0.25, {"convolution, forward": 0.25, "convolution, backward": 0.5})
+PROFILE = Profile("vgg16", "paddle", 128, 1, {"convolution, forward": 0.25, "convolution, backward": 0.5})
 
 TRIAL = Trial("vgg16", "tensorflow", "XLA in place of tf.function", 128, 2, [1.2, 1.0, 1.4])
 
@@ -192,7 +192,7 @@ def test_a_profile_has_a_column_and_what_is_left_a_row(tmp_path: Path) -> None:
     other = replace(PROFILE, network="lenet5", shares={"convolution, backward": 0.4, "pools": 0.1})
     table = rows(scale(tmp_path, [PROFILE, other]))
     assert table == [
-        ["percent of a step", "`vgg16`, PaddlePaddle, 250 ms", "`lenet5`, PaddlePaddle, 250 ms"],
+        ["percent of a step", "`vgg16`, PaddlePaddle", "`lenet5`, PaddlePaddle"],
         ["convolution, backward", "50.0", "40.0"],
         ["convolution, forward", "25.0", "-"],
         ["pools", "-", "10.0"],
