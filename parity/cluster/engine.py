@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from parity.cluster.delivery import deliver
 from parity.cluster.errors import ClusterError
 from parity.cluster.node_tasks import Refusal, SavedEpochs, Task, cross_evaluate_on_node, train_on_node
 from parity.cluster.nodes import Nodes, reason
@@ -184,13 +185,5 @@ class ClusterEngine:
         """A reference to the data set: its content is put into the cluster once, and fetched by each node once."""
         key = dataset_digest(images)
         if key not in self._sent:
-            try:
-                self._sent[key] = self.ray.put(images)
-            except (self.ray.exceptions.RayError, OSError) as error:
-                size = sum(array.nbytes for array in vars(images).values() if hasattr(array, "nbytes"))
-                raise ClusterError(
-                    f"{images.title}: expected {size / 2**20:.0f} MiB of room in Ray's object store, found: "
-                    f"{reason(error)}. Start Ray with a larger one (`ray start --object-store-memory BYTES`), free "
-                    "disk space for what it spills, or use a smaller --limit."
-                ) from None
+            self._sent[key] = deliver(self.ray, self.nodes.names, images)
         return self._sent[key]

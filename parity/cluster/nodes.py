@@ -85,8 +85,9 @@ def describe_nodes(
     ]
     if not able:
         found = ", ".join(
-            f"{_name(node)} with {node['Resources'].get('CPU', 0):g} CPUs and {node['Resources'].get('GPU', 0):g} GPUs"
+            f"{node_name(node)} with {own.get('CPU', 0):g} CPUs and {own.get('GPU', 0):g} GPUs"
             for node in alive
+            for own in (node["Resources"],)
         )
         raise ClusterError(
             f"--cluster: expected a node with {threads} CPUs{' and a GPU' if gpus else ''} for a training, found: "
@@ -127,7 +128,7 @@ def _ask(
         ).remote(frameworks, device, threads, precision)
         for node in nodes
     }
-    names = {node["NodeID"]: _name(node) for node in nodes}
+    names = {node["NodeID"]: node_name(node) for node in nodes}
     descriptions = {}
     for number, reference in asked.items():
         name = names[number]
@@ -192,8 +193,12 @@ def _versions(description: NodeDescription) -> dict[str, str]:
     return versions
 
 
-def _name(node: Mapping[str, Any]) -> str:
-    """Host and the beginning of the node's number: several nodes may be on one host."""
+def node_name(node: Mapping[str, Any]) -> str:
+    """Host and the beginning of the node's number: several nodes may be on one host.
+
+    Args:
+        node: an element of `ray.nodes()`.
+    """
     return f"{node['NodeManagerHostname']} ({node['NodeID'][:8]})"
 
 
