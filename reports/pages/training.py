@@ -68,7 +68,8 @@ ABLATIONS = (
 
 EVERY_RUN = (
     "Training time leaves out evaluation and the compilation of the first step; peak memory is that of the whole "
-    "worker process."
+    "worker process. A projection is the median epoch of a run that stopped early, times the epochs that were planned: "
+    "it was not measured."
 )
 
 

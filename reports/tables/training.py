@@ -106,7 +106,7 @@ def outcome_table(groups: Sequence[Experiment]) -> str:
 
 
 def cost_table(groups: Sequence[Experiment]) -> str:
-    """Every run: how it ran, its time and memory."""
+    """Every run: how it ran, its time and memory; of one that stopped early also what is projected for the whole."""
     headers = ["network", "framework", "seed", "batch", "mode", "precision", "threads", "training", "first step"]
     headers.append("peak memory")
     rows = [
@@ -118,13 +118,21 @@ def cost_table(groups: Sequence[Experiment]) -> str:
             plain(record.mode),
             plain(record.precision),
             plain(record.threads),
-            duration(record.seconds),
+            duration(record.seconds) + projected(record),
             duration(record.first_seconds),
             memory(record.peak_memory),
         ]
         for group, record in _runs(groups)
     ]
     return table(headers, rows, ["seed", "batch", *headers[6:]])
+
+
+def projected(record: Training) -> str:
+    """What all epochs of a run that stopped early would take at the pace of those that were finished, in brackets."""
+    seconds = pace([record]).seconds
+    if seconds is None or len(record.epochs) >= record.epochs_planned:
+        return ""
+    return f" (projected for {record.epochs_planned} epochs: {duration(seconds * record.epochs_planned)})"
 
 
 def _runs(groups: Sequence[Experiment]) -> list[tuple[Experiment, Training]]:

@@ -14,6 +14,7 @@ from parity.records.earlier_forms import of_today
 from parity.records.equivalence import SETTINGS, equivalence
 from parity.records.records import DifferingImage, Equivalence, Record, SequentialLook, Training, TrainingSession
 from reports.evidence.experiments import CONDITIONS
+from reports.formatting import duration
 from tests.reports.report_records import (
     CROSS,
     EPOCH,
@@ -96,6 +97,10 @@ def test_run_that_did_not_finish_comes_first_and_stays_in_the_tables(tmp_path: P
     assert row(means, "`lenet5`", "TensorFlow")[4:6] == ["**1 of 2 finished**", "54.00"]
     assert row(means, "`lenet5`", "PaddlePaddle")[4] == "2"
     assert row(section(text, "Every run"), "`lenet5`", "TensorFlow", "1")[3] == "1 of 2 **partial**"
+    cost = rows(section(text, "Every run").partition("peak memory")[2])
+    projections = {cells[1]: cells[7].partition("(")[2] for cells in cost if cells[2] == "1"}
+    seconds = 2 * failed.epochs[0].seconds
+    assert projections == {"PaddlePaddle": "", "TensorFlow": f"projected for 2 epochs: {duration(seconds)})"}
     assert "1 training run stopped before the planned number of epochs" in section(text, "Limits")
     assert row(section(text, "Accuracy over seeds"), "`lenet5`")[-1] == "**undecided**"
     assert "tensorflow, seed 1: did not finish" in section(text, "Accuracy over seeds")
