@@ -12,6 +12,7 @@ import pytest
 
 from parity.records.records import Proof
 from parity.records.saved_run import load_run
+from parity.workers.interpreter import default_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +63,8 @@ def test_a_path_taken_for_the_name_is_refused(folder: Path) -> None:
         (("--train", "lenet5-1c"), "expected at least 2 classes, found 1"),
         (("--seeds", "0"), "--seeds: expected a number of at least 1"),
         (("--profile", "slow"), "invalid choice: 'slow'"),
+        (("--replicas", "99999"), "--replicas: expected "),
+        (("--replicas", "1"), "--replicas: expected "),
     ],
 )
 def test_bad_options_are_refused_with_a_reason(folder: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -161,7 +164,20 @@ def test_proofs_alone_are_saved(suite: Path) -> None:
 def test_help_explains_every_option(folder: Path) -> None:
     """`pytest --help` lists them with texts."""
     text = run(folder, "--help").stdout
-    options = ("network", "profile", "dataset", "device", "seed", "seeds", "train", "epochs", "limit", "runs")
+    options = [
+        "network",
+        "profile",
+        "dataset",
+        "device",
+        "seed",
+        "seeds",
+        "train",
+        "epochs",
+        "limit",
+        "runs",
+        "cluster",
+        "replicas",
+    ]
     assert all(f"\n  --{option}=" in text for option in options)
 
 
@@ -174,6 +190,9 @@ def test_markers_and_profiles_select() -> None:
         return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
 
     quick, full, proofs = listed(), listed("--profile", "full"), listed("-m", "not benchmark")
+    assert "test_replicas.py" not in quick + full
+    if default_threads() > 1:
+        assert listed("--replicas", "2").count("test_replicas.py::") == 6  # two each: steps, speed, reduction
     counted = (
         "test_proof",
         "test_speed",
