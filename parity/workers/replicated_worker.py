@@ -16,7 +16,7 @@ import numpy as np
 
 from parity.numerics.arrays import Arrays, batch_digest, pack, unpack
 from parity.weights.state import same_bits
-from parity.workers.client.replicas import ReplicaRequests
+from parity.workers.client.replicas import ReductionRequests, ReplicaRequests
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import default_threads
@@ -53,7 +53,7 @@ class Replica(ReplicaRequests, Worker):
     verbs_module = "replica_verbs"
 
 
-class ReplicatedWorker(Worker):
+class ReplicatedWorker(ReductionRequests, Worker):
     """The replicas of one framework as one worker; they are started by the first call.
 
     What trains is asked of all replicas at once, and their answers are made one: the mean of losses and accuracies, the
@@ -222,18 +222,6 @@ class ReplicatedWorker(Worker):
         parts = {name: np.array_split(data[name], self.replicas) for name in tested}
         shares = [arrays | pack(data={name: parts[name][rank] for name in tested}) for rank in range(self.replicas)]
         return self._shares(verb, network, shares, arguments | {"batch": batch // self.replicas})[0]
-
-    def time_reduction(self, elements: int, times: int) -> list[float]:
-        """As `ReplicaRequests.time_reduction`, of all replicas.
-
-        Args:
-            elements: of the tensor.
-            times: how often, after once untimed.
-
-        Returns:
-            Seconds of each, of the replica that it took longest.
-        """
-        return list(self.call("time_reduction", elements=elements, times=times).result["seconds"])
 
     def _time_reduction(self, verb: str, network: str | None, _: Arrays, __: Any, arguments: dict[str, Any]) -> Reply:
         replies = self._shares(verb, network, [None] * self.replicas, arguments)

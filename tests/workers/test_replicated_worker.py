@@ -29,6 +29,7 @@ from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import default_threads
 from parity.workers.pool import Workers
 from parity.workers.replicated_worker import ReplicasDifferError, ReplicatedWorker
+from parity.workers.worker import Worker
 
 pytestmark = pytest.mark.skipif(default_threads() < 2, reason="replicas are processes that each need a core")
 
@@ -43,7 +44,7 @@ def replicated(request: pytest.FixtureRequest) -> Iterator[ReplicatedWorker]:
     worker.stop()
 
 
-def start(worker: ReplicatedWorker, dataset: Dataset, batch: int = BATCH) -> Arrays:
+def start(worker: Worker, dataset: Dataset, batch: int = BATCH) -> Arrays:
     """Start a training in float64, and return the plan of its first epoch."""
     recipe = rule_recipe("momentum")
     description = worker.describe(NAME)
@@ -131,11 +132,23 @@ def test_a_batch_that_cannot_be_shared_is_refused(
     assert replicated.pids == pids[1:] or pids[0] is None  # nothing was sent
 
 
-@pytest.mark.parametrize("count", [1, default_threads() + 1])
+@pytest.mark.parametrize("count", [0, default_threads() + 1])
 def test_a_number_of_replicas_that_this_machine_has_no_cores_for_is_refused(count: int) -> None:
-    message = f"replicas: expected 2 to {default_threads()}, the number of cores, found {count}"
+    message = f"replicas: expected 1 to {default_threads()}, the number of cores, found {count}"
     with pytest.raises(ValueError, match=message):
         ReplicatedWorker("paddle", count)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_one_replica_alone_is_one_process(framework: str, dataset: Dataset) -> None:
+    alone, one = ReplicatedWorker(framework, 1, threads=1), Worker(framework, threads=1)
+    losses = []
+    for worker in (alone, one):
+        plan = start(worker, dataset)
+        losses.append(worker.train_epoch(NAME, plan, losses=True, end=3).losses)
+        worker.stop()
+    assert len(losses[0]) == 3
+    assert compare({"losses": losses[1]}, {"losses": losses[0]}, FLOAT64_LIMIT).passed
 
 
 @pytest.mark.parametrize("rank", [0, 1])

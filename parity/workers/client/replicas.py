@@ -13,7 +13,24 @@ if TYPE_CHECKING:
     from parity.numerics.arrays import Arrays
 
 
-class ReplicaRequests(Requests):
+class ReductionRequests(Requests):
+    """What is asked of one replica and of all of them together alike."""
+
+    def time_reduction(self, elements: int, times: int) -> list[float]:
+        """Time the mean over the replicas of one float32 tensor.
+
+        Args:
+            elements: of the tensor.
+            times: how often, after once untimed.
+
+        Returns:
+            Seconds of each.
+        """
+        seconds: list[float] = self.call("time_reduction", elements=elements, times=times).result["seconds"]
+        return seconds
+
+
+class ReplicaRequests(ReductionRequests):
     """Requests that all replicas of a training have to be sent at the same time: each waits for the others."""
 
     def join_replicas(self, rank: int, endpoints: Sequence[str], synchronised: bool) -> int:
@@ -43,19 +60,6 @@ class ReplicaRequests(Requests):
         """
         digests: dict[str, str] = self.call("settle_replicas", network=network).result["digests"]
         return digests
-
-    def time_reduction(self, elements: int, times: int) -> list[float]:
-        """Time the mean over the replicas of one float32 tensor.
-
-        Args:
-            elements: of the tensor.
-            times: how often, after once untimed.
-
-        Returns:
-            Seconds of each.
-        """
-        seconds: list[float] = self.call("time_reduction", elements=elements, times=times).result["seconds"]
-        return seconds
 
     def share_of_batches(self, network: str, arrays: Arrays, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """The replica's share of some batches, as its device makes it; the others need not be asked.
