@@ -107,7 +107,7 @@ def test_stages_and_evaluation_are_those_of_the_whole_batch(replicated: Replicat
     plan = start(replicated, dataset.limited(41))  # one replica has a test image more
     shared = replicated.training_stages(NAME, plan).stages, replicated.evaluate(NAME)
     with Workers([replicated.framework], threads=1) as one:
-        start(one[replicated.framework], dataset.limited(41))  # type: ignore[arg-type]
+        start(one[replicated.framework], dataset.limited(41))
         alone = one[replicated.framework].training_stages(NAME, plan).stages, one[replicated.framework].evaluate(NAME)
     assert compare(alone[0], shared[0], FLOAT64_LIMIT).passed
     assert shared[1].images == alone[1].images == 41
