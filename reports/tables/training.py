@@ -117,7 +117,7 @@ def cost_table(groups: Sequence[Experiment]) -> str:
             count_text(record.batch),
             plain(record.mode),
             plain(record.precision),
-            plain(record.threads),
+            str(record.threads) if record.replicas == 1 else f"{record.replicas} replicas of {record.threads}",
             duration(record.seconds) + projected(record),
             duration(record.first_seconds),
             memory(record.peak_memory),

@@ -362,3 +362,14 @@ def test_an_ablation_under_the_name_that_it_had_is_the_same_network(tmp_path: Pa
 
 def test_no_ablation_no_section(tmp_path: Path) -> None:
     assert "What was taken away" not in report(tmp_path, both(TRAINING))
+
+
+def test_trainings_that_processes_share_are_apart_and_say_so(tmp_path: Path) -> None:
+    shared = [replace(record, replicas=2, threads=1) for record in both(TRAINING)]
+    over_all = [replace(record, synchronised=True) for record in shared]
+    part = section(report(tmp_path, [*both(TRAINING), *shared, *over_all]), "Training")
+    for label in ("1 replica, batch norm of each replica", "2 replicas, batch norm of each replica"):
+        assert f"`lenet5` ({label})" in part
+    assert "`lenet5` (2 replicas, batch norm over all replicas)" in part
+    threads = [cells[6] for cells in rows(part.partition("peak memory |")[2]) if len(cells) == 10]
+    assert threads.count("2 replicas of 1") == 4
