@@ -4,8 +4,9 @@ process makes of the whole batches.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from msgspec import structs
@@ -28,7 +29,7 @@ from parity.proofs.train_mode import GRADIENT_LIMIT, STEPS, plan_of, start, trai
 from parity.records.records import ReplicaCause, ReplicaProof
 from parity.weights.state import STATISTICS, all_finite
 from parity.workers.errors import WorkerError
-from parity.workers.replicated_worker import SHARED, ReplicasDifferError, ReplicatedWorkers
+from parity.workers.replicated_worker import SHARED, LoneReplica, ReplicasDifferError, ReplicatedWorkers
 from parity.workers.worker import Worker
 
 
@@ -62,10 +63,15 @@ def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: 
         ValueError: a batch of the proofs cannot be shared by so many replicas.
         WorkerError: a worker failed, with what it said. Replicas that differ are a problem of the proof.
     """
+    with contextlib.ExitStack() as lone:
+        several = replace(context, workers=replicated)
+        return _proof(_Pair(context, several, replicated, recipe or rule_recipe("momentum"), lone))
+
+
+def _proof(pair: _Pair) -> ReplicaProof:
     begin = time.perf_counter()
-    recipe = recipe or rule_recipe("momentum")
+    context, replicated, recipe = pair.one, pair.replicated, pair.recipe
     normalised = context.network.batch_norm is not None
-    pair = _Pair(context, replace(context, workers=replicated), replicated, recipe)
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
     causes: list[ReplicaCause] = []
@@ -170,6 +176,15 @@ class _Pair:
     several: ProofContext
     replicated: ReplicatedWorkers
     recipe: Recipe
+    running: contextlib.ExitStack  # ends what `lone` started
+    _lone: dict[str, LoneReplica] = field(default_factory=dict)
+
+    def lone(self, framework: str) -> LoneReplica:
+        """The process that computes single shares of a network with dropout."""
+        if framework not in self._lone:
+            replica = LoneReplica(framework, threads=self.one.workers[framework].threads)
+            self._lone[framework] = self.running.enter_context(contextlib.closing(replica))
+        return self._lone[framework]
 
     @property
     def as_one(self) -> bool:
@@ -180,7 +195,7 @@ class _Pair:
 def _first_steps(pair: _Pair, framework: str) -> tuple[dict[str, Comparison], list[str], list[Explanation]]:
     """Gradients and running statistics of the first step; problems, and what is known to make others of them."""
     count = pair.replicated.replicas
-    shares = _shares(pair.one, framework, pair.recipe, 1 if pair.as_one else count)
+    shares = _shares(pair, framework, 1 if pair.as_one else count)
     plan = start(pair.several, pair.recipe, only=framework)
     try:
         step = _taken(pair.replicated[framework], pair.one.network.name, plan)
@@ -235,32 +250,36 @@ def _gradient_cause(pair: _Pair, framework: str, expected: Arrays, actual: Array
     count = pair.replicated.replicas
     if pair.replicated.synchronised and pair.one.network.batch_norm is not None:  # no share's gradients are its own
         return gradient_cause([], expected, actual, count)
-    shares = [share.gradients for share in _shares(pair.one, framework, pair.recipe, count)]
+    shares = [share.gradients for share in _shares(pair, framework, count)]
     cause = gradient_cause(shares, expected, actual, count)
     for missing in range(1, training_batch(pair.one) // count):
         if cause is None:
-            short = _shares(pair.one, framework, pair.recipe, count, missing)[-1].gradients
+            short = _shares(pair, framework, count, missing)[-1].gradients
             cause = short_share_cause([*shares[:-1], short], actual, missing)
     return cause
 
 
-def _shares(context: ProofContext, framework: str, recipe: Recipe, count: int, missing: int = 0) -> list[FirstStep]:
+def _shares(pair: _Pair, framework: str, count: int, missing: int = 0) -> list[FirstStep]:
     """What one process makes of each share of the first batch alone; of one share: of the whole batch.
 
     With images missing: of the last share alone, without its last images.
     """
-    worker, name = context.workers[framework], context.network.name
-    batch = training_batch(context)
+    context, recipe = pair.one, pair.recipe
+    name, batch = context.network.name, training_batch(context)
     if batch % count:
         raise ValueError(f"replicas: expected a divisor of the proofs' batch of {batch} images, found {count}")
     share = batch // count - missing
     settings = trainer_settings(recipe, batch=share, precision="float64")
     arrays = pack(state=context.state("float32"), data=prepared(training_part(context), recipe))
     plan = plan_of(context, recipe, 0)
+    with_masks = count > 1 and plan["dropout"].size > 0
+    worker = pair.lone(framework) if with_masks else context.workers[framework]
     taken = []
     for rank in range(count - 1 if missing else 0, count):
         columns = slice(rank * (batch // count), rank * (batch // count) + share)
         part = {key: array[:, columns] if key in SHARED else array for key, array in plan.items()}
+        if isinstance(worker, LoneReplica):
+            worker.take_part(rank, count, batch // count)
         worker.start_training(name, context.seed, arrays, settings)
         taken.append(_taken(worker, name, part))
     return taken

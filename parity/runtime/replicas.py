@@ -27,10 +27,11 @@ class ReplicaGroup(ABC):
         rank: of this replica, from 0.
         count: of the replicas; 1 before `join`.
         synchronised: whether batch norm computes its statistics over all replicas' shares, or over its own.
+        share: images of a replica's whole share, where this one takes fewer; 0: those that it takes.
     """
 
     def __init__(self) -> None:
-        self.rank, self.count, self.synchronised = 0, 1, False
+        self.rank, self.count, self.synchronised, self.share = 0, 1, False, 0
 
     @abstractmethod
     def connect(self, endpoints: Sequence[str]) -> None:
@@ -84,7 +85,7 @@ class ReplicaLoop(Loop):
     @property
     def verbs(self) -> tuple[Callable[..., Any], ...]:
         """The functions that a replica offers, by their names."""
-        own = (self.join_replicas, self.settle_replicas, self.share_of_batches, self.time_reduction)
+        own = (self.join_replicas, self.stand_for, self.settle_replicas, self.share_of_batches, self.time_reduction)
         return *super().verbs, *own
 
     def join_replicas(self, rank: int, endpoints: list[str], synchronised: bool) -> dict[str, Any]:
@@ -98,6 +99,20 @@ class ReplicaLoop(Loop):
         """
         self._group.join(rank, endpoints, synchronised)
         return {"replicas": self._group.count}
+
+    def stand_for(self, rank: int, count: int, share: int) -> dict[str, Any]:
+        """Take the dropout masks of one of several replicas, though this one was joined as the only one.
+
+        Args:
+            rank: of the replica that it stands for.
+            count: of the replicas.
+            share: images of a replica's whole share.
+
+        Returns:
+            Nothing: {}, the reply of a verb.
+        """
+        self._group.rank, self._group.count, self._group.share = rank, count, share
+        return {}
 
     def settle_replicas(self) -> dict[str, Any]:
         """Average the running statistics over the replicas, and digest what must now be equal in all of them.
@@ -176,7 +191,8 @@ class SharedMasks(Trainer):
         A mask is read from the pool with the image as its first axis, so that a share of the images is one piece of it.
         """
         if plan["dropout"].size:
-            taken = self.group.rank * self.batch * np.array(self._sizes_of_masks(), plan["dropout"].dtype)
+            images = self.group.rank * (self.group.share or self.batch)
+            taken = images * np.array(self._sizes_of_masks(), plan["dropout"].dtype)
             plan = plan | {"dropout": plan["dropout"] + taken}
         return super().to_device(plan)  # type: ignore[safe-super]
 

@@ -53,6 +53,35 @@ class Replica(ReplicaRequests, Worker):
     verbs_module = "replica_verbs"
 
 
+class LoneReplica(Replica):
+    """A process that computes what one of several replicas computes of its share alone, before any reduction.
+
+    A plain worker would draw other dropout masks for the share: the masks of a share are a part of the whole batch's.
+
+    Example::
+
+        with contextlib.closing(LoneReplica("paddle")) as lone:
+            lone.take_part(1, 2, 50)
+            lone.start_training("mini_inception", 0, arrays, settings)
+    """
+
+    def take_part(self, rank: int, count: int, share: int) -> None:
+        """Stand for a replica in all that follows.
+
+        Args:
+            rank: of that replica.
+            count: of the replicas.
+            share: images of a replica's whole share; what is then trained may take fewer.
+        """
+        if self.pid is None:
+            self.join_replicas(0, free_endpoints(1), synchronised=False)
+        self.stand_for(rank, count, share)
+
+    def close(self) -> None:
+        """End the process."""
+        self.stop()
+
+
 class ReplicatedWorker(ReductionRequests, Worker):
     """The replicas of one framework as one worker; they are started by the first call.
 

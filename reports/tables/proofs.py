@@ -23,7 +23,12 @@ from reports.formatting import (
 )
 
 # What was compared, where a column's header should be narrow.
-SHORT = {"running statistics": "statistics", "batch norms alone": "batch norms", "dropout masks": "masks"}
+SHORT = {
+    "running statistics": "statistics",
+    "batch norms alone": "batch norms",
+    "dropout masks": "masks",
+    "replicas": "processes",
+}
 
 
 def verdict_table(verdicts: Sequence[NetworkVerdict]) -> str:

@@ -79,10 +79,12 @@ def test_two_replicas_are_one_process(
 
 
 @real
+@pytest.mark.parametrize("name", ["mini_resnet", "mini_inception"])
 def test_the_frameworks_agree_on_batch_norm_of_each_share(
-    workers: Workers, replicated: ReplicatedWorkers, dataset: Dataset
+    workers: Workers, replicated: ReplicatedWorkers, dataset: Dataset, name: str
 ) -> None:
-    proof = replica_steps(ProofContext(workers, network("mini_resnet"), dataset), replicated)
+    """With dropout, too, whose masks of a share are a part of the whole batch's."""
+    proof = replica_steps(ProofContext(workers, network(name), dataset), replicated)
     assert_passed(proof, 5)
     assert proof.title.endswith("2 replicas, statistics of each replica")
 

@@ -49,6 +49,16 @@ class ReplicaRequests(ReductionRequests):
         ).result["replicas"]
         return replicas
 
+    def stand_for(self, rank: int, count: int, share: int) -> None:
+        """Take the dropout masks of one of several replicas, though this one was joined as the only one.
+
+        Args:
+            rank: of the replica that it stands for.
+            count: of the replicas.
+            share: images of a replica's whole share.
+        """
+        self.call("stand_for", rank=rank, count=count, share=share)
+
     def settle_replicas(self, network: str) -> dict[str, str]:
         """Average the running statistics over the replicas.
 
