@@ -12,7 +12,8 @@ from parity.cli.console import escaped, print_message
 from parity.workers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:
-    from parity.records.records import ControlRun, Detection, Proof, ReplicaDetection
+    from parity.records.records import ControlRun, Detection, Proof
+    from parity.records.replicas import ReplicaDetection
 
 
 def print_proof(console: Console, proof: Proof) -> None:
@@ -43,7 +44,7 @@ def outcome(proof: Proof) -> str:
 
 def print_verdict(console: Console, name: str, proofs: Sequence[Proof]) -> None:
     """Print one line for a network: equal, or the level and stage at which it first differs."""
-    from parity.records.records import ReplicaProof
+    from parity.records.replicas import ReplicaProof
 
     failed = next((proof for proof in proofs if not proof.passed), None)
     seconds = sum(proof.seconds for proof in proofs)

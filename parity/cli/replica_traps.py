@@ -20,7 +20,7 @@ from parity.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from parity.records.records import ReplicaDetection, ReplicaProof
+    from parity.records.replicas import ReplicaDetection, ReplicaProof
 
 
 def show_replica_traps(

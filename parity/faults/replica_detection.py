@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from parity.catalogue.replica_faults import ReplicaFault
 from parity.proofs.context import ProofContext
 from parity.proofs.replicas import replica_steps
-from parity.records.records import ReplicaDetection, ReplicaProof
+from parity.records.replicas import ReplicaDetection, ReplicaProof
 from parity.workers.replicated_worker import ReplicatedWorkers
 
 

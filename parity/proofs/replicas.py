@@ -28,10 +28,11 @@ from parity.proofs.replica_causes import (
     statistics_cause,
 )
 from parity.proofs.train_mode import GRADIENT_LIMIT, STEPS, plan_of, start, training_batch, training_part, unmoved
-from parity.records.records import ReplicaCause, ReplicaProof
+from parity.records.replicas import ReplicaCause, ReplicaProof
 from parity.weights.state import STATISTICS, State, all_finite
 from parity.workers.errors import WorkerError
-from parity.workers.replicated_worker import SHARED, LoneReplica, ReplicasDifferError, ReplicatedWorkers
+from parity.workers.replica import LoneReplica
+from parity.workers.replicated_worker import SHARED, ReplicasDifferError, ReplicatedWorkers
 from parity.workers.worker import Worker
 
 

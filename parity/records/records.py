@@ -27,8 +27,6 @@ Count = Annotated[int, Meta(ge=0)]
 
 Some = Annotated[int, Meta(ge=1)]
 
-Several = Annotated[int, Meta(ge=2)]
-
 Level = Annotated[int, Meta(ge=1, le=LOSS_CURVE)]
 
 Measured = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite: seconds, rates
@@ -151,42 +149,6 @@ class RuleProof(Proof, frozen=True, tag="update rule"):
     rule: str = ""  # parity.proofs.optimizer.OPTIMIZERS
 
 
-class ReplicaCause(Part, frozen=True):
-    """What is wrong with the replicas of one framework."""
-
-    framework: str
-    text: str  # one line for the user
-    faults: list[str] = []  # those of parity.catalogue.replica_faults that would make the very same; none is known: []
-
-
-class ReplicaProof(Proof, frozen=True, tag="replica proof"):
-    """Level 6 over replicas: processes that share every batch compute what one process does, or one another."""
-
-    replicas: Several = 2  # of each framework
-    synchronised: bool = False  # whether batch norm computed its statistics over all of them
-    replica_causes: list[ReplicaCause] = []  # of a failed proof; `causes` is empty
-
-
-class ReplicaDetection(Record, frozen=True, tag="replica detection"):
-    """What the proof of replicas made of a fault that was put into one framework's replicas."""
-
-    network: str
-    framework: str  # where it was put
-    replicas: Several
-    fault: str  # of parity.catalogue.replica_faults
-    caught: bool  # whether the proof failed
-    placed: bool  # whether a cause names the framework, and none the other
-    named: bool  # whether that cause names the fault
-    severity: Measured | None  # largest gap in units of its limit; None where none is above it, or it is no number
-    diagnosis: str = ""  # the line that the user reads
-    seconds: Measured = 0.0
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether it was caught, placed and named."""
-        return self.caught and self.placed and self.named
-
-
 class Detection(Record, frozen=True, tag="detection"):
     """What the suite detected of a fault that was put into one twin."""
 
@@ -238,36 +200,6 @@ class Speed(Record, frozen=True, tag="speed"):
     threads: Count
     steps_per_measurement: Some
     first_seconds: Measured  # the first step: tracing and compiling included
-
-
-class ReplicaReadings(Part, frozen=True):
-    """How long a training step took, taken in one way."""
-
-    processes: Some  # that shared the batch
-    threads: Some  # of each
-    engine: bool  # whether the framework's engine of replicas held them together
-    batch: Some  # images of all processes together
-    seconds: Annotated[list[Above0], Meta(min_length=1)]  # a step, one for each reading
-
-
-class ReplicaSpeed(Record, frozen=True, tag="replica speed"):
-    """Training steps of one network by one process and by replicas, measured in turns."""
-
-    network: str
-    framework: str
-    replicas: Several
-    batch: Some  # images a step
-    parameters: Some
-    readings: list[ReplicaReadings]
-
-
-class ReductionSpeed(Record, frozen=True, tag="reduction speed"):
-    """The mean over the replicas of one float32 tensor, alone."""
-
-    framework: str
-    replicas: Several
-    elements: Some
-    readings: Annotated[list[Above0], Meta(min_length=1)]  # seconds of the slowest replica, one for each reduction
 
 
 class Epoch(Part, frozen=True):

@@ -26,16 +26,13 @@ from parity.records.records import (
     Profile,
     Proof,
     Record,
-    ReductionSpeed,
-    ReplicaDetection,
-    ReplicaProof,
-    ReplicaSpeed,
     RuleProof,
     SequentialErrors,
     Speed,
     Training,
     Trial,
 )
+from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaSpeed
 from parity.records.validation import RecordError, validated
 from parity.system import write_atomically
 from parity.termination import without_interruption

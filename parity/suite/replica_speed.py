@@ -12,7 +12,7 @@ from parity.catalogue.recipes import RECIPES, trainer_settings
 from parity.data.batches import timing_arrays
 from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack, unpack
-from parity.records.records import ReductionSpeed, ReplicaReadings, ReplicaSpeed
+from parity.records.replicas import ReductionSpeed, ReplicaReadings, ReplicaSpeed
 from parity.workers.replicated_worker import ReplicatedWorker
 from parity.workers.worker import Worker
 

@@ -39,7 +39,12 @@ MODULES = (
 )
 
 # What decides the outcome of a training by several processes, beside `MODULES`.
-REPLICA_MODULES = ("{twin}/data_parallel.py", "parity/runtime/replicas.py", "parity/workers/replicated_worker.py")
+REPLICA_MODULES = (
+    "{twin}/data_parallel.py",
+    "parity/runtime/replicas.py",
+    "parity/workers/replica.py",
+    "parity/workers/replicated_worker.py",
+)
 
 # Tables of which a training uses one entry: the recipe is part of its configuration by value, the family by its file.
 TABLES = ("RECIPES", "DESIGNS")

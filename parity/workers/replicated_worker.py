@@ -5,8 +5,6 @@ Each replica takes its share of every batch: of N replicas, replica r the images
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -16,11 +14,12 @@ import numpy as np
 
 from parity.numerics.arrays import Arrays, batch_digest, pack, unpack
 from parity.weights.state import same_bits
-from parity.workers.client.replicas import ReductionRequests, ReplicaRequests
+from parity.workers.client.replicas import ReductionRequests
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import default_threads
 from parity.workers.pool import Workers
+from parity.workers.replica import Replica, free_endpoints
 from parity.workers.reply import Reply
 from parity.workers.worker import Worker
 
@@ -45,41 +44,6 @@ class ReplicasDifferError(WorkerError):
         detail = f"expected the same numbers in all replicas, found others in {arrays[0]!r}{others}"
         super().__init__(framework, network, step, "raised", detail)
         self.arrays = tuple(arrays)
-
-
-class Replica(ReplicaRequests, Worker):
-    """The process of one replica."""
-
-    verbs_module = "replica_verbs"
-
-
-class LoneReplica(Replica):
-    """A process that computes what one of several replicas computes of its share alone, before any reduction.
-
-    A plain worker would draw other dropout masks for the share: the masks of a share are a part of the whole batch's.
-
-    Example::
-
-        with contextlib.closing(LoneReplica("paddle")) as lone:
-            lone.take_part(1, 2, 50)
-            lone.start_training("mini_inception", 0, arrays, settings)
-    """
-
-    def take_part(self, rank: int, count: int, share: int) -> None:
-        """Stand for a replica in all that follows.
-
-        Args:
-            rank: of that replica.
-            count: of the replicas.
-            share: images of a replica's whole share; what is then trained may take fewer.
-        """
-        if self.pid is None:
-            self.join_replicas(0, free_endpoints(1), synchronised=False)
-        self.stand_for(rank, count, share)
-
-    def close(self) -> None:
-        """End the process."""
-        self.stop()
 
 
 class ReplicatedWorker(ReductionRequests, Worker):
@@ -391,19 +355,6 @@ def _share(
     network: str, plans: Sequence[Arrays], begin: int, end: int, rank: int, replica: Replica
 ) -> tuple[np.ndarray, np.ndarray]:
     return replica.share_of_batches(network, plans[rank], begin, end)
-
-
-def free_endpoints(count: int) -> list[str]:
-    """Ports of this machine that nobody listens on, as host:port.
-
-    Args:
-        count: how many.
-    """
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
 
 
 def _errors(futures: Sequence[Future[Any]]) -> dict[int, BaseException]:

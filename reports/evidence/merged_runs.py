@@ -34,16 +34,13 @@ from parity.records.records import (
     Profile,
     Proof,
     Record,
-    ReductionSpeed,
-    ReplicaDetection,
-    ReplicaProof,
-    ReplicaSpeed,
     RuleProof,
     SequentialErrors,
     Speed,
     Training,
     Trial,
 )
+from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaSpeed
 from parity.records.saved_run import SavedRun, Stats, load_run
 from parity.records.validation import RecordError
 from reports.evidence.experiments import conditions

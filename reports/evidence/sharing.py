@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.records.records import ReductionSpeed, ReplicaReadings, ReplicaSpeed
+from parity.records.replicas import ReductionSpeed, ReplicaReadings, ReplicaSpeed
 
 BYTES = 4  # of a float32 number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.records.records import ReductionSpeed, ReplicaProof
+from parity.records.replicas import ReductionSpeed, ReplicaProof
 from reports.evidence.merged_runs import MergedRuns
 from reports.evidence.sharing import Link, Sharing, link_of, sharing_of
 from reports.evidence.verdict import proof_faults

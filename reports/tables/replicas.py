@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from parity.records.records import ReductionSpeed, ReplicaDetection
+from parity.records.replicas import ReductionSpeed, ReplicaDetection
 from reports.evidence.sharing import Link, Sharing
 from reports.formatting import TITLES, code, count_text, figures, framework_title, listed, plain, table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity.catalogue.replica_faults import ReplicaFault
-from parity.records.records import ReplicaDetection, ReplicaProof
+from parity.records.replicas import ReplicaDetection, ReplicaProof
 from parity.records.saved_run import load_run
 from parity.workers.interpreter import default_threads
 from tests.command_line import parity

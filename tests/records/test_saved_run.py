@@ -17,15 +17,11 @@ from parity.records.records import (
     Overhead,
     Profile,
     Record,
-    ReductionSpeed,
-    ReplicaDetection,
-    ReplicaProof,
-    ReplicaReadings,
-    ReplicaSpeed,
     RuleProof,
     SequentialErrors,
     Trial,
 )
+from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaReadings, ReplicaSpeed
 from parity.records.saved_run import RECORD_TYPES, RECORDS, load_run, save_records
 from parity.records.validation import RecordError
 from tests.reports.report_records import CROSS, DOUBLE, SINGLE, SPEED, TRAINING, loss_curves, save

@@ -9,14 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from parity.catalogue.replica_faults import ReplicaFault
-from parity.records.records import (
-    Record,
-    ReductionSpeed,
-    ReplicaDetection,
-    ReplicaProof,
-    ReplicaReadings,
-    ReplicaSpeed,
-)
+from parity.records.records import Record
+from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaReadings, ReplicaSpeed
 from reports.evidence.sharing import Link, link_of, sharing_of
 from reports.formatting import figures
 from tests.reports.report_records import OFFICIAL, PROOFS, SPEED, both, report, row, rows, section
