@@ -111,11 +111,12 @@ def begin_workers(
         sharing: how many processes of each framework share a batch; None: one takes it whole.
     """
     from parity.workers.pool import Workers
-    from parity.workers.replicated_worker import ReplicatedWorkers
 
     if sharing is None or sharing.replicas == 1:
         workers = Workers(frameworks, threads=threads, tf32=tf32)
     else:
+        from parity.workers.replicated_worker import ReplicatedWorkers  # imports numpy, too: only where asked for
+
         workers = ReplicatedWorkers(
             sharing.replicas, synchronised=sharing.synchronised, frameworks=frameworks, threads=threads
         )
