@@ -1,5 +1,6 @@
 """What the tests share: both frameworks' workers, started once; a small data set; interpreters with a fault in them."""
 
+import functools
 import os
 import shlex
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.data import registry
+from parity.data import generated, registry
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.interpreter import shared_threads
 from parity.workers.pool import Workers
@@ -17,6 +18,9 @@ from parity.workers.worker import Worker
 MakePython = Callable[[Mapping[str, str]], Path]
 
 FaultyPair = Callable[[str, Mapping[str, str]], Workers]
+
+
+generated.generate = functools.cache(generated.generate)  # drawing takes longer than most of what commands do with it
 
 
 def pytest_configure() -> None:

@@ -302,9 +302,19 @@ def test_models_that_compute_something_else_are_not_converted(convert: Convert, 
 @pytest.mark.parametrize(
     ("source", "first", "says"),
     [
-        ("trained.pdparams", "net(bias=False)", "conv: the array conv.bias (6) exists in PaddlePaddle only"),
+        pytest.param(
+            "trained.pdparams",
+            "net(bias=False)",
+            "conv: the array conv.bias (6) exists in PaddlePaddle only",
+            marks=pytest.mark.slow,
+        ),
         ("trained.pdparams", "net(scale=True)", "scale: the array scale/factor (96) exists in TensorFlow only"),
-        ("trained.pdparams", "net(odd=True)", "odd: the array odd/factor (96) exists in TensorFlow only"),
+        pytest.param(
+            "trained.pdparams",
+            "net(odd=True)",
+            "odd: the array odd/factor (96) exists in TensorFlow only",
+            marks=pytest.mark.slow,
+        ),
         (
             "trained.pdparams",
             "net(extra=1)",
@@ -344,20 +354,29 @@ def test_an_existing_file_is_refused_before_anything_is_loaded(folder: Path, mon
     assert (folder / "old.pdparams").read_text() == "old"
 
 
-def test_a_killed_conversion_leaves_no_file(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("reading trained.weights.h5", marks=pytest.mark.slow),
+        pytest.param("writing killed.pdparams", marks=pytest.mark.slow),
+        "both models with these weights",
+    ],
+)
+def test_a_killed_conversion_leaves_no_file(folder: Path, stage: str) -> None:
     """Neither a broken one nor a whole one that nobody has proven."""
     models = ("--tensorflow", "keras_nets:net()", "--paddle", "paddle_nets:Net()", "--input", "16,16,3")
     arguments = ("convert", "trained.weights.h5", "killed.pdparams", *models, "--dataset", "generated", "--threads=1")
-    for stage in ("reading trained.weights.h5", "writing killed.pdparams", "both models with these weights"):
-        with running(*arguments, cwd=folder) as process:
-            assert process.stderr is not None
-            assert any(stage in line for line in process.stderr)
-            process.kill()
-            process.wait()
-        assert not (folder / "killed.pdparams").exists()
-    assert list(folder.glob(".killed.*.part.pdparams"))  # of the last one, which had written it
+    with running(*arguments, cwd=folder) as process:
+        assert process.stderr is not None
+        assert any(stage in line for line in process.stderr)
+        process.kill()
+        process.wait()
+    assert not (folder / "killed.pdparams").exists()
+    if stage == "both models with these weights":  # which the file has been written for
+        assert list(folder.glob(".killed.*.part.pdparams"))
     parity(*arguments, cwd=folder)
     assert [path.name for path in folder.glob("*killed*")] == ["killed.pdparams"]
+    (folder / "killed.pdparams").unlink()
 
 
 def test_a_file_that_does_not_hold_what_was_written_is_not_taken(
@@ -385,25 +404,39 @@ def test_a_file_of_another_model_is_refused(convert: Convert) -> None:
     ("source", "says"),
     [
         ("nan.weights.h5", "'fc/kernel' holds 1 NaN"),
-        ("nan.pdparams", "'fc.weight' holds 1 NaN"),
-        ("nan.safetensors", "'fc/kernel' holds 1 NaN"),
-        ("half.weights.h5", "'layers/conv2d/vars/0' is float16"),
+        pytest.param("nan.pdparams", "'fc.weight' holds 1 NaN", marks=pytest.mark.slow),
+        pytest.param("nan.safetensors", "'fc/kernel' holds 1 NaN", marks=pytest.mark.slow),
+        pytest.param("half.weights.h5", "'layers/conv2d/vars/0' is float16", marks=pytest.mark.slow),
         ("half.pdparams", "'fc.weight' is half precision"),
-        ("half.safetensors", "'fc/kernel' is F16"),
-        ("double.weights.h5", "'layers/dense/vars/0' is float64"),
-        ("double.pdparams", "'fc.weight' is float64; expected float32: save the model in float32"),
-        ("whole.pdparams", "'fc.weight' is int64; expected float32: save the model in float32"),
-        ("whole.weights.h5", "no floating-point numbers in the file: 'layers/dense/vars/0' is int32; expected float32"),
-        ("complex.pdparams", "'fc.weight' is complex64; expected float32"),
-        ("swapped_half.pdparams", "'fc.weight' is half precision"),
-        ("nested.pdparams", "not readable as a pickle (TypeError: a tuple as a name)"),
-        ("hostile.pdparams", r"not in the model: '\x1b[2J\x07\ud800yyy"),
+        pytest.param("half.safetensors", "'fc/kernel' is F16", marks=pytest.mark.slow),
+        pytest.param("double.weights.h5", "'layers/dense/vars/0' is float64", marks=pytest.mark.slow),
+        pytest.param(
+            "double.pdparams",
+            "'fc.weight' is float64; expected float32: save the model in float32",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "whole.pdparams",
+            "'fc.weight' is int64; expected float32: save the model in float32",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "whole.weights.h5",
+            "no floating-point numbers in the file: 'layers/dense/vars/0' is int32; expected float32",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("complex.pdparams", "'fc.weight' is complex64; expected float32", marks=pytest.mark.slow),
+        pytest.param("swapped_half.pdparams", "'fc.weight' is half precision", marks=pytest.mark.slow),
+        pytest.param(
+            "nested.pdparams", "not readable as a pickle (TypeError: a tuple as a name)", marks=pytest.mark.slow
+        ),
+        pytest.param("hostile.pdparams", r"not in the model: '\x1b[2J\x07\ud800yyy", marks=pytest.mark.slow),
         ("lacking.safetensors", "missing: 'fc/bias' (10,)"),
-        ("cut.pdparams", "not readable as a pickle"),
+        pytest.param("cut.pdparams", "not readable as a pickle", marks=pytest.mark.slow),
         ("evil.pdparams", "refused: it asks for 'posix.system'"),
         ("cut.weights.h5", "does not fit the model: OSError"),
         ("cut.safetensors", "not a whole safetensors file"),
-        ("absent.weights.h5", "no such file"),
+        pytest.param("absent.weights.h5", "no such file", marks=pytest.mark.slow),
     ],
 )
 def test_a_source_that_cannot_be_taken_is_refused_by_name(
@@ -490,9 +523,9 @@ def full(tmp_path: Path) -> Iterator[Path]:
     ("source", "name"),
     [
         ("trained.weights.h5", "new.pdparams"),
-        ("trained.weights.h5", "new.safetensors"),
+        pytest.param("trained.weights.h5", "new.safetensors", marks=pytest.mark.slow),
         ("trained.pdparams", "new.weights.h5"),
-        ("trained.pdparams", "new.keras"),
+        pytest.param("trained.pdparams", "new.keras", marks=pytest.mark.slow),
     ],
 )
 def test_a_full_disk_is_reported_for_the_file_that_was_asked_for(

@@ -179,6 +179,7 @@ def test_the_scripts_show_the_gap_without_the_project(
         assert recorded["input_0"].shape == (1, 8, 8, 6)  # what is big is cut to one image
 
 
+@pytest.mark.slow
 def test_nothing_is_written_where_no_layer_differs_by_itself(repro: Repro, tmp_path: Path) -> None:
     done = repro("Net()", tmp_path / "out", code=1)
     assert "nothing to reproduce: no layer differs by itself" in done.output

@@ -59,6 +59,7 @@ def test_files_of_a_shared_training_have_names_of_their_own(tmp_path: Path) -> N
 
 
 @real
+@pytest.mark.slow
 def test_both_frameworks_train_with_two_replicas_and_are_compared(tmp_path: Path) -> None:
     options = ("--dataset", "generated", "--limit", "40", "--batch", "20", "--epochs", "1", "--out", tmp_path)
     done = parity("train", "mini_resnet", "--replicas", "2", "--sync-batch-norm", "--threads", "1", *options)

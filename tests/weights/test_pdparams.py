@@ -299,7 +299,7 @@ def test_a_form_that_is_not_known_is_not_guessed(tmp_path: Path, call: Call, mes
         read(saved(tmp_path / "form.pdparams", {"w": call}))
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [FORMS[0], *(pytest.param(form, marks=pytest.mark.slow) for form in FORMS[1:])])
 def test_any_truncation_is_refused(written: Path, tmp_path: Path, form: str) -> None:
     path = tmp_path / "cut.pdparams"
     whole = (written / f"{form}.pdparams").read_bytes()
