@@ -22,17 +22,14 @@ from parity.records.records import (
     Curves,
     Detection,
     Equivalence,
-    Overhead,
-    Profile,
     Proof,
     Record,
     RuleProof,
     SequentialErrors,
-    Speed,
     Training,
-    Trial,
 )
 from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaSpeed
+from parity.records.speed_records import Overhead, Profile, Speed, Trial
 from parity.records.validation import RecordError, validated
 from parity.system import write_atomically
 from parity.termination import without_interruption

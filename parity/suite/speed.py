@@ -9,7 +9,7 @@ from parity.catalogue.networks import network
 from parity.catalogue.recipes import RECIPES, trainer_settings
 from parity.data.batches import timing_arrays
 from parity.data.dataset import Dataset
-from parity.records.records import Overhead, Speed
+from parity.records.speed_records import Overhead, Speed
 from parity.workers.errors import WorkerError
 from parity.workers.pool import Workers
 from parity.workers.worker import Worker

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from parity.data.dataset import Dataset
-from parity.records.records import Overhead
+from parity.records.speed_records import Overhead
 from parity.suite.recording import Keep
 from parity.suite.speed import LOOP_COMPARISONS, LoopComparison, overhead
 from parity.workers.client.timing import TransferSeconds

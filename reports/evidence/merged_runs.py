@@ -30,18 +30,15 @@ from parity.records.records import (
     Curves,
     Detection,
     Equivalence,
-    Overhead,
-    Profile,
     Proof,
     Record,
     RuleProof,
     SequentialErrors,
-    Speed,
     Training,
-    Trial,
 )
 from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaSpeed
 from parity.records.saved_run import SavedRun, Stats, load_run
+from parity.records.speed_records import Overhead, Profile, Speed, Trial
 from parity.records.validation import RecordError
 from reports.evidence.experiments import conditions
 from reports.evidence.network_facts import network_order

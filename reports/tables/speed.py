@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parity.records.records import Overhead, Speed
+from parity.records.speed_records import Overhead, Speed
 from reports.evidence.merged_runs import Sourced
 from reports.evidence.network_facts import network_order
 from reports.formatting import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.records.records import Profile, Trial
+from parity.records.speed_records import Profile, Trial
 from reports.formatting import NOTHING, code, count_text, framework_order, framework_title, plain, table
 from reports.tables.speed import ratio_cells
 

@@ -11,18 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parity.records.records import (
-    ControlRun,
-    Equivalence,
-    Overhead,
-    Profile,
-    Record,
-    RuleProof,
-    SequentialErrors,
-    Trial,
-)
+from parity.records.records import ControlRun, Equivalence, Record, RuleProof, SequentialErrors
 from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaReadings, ReplicaSpeed
 from parity.records.saved_run import RECORD_TYPES, RECORDS, load_run, save_records
+from parity.records.speed_records import Overhead, Profile, Trial
 from parity.records.validation import RecordError
 from tests.reports.report_records import CROSS, DOUBLE, SINGLE, SPEED, TRAINING, loss_curves, save
 from tests.reports.test_detection import CAUGHT

@@ -12,7 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 import reports
-from parity.records.records import Overhead, Record
+from parity.records.records import Record
+from parity.records.speed_records import Overhead
 from parity.records.validation import RecordError
 from reports import write_report
 from reports.formatting import (

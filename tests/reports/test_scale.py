@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parity.records.records import Distribution, Equivalence, Profile, Record, SequentialErrors, SequentialLook, Trial
+from parity.records.records import Distribution, Equivalence, Record, SequentialErrors, SequentialLook
 from parity.records.sequential import SequentialPlan
 from parity.records.sequential_errors import SETTINGS, simulated_errors
+from parity.records.speed_records import Profile, Trial
 from reports import write_report
 from tests.reports.report_records import (
     ENVIRONMENT,

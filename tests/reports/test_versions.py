@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, replace
 
-from parity.records.records import ControlRun, Detection, Overhead, Record, RuleProof
+from parity.records.records import ControlRun, Detection, Record, RuleProof
+from parity.records.speed_records import Overhead
 from reports import write_report
 from reports.evidence.merged_runs import read_runs
 from tests.reports.report_records import (
