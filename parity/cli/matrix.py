@@ -5,8 +5,8 @@ With `matrix errors`, which says how often the test errs by which it is decided 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +17,7 @@ from parity.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from parity.training.forecast import Forecast
-    from parity.training.matrix import Cell
+    from parity.training.matrix import MatrixEntry
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -28,15 +28,6 @@ Out = Annotated[str, typer.Option(help="Folder or URL of the trainings, as `pari
 SMALL = 0.005  # CPU hours that are shown as fewer than a hundredth
 
 
-def _require_there(out: str) -> None:
-    """Refuse a folder that does not exist: these commands read, and would otherwise make it. Raises StoreError."""
-    from parity.training.remote_folder import is_url
-    from parity.training.store import StoreError
-
-    if not is_url(out) and not Path(out).is_dir():
-        raise StoreError(f"{out}: expected the folder of `parity train --out`, found none. Check --out.")
-
-
 @app.command(**help_of("matrix status"))
 def status(
     out: Out,
@@ -44,37 +35,36 @@ def status(
     seeds: Annotated[int, typer.Option(min=0, help="Expect this many seeds of every network.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """List the trainings of a store: done, running, stopped after an epoch, failed and why, not begun."""
+    """List the trainings of a store: done, running, waiting, stopped after an epoch, failed and why, not begun."""
     from parity.cli import console
     from parity.training.matrix import matrix_of
     from parity.training.store import Store
 
-    _require_there(out)
-    with Store.opened(out) as store:
-        cells = matrix_of(store, names or (), seeds)
+    with Store.opened(out, write=False) as store:
+        entries = matrix_of(store, names or (), seeds)
     if as_json:
-        console.print_json({"trainings": [_facts(cell) for cell in cells]})
+        console.print_json({"trainings": [_facts(entry) for entry in entries]})
         return
     table = console.table_of("network", "framework", "seed", "state", "epochs", "test", "hours", right=(2, 4, 5, 6))
-    for cell in cells:
-        final = cell.record.final if cell.record else None
+    for entry in entries:
+        final = entry.record.final if entry.record else None
         table.add_row(
-            _title(cell),
-            _framework(cell),
-            str(cell.seed),
-            _state(cell),
-            f"{cell.epochs}/{cell.planned or '?'}" if cell.state != "not begun" else "-",
+            _title(entry),
+            _framework(entry),
+            str(entry.seed),
+            _state(entry),
+            f"{entry.epochs}/{entry.planned or '?'}" if entry.state != "not begun" else "-",
             f"{final.test_accuracy:.2%}" if final else "-",
-            f"{cell.record.seconds / 3600:.2f}" if cell.record else "-",
+            f"{entry.record.seconds / 3600:.2f}" if entry.record else "-",
         )
     console.print_table(console.stdout(), table)
-    counts = {state: sum(cell.state == state for cell in cells) for state in dict.fromkeys(c.state for c in cells)}
+    counts = Counter(entry.state for entry in entries)
     listed = ", ".join(f"{count} {state}" for state, count in counts.items())
     console.print_message(console.stdout(), listed or f"{out}: no trainings are there")
-    for cell in cells:
-        if cell.problem:
+    for entry in entries:
+        if entry.problem:
             console.print_message(
-                console.stderr(), f"{_title(cell)}, {_framework(cell)}, seed {cell.seed}: {cell.problem}"
+                console.stderr(), f"{_title(entry)}, {_framework(entry)}, seed {entry.seed}: {entry.problem}"
             )
 
 
@@ -100,17 +90,18 @@ def plan(
     from parity.training.store import Store
     from parity.workers.interpreter import default_threads
 
-    _require_there(out)
-    with Store.opened(out) as store:
-        cells = matrix_of(store, names or ())
-    found = forecasts(cells, SequentialPlan(batch=seed_batch, most=most))
+    if cpus is not None and cluster is not None:
+        raise ValueError("expected --cpus or --cluster, found both. Leave one out: --cluster counts its own CPUs")
+    with Store.opened(out, write=False) as store:
+        entries = matrix_of(store, names or ())
+    networks = forecasts(entries, SequentialPlan(batch=seed_batch, most=most))
     at_once = cpus or (_cpus_of(cluster) if cluster else default_threads())
     if as_json:
-        console.print_json({"cpus": at_once, "networks": [_plan_facts(forecast, at_once) for forecast in found]})
+        console.print_json({"cpus": at_once, "networks": [_plan_facts(forecast, at_once) for forecast in networks]})
         return
     headings = "network", "seeds", "difference", "verdict so far", "seeds in all", "for", "CPU hours"
     table = console.table_of(*headings, f"hours on {at_once} CPUs", right=(1, 2, 4, 6, 7))
-    for forecast in found:
+    for forecast in networks:
         table.add_row(*_plan_row(forecast, most, at_once))
     out_console = console.stdout()
     console.print_table(out_console, table)
@@ -119,7 +110,7 @@ def plan(
         f"seeds in all: those by which a verdict holds in 80 % of the cases, by the sequential test at most {most}; "
         "CPU hours: of the seeds to come, in both frameworks, evaluations apart",
     )
-    for forecast in found:
+    for forecast in networks:
         if forecast.problem:
             console.print_message(console.stderr(), f"{_title(forecast)}: {forecast.problem}")
 
@@ -171,34 +162,34 @@ def _plan_facts(forecast: Forecast, cpus: int) -> dict[str, object]:
     }
 
 
-def _facts(cell: Cell) -> dict[str, object]:
-    final = cell.record.final if cell.record else None
+def _facts(entry: MatrixEntry) -> dict[str, object]:
+    final = entry.record.final if entry.record else None
     return {
-        "network": cell.network,
-        "variant": cell.variant,
-        "framework": cell.framework,
-        "seed": cell.seed,
-        "state": cell.state,
-        "epochs": cell.epochs,
-        "epochs planned": cell.planned,
+        "network": entry.network,
+        "variant": entry.variant,
+        "framework": entry.framework,
+        "seed": entry.seed,
+        "state": entry.state,
+        "epochs": entry.epochs,
+        "epochs planned": entry.planned,
         "test accuracy": final.test_accuracy if final else None,
-        "seconds": cell.record.seconds if cell.record else None,
-        "problem": cell.problem,
-        "goes on after epoch": cell.goes_on_after or None,
+        "seconds": entry.record.seconds if entry.record else None,
+        "problem": entry.problem,
+        "goes on after epoch": entry.goes_on_after or None,
     }
 
 
-def _state(cell: Cell) -> str:
+def _state(entry: MatrixEntry) -> str:
     """The state, and of a training that failed whether the next start loses its epochs."""
-    goes_on = cell.state == "failed" and cell.goes_on_after
-    return f"failed; goes on after epoch {cell.goes_on_after}" if goes_on else cell.state
+    goes_on = entry.state == "failed" and entry.goes_on_after
+    return f"failed; goes on after epoch {entry.goes_on_after}" if goes_on else entry.state
 
 
-def _title(row: Cell | Forecast) -> str:
+def _title(row: MatrixEntry | Forecast) -> str:
     return f"{row.network} ({row.variant})" if row.variant else row.network
 
 
-def _framework(cell: Cell) -> str:
+def _framework(entry: MatrixEntry) -> str:
     from parity.workers.frameworks import FRAMEWORKS
 
-    return FRAMEWORKS[cell.framework].title
+    return FRAMEWORKS[entry.framework].title

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from parity.cli.console import stderr
+from parity.training.jobs import Job
 from parity.training.run import Progress
 from parity.workers.frameworks import FRAMEWORKS
 
@@ -59,16 +60,18 @@ class MatrixDisplay:
             return
         accuracy = f"test accuracy {progress.record.test_accuracy:.1%}"
         self._bars.update(task, completed=progress.epoch, result=accuracy)
-        ended = progress.epoch == progress.epochs
-        if self._bars.disable or ended:
+        if self._bars.disable or progress.epoch == progress.epochs:
             self.note(
                 f"{title}, epoch {progress.epoch}/{progress.epochs}: loss {progress.loss:.4f}, {accuracy}, "
                 f"{progress.record.images_per_second:,.0f} images/s"
             )
-        if ended:
-            self._bars.remove_task(task)
-            del self._running[key]
-            self._bars.advance(self._all)
+
+    def end(self, job: Job) -> None:
+        """Count a training that runs no more, whatever became of it; this is the `on_end` callback of an engine."""
+        key = job.network, job.worker.framework, job.settings.seed
+        if key in self._running:
+            self._bars.remove_task(self._running.pop(key))
+        self._bars.advance(self._all)
 
     def note(self, text: str) -> None:
         """Print a line above the bars."""

@@ -57,7 +57,9 @@ ProofDeviceOption = Annotated[
     ),
 ]
 
-ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each framework.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads of each framework, or of each replica.")
+]
 
 SyncBatchNormOption = Annotated[
     bool,
@@ -108,13 +110,24 @@ def begin_workers(
         frameworks: names.
         threads: CPU threads of each; None: all cores.
         tf32: whether they may compute in TF32.
-        sharing: how many processes of each framework share a batch; None: one takes it whole.
+        sharing: how many processes of each framework share a batch, each with so many threads; None: one takes it
+            whole.
+
+    Raises:
+        ValueError: processes that share a batch would have more threads together than there are cores.
     """
+    from parity.workers.interpreter import default_threads
     from parity.workers.pool import Workers
 
     if sharing is None or sharing.replicas == 1:
         workers = Workers(frameworks, threads=threads, tf32=tf32)
     else:
+        cores = default_threads()
+        if threads is not None and sharing.replicas * threads > cores:
+            raise ValueError(
+                f"--threads: expected {cores // sharing.replicas} or fewer for each of {sharing.replicas} replicas on "
+                f"{cores} cores, found {threads}. Without --threads each takes its part of the cores"
+            )
         from parity.workers.replicated_worker import ReplicatedWorkers  # imports numpy, too: only where asked for
 
         workers = ReplicatedWorkers(

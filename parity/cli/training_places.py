@@ -99,5 +99,5 @@ def train_on_cluster(
         gpus = f" and {nodes.gpus} GPUs" if nodes.gpus else ""
         console.print_message(err, f"cluster: {nodes.cpus} CPUs{gpus} on {', '.join(nodes.names)}")
         with MatrixDisplay(sum(plan.trainings for plan in plans), console=err) as display:
-            engine = ClusterEngine(ray, nodes, environment, display.update, display.note)
+            engine = ClusterEngine(ray, nodes, environment, display.update, display.note, display.end)
             return run(engine, plans, store, environment, display.note, sequential)

@@ -84,13 +84,17 @@ def traps(
     from parity.workers.frameworks import FRAMEWORKS
     from parity.workers.interpreter import shared_threads
 
+    of_pair = training or sites > 0 or any(option is not None for option in (tokens, classes, mapping))
     if not (faults or seeds):
         raise ValueError("--no-faults --seeds 0: expected faults or control runs to check, found neither")
     if replicas > 1:
         from parity.cli.replica_traps import show_replica_traps
 
-        if pair is not None or shape or ids or not faults:
-            raise ValueError("--replicas: expected all faults of networks, without --pair, --trap and --no-faults")
+        if pair is not None or shape or of_pair or ids or not faults or seeds != 1:
+            raise ValueError(
+                "--replicas: expected all faults of networks, found --pair, --trap, --seeds, --no-faults or an option "
+                "of theirs. Leave it out: correct replicas are proven once, before the faults"
+            )
         replicated = [network(name).name for name in dict.fromkeys(names or ["mini_resnet"])]
         show_replica_traps(
             replicated, replicas, as_json=as_json, save=save, dataset=dataset, seed=seed, threads=threads
@@ -104,6 +108,8 @@ def traps(
         asked = PairTraps(pair, shape, tokens, classes, mapping, training, sites, ids or [], seeds, faults)
         show_pair_traps(asked, as_json=as_json, save=save, dataset=dataset, seed=seed, threads=threads)
         return
+    if of_pair:
+        raise ValueError("--tokens, --classes, --map, --training, --sites: expected --pair with them, found none")
     _require_known(ids or [])
     networks = [network(name).name for name in dict.fromkeys(names or ["resnet20_v1"])]
     if save is not None:

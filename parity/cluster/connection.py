@@ -17,13 +17,12 @@ from types import ModuleType
 
 from parity.cluster.errors import ClusterError
 from parity.system import ROOT
+from parity.training.remote_folder import INSTALL
 from parity.workers.frameworks import FRAMEWORKS
 
 LOCAL, RUNNING = "local", "auto"
 
 PACKAGES = ("parity", *(framework.package for framework in FRAMEWORKS.values()))
-
-INSTALL = "pip install 'paddle-tensorflow-parity[cluster]'"
 
 CONNECT_SECONDS = 5.0
 
@@ -79,7 +78,7 @@ def connected(address: str) -> Iterator[ModuleType]:
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ClusterError(
-                f"--cluster {address}: expected a Ray cluster, found: {first} "
+                f"--cluster {address}: expected a Ray cluster, found: {first.rstrip('.')}. "
                 "Start one with `ray start --head` here, or use --cluster local."
             ) from None
         try:

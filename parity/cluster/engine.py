@@ -10,14 +10,22 @@ from typing import Any
 
 from parity.cluster.delivery import deliver
 from parity.cluster.errors import ClusterError
-from parity.cluster.node_tasks import Refusal, SavedEpochs, Task, cross_evaluate_on_node, train_on_node
-from parity.cluster.nodes import Nodes, reason
+from parity.cluster.node_tasks import (
+    Begun,
+    Failure,
+    Refusal,
+    SavedEpochs,
+    Task,
+    cross_evaluate_on_node,
+    train_on_node,
+)
+from parity.cluster.nodes import Nodes, node_name, reason
 from parity.data.dataset import Dataset
 from parity.records.records import CrossEvaluation, Training
 from parity.training.engines import Done, OnMessage, kept
 from parity.training.fingerprint import configuration, dataset_digest
 from parity.training.jobs import Job
-from parity.training.run import Outcome, Progress, not_begun
+from parity.training.run import Outcome, Progress
 from parity.training.store import TrainingStatus
 from parity.weights.state import State
 from parity.workers.worker import Worker
@@ -25,6 +33,8 @@ from parity.workers.worker import Worker
 ATTEMPTS = 3  # of a training without a finished epoch between them, before it is given up
 
 POLL_SECONDS = 0.5  # so that Ctrl-C is not kept waiting
+
+NODE_ID = "ray.io/node-id"  # a label that Ray itself gives each node
 
 SILENT_SECONDS = 30.0  # without a word of any task, before nodes are looked for
 
@@ -37,6 +47,7 @@ class _Submitted:
     events: Any  # ray.ObjectRefGenerator
     checkpoint: bytes | None
     failures: int = 0  # since the last finished epoch
+    machine: Mapping[str, Any] = field(default_factory=dict)  # of the node that trains it
 
 
 @dataclass
@@ -44,7 +55,8 @@ class ClusterEngine:
     """The engine of a Ray cluster, see `parity.training.engines.Engine`.
 
     The store is written by this process alone: what nodes make comes back to it. A training continues from its last
-    checkpoint where its task, its worker or its node died.
+    checkpoint where its task, its worker or its node died. A node that joins later and computes with other versions is
+    left out.
 
     Attributes:
         ray: connected.
@@ -52,6 +64,7 @@ class ClusterEngine:
         environment: the environment record, saved with every training.
         on_progress: called with the progress of every training.
         on_message: called with each line for the user.
+        on_end: called with each training that runs no more, whatever became of it.
     """
 
     ray: ModuleType
@@ -59,7 +72,10 @@ class ClusterEngine:
     environment: Mapping[str, Any]
     on_progress: Callable[[Progress], None]
     on_message: OnMessage
+    on_end: Callable[[Job], None] = lambda job: None
     _sent: dict[str, Any] = field(default_factory=dict)  # references to data sets by the digest of their content
+    _fit: set[str] = field(default_factory=set)  # IDs of nodes that joined later and have begun a training
+    _unfit: set[str] = field(default_factory=set)  # those of nodes that refused one
     _active: float = field(default_factory=time.monotonic)  # when a task last said something, or was looked for
 
     @property
@@ -74,6 +90,7 @@ class ClusterEngine:
             if line := job.explain(status):
                 self.on_message(line)
             if status.finished is not None:
+                self.on_end(job)
                 yield Done(job, status.finished, "")
                 continue
             checkpoint = job.files.checkpoint.read_bytes() if job.files is not None and status.epochs else None
@@ -85,7 +102,10 @@ class ClusterEngine:
                 submitted = running[generator]
                 if (outcome := self._next(submitted, running)) is not None:
                     del running[generator]
-                    yield Done(submitted.job, outcome, kept(submitted.job, outcome, self.environment))
+                    environment = {**self.environment, **submitted.machine}
+                    unsaved = kept(submitted.job, outcome, environment)
+                    self.on_end(submitted.job)
+                    yield Done(submitted.job, outcome, unsaved)
 
     def _watch(self, active: bool) -> None:
         """Say once that no node is left; trainings wait for one, which Ray may start, or somebody."""
@@ -96,7 +116,7 @@ class ClusterEngine:
         self._active = now
         worker = next(iter(self.workers.values()))
         needed = {"CPU": worker.threads, "GPU": int(worker.device == "gpu")}
-        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"] and node["NodeID"] not in self._unfit]
         if not any(all(node.get(name, 0) >= count for name, count in needed.items()) for node in alive):
             self.on_message(
                 "no node is left that could train; waiting for one: `ray start --address ADDRESS --num-cpus N`"
@@ -106,7 +126,10 @@ class ClusterEngine:
         """As `Engine` says, each on a node."""
         first = next(iter(self.workers.values()))
         remote = self.ray.remote(cross_evaluate_on_node).options(
-            num_cpus=first.threads, num_gpus=int(first.device == "gpu"), max_retries=ATTEMPTS
+            num_cpus=first.threads,
+            num_gpus=int(first.device == "gpu"),
+            max_retries=ATTEMPTS,
+            label_selector={NODE_ID: f"in({', '.join(sorted({*self.nodes.ids, *self._fit}))})"},
         )
         common = tuple(self.workers), first.device, first.threads, self._dataset(images)
         try:
@@ -128,6 +151,7 @@ class ClusterEngine:
             num_returns="streaming",
             max_retries=0,
             name=job.title,  # in Ray's dashboard
+            label_selector={NODE_ID: f"!in({', '.join(sorted(self._unfit))})"} if self._unfit else None,
         )
         generator = remote.remote(task, self._dataset(job.images), checkpoint)
         running[generator] = _Submitted(job, generator, checkpoint, failures)
@@ -143,6 +167,11 @@ class ClusterEngine:
             return self._again(submitted, reason(error), running)
         except self.ray.exceptions.RayError as error:  # the task or its node was killed, an object was lost
             return self._again(submitted, f"the task was lost ({type(error).__name__})", running)
+        if isinstance(event, Begun):
+            submitted.machine = event.machine
+            self._fit.add(event.node)
+            job.mark_running(True)
+            return None
         if isinstance(event, Progress):
             self.on_progress(event)
             return None
@@ -151,11 +180,13 @@ class ClusterEngine:
             self._keep_checkpoint(job, event.content)
             return None
         if isinstance(event, Refusal):
-            return not_begun(job.worker, job.network, job.images, job.settings, "; ".join(event.lines))
+            return self._elsewhere(submitted, event, running)
+        if isinstance(event, Failure):
+            return self._again(submitted, event.problem, running)
         outcome: Outcome = event
         if outcome.weights is None:  # the framework's worker died or raised
             return self._again(submitted, "; ".join(outcome.record.problems), running, outcome)
-        for warning in outcome.warnings:
+        for warning in (*outcome.warnings, *job.other_mode(outcome.record.mode)):
             self.on_message(f"{job.title}: {warning}")
         return outcome
 
@@ -166,11 +197,29 @@ class ClusterEngine:
         job, failures = submitted.job, submitted.failures + 1
         if failures >= ATTEMPTS:
             text = f"given up after {ATTEMPTS} attempts without a finished epoch; the last one: {problem}"
-            return outcome or not_begun(job.worker, job.network, job.images, job.settings, text)
+            return outcome or job.given_up(text)
         where = "from its last checkpoint" if submitted.checkpoint is not None else "from its beginning"
         self.on_message(f"{job.title}: {problem.splitlines()[0]}; going on {where}")
         del running[submitted.events]
+        job.mark_running(False)
         self._submit(job, submitted.checkpoint, running, failures)
+        return None
+
+    def _elsewhere(self, submitted: _Submitted, refusal: Refusal, running: dict[Any, _Submitted]) -> Outcome | None:
+        """Give the job to other nodes than the one that refused; the outcome where that was one of those described."""
+        job = submitted.job
+        name = next((node_name(node) for node in self.ray.nodes() if node["NodeID"] == refusal.node), refusal.node)
+        lines = "; ".join(refusal.lines)
+        if refusal.node in self.nodes.ids:
+            return job.given_up(f"node {name} cannot do this training: {lines}")
+        if refusal.node not in self._unfit:
+            self._unfit.add(refusal.node)
+            self.on_message(
+                f"node {name} joined and is left out, because it computes with something else: {lines}. Install the "
+                "same there and join it anew (`ray stop`, `ray start`)"
+            )
+        del running[submitted.events]
+        self._submit(job, submitted.checkpoint, running, submitted.failures)
         return None
 
     def _keep_checkpoint(self, job: Job, content: bytes) -> None:

@@ -21,7 +21,7 @@ from parity.training.fingerprint import configuration, differences
 from parity.training.run import Outcome, Progress, Settings, train
 from parity.weights.state import State
 from parity.workers.client.device import WorkerEnvironment
-from parity.workers.environment import collect
+from parity.workers.environment import collect, of_machine
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 from parity.workers.start import ask_environments
@@ -101,13 +101,34 @@ class SavedEpochs:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Why a node cannot do a task that another node could: each line is one difference, or an error."""
+class Begun:
+    """A node has taken the task.
 
+    Attributes:
+        node: its ID in Ray.
+        machine: what of an environment record is the node's own, see `parity.workers.environment.of_machine`.
+    """
+
+    node: str
+    machine: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a node cannot do a task that another node could: each line is one difference."""
+
+    node: str  # its ID in Ray
     lines: list[str]
 
 
-Event = Progress | SavedEpochs | Refusal | Outcome
+@dataclass(frozen=True)
+class Failure:
+    """A training that ended by an error, as no training should."""
+
+    problem: str
+
+
+Event = Begun | Progress | SavedEpochs | Refusal | Failure | Outcome
 
 
 def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Iterator[Event]:
@@ -119,8 +140,12 @@ def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Ite
         checkpoint: from which the training continues; None: it begins.
 
     Yields:
-        The progress, and after each epoch the checkpoint; last the outcome, or the refusal.
+        That it has begun; the progress, and after each epoch the checkpoint; last the outcome, or the failure. From a
+        node that cannot do it the refusal alone.
     """
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
     tf32 = task.settings.precision == TF32
     workers = Workers([task.framework], device=task.device, threads=task.threads, tf32=tf32)
     with tempfile.TemporaryDirectory(prefix="parity-node-") as folder, workers:
@@ -130,17 +155,18 @@ def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Ite
         worker = workers[task.framework]
         settings = task.settings.resolved(task.network)
         if lines := differences(configuration(worker, task.network, dataset, settings), task.configuration):
-            yield Refusal(lines)
+            yield Refusal(node, lines)
             return
+        yield Begun(node, of_machine())
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
         def run() -> None:
             try:
                 outcome = train(worker, task.network, dataset, task.settings, checkpoint=path, on_progress=events.put)
             except CheckpointError as error:
-                events.put(Refusal([str(error)]))
+                events.put(Failure(str(error)))
             except BaseException as error:  # raised here it would be lost with the thread
-                events.put(Refusal([f"{type(error).__name__}: {error}"]))
+                events.put(Failure(f"{type(error).__name__}: {error}"))
             else:
                 events.put(outcome)
 
@@ -153,7 +179,7 @@ def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Ite
                 sent = version
                 yield SavedEpochs(path.read_bytes())
             yield event
-            if isinstance(event, Outcome | Refusal):
+            if isinstance(event, Outcome | Failure):
                 thread.join()
                 return
 

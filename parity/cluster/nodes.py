@@ -46,6 +46,8 @@ class Nodes:
 
     Attributes:
         names: of the nodes.
+        ids: of the nodes, in Ray.
+        processors: of each node, by its name; None where that cannot be found out.
         cpus: CPUs of all of them.
         gpus: GPUs of all of them.
         environment: the environment record of one of them.
@@ -53,6 +55,8 @@ class Nodes:
     """
 
     names: tuple[str, ...]
+    ids: tuple[str, ...]
+    processors: Mapping[str, str | None]
     cpus: int
     gpus: int
     environment: Mapping[str, Any]
@@ -84,14 +88,15 @@ def describe_nodes(
         node for node in alive if node["Resources"].get("CPU", 0) >= threads and node["Resources"].get("GPU", 0) >= gpus
     ]
     if not able:
-        found = ", ".join(
-            f"{node_name(node)} with {own.get('CPU', 0):g} CPUs and {own.get('GPU', 0):g} GPUs"
+        present = ", ".join(
+            f"{node_name(node)} with {_some(own.get('CPU', 0), 'CPU')} and {_some(own.get('GPU', 0), 'GPU')}"
             for node in alive
             for own in (node["Resources"],)
         )
         raise ClusterError(
-            f"--cluster: expected a node with {threads} CPUs{' and a GPU' if gpus else ''} for a training, found: "
-            f"{found or 'no node'}. Start one with `ray start --address ADDRESS --num-cpus N`, or use fewer --threads."
+            f"--cluster: expected a node with {_some(threads, 'CPU')}{' and a GPU' if gpus else ''} for a training, "
+            f"found: {present or 'no node'}. Start one with `ray start --address ADDRESS --num-cpus N`, or use fewer "
+            "--threads."
         )
     descriptions = _ask(ray, able, tuple(frameworks), device, threads, precision)
     if not descriptions:
@@ -101,11 +106,49 @@ def describe_nodes(
     first = next(iter(descriptions.values()))
     return Nodes(
         names=tuple(descriptions),
+        ids=tuple(node["NodeID"] for node in able if node_name(node) in descriptions),
+        processors={name: description.environment["cpu"] for name, description in descriptions.items()},
         cpus=int(sum(node["Resources"].get("CPU", 0) for node in able)),
         gpus=int(sum(node["Resources"].get("GPU", 0) for node in able)),
         environment=first.environment,
         workers={name: NodeWorker(name, first.workers[name], first.variables[name]) for name in frameworks},
     )
+
+
+def _some(count: float, noun: str) -> str:
+    return f"{count:g} {noun}{'' if count == 1 else 's'}"
+
+
+def require_like(nodes: Nodes, environment: Mapping[str, Any]) -> None:
+    """Refuse nodes that compute with something else than this machine.
+
+    For a run of which proofs are made here and trainings there, and which has one environment record.
+
+    Args:
+        nodes: of the cluster.
+        environment: the record of this machine, see `parity.workers.environment.collect`.
+
+    Raises:
+        ClusterError: processors, devices, or versions differ; the message lists which.
+    """
+    lines = [
+        f"  processor: {environment['cpu']} here, {processor} on node {name}"
+        for name, processor in nodes.processors.items()
+        if processor != environment["cpu"]
+    ]
+    for framework, here in environment["frameworks"].items():
+        there = nodes.environment["frameworks"][framework]
+        lines += [
+            f"  {what} of {FRAMEWORKS[framework].title}: {here.get(what)} here, {there.get(what)} on the cluster"
+            for what in ("version", "device", "packages", "variables")
+            if here.get(what) != there.get(what)
+        ]
+    if lines:
+        raise ClusterError(
+            "--cluster: this run proves here and trains there, and its report describes one machine; expected nodes "
+            "like this machine, found:\n" + "\n".join(lines) + "\n"
+            "Use `parity train --cluster`, which records the machine of every training, or start pytest on such a node."
+        )
 
 
 def _ask(

@@ -71,7 +71,7 @@ def detect_replica_fault(
         replicas=replicated.replicas,
         fault=fault.value,
         caught=not proof.passed,
-        placed=bool(here) and len(here) == len(proof.replica_causes) and not _accused(proof, framework),
+        placed=bool(here) and len(here) == len(proof.replica_causes) and not _names_another(proof, framework),
         named=any(fault.value in cause.faults for cause in here),
         severity=_severity(proof),
         diagnosis=(here or proof.replica_causes)[0].text if proof.replica_causes else "",
@@ -79,7 +79,7 @@ def detect_replica_fault(
     )
 
 
-def _accused(proof: ReplicaProof, framework: str) -> bool:
+def _names_another(proof: ReplicaProof, framework: str) -> bool:
     """Whether a problem is put down to a framework that has no fault."""
     others = set(proof.frameworks) - {framework}
     return any(problem.startswith((f"{other}:", f"{other},")) for problem in proof.problems for other in others)

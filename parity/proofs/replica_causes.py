@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.catalogue.replica_faults import PARTS, ReplicaFault
 from parity.numerics.arrays import Arrays
+from parity.numerics.comparison import FLOAT64_LIMIT, compare
 
 ROUGH = 1e-6  # relative, of norms: a clipping constant may be a float32 number
 
@@ -49,6 +50,8 @@ def gradient_cause(shares: Sequence[Arrays], expected: Arrays, actual: Arrays, c
     if expected.keys() != actual.keys():
         return None
     factors = _factors([expected], actual)
+    if factors is not None and np.isclose(factors[0], 1, rtol=EXACT):
+        return None  # alike as a whole: what a single layer differs by is no fault of the reduction
     if factors is not None:
         return _scaled(float(factors[0]), count)
     factors = _factors(shares, actual) if len(shares) == count else None
@@ -100,14 +103,14 @@ def statistics_cause(shares: Sequence[Arrays], actual: Arrays) -> Explanation | 
     """Whose running statistics the replicas have, where they do not have the mean of all.
 
     Args:
-        shares: one process's running statistics after each replica's share alone.
+        shares: one process's running statistics after each replica's share alone; of several replicas.
         actual: the replicas'.
 
     Returns:
         None where they are no single replica's.
     """
     for rank, share in enumerate(shares):
-        if share.keys() == actual.keys() and all(np.allclose(share[name], actual[name], 1e-10, 0) for name in share):
+        if share.keys() == actual.keys() and compare(share, actual, FLOAT64_LIMIT).passed:
             text = f"the running statistics are those of replica {rank}, not the mean over the replicas"
             return Explanation(text, (ReplicaFault.STATISTICS_OF_REPLICA_0,) if rank == 0 else ())
     return None

@@ -251,7 +251,7 @@ def _first_steps(pair: _Pair, framework: str) -> tuple[dict[str, Comparison], li
     if pair.one.network.batch_norm is not None:
         gaps = compare(_mean(statistics), step.statistics, FLOAT64_LIMIT)
         comparisons[f"{framework}, running statistics"] = gaps
-        if not gaps.passed:
+        if not gaps.passed and len(statistics) > 1:
             causes.append(statistics_cause(statistics, step.statistics))
     return comparisons, [], [cause for cause in causes if cause is not None]
 

@@ -25,7 +25,18 @@ FEWEST_SEEDS = 2  # a variance needs two
 POINTS = 100.0  # accuracies are kept as 0..1, compared in points
 
 # Trainings that differ in one of these are different experiments, whose accuracies no test may pool.
-SETTINGS = ("network", "recipe", "dataset", "train_images", "test_images", "epochs_planned", "batch", "precision")
+SETTINGS = (
+    "network",
+    "recipe",
+    "dataset",
+    "train_images",
+    "test_images",
+    "epochs_planned",
+    "batch",
+    "precision",
+    "replicas",
+    "synchronised",
+)
 
 
 @dataclass(frozen=True)
@@ -113,16 +124,16 @@ def equivalence(
     if len(by_seed) != 2:
         raise ValueError(f"expected the trainings of two frameworks, found {len(by_seed)}: {', '.join(by_seed)}")
     every = [record for records in by_seed.values() for record in records.values()]
-    _check_settings(every)
+    check_settings(every)
     one, other = by_seed
     common = sorted(set(by_seed[one]) & set(by_seed[other]))
     failed = [
         f"{framework}, seed {seed}: {reason}"
         for framework, records in by_seed.items()
         for seed, record in sorted(records.items())
-        if (reason := _shortfall(record))
+        if (reason := shortfall(record))
     ]
-    seeds = [seed for seed in common if not any(_shortfall(records[seed]) for records in by_seed.values())]
+    seeds = [seed for seed in common if not any(shortfall(records[seed]) for records in by_seed.values())]
     accuracies = {name: [_final(records[seed]) for seed in seeds] for name, records in by_seed.items()}
     samples = [[POINTS * accuracy for accuracy in finals] for finals in accuracies.values()]
     notes = [
@@ -154,6 +165,9 @@ def equivalence(
         p_different=test.p_different,
         verdict="undecided" if failed else _verdict(test, confidence),
         problems=failed + notes,
+        precision=every[0].precision,
+        replicas=every[0].replicas,
+        synchronised=every[0].synchronised,
     )
 
 
@@ -171,7 +185,15 @@ def _check_limits(margin: float, confidence: float) -> None:
         raise ValueError(f"confidence of a one-sided test: expected a number between 0.5 and 1, found {confidence}")
 
 
-def _check_settings(records: Sequence[Training]) -> None:
+def check_settings(records: Sequence[Training]) -> None:
+    """Refuse trainings that are different experiments.
+
+    Args:
+        records: of either framework.
+
+    Raises:
+        ValueError: there is none, or they differ in one of `SETTINGS`; the message says in which, and how.
+    """
     if not records:
         raise ValueError("expected trainings of two frameworks, found none of either")
     for name in SETTINGS:
@@ -193,8 +215,15 @@ def _by_seed(framework: str, records: Sequence[Training]) -> dict[int, Training]
     return by_seed
 
 
-def _shortfall(record: Training) -> str:
-    """Why a training has no final accuracy that counts; empty when it has one."""
+def shortfall(record: Training) -> str:
+    """Why a training has no final accuracy that counts.
+
+    Args:
+        record: of the training.
+
+    Returns:
+        The reason; empty where it finished with an accuracy that is a number.
+    """
     if not record.finished:
         reason = f" ({'; '.join(record.problems)})" if record.problems else ""
         return f"did not finish, {len(record.epochs)} of {record.epochs_planned} epochs{reason}"

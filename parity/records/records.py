@@ -308,6 +308,9 @@ class Equivalence(Record, frozen=True, tag="equivalence"):
     p_different: float  # of the two-sided test of no difference
     verdict: Literal["equivalent", "different", "undecided"]
     problems: list[str] = []
+    precision: str = "float32"
+    replicas: Some = 1  # processes that each trained on a share of every batch
+    synchronised: bool = False  # whether batch norm computed its statistics over all replicas
     # Of a sequential test: the look that interval, confidence and p values are of. None: the number of seeds was fixed.
     sequential: SequentialLook | None = None
 
@@ -343,6 +346,9 @@ class CrossEvaluation(Record, frozen=True, tag="cross evaluation"):
     differing: list[DifferingImage]
     problems: list[str] = []
     recipe: str = ""  # by which the weights were trained
+    precision: str = "float32"  # in which they were trained
+    replicas: Some = 1  # processes that each trained on a share of every batch
+    synchronised: bool = False  # whether batch norm computed its statistics over all replicas
 
     def __post_init__(self) -> None:
         """Raise ValueError for an accuracy outside of 0..1."""

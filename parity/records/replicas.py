@@ -11,6 +11,25 @@ from parity.records.records import Above0, Measured, Part, Proof, Record, Some
 Several = Annotated[int, Meta(ge=2)]
 
 
+def sharing_text(replicas: int, synchronised: bool) -> str:
+    """Processes that share every batch, in words.
+
+    Args:
+        replicas: how many.
+        synchronised: whether batch norm computes its statistics over all of them.
+
+    Returns:
+        Empty for one process.
+
+    Example:
+        >>> sharing_text(2, True)
+        '2 replicas, batch norm over all of them'
+    """
+    if replicas == 1:
+        return ""
+    return f"{replicas} replicas" + (", batch norm over all of them" if synchronised else "")
+
+
 class ReplicaCause(Part, frozen=True):
     """What is wrong with the replicas of one framework."""
 

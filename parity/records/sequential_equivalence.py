@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from parity.records.equivalence import POINTS, equivalence
+from parity.records.equivalence import POINTS, equivalence, shortfall
 from parity.records.records import Equivalence, SequentialLook, Training
 from parity.records.sequential import SequentialPlan, looks_of, sequential_verdict
 
@@ -32,7 +32,7 @@ def sequential_equivalence(trainings: Mapping[str, Sequence[Training]], plan: Se
         text = f"expected {plan.first} seeds for the first look of a sequential test, found {len(record.seeds)}"
         return structs.replace(record, verdict="undecided", problems=[*record.problems, text])
     result = sequential_verdict(first, second, plan, margin=record.margin, confidence=record.confidence)
-    failed = record.verdict == "undecided" and any("did not finish" in problem for problem in record.problems)
+    failed = any(shortfall(training) for records in trainings.values() for training in records)
     return structs.replace(
         record,
         difference=result.difference,

@@ -31,7 +31,12 @@ def faults_of(trainer: type[SharedMasks]) -> Faults:
 
 def of_replica_0(group: ReplicaGroup, numbers: np.ndarray) -> np.ndarray:
     """Replica 0's numbers in all replicas; they are rounded to the precision of their mean."""
-    return group.average(numbers * group.count if group.rank == 0 else np.zeros_like(numbers))
+    return group.average(_only_of_replica_0(group, numbers))
+
+
+def _only_of_replica_0(group: ReplicaGroup, numbers: np.ndarray) -> np.ndarray:
+    """Numbers whose mean over the replicas is replica 0's."""
+    return numbers * group.count if group.rank == 0 else np.zeros_like(numbers)
 
 
 @SHARED_FAULTS.named(ReplicaFault.ONE_SHARE_FOR_ALL)
@@ -65,6 +70,4 @@ def statistics_of_replica_0(trainer: type[SharedMasks]) -> Patches:
     """The running statistics are replica 0's, as a program saves them that looks at no other."""
     group = trainer.group
     own = group.average
-    yield patch.object(
-        group, "average", lambda numbers: own(numbers * group.count if group.rank == 0 else np.zeros_like(numbers))
-    )
+    yield patch.object(group, "average", lambda numbers: own(_only_of_replica_0(group, numbers)))

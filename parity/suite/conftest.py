@@ -14,7 +14,7 @@ from parity.catalogue.networks import default_networks
 from parity.cluster.connection import connected
 from parity.cluster.engine import ClusterEngine
 from parity.cluster.errors import ClusterError
-from parity.cluster.nodes import describe_nodes
+from parity.cluster.nodes import describe_nodes, require_like
 from parity.data.dataset import DataError, Dataset
 from parity.data.registry import find, load
 from parity.printable import printable
@@ -250,6 +250,7 @@ def _train_on_cluster(trainings: Trainings, config: pytest.Config, address: str)
     with connected(address) as ray:
         threads = config.getoption("--threads") or 1
         nodes = describe_nodes(ray, tuple(FRAMEWORKS), config.getoption("--device"), threads)
+        require_like(nodes, environment)
         own = {name: environment[name] for name in of_run(None, profile="", seed=0, command="")}
         engine = ClusterEngine(
             ray, nodes, {**nodes.environment, **own}, lambda _: None, lambda line: print(printable(line))

@@ -20,17 +20,20 @@ pytestmark = pytest.mark.replicas
 
 
 @pytest.fixture(scope="module")
-def single(workers: Workers) -> Iterator[Workers]:
+def single(workers: Workers, pytestconfig: pytest.Config) -> Iterator[Workers]:
     """One process of each framework, which compute at the same time."""
     workers.stop()
-    with Workers(threads=shared_threads()) as pair:
+    with Workers(threads=pytestconfig.getoption("--threads") or shared_threads()) as pair:
         yield pair
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["own", "all"])
-def replicated(request: pytest.FixtureRequest, replicas: int) -> Iterator[ReplicatedWorkers]:
+def replicated(
+    request: pytest.FixtureRequest, replicas: int, pytestconfig: pytest.Config
+) -> Iterator[ReplicatedWorkers]:
     """The replicas; batch norm's statistics are of each one's own share, or of all."""
-    with ReplicatedWorkers(replicas, synchronised=request.param) as groups:
+    threads = pytestconfig.getoption("--threads")
+    with ReplicatedWorkers(replicas, synchronised=request.param, threads=threads) as groups:
         yield groups
 
 

@@ -58,6 +58,9 @@ def cross_evaluate(workers: Workers, dataset: Dataset, record: Training, weights
         differing=differing,
         problems=problems,
         recipe=record.recipe,
+        precision=record.precision,
+        replicas=record.replicas,
+        synchronised=record.synchronised,
     )
 
 

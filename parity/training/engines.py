@@ -122,6 +122,7 @@ def train_or_reuse(
     for name in workers:
         if name != job.worker.framework:
             workers[name].stop()
+    job.mark_running(True)
     outcome = job.train(on_progress)
     for warning in outcome.warnings:
         on_message(f"{job.title}: {warning}")
@@ -129,7 +130,7 @@ def train_or_reuse(
 
 
 def kept(job: Job, outcome: Outcome, environment: Mapping[str, Any]) -> str:
-    """Save the outcome of a job.
+    """Save the outcome of a job, which runs no more.
 
     Args:
         job: the training; one without files is not saved.
@@ -139,6 +140,7 @@ def kept(job: Job, outcome: Outcome, environment: Mapping[str, Any]) -> str:
     Returns:
         Why it could not be saved; empty where it was.
     """
+    job.mark_running(False)
     if job.files is not None:
         try:
             save(job.files, outcome, environment)

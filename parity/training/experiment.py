@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from parity.records.equivalence import FEWEST_SEEDS, equivalence
+from parity.records.equivalence import FEWEST_SEEDS, equivalence, shortfall
 from parity.records.records import CrossEvaluation, Equivalence, Training
 from parity.records.saved_run import save_records
 from parity.records.sequential import SequentialPlan
@@ -140,10 +140,10 @@ def _look(experiment: ExperimentResult, seeds: int, sequential: SequentialPlan, 
         return
     plan = experiment.plan
     verdict = compared(experiment.records, plan.frameworks, sequential).verdict
-    failed = any(outcome.weights is None for outcome in experiment.outcomes)
+    failed = any(shortfall(record) for record in experiment.records)
     if verdict != "undecided" or failed:
         experiment.decided, experiment.plan = True, replace(plan, seeds=plan.seeds[:seeds])
-    why = "a training failed, so that no more seeds could decide" if failed else verdict
+    why = "a training did not finish with a number, so that no more seeds could decide" if failed else verdict
     on_message(f"{plan.network}: {seeds} of at most {sequential.most} seeds: {why}")
 
 

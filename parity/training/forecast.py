@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from parity.records.equivalence import FEWEST_SEEDS, POINTS
+from parity.records.equivalence import FEWEST_SEEDS, POINTS, check_settings, shortfall
 from parity.records.records import Training
 from parity.records.sequential import SequentialPlan, SequentialResult, sequential_verdict
 from parity.records.sequential_power import SeedsNeeded, seeds_needed
-from parity.training.matrix import Cell
+from parity.training.matrix import MatrixEntry
 from parity.workers.frameworks import FRAMEWORKS
 
 SECONDS = 3600.0
@@ -21,8 +21,8 @@ class Forecast:
 
     Attributes:
         network: its name.
-        variant: as in `Cell`.
-        seeds: that both frameworks have finished.
+        variant: as in `MatrixEntry`.
+        seeds: that both frameworks have finished, from the first one on without a gap.
         verdict: of the sequential test so far; None with fewer seeds than its first look has.
         needed: the forecast; None with fewer than two seeds, or where the verdict holds already.
         cpu_hours: that the seeds to come cost, of both frameworks; 0 where none are needed, None where that is open.
@@ -38,50 +38,74 @@ class Forecast:
     problem: str = ""
 
 
-def forecasts(cells: Iterable[Cell], plan: SequentialPlan) -> list[Forecast]:
+def forecasts(entries: Iterable[MatrixEntry], plan: SequentialPlan) -> list[Forecast]:
     """What every network of a matrix still needs.
 
     Args:
-        cells: of the matrix.
+        entries: of the matrix.
         plan: of the sequential test.
 
     Returns:
         One for each network and variant, in their order.
     """
-    rows: dict[tuple[str, str], dict[str, dict[int, Training]]] = {}
-    for cell in cells:
-        trainings = rows.setdefault(cell.row, {name: {} for name in FRAMEWORKS})
-        if cell.state == "done" and cell.record is not None and cell.record.finished:
-            trainings[cell.framework][cell.seed] = cell.record
-    return [_forecast(network, variant, trainings, plan) for (network, variant), trainings in rows.items()]
+    rows: dict[tuple[str, str], dict[int, dict[str, MatrixEntry]]] = {}
+    for entry in entries:
+        rows.setdefault(entry.row, {}).setdefault(entry.seed, {})[entry.framework] = entry
+    return [_forecast(network, variant, seeds, plan) for (network, variant), seeds in rows.items()]
 
 
 def _forecast(
-    network: str, variant: str, trainings: Mapping[str, Mapping[int, Training]], plan: SequentialPlan
+    network: str, variant: str, seeds: Mapping[int, Mapping[str, MatrixEntry]], plan: SequentialPlan
 ) -> Forecast:
-    common = sorted(set.intersection(*(set(records) for records in trainings.values())))
-    first, second = (
-        [POINTS * records[seed].epochs[-1].test_accuracy for seed in common] for records in trainings.values()
-    )
-    if len(common) < FEWEST_SEEDS:
-        text = f"expected {FEWEST_SEEDS} seeds that both frameworks have finished, found {len(common)}"
-        return Forecast(network, variant, len(common), None, None, None, text)
-    verdict = sequential_verdict(first, second, plan) if len(common) >= plan.first else None
+    """What one network still needs. As in a training, the seeds count in their order, and none is left out."""
+    trainings: dict[str, list[Training]] = {name: [] for name in FRAMEWORKS}
+    problem = ""
+    for seed in sorted(seeds):
+        records = {name: entry.record for name, entry in seeds[seed].items() if entry.state == "done"}
+        if problem := _failure(seed, seeds[seed]):
+            break
+        if any(records.get(name) is None for name in FRAMEWORKS):
+            break
+        for name, record in records.items():
+            trainings[name] += [record] if record is not None else []
+    count = len(next(iter(trainings.values())))
+    if not problem and count < FEWEST_SEEDS:
+        problem = f"expected {FEWEST_SEEDS} seeds that both frameworks have finished, found {count}"
+    if not problem:
+        try:
+            check_settings([record for records in trainings.values() for record in records])
+        except ValueError as error:
+            problem = str(error)
+    if problem:
+        return Forecast(network, variant, count, None, None, None, problem)
+    first, second = ([POINTS * record.epochs[-1].test_accuracy for record in records] for records in trainings.values())
+    verdict = sequential_verdict(first, second, plan) if count >= plan.first else None
     if verdict is not None and (verdict.verdict != "undecided" or verdict.exhausted):
-        return Forecast(network, variant, len(common), verdict, None, 0.0)
+        return Forecast(network, variant, count, verdict, None, 0.0)
     needed = seeds_needed(first, second, plan)
-    further = (needed.seeds or plan.most) - len(common)
-    return Forecast(network, variant, len(common), verdict, needed, further * _cost(trainings))
+    further = (needed.seeds or plan.most) - count
+    return Forecast(network, variant, count, verdict, needed, further * _cost(trainings))
 
 
-def _cost(trainings: Mapping[str, Mapping[int, Training]]) -> float:
+def _failure(seed: int, entries: Mapping[str, MatrixEntry]) -> str:
+    """Why no verdict can hold with this seed in it; empty where nothing speaks against one."""
+    for name, entry in entries.items():
+        reason = entry.problem if entry.state == "failed" else ""
+        if entry.state == "done" and entry.record is not None:
+            reason = shortfall(entry.record)
+        if reason:
+            return (
+                f"{FRAMEWORKS[name].title}, seed {seed}: {reason}. No verdict may leave a seed out for what came of "
+                "it: train it again"
+            )
+    return ""
+
+
+def _cost(trainings: Mapping[str, Sequence[Training]]) -> float:
     """CPU hours of one seed in all frameworks: training and first steps; evaluations are some percent more."""
     return (
         sum(
-            sum(
-                (record.seconds + record.first_seconds) * record.threads * record.replicas
-                for record in records.values()
-            )
+            sum((record.seconds + record.first_seconds) * record.threads * record.replicas for record in records)
             / len(records)
             for records in trainings.values()
         )

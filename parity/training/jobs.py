@@ -11,9 +11,10 @@ import msgspec.structs
 from parity.catalogue.networks import variant
 from parity.data.dataset import Dataset
 from parity.system import file_version
+from parity.training.checkpoint import Checkpoint, CheckpointError
 from parity.training.fingerprint import configuration
 from parity.training.remote_folder import RemoteError
-from parity.training.run import Outcome, Progress, Settings, train
+from parity.training.run import Outcome, Progress, Settings, not_begun, train
 from parity.training.sharing import Sharing
 from parity.training.store import ALONE, Store, TrainingFiles, TrainingStatus, training_status
 from parity.workers.frameworks import FRAMEWORKS
@@ -74,6 +75,49 @@ class Job:
             return f"{self.title}: trained again; at its end this replaces a finished training: {status.replaces}"
         return ""
 
+    def mark_running(self, runs: bool) -> None:
+        """Say in the store whether this training really runs at the moment, or waits.
+
+        Args:
+            runs: whether it does.
+        """
+        if self.files is not None:
+            # what only informs must not end a training: a full disk, say
+            with contextlib.suppress(OSError):
+                self.files.running.touch() if runs else self.files.running.unlink(missing_ok=True)
+
+    def given_up(self, problem: str) -> Outcome:
+        """The outcome of a training that does not go on: with the epochs of its checkpoint, where it has one.
+
+        Args:
+            problem: why, for the record.
+
+        Returns:
+            A partial outcome, without weights.
+        """
+        outcome = not_begun(self.worker, self.network, self.images, self.settings, problem)
+        if self.files is None:
+            return outcome
+        settings = self.settings.resolved(self.network)
+        configured = configuration(self.worker, self.network, self.images, settings)
+        try:
+            saved = Checkpoint.load(self.files.checkpoint, configured, settings.epochs)
+        except CheckpointError:
+            return outcome
+        if saved is None:
+            return outcome
+        record = msgspec.structs.replace(
+            outcome.record,
+            epochs=saved.epochs,
+            seconds=sum(epoch.seconds for epoch in saved.epochs),
+            sessions=saved.sessions,
+            first_seconds=saved.sessions[0].first_seconds if saved.sessions else 0.0,
+            initial_digest=saved.digests["initial"],
+            batches_digest=saved.digests["batches"],
+            problems=[*saved.problems, problem],
+        )
+        return replace(outcome, record=record)
+
     def train(self, on_progress: Callable[[Progress], None]) -> Outcome:
         """Train, or continue from the checkpoint. The caller has stopped the other workers.
 
@@ -97,7 +141,22 @@ class Job:
             on_progress=self._pushing(on_progress),
         )
         self.worker.stop()  # frees its memory and threads for the next training
-        return replace(outcome, record=msgspec.structs.replace(outcome.record, synchronised=self.worker.synchronised))
+        record = msgspec.structs.replace(outcome.record, synchronised=self.worker.synchronised)
+        return replace(outcome, record=record, warnings=(*outcome.warnings, *self.other_mode(record.mode)))
+
+    def other_mode(self, mode: str) -> tuple[str, ...]:
+        """What to say where the steps ran in another mode than was asked for.
+
+        Args:
+            mode: in which they ran; empty where there were none.
+
+        Returns:
+            One line, or none.
+        """
+        asked = self.settings.mode
+        if asked in ("auto", mode) or not mode:
+            return ()
+        return (f"--mode {asked}: the steps ran in mode {mode}, which is the only one here for a network with dropout",)
 
     def _pushing(self, on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
         """The same callback, which also brings every new checkpoint to a store behind a URL."""

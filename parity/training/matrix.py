@@ -20,26 +20,27 @@ from parity.weights.files import read_metadata
 from parity.weights.state import StateError
 from parity.workers.frameworks import FRAMEWORKS
 
-CellState = Literal["done", "running", "stopped", "failed", "not begun"]
+EntryState = Literal["done", "running", "waiting", "stopped", "failed", "not begun"]
 
 NAME = re.compile(
-    rf"(?P<network>.+)-(?P<framework>{'|'.join(FRAMEWORKS)})-seed(?P<seed>\d+)(?P<variant>(-(?!partial)[^.]+)?)"
-    r"(-partial)?(\.json|\.checkpoint\.safetensors)"
+    rf"(?P<network>.+)-(?P<framework>{'|'.join(FRAMEWORKS)})-seed(?P<seed>\d+)(?P<variant>(-[^.]+?)?)"
+    r"((-partial)?\.json|\.checkpoint\.safetensors|\.lock)"
 )
 
 SUFFIXES = (".json", ".checkpoint.safetensors")
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixEntry:
     """One training of a matrix.
 
     Attributes:
         network: its name.
-        variant: what of recipe, precision and mode is not the default; empty where all is.
+        variant: what of recipe, precision, mode and sharing is not the default; empty where all is.
         framework: its name.
         seed: of the training.
-        state: "done"; "running" in another process; "stopped" between two epochs; "failed"; "not begun".
+        state: "done"; "running" in another process; "waiting" for that process to come to it; "stopped" between two
+            epochs; "failed", as one does that ended with a problem; "not begun". Behind a URL nothing says what runs.
         epochs: finished; of one that is "stopped" those in its checkpoint, after which it goes on.
         planned: epochs in all; 0 where that is not known.
         record: of a training that is done or has failed.
@@ -52,7 +53,7 @@ class Cell:
     variant: str
     framework: str
     seed: int
-    state: CellState
+    state: EntryState
     epochs: int = 0
     planned: int = 0
     record: Training | None = None
@@ -65,7 +66,7 @@ class Cell:
         return self.network, self.variant
 
 
-def matrix_of(store: Store, networks: Sequence[str] = (), seeds: int = 0) -> list[Cell]:
+def matrix_of(store: Store, networks: Sequence[str] = (), seeds: int = 0) -> list[MatrixEntry]:
     """The trainings of a store.
 
     Args:
@@ -82,49 +83,55 @@ def matrix_of(store: Store, networks: Sequence[str] = (), seeds: int = 0) -> lis
     """
     if store.remote is not None:
         store.remote.pull(name for name in store.remote.names() if name.endswith(SUFFIXES))
-    cells: dict[tuple[str, str, str, int], Cell] = {}
+    entries: dict[tuple[str, str, str, int], MatrixEntry] = {}
     for files, name in _trainings(store):
         if not networks or name["network"] in networks:
-            cell = _cell(files, name["network"], name["variant"].lstrip("-"), name["framework"], int(name["seed"]))
-            cells[*cell.row, cell.framework, cell.seed] = cell
-    rows = {cell.row for cell in cells.values()} | {(name, "") for name in networks}
+            place = name["network"], name["variant"].lstrip("-"), name["framework"], int(name["seed"])
+            if (entry := _entry(files, *place)) is not None:
+                entries[place] = entry
+    rows = {entry.row for entry in entries.values()} | {(name, "") for name in networks}
     for network, variant in rows:
         for framework in FRAMEWORKS:
             for seed in range(seeds):
-                cells.setdefault(
-                    (network, variant, framework, seed), Cell(network, variant, framework, seed, "not begun")
-                )
+                place = network, variant, framework, seed
+                entries.setdefault(place, MatrixEntry(*place, "not begun"))
     order = list(FRAMEWORKS)
-    return sorted(cells.values(), key=lambda cell: (cell.row, cell.seed, order.index(cell.framework)))
+    return sorted(entries.values(), key=lambda entry: (entry.row, entry.seed, order.index(entry.framework)))
 
 
 def _trainings(store: Store) -> Iterator[tuple[TrainingFiles, dict[str, Any]]]:
     """The files of every training, once, with the parts of their name."""
     stems: dict[str, dict[str, Any]] = {}
     for path in sorted(store.folder.iterdir()):
-        if match := NAME.fullmatch(path.name):
+        if match := NAME.fullmatch(path.name.removeprefix(".")):
             parts = match.groupdict()
             stems[f"{parts['network']}-{parts['framework']}-seed{parts['seed']}{parts['variant']}"] = parts
     for stem, parts in stems.items():
         yield TrainingFiles(store.folder, stem), parts
 
 
-def _cell(files: TrainingFiles, network: str, variant: str, framework: str, seed: int) -> Cell:
+def _entry(files: TrainingFiles, network: str, variant: str, framework: str, seed: int) -> MatrixEntry | None:
+    """What the files say; None where they are those of a training that was given up before its first epoch ended."""
     place = network, variant, framework, seed
     epochs, problem = _epochs(files.checkpoint)
     record = _record(files.record) or _record(files.partial)
     planned = record.epochs_planned if record else 0
-    if files.record.exists() and record is not None and not files.checkpoint.exists():
-        return Cell(*place, "done", len(record.epochs), planned, record)
-    if _locked(files):
-        return Cell(*place, "running", epochs, planned)
+    locked = _locked(files)
+    if locked and files.running.exists():
+        return MatrixEntry(*place, "running", epochs, planned)
     if problem or (record is None and files.record.exists()):
         problem = problem or f"{files.record.name} cannot be read"
-        return Cell(*place, "failed", epochs, planned, problem=problem, goes_on_after=epochs)
+        return MatrixEntry(*place, "failed", epochs, planned, problem=problem, goes_on_after=epochs)
+    if record is not None and files.record.exists() and record.finished and not files.checkpoint.exists():
+        return MatrixEntry(*place, "done", len(record.epochs), planned, record)
     if record is not None and record.problems and not record.problems[0].startswith("interrupted"):
         finished, problem = max(epochs, len(record.epochs)), "; ".join(record.problems)
-        return Cell(*place, "failed", finished, planned, record, problem, goes_on_after=epochs)
-    return Cell(*place, "stopped", epochs, planned, record, goes_on_after=epochs)
+        return MatrixEntry(*place, "failed", finished, planned, record, problem, goes_on_after=epochs)
+    if locked:
+        return MatrixEntry(*place, "waiting", epochs, planned, record, goes_on_after=epochs)
+    if record is None and not files.checkpoint.exists():
+        return None
+    return MatrixEntry(*place, "stopped", epochs, planned, record, goes_on_after=epochs)
 
 
 def _record(path: Path) -> Training | None:
@@ -145,12 +152,11 @@ def _epochs(checkpoint: Path) -> tuple[int, str]:
 
 
 def _locked(files: TrainingFiles) -> bool:
-    """Whether a process trains it at the moment."""
-    path = files.folder / f".{files.stem}.lock"
-    if not path.exists():
+    """Whether a process trains it at the moment, or will."""
+    if not files.lock.exists():
         return False
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(files.lock, timeout=0):
             return False
     except Timeout:
         return True

@@ -10,6 +10,8 @@ from typing import Any
 
 INSTALL = "pip install 'paddle-tensorflow-parity[cluster]'"
 
+REMEDY = "Check the connection, the credentials and their rights; then give the same command again: it goes on."
+
 
 class RemoteError(OSError):
     """A URL that cannot be read or written at the moment; the message says which, why, and what to do."""
@@ -44,15 +46,17 @@ class RemoteFolder:
     local: Path
 
     @classmethod
-    def open(cls, url: str, local: Path) -> RemoteFolder:
-        """Connect, and make the folder.
+    def open(cls, url: str, local: Path, *, make: bool = True) -> RemoteFolder:
+        """Connect.
 
         Args:
             url: of the folder.
             local: an empty folder.
+            make: whether to make the folder where it does not exist; if not, one that is not there is refused.
 
         Raises:
-            RemoteError: fsspec or its plugin for the URL is not installed, or the folder cannot be made.
+            RemoteError: fsspec or its plugin for the URL is not installed, or the folder cannot be made, or is not
+                there.
         """
         try:
             import fsspec
@@ -62,12 +66,16 @@ class RemoteFolder:
             ) from None
         try:
             system, path = fsspec.core.url_to_fs(url)
-            system.makedirs(path, exist_ok=True)
+            if make:
+                system.makedirs(path, exist_ok=True)
+            there = make or system.exists(path)
         except Exception as error:  # each plugin has exceptions of its own
             raise RemoteError(
                 f"{url}: expected a folder that can be written to, found: {_text(error)}. Check the URL and its "
                 "credentials, and that fsspec's plugin for it is installed (s3fs, gcsfs)."
             ) from None
+        if not there:
+            raise RemoteError(f"{url}: expected the folder of `parity train --out`, found none. Check --out.")
         return cls(url, system, path.rstrip("/"), local)
 
     def pull(self, names: Iterable[str]) -> None:
@@ -87,7 +95,7 @@ class RemoteFolder:
                 else:
                     target.unlink(missing_ok=True)
             except Exception as error:
-                raise RemoteError(f"{self.url}/{name}: it cannot be read: {_text(error)}") from None
+                raise RemoteError(f"{self.url}/{name}: it cannot be read: {_text(error)}. {REMEDY}") from None
 
     def names(self) -> list[str]:
         """The names of the files there.
@@ -98,7 +106,7 @@ class RemoteFolder:
         try:
             return sorted(entry.rpartition("/")[2] for entry in self.system.ls(self.path, detail=False))
         except Exception as error:
-            raise RemoteError(f"{self.url}: its files cannot be listed: {_text(error)}") from None
+            raise RemoteError(f"{self.url}: its files cannot be listed: {_text(error)}. {REMEDY}") from None
 
     def push(self, names: Iterable[str]) -> None:
         """Bring local files there; those that do not exist here are removed there.
@@ -119,7 +127,7 @@ class RemoteFolder:
                 elif self.system.exists(target):
                     self.system.rm_file(target)
             except Exception as error:
-                raise RemoteError(f"{self.url}/{name}: it cannot be written: {_text(error)}") from None
+                raise RemoteError(f"{self.url}/{name}: it cannot be written: {_text(error)}. {REMEDY}") from None
 
 
 def _text(error: Exception) -> str:

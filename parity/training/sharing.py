@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parity.records.replicas import sharing_text
 from parity.workers.interpreter import default_threads
 
 
@@ -46,9 +47,7 @@ class Sharing:
     @property
     def words(self) -> str:
         """For a reader; empty for one process."""
-        if self.replicas == 1:
-            return ""
-        return f"{self.replicas} replicas" + (", batch norm over all of them" if self.synchronised else "")
+        return sharing_text(self.replicas, self.synchronised)
 
     def require_shares(self, name: str, batch: int) -> None:
         """Refuse a batch that cannot be shared evenly.

@@ -66,6 +66,16 @@ class TrainingFiles:
         return self.folder / f"{self.stem}.safetensors"
 
     @property
+    def lock(self) -> Path:
+        """Locked by the process that trains this, or that will once others are done; it stays afterwards, empty."""
+        return self.folder / f".{self.stem}.lock"
+
+    @property
+    def running(self) -> Path:
+        """Exists while the training really runs; without a lock, it is left of a process that was killed."""
+        return self.folder / f".{self.stem}.running"
+
+    @property
     def checkpoint(self) -> Path:
         """The training between two epochs; removed when it finishes."""
         return self.folder / f"{self.stem}.checkpoint.safetensors"
@@ -111,30 +121,32 @@ class Store:
 
     folder: Path
     remote: RemoteFolder | None = None
+    write: bool = True
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, where: str) -> Iterator[Store]:
+    def opened(cls, where: str, *, write: bool = True) -> Iterator[Store]:
         """The store at a path or URL.
 
         Args:
             where: the path of a folder, or a URL that fsspec knows ("s3://bucket/runs").
+            write: whether it is to be written to; if not, nothing is made there.
 
         Yields:
             The store; that of a URL works in a temporary folder.
 
         Raises:
-            StoreError: it cannot be written to.
+            StoreError: it cannot be written to; or it is only to be read, and does not exist.
         """
         if not is_url(where):
-            yield cls(Path(where))
+            yield cls(Path(where), write=write)
             return
         with tempfile.TemporaryDirectory(prefix="parity-store-") as folder:
             try:
-                remote = RemoteFolder.open(where, Path(folder))
+                remote = RemoteFolder.open(where, Path(folder), make=write)
             except RemoteError as error:
                 raise StoreError(str(error)) from None
-            yield cls(Path(folder), remote)
+            yield cls(Path(folder), remote, write)
 
     @property
     def title(self) -> str:
@@ -142,7 +154,13 @@ class Store:
         return self.remote.url if self.remote else str(self.folder)
 
     def __post_init__(self) -> None:
-        """Make the folder and try to write in it. Raises StoreError."""
+        """Make the folder and try to write in it; one that is to be read must be there. Raises StoreError."""
+        if not self.write:
+            if not self.folder.is_dir():
+                raise StoreError(
+                    f"{self.folder}: expected the folder of `parity train --out`, found none. Check --out."
+                )
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
@@ -204,7 +222,7 @@ def locked(files: TrainingFiles) -> Iterator[None]:
         StoreError: another process holds the lock.
         RemoteError: files cannot be read from the store's URL.
     """
-    lock = FileLock(files.folder / f".{files.stem}.lock", timeout=0)
+    lock = FileLock(files.lock, timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -214,12 +232,14 @@ def locked(files: TrainingFiles) -> Iterator[None]:
         ) from None
     paths = files.record, files.partial, files.weights, files.checkpoint
     try:
+        files.running.unlink(missing_ok=True)
         for path in paths:
             remove_leftovers(path)
         if files.remote is not None:
             files.remote.pull(path.name for path in paths)
         yield
     finally:
+        files.running.unlink(missing_ok=True)
         lock.release()
 
 

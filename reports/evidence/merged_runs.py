@@ -42,6 +42,7 @@ from parity.records.speed_records import Overhead, Profile, Speed, Trial
 from parity.records.validation import RecordError
 from reports.evidence.experiments import conditions
 from reports.evidence.network_facts import network_order
+from reports.evidence.outcomes import crossing_key, equivalence_key
 from reports.evidence.versions import Setting, Versions, by_versions, sentence, to_be_shown
 from reports.formatting import TITLES, framework_order
 
@@ -199,8 +200,8 @@ def _simulated(run: SavedRun) -> bool:
 def _merged(runs: list[SavedRun]) -> MergedRuns:
     """The latest record of each key, of runs of the same versions."""
     curves = _merge(runs, Curves, lambda r: (r.network, r.recipe, r.dataset, r.batch, r.seed))
-    equivalences = _merge(runs, Equivalence, lambda r: (r.network, r.recipe, r.dataset, r.train_images, r.epochs))
-    crossed = _merge(runs, CrossEvaluation, _crossing)
+    equivalences = _merge(runs, Equivalence, equivalence_key)
+    crossed = _merge(runs, CrossEvaluation, lambda record: (*crossing_key(record), record.seed))
     return MergedRuns(
         runs,
         _merge(runs, Proof, lambda record: (record.network, record.level, record.title)),
@@ -295,10 +296,6 @@ def _training_key(record: Training) -> tuple[Hashable, ...]:
 
 def _fault_key(record: ReplicaDetection) -> tuple[Hashable, ...]:
     return record.network, record.fault, record.framework, record.replicas
-
-
-def _crossing(record: CrossEvaluation) -> tuple[str, str, str, int, str, str]:
-    return record.network, record.recipe, record.dataset, record.seed, record.trained_in, record.evaluated_in
 
 
 def _trial_key(record: Trial) -> tuple[Hashable, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from parity.records.equivalence import FEWEST_SEEDS, equivalence
 from parity.records.records import CrossEvaluation, Equivalence, SequentialLook
+from parity.records.replicas import sharing_text
 from parity.records.sequential import SequentialPlan
 from parity.records.sequential_equivalence import sequential_equivalence
 from reports.evidence.experiments import Experiment
@@ -33,20 +34,22 @@ def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versio
     """
     tests = []
     keys = set()
-    plans = {_key(record): _plan(record.sequential) for record in recorded if record.sequential is not None}
+    plans = {equivalence_key(record): _plan(record.sequential) for record in recorded if record.sequential is not None}
     for group in groups:
         seeds = [len(group.records(framework)) for framework in TITLES]
         if min(seeds) == 0 or max(seeds) < FEWEST_SEEDS:
             continue
         trainings = {framework: group.records(framework) for framework in TITLES}
         record = equivalence(trainings)
-        if (plan := plans.get(_key(record))) is not None:
+        if (plan := plans.get(equivalence_key(record))) is not None:
             record = sequential_equivalence(trainings, plan)
-        keys.add(_key(record))
+        keys.add(equivalence_key(record))
         tests.append(Tested(record, group.label, group.title))
     for record in recorded:
-        if _key(record) not in keys:
-            words = ", ".join([record.recipe, some(record.epochs, "epoch"), *([versions] if versions else [])])
+        if equivalence_key(record) not in keys:
+            words = ", ".join(
+                [record.recipe, some(record.epochs, "epoch"), *trained_by(record), *([versions] if versions else [])]
+            )
             tests.append(Tested(record, f"{code(record.network)} ({plain(words)})", f"{record.network} ({words})"))
     return tests
 
@@ -56,8 +59,24 @@ def _plan(look: SequentialLook) -> SequentialPlan:
     return SequentialPlan(batch=(further or [first + 1])[0] - first, most=look.looks[-1], first=first)
 
 
-def _key(record: Equivalence) -> tuple[str, str, str, int, int]:
-    return record.network, record.recipe, record.dataset, record.train_images, record.epochs
+def equivalence_key(record: Equivalence) -> tuple[Hashable, ...]:
+    """What makes a test that of another experiment."""
+    sharing = record.precision, record.replicas, record.synchronised
+    return record.network, record.recipe, record.dataset, record.train_images, record.epochs, *sharing
+
+
+def crossing_key(record: CrossEvaluation) -> tuple[Hashable, ...]:
+    """What makes cross-evaluations those of another experiment or direction, whatever the seed."""
+    sharing = record.precision, record.replicas, record.synchronised
+    return record.network, record.recipe, record.dataset, *sharing, record.trained_in, record.evaluated_in
+
+
+def trained_by(record: Equivalence | CrossEvaluation) -> list[str]:
+    """The conditions of its trainings that are not the usual ones, in plain text."""
+    words = [record.precision] if record.precision != "float32" else []
+    if record.replicas > 1:
+        words.append(sharing_text(record.replicas, record.synchronised))
+    return words
 
 
 def equivalence_faults(record: Equivalence) -> list[str]:

@@ -103,9 +103,9 @@ def sharing_of(record: ReplicaSpeed) -> Sharing | None:
     count = record.replicas
 
     def median(processes: int, threads: int, engine: bool, batch: int) -> float | None:
-        wanted = processes, threads, engine, batch
-        found = [own for own in record.readings if _way(own) == wanted]
-        return statistics.median(found[0].seconds) if found else None
+        way = processes, threads, engine, batch
+        readings = [own for own in record.readings if _way(own) == way]
+        return statistics.median(readings[0].seconds) if readings else None
 
     steps = (
         median(1, 1, False, record.batch),

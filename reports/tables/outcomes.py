@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from parity.records.records import CrossEvaluation, DifferingImage, Equivalence
-from reports.evidence.outcomes import Tested, holds
+from reports.evidence.outcomes import Tested, crossing_key, holds, trained_by
 from reports.formatting import (
     code,
     count_text,
@@ -75,21 +75,21 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
         "settled by float64",
         "logit gap",
     ]
-    grouped: dict[tuple[str, ...], list[CrossEvaluation]] = {}
+    grouped: dict[tuple[Hashable, ...], list[CrossEvaluation]] = {}
     for record in records:
-        key = (record.network, record.recipe, record.dataset, record.trained_in, record.evaluated_in)
-        grouped.setdefault(key, []).append(record)
+        grouped.setdefault(crossing_key(record), []).append(record)
     rows = []
-    for (network, recipe, _, home, abroad), group in grouped.items():
+    for group in grouped.values():
+        first = group[0]
         differing = [image for record in group for image in record.differing]
         margins = [image.margin for image in differing]
         gaps = [record.largest_gap for record in group]
         rows.append(
             [
-                code(network),
-                code(recipe) if recipe else "-",
-                framework_title(home),
-                framework_title(abroad),
+                code(first.network),
+                ", ".join([code(first.recipe) if first.recipe else "-", *trained_by(first)]),
+                framework_title(first.trained_in),
+                framework_title(first.evaluated_in),
                 numbers(sorted(record.seed for record in group)),
                 count_text(sum(record.images for record in group)),
                 count_text(len(differing)),

@@ -84,6 +84,10 @@ def test_version_is_printed() -> None:
         (("report", ROOT / "pyproject.toml"), "cannot be read as a saved run"),
         (("report", "-o", ROOT), "found a directory"),
         (("traps", "--no-faults", "--seeds", "0"), "expected faults or control runs to check, found neither"),
+        (("traps", "--replicas", "2", "--seeds", "5"), "--replicas: expected all faults of networks, found"),
+        (("traps", "--replicas", "2", "--sites", "1"), "--replicas: expected all faults of networks, found"),
+        (("traps", "--training"), "--sites: expected --pair with them, found none"),
+        ((*TRAIN, *SHARED, "--threads", "9999"), "--threads: expected"),
         (("traps", "--save", ROOT / "pyproject.toml" / "run.json"), "to be a directory to write to, found a file"),
     ],
 )

@@ -29,7 +29,7 @@ def another_node(cluster: Any, variables: dict[str, str]) -> Iterator[None]:
 def test_a_training_that_no_node_has_room_for(cluster: Any) -> None:
     done = parity(*TRAIN, "--cluster", cluster.address, "--threads", "64", code=2)
     assert "expected a node with 64 CPUs for a training, found: " in done.stderr
-    assert "with 1 CPUs" in done.stderr
+    assert "with 1 CPU and 0 GPUs" in done.stderr
 
 
 def test_a_node_without_a_framework(cluster: Any) -> None:

@@ -188,6 +188,9 @@ def test_what_no_known_fault_explains_is_not_named() -> None:
     assert gradient_cause([ONE, OTHER], MEAN, strange, 2) is None
     assert gradient_cause([ONE, OTHER], MEAN, {"fc/kernel": np.array([np.nan, 1.0, 1.0])}, 2) is None
     assert gradient_cause([ONE, OTHER], MEAN, pack(other=MEAN), 2) is None
+    # a gap of one layer alone, far below the whole's norm: nothing is wrong with the reduction
+    slightly = {"fc/kernel": MEAN["fc/kernel"] * (1 + np.array([1e-9, 0.0, 0.0]))}
+    assert gradient_cause([ONE, OTHER], MEAN, slightly, 2) is None
     assert short_share_cause([ONE, OTHER], strange, 1) is None
     assert statistics_cause([ONE, OTHER], MEAN) is None
 

@@ -1,9 +1,8 @@
-"""Several looks at growing samples: published alphas, errors over all looks, power, and what does not matter."""
+"""Several looks at growing samples: errors over all looks, and what does not matter."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from parity.records.accuracy_distributions import standardised
-from parity.records.alpha_spending import nominal_alphas, power_family
 from parity.records.equivalence import MARGIN, tost
 from parity.records.records import Distribution
 from parity.records.sequential import FIRST, SHARES, SequentialPlan, looks_of, sequential_verdict
@@ -33,57 +31,6 @@ DEVIATIONS = [(one, other) for one in (0.1, 0.3, 1.0) for other in (0.1, 0.3, 1.
 def largest(error: float = 0.05) -> float:
     """What the share of simulated errors may be: the bound and three binomial standard errors."""
     return error + 3 * math.sqrt(error * (1 - error) / MATRICES)
-
-
-def obrien_fleming(share: float, alpha: float) -> float:
-    """The spending function of O'Brien and Fleming's type (Lan and DeMets 1983)."""
-    return float(2 * stats.norm.sf(stats.norm.isf(alpha / 2) / math.sqrt(share)))
-
-
-def pocock(share: float, alpha: float) -> float:
-    return alpha * math.log(1 + (math.e - 1) * share)
-
-
-@pytest.mark.parametrize(
-    ("spending", "bounds"),
-    [
-        (obrien_fleming, [4.877, 3.357, 2.680, 2.290, 2.031]),
-        (pocock, [2.438, 2.427, 2.410, 2.397, 2.386]),
-    ],
-)
-def test_published_bounds_of_five_looks(spending: Callable[[float, float], float], bounds: list[float]) -> None:
-    """Two well-known tables, which other programs print, too: 2.5 % one-sided, five looks at equal distances."""
-    alphas = nominal_alphas([1, 2, 3, 4, 5], 5, 0.025, spending)
-    assert stats.norm.isf(alphas) == pytest.approx(bounds, abs=5e-4)
-
-
-@pytest.mark.parametrize("sizes", [(4,), (4, 9), (4, 6, 20), (5, 6, 7, 30)])
-def test_alphas_by_the_joint_normal_distribution(sizes: tuple[int, ...]) -> None:
-    bounds = stats.norm.isf(nominal_alphas(sizes, sizes[-1], 0.05))
-    n = np.array(sizes, dtype=float)
-    correlations = np.sqrt(np.minimum.outer(n, n) / np.maximum.outer(n, n))
-    for count in range(1, len(sizes) + 1):
-        within = stats.multivariate_normal.cdf(
-            bounds[:count], np.zeros(count), correlations[:count, :count], abseps=1e-6, releps=1e-6
-        )
-        assert 1 - within == pytest.approx(power_family(sizes[count - 1] / sizes[-1], 0.05), abs=2e-5)
-
-
-def test_later_looks_change_nothing_before() -> None:
-    """Their number need not be known."""
-    assert nominal_alphas([4, 6, 8], 30, 0.05) == nominal_alphas([4, 6, 8, 9, 30], 30, 0.05)[:3]
-
-
-@pytest.mark.parametrize("sizes", [(0, 1), (3, 3), (4, 2), (4, 31)])
-def test_sizes_that_do_not_grow_up_to_the_most(sizes: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="sizes: expected increasing"):
-        nominal_alphas(sizes, 30, 0.05)
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.5, -0.1, math.nan])
-def test_alpha_out_of_range(alpha: float) -> None:
-    with pytest.raises(ValueError, match="alpha of a one-sided test"):
-        nominal_alphas([4], 30, alpha)
 
 
 def test_looks() -> None:
@@ -158,36 +105,6 @@ def test_a_fixed_test_after_each_batch_errs_far_more_often() -> None:
     for size in PLAN.looks():
         claimed |= stats.ttest_ind(one[:, :size], other[:, :size], axis=1, equal_var=False).pvalue < 0.05
     assert claimed.mean() > 0.15
-
-
-@pytest.mark.parametrize("deviations", [(0.1, 0.1), (0.3, 0.1), (0.3, 0.3), (0.1, 0.3)])
-def test_power_with_few_seeds(deviations: tuple[float, float]) -> None:
-    """Where the spread over seeds is that of the networks here, a verdict comes, and with half of the seeds."""
-    alike, apart = (simulate(PLAN, difference, deviations, MATRICES, seed=6) for difference in (0.0, 2 * MARGIN))
-    assert alike.equivalent > 0.95
-    assert alike.seeds < 0.55 * PLAN.most
-    assert apart.different > 0.999
-    assert apart.seeds < 0.4 * PLAN.most
-
-
-def test_power_grows_with_the_seeds_allowed() -> None:
-    rates = [simulate(SequentialPlan(batch=2, most=most), 0.0, (0.5, 0.5), 2000) for most in (8, 12, 20, 30)]
-    shares = [rate.equivalent for rate in rates]
-    assert shares == sorted(shares)
-    assert shares[0] < 0.2
-    assert shares[-1] > 0.85
-
-
-def test_rates_add_up() -> None:
-    rates = simulate(PLAN, 0.3, (0.3, 0.5), 2000)
-    assert rates.equivalent + rates.different + rates.undecided == pytest.approx(1)
-    sizes, decided = zip(*rates.decided, strict=True)
-    assert sizes == PLAN.looks()
-    assert list(decided) == sorted(decided)
-    assert decided[-1] == pytest.approx(1 - rates.undecided)
-    before = [0.0, *decided[:-1]]
-    seeds = sum(size * (after - earlier) for size, after, earlier in zip(sizes, decided, before, strict=True))
-    assert rates.seeds == pytest.approx(seeds + rates.undecided * PLAN.most)
 
 
 def rates_of(
@@ -395,62 +312,3 @@ def test_simulations_that_cannot_be() -> None:
 def test_a_seed_repeats_a_simulation() -> None:
     assert simulate(PLAN, 0.2, (0.3, 0.3), 500, seed=4) == simulate(PLAN, 0.2, (0.3, 0.3), 500, seed=4)
     assert simulate(PLAN, 0.2, (0.3, 0.3), 500, seed=4) != simulate(PLAN, 0.2, (0.3, 0.3), 500, seed=5)
-
-
-def test_seeds_needed_are_those_the_plan_then_needs() -> None:
-    """With known deviations of 0.3 points, 12 seeds are needed for 0.8; six seeds leave the deviations open."""
-    base = np.array([-1.0, -0.5, 0.0, 0.0, 0.5, 1.0])
-    sample = (57 + 0.3 * base / base.std(ddof=1)).tolist()
-    needed = seeds_needed(sample, sample[::-1], PLAN)
-    known = simulate(PLAN, 0.0, (0.3, 0.3))
-    assert next(size for size, share in known.decided if share >= 0.8) == 12
-    assert needed.verdict == "equivalent"
-    assert needed.seeds in (12, 14, 16)
-    assert known.seeds < needed.expected_seeds < known.seeds + 2
-    shares = dict(needed.rates.decided)
-    assert shares[needed.seeds] >= 0.8 > shares[needed.seeds - PLAN.batch]
-    more = seeds_needed(sample, sample[::-1], PLAN, power=0.95).seeds
-    assert more is None or more > needed.seeds
-
-
-def test_seeds_needed_says_which_verdict() -> None:
-    sample = [57.0, 57.2, 56.9, 57.1]
-    assert seeds_needed(sample, sample, PLAN).verdict == "equivalent"
-    assert seeds_needed(sample, [value + 1.5 for value in sample], PLAN).verdict == "different"
-
-
-def test_none_where_the_plan_does_not_suffice() -> None:
-    sample = [55.0, 57.0, 59.0, 58.0, 56.0]
-    needed = seeds_needed(sample, sample, PLAN)
-    assert needed.seeds is None
-    assert needed.rates.undecided > 0.5
-    assert needed.expected_seeds > 0.9 * PLAN.most
-
-
-def test_after_a_verdict_no_further_seeds_are_needed() -> None:
-    a, b = [57.0, 57.1, 57.0, 57.1], [57.1, 57.0, 57.1, 57.0]
-    assert sequential_verdict(a, b, PLAN).verdict == "equivalent"
-    needed = seeds_needed(a, b, PLAN)
-    assert (needed.seeds, needed.verdict, needed.expected_seeds) == (4, "equivalent", 4.0)
-    assert needed.rates.equivalent == 1.0
-
-
-@pytest.mark.parametrize("power", [0.0, 1.0, math.nan])
-def test_power_out_of_range(power: float) -> None:
-    with pytest.raises(ValueError, match="power: expected a number between 0 and 1"):
-        seeds_needed([57.0, 57.1], [57.0, 57.1], PLAN, power=power)
-
-
-def test_forecasts_come_true_as_often_as_they_say() -> None:
-    """Verdicts fall within the forecast number of seeds in four of five experiments, or more."""
-    draw = np.random.default_rng(11)
-    one, other = draw.normal(57, 0.3, (60, 20)), draw.normal(57, 0.3, (60, 20))
-    decisions = decide(one, other, PLAN)
-    kept = []
-    for row in range(len(one)):
-        needed = seeds_needed(one[row, :5].tolist(), other[row, :5].tolist(), PLAN, matrices=300, seed=row)
-        if needed.seeds is not None:
-            decided = decisions.equivalent[row] | decisions.different[row]
-            kept.append(decided and decisions.seeds[row] <= needed.seeds)
-    assert len(kept) > 30
-    assert np.mean(kept) > 0.8

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 from msgspec import structs
 
 from parity.records.sequential import SequentialPlan, sequential_verdict
 from parity.records.sequential_equivalence import sequential_equivalence
-from tests.records.test_equivalence import runs
+from tests.records.test_equivalence import EPOCH, runs
 
 PLAN = SequentialPlan(batch=2, most=12)
 
@@ -41,10 +44,17 @@ def test_fewer_seeds_than_the_first_look_has_decide_nothing() -> None:
     assert record.problems[-1] == "expected 4 seeds for the first look of a sequential test, found 3"
 
 
-def test_a_training_that_failed_leaves_the_verdict_open() -> None:
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": [], "problems": ["killed"]}, "killed"),
+        ({"problems": ["the loss is not a number"]}, "the loss is not a number"),
+        ({"epochs": [structs.replace(EPOCH, test_accuracy=math.nan)]}, "the final test accuracy is nan"),
+    ],
+)
+def test_a_training_that_failed_leaves_the_verdict_open(changes: dict[str, Any], words: str) -> None:
     trainings = runs(ALIKE, ALIKE)
-    failed = structs.replace(trainings["paddle"][5], epochs=[], problems=["killed"])
-    trainings["paddle"][5] = failed
+    trainings["paddle"][5] = structs.replace(trainings["paddle"][5], **changes)
     record = sequential_equivalence(trainings, PLAN)
     assert record.verdict == "undecided"
-    assert any("killed" in problem for problem in record.problems)
+    assert any(words in problem for problem in record.problems)

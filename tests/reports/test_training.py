@@ -277,6 +277,15 @@ def test_cross_evaluations_by_another_recipe_are_another_row(tmp_path: Path) -> 
     assert row(part, "`lenet5`", "`mini-noaug`", "PaddlePaddle")[4] == "0"
 
 
+def test_cross_evaluations_of_trainings_that_several_share_are_another_row(tmp_path: Path) -> None:
+    """One that failed stays, although one process's is of a later run."""
+    shared = replace(CROSS, recipe="mini", replicas=2, problems=["killed"])
+    part = section(report(tmp_path, [shared, replace(CROSS, recipe="mini")]), "Trained in")
+    assert row(part, "`lenet5`", "`mini`")[-2] == "nothing to settle"
+    assert row(part, "`lenet5`", "`mini`, 2 replicas")[-2] == "**not evaluated**"
+    assert "killed" in part
+
+
 def test_a_sound_cross_evaluation_has_no_problems(tmp_path: Path) -> None:
     part = section(report(tmp_path, [CROSS]), "Trained in one")
     assert "Problems" not in part

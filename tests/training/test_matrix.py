@@ -15,6 +15,7 @@ from parity.records.equivalence import MARGIN
 from parity.records.records import Epoch, Training
 from parity.records.saved_run import save_records
 from parity.records.sequential import SequentialPlan
+from parity.training.engines import train_or_reuse
 from parity.training.forecast import forecasts
 from parity.training.jobs import Job
 from parity.training.matrix import matrix_of
@@ -63,24 +64,31 @@ def test_every_state_of_a_training(workers: Workers, dataset: Dataset, tmp_path:
     assert failed.files is not None
     record = structs.replace(trained("tensorflow", 2, 0.5), problems=["the worker was killed"], epochs=[])
     save_records(failed.files.partial, [record], {})
-    bfloat16 = job(3, precision="bfloat16")
+    bfloat16, diverged = job(3, precision="bfloat16"), job(4)
     assert bfloat16.files is not None
-    with locked(bfloat16.files):
-        cells = matrix_of(store, ["lenet5"], seeds=2)
-    states = {(cell.variant, cell.framework, cell.seed): (cell.state, cell.epochs) for cell in cells}
+    assert diverged.files is not None
+    save_records(bfloat16.files.partial, [structs.replace(record, seed=3)], {})
+    record = structs.replace(trained("tensorflow", 4, 0.5), problems=["epoch 1: the loss is not a number"])
+    save_records(diverged.files.record, [record], {})
+    entries = matrix_of(store, ["lenet5"], seeds=2)
+    states = {(entry.variant, entry.framework, entry.seed): (entry.state, entry.epochs) for entry in entries}
     assert states == {
         ("", "tensorflow", 0): ("done", 2),
         ("", "tensorflow", 1): ("stopped", 1),
         ("", "tensorflow", 2): ("failed", 0),
+        ("bfloat16", "tensorflow", 3): ("failed", 0),
+        ("", "tensorflow", 4): ("failed", 1),
         ("", "paddle", 0): ("not begun", 0),
         ("", "paddle", 1): ("not begun", 0),
     }
-    assert next(cell.problem for cell in cells if cell.state == "failed") == "the worker was killed"
+    problems = [entry.problem for entry in entries if entry.state == "failed"]
+    assert sorted(problems) == ["epoch 1: the loss is not a number", *2 * ["the worker was killed"]]
+    assert not any(entry.state == "done" for entry in entries if entry.problem)
     assert matrix_of(store, ["vgg16"]) == []
     one = job(1)
     assert one.files is not None
     one.files.checkpoint.write_bytes(b"damaged")
-    damaged = next(cell for cell in matrix_of(store) if cell.seed == 1)
+    damaged = next(entry for entry in matrix_of(store) if entry.seed == 1)
     assert "cannot be read" in damaged.problem
     assert damaged.goes_on_after == 0
 
@@ -99,7 +107,7 @@ def test_a_training_whose_worker_died_goes_on_from_its_checkpoint(
                 os.kill(worker.pid, signal.SIGKILL)
 
         save(files, Job(worker, "lenet5", few, settings, files).train(kill), {})
-    assert [(cell.state, cell.epochs, cell.goes_on_after) for cell in matrix_of(store)] == [
+    assert [(entry.state, entry.epochs, entry.goes_on_after) for entry in matrix_of(store)] == [
         ("failed", 2, 1),
         ("failed", 1, 0),
     ]
@@ -109,7 +117,7 @@ def test_a_training_whose_worker_died_goes_on_from_its_checkpoint(
     assert "failed; goes on after epoch 1" in map(str.strip, first)
     assert "failed" in map(str.strip, second)
     listed = json.loads(parity("matrix", "status", "--out", tmp_path, "--json").stdout)["trainings"]
-    assert [entry["goes on after epoch"] for entry in listed] == [1, None]
+    assert [training["goes on after epoch"] for training in listed] == [1, None]
 
 
 def test_a_training_that_runs_is_seen_to_run(tmp_path: Path) -> None:
@@ -118,9 +126,34 @@ def test_a_training_that_runs_is_seen_to_run(tmp_path: Path) -> None:
         while not list(tmp_path.glob("*.checkpoint.safetensors")):
             assert process.poll() is None, process.communicate()
         done = parity("matrix", "status", "--out", tmp_path, "--json")
-    (cell,) = json.loads(done.stdout)["trainings"]
-    assert (cell["state"], cell["framework"]) == ("running", "tensorflow")
-    assert cell["epochs"] >= 1
+    (entry,) = json.loads(done.stdout)["trainings"]
+    assert (entry["state"], entry["framework"]) == ("running", "tensorflow")
+    assert entry["epochs"] >= 1
+
+
+def test_what_waits_for_others_does_not_run(workers: Workers, dataset: Dataset, tmp_path: Path) -> None:
+    """All trainings of a command are locked; one has a file only after its first epoch, and is listed before it."""
+    store = Store(tmp_path)
+    settings = Settings(epochs=1)
+    first, second = (
+        Job(workers[name], "lenet5", dataset.limited(200), settings, store.files("lenet5", name, settings))
+        for name in FRAMEWORKS
+    )
+    assert first.files is not None
+    assert second.files is not None
+    states = []
+
+    def look(progress: Progress) -> None:
+        states.append([(entry.framework, entry.state) for entry in matrix_of(store)])
+
+    with locked(first.files), locked(second.files):
+        train_or_reuse(first, first.status(), workers, {}, look, lambda _: None)
+        after = [(entry.framework, entry.state) for entry in matrix_of(store)]
+    assert states
+    assert all(state == [("paddle", "running"), ("tensorflow", "waiting")] for state in states)
+    assert after == [("paddle", "done"), ("tensorflow", "waiting")]
+    first.files.running.touch()  # as a process leaves it that was killed
+    assert [(entry.framework, entry.state) for entry in matrix_of(store)] == [("paddle", "done")]
 
 
 def test_the_forecast_counts_seeds_and_their_cost(tmp_path: Path) -> None:
@@ -150,6 +183,31 @@ def test_one_seed_or_one_framework_gives_no_forecast(tmp_path: Path) -> None:
     assert forecast.problem == "expected 2 seeds that both frameworks have finished, found 1"
 
 
+def test_a_seed_that_is_missing_ends_what_counts(tmp_path: Path) -> None:
+    """On a cluster later seeds may end first; a test looks at them in their order."""
+    store = fill(tmp_path, {name: [0.600, 0.601, 0.6005, 0.6002, 0.601] for name in FRAMEWORKS})
+    (tmp_path / "lenet5-paddle-seed2.json").unlink()
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert (forecast.seeds, forecast.verdict) == (2, None)
+    assert forecast.needed is not None
+
+
+def test_no_verdict_leaves_out_a_seed_that_failed(tmp_path: Path) -> None:
+    store = fill(tmp_path, {name: [0.600, 0.601, 0.6005, 0.6002, 0.601] for name in FRAMEWORKS})
+    save_records(tmp_path / "lenet5-paddle-seed2.json", [trained("paddle", 2, 0.6, ["the loss is not a number"])], {})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert (forecast.verdict, forecast.needed, forecast.cpu_hours) == (None, None, None)
+    assert forecast.problem.startswith("PaddlePaddle, seed 2: the loss is not a number.")
+
+
+def test_trainings_of_different_experiments_are_not_pooled(tmp_path: Path) -> None:
+    store = fill(tmp_path, {name: [0.600, 0.601, 0.6005, 0.6002] for name in FRAMEWORKS})
+    record = structs.replace(trained("paddle", 1, 0.6), train_images=50)
+    save_records(tmp_path / "lenet5-paddle-seed1.json", [record], {})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert "the trainings differ in train images: 100, 50" in forecast.problem
+
+
 def test_the_commands_print_what_is_there(tmp_path: Path) -> None:
     fill(tmp_path, {"paddle": [0.600, 0.601], "tensorflow": [0.601, 0.600]})
     done = parity("matrix", "status", "--out", tmp_path, "--seeds", "3", "lenet5")
@@ -163,7 +221,11 @@ def test_the_commands_print_what_is_there(tmp_path: Path) -> None:
             "expected the folder of `parity train --out`, found none"
             in parity("matrix", command, "--out", empty, code=2).stderr
         )
+        assert f"file://{empty}" in parity("matrix", command, "--out", f"file://{empty}", code=2).stderr
     assert not empty.exists()
+    assert (
+        "found both" in parity("matrix", "plan", "--out", tmp_path, "--cpus", "4", "--cluster", "auto", code=2).stderr
+    )
     empty.mkdir()
     assert "no trainings are there" in parity("matrix", "status", "--out", empty).stdout
 
@@ -173,7 +235,7 @@ def test_names_of_files_are_read_back(tmp_path: Path) -> None:
         for precision in ("float32", "bfloat16"):
             files = Store(tmp_path).files("resnet20_v1-nobn-100c", framework, Settings(seed=12, precision=precision))
             save_records(files.record, [trained(framework, 12, 0.5)], {})
-    cells = matrix_of(Store(tmp_path))
-    assert {(cell.network, cell.variant, cell.framework, cell.seed) for cell in cells} == {
+    entries = matrix_of(Store(tmp_path))
+    assert {(entry.network, entry.variant, entry.framework, entry.seed) for entry in entries} == {
         ("resnet20_v1-nobn-100c", variant, framework, 12) for framework in FRAMEWORKS for variant in ("", "bfloat16")
     }
