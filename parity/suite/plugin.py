@@ -16,7 +16,7 @@ import pytest
 from parity import termination
 from parity.catalogue.networks import UnknownNetworkError, network
 from parity.data.names import CHOICES
-from parity.workers.interpreter import default_threads
+from parity.workers.interpreter import require_cores
 
 DEFAULT_SAVE_NAME = "run"
 
@@ -110,9 +110,13 @@ def pytest_configure(config: pytest.Config) -> None:
             f"write the path first (pytest {name} --benchmark-save) or give a name"
         )
     config.addinivalue_line("markers", "replicas: of several processes that share every batch; run with --replicas N")
-    if (replicas := config.getoption("--replicas")) is not None and not 2 <= replicas <= default_threads():
-        expected = f"2 to {default_threads()}, a core for each" if default_threads() > 1 else "none on a single core"
-        raise pytest.UsageError(f"--replicas: expected {expected}, found {replicas}")
+    if (replicas := config.getoption("--replicas")) is not None:
+        if replicas < 2:
+            raise pytest.UsageError(f"--replicas: expected 2 or more, found {replicas}")
+        try:
+            require_cores(replicas)
+        except ValueError as error:
+            raise pytest.UsageError(f"--{error}") from None
     for option in ("--epochs", "--limit", "--seeds", "--threads"):
         value = config.getoption(option)
         if value is not None and value < 1:

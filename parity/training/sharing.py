@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parity.records.replicas import sharing_text
-from parity.workers.interpreter import default_threads
+from parity.workers.interpreter import require_cores
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,7 @@ class Sharing:
     synchronised: bool = False
 
     def __post_init__(self) -> None:
-        cores = default_threads()
-        if not 1 <= self.replicas <= cores:
-            raise ValueError(
-                f"--replicas: expected 1 to {cores}, a core for each, found {self.replicas}. Replicas on one core are "
-                "no faster than one process."
-            )
+        require_cores(self.replicas)
         if self.synchronised and self.replicas == 1:
             raise ValueError("--sync-batch-norm: expected --replicas 2 or more, whose statistics it joins, found one")
 

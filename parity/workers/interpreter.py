@@ -49,6 +49,23 @@ def shared_threads(pairs: int = 1) -> int:
     return max(1, default_threads() // (len(FRAMEWORKS) * pairs))
 
 
+def require_cores(replicas: int) -> None:
+    """Refuse more processes that share every batch than there are cores.
+
+    Args:
+        replicas: how many.
+
+    Raises:
+        ValueError: fewer than one, or more than cores.
+    """
+    cores = default_threads()
+    if not 1 <= replicas <= cores:
+        raise ValueError(
+            f"replicas: expected 1 to {cores}, a core for each, found {replicas}. Replicas on one core are no faster "
+            "than one process"
+        )
+
+
 def packages_folder(scratch: Path) -> str:
     """Make a folder with links to the packages that a worker imports, for a worker with another Python.
 

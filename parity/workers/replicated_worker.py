@@ -17,7 +17,7 @@ from parity.weights.state import same_bits
 from parity.workers.client.replicas import ReductionRequests
 from parity.workers.errors import WorkerError
 from parity.workers.frameworks import FRAMEWORKS
-from parity.workers.interpreter import default_threads
+from parity.workers.interpreter import default_threads, require_cores
 from parity.workers.pool import Workers
 from parity.workers.replica import Replica, free_endpoints
 from parity.workers.reply import Reply
@@ -73,10 +73,8 @@ class ReplicatedWorker(ReductionRequests, Worker):
     def __init__(
         self, framework: str, replicas: int, *, synchronised: bool = False, threads: int | None = None
     ) -> None:
-        cores = default_threads()
-        if not 1 <= replicas <= cores:
-            raise ValueError(f"replicas: expected 1 to {cores}, the number of cores, found {replicas}")
-        super().__init__(framework, threads=threads or cores // replicas)
+        require_cores(replicas)
+        super().__init__(framework, threads=threads or default_threads() // replicas)
         self.replicas, self.synchronised = replicas, synchronised
         self._group = [Replica(framework, threads=self.threads) for _ in range(replicas)]
         self._joined = False

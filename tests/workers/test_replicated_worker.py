@@ -134,7 +134,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(
 
 @pytest.mark.parametrize("count", [0, default_threads() + 1])
 def test_a_number_of_replicas_that_this_machine_has_no_cores_for_is_refused(count: int) -> None:
-    message = f"replicas: expected 1 to {default_threads()}, the number of cores, found {count}"
+    message = f"replicas: expected 1 to {default_threads()}, a core for each, found {count}"
     with pytest.raises(ValueError, match=message):
         ReplicatedWorker("paddle", count)
 
