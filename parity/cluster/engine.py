@@ -129,7 +129,7 @@ class ClusterEngine:
             num_cpus=first.threads,
             num_gpus=int(first.device == "gpu"),
             max_retries=ATTEMPTS,
-            label_selector={NODE_ID: f"in({', '.join(sorted({*self.nodes.ids, *self._fit}))})"},
+            label_selector=_nodes_label("in", {*self.nodes.ids, *self._fit}),
         )
         common = tuple(self.workers), first.device, first.threads, self._dataset(images)
         try:
@@ -151,7 +151,7 @@ class ClusterEngine:
             num_returns="streaming",
             max_retries=0,
             name=job.title,  # in Ray's dashboard
-            label_selector={NODE_ID: f"!in({', '.join(sorted(self._unfit))})"} if self._unfit else None,
+            label_selector=_nodes_label("!in", self._unfit) if self._unfit else None,
         )
         generator = remote.remote(task, self._dataset(job.images), checkpoint)
         running[generator] = _Submitted(job, generator, checkpoint, failures)
@@ -236,3 +236,8 @@ class ClusterEngine:
         if key not in self._sent:
             self._sent[key] = deliver(self.ray, self.nodes.names, images)
         return self._sent[key]
+
+
+def _nodes_label(operator: str, nodes: set[str]) -> dict[str, str]:
+    """A label selector of nodes by their IDs; Ray crashes where a space follows a comma."""
+    return {NODE_ID: f"{operator}({','.join(sorted(nodes))})"}

@@ -23,7 +23,7 @@ from parity.workers.frameworks import FRAMEWORKS
 EntryState = Literal["done", "running", "waiting", "stopped", "failed", "not begun"]
 
 NAME = re.compile(
-    rf"(?P<network>.+)-(?P<framework>{'|'.join(FRAMEWORKS)})-seed(?P<seed>\d+)(?P<variant>(-[^.]+?)?)"
+    rf"(?P<network>.+)-(?P<framework>{'|'.join(FRAMEWORKS)})-seed(?P<seed>\d+)(?P<variant>(-[^.]+?)??)"
     r"((-partial)?\.json|\.checkpoint\.safetensors|\.lock)"
 )
 

@@ -78,8 +78,12 @@ def test_every_state_of_a_training(workers: Workers, dataset: Dataset, tmp_path:
         ("", "tensorflow", 2): ("failed", 0),
         ("bfloat16", "tensorflow", 3): ("failed", 0),
         ("", "tensorflow", 4): ("failed", 1),
-        ("", "paddle", 0): ("not begun", 0),
-        ("", "paddle", 1): ("not begun", 0),
+    } | {
+        place: ("not begun", 0)
+        for place in [
+            *(("", "paddle", seed) for seed in range(2)),
+            *(("bfloat16", framework, seed) for framework in FRAMEWORKS for seed in range(2)),
+        ]
     }
     problems = [entry.problem for entry in entries if entry.state == "failed"]
     assert sorted(problems) == ["epoch 1: the loss is not a number", *2 * ["the worker was killed"]]
