@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import tempfile
 import threading
@@ -14,7 +15,7 @@ import numpy as np
 
 from parity.data.dataset import Dataset
 from parity.records.records import CrossEvaluation, Training
-from parity.system import file_version
+from parity.system import ROOT, file_version
 from parity.training.checkpoint import CheckpointError
 from parity.training.cross_evaluation import cross_evaluate
 from parity.training.fingerprint import configuration, differences
@@ -57,6 +58,7 @@ def describe_node(frameworks: tuple[str, ...], device: str, threads: int, precis
         threads: CPU threads of each.
         precision: that they must be able to train in.
     """
+    _stand_on_the_code()
     with Workers(frameworks, device=device, threads=threads, tf32=precision == TF32) as workers:
         environments, failed = ask_environments(workers)
         errors = {name: str(error) for name, error in failed.items()}
@@ -145,6 +147,7 @@ def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Ite
     """
     import ray
 
+    _stand_on_the_code()
     node = ray.get_runtime_context().get_node_id()
     tf32 = task.settings.precision == TF32
     workers = Workers([task.framework], device=task.device, threads=task.threads, tf32=tf32)
@@ -197,5 +200,14 @@ def cross_evaluate_on_node(
         record: of the training.
         weights: that it ended with.
     """
+    _stand_on_the_code()
     with Workers(frameworks, device=device, threads=threads) as workers:
         return cross_evaluate(workers, dataset, record, weights)
+
+
+def _stand_on_the_code() -> None:
+    """Enter the folder of the code anew: Ray may have removed and made it again since it started this process there.
+
+    The frameworks cannot be imported by a process whose working directory is gone.
+    """
+    os.chdir(ROOT)

@@ -107,8 +107,8 @@ def test_killed_drivers_tasks_and_nodes_change_nothing(cluster: Any, tmp_path: P
         cluster.remove_node(node, allow_graceful=False)
         time.sleep(1)
         cluster.add_node(num_cpus=1)
-        _, messages = driver.communicate(timeout=WAIT_SECONDS)
-        assert driver.returncode == 0, messages
+        results, messages = driver.communicate(timeout=WAIT_SECONDS)
+        assert driver.returncode == 0, results + messages
     assert "going on after epoch" in messages
     assert "the task was lost" in messages
     require_equal(here, there)

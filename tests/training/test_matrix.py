@@ -72,19 +72,16 @@ def test_every_state_of_a_training(workers: Workers, dataset: Dataset, tmp_path:
     save_records(diverged.files.record, [record], {})
     entries = matrix_of(store, ["lenet5"], seeds=2)
     states = {(entry.variant, entry.framework, entry.seed): (entry.state, entry.epochs) for entry in entries}
-    assert states == {
+    begun = {place: state for place, state in states.items() if state[0] != "not begun"}
+    assert begun == {
         ("", "tensorflow", 0): ("done", 2),
         ("", "tensorflow", 1): ("stopped", 1),
         ("", "tensorflow", 2): ("failed", 0),
         ("bfloat16", "tensorflow", 3): ("failed", 0),
         ("", "tensorflow", 4): ("failed", 1),
-    } | {
-        place: ("not begun", 0)
-        for place in [
-            *(("", "paddle", seed) for seed in range(2)),
-            *(("bfloat16", framework, seed) for framework in FRAMEWORKS for seed in range(2)),
-        ]
     }
+    bfloat16_too = {("bfloat16", framework, seed) for framework in FRAMEWORKS for seed in range(2)}
+    assert states.keys() - begun.keys() == {("", "paddle", 0), ("", "paddle", 1)} | bfloat16_too
     problems = [entry.problem for entry in entries if entry.state == "failed"]
     assert sorted(problems) == ["epoch 1: the loss is not a number", *2 * ["the worker was killed"]]
     assert not any(entry.state == "done" for entry in entries if entry.problem)
