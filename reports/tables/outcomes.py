@@ -87,7 +87,7 @@ def cross_table(records: Sequence[CrossEvaluation]) -> str:
         rows.append(
             [
                 code(first.network),
-                ", ".join([code(first.recipe) if first.recipe else "-", *trained_by(first)]),
+                ", ".join([code(first.recipe) if first.recipe else "-", *map(plain, trained_by(first))]),
                 framework_title(first.trained_in),
                 framework_title(first.evaluated_in),
                 numbers(sorted(record.seed for record in group)),

@@ -45,7 +45,7 @@ def test_traps_puts_every_fault_of_replicas_in(tmp_path: Path) -> None:
     [
         (("check", "lenet5", "--replicas", MORE), "a core for each, found"),
         (("traps", "--replicas", MORE), "a core for each, found"),
-        (("traps", "--replicas", "2", "--trap", "bgr"), "expected all faults of networks, without --pair, --trap"),
+        (("traps", "--replicas", "2", "--trap", "bgr"), "expected all faults of networks, found --pair, --trap"),
     ],
 )
 def test_what_cannot_be_is_one_message(arguments: tuple[str, ...], says: str) -> None:

@@ -135,6 +135,7 @@ def test_a_node_that_joins_with_other_versions_is_left_out(
     assert all(record.finished for record in records(tmp_path).values())
 
 
+@pytest.mark.slow
 def test_a_training_whose_tasks_die_again_and_again_is_given_up_with_its_epochs(cluster: Any, tmp_path: Path) -> None:
     arguments = (*TRAIN, *ON_TENSORFLOW, "--epochs", "50", "--limit", "20000", "--out", tmp_path)
     with running(*arguments, "--cluster", cluster.address) as driver:

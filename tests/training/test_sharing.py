@@ -24,7 +24,7 @@ MORE = default_threads() + 1
 
 @pytest.mark.parametrize("replicas", [0, MORE])
 def test_replicas_without_a_core_each_are_refused(replicas: int) -> None:
-    with pytest.raises(ValueError, match=rf"--replicas: expected 1 to {MORE - 1}, .* found {replicas}"):
+    with pytest.raises(ValueError, match=rf"replicas: expected 1 to {MORE - 1}, .* found {replicas}"):
         Sharing(replicas)
 
 
