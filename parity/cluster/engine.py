@@ -74,7 +74,7 @@ class ClusterEngine:
     on_message: OnMessage
     on_end: Callable[[Job], None] = lambda job: None
     _sent: dict[str, Any] = field(default_factory=dict)  # references to data sets by the digest of their content
-    _fit: set[str] = field(default_factory=set)  # IDs of nodes that joined later and have begun a training
+    _fit: set[str] = field(default_factory=set)  # IDs of nodes that have begun a training, those that joined later too
     _unfit: set[str] = field(default_factory=set)  # those of nodes that refused one
     _active: float = field(default_factory=time.monotonic)  # when a task last said something, or was looked for
 
