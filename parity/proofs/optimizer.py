@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from parity.proofs.context import ProofContext
 from parity.proofs.extremes import EXTREMES, LOGITS, Extreme, extreme_plan, extreme_state
 from parity.proofs.proof import make_proof, worst_of
 from parity.proofs.single_steps import LOSS, TrainerState, loss_uncertainty, observed, run_step
+from parity.proofs.step_rates import HIDDEN, LARGEST_ROUNDING, RATE_FACTORS, compare_steps, has_numbers, lowered
 from parity.proofs.train_mode import (
     GRADIENT_LIMIT,
     STEPS,
@@ -29,7 +31,7 @@ from parity.proofs.train_mode import (
     unmoved,
 )
 from parity.records.records import Proof
-from parity.weights.state import State, all_finite
+from parity.weights.state import State
 from parity.workers.worker import Worker
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
@@ -38,15 +40,9 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 # constant, another epsilon) makes a difference above 1e-9.
 UPDATE_LIMIT = 1e-9
 
-# The wrong update rules of the report, 168 in 19 networks, give gaps of 9e-4 and above. They would pass a limit near
-# that, so a network that amplifies rounding to this size is not proven.
-LARGEST_ROUNDING = 1e-4
-
 LOSSES = "losses of the steps"
 
 NEW_EPOCH = 3  # the step, from 0, with which another epoch begins; the rate changes within it
-
-SLOWER, SLOWEST = 1e-2, 1e-4  # factors for learning rates at which the steps of a proof diverge
 
 
 def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proof:
@@ -54,8 +50,8 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
 
     Some networks amplify rounding beyond the limit within ten steps. Where the limit is exceeded, the steps are
     repeated from weights that are perturbed by float64 rounding, and the limit is derived from the distances, as level
-    3 does for float32. Where the recipe's learning rates leave neither twin with finite numbers, they are lowered, and
-    the proof's title says by how much.
+    3 does for float32. Where the recipe's learning rates leave neither twin with finite numbers, or rounding alone
+    moves both as far as a fault would, they are lowered, and the proof's title says by how much.
 
     Args:
         context: the network and its workers.
@@ -69,17 +65,16 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
     """
     recipe = recipe or recipe_for(context)
     state = context.state("float32")
-    ends = dict(_ends(context, recipe))
-    slow = 1.0
-    while slow > SLOWEST and not any(_finite(end) for end in ends.values()):
-        slow *= SLOWER  # neither twin has a finite number left: rates too high for few images and drawn weights
+    for slow in RATE_FACTORS:
         ends = dict(_ends(context, recipe, slow=slow))
-    first = next(iter(ends.values()))
-    limits = update_limits(context, recipe, first, float(boundary_rates(recipe.schedule).sum()))
-    comparison = compare_with_derived_limits(
-        ends, limits, lambda run: _moved_ends(context, recipe, ends, slow, run), most=LARGEST_ROUNDING
-    )
-    problems = comparison.explain()
+        if slow != RATE_FACTORS[-1] and not any(map(has_numbers, ends.values())):
+            continue
+        first = next(iter(ends.values()))
+        limits = update_limits(context, recipe, first, float(boundary_rates(recipe.schedule).sum()) * slow)
+        comparison, hidden = compare_steps(ends, limits, partial(_moved_ends, context, recipe, ends, slow))
+        if not hidden:
+            break
+    problems = [HIDDEN] * hidden + comparison.explain()
     designed = {extreme.name: extreme_step(context, recipe, extreme) for extreme in EXTREMES}
     problems += [f"{name} numbers: {line}" for name, comparison in designed.items() for line in comparison.explain()]
     trained = {entry.name for entry in context.entries() if entry.trainable and entry.name.endswith("/kernel")}
@@ -94,7 +89,7 @@ def optimizer_steps(context: ProofContext, recipe: Recipe | None = None) -> Proo
     compared |= {"designed steps": len(designed), "elements of designed steps": elements}
     worst = worst_of([comparison, *designed.values()])
     proof = steps_titled(make_proof(context, 6, compared, problems, worst), recipe)
-    return proof if slow == 1 else replace(proof, title=f"{proof.title}, rates times {slow:g}")
+    return replace(proof, title=f"{proof.title}{lowered(slow)}")
 
 
 def update_limits(context: ProofContext, recipe: Recipe, state: Arrays, rates: float) -> dict[str, float]:
@@ -234,10 +229,6 @@ def _ends(
         end = train(context.workers[framework], plan)
         context.workers[framework].stop()  # which gives its memory back
         yield framework, end
-
-
-def _finite(end: Arrays) -> bool:
-    return all(all_finite(array) for array in end.values())
 
 
 def _moved_ends(

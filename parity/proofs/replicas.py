@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,9 +17,9 @@ from parity.catalogue.recipes import Recipe, trainer_settings
 from parity.data.batches import prepared
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import FLOAT64_LIMIT, Comparison, compare, layer_scales
-from parity.numerics.tolerance import FLOAT64_ROUNDING, compare_with_derived_limits, perturb
+from parity.numerics.tolerance import FLOAT64_ROUNDING, perturb
 from parity.proofs.context import ProofContext
-from parity.proofs.optimizer import LARGEST_ROUNDING, LOSSES, SLOWER, SLOWEST, boundary_rates, rule_recipe
+from parity.proofs.optimizer import LOSSES, boundary_rates, rule_recipe
 from parity.proofs.proof import by_framework, make_proof, worst_of
 from parity.proofs.replica_causes import (
     NOT_REDUCED,
@@ -27,9 +28,10 @@ from parity.proofs.replica_causes import (
     short_share_cause,
     statistics_cause,
 )
+from parity.proofs.step_rates import HIDDEN, RATE_FACTORS, compare_steps, has_numbers, lowered
 from parity.proofs.train_mode import GRADIENT_LIMIT, STEPS, plan_of, start, training_batch, training_part, unmoved
 from parity.records.replicas import ReplicaCause, ReplicaProof
-from parity.weights.state import STATISTICS, State, all_finite
+from parity.weights.state import STATISTICS, State
 from parity.workers.errors import WorkerError
 from parity.workers.replica import LoneReplica
 from parity.workers.replicated_worker import SHARED, ReplicasDifferError, ReplicatedWorkers
@@ -54,7 +56,8 @@ def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: 
     what one process makes of each share alone.
 
     Steps must agree to the fixed limit of float64. Where a network amplifies rounding beyond it, they are repeated from
-    weights that are perturbed by rounding, and the limit is derived from the distances, as at level 6.
+    weights that are perturbed by rounding, and the limit is derived from the distances; where these are as large as
+    faults are, the rates are lowered, as at level 6.
 
     Args:
         context: the network and its workers, of one process each.
@@ -76,7 +79,7 @@ def replica_steps(context: ProofContext, replicated: ReplicatedWorkers, recipe: 
 
 def _proof(pair: _Pair) -> ReplicaProof:
     begin = time.perf_counter()
-    context, replicated, recipe = pair.one, pair.replicated, pair.recipe
+    context, replicated = pair.one, pair.replicated
     normalised = context.network.batch_norm is not None
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
@@ -86,11 +89,14 @@ def _proof(pair: _Pair) -> ReplicaProof:
         comparisons |= compared_here
         problems += problems_here
         causes += [_cause(framework, explanation) for explanation in causes_here]
-    ends, differing = _ends(pair, 1.0)
-    slow = 1.0
-    while slow > SLOWEST and ends and not any(map(_finite, ends.values())):
-        slow *= SLOWER  # as level 6: rates too high for few images and drawn weights
+    for slow in RATE_FACTORS:
         ends, differing = _ends(pair, slow)
+        if ends and slow != RATE_FACTORS[-1] and not any(map(has_numbers, ends.values())):
+            continue
+        steps, hidden = _compared_steps(pair, ends, slow)
+        if not hidden:
+            break
+    comparisons |= steps
     problems += differing.values()
     causes += [
         _cause(framework, NOT_REDUCED)
@@ -98,17 +104,7 @@ def _proof(pair: _Pair) -> ReplicaProof:
         if not any(framework == cause.framework for cause in causes)
     ]
     problems = [f"{cause.framework}: {cause.text}" for cause in causes] + problems
-    moved = _Moved(pair, slow)
-    if pair.as_one:
-        for framework, end in ends.items():
-            sides = {"one process": _end(context, framework, recipe, slow), "replicas": end}
-            comparisons[f"{framework}, steps"] = compare_with_derived_limits(
-                sides, FLOAT64_LIMIT, partial(moved.of_one_and_replicas, framework), most=LARGEST_ROUNDING
-            )
-    if len(ends) > 1:
-        comparisons["both frameworks, steps"] = compare_with_derived_limits(
-            ends, FLOAT64_LIMIT, moved.of_replicas, most=LARGEST_ROUNDING
-        )
+    problems += [f"{what}: {HIDDEN}" for what in hidden]
     for what, comparison in comparisons.items():
         problems += [f"{what}: {line}" for line in comparison.explain()]
     kernels = {name: a for name, a in context.state("float64").items() if name.endswith("/kernel")}
@@ -128,11 +124,10 @@ def _proof(pair: _Pair) -> ReplicaProof:
     }
     worst = worst_of(comparisons.values()) if comparisons else None
     proof = make_proof(context, 6, compared, problems, worst, by_framework(own))
-    lowered = "" if slow == 1 else f", rates times {slow:g}"
     return ReplicaProof(
         **structs.asdict(proof)
         | {
-            "title": f"{proof.title}: {titled(replicated, normalised)}{lowered}",
+            "title": f"{proof.title}: {titled(replicated, normalised)}{lowered(slow)}",
             "seconds": time.perf_counter() - begin,
         },
         replicas=replicated.replicas,
@@ -267,6 +262,26 @@ def _ends(pair: _Pair, slow: float) -> tuple[dict[str, Arrays], dict[str, str]]:
     return ends, problems
 
 
+def _compared_steps(pair: _Pair, ends: dict[str, Arrays], slow: float) -> tuple[dict[str, Comparison], list[str]]:
+    """What the steps' ends are held against, by what is compared; and the names of those that rounding hides."""
+    moved = _Moved(pair, slow)
+    comparisons: dict[str, Comparison] = {}
+    hidden: list[str] = []
+
+    def keep(what: str, sides: dict[str, Arrays], perturbed_run: Callable[[int], dict[str, Arrays]]) -> None:
+        comparisons[what], nothing_shown = compare_steps(sides, FLOAT64_LIMIT, perturbed_run)
+        if nothing_shown:
+            hidden.append(what)
+
+    if pair.as_one:
+        for framework, end in ends.items():
+            sides = {"one process": _end(pair.one, framework, pair.recipe, slow), "replicas": end}
+            keep(f"{framework}, steps", sides, partial(moved.of_one_and_replicas, framework))
+    if len(ends) > 1:
+        keep("both frameworks, steps", ends, moved.of_replicas)
+    return comparisons, hidden
+
+
 def _end(context: ProofContext, framework: str, recipe: Recipe, slow: float, state: State | None = None) -> Arrays:
     """Weights and running statistics after the steps from a state, or from the proofs'; the losses of all steps."""
     plan = start(context, recipe, None if state is None else {framework: state}, only=framework)
@@ -274,10 +289,6 @@ def _end(context: ProofContext, framework: str, recipe: Recipe, slow: float, sta
     worker, name = context.workers[framework], context.network.name
     losses = worker.train_epoch(name, plan, losses=True).losses
     return worker.export_training(name).state | {LOSSES: losses}
-
-
-def _finite(end: Arrays) -> bool:
-    return all(all_finite(array) for array in end.values())
 
 
 def _taken(worker: Worker, name: str, plan: Arrays) -> FirstStep:
