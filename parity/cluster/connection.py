@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +18,7 @@ from parity.cluster.errors import ClusterError
 from parity.system import ROOT
 from parity.training.remote_folder import INSTALL
 from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.scratch import Scratch
 
 LOCAL, RUNNING = "local", "auto"
 
@@ -66,12 +66,12 @@ def connected(address: str) -> Iterator[ModuleType]:
         require_listener(address)
     choose_authentication(address)
     ray = installed_ray()
-    with tempfile.TemporaryDirectory(prefix="parity-code-") as folder:
-        copy_code(Path(folder))
+    with Scratch() as folder:
+        copy_code(folder)
         try:
             ray.init(
                 address=None if address == LOCAL else address,
-                runtime_env={"working_dir": folder},
+                runtime_env={"working_dir": str(folder)},
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )

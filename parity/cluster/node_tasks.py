@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import queue
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from parity.workers.client.device import WorkerEnvironment
 from parity.workers.environment import collect, of_machine
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
+from parity.workers.scratch import Scratch
 from parity.workers.start import ask_environments
 
 TF32 = "tf32"
@@ -151,8 +150,8 @@ def train_on_node(task: Task, dataset: Dataset, checkpoint: bytes | None) -> Ite
     node = ray.get_runtime_context().get_node_id()
     tf32 = task.settings.precision == TF32
     workers = Workers([task.framework], device=task.device, threads=task.threads, tf32=tf32)
-    with tempfile.TemporaryDirectory(prefix="parity-node-") as folder, workers:
-        path = Path(folder) / "training.checkpoint.safetensors"
+    with Scratch() as folder, workers:
+        path = folder / "training.checkpoint.safetensors"
         if checkpoint is not None:
             path.write_bytes(checkpoint)
         worker = workers[task.framework]

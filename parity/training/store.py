@@ -28,6 +28,7 @@ from parity.training.run import Outcome, Settings
 from parity.training.sharing import Sharing
 from parity.weights.files import load_state, save_state
 from parity.weights.state import StateError, digest
+from parity.workers.scratch import Scratch
 
 ALONE = Sharing()
 
@@ -141,12 +142,12 @@ class Store:
         if not is_url(where):
             yield cls(Path(where), write=write)
             return
-        with tempfile.TemporaryDirectory(prefix="parity-store-") as folder:
+        with Scratch() as folder:
             try:
-                remote = RemoteFolder.open(where, Path(folder), make=write)
+                remote = RemoteFolder.open(where, folder, make=write)
             except RemoteError as error:
                 raise StoreError(str(error)) from None
-            yield cls(Path(folder), remote, write)
+            yield cls(folder, remote, write)
 
     @property
     def title(self) -> str:

@@ -1,4 +1,4 @@
-"""A worker's folder for temporary files: removed with the worker, or at the next start where the suite was killed.
+"""A folder for temporary files: removed by the process that made it, or at the next start where that was killed.
 
 A folder that is in use is locked. The system releases the lock of a process that has ended for any reason. Process ids
 are not used, because the system gives them again. So runs at the same time do not remove each other's folders.
@@ -23,7 +23,10 @@ _swept: set[str] = set()  # directories in which this process has removed unused
 
 
 class Scratch:
-    """A new temporary folder that only this user can read, locked while this process needs it."""
+    """A new temporary folder that only this user can read, locked while this process needs it.
+
+    A context manager that gives the path, and removes the folder.
+    """
 
     def __init__(self) -> None:
         """Make the folder; the first time in a process, also remove the folders that killed processes left."""
@@ -43,6 +46,14 @@ class Scratch:
     def path(self) -> Path:
         """The folder."""
         return Path(self._folder.name)
+
+    def __enter__(self) -> Path:
+        """The folder's path."""
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the folder."""
+        self.remove()
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""

@@ -106,16 +106,13 @@ def compare_training(pair: RecordedPair, inputs: Arrays, *, rounded: bool = Fals
 
 def _compared(pair: RecordedPair, inputs: Arrays, names: Sequence[str] | None, *, rounded: bool) -> TrainingComparison:
     """One pass of each model: the outputs, and the statistics and gradients of some arrays, or of all."""
-    scratch = Scratch()
-    try:
-        passes = _Passes(pair, inputs, scratch.path, names, rounded=rounded)
+    with Scratch() as folder:
+        passes = _Passes(pair, inputs, folder, names, rounded=rounded)
         outputs = passes.compared("outputs", FLOAT64_LIMIT)
         assert outputs is not None
         statistics = passes.compared("statistics", FLOAT64_LIMIT)
         gradients = passes.compared("gradients", GRADIENT_LIMIT)
         return TrainingComparison(outputs, statistics, gradients, _one_sided(passes.own), passes.unshown)
-    finally:
-        scratch.remove()
 
 
 def _together(one: Comparison | None, other: Comparison | None) -> Comparison | None:
