@@ -30,7 +30,8 @@ the learning rate. Without batch norm, and with statistics over all replicas, th
 whole batches. With statistics of each replica's own share, no single process does the same: there the two frameworks'
 replicas are held against each other, and the first step's gradients and running statistics against the means of what
 one process makes of every share. Where a deep network amplifies rounding beyond 1e-12, the limit is derived from runs
-whose first weights were perturbed by it."""
+whose first weights were perturbed by it; where it is amplified to the size of faults, the steps are taken at lower
+rates, by the factor that is given."""
 
 FAULTS = """\
 Each fault was put into the replicas of one framework at a time. It is *caught* when the proof fails, *placed* when it

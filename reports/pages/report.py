@@ -167,6 +167,8 @@ How to read it, for the person who signs:
 - **Level 6, optimizer steps.** The weights after several steps across a change of the learning rate, in float64, with
   the recipe's update rule and weight decay, and what the optimizer has taken up of gradients that are large and tiny by
   design. Rules that agree at a constant rate part where it changes; a clip shows where numbers are large.
+  Where the recipe's own rates leave no numbers, or amplify rounding to the size of faults, they are multiplied by the
+  factor that is given.
 - **Level 7, evaluation.** What a training reports its accuracy from: logits of images of every position of a batch and
   of an incomplete last one, against `predict` with numpy's preprocessing and between the frameworks; loss, accuracy
   and count made again from them in numpy, with logits beyond 100 and near ties; weights, statistics and memory
