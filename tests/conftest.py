@@ -6,7 +6,9 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar, cast
 
+import numpy as np
 import pytest
 
 from parity.data import generated, registry
@@ -19,8 +21,23 @@ MakePython = Callable[[Mapping[str, str]], Path]
 
 FaultyPair = Callable[[str, Mapping[str, str]], Workers]
 
+Draw = TypeVar("Draw", bound=Callable[..., tuple[np.ndarray, ...]])
 
-generated.generate = functools.cache(generated.generate)  # drawing takes longer than most of what commands do with it
+
+def _drawn_once(draw: Draw) -> Draw:
+    """As `draw`, whose arrays all callers share; nothing can write to them."""
+
+    @functools.cache
+    def drawn(*args: int, **options: int) -> tuple[np.ndarray, ...]:
+        arrays = draw(*args, **options)
+        for array in arrays:
+            array.flags.writeable = False
+        return arrays
+
+    return cast(Draw, drawn)
+
+
+generated.generate = _drawn_once(generated.generate)  # drawing takes longer than most of what commands do with it
 
 
 def pytest_configure() -> None:
