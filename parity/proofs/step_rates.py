@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from parity.numerics.arrays import Arrays
 from parity.numerics.comparison import Comparison
 from parity.numerics.tolerance import compare_with_derived_limits
+from parity.records.levels import LOWERED_RATES
 from parity.weights.state import all_finite
 
 # Factors for the rates, in the order in which they are tried: with few images and drawn weights a recipe's own rates
@@ -74,4 +75,4 @@ def lowered(factor: float) -> str:
         >>> lowered(1e-2)
         ', rates times 0.01'
     """
-    return "" if factor == 1 else f", rates times {factor:g}"
+    return "" if factor == 1 else f"{LOWERED_RATES}{factor:g}"

@@ -15,5 +15,9 @@ LEVELS = {
     8: "float32 training step",
 }
 
+# In the title of a proof of optimizer steps, before the factor: whether rates had to be lowered is a result, so that a
+# title with it and one without are of the same proof.
+LOWERED_RATES = ", rates times "
+
 # The loss curve is not a level that every network must pass: it is made for few networks, and comes after the levels.
 LOSS_CURVE, LOSS_CURVE_TITLE = 9, "loss curve"

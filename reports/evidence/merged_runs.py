@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from parity.records.environment import FrameworkFacts
+from parity.records.levels import LOWERED_RATES
 from parity.records.records import (
     ControlRun,
     CrossEvaluation,
@@ -204,7 +205,7 @@ def _merged(runs: list[SavedRun]) -> MergedRuns:
     crossed = _merge(runs, CrossEvaluation, lambda record: (*crossing_key(record), record.seed))
     return MergedRuns(
         runs,
-        _merge(runs, Proof, lambda record: (record.network, record.level, record.title)),
+        _merge(runs, Proof, lambda r: (r.network, r.level, r.title.partition(LOWERED_RATES)[0])),
         [item.record for item in _merge(runs, RuleProof, lambda record: (record.rule, record.network))],
         _merge(runs, Speed, lambda record: (record.network, record.framework, record.what, record.batch)),
         _merge(runs, Training, _training_key),
@@ -216,7 +217,7 @@ def _merged(runs: list[SavedRun]) -> MergedRuns:
         [item.record for item in _merge(runs, ControlRun, lambda r: (r.network,))],
         [item.record for item in _merge(runs, Trial, _trial_key)],
         [item.record for item in _merge(runs, Profile, lambda r: (r.network, r.framework, r.batch, r.threads))],
-        [item.record for item in _merge(runs, ReplicaProof, lambda r: (r.network, r.title))],
+        [item.record for item in _merge(runs, ReplicaProof, lambda r: (r.network, r.replicas, r.synchronised))],
         [item.record for item in _merge(runs, ReplicaDetection, _fault_key)],
         [item.record for item in _merge(runs, ReplicaSpeed, lambda r: (r.network, r.framework, r.replicas, r.batch))],
         [item.record for item in _merge(runs, ReductionSpeed, lambda r: (r.framework, r.replicas, r.elements))],

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from parity.catalogue.replica_faults import ReplicaFault
 from parity.records.records import Record
 from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaReadings, ReplicaSpeed
+from reports import write_report
 from reports.evidence.sharing import Link, link_of, sharing_of
 from reports.formatting import figures
-from tests.reports.report_records import OFFICIAL, PROOFS, SPEED, both, report, row, rows, section
+from tests.reports.report_records import OFFICIAL, PROOFS, SPEED, both, report, row, rows, save, section
 
 PROOF = ReplicaProof(
     "lenet5", 6, "optimizer steps: 2 replicas", True, OFFICIAL, {"replicas": 4, "elements": 310_060, "steps": 20},
@@ -60,6 +61,15 @@ def test_proofs_are_shown_and_summed_up_in_the_verdict(tmp_path: Path) -> None:
     ]
     assert "2 replicas, statistics of each replica" in row(section(text, "Data-parallel"), "`mini_resnet`")
     assert "`mini_resnet` (2 replicas, statistics of each replica) and `lenet5` (2 replicas) are equal." in text
+
+
+def test_a_proof_at_lower_rates_replaces_the_one_at_the_recipe_s_own(tmp_path: Path) -> None:
+    failed = replace(PROOF, passed=False, gap=0.5)
+    old = save(tmp_path, [*PROOFS, failed], moment="2026-01-01T00:00:00+00:00")
+    lower = replace(PROOF, title=f"{PROOF.title}, rates times 0.0001")
+    new = save(tmp_path, [lower], name="0002_run.json", moment="2026-01-02T00:00:00+00:00")
+    text = write_report([old, new], tmp_path / "report.md").read_text()
+    assert "`lenet5` (2 replicas, rates times 0.0001) is equal" in text
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from tests.reports.report_records import (
     PROOFS,
     SINGLE,
     SPEED,
+    STEPS,
     TRAINING,
     both,
     loss_curves,
@@ -55,6 +56,14 @@ def test_later_run_replaces_earlier_by_date_not_by_order(tmp_path: Path) -> None
     for runs in ([old, new], [new, old]):
         text = write_report(runs, tmp_path / "report.md").read_text()
         assert row(text, "`lenet5`")[1] == "equal"
+
+
+def test_a_proof_at_lower_rates_replaces_the_one_at_the_recipe_s_own(tmp_path: Path) -> None:
+    lower = replace(STEPS, title=f"{STEPS.title}, rates times 0.01")
+    failed = [*PROOFS, replace(STEPS, passed=False, gap=0.5)]
+    old = save(tmp_path, failed, moment="2026-01-01T00:00:00+00:00")
+    new = save(tmp_path, [lower], name="0002_run.json", moment="2026-01-02T00:00:00+00:00")
+    assert row(write_report([old, new], tmp_path / "report.md").read_text(), "`lenet5`")[1] == "equal"
 
 
 def test_every_kind_is_merged_by_its_own_key(tmp_path: Path) -> None:
