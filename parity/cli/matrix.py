@@ -40,6 +40,7 @@ def status(
     from parity.training.matrix import matrix_of
     from parity.training.store import Store
 
+    _require_known(names or ())
     with Store.opened(out, write=False) as store:
         entries = matrix_of(store, names or (), seeds)
     if as_json:
@@ -92,6 +93,7 @@ def plan(
 
     if cpus is not None and cluster is not None:
         raise ValueError("expected --cpus or --cluster, found both. Leave one out: --cluster counts its own CPUs")
+    _require_known(names or ())
     with Store.opened(out, write=False) as store:
         entries = matrix_of(store, names or ())
     networks = forecasts(entries, SequentialPlan(batch=seed_batch, most=most))
@@ -110,12 +112,22 @@ def plan(
         f"seeds in all: those by which a verdict holds in 80 % of the cases, by the sequential test at most {most}; "
         "CPU hours: of the seeds to come, in both frameworks, evaluations apart",
     )
+    if not networks:
+        console.print_message(out_console, f"{out}: no trainings are there")
     for forecast in networks:
         if forecast.problem:
             console.print_message(console.stderr(), f"{_title(forecast)}: {forecast.problem}")
 
 
 app.command(**help_of("matrix errors"))(errors)
+
+
+def _require_known(names: Sequence[str]) -> None:
+    """Raise UnknownNetworkError for a name that is no network's."""
+    from parity.catalogue.networks import network
+
+    for name in names:
+        network(name)
 
 
 def _cpus_of(address: str) -> int:

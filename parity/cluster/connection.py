@@ -7,9 +7,11 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +26,12 @@ LOCAL, RUNNING = "local", "auto"
 
 PACKAGES = ("parity", *(framework.package for framework in FRAMEWORKS.values()))
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS, JOIN_SECONDS = 5.0, 60.0
+
+# How a client of HTTP/2, which Ray's head speaks, begins: the preface and an empty frame of settings. A server answers
+# with its own frame of settings, whose type is the fourth byte.
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+SETTINGS_FRAME = 4
 
 TOKEN = Path.home() / ".ray" / "auth_token"  # where `ray get-auth-token --generate` puts it
 
@@ -69,12 +76,13 @@ def connected(address: str) -> Iterator[ModuleType]:
     with Scratch() as folder:
         copy_code(folder)
         try:
-            ray.init(
-                address=None if address == LOCAL else address,
-                runtime_env={"working_dir": str(folder)},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with _signals_kept():
+                ray.init(
+                    address=address,
+                    runtime_env={"working_dir": str(folder)},
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ClusterError(
@@ -85,6 +93,17 @@ def connected(address: str) -> Iterator[ModuleType]:
             yield ray
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Undo what Ray makes of SIGTERM: the process would end with its exit code, a dump, and no partial result."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def choose_authentication(address: str) -> None:
@@ -113,12 +132,16 @@ def _open_to_all(address: str) -> bool:
     """
     join = f"import ray; ray.init({address!r}, log_to_driver=False, logging_level='CRITICAL')"
     environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
-    done = subprocess.run([sys.executable, "-c", join], env=environment, capture_output=True, check=False)
+    command = [sys.executable, "-c", join]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=JOIN_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode == 0
 
 
 def require_listener(address: str) -> None:
-    """Refuse an address at which nothing listens: Ray itself would try for a minute.
+    """Refuse an address at which nothing listens, or no head of Ray's: Ray itself would try for minutes.
 
     Args:
         address: HOST:PORT.
@@ -133,12 +156,20 @@ def require_listener(address: str) -> None:
             "`ray start --head` prints the address."
         )
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS) as connection:
+            connection.sendall(PREFACE)
+            reply = connection.recv(SETTINGS_FRAME)
     except (OSError, OverflowError) as error:
         raise ClusterError(
             f"--cluster {address}: expected a Ray cluster that listens there, found: {error}. "
             "Start its head with `ray start --head --port PORT`, or use --cluster local."
         ) from None
+    encrypted = "RAY_USE_TLS" in os.environ  # then there is another greeting before
+    if not encrypted and (len(reply) < SETTINGS_FRAME or reply[-1] != SETTINGS_FRAME):
+        raise ClusterError(
+            f"--cluster {address}: expected the head of a Ray cluster, found another service (the dashboard has a port "
+            "of its own). `ray start --head` prints the address."
+        )
 
 
 def copy_code(folder: Path) -> None:

@@ -107,8 +107,11 @@ class ClusterEngine:
                     self.on_end(submitted.job)
                     yield Done(submitted.job, outcome, unsaved)
 
-    def _watch(self, active: bool) -> None:
-        """Say once that no node is left; trainings wait for one, which Ray may start, or somebody."""
+    def _watch(self, active: bool, only: set[str] | None = None) -> None:
+        """Say once that no node is left; trainings wait for one, which Ray may start, or somebody.
+
+        What only certain nodes may do waits for none: ClusterError.
+        """
         now = time.monotonic()
         if active or now - self._active < SILENT_SECONDS:
             self._active = now if active else self._active
@@ -116,8 +119,18 @@ class ClusterEngine:
         self._active = now
         worker = next(iter(self.workers.values()))
         needed = {"CPU": worker.threads, "GPU": int(worker.device == "gpu")}
-        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"] and node["NodeID"] not in self._unfit]
+        alive = [
+            node["Resources"]
+            for node in self.ray.nodes()
+            if node["Alive"] and (node["NodeID"] not in self._unfit if only is None else node["NodeID"] in only)
+        ]
         if not any(all(node.get(name, 0) >= count for name, count in needed.items()) for node in alive):
+            if only is not None:
+                raise ClusterError(
+                    "none of the nodes that trained is left, to evaluate in both frameworks what came of it. Start "
+                    "nodes again (`ray start --address ADDRESS --num-cpus N`) and give the same command: what is "
+                    "trained stays"
+                )
             self.on_message(
                 "no node is left that could train; waiting for one: `ray start --address ADDRESS --num-cpus N`"
             )
@@ -133,9 +146,12 @@ class ClusterEngine:
         )
         common = tuple(self.workers), first.device, first.threads, self._dataset(images)
         try:
-            evaluated: list[CrossEvaluation] = self.ray.get(
-                [remote.remote(*common, record, weights) for record, weights in trained]
-            )
+            evaluations = [remote.remote(*common, record, weights) for record, weights in trained]
+            waiting = evaluations
+            while waiting:
+                done, waiting = self.ray.wait(waiting, num_returns=1, timeout=POLL_SECONDS)
+                self._watch(bool(done), {*self.nodes.ids, *self._fit})
+            evaluated: list[CrossEvaluation] = self.ray.get(evaluations)
         except self.ray.exceptions.RayError as error:
             raise ClusterError(f"an evaluation in both frameworks failed on the cluster: {reason(error)}") from None
         return evaluated
@@ -183,7 +199,7 @@ class ClusterEngine:
             return self._elsewhere(submitted, event, running)
         if isinstance(event, Failure):
             return self._again(submitted, event.problem, running)
-        outcome: Outcome = event
+        outcome = job.described(event)
         if outcome.weights is None:  # the framework's worker died or raised
             return self._again(submitted, "; ".join(outcome.record.problems), running, outcome)
         for warning in (*outcome.warnings, *job.other_mode(outcome.record.mode)):

@@ -104,7 +104,6 @@ def _proof(pair: _Pair) -> ReplicaProof:
         if not any(framework == cause.framework for cause in causes)
     ]
     problems = [f"{cause.framework}: {cause.text}" for cause in causes] + problems
-    problems += [f"{what}: {HIDDEN}" for what in hidden]
     for what, comparison in comparisons.items():
         problems += [f"{what}: {line}" for line in comparison.explain()]
     kernels = {name: a for name, a in context.state("float64").items() if name.endswith("/kernel")}
@@ -117,6 +116,9 @@ def _proof(pair: _Pair) -> ReplicaProof:
         "elements": sum(comparison.elements for comparison in comparisons.values()),
         "steps": sum(end[LOSSES].size for end in ends.values()),
     }
+    if hidden and not problems:
+        compared = {}  # which says nothing about the network
+    problems += hidden
     own = {
         framework: worst_of(mine)
         for framework in ends
@@ -263,15 +265,17 @@ def _ends(pair: _Pair, slow: float) -> tuple[dict[str, Arrays], dict[str, str]]:
 
 
 def _compared_steps(pair: _Pair, ends: dict[str, Arrays], slow: float) -> tuple[dict[str, Comparison], list[str]]:
-    """What the steps' ends are held against, by what is compared; and the names of those that rounding hides."""
+    """What the steps' ends are held against, by what is compared; and a line for each that rounding hides."""
     moved = _Moved(pair, slow)
     comparisons: dict[str, Comparison] = {}
     hidden: list[str] = []
 
     def keep(what: str, sides: dict[str, Arrays], perturbed_run: Callable[[int], dict[str, Arrays]]) -> None:
-        comparisons[what], nothing_shown = compare_steps(sides, FLOAT64_LIMIT, perturbed_run)
+        comparison, nothing_shown = compare_steps(sides, FLOAT64_LIMIT, perturbed_run, slow)
         if nothing_shown:
-            hidden.append(what)
+            hidden.append(f"{what}: {HIDDEN}")
+        else:
+            comparisons[what] = comparison
 
     if pair.as_one:
         for framework, end in ends.items():

@@ -28,6 +28,7 @@ def compare_steps(
     sides: Mapping[str, Arrays],
     limits: float | Mapping[str, float],
     perturbed_run: Callable[[int], Mapping[str, Arrays]],
+    factor: float = 1.0,
 ) -> tuple[Comparison, bool]:
     """Compare what steps end in, and say whether rounding hides it.
 
@@ -35,10 +36,12 @@ def compare_steps(
         sides: weights, running statistics and losses of the two sides, the reference first, by the side's name.
         limits: the fixed ones, as in `parity.numerics.comparison.compare`.
         perturbed_run: as in `parity.numerics.tolerance.compare_with_derived_limits`; called once for each number.
+        factor: of the rates. What a wrong update rule makes of the weights shrinks with it, and so does the largest
+            limit.
 
     Returns:
-        The comparison, whose limits are derived up to `LARGEST_ROUNDING`; and whether it fails by no more than what
-        rounding makes of the same steps beyond that size, so that it shows nothing.
+        The comparison, whose limits are derived up to `LARGEST_ROUNDING` times the factor; and whether it fails by no
+        more than what rounding makes of the same steps beyond that size, so that it shows nothing.
     """
     runs: dict[int, Mapping[str, Arrays]] = {}
 
@@ -47,8 +50,9 @@ def compare_steps(
             runs[run] = perturbed_run(run)
         return runs[run]
 
-    comparison = compare_with_derived_limits(sides, limits, known_run, most=LARGEST_ROUNDING)
-    if not any(gap.gap > LARGEST_ROUNDING for gap in comparison.gaps if not gap.passed):
+    most = LARGEST_ROUNDING * factor
+    comparison = compare_with_derived_limits(sides, limits, known_run, most=most)
+    if not any(gap.gap > most for gap in comparison.gaps if not gap.passed):
         return comparison, False
     return comparison, compare_with_derived_limits(sides, limits, known_run).passed
 

@@ -39,6 +39,10 @@ SETTINGS = (
 )
 
 
+# What both frameworks' trainings of one seed have in common, and how it is said where they do not.
+DIGESTS = {"initial_digest": "began with different weights", "batches_digest": "saw different batches"}
+
+
 @dataclass(frozen=True)
 class Tost:
     """The results of the tests for two samples; in the samples' own unit, the first less the second."""
@@ -102,7 +106,9 @@ def equivalence(
 
     A seed counts where both frameworks finished it with a finite accuracy. One that either began and did not finish, or
     finished with no number, makes the verdict "undecided": to leave out what failed would choose the data by their
-    outcome. A seed that only one framework was given is left out and named in `problems`, without further effect.
+    outcome. So does a seed of which the frameworks saw other batches or began with other weights, and a seed that was
+    trained by another code or setup than the rest. A seed that only one framework was given is left out and named in
+    `problems`, without further effect.
 
     Args:
         trainings: for each of the two frameworks its records, in any order; the first framework less the second is the
@@ -127,12 +133,7 @@ def equivalence(
     check_settings(every)
     one, other = by_seed
     common = sorted(set(by_seed[one]) & set(by_seed[other]))
-    failed = [
-        f"{framework}, seed {seed}: {reason}"
-        for framework, records in by_seed.items()
-        for seed, record in sorted(records.items())
-        if (reason := shortfall(record))
-    ]
+    failed = faults(every)
     seeds = [seed for seed in common if not any(shortfall(records[seed]) for records in by_seed.values())]
     accuracies = {name: [_final(records[seed]) for seed in seeds] for name, records in by_seed.items()}
     samples = [[POINTS * accuracy for accuracy in finals] for finals in accuracies.values()]
@@ -215,6 +216,38 @@ def _by_seed(framework: str, records: Sequence[Training]) -> dict[int, Training]
     return by_seed
 
 
+def faults(records: Sequence[Training]) -> list[str]:
+    """Why no verdict can hold about these trainings: none of them may be left out for what came of it.
+
+    Args:
+        records: of one experiment, each framework and seed once.
+
+    Returns:
+        One line for a training without a final number, a seed that the frameworks did not begin alike, and trainings of
+        one framework that do not belong to one experiment; empty where nothing speaks against a verdict.
+    """
+    ordered = sorted(records, key=lambda record: record.seed)
+    lines = [f"{record.framework}, seed {record.seed}: {reason}" for record in ordered if (reason := shortfall(record))]
+    for field, what in DIGESTS.items():
+        digests: dict[int, set[str]] = {}
+        for record in ordered:
+            digests.setdefault(record.seed, set()).update({getattr(record, field)} - {""})
+        unlike = [seed for seed, found in digests.items() if len(found) > 1]
+        lines += [f"the frameworks {what}: {_seeds(unlike)}"] if unlike else []
+    for framework in dict.fromkeys(record.framework for record in ordered):
+        setups: dict[str, list[int]] = {}
+        for record in ordered:
+            if record.framework == framework and record.setup:
+                setups.setdefault(record.setup, []).append(record.seed)
+        if len(setups) > 1:
+            groups = " and ".join(map(_seeds, setups.values()))
+            lines.append(
+                f"{framework}: {groups} differ in code, versions, data, device, threads or another setting, so they "
+                "are no sample of one experiment; train them again with one"
+            )
+    return lines
+
+
 def shortfall(record: Training) -> str:
     """Why a training has no final accuracy that counts.
 
@@ -229,6 +262,10 @@ def shortfall(record: Training) -> str:
         return f"did not finish, {len(record.epochs)} of {record.epochs_planned} epochs{reason}"
     accuracy = _final(record)
     return "" if math.isfinite(accuracy) else f"the final test accuracy is {accuracy}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def _final(record: Training) -> float:

@@ -10,6 +10,7 @@ loss, a gap, an accuracy) may be no number, and the reports show it in bold; a c
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ Accuracy = float  # 0..1, or no number: `_check_accuracies`
 Verdict = Literal["equal", "different", "undecided"]
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+
+FIRST_LOOK, MOST_SEEDS = 4, 1000  # seeds of a sequential plan, see `parity.records.sequential`
 
 SHARES_OFF = 1e-9  # by which shares of a whole may miss 1 in sum, for rounding
 
@@ -83,6 +86,17 @@ class Record(Part, frozen=True, tag_field="kind"):
 def _plain(value: Any) -> Any:
     """A number of numpy as Python's own."""
     return value.item()
+
+
+def _check_looks(looks: list[int]) -> None:
+    """Raise ValueError for what is no `parity.records.sequential.SequentialPlan`: batches of one size but the last."""
+    steps = [later - earlier for earlier, later in itertools.pairwise(looks)]
+    even = all(step == steps[0] for step in steps[:-1]) and all(0 < step <= steps[0] for step in steps)
+    if not looks or looks[0] < FIRST_LOOK or looks[-1] > MOST_SEEDS or not even:
+        raise ValueError(
+            f"looks: expected ascending numbers of seeds from {FIRST_LOOK} to {MOST_SEEDS}, as far apart as the first "
+            f"two, found {looks}"
+        )
 
 
 def _check_accuracies(**values: float) -> None:
@@ -242,6 +256,15 @@ class Training(Record, frozen=True, tag="training"):
     sessions: list[TrainingSession] = []
     replicas: Some = 1  # processes that each trained on a share of every batch
     synchronised: bool = False  # whether batch norm computed its statistics over all replicas
+    setup: str = ""  # as `configuration`, without the seed: seeds of one experiment have it in common
+    # Where seeds are added until a sequential test decides: the seeds of each framework at every look that was planned
+    # before this one was trained. Empty: their number was fixed.
+    looks: list[Some] = []
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for looks of no plan."""
+        if self.looks:
+            _check_looks(self.looks)
 
     @property
     def final(self) -> Epoch | None:
@@ -288,6 +311,12 @@ class SequentialLook(Part, frozen=True):
     looks: list[Some]  # seeds of each framework at every look that was planned
     alpha_different: float  # nominal, of the two-sided test of no difference at this look
     error: float  # the largest probability, over all looks, of each of the two errors
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for looks of no plan, or a look that is none of them."""
+        _check_looks(self.looks)
+        if self.number > len(self.looks) or self.seeds != self.looks[self.number - 1]:
+            raise ValueError(f"expected a look of {self.looks}, found look {self.number} at {self.seeds} seeds")
 
 
 class Equivalence(Record, frozen=True, tag="equivalence"):

@@ -22,6 +22,7 @@ import numpy as np
 
 from parity.records.alpha_spending import nominal_alphas
 from parity.records.equivalence import CONFIDENCE, MARGIN, tost
+from parity.records.records import FIRST_LOOK, MOST_SEEDS
 
 SequentialVerdict = Literal["equivalent", "different", "undecided"]
 
@@ -35,7 +36,7 @@ SequentialVerdict = Literal["equivalent", "different", "undecided"]
 SHARES = {0.95: 0.75, 0.99: 0.5}
 
 # With a first look at three seeds, the shares above leave 5.3 %; with two, Welch's t has tails like Cauchy's.
-FIRST = 4
+FIRST = FIRST_LOOK
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class SequentialPlan:
         first: seeds of each framework at the first look.
 
     Raises:
-        ValueError: `first` is below 4, `batch` below 1, or `most` below `first`.
+        ValueError: `first` is below 4, `batch` below 1, or `most` below `first` or above `MOST_SEEDS`.
 
     Example:
         >>> SequentialPlan(batch=5, most=18).looks()
@@ -61,6 +62,8 @@ class SequentialPlan:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        if isinstance(self.most, int) and self.most > MOST_SEEDS:  # each look makes the computation longer
+            raise ValueError(f"most: expected {MOST_SEEDS} seeds or fewer, found {self.most}")
         for name, least in (("first", FIRST), ("batch", 1), ("most", self.first)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:

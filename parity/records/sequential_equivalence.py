@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import structs
 
-from parity.records.equivalence import POINTS, equivalence, shortfall
+from parity.records.equivalence import POINTS, equivalence, faults
 from parity.records.records import Equivalence, SequentialLook, Training
 from parity.records.sequential import SequentialPlan, looks_of, sequential_verdict
 
@@ -32,7 +32,11 @@ def sequential_equivalence(trainings: Mapping[str, Sequence[Training]], plan: Se
         text = f"expected {plan.first} seeds for the first look of a sequential test, found {len(record.seeds)}"
         return structs.replace(record, verdict="undecided", problems=[*record.problems, text])
     result = sequential_verdict(first, second, plan, margin=record.margin, confidence=record.confidence)
-    failed = any(shortfall(training) for records in trainings.values() for training in records)
+    failed = faults([training for records in trainings.values() for training in records])
+    if missing := sorted(set(range(record.seeds[0], record.seeds[-1])) - set(record.seeds)):
+        failed.append(
+            f"seeds are added in their order, and {', '.join(map(str, missing))} did not count or is not there"
+        )
     return structs.replace(
         record,
         difference=result.difference,
@@ -41,6 +45,7 @@ def sequential_equivalence(trainings: Mapping[str, Sequence[Training]], plan: Se
         p_equivalent=result.p_equivalent,
         p_different=result.p_different,
         verdict="undecided" if failed else result.verdict,
+        problems=[*record.problems, *(line for line in failed if line not in record.problems)],
         sequential=SequentialLook(
             number=result.look.number,
             seeds=result.look.seeds,
@@ -49,3 +54,54 @@ def sequential_equivalence(trainings: Mapping[str, Sequence[Training]], plan: Se
             error=1 - record.confidence,
         ),
     )
+
+
+def planned_equivalence(trainings: Mapping[str, Sequence[Training]], plan: SequentialPlan | None = None) -> Equivalence:
+    """As `sequential_equivalence` where seeds were added by a plan, else as `parity.records.equivalence.equivalence`.
+
+    The plan is the one that the trainings carry: a test for a fixed number of seeds would err more often.
+
+    Args:
+        trainings: as there.
+        plan: of trainings that carry none; None: the number of seeds was fixed.
+
+    Returns:
+        The record; "undecided" where trainings carry different plans.
+
+    Raises:
+        ValueError: as `parity.records.equivalence.equivalence`.
+    """
+    plans = plans_of([training for records in trainings.values() for training in records])
+    if len(plans) > 1:
+        record = equivalence(trainings)
+        listed = " and ".join(str(list(plan.looks())) for plan in plans)
+        text = f"seeds were added by different plans, with looks at {listed}: no test of them keeps its error rate"
+        return structs.replace(record, verdict="undecided", problems=[*record.problems, text])
+    plan = plans[0] if plans else plan
+    return sequential_equivalence(trainings, plan) if plan is not None else equivalence(trainings)
+
+
+def plans_of(records: Iterable[Training]) -> list[SequentialPlan]:
+    """The sequential plans that trainings carry, each once.
+
+    Args:
+        records: of trainings; those of a fixed number of seeds carry none.
+    """
+    return [plan_of(looks) for looks in dict.fromkeys(tuple(record.looks) for record in records) if looks]
+
+
+def plan_of(looks: Sequence[int]) -> SequentialPlan:
+    """The plan with these looks.
+
+    Args:
+        looks: seeds of each framework at every look, as `SequentialPlan.looks` gives them.
+
+    Raises:
+        ValueError: there is no such plan.
+
+    Example:
+        >>> plan_of([4, 6, 8, 9])
+        SequentialPlan(batch=2, most=9, first=4)
+    """
+    first, *further = looks
+    return SequentialPlan(batch=(further or [first + 1])[0] - first, most=looks[-1], first=first)

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from parity.records.equivalence import FEWEST_SEEDS, equivalence, shortfall
+from parity.records.equivalence import FEWEST_SEEDS, faults
 from parity.records.records import CrossEvaluation, Equivalence, Training
 from parity.records.saved_run import save_records
 from parity.records.sequential import SequentialPlan
-from parity.records.sequential_equivalence import sequential_equivalence
+from parity.records.sequential_equivalence import planned_equivalence
 from parity.training.engines import Engine, OnMessage
 from parity.training.jobs import Job, TrainingPlan
 from parity.training.run import Outcome
-from parity.training.store import Store, TrainingStatus, locked
+from parity.training.store import Store, StoreError, TrainingStatus, locked
 from parity.workers.frameworks import FRAMEWORKS
 from parity.workers.pool import Workers
 
@@ -85,20 +85,26 @@ def run(
         For each plan the outcomes so far, and the comparison where all trainings are there.
 
     Raises:
-        StoreError: another process trains the same.
+        StoreError: another process trains the same, or seeds of it were trained by another plan than `sequential`.
         CheckpointError: a checkpoint is damaged, or another training's.
         WorkerError: a worker cannot describe its environment.
     """
-    experiments = {plan.network: ExperimentResult(plan) for plan in plans}
+    looks = sequential.looks() if sequential else ()
+    experiments = {plan.network: ExperimentResult(replace(plan, looks=looks)) for plan in plans}
     with contextlib.ExitStack() as locks:
         try:
-            every = [job for plan in plans for job in plan.jobs(engine.workers, store)]
+            every = [job for experiment in experiments.values() for job in experiment.plan.jobs(engine.workers, store)]
             for job in every:
                 if job.files is not None:
                     locks.enter_context(locked(job.files))
             jobs = [(job, job.status()) for job in every]
+            for job, status in jobs:
+                if status.finished is not None and job.files is not None:
+                    job.files.remove_checkpoint()
+            if sequential is not None:
+                _require_one_plan(jobs)
             begun = 0
-            for seeds in sequential.looks() if sequential else (max(len(plan.seeds) for plan in plans),):
+            for seeds in looks or (max(len(plan.seeds) for plan in plans),):
                 batch = [
                     (job, status)
                     for job, status in jobs
@@ -117,6 +123,21 @@ def run(
             for experiment in experiments.values():
                 experiment.interrupted = True
     return list(experiments.values())
+
+
+def _require_one_plan(jobs: Sequence[tuple[Job, TrainingStatus]]) -> None:
+    """Refuse finished trainings of another sequential plan, or seeds enough for a test that no plan foresaw."""
+    finished = [(job, status.finished.record) for job, status in jobs if status.finished is not None]
+    for job, record in finished:
+        tested = {other.seed for _, other in finished if other.network == record.network and not other.looks}
+        if (record.looks or len(tested) >= FEWEST_SEEDS) and tuple(record.looks) != job.looks:
+            found = f"of a plan with looks at {record.looks}" if record.looks else "of a fixed number of seeds"
+            where = job.files.record.name if job.files else "not saved"
+            raise StoreError(
+                f"{job.title}: expected a training of the plan with looks at {list(job.looks)} seeds, found one "
+                f"{found} ({where}). A plan that follows results keeps no error rate: give the --seeds and "
+                "--seed-batch with which it began, or another --out"
+            )
 
 
 def _train(
@@ -140,10 +161,10 @@ def _look(experiment: ExperimentResult, seeds: int, sequential: SequentialPlan, 
         return
     plan = experiment.plan
     verdict = compared(experiment.records, plan.frameworks, sequential).verdict
-    failed = any(shortfall(record) for record in experiment.records)
+    failed = faults(experiment.records)
     if verdict != "undecided" or failed:
         experiment.decided, experiment.plan = True, replace(plan, seeds=plan.seeds[:seeds])
-    why = "a training did not finish with a number, so that no more seeds could decide" if failed else verdict
+    why = f"{failed[0]}: no more seeds could decide" if failed else verdict
     on_message(f"{plan.network}: {seeds} of at most {sequential.most} seeds: {why}")
 
 
@@ -191,7 +212,7 @@ def compared(
         The record of the test, see `parity.records.equivalence.equivalence`; "undecided" with fewer than two seeds.
     """
     trainings = {name: [record for record in records if record.framework == name] for name in frameworks}
-    return sequential_equivalence(trainings, sequential) if sequential else equivalence(trainings)
+    return planned_equivalence(trainings, sequential)
 
 
 def require_one_precision(environment: Mapping[str, Any]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from parity.records.equivalence import FEWEST_SEEDS, POINTS, check_settings, shortfall
+from parity.records.equivalence import FEWEST_SEEDS, POINTS, check_settings, faults
 from parity.records.records import Training
 from parity.records.sequential import SequentialPlan, SequentialResult, sequential_verdict
+from parity.records.sequential_equivalence import plans_of
 from parity.records.sequential_power import SeedsNeeded, seeds_needed
 from parity.training.matrix import MatrixEntry
 from parity.workers.frameworks import FRAMEWORKS
@@ -43,7 +44,7 @@ def forecasts(entries: Iterable[MatrixEntry], plan: SequentialPlan) -> list[Fore
 
     Args:
         entries: of the matrix.
-        plan: of the sequential test.
+        plan: of the sequential test, where the trainings carry none.
 
     Returns:
         One for each network and variant, in their order.
@@ -60,24 +61,21 @@ def _forecast(
     """What one network still needs. As in a training, the seeds count in their order, and none is left out."""
     trainings: dict[str, list[Training]] = {name: [] for name in FRAMEWORKS}
     problem = ""
-    for seed in sorted(seeds):
-        records = {name: entry.record for name, entry in seeds[seed].items() if entry.state == "done"}
-        if problem := _failure(seed, seeds[seed]):
+    for seed in range(min(seeds), max(seeds) + 1):
+        entries = seeds.get(seed, {})
+        if problem := _failure(seed, entries):
             break
-        if any(records.get(name) is None for name in FRAMEWORKS):
+        done = {name: entry.record for name, entry in entries.items() if entry.state == "done" and entry.record}
+        if len(done) < len(trainings):
             break
-        for name, record in records.items():
-            trainings[name] += [record] if record is not None else []
-    count = len(next(iter(trainings.values())))
-    if not problem and count < FEWEST_SEEDS:
-        problem = f"expected {FEWEST_SEEDS} seeds that both frameworks have finished, found {count}"
-    if not problem:
-        try:
-            check_settings([record for records in trainings.values() for record in records])
-        except ValueError as error:
-            problem = str(error)
-    if problem:
+        for name, record in done.items():
+            trainings[name].append(record)
+    records = [record for framework in trainings.values() for record in framework]
+    count = len(records) // len(trainings)
+    plans = plans_of(records)
+    if problem := problem or _unfit(records, plans):
         return Forecast(network, variant, count, None, None, None, problem)
+    plan = plans[0] if plans else plan
     first, second = ([POINTS * record.epochs[-1].test_accuracy for record in records] for records in trainings.values())
     verdict = sequential_verdict(first, second, plan) if count >= plan.first else None
     if verdict is not None and (verdict.verdict != "undecided" or verdict.exhausted):
@@ -87,13 +85,24 @@ def _forecast(
     return Forecast(network, variant, count, verdict, needed, further * _cost(trainings))
 
 
+def _unfit(records: Sequence[Training], plans: Sequence[SequentialPlan]) -> str:
+    """Why trainings are no sample that a plan could test; empty where nothing speaks against it."""
+    if (seeds := len({record.seed for record in records})) < FEWEST_SEEDS:
+        return f"expected {FEWEST_SEEDS} seeds that both frameworks have finished, found {seeds}"
+    try:
+        check_settings(records)
+    except ValueError as error:
+        return str(error)
+    if len(plans) > 1:
+        listed = " and ".join(str(list(known.looks())) for known in plans)
+        return f"seeds were added by different plans, with looks at {listed}: no test of them keeps its error rate"
+    return next(iter(faults(records)), "")
+
+
 def _failure(seed: int, entries: Mapping[str, MatrixEntry]) -> str:
     """Why no verdict can hold with this seed in it; empty where nothing speaks against one."""
     for name, entry in entries.items():
-        reason = entry.problem if entry.state == "failed" else ""
-        if entry.state == "done" and entry.record is not None:
-            reason = shortfall(entry.record)
-        if reason:
+        if reason := entry.problem if entry.state == "failed" else "":
             return (
                 f"{FRAMEWORKS[name].title}, seed {seed}: {reason}. No verdict may leave a seed out for what came of "
                 "it: train it again"

@@ -30,6 +30,7 @@ class Job:
     images: Dataset
     settings: Settings
     files: TrainingFiles | None  # None: nowhere
+    looks: tuple[int, ...] = ()  # of the sequential plan by which seeds are added; none: their number is fixed
 
     @property
     def title(self) -> str:
@@ -141,8 +142,18 @@ class Job:
             on_progress=self._pushing(on_progress),
         )
         self.worker.stop()  # frees its memory and threads for the next training
-        record = msgspec.structs.replace(outcome.record, synchronised=self.worker.synchronised)
-        return replace(outcome, record=record, warnings=(*outcome.warnings, *self.other_mode(record.mode)))
+        outcome = self.described(outcome)
+        record = outcome.record
+        return replace(outcome, warnings=(*outcome.warnings, *self.other_mode(record.mode)))
+
+    def described(self, outcome: Outcome) -> Outcome:
+        """An outcome whose record also says how the training was shared, and by which plan its seed was added.
+
+        Args:
+            outcome: of this job.
+        """
+        record = msgspec.structs.replace(outcome.record, synchronised=self.worker.synchronised, looks=list(self.looks))
+        return replace(outcome, record=record)
 
     def other_mode(self, mode: str) -> tuple[str, ...]:
         """What to say where the steps ran in another mode than was asked for.
@@ -192,6 +203,7 @@ class TrainingPlan:
     seeds: tuple[int, ...] = (0,)
     settings: Settings = field(default_factory=Settings)  # its seed is ignored
     sharing: Sharing = ALONE  # that of the workers
+    looks: tuple[int, ...] = ()  # of the sequential plan by which seeds are added; none: their number is fixed
 
     def __post_init__(self) -> None:
         self.sharing.require_shares(self.network, self.batch)
@@ -227,7 +239,7 @@ class TrainingPlan:
             settings = replace(self.settings, seed=seed)
             for framework in self.frameworks:
                 files = store.files(self.network, framework, settings, self.sharing) if store else None
-                yield Job(workers[framework], self.network, self.images, settings, files)
+                yield Job(workers[framework], self.network, self.images, settings, files, self.looks)
 
 
 def fitting(name: str, images: Dataset) -> str:

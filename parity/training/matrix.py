@@ -15,6 +15,7 @@ from parity.records.records import Training
 from parity.records.saved_run import load_run
 from parity.records.validation import RecordError
 from parity.training.checkpoint import KEY
+from parity.training.fingerprint import fingerprint
 from parity.training.store import Store, TrainingFiles
 from parity.weights.files import read_metadata
 from parity.weights.state import StateError
@@ -113,8 +114,12 @@ def _trainings(store: Store) -> Iterator[tuple[TrainingFiles, dict[str, Any]]]:
 def _entry(files: TrainingFiles, network: str, variant: str, framework: str, seed: int) -> MatrixEntry | None:
     """What the files say; None where they are those of a training that was given up before its first epoch ended."""
     place = network, variant, framework, seed
-    epochs, problem = _epochs(files.checkpoint)
+    epochs, configured, problem = _checkpoint(files.checkpoint)
     record = _record(files.record) or _record(files.partial)
+    if record is not None and (record.network, record.framework, record.seed) != (network, framework, seed):
+        found = f"{record.network}, {record.framework}, seed {record.seed}"
+        problem = f"{files.stem}: expected the training that its name says, found that of {found}"
+        return MatrixEntry(*place, "failed", problem=problem)
     planned = record.epochs_planned if record else 0
     locked = _locked(files)
     if locked and files.running.exists():
@@ -122,7 +127,8 @@ def _entry(files: TrainingFiles, network: str, variant: str, framework: str, see
     if problem or (record is None and files.record.exists()):
         problem = problem or f"{files.record.name} cannot be read"
         return MatrixEntry(*place, "failed", epochs, planned, problem=problem, goes_on_after=epochs)
-    if record is not None and files.record.exists() and record.finished and not files.checkpoint.exists():
+    unfinished = files.checkpoint.exists() and (record is None or configured != record.configuration)
+    if record is not None and files.record.exists() and record.finished and not unfinished:
         return MatrixEntry(*place, "done", len(record.epochs), planned, record)
     if record is not None and record.problems and not record.problems[0].startswith("interrupted"):
         finished, problem = max(epochs, len(record.epochs)), "; ".join(record.problems)
@@ -141,14 +147,15 @@ def _record(path: Path) -> Training | None:
         return None
 
 
-def _epochs(checkpoint: Path) -> tuple[int, str]:
-    """Finished epochs in a checkpoint, and why it cannot be read; 0 and nothing where there is none."""
-    if not checkpoint.exists():
-        return 0, ""
+def _checkpoint(path: Path) -> tuple[int, str, str]:
+    """Finished epochs in a checkpoint, of which configuration, and why it cannot be read; 0 where there is none."""
+    if not path.exists():
+        return 0, "", ""
     try:
-        return len(json.loads(read_metadata(checkpoint)[KEY])["epochs"]), ""
+        facts = json.loads(read_metadata(path)[KEY])
+        return len(facts["epochs"]), fingerprint(facts["configuration"]), ""
     except (StateError, ValueError, KeyError, TypeError) as error:
-        return 0, f"{checkpoint.name} cannot be read ({error})"
+        return 0, "", f"{path.name} cannot be read ({error})"
 
 
 def _locked(files: TrainingFiles) -> bool:

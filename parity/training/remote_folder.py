@@ -13,6 +13,9 @@ INSTALL = "pip install 'paddle-tensorflow-parity[cluster]'"
 REMEDY = "Check the connection, the credentials and their rights; then give the same command again: it goes on."
 
 
+PART = ".part"  # at the end of a temporary name
+
+
 class RemoteError(OSError):
     """A URL that cannot be read or written at the moment; the message says which, why, and what to do."""
 
@@ -68,6 +71,8 @@ class RemoteFolder:
             system, path = fsspec.core.url_to_fs(url)
             if make:
                 system.makedirs(path, exist_ok=True)
+                for leftover in system.glob(f"{path}/.*{PART}"):  # of a killed process: one at a time writes
+                    system.rm_file(leftover)
             there = make or system.exists(path)
         except Exception as error:  # each plugin has exceptions of its own
             raise RemoteError(
@@ -119,7 +124,7 @@ class RemoteFolder:
         """
         for name in names:
             source, target = self.local / name, f"{self.path}/{name}"
-            temporary = f"{self.path}/.{name}.{os.getpid()}"
+            temporary = f"{self.path}/.{name}.{os.getpid()}{PART}"
             try:
                 if source.exists():
                     self.system.put_file(str(source), temporary)

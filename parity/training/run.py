@@ -269,6 +269,7 @@ class _Run:
             batches_digest=self.digests["batches"],
             problems=self.problems,
             configuration=fingerprint(self.configuration) if self.configuration else "",
+            setup=fingerprint(self.configuration | {"seed": None}) if self.configuration else "",
             weights_digest=digest(self.weights) if self.weights is not None else "",
             sessions=self.sessions,
             replicas=self.worker.replicas,

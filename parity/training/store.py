@@ -32,6 +32,8 @@ from parity.workers.scratch import Scratch
 
 ALONE = Sharing()
 
+LOCK_SECONDS = 1.0  # for which a lock may be held by one that only asks whether anybody holds it
+
 
 class StoreError(Exception):
     """A training that cannot be kept in the store at the moment; the message says why and what to do."""
@@ -93,6 +95,16 @@ class TrainingFiles:
         with replacing(self.checkpoint, len(content)) as temporary:
             temporary.write_bytes(content)
         self.push(self.checkpoint)
+
+    def remove_checkpoint(self) -> None:
+        """Remove the checkpoint of a finished training, which a process leaves that is killed before it removes it.
+
+        Raises:
+            RemoteError: it cannot be removed behind a URL.
+        """
+        if self.checkpoint.exists():
+            self.checkpoint.unlink()
+            self.push(self.checkpoint)
 
     def push(self, *paths: Path) -> None:
         """Bring files to the remote folder, where there is one; those that do not exist are removed there.
@@ -223,7 +235,7 @@ def locked(files: TrainingFiles) -> Iterator[None]:
         StoreError: another process holds the lock.
         RemoteError: files cannot be read from the store's URL.
     """
-    lock = FileLock(files.lock, timeout=0)
+    lock = FileLock(files.lock, timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from parity.records.equivalence import FEWEST_SEEDS, equivalence
-from parity.records.records import CrossEvaluation, Equivalence, SequentialLook
+from parity.records.equivalence import FEWEST_SEEDS
+from parity.records.records import CrossEvaluation, Equivalence, Training
 from parity.records.replicas import sharing_text
-from parity.records.sequential import SequentialPlan
-from parity.records.sequential_equivalence import sequential_equivalence
+from parity.records.sequential_equivalence import plan_of, planned_equivalence
 from reports.evidence.experiments import Experiment
 from reports.formatting import TITLES, code, framework_title, gap_text, interval_text, is_number, plain, signed, some
 
@@ -34,15 +33,14 @@ def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versio
     """
     tests = []
     keys = set()
-    plans = {equivalence_key(record): _plan(record.sequential) for record in recorded if record.sequential is not None}
+    looks = {equivalence_key(record): record.sequential.looks for record in recorded if record.sequential is not None}
+    plans = {key: plan_of(seeds) for key, seeds in looks.items()}
     for group in groups:
         seeds = [len(group.records(framework)) for framework in TITLES]
         if min(seeds) == 0 or max(seeds) < FEWEST_SEEDS:
             continue
         trainings = {framework: group.records(framework) for framework in TITLES}
-        record = equivalence(trainings)
-        if (plan := plans.get(equivalence_key(record))) is not None:
-            record = sequential_equivalence(trainings, plan)
+        record = planned_equivalence(trainings, plans.get(_key(group.sample)))
         keys.add(equivalence_key(record))
         tests.append(Tested(record, group.label, group.title))
     for record in recorded:
@@ -54,15 +52,16 @@ def tested(groups: Sequence[Experiment], recorded: Sequence[Equivalence], versio
     return tests
 
 
-def _plan(look: SequentialLook) -> SequentialPlan:
-    first, *further = look.looks
-    return SequentialPlan(batch=(further or [first + 1])[0] - first, most=look.looks[-1], first=first)
-
-
 def equivalence_key(record: Equivalence) -> tuple[Hashable, ...]:
     """What makes a test that of another experiment."""
     sharing = record.precision, record.replicas, record.synchronised
     return record.network, record.recipe, record.dataset, record.train_images, record.epochs, *sharing
+
+
+def _key(record: Training) -> tuple[Hashable, ...]:
+    """As `equivalence_key`, of the test that a training belongs to."""
+    sharing = record.precision, record.replicas, record.synchronised
+    return record.network, record.recipe, record.dataset, record.train_images, record.epochs_planned, *sharing
 
 
 def crossing_key(record: CrossEvaluation) -> tuple[Hashable, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,15 @@ def test_an_address_where_nothing_listens() -> None:
     done = parity(*TRAIN, "--cluster", address, code=2)
     assert f"--cluster {address}: expected a Ray cluster that listens there, found: " in done.stderr
     assert "ray start --head" in done.stderr
+
+
+def test_an_address_where_something_else_listens() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_port}"
+        done = parity(*TRAIN, "--cluster", address, code=2)
+        server.shutdown()
+    assert f"--cluster {address}: expected the head of a Ray cluster, found another service" in done.stderr
 
 
 @pytest.mark.parametrize("address", ["somewhere", "ray://host:10001", "host:", ":6379", "host:port", "host:99999"])

@@ -72,6 +72,7 @@ def tasks(cluster: Any) -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.slow
 def test_a_cluster_trains_as_one_machine_and_repeats_nothing(cluster: Any, tmp_path: Path) -> None:
     arguments = (*TRAIN, "--epochs", "2", "--limit", "400")
     here, there = tmp_path / "here", tmp_path / "there"
@@ -109,11 +110,26 @@ def test_killed_drivers_tasks_and_nodes_change_nothing(cluster: Any, tmp_path: P
         cluster.add_node(num_cpus=1)
         results, messages = driver.communicate(timeout=WAIT_SECONDS)
         assert driver.returncode == 0, results + messages
+    assert "cluster: 2 CPUs on " in messages
+    assert "0 of 1,000 predictions differ" in results
     assert "going on after epoch" in messages
     assert "the task was lost" in messages
     require_equal(here, there)
     assert not checkpoints()
     assert any(len(record.sessions) > 1 for record in records(there).values())
+
+
+def test_sigterm_leaves_a_partial_result(cluster: Any, tmp_path: Path) -> None:
+    """Although Ray has a handler of its own for it."""
+    arguments = (*TRAIN, *ON_TENSORFLOW, "--epochs", "100", "--limit", "4000", "--out", tmp_path)
+    with running(*arguments, "--cluster", cluster.address) as driver:
+        wait_for(lambda: list(tmp_path.glob("*.checkpoint.safetensors")), driver)
+        driver.terminate()
+        results, messages = driver.communicate(timeout=WAIT_SECONDS)
+    assert driver.returncode == 143, results + messages
+    assert "terminated: this is a partial result" in messages
+    assert "SIGTERM received" not in messages
+    assert "stopped" in parity("matrix", "status", "--out", tmp_path).stdout
 
 
 def test_a_node_that_joins_with_other_versions_is_left_out(

@@ -9,10 +9,12 @@ import pytest
 from msgspec import structs
 
 from parity.records.sequential import SequentialPlan, sequential_verdict
-from parity.records.sequential_equivalence import sequential_equivalence
+from parity.records.sequential_equivalence import planned_equivalence, sequential_equivalence
 from tests.records.test_equivalence import EPOCH, runs
 
 PLAN = SequentialPlan(batch=2, most=12)
+
+SPREAD = [0.600, 0.603, 0.597, 0.601]
 
 ALIKE = [0.600, 0.602, 0.601, 0.603, 0.602, 0.600]
 
@@ -58,3 +60,42 @@ def test_a_training_that_failed_leaves_the_verdict_open(changes: dict[str, Any],
     record = sequential_equivalence(trainings, PLAN)
     assert record.verdict == "undecided"
     assert any(words in problem for problem in record.problems)
+
+
+def test_the_plan_that_the_trainings_carry_is_that_of_the_test() -> None:
+    """Without it, twice as many accuracies as these would be called equivalent by the test of a fixed number."""
+    carried = runs(SPREAD, SPREAD[::-1], looks=[4, 6, 8])
+    record = planned_equivalence(carried)
+    assert record == sequential_equivalence(carried, SequentialPlan(batch=2, most=8))
+    assert planned_equivalence(runs(SPREAD, SPREAD[::-1])).sequential is None
+    assert planned_equivalence(runs(SPREAD, SPREAD[::-1]), PLAN).sequential is not None
+
+
+def test_trainings_of_different_plans_decide_nothing() -> None:
+    trainings = runs(ALIKE, ALIKE[::-1], looks=[4, 6])
+    trainings["paddle"][5] = structs.replace(trainings["paddle"][5], looks=[4, 6, 8])
+    record = planned_equivalence(trainings)
+    assert record.verdict == "undecided"
+    assert "different plans, with looks at [4, 6] and [4, 6, 8]" in record.problems[-1]
+
+
+def test_a_seed_that_is_left_out_leaves_the_verdict_open() -> None:
+    trainings = {name: [r for r in records if r.seed != 2] for name, records in runs(ALIKE, ALIKE[::-1]).items()}
+    record = sequential_equivalence(trainings, PLAN)
+    assert record.verdict == "undecided"
+    assert record.problems == ["seeds are added in their order, and 2 did not count or is not there"]
+
+
+@pytest.mark.parametrize("looks", [[2, 3], [8, 4], [4, 4], [4, 5, 20], [4, 6, 10**9], [4, 7, 9, 12]])
+def test_looks_of_no_plan_are_refused(looks: list[int]) -> None:
+    with pytest.raises(ValueError, match="looks: expected ascending numbers of seeds from 4 to 1000"):
+        runs(ALIKE, ALIKE, looks=looks)
+
+
+def test_a_look_is_one_of_its_plan() -> None:
+    record = sequential_equivalence(runs(ALIKE, ALIKE[::-1]), PLAN)
+    assert record.sequential is not None
+    changes: list[dict[str, Any]] = [{"number": 9}, {"seeds": 5}, {"looks": []}]
+    for change in changes:
+        with pytest.raises(ValueError, match="look"):
+            structs.replace(record.sequential, **change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -12,13 +13,14 @@ from msgspec import structs
 from parity.data.dataset import Dataset
 from parity.records.records import CrossEvaluation, Training
 from parity.records.sequential import SequentialPlan
-from parity.training.engines import Done
+from parity.training.engines import Done, LocalEngine
 from parity.training.experiment import ExperimentResult, run
 from parity.training.jobs import Job, TrainingPlan
-from parity.training.run import Outcome
-from parity.training.store import TrainingStatus
+from parity.training.run import Outcome, Settings
+from parity.training.store import Store, StoreError, TrainingStatus
 from parity.weights.state import State
 from parity.workers.frameworks import FRAMEWORKS
+from parity.workers.pool import Workers
 from parity.workers.worker import Worker
 from tests.command_line import parity
 from tests.records.test_equivalence import training
@@ -92,7 +94,7 @@ def test_a_training_without_a_final_number_ends_the_search(framework: str, datas
     assert len(engine.trained_seeds) == 8
     assert result.equivalence is not None
     assert result.equivalence.verdict == "undecided"
-    assert "a training did not finish with a number" in lines[0]
+    assert lines[0].endswith(f"{framework}, seed 1: the final test accuracy is nan: no more seeds could decide")
 
 
 def test_a_training_that_was_lost_ends_the_search(dataset: Dataset) -> None:
@@ -102,6 +104,28 @@ def test_a_training_that_was_lost_ends_the_search(dataset: Dataset) -> None:
     assert result.partial
     assert result.equivalence is not None
     assert result.equivalence.verdict == "undecided"
+
+
+def test_a_plan_does_not_follow_the_results_of_another(dataset: Dataset, tmp_path: Path) -> None:
+    few, store = dataset.limited(200), Store(tmp_path)
+    settings = Settings(epochs=1)
+
+    def begin(most: int | None, workers: Workers, seeds: int) -> ExperimentResult:
+        plan = TrainingPlan("lenet5", tuple(FRAMEWORKS), few, seeds=tuple(range(seeds)), settings=settings)
+        engine = LocalEngine(workers, {}, lambda _: None, lambda _: None)
+        sequential = SequentialPlan(batch=2, most=most) if most else None
+        return run(engine, [plan], store, {}, lambda _: None, sequential)[0]
+
+    with Workers(threads=1) as workers:
+        records = begin(6, workers, 6).records
+        assert all(record.looks == [4, 6] for record in records)
+        assert len({(record.framework, record.setup) for record in records}) == 2
+        assert len({record.configuration for record in records}) == len(records)
+        with pytest.raises(StoreError, match=r"looks at \[4, 6, 8\] seeds, found one of a plan with looks at \[4, 6\]"):
+            begin(8, workers, 8)
+        fixed = begin(None, workers, 4)  # what is there was added by a plan, however it is asked for now
+        assert fixed.equivalence is not None
+        assert fixed.equivalence.sequential is not None
 
 
 @pytest.mark.slow

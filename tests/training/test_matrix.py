@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -199,6 +200,56 @@ def test_no_verdict_leaves_out_a_seed_that_failed(tmp_path: Path) -> None:
     (forecast,) = forecasts(matrix_of(store), PLAN)
     assert (forecast.verdict, forecast.needed, forecast.cpu_hours) == (None, None, None)
     assert forecast.problem.startswith("PaddlePaddle, seed 2: the loss is not a number.")
+
+
+def test_a_seed_of_both_frameworks_that_is_missing_ends_what_counts(tmp_path: Path) -> None:
+    store = fill(tmp_path, {name: [0.600, 0.601, 0.6005, 0.6002, 0.601] for name in FRAMEWORKS})
+    for framework in FRAMEWORKS:
+        (tmp_path / f"lenet5-{framework}-seed2.json").unlink()
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert (forecast.seeds, forecast.verdict) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"batches_digest": "c"}, "the frameworks saw different batches: seed 1"),
+        ({"initial_digest": "c"}, "the frameworks began with different weights: seed 1"),
+        ({"setup": "other"}, "paddle: seeds 0, 2, 3 and seed 1 differ in code, versions, data"),
+    ],
+)
+def test_what_is_no_sample_of_one_experiment_has_no_forecast(
+    changes: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    store = fill(tmp_path, {name: [0.600, 0.601, 0.6005, 0.6002] for name in FRAMEWORKS})
+    for seed in range(4):
+        record = structs.replace(trained("paddle", seed, 0.6 + seed / 1000), setup="one")
+        changed = structs.replace(record, **changes) if seed == 1 else record
+        save_records(tmp_path / f"lenet5-paddle-seed{seed}.json", [changed], {})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert forecast.verdict is None
+    assert forecast.problem.startswith(reason)
+
+
+@pytest.mark.parametrize("change", [{"framework": "paddle"}, {"seed": 0}, {"network": "mini_vgg"}])
+def test_a_file_that_holds_another_training_than_its_name_says(change: dict[str, Any], tmp_path: Path) -> None:
+    store = fill(tmp_path, {name: [0.600, 0.601, 0.6005, 0.6002] for name in FRAMEWORKS})
+    record = structs.replace(trained("tensorflow", 1, 0.6), **change)
+    save_records(tmp_path / "lenet5-tensorflow-seed1.json", [record], {})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert forecast.verdict is None
+    assert "lenet5-tensorflow-seed1: expected the training that its name says, found that of" in forecast.problem
+
+
+def test_the_plan_of_the_trainings_counts(tmp_path: Path) -> None:
+    store = fill(tmp_path, {})
+    for framework in FRAMEWORKS:
+        for seed in range(4):
+            record = structs.replace(trained(framework, seed, 0.6 + seed / 100), looks=[4])
+            save_records(tmp_path / f"lenet5-{framework}-seed{seed}.json", [record], {})
+    (forecast,) = forecasts(matrix_of(store), PLAN)
+    assert forecast.verdict is not None
+    assert forecast.verdict.exhausted
 
 
 def test_trainings_of_different_experiments_are_not_pooled(tmp_path: Path) -> None:
