@@ -132,6 +132,7 @@ def test_sigterm_leaves_a_partial_result(cluster: Any, tmp_path: Path) -> None:
     assert "stopped" in parity("matrix", "status", "--out", tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_a_node_that_joins_with_other_versions_is_left_out(
     cluster: Any, altered_python: MakePython, tmp_path: Path
 ) -> None:
