@@ -148,7 +148,8 @@ def _frameworks(framework: str, mode: str) -> tuple[str, ...]:
     modes = {name: entry.modes for name, entry in FRAMEWORKS.items() if framework in ("both", name)}
     if mode != "auto" and any(mode not in own for own in modes.values()):
         listed = "; ".join(f"of {FRAMEWORKS[name].title}: {', '.join(own)}" for name, own in modes.items())
-        raise ValueError(f"--mode {mode}: expected auto, or a mode of every framework that trains ({listed})")
+        alone = "; with --framework NAME one trains alone" if len(modes) > 1 else ""
+        raise ValueError(f"--mode {mode}: expected auto, or a mode of every framework that trains ({listed}){alone}")
     return tuple(modes)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from parity.records.equivalence import FEWEST_SEEDS, faults
+from parity.records.equivalence import DIGESTS, FEWEST_SEEDS, faults
 from parity.records.records import CrossEvaluation, Equivalence, Training
 from parity.records.saved_run import save_records
 from parity.records.sequential import SequentialPlan
@@ -48,7 +49,7 @@ class ExperimentResult:
         return any(
             len({getattr(record, digest) for record in self.records if record.seed == seed} - {""}) > 1
             for seed in self.plan.seeds
-            for digest in ("batches_digest", "initial_digest")
+            for digest in DIGESTS
         )
 
     @property
@@ -94,9 +95,7 @@ def run(
     with contextlib.ExitStack() as locks:
         try:
             every = [job for experiment in experiments.values() for job in experiment.plan.jobs(engine.workers, store)]
-            for job in every:
-                if job.files is not None:
-                    locks.enter_context(locked(job.files))
+            _lock(every, locks)
             jobs = [(job, job.status()) for job in every]
             for job, status in jobs:
                 if status.finished is not None and job.files is not None:
@@ -123,6 +122,21 @@ def run(
             for experiment in experiments.values():
                 experiment.interrupted = True
     return list(experiments.values())
+
+
+def _lock(jobs: Sequence[Job], locks: contextlib.ExitStack) -> None:
+    """Lock the files of all trainings. Raises StoreError."""
+    try:
+        for job in jobs:
+            if job.files is not None:
+                locks.enter_context(locked(job.files))
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        raise StoreError(
+            f"expected to lock the files of {len(jobs)} trainings, found that this process may not open so many. Raise "
+            "`ulimit -n`, or train fewer seeds or networks at once"
+        ) from None
 
 
 def _require_one_plan(jobs: Sequence[tuple[Job, TrainingStatus]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from parity.records.sequential import SequentialPlan
 from parity.training.engines import Done, LocalEngine
 from parity.training.experiment import ExperimentResult, run
 from parity.training.jobs import Job, TrainingPlan
-from parity.training.run import Outcome, Settings
+from parity.training.matrix import matrix_of
+from parity.training.run import Outcome, Progress, Settings
 from parity.training.store import Store, StoreError, TrainingStatus
 from parity.weights.state import State
 from parity.workers.frameworks import FRAMEWORKS
@@ -126,6 +127,27 @@ def test_a_plan_does_not_follow_the_results_of_another(dataset: Dataset, tmp_pat
         fixed = begin(None, workers, 4)  # what is there was added by a plan, however it is asked for now
         assert fixed.equivalence is not None
         assert fixed.equivalence.sequential is not None
+
+
+def test_a_checkpoint_that_a_killed_process_left_beside_a_finished_training(dataset: Dataset, tmp_path: Path) -> None:
+    plan = TrainingPlan("lenet5", ("tensorflow",), dataset.limited(200), settings=Settings(epochs=2))
+    store = Store(tmp_path)
+    checkpoint = store.files("lenet5", "tensorflow", plan.settings).checkpoint
+    kept = tmp_path / "kept"
+
+    def keep(progress: Progress) -> None:
+        if checkpoint.exists():
+            kept.write_bytes(checkpoint.read_bytes())
+
+    with Workers(["tensorflow"], threads=1) as workers:
+        engine = LocalEngine(workers, {}, keep, lambda _: None)
+        run(engine, [plan], store, {}, lambda _: None)
+        kept.rename(checkpoint)
+        assert [entry.state for entry in matrix_of(store)] == ["done"]
+        lines: list[str] = []
+        run(replace(engine, on_message=lines.append), [plan], store, {}, lines.append)
+    assert "already finished" in lines[0]
+    assert not checkpoint.exists()
 
 
 @pytest.mark.slow
