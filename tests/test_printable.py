@@ -24,8 +24,8 @@ from parity.migration.align.map_file import read_map, write_map
 from parity.migration.align.recorded_graph import Unit
 from parity.migration.specs import FIRST, SECOND, MatchError
 from parity.printable import LONGEST_LINE, LONGEST_NAME, LONGEST_WORD, printable, quoted
+from parity.records.accuracy_records import Equivalence
 from parity.records.migrations import Migration
-from parity.records.records import Equivalence
 from parity.records.saved_run import load_run
 from parity.records.validation import RecordError
 from parity.weights.files import load_state

@@ -10,7 +10,7 @@ import typer
 from parity.cli.options import DIFFERENT, JsonOption, SaveOption, command_line
 
 if TYPE_CHECKING:
-    from parity.records.records import SequentialErrors
+    from parity.records.accuracy_records import SequentialErrors
 
 ABOVE = "!"  # marks a share
 

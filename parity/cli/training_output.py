@@ -11,7 +11,8 @@ from parity.cli.console import table_of
 from parity.workers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:
-    from parity.records.records import CrossEvaluation, Equivalence, Training
+    from parity.records.accuracy_records import CrossEvaluation, Equivalence
+    from parity.records.records import Training
 
 MIB = 1 << 20
 

@@ -21,7 +21,8 @@ from parity.cluster.node_tasks import (
 )
 from parity.cluster.nodes import Nodes, node_name, reason
 from parity.data.dataset import Dataset
-from parity.records.records import CrossEvaluation, Training
+from parity.records.accuracy_records import CrossEvaluation
+from parity.records.records import Training
 from parity.training.engines import Done, OnMessage, kept
 from parity.training.fingerprint import configuration, dataset_digest
 from parity.training.jobs import Job

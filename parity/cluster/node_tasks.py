@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from parity.data.dataset import Dataset
-from parity.records.records import CrossEvaluation, Training
+from parity.records.accuracy_records import CrossEvaluation
+from parity.records.records import Training
 from parity.system import ROOT, file_version
 from parity.training.checkpoint import CheckpointError
 from parity.training.cross_evaluation import cross_evaluate

@@ -14,7 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from parity.records.records import Equivalence, Training
+from parity.records.accuracy_records import Equivalence
+from parity.records.records import Training
 
 MARGIN = 0.5  # points of a percent of test accuracy
 

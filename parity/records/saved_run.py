@@ -13,21 +13,11 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from parity import __version__
+from parity.records.accuracy_records import CrossEvaluation, Equivalence, SequentialErrors
 from parity.records.earlier_forms import of_today
 from parity.records.environment import Environment
 from parity.records.migrations import Migration
-from parity.records.records import (
-    ControlRun,
-    CrossEvaluation,
-    Curves,
-    Detection,
-    Equivalence,
-    Proof,
-    Record,
-    RuleProof,
-    SequentialErrors,
-    Training,
-)
+from parity.records.records import ControlRun, Curves, Detection, Proof, Record, RuleProof, Training
 from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaSpeed
 from parity.records.speed_records import Overhead, Profile, Speed, Trial
 from parity.records.validation import RecordError, validated

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import structs
 
+from parity.records.accuracy_records import Equivalence, SequentialLook
 from parity.records.equivalence import POINTS, equivalence, faults
-from parity.records.records import Equivalence, SequentialLook, Training
+from parity.records.records import Training
 from parity.records.sequential import SequentialPlan, looks_of, sequential_verdict
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from parity.records.accuracy_records import SequentialErrors
 from parity.records.equivalence import CONFIDENCE, MARGIN
-from parity.records.records import Distribution, SequentialErrors
+from parity.records.records import Distribution
 from parity.records.sequential import SequentialPlan
 from parity.records.sequential_power import simulate
 

@@ -13,7 +13,8 @@ from parity.data.dataset import Dataset
 from parity.numerics.arrays import Arrays, pack
 from parity.numerics.comparison import relative_gap
 from parity.numerics.losses import correct
-from parity.records.records import CrossEvaluation, DifferingImage, Training
+from parity.records.accuracy_records import CrossEvaluation, DifferingImage
+from parity.records.records import Training
 from parity.weights.state import State
 from parity.workers.errors import WorkerError
 from parity.workers.pool import Workers

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from parity.data.dataset import Dataset
-from parity.records.records import CrossEvaluation, Training
+from parity.records.accuracy_records import CrossEvaluation
+from parity.records.records import Training
 from parity.training.cross_evaluation import cross_evaluate
 from parity.training.jobs import Job
 from parity.training.run import Outcome, Progress

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from parity.records.accuracy_records import CrossEvaluation, Equivalence
 from parity.records.equivalence import DIGESTS, FEWEST_SEEDS, faults
-from parity.records.records import CrossEvaluation, Equivalence, Training
+from parity.records.records import Training
 from parity.records.saved_run import save_records
 from parity.records.sequential import SequentialPlan
 from parity.records.sequential_equivalence import planned_equivalence

@@ -23,20 +23,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from parity.records.accuracy_records import CrossEvaluation, Equivalence, SequentialErrors
 from parity.records.environment import FrameworkFacts
 from parity.records.levels import LOWERED_RATES
-from parity.records.records import (
-    ControlRun,
-    CrossEvaluation,
-    Curves,
-    Detection,
-    Equivalence,
-    Proof,
-    Record,
-    RuleProof,
-    SequentialErrors,
-    Training,
-)
+from parity.records.records import ControlRun, Curves, Detection, Proof, Record, RuleProof, Training
 from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaSpeed
 from parity.records.saved_run import SavedRun, Stats, load_run
 from parity.records.speed_records import Overhead, Profile, Speed, Trial

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from parity.records.accuracy_records import CrossEvaluation, Equivalence
 from parity.records.equivalence import FEWEST_SEEDS
-from parity.records.records import CrossEvaluation, Equivalence, Training
+from parity.records.records import Training
 from parity.records.replicas import sharing_text
 from parity.records.sequential_equivalence import plan_of, planned_equivalence
 from reports.evidence.experiments import Experiment

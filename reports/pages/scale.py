@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from parity.records.records import SequentialErrors, Training
+from parity.records.accuracy_records import SequentialErrors
+from parity.records.records import Training
 from reports.evidence.merged_runs import MergedRuns, Sourced
 from reports.evidence.outcomes import Tested
 from reports.formatting import code, count_text, framework_order, framework_title, listed, numbers, some

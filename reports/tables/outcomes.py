@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from parity.records.records import CrossEvaluation, DifferingImage, Equivalence
+from parity.records.accuracy_records import CrossEvaluation, DifferingImage, Equivalence
 from reports.evidence.outcomes import Tested, crossing_key, holds, trained_by
 from reports.formatting import (
     code,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.records.records import SequentialErrors, SequentialLook
+from parity.records.accuracy_records import SequentialErrors, SequentialLook
 from parity.records.sequential_errors import NORMAL, exceeds, standard_error
 from reports.evidence.outcomes import Tested
 from reports.formatting import NBSP, NOTHING, figures, interval_text, listed, signed, table

@@ -18,9 +18,10 @@ from parity.cli.console import stdout
 from parity.cli.main import app
 from parity.cli.proof_output import print_proof
 from parity.cli.training_output import same
+from parity.records.accuracy_records import CrossEvaluation, Equivalence
 from parity.records.environment import Environment
 from parity.records.levels import LEVELS
-from parity.records.records import CrossEvaluation, Equivalence, Proof
+from parity.records.records import Proof
 from parity.records.saved_run import load_run
 from parity.records.validation import validated
 from parity.workers.client import Client

@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from parity.cli.main import app
-from parity.records.records import SequentialErrors
+from parity.records.accuracy_records import SequentialErrors
 from parity.records.saved_run import load_run
 from parity.records.sequential_errors import NORMAL, SETTINGS, STANDARD_ERRORS, exceeds
 from tests.command_line import parity

@@ -11,8 +11,9 @@ import pytest
 from msgspec.structs import replace
 from scipy import stats
 
+from parity.records.accuracy_records import Equivalence
 from parity.records.equivalence import Tost, equivalence, tost
-from parity.records.records import Epoch, Equivalence, Training
+from parity.records.records import Epoch, Training
 
 # The NCSS manual's example of an equivalence test (198-1): yields, limits of 110 either way, 0.025 a side.
 YIELD_A = [452, 874, 554, 447, 356, 754, 558, 574, 664, 682, 547, 435, 245]

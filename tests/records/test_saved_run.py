@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parity.records.records import ControlRun, Equivalence, Record, RuleProof, SequentialErrors
+from parity.records.accuracy_records import Equivalence, SequentialErrors
+from parity.records.records import ControlRun, Record, RuleProof
 from parity.records.replicas import ReductionSpeed, ReplicaDetection, ReplicaProof, ReplicaReadings, ReplicaSpeed
 from parity.records.saved_run import RECORD_TYPES, RECORDS, load_run, save_records
 from parity.records.speed_records import Overhead, Profile, Trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from parity.records.records import SequentialErrors
+from parity.records.accuracy_records import SequentialErrors
 from parity.records.sequential import SequentialPlan
 from parity.records.sequential_errors import (
     DIFFERENCES,

@@ -10,7 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from parity.records.records import CrossEvaluation, Curves, Epoch, OwnGap, Proof, Record, RunPair, Training
+from parity.records.accuracy_records import CrossEvaluation
+from parity.records.records import Curves, Epoch, OwnGap, Proof, Record, RunPair, Training
 from parity.records.speed_records import Speed
 from reports import write_report
 

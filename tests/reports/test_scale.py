@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parity.records.records import Distribution, Equivalence, Record, SequentialErrors, SequentialLook
+from parity.records.accuracy_records import Equivalence, SequentialErrors, SequentialLook
+from parity.records.records import Distribution, Record
 from parity.records.sequential import SequentialPlan
 from parity.records.sequential_errors import SETTINGS, simulated_errors
 from parity.records.speed_records import Profile, Trial

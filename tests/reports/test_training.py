@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from parity.records.accuracy_records import DifferingImage, Equivalence, SequentialLook
 from parity.records.earlier_forms import of_today
 from parity.records.equivalence import SETTINGS, equivalence
-from parity.records.records import DifferingImage, Equivalence, Record, SequentialLook, Training, TrainingSession
+from parity.records.records import Record, Training, TrainingSession
 from reports.evidence.experiments import CONDITIONS
 from reports.formatting import duration
 from tests.reports.report_records import (

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from parity.catalogue.networks import default_networks
-from parity.records.records import DifferingImage, OwnGap, Proof, Record
+from parity.records.accuracy_records import DifferingImage
+from parity.records.records import OwnGap, Proof, Record
 from reports import write_report
 from reports.evidence.verdict import LOSS_CURVE, REQUIRED, proof_faults
 from tests.reports.report_records import (

@@ -13,7 +13,8 @@ import pytest
 from msgspec import structs
 
 from parity.data.dataset import Dataset
-from parity.records.records import CrossEvaluation, DifferingImage, Equivalence, Training
+from parity.records.accuracy_records import CrossEvaluation, DifferingImage, Equivalence
+from parity.records.records import Training
 from parity.records.saved_run import load_run
 from parity.training.experiment import ExperimentResult
 from parity.training.jobs import TrainingPlan, fitting

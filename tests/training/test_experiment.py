@@ -11,7 +11,8 @@ import pytest
 from msgspec import structs
 
 from parity.data.dataset import Dataset
-from parity.records.records import CrossEvaluation, Training
+from parity.records.accuracy_records import CrossEvaluation
+from parity.records.records import Training
 from parity.records.sequential import SequentialPlan
 from parity.training.engines import Done, LocalEngine
 from parity.training.experiment import ExperimentResult, run

@@ -17,9 +17,10 @@ import pytest
 from msgspec.structs import replace
 
 from parity.catalogue.recipes import recipe_of
+from parity.records.accuracy_records import Equivalence
 from parity.records.environment import Environment
 from parity.records.equivalence import equivalence
-from parity.records.records import Detection, Equivalence, Record, Training
+from parity.records.records import Detection, Record, Training
 from parity.records.saved_run import load_run, save_records
 from parity.training.checkpoint import Checkpoint
 from parity.training.fingerprint import fingerprint
