@@ -98,9 +98,6 @@ def run(
             every = [job for experiment in experiments.values() for job in experiment.plan.jobs(engine.workers, store)]
             _lock(every, locks)
             jobs = [(job, job.status()) for job in every]
-            for job, status in jobs:
-                if status.finished is not None and job.files is not None:
-                    job.files.remove_checkpoint()
             if sequential is not None:
                 _require_one_plan(jobs)
             begun = 0

@@ -127,7 +127,10 @@ def _entry(files: TrainingFiles, network: str, variant: str, framework: str, see
     if problem or (record is None and files.record.exists()):
         problem = problem or f"{files.record.name} cannot be read"
         return MatrixEntry(*place, "failed", epochs, planned, problem=problem, goes_on_after=epochs)
-    unfinished = files.checkpoint.exists() and (record is None or configured != record.configuration)
+    # beside a finished training lies the checkpoint of another or a longer one, or what a process left that was killed
+    unfinished = files.checkpoint.exists() and (
+        record is None or configured != record.configuration or epochs > record.epochs_planned
+    )
     if record is not None and files.record.exists() and record.finished and not unfinished:
         return MatrixEntry(*place, "done", len(record.epochs), planned, record)
     if record is not None and record.problems and not record.problems[0].startswith("interrupted"):

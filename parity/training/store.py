@@ -96,16 +96,6 @@ class TrainingFiles:
             temporary.write_bytes(content)
         self.push(self.checkpoint)
 
-    def remove_checkpoint(self) -> None:
-        """Remove the checkpoint of a finished training, which a process leaves that is killed before it removes it.
-
-        Raises:
-            RemoteError: it cannot be removed behind a URL.
-        """
-        if self.checkpoint.exists():
-            self.checkpoint.unlink()
-            self.push(self.checkpoint)
-
     def push(self, *paths: Path) -> None:
         """Bring files to the remote folder, where there is one; those that do not exist are removed there.
 
