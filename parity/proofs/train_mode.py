@@ -65,9 +65,14 @@ def train_mode_forward(context: ProofContext) -> Proof:
     first, second = (run.stages for run in passes.values())
     comparisons = {"stages": compare(first, second, FLOAT64_LIMIT)}
     problems = comparisons["stages"].explain()
-    counted, of_logits = _reported(context, plan, {name: run.stages for name, run in passes.items()})
+    counted: dict[str, Comparison] = {}
+    no_step: WorkerError | None = None
+    try:
+        counted, of_logits = _reported(context, plan, {name: run.stages for name, run in passes.items()})
+        problems += of_logits
+    except WorkerError as error:  # what the forward pass shows is not lost with a worker
+        no_step = error
     comparisons |= counted
-    problems += of_logits
     before = context.state("float64")
     statistics = {name: array for name, array in before.items() if name.rpartition("/")[2] in ("mean", "variance")}
     if statistics:
@@ -78,6 +83,10 @@ def train_mode_forward(context: ProofContext) -> Proof:
         alone, unlike = _batch_norms_alone(context)
         comparisons |= alone
         problems += unlike
+    if no_step is not None:
+        if not problems:
+            raise no_step
+        problems.append(f"no step: {no_step}")
     compared = {what: len(comparison.gaps) for what, comparison in comparisons.items() if what not in counted}
     if counted:
         compared["losses of a step"] = sum(len(comparison.gaps) for comparison in counted.values())
@@ -124,16 +133,16 @@ def gradients(context: ProofContext) -> Proof:
 def _reported(
     context: ProofContext, plan: Arrays, stages: Mapping[str, Arrays]
 ) -> tuple[dict[str, Comparison], list[str]]:
-    """The mean loss and the accuracy that a training reports of a step, against numpy's of its logits."""
+    """The mean loss and the accuracy that a training reports of a step, against numpy's of its logits.
+
+    Raises WorkerError.
+    """
     labels = training_part(context).train_labels[plan["order"][0]].astype(int)
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
     if context.network.params > LARGE:
         return comparisons, problems  # the memory of two optimizers would not fit
-    try:
-        steps = context.workers.map(lambda worker: train_rows(context, worker, plan, 0))
-    except WorkerError as error:  # of the step; the results of the forward pass stay
-        return comparisons, [f"no step: {error}"]
+    steps = context.workers.map(lambda worker: train_rows(context, worker, plan, 0))
     for framework, step in steps.items():
         logits = stages[framework].get(LOGITS)
         if logits is None:

@@ -103,6 +103,7 @@ def test_a_folder(small: Path) -> None:
     assert not list(small.iterdir())
 
 
+@pytest.mark.parametrize("small", ["ulimit", pytest.param("tmpfs", marks=pytest.mark.slow)], indirect=True)
 def test_a_report_and_its_pictures(small: Path, tmp_path: Path) -> None:
     """The old text keeps its old pictures."""
     write_report([save(tmp_path, PROOFS)], small / "report.md")
@@ -178,6 +179,7 @@ def test_all_files_or_none(small: Path) -> None:
     assert {entry.name: entry.read_text() for entry in small.iterdir()} == {"old.txt": "old"}
 
 
+@pytest.mark.parametrize("small", ["ulimit", pytest.param("tmpfs", marks=pytest.mark.slow)], indirect=True)
 def test_the_command_says_it_in_one_message(small: Path, tmp_path: Path) -> None:
     run = save(tmp_path, [loss_curves({"float64": 20, "float64 paddle": 20}), *both(TRAINING), *both(SPEED)])
     filler = small / "filler"

@@ -32,6 +32,7 @@ def test_a_training_that_no_node_has_room_for(cluster: Any) -> None:
     assert "with 1 CPU and 0 GPUs" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_node_without_a_framework(cluster: Any) -> None:
     with another_node(cluster, {"PARITY_TENSORFLOW_PYTHON": "/nowhere/python"}):
         done = parity(*TRAIN, "--framework", "tensorflow", "--cluster", cluster.address, code=2)

@@ -79,7 +79,7 @@ def test_two_replicas_are_one_process(
 
 
 @real
-@pytest.mark.parametrize("name", ["mini_resnet", "mini_inception"])
+@pytest.mark.parametrize("name", [pytest.param("mini_resnet", marks=pytest.mark.slow), "mini_inception"])
 def test_the_frameworks_agree_on_batch_norm_of_each_share(
     workers: Workers, replicated: ReplicatedWorkers, dataset: Dataset, name: str
 ) -> None:

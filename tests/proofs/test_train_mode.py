@@ -101,6 +101,11 @@ def steps(self, plan, begin, end):  # the rate changes one step late
 Trainer.steps = steps
 """
 
+KILLED = """
+import os, signal
+Trainer.steps = lambda self, plan, begin, end: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 DECAY_OF_BIASES = """
 _init = Optimizer.__init__
 def __init__(self, rule, slots, decays):  # biases before batch norms decay, too, which changes little else
@@ -187,6 +192,16 @@ def test_a_gradient_that_is_cut_off_is_seen_by_level_five(faulty_pair: FaultyPai
     assert by_level[2].passed
     assert not by_level[5].passed
     assert any("'inception3a/conv1/kernel'" in line for line in by_level[5].problems)
+
+
+def test_a_worker_that_dies_in_a_step_gives_no_answer_and_is_no_difference(
+    faulty_pair: FaultyPair, dataset: Dataset
+) -> None:
+    """Its forward pass agrees."""
+    proof = proofs(faulty_pair("tensorflow", {"tf_impl.training": KILLED}), "lenet5", dataset, 4)[4]
+    assert not proof.passed
+    assert proof.compared == {}
+    assert "TensorFlow, network lenet5, step 'train_epoch': the worker was killed by SIGKILL" in proof.problems[0]
 
 
 def test_a_rate_read_as_the_probability_to_keep_is_reported_at_its_dropout(

@@ -119,12 +119,12 @@ def test_a_plan_does_not_follow_the_results_of_another(dataset: Dataset, tmp_pat
         return run(engine, [plan], store, {}, lambda _: None, sequential)[0]
 
     with Workers(threads=1) as workers:
-        records = begin(6, workers, 6).records
-        assert all(record.looks == [4, 6] for record in records)
+        records = begin(4, workers, 4).records
+        assert all(record.looks == [4] for record in records)
         assert len({(record.framework, record.setup) for record in records}) == 2
         assert len({record.configuration for record in records}) == len(records)
-        with pytest.raises(StoreError, match=r"looks at \[4, 6, 8\] seeds, found one of a plan with looks at \[4, 6\]"):
-            begin(8, workers, 8)
+        with pytest.raises(StoreError, match=r"looks at \[4, 6\] seeds, found one of a plan with looks at \[4\]"):
+            begin(6, workers, 6)
         fixed = begin(None, workers, 4)  # what is there was added by a plan, however it is asked for now
         assert fixed.equivalence is not None
         assert fixed.equivalence.sequential is not None
