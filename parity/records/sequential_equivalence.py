@@ -73,10 +73,8 @@ def planned_equivalence(trainings: Mapping[str, Sequence[Training]], plan: Seque
         ValueError: as `parity.records.equivalence.equivalence`.
     """
     plans = plans_of([training for records in trainings.values() for training in records])
-    if len(plans) > 1:
+    if text := conflict(plans):
         record = equivalence(trainings)
-        listed = " and ".join(str(list(plan.looks())) for plan in plans)
-        text = f"seeds were added by different plans, with looks at {listed}: no test of them keeps its error rate"
         return structs.replace(record, verdict="undecided", problems=[*record.problems, text])
     plan = plans[0] if plans else plan
     return sequential_equivalence(trainings, plan) if plan is not None else equivalence(trainings)
@@ -89,6 +87,21 @@ def plans_of(records: Iterable[Training]) -> list[SequentialPlan]:
         records: of trainings; those of a fixed number of seeds carry none.
     """
     return [plan_of(looks) for looks in dict.fromkeys(tuple(record.looks) for record in records) if looks]
+
+
+def conflict(plans: Sequence[SequentialPlan]) -> str:
+    """Why no test can be made by these plans together.
+
+    Args:
+        plans: of trainings of one experiment, as `plans_of` gives them.
+
+    Returns:
+        The reason; empty where there are not several.
+    """
+    if len(plans) < 2:
+        return ""
+    listed = " and ".join(str(list(plan.looks())) for plan in plans)
+    return f"seeds were added by different plans, with looks at {listed}: no test of them keeps its error rate"
 
 
 def plan_of(looks: Sequence[int]) -> SequentialPlan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from parity.records.equivalence import FEWEST_SEEDS, POINTS, check_settings, faults
 from parity.records.records import Training
 from parity.records.sequential import SequentialPlan, SequentialResult, sequential_verdict
-from parity.records.sequential_equivalence import plans_of
+from parity.records.sequential_equivalence import conflict, plans_of
 from parity.records.sequential_power import SeedsNeeded, seeds_needed
 from parity.training.matrix import MatrixEntry
 from parity.workers.frameworks import FRAMEWORKS
@@ -93,10 +93,7 @@ def _unfit(records: Sequence[Training], plans: Sequence[SequentialPlan]) -> str:
         check_settings(records)
     except ValueError as error:
         return str(error)
-    if len(plans) > 1:
-        listed = " and ".join(str(list(known.looks())) for known in plans)
-        return f"seeds were added by different plans, with looks at {listed}: no test of them keeps its error rate"
-    return next(iter(faults(records)), "")
+    return conflict(plans) or next(iter(faults(records)), "")
 
 
 def _failure(seed: int, entries: Mapping[str, MatrixEntry]) -> str:

@@ -63,7 +63,6 @@ def test_a_training_that_failed_leaves_the_verdict_open(changes: dict[str, Any],
 
 
 def test_the_plan_that_the_trainings_carry_is_that_of_the_test() -> None:
-    """Without it, twice as many accuracies as these would be called equivalent by the test of a fixed number."""
     carried = runs(SPREAD, SPREAD[::-1], looks=[4, 6, 8])
     record = planned_equivalence(carried)
     assert record == sequential_equivalence(carried, SequentialPlan(batch=2, most=8))
